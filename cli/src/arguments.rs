@@ -338,9 +338,9 @@ pub(crate) struct Log {
     /// Only what happened so
     #[arg(long, value_name = "NAME", value_parser = events())]
     pub(crate) event: Option<What>,
-    /// Only through this door: a PAM service, web, or postern
+    /// Only of this service: a PAM service, web, or postern
     #[arg(long, value_name = "NAME")]
-    pub(crate) door: Option<String>,
+    pub(crate) service: Option<String>,
     /// Not before: a date, a time (UTC), or so long ago, such as 2h or 30d
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<When>,

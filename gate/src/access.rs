@@ -23,7 +23,7 @@ pub(crate) fn check(asked: &Asked<'_>, ruling: &Ruling, took: Duration) {
         "-"
     };
     line("check", asked.address, user, took)
-        .with("answer", ruling.answered().name())
+        .with("result", ruling.answered().name())
         .quoted("method", short(asked.method))
         .quoted("host", short(&asked.host()))
         .quoted("path", short(without_query(asked.target)))
@@ -40,20 +40,20 @@ pub(crate) fn page(
     took: Duration,
 ) {
     line("page", address, user.map_or("-", UserName::as_str), took)
-        .with("answer", status.as_u16())
+        .number("status", status.as_u16().into())
         .quoted("method", short(parts.method.as_str()))
         .quoted("host", short(url.host()))
         .quoted("path", short(parts.uri.path()))
         .write();
 }
 
-fn line(of: &'static str, address: Address, user: &str, took: Duration) -> log::Line {
+fn line(kind: &'static str, address: Address, user: &str, took: Duration) -> log::Line {
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     log::event("access")
-        .with("of", of)
+        .with("kind", kind)
         .with("address", address)
         .quoted("user", user)
-        .number("micros", micros)
+        .number("duration_us", micros)
 }
 
 fn without_query(target: &str) -> &str {

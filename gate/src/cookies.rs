@@ -31,7 +31,7 @@ const OWN_HOST: Names = Names {
     session: "__Secure-postern",
     browser: "__Host-postern-browser",
     login: "__Host-postern-login",
-    setup: "__Host-postern-setup",
+    setup: "__Host-postern-enrollment",
     step_up: "__Host-postern-step-up",
 };
 
@@ -40,7 +40,7 @@ const OWN_PATH: Names = Names {
     session: "__Host-postern",
     browser: "__Secure-postern-browser",
     login: "__Secure-postern-login",
-    setup: "__Secure-postern-setup",
+    setup: "__Secure-postern-enrollment",
     step_up: "__Secure-postern-step-up",
 };
 

@@ -59,7 +59,7 @@ impl Identity {
                 "the proxy does not say who is there; see identity_header in postern.toml(5)",
             ),
             Identity::Doubled => (
-                "identity-doubled",
+                "identity-duplicate",
                 "the proxy names more than one person; it must take out what clients send in identity_header",
             ),
             Identity::Malformed => (
@@ -67,7 +67,7 @@ impl Identity {
                 "what the proxy says in identity_header can be no account's name",
             ),
             Identity::NotBrought => (
-                "identity-not-brought",
+                "identity-not-provided",
                 "the request came through no proxy that proves itself and has identity_header in postern.toml",
             ),
         })

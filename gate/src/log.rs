@@ -46,8 +46,8 @@ fn told(lost: &Lost) -> String {
             lines,
             seconds,
         } => event("log")
-            .with("of", kind)
-            .number("left-out", *lines)
+            .with("kind", kind)
+            .number("suppressed", *lines)
             .saying(format_args!(
                 "{lines} more lines of this kind in {seconds} s were left out"
             )),
@@ -252,12 +252,12 @@ mod tests {
             "postern-gate: refused cause=wrong address=192.0.2.7 service=web user=\"alice\"\n"
         );
         let line = saying(
-            event("refused").with("cause", "contract"),
+            event("refused").with("cause", "proxy-contract"),
             "a check came without it",
         );
         assert_eq!(
             line.text(),
-            "postern-gate: refused cause=contract: a check came without it\n"
+            "postern-gate: refused cause=proxy-contract: a check came without it\n"
         );
         let words = Line {
             said: Some("reloaded /etc".to_owned()),
@@ -288,11 +288,11 @@ mod tests {
         );
         assert_eq!(
             told(&Lost::LeftOut {
-                kind: "contract",
+                kind: "proxy-contract",
                 lines: 990,
                 seconds: 10
             }),
-            "postern-gate: log of=contract left-out=990: 990 more lines of this kind in 10 s were left out\n"
+            "postern-gate: log kind=proxy-contract suppressed=990: 990 more lines of this kind in 10 s were left out\n"
         );
     }
 

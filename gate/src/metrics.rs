@@ -58,11 +58,11 @@ impl Answered {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Answered::Allow => "allow",
+            Answered::Allow => "allowed",
             Answered::SignIn => "sign-in",
-            Answered::Rise => "rise",
-            Answered::Refuse => "refuse",
-            Answered::Forbid => "forbid",
+            Answered::Rise => "upgrade",
+            Answered::Refuse => "unauthorized",
+            Answered::Forbid => "forbidden",
             Answered::AppPasswordWrong => "app-password-wrong",
             Answered::Malformed => "malformed",
         }
@@ -82,7 +82,7 @@ impl MailResult {
     pub(crate) fn name(self) -> &'static str {
         match self {
             MailResult::Sent => "sent",
-            MailResult::Waits => "waits",
+            MailResult::Waits => "queued",
             MailResult::NotSent => "failed",
         }
     }
@@ -120,7 +120,7 @@ pub(crate) struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Check {
     contract: &'static str,
-    answer: &'static str,
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -132,7 +132,7 @@ struct SignIn {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Refused {
     resource: &'static str,
-    reason: &'static str,
+    limit: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -142,13 +142,13 @@ struct Mail {
 
 impl Metrics {
     fn begin() -> Metrics {
-        let mut registry = Registry::with_prefix("postern_gate");
+        let mut registry = Registry::with_prefix("postern");
         let checks = Family::<Check, Counter>::default();
         let of = |contract| {
             let counter = |answer: Answered| {
                 checks.get_or_create_owned(&Check {
                     contract,
-                    answer: answer.name(),
+                    result: answer.name(),
                 })
             };
             Answered::ALL.map(counter)
@@ -171,70 +171,75 @@ impl Metrics {
             connections: Gauge::default(),
             registry: Registry::default(),
         };
-        registry.register("checks", "Checks, by contract and answer", checks);
+        registry.register("checks", "Number of forward-auth checks", checks);
         registry.register(
-            "strangers",
-            "Requests that proved no trusted proxy and were refused",
+            "untrusted_requests",
+            "Number of requests refused because the peer proved no trusted proxy",
             metrics.strangers.clone(),
         );
         registry.register(
             "sign_ins",
-            "What came of sign-ins, by result and cause",
+            "Number of sign-in attempts and re-authentications",
             metrics.sign_ins.clone(),
         );
         registry.register(
             "mails",
-            "Codes that sign-ins asked for by mail, by result",
+            "Number of mailed codes requested at sign-in",
             metrics.mails.clone(),
         );
         registry.register(
-            "busy",
-            "Requests refused for want of a place, by resource and by whose share was taken",
+            "requests_rejected",
+            "Number of requests rejected because a resource limit was reached",
             metrics.busy.clone(),
         );
         registry.register(
             "log_lines_dropped",
-            "Lines of the log that nobody read fast enough",
+            "Number of log lines dropped because the log was not read fast enough",
             metrics.lines_dropped.clone(),
         );
-        registry.register_with_unit("check", "How long checks took", Unit::Seconds, check);
         registry.register_with_unit(
-            "judged",
-            "How long answers took to be judged, their turn included",
+            "check_duration",
+            "Duration of forward-auth checks",
+            Unit::Seconds,
+            check,
+        );
+        registry.register_with_unit(
+            "verification_duration",
+            "Duration of password and code verification, including the time in the queue",
             Unit::Seconds,
             judged,
         );
         registry.register(
-            "store_sure",
-            "Whether the store is sure: without it nobody enters",
+            "store_up",
+            "Whether the store is readable; without it access is denied",
             metrics.is_sure.clone(),
         );
         registry.register_with_unit(
-            "store_last_sure",
-            "How long ago the store was seen",
+            "store_last_success_timestamp",
+            "Unix time of the last successful read of the store",
             Unit::Seconds,
             metrics.last_sure.clone(),
         );
         registry.register(
-            "configuration_own",
-            "Whether the configuration in force is the file's own",
+            "configuration_current",
+            "Whether the configuration in force is that of the file",
             metrics.own_configuration.clone(),
         );
         registry.register(
             "connections",
-            "Open connections of proxies and browsers",
+            "Number of open connections",
             metrics.connections.clone(),
         );
         registry.register(
             "build",
-            "Version",
+            "Version of postern-gate",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         let began = Gauge::<i64>::default();
         began.set(clock::now().map_or(0, |now| i64::try_from(now.0).unwrap_or(i64::MAX)));
         registry.register_with_unit(
-            "start_time",
-            "When the gate began, since 1970",
+            "start_timestamp",
+            "Unix time of the start of postern-gate",
             Unit::Seconds,
             began,
         );
@@ -271,11 +276,11 @@ impl Metrics {
 
     /// A request found no place.
     pub(crate) fn busy(&self, resource: &'static str, busy: Busy) {
-        let reason = match busy {
-            Busy::Own => "own-share",
-            Busy::All => "all",
+        let limit = match busy {
+            Busy::Own => "client",
+            Busy::All => "total",
         };
-        self.busy.get_or_create(&Refused { resource, reason }).inc();
+        self.busy.get_or_create(&Refused { resource, limit }).inc();
     }
 
     /// What came of a sign-in or of a proof for a critical act, in the words of the log; other lines have other results.
@@ -302,7 +307,11 @@ impl Metrics {
     /// All of it in the text format of OpenMetrics 1.0, which Prometheus reads.
     pub(crate) fn text(&self, standing: &Standing) -> String {
         self.is_sure.set(standing.is_sure.into());
-        self.last_sure.set(standing.last_sure.as_secs_f64());
+        // without a clock the last value stays
+        if let Ok(now) = clock::now() {
+            let last_success = Duration::from_secs(now.0).saturating_sub(standing.last_sure);
+            self.last_sure.set(last_success.as_secs_f64());
+        }
         self.own_configuration
             .set(standing.own_configuration.into());
         self.connections

@@ -49,7 +49,7 @@ impl Refused {
 
     /// What was typed makes no sense.
     pub(crate) fn unreadable(text: String) -> Refused {
-        Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable", text)
+        Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value", text)
     }
 
     /// A code, or a password, that is not good.
@@ -66,7 +66,7 @@ impl Refused {
             Refusal::Unfit => (StatusCode::FORBIDDEN, "no_code"),
             Refusal::NotEnrolled => (StatusCode::FORBIDDEN, "not_enrolled"),
             Refusal::CodeExpired => (StatusCode::FORBIDDEN, "code_expired"),
-            Refusal::Expired => (StatusCode::UNAUTHORIZED, "sign_in_over"),
+            Refusal::Expired => (StatusCode::UNAUTHORIZED, "sign_in_expired"),
         };
         let retry_after = match refusal {
             Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => Some(wait),
@@ -99,7 +99,7 @@ impl Refused {
                 ..Refused::new(status, "busy", t.busy(*busy))
             },
             NotJudged::Failed { .. } => {
-                Refused::new(status, "out_of_order", t.say("out-of-order-line"))
+                Refused::new(status, "unavailable", t.say("out-of-order-line"))
             }
         }
     }
@@ -125,7 +125,7 @@ impl Refused {
             | AdministrationError::NothingToRevoke(..)
             | AdministrationError::AppPassword(
                 AppPasswordError::Unknown(..) | AppPasswordError::None(_),
-            ) => gone("gone", t.say("gone")),
+            ) => gone("no_such_item", t.say("gone")),
             AdministrationError::LastAuthenticator(_) => {
                 conflict("last_authenticator", t.say("last-authenticator"))
             }

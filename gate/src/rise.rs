@@ -39,7 +39,7 @@ impl Guest<'_> {
             .await
     }
 
-    /// GET rise
+    /// GET upgrade
     pub(crate) async fn rise_page(&self, rd: &str) -> Reply {
         let back_to = self.site.back_to(rd).unwrap_or_default().to_owned();
         let Some(session) = self.any_session() else {

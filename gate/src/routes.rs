@@ -99,7 +99,7 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
             let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
             match page {
                 Page::SignIn => reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url())),
-                Page::Rise => reply::to_sign_in(&at("rise"), site.back_to(&asked.url())),
+                Page::Rise => reply::to_sign_in(&at("upgrade"), site.back_to(&asked.url())),
                 Page::Cookies => at("cookies"),
                 Page::NotCovered => at(&format!("not-covered?host={}", asked.host())),
             }
@@ -110,8 +110,8 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
 fn stranger(unproven: &Unproven) -> Reply {
     METRICS.turned_away();
     let line = log::event("refused")
-        .with("cause", "not-a-trusted-proxy")
-        .seldom("not-a-trusted-proxy");
+        .with("cause", "untrusted-proxy")
+        .seldom("untrusted-proxy");
     line.because(unproven);
     bare(StatusCode::FORBIDDEN)
 }
@@ -131,7 +131,7 @@ fn malformed(proxy: Proxy, broken: &Broken, connected: Connected) {
             let peer = connected
                 .address
                 .map_or_else(|| "unix".to_owned(), |address| address.to_string());
-            log::event("refused").with("cause", "contract").with("peer", peer).seldom("contract").because(format_args!(
+            log::event("refused").with("cause", "proxy-contract").with("peer", peer).seldom("proxy-contract").because(format_args!(
                 "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
                 proxy.name()
             ));

@@ -19,9 +19,9 @@ use shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
 /// Where the code of a first authenticator, or of one in place of all, goes.
-const FIRST: &str = "setup/code";
+const FIRST: &str = "enroll/code";
 /// Where its recovery codes are said to be saved.
-const FINISH: &str = "setup/finish";
+const FINISH: &str = "enroll/finish";
 
 impl Guest<'_> {
     /// The password has passed, and there is no second factor.
@@ -31,7 +31,7 @@ impl Guest<'_> {
                 self.invitation(StatusCode::FORBIDDEN, token.account(), None)
             }
             MayEnroll::Yes | MayEnroll::Replacing | MayEnroll::Invited(_) => {
-                reply::see_other(&self.at("setup"))
+                reply::see_other(&self.at("enroll"))
             }
         };
         match self.with_ticket(page, token) {
@@ -95,7 +95,7 @@ impl Guest<'_> {
         run.await
     }
 
-    /// GET setup
+    /// GET enroll
     pub(crate) async fn setup_page(&self) -> Reply {
         let Some(ticket) = self.setup_ticket() else {
             return reply::see_other(&self.at("sign-in"));
@@ -112,7 +112,7 @@ impl Guest<'_> {
         }
     }
 
-    /// POST setup/one-time-code
+    /// POST enroll/one-time-code
     pub(crate) async fn enter_invitation(&self, form: &Form) -> Reply {
         let Some(ticket) = self.setup_ticket() else {
             return self.setup_is_over();
@@ -121,7 +121,7 @@ impl Guest<'_> {
         match self.invite(&ticket, answer).await {
             Err(error) => self.not_judged(&error),
             Ok(Ok(ticket)) => {
-                match self.with_ticket(reply::see_other(&self.at("setup")), &ticket) {
+                match self.with_ticket(reply::see_other(&self.at("enroll")), &ticket) {
                     Ok(page) => page,
                     Err(error) => self.not_judged(&error),
                 }
@@ -144,14 +144,14 @@ impl Guest<'_> {
         }
     }
 
-    /// POST setup/code
+    /// POST enroll/code
     pub(crate) async fn confirm_setup(&self, form: &Form) -> Reply {
         let Some(ticket) = self.setup_ticket() else {
             return self.setup_is_over();
         };
         let answer = Answer::read(form.field("code").as_bytes());
         match self
-            .enter_setup_code(&ticket, form.field("draft").to_owned().into(), answer)
+            .enter_setup_code(&ticket, form.field("pending").to_owned().into(), answer)
             .await
         {
             Err(error) => self.not_judged(&error),
@@ -173,7 +173,7 @@ impl Guest<'_> {
         }
     }
 
-    /// POST setup/finish
+    /// POST enroll/finish
     pub(crate) async fn finish_setup(&self, form: &Form) -> Reply {
         let Some(ticket) = self.setup_ticket() else {
             return self.setup_is_over();

@@ -434,7 +434,7 @@ impl Guest<'_> {
 }
 
 /// The word in logs for a name that is another spelling of an account's.
-const OTHER_SPELLING: &str = "other-spelling";
+const OTHER_SPELLING: &str = "similar-name";
 
 /// What a judging thread needs of a guest.
 pub(crate) struct Visit {

@@ -38,7 +38,7 @@ impl Uncovered {
             ""
         };
         let line = log::event("refused")
-            .with("cause", "host-not-covered")
+            .with("cause", "host-outside-cookie-domain")
             .quoted("host", host);
         match &site.gate().cookie_domain {
             Some(domain) if site.url.has_own_host() => line.because(format_args!(

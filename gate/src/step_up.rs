@@ -145,7 +145,7 @@ impl Guest<'_> {
             AfterStepUp::Unasked => {
                 let why = "postern-password did not ask PAM; its log says why".to_owned();
                 return Err(self.not_run(&NotJudged::Failed {
-                    cause: "password-unasked",
+                    cause: "password-unavailable",
                     why,
                 }));
             }

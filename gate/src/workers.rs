@@ -159,9 +159,9 @@ impl Workers {
     pub(crate) fn new(config: &Config) -> Arc<Workers> {
         Arc::new(Workers {
             config: config.clone(),
-            acts: Pool::of("acts", ACTS),
-            hashes: Pool::of("hashes", HASHES),
-            look_ups: Pool::of("look-ups", LOOK_UPS),
+            acts: Pool::of("store", ACTS),
+            hashes: Pool::of("password-hashing", HASHES),
+            look_ups: Pool::of("store-reads", LOOK_UPS),
         })
     }
 
@@ -277,7 +277,7 @@ impl Judge {
                 let result = work(&mut door).map_err(|error| failed(&error));
                 for doubt in door.take_doubts() {
                     log::event("warning")
-                        .with("cause", "group-in-doubt")
+                        .with("cause", "group-unresolved")
                         .because(doubt);
                 }
                 let result = result?;
@@ -347,7 +347,7 @@ mod tests {
     /// Each session had a share of its own: someone with hundreds of them filled the queue of all who have one.
     #[test]
     fn an_account_with_many_sessions_keeps_no_other_out() {
-        let pool = Pool::of("acts", ACTS);
+        let pool = Pool::of("store", ACTS);
         let enter = |session: &Session| {
             let Applicant { class, key } = Applicant::of_session(session);
             pool.admission.enter(class, key)

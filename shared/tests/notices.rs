@@ -200,7 +200,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     };
     let logged = home.door.events(&only, 0, 1000).unwrap();
     assert_eq!((told, logged.len()), (40, 40));
-    assert_eq!(logged.last().unwrap().1.cause, "too-many-in-a-day");
+    assert_eq!(logged.last().unwrap().1.cause, "daily-limit");
     home.door
         .host_password_changed(&who, actor, NOW.plus(DAY + 100))
         .unwrap();

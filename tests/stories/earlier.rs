@@ -116,7 +116,7 @@ fn the_guard_knows_of_no_key_that_suffices_alone() {
     exempts_after(&host, "[\"publickey\", \"password\"]");
     alice.with_key().is_turned_away();
     host.journal
-        .says("pam_totp(sshd:account): refused cause=not-asked");
+        .says("pam_totp(sshd:account): refused cause=not-verified");
 }
 
 #[test]

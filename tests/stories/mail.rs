@@ -169,7 +169,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         );
     }
     assert!(
-        events.contains("\"code-asked\"") && events.contains("\"email-confirmed\""),
+        events.contains("\"code-requested\"") && events.contains("\"email-confirmed\""),
         "{events}"
     );
 }

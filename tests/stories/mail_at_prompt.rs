@@ -77,7 +77,7 @@ fn m_asks_for_a_code_by_mail() {
         .expect("Verification code: ");
     host.journal
         .says("the mail waits: posternd, which sends all mail");
-    let log = Postern::call("log alice --event code-asked --json")
+    let log = Postern::call("log alice --event code-requested --json")
         .does()
         .out;
     assert_eq!(log.lines().count(), 3, "{log}");

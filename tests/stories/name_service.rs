@@ -164,7 +164,7 @@ fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
     let _posternd = Posternd::start();
     greets();
     alice.with_key().enters_with(&phone.code());
-    let line = host.journal.says("warning cause=group-in-doubt");
+    let line = host.journal.says("warning cause=group-unresolved");
     assert!(
         line.contains("no answer within 3 s (/etc/nsswitch.conf: group: files slow)"),
         "{line}"

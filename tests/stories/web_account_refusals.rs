@@ -26,7 +26,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
         ("app-passwords", &[("name", "mine"), ("scope", "pam:sshd")]),
         (
             "password",
-            &[("new", "a new password"), ("again", "a new password")],
+            &[("new", "a new password"), ("repeat", "a new password")],
         ),
     ];
     for (act, fields) in acts {

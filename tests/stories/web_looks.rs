@@ -151,7 +151,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         ("administration/account?name=bob", "bob"),
         ("administration/log?account=alice", "What happened"),
         (
-            "administration/act?account=bob&do=issue-code",
+            "administration/act?account=bob&action=issue-code",
             "Issue a one-time code",
         ),
     ] {

@@ -199,8 +199,8 @@ fn each_change_takes_a_code() {
         none.err
     );
     let events =
-        Postern::call("log alice --json --door postern --event recovery-codes-replaced").does();
-    assert_eq!(events.json()["actor"], "alice");
+        Postern::call("log alice --json --service postern --event recovery-codes-replaced").does();
+    assert_eq!(events.json()["principal"], "alice");
 }
 
 /// N8

@@ -169,7 +169,7 @@ impl Guest<'_> {
     async fn changed(&self, form: &Form) -> Result<(), Refused> {
         let session = self.signed_in()?;
         let name = self.label(form.field("name"))?;
-        match form.field("do") {
+        match form.field("action") {
             "rename" => {
                 let new = self.label(form.field("new"))?;
                 self.rename_app_password(&session, name, new).await

@@ -168,7 +168,7 @@ impl Guest<'_> {
             "sha512" => Algorithm::Sha512,
             _ => Algorithm::Sha1,
         });
-        match form.field("moves") {
+        match form.field("type") {
             "counter" => setup.counter = Some(0),
             "60" => setup.period = Some(60),
             _ => setup.period = Some(30),
@@ -185,7 +185,7 @@ impl Guest<'_> {
         // of the session as it is: the act ends it
         let proven = self.stepped_up();
         let typed = |field| Typed::from(form.field(field).to_owned());
-        let ticket = typed("draft");
+        let ticket = typed("pending");
         match self
             .confirm_authenticator(&session, ticket.clone(), typed("code"))
             .await

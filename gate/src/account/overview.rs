@@ -35,7 +35,7 @@ impl Guest<'_> {
     pub(crate) async fn home(&self) -> Reply {
         let Some(session) = self.session() else {
             if self.any_session().is_some() {
-                return reply::see_other(&self.at("rise"));
+                return reply::see_other(&self.at("upgrade"));
             }
             let lines = [self.t.say("not-signed-in-line")];
             return self.notice(StatusCode::OK, &self.t.say("not-signed-in"), &lines);

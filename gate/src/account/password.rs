@@ -21,7 +21,7 @@ impl Guest<'_> {
         if self.site.gate().first_factor != FirstFactor::Password {
             return Err(Refused::new(
                 StatusCode::CONFLICT,
-                "no_password_here",
+                "password_not_managed",
                 self.t.say("no-password-here"),
             ));
         }
@@ -76,7 +76,7 @@ impl Guest<'_> {
         form: &Form,
     ) -> Result<(Proven, AppPasswordsAfter, Option<Opened>), Refused> {
         let new = form.field("new");
-        if new != form.field("again") {
+        if new != form.field("repeat") {
             return Err(Refused::unreadable(self.t.say("passwords-differ")));
         }
         // before a code is spent on it

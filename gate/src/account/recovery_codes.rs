@@ -81,7 +81,7 @@ impl Guest<'_> {
                 let codes: Vec<&str> = new.codes.iter().map(|code| &**code).collect();
                 let page = self.new_codes(
                     &codes,
-                    "recovery-codes/keep",
+                    "recovery-codes/confirm",
                     &new.ticket,
                     self.t.say("use-these"),
                 );
@@ -90,7 +90,7 @@ impl Guest<'_> {
         }
     }
 
-    /// POST recovery-codes/keep
+    /// POST recovery-codes/confirm
     pub(crate) async fn recovery_codes_are_saved(&self, form: &Form) -> Reply {
         if form.field("saved") != "yes" {
             return reply::bare(StatusCode::BAD_REQUEST);

@@ -93,7 +93,7 @@ impl Guest<'_> {
     async fn ended(&self, form: &Form) -> Result<(), Refused> {
         let session = self.signed_in()?;
         let unreadable = || Refused::unreadable(self.t.say("not-done"));
-        match (form.field("do"), form.field("which")) {
+        match (form.field("action"), form.field("id")) {
             ("end", "all") => self.revoke_sessions(&session, None).await.map(|_| ()),
             ("end", id) => {
                 let id = SessionId::parse(id).ok_or_else(unreadable)?;

@@ -89,7 +89,7 @@ impl Guest<'_> {
                 self.events_of(&session, &asked("account"), &asked("before"))
                     .await
             }
-            "administration/act" => match self.meant(&asked("account"), &asked("do")) {
+            "administration/act" => match self.meant(&asked("account"), &asked("action")) {
                 Ok((name, act)) => return self.ask(act.asked(self.t, &name), None).await,
                 Err(refused) => Err(refused),
             },
@@ -103,7 +103,7 @@ impl Guest<'_> {
         if let Err(reply) = self.administrator().await {
             return reply;
         }
-        let (name, act) = match self.meant(form.field("account"), form.field("do")) {
+        let (name, act) = match self.meant(form.field("account"), form.field("action")) {
             Ok(meant) => meant,
             Err(refused) => return self.refused(&refused),
         };

@@ -43,7 +43,7 @@ impl Act {
         match self {
             Act::Disable => "disable",
             Act::Unlock => "unlock",
-            Act::MendClock => "mend-clock",
+            Act::MendClock => "unlock-clock",
             Act::EndSessions => "end-sessions",
             Act::ForgetBrowsers => "forget-browsers",
             Act::IssueCode => "issue-code",
@@ -93,7 +93,7 @@ impl Act {
             button: self.title(t),
             hidden: vec![
                 ("account", name.to_string()),
-                ("do", self.word().to_owned()),
+                ("action", self.word().to_owned()),
             ],
         }
     }
@@ -189,9 +189,9 @@ impl Guest<'_> {
         });
         let came = came.await?;
         crate::log::event("administered")
-            .with("act", act.word())
+            .with("operation", act.word())
             .with("address", self.address)
-            .quoted("by", &proven.session.name)
+            .quoted("principal", &proven.session.name)
             .quoted("user", &whose)
             .write();
         Ok(came)

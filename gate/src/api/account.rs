@@ -26,7 +26,7 @@ struct Account {
     sessions: usize,
     browsers: usize,
     /// Whether codes can be mailed.
-    mails: bool,
+    can_mail: bool,
     /// Whether the password is Postern's and can be changed here.
     has_password: bool,
     proof: ProofNeeded,
@@ -94,7 +94,7 @@ async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
         app_passwords: standing.app_passwords,
         sessions: standing.sessions,
         browsers: standing.browsers,
-        mails: guest.site.config.email.is_on(),
+        can_mail: guest.site.config.email.is_on(),
         has_password: guest.site.gate().first_factor == FirstFactor::Password,
         proof: ProofNeeded {
             password: proof.password,
@@ -106,7 +106,7 @@ async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
 async fn step_up(guest: &Guest<'_>, proof: Proof) -> Result<Done<()>, Refused> {
     if !guest.site.url.has_own_host() {
         let text = guest.t.say("no-proof-is-kept");
-        return Err(Refused::new(StatusCode::CONFLICT, "no_proof_is_kept", text));
+        return Err(Refused::new(StatusCode::CONFLICT, "step_up_not_kept", text));
     }
     let proven = guest.prove(&Fresh::from(proof)).await?;
     Ok(Done {

@@ -167,7 +167,7 @@ async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<Ended>, Ref
     // of the session as it is: the act ends it
     let proven = guest.stepped_up();
     match guest
-        .confirm_authenticator(&session, given.ticket, given.code)
+        .confirm_authenticator(&session, given.pending, given.code)
         .await?
     {
         Confirmed::Not(refusal) => Err(Refused::answer(guest.t, refusal)),

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 static DOCUMENT: LazyLock<Value> = LazyLock::new(written);
 
 /// What there is to know beside the endpoints.
-const ABOUT: &str = "What the pages of the gate do, for programs. Whoever signs in has a session, a cookie; critical acts take a proof, the password and a fresh code, which is good for a quarter of an hour. Where gate.api_tokens is on, every answer that sets cookies has them as tokens, too, and headers may take their place: Authorization: Bearer, with the access token, and Postern-Sign-In, Postern-Setup, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
+const ABOUT: &str = "What the pages of the gate do, for programs. Whoever signs in has a session, a cookie; critical acts take a proof, the password and a fresh code, which is good for a quarter of an hour. Where gate.api_tokens is on, every answer that sets cookies has them as tokens, too, and headers may take their place: Authorization: Bearer, with the access token, and Postern-Login, Postern-Enrollment, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
 
 /// What may go wrong anywhere.
 const ANYWHERE: [u16; 2] = [429, 503];

@@ -57,7 +57,11 @@ impl Call<'_> {
 
     /// Nothing is called so.
     pub(super) fn gone(&self) -> Refused {
-        Refused::new(StatusCode::NOT_FOUND, "gone", self.guest.t.say("gone"))
+        Refused::new(
+            StatusCode::NOT_FOUND,
+            "no_such_item",
+            self.guest.t.say("gone"),
+        )
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             |call, IfAny(proof)| Box::pin(make_recovery_codes(call.guest, proof)),
         ),
         Endpoint::does(
-            (Method::POST, "recovery-codes/keep"),
+            (Method::POST, "recovery-codes/confirm"),
             SignedIn,
             "Says that new recovery codes are saved: they take the place of the old ones.",
             |call, Needed(saved)| Box::pin(keep_recovery_codes(call, saved)),
@@ -101,7 +101,7 @@ async fn make_recovery_codes(
     let new = guest.begin_recovery_codes(&proven).await?;
     let answer = NewRecoveryCodes {
         recovery_codes: new.codes,
-        ticket: new.ticket,
+        pending: new.ticket,
     };
     Ok(Done {
         reply: proved(guest, &proven),
@@ -111,7 +111,7 @@ async fn make_recovery_codes(
 
 async fn keep_recovery_codes(call: &Call<'_>, saved: Saved) -> Result<Done<()>, Refused> {
     call.guest
-        .keep_recovery_codes(&call.guest.signed_in()?, saved.ticket)
+        .keep_recovery_codes(&call.guest.signed_in()?, saved.pending)
         .await?;
     Ok(Done::saying(()))
 }

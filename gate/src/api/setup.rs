@@ -30,7 +30,7 @@ pub(super) struct NewAuthenticator {
     digits: u32,
     /// Brings it back, with its first code.
     #[schema(value_type = String)]
-    ticket: Typed,
+    pending: Typed,
 }
 
 /// The first code of a new authenticator.
@@ -38,7 +38,7 @@ pub(super) struct NewAuthenticator {
 #[serde(deny_unknown_fields)]
 pub(super) struct FirstCode {
     #[schema(value_type = String)]
-    pub(super) ticket: Typed,
+    pub(super) pending: Typed,
     #[schema(value_type = String)]
     pub(super) code: Typed,
 }
@@ -48,7 +48,7 @@ pub(super) struct FirstCode {
 #[serde(deny_unknown_fields)]
 pub(super) struct Saved {
     #[schema(value_type = String)]
-    pub(super) ticket: Typed,
+    pub(super) pending: Typed,
 }
 
 /// An administrator's one-time code.
@@ -66,32 +66,32 @@ pub(super) struct NewRecoveryCodes {
     pub(super) recovery_codes: Vec<Typed>,
     /// Makes them good, once they are saved.
     #[schema(value_type = String)]
-    pub(super) ticket: Typed,
+    pub(super) pending: Typed,
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use Access::Anyone;
     vec![
         Endpoint::does(
-            (Method::POST, "setup/one-time-code"),
+            (Method::POST, "enroll/one-time-code"),
             Anyone,
             "Gives the one-time code that a setup needs.",
             |call, Needed(given)| Box::pin(invite(call.guest, given)),
         ),
         Endpoint::tells(
-            (Method::POST, "setup"),
+            (Method::POST, "enroll"),
             Anyone,
             "Makes the secret of a setup that has begun.",
             |call, Nothing| Box::pin(begin(call.guest)),
         ),
         Endpoint::tells(
-            (Method::POST, "setup/confirm"),
+            (Method::POST, "enroll/confirm"),
             Anyone,
             "Gives its first code, for the recovery codes.",
             |call, Needed(given)| Box::pin(confirm(call.guest, given)),
         ),
         Endpoint::tells(
-            (Method::POST, "setup/finish"),
+            (Method::POST, "enroll/finish"),
             Anyone,
             "Says that the recovery codes are saved: the second factor is on.",
             |call, Needed(given)| Box::pin(finish(call.guest, given)),
@@ -149,14 +149,14 @@ async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
 async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<NewRecoveryCodes>, Refused> {
     let ticket = ticket(guest)?;
     let entered = guest
-        .enter_setup_code(&ticket, given.ticket, Answer::read(given.code.as_bytes()))
+        .enter_setup_code(&ticket, given.pending, Answer::read(given.code.as_bytes()))
         .await;
     match entered.map_err(|error| guest.not_signed_in(&error))? {
         AfterSetupCode::Over => Err(over(guest)),
         AfterSetupCode::Refused(refusal, _) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
         AfterSetupCode::Confirmed { codes, confirmed } => Ok(Done::saying(NewRecoveryCodes {
             recovery_codes: codes,
-            ticket: confirmed,
+            pending: confirmed,
         })),
     }
 }
@@ -164,7 +164,7 @@ async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<NewRecovery
 async fn finish(guest: &Guest<'_>, given: Saved) -> Result<Done<Next>, Refused> {
     let ticket = ticket(guest)?;
     match guest
-        .activate_setup(&ticket, given.ticket)
+        .activate_setup(&ticket, given.pending)
         .await
         .map_err(|error| guest.not_signed_in(&error))?
     {
@@ -202,7 +202,7 @@ pub(super) fn new_authenticator(
         otpauth_url: url,
         qr: qr.to_string(),
         digits,
-        ticket: draft,
+        pending: draft,
     })
 }
 
@@ -213,7 +213,7 @@ fn ticket(guest: &Guest<'_>) -> Result<EnrollmentToken, Refused> {
 fn over(guest: &Guest<'_>) -> Refused {
     Refused::new(
         StatusCode::UNAUTHORIZED,
-        "setup_over",
+        "enrollment_expired",
         guest.t.say("setup-over"),
     )
 }

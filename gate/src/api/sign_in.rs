@@ -116,9 +116,9 @@ pub(super) enum Next {
         /// Where a code would be mailed, as much of it as may be shown.
         mail_to: Option<String>,
     },
-    /// There must be a second factor first, and is none: it begins at setup.
-    SetupRequired {
-        /// Whether an administrator's one-time code is needed before: setup/one-time-code.
+    /// There must be a second factor first, and is none: it begins at enroll.
+    EnrollmentRequired {
+        /// Whether an administrator's one-time code is needed before: enroll/one-time-code.
         one_time_code: bool,
     },
 }
@@ -137,7 +137,7 @@ struct Mailed {
     /// As much of the address as may be shown.
     to: String,
     /// How long it is good, in seconds.
-    good_for: u64,
+    expires_in: u64,
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -162,7 +162,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             |call, IfAny(wanted)| Box::pin(enter_identity(call.guest, wanted)),
         ),
         Endpoint::tells(
-            (Method::POST, "sign-in/rise"),
+            (Method::POST, "sign-in/upgrade"),
             Anyone,
             "Goes on from a session that the first factor alone opened.",
             |call, IfAny(wanted)| Box::pin(rise(call.guest, wanted)),
@@ -209,7 +209,11 @@ fn state(guest: &Guest<'_>) -> SignInState {
 async fn enter_password(guest: &Guest<'_>, given: Credentials) -> Result<Done<Next>, Refused> {
     if guest.site.gate().first_factor == FirstFactor::Header {
         let text = guest.t.say("no-password-here");
-        return Err(Refused::new(StatusCode::CONFLICT, "no_password_here", text));
+        return Err(Refused::new(
+            StatusCode::CONFLICT,
+            "password_not_managed",
+            text,
+        ));
     }
     let text_of_all = || guest.t.say("refused-before-code");
     let refused = || Refused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
@@ -231,7 +235,7 @@ async fn enter_password(guest: &Guest<'_>, given: Credentials) -> Result<Done<Ne
 async fn enter_identity(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
     let nobody = || {
         let text = guest.t.say("nobody-is-named-line");
-        Refused::new(StatusCode::FORBIDDEN, "nobody_is_named", text)
+        Refused::new(StatusCode::FORBIDDEN, "identity_missing", text)
     };
     if guest.site.gate().first_factor != FirstFactor::Header {
         return Err(nobody());
@@ -286,10 +290,10 @@ async fn mail(guest: &Guest<'_>) -> Result<Done<Mailed>, Refused> {
         .map_err(|error| guest.not_signed_in(&error))?
     {
         Posted::Sent(to) => {
-            let good_for = guest.site.config.email.code_ttl.seconds();
+            let expires_in = guest.site.config.email.code_ttl.seconds();
             Ok(Done::saying(Mailed {
                 to: to.masked().to_string(),
-                good_for,
+                expires_in,
             }))
         }
         Posted::NotSent => Err(Refused::new(
@@ -386,7 +390,7 @@ pub(super) fn setup_required(
     let one_time_code = token.payload().may == MayEnroll::WithOneTimeCode;
     Ok(Done {
         reply,
-        answer: Next::SetupRequired { one_time_code },
+        answer: Next::EnrollmentRequired { one_time_code },
     })
 }
 

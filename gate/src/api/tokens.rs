@@ -24,9 +24,9 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 /// What stands for the cookie of a sign-in that waits for its code.
-const SIGN_IN: &str = "postern-sign-in";
+const SIGN_IN: &str = "postern-login";
 /// What stands for the cookie of a setup.
-const SETUP: &str = "postern-setup";
+const SETUP: &str = "postern-enrollment";
 /// What stands for the cookie of a proof.
 const STEP_UP: &str = "postern-step-up";
 /// What stands for the cookie of a trusted browser.
@@ -47,14 +47,14 @@ pub(super) struct Tokens {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     refresh_token: Option<Typed>,
-    /// For Postern-Sign-In, until the code.
+    /// For Postern-Login, until the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    sign_in_token: Option<Typed>,
-    /// For Postern-Setup, until the setup is finished.
+    login_token: Option<Typed>,
+    /// For Postern-Enrollment, until the setup is finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    setup_token: Option<Typed>,
+    enrollment_token: Option<Typed>,
     /// For Postern-Step-Up, beside the access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -179,8 +179,8 @@ impl Tokens {
             let value = || Some(Typed::from(cookie.value().to_owned()));
             match cookie.name() {
                 name if name == names.session => tokens.begin(guest, cookie.value())?,
-                name if name == names.login => tokens.sign_in_token = value(),
-                name if name == names.setup => tokens.setup_token = value(),
+                name if name == names.login => tokens.login_token = value(),
+                name if name == names.setup => tokens.enrollment_token = value(),
                 name if name == names.step_up => tokens.step_up_token = value(),
                 name if name == names.browser => tokens.browser_token = value(),
                 _ => {}

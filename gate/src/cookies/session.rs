@@ -39,7 +39,7 @@ impl Unclear {
     /// The word for it in logs.
     fn cause(&self) -> &'static str {
         match self {
-            Unclear::Disagree(..) | Unclear::Tokens => "cookies-disagree",
+            Unclear::Disagree(..) | Unclear::Tokens => "cookies-conflict",
             Unclear::TooMany => "cookies-too-many",
             Unclear::TooLong => "cookies-too-long",
         }

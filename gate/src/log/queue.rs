@@ -251,7 +251,7 @@ mod tests {
                 kind,
                 lines,
                 seconds,
-            } => format!("of={kind} left-out={lines} in {seconds}"),
+            } => format!("kind={kind} suppressed={lines} in {seconds}"),
         };
         let queue: &'static Queue = Box::leak(Box::new(Queue::new(tell, || ())));
         queue.lines().has_writer = true;
@@ -308,7 +308,7 @@ mod tests {
         let said = reader
             .recv_timeout(WHILE * 3)
             .expect("nobody has to say anything for that");
-        assert!(said.contains("left-out=5"), "{said}");
+        assert!(said.contains("suppressed=5"), "{said}");
         queue.push("after\n".to_owned(), None);
         assert_eq!(reader.recv().unwrap(), "after\n");
         queue.flush(Duration::from_secs(60));
@@ -320,7 +320,7 @@ mod tests {
         let mut lines = queue().lines();
         let began = Instant::now();
         let written = (0..1000)
-            .filter(|_| lines.may_write("contract", began))
+            .filter(|_| lines.may_write("proxy-contract", began))
             .count();
         assert_eq!(written as u64, OF_KIND);
         assert!(lines.may_write("another", began));
@@ -329,13 +329,14 @@ mod tests {
         assert!(matches!(
             said[..],
             [Lost::LeftOut {
-                kind: "contract",
+                kind: "proxy-contract",
                 lines: 990,
                 seconds: 1..
             }]
         ));
         assert!(
-            lines.may_write("contract", began + WHILE) && lines.next_due(began + WHILE).is_none()
+            lines.may_write("proxy-contract", began + WHILE)
+                && lines.next_due(began + WHILE).is_none()
         );
     }
 }

@@ -86,47 +86,52 @@ fn the_text_is_open_metrics_and_counts_what_happened() {
     let samples = read(&text);
     for (sample, value) in [
         (
-            "postern_gate_checks_total{contract=\"nginx\",answer=\"allow\"}",
+            "postern_checks_total{contract=\"nginx\",result=\"allowed\"}",
             4.0,
         ),
         (
-            "postern_gate_checks_total{contract=\"nginx\",answer=\"sign-in\"}",
+            "postern_checks_total{contract=\"nginx\",result=\"sign-in\"}",
             0.0,
         ),
         (
-            "postern_gate_checks_total{contract=\"traefik\",answer=\"app-password-wrong\"}",
+            "postern_checks_total{contract=\"traefik\",result=\"app-password-wrong\"}",
             1.0,
         ),
-        ("postern_gate_strangers_total", 1.0),
+        ("postern_untrusted_requests_total", 1.0),
         (
-            "postern_gate_sign_ins_total{result=\"refused\",cause=\"password-delayed\"}",
+            "postern_sign_ins_total{result=\"refused\",cause=\"password-delayed\"}",
             2.0,
         ),
         (
-            "postern_gate_sign_ins_total{result=\"accepted\",cause=\"code\"}",
+            "postern_sign_ins_total{result=\"accepted\",cause=\"code\"}",
             1.0,
         ),
-        ("postern_gate_mails_total{result=\"failed\"}", 1.0),
-        ("postern_gate_check_seconds_count", 5.0),
-        ("postern_gate_check_seconds_bucket{le=\"0.00001\"}", 3.0),
-        ("postern_gate_check_seconds_bucket{le=\"0.1\"}", 4.0),
-        ("postern_gate_check_seconds_bucket{le=\"+Inf\"}", 5.0),
-        ("postern_gate_judged_seconds_bucket{le=\"10.0\"}", 0.0),
-        ("postern_gate_judged_seconds_sum", 60.0),
-        ("postern_gate_store_sure", 1.0),
-        ("postern_gate_store_last_sure_seconds", 0.25),
-        ("postern_gate_configuration_own", 0.0),
-        ("postern_gate_connections", 3.0),
+        ("postern_mails_total{result=\"failed\"}", 1.0),
+        ("postern_check_duration_seconds_count", 5.0),
+        ("postern_check_duration_seconds_bucket{le=\"0.00001\"}", 3.0),
+        ("postern_check_duration_seconds_bucket{le=\"0.1\"}", 4.0),
+        ("postern_check_duration_seconds_bucket{le=\"+Inf\"}", 5.0),
+        (
+            "postern_verification_duration_seconds_bucket{le=\"10.0\"}",
+            0.0,
+        ),
+        ("postern_verification_duration_seconds_sum", 60.0),
+        ("postern_store_up", 1.0),
+        ("postern_configuration_current", 0.0),
+        ("postern_connections", 3.0),
     ] {
         assert_eq!(samples.get(sample), Some(&value), "{sample} in {text}");
     }
     assert!(!text.contains("disabled"), "{text}");
+    let ago =
+        clock::now().unwrap().0 as f64 - samples["postern_store_last_success_timestamp_seconds"];
+    assert!((-2.0..60.0).contains(&ago), "{ago}");
     assert!(samples.contains_key(concat!(
-        "postern_gate_build_info{version=\"",
+        "postern_build_info{version=\"",
         env!("CARGO_PKG_VERSION"),
         "\"}"
     )));
-    assert!(samples["postern_gate_start_time_seconds"] > 1e9);
+    assert!(samples["postern_start_timestamp_seconds"] > 1e9);
 }
 
 #[test]

@@ -238,7 +238,7 @@ impl Guest<'_> {
             return Err(unasked.unwrap_or_else(|| {
                 let why = "postern-password did not ask PAM; its log says why".to_owned();
                 NotJudged::Failed {
-                    cause: "password-unasked",
+                    cause: "password-unavailable",
                     why,
                 }
             }));
@@ -270,11 +270,11 @@ impl Guest<'_> {
             Ok(said) => Ok(Ok(said)),
             Err(Silent::Busy(busy)) => Ok(Err(NotJudged::Busy(busy))),
             Err(Silent::Absent(why)) => Ok(Err(NotJudged::Failed {
-                cause: "password-unasked",
+                cause: "password-unavailable",
                 why,
             })),
             Err(Silent::Unanswered(why)) => Err(NotJudged::Failed {
-                cause: "password-unanswered",
+                cause: "password-timeout",
                 why,
             }),
         }

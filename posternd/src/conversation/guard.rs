@@ -85,11 +85,11 @@ fn ask_policy(line: &Line<'_>, refusal: Option<MarkRefusal>) -> HookResult {
         return HookResult::Passed;
     }
     let cause = if let Some(refusal) = refusal {
-        &format!("not-asked: {refusal}")
+        &format!("not-verified: {refusal}")
     } else if line.settings.sshd {
-        "not-asked: no code was asked for; set KbdInteractiveAuthentication yes and AuthenticationMethods publickey,keyboard-interactive:pam in sshd_config"
+        "not-verified: no code was asked for; set KbdInteractiveAuthentication yes and AuthenticationMethods publickey,keyboard-interactive:pam in sshd_config"
     } else {
-        "not-asked: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
+        "not-verified: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
     };
     line.log(Severity::Notice, "refused", cause);
     HookResult::Denied(Denial::NotAsked)

@@ -118,7 +118,7 @@ impl<'a> Front<'a> {
             }
             Err(error) => {
                 let (severity, cause, denial) = match error {
-                    UserError::Name(_) => (Severity::Notice, "bad-name", Denial::BadName),
+                    UserError::Name(_) => (Severity::Notice, "invalid-name", Denial::BadName),
                     UserError::Lookup(_) | UserError::HostLookup(_) => {
                         (Severity::Error, "unavailable", Denial::Unavailable)
                     }
@@ -162,7 +162,7 @@ impl Line<'_> {
                     self.host,
                     Severity::Error,
                     "warning",
-                    "process-unseen",
+                    "process-unidentified",
                     Some(&detail),
                 );
             }
@@ -219,7 +219,7 @@ impl Line<'_> {
                 self.host,
                 Severity::Error,
                 "warning",
-                "group-in-doubt",
+                "group-unresolved",
                 Some(&doubt),
             );
         }
@@ -242,7 +242,7 @@ impl Line<'_> {
             } = self.front;
             let (first_factor, account) = (settings.first_factor, self.account.as_str());
             let detail = format_args!(
-                "origin={origin} first_factor={first_factor:?} earlier={earlier} account={account:?}"
+                "origin={origin} first_factor={first_factor:?} completed_methods={earlier} account={account:?}"
             );
             fields.write(self.host, Severity::Debug, "details", cause, Some(&detail));
         }

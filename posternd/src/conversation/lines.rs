@@ -190,7 +190,7 @@ fn the_guard_refuses_whoever_was_not_asked_and_passes_whoever_needs_no_code() {
         HookResult::Denied(Denial::NotAsked)
     );
     assert!(
-        alice.log_text().contains("refused cause=not-asked")
+        alice.log_text().contains("refused cause=not-verified")
             && alice.log_text().contains("AuthenticationMethods")
     );
     assert_eq!(

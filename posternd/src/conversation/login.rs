@@ -152,7 +152,7 @@ impl Line<'_> {
                 Ok(Ruled::Refused { refusal, .. }) => refusal,
             };
             // What an earlier module asked for may be a password alone, where the code is asked for here.
-            if typed.source == Source::Stacked && refusal.cause == "unfit" {
+            if typed.source == Source::Stacked && refusal.cause == "malformed" {
                 said = None;
                 continue;
             }
@@ -167,7 +167,7 @@ impl Line<'_> {
             None => self.log(
                 Severity::Notice,
                 "refused",
-                "no-answer: no earlier module asked for a code",
+                "no-input: no earlier module asked for a code",
             ),
         }
         HookResult::Denied(denial)
@@ -269,7 +269,7 @@ impl Line<'_> {
             true => self.judge(Stage::Before, &typed),
             false => Ok(Ruled::Refused {
                 refusal: Refusal {
-                    cause: "unfit".to_owned(),
+                    cause: "malformed".to_owned(),
                     words: String::new(),
                 },
                 taken: 0,

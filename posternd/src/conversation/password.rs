@@ -53,13 +53,13 @@ pub(super) fn changed(host: &dyn Host, words: &[String]) {
     let person = Person { visitor, ..person };
     match line.desk.password_changed(&person, &actor) {
         Ok(Some(told)) => {
-            line.log(Severity::Info, "ended", "host-password");
+            line.log(Severity::Info, "revoked", "host-password");
             line.tell(&told);
         }
         Ok(None) => {}
         Err(error) => {
             let why = format!("{}: {error}; {REMEDY}", store::cause(&error));
-            line.log(Severity::Error, "not ended", &why);
+            line.log(Severity::Error, "not revoked", &why);
             host.tell(messages::NOT_SIGNED_OUT);
         }
     }
@@ -71,7 +71,7 @@ fn not_ended(host: &dyn Host) {
     LogFields::of_host(host).write(
         host,
         Severity::Error,
-        "not ended",
+        "not revoked",
         "misconfigured",
         Some(&detail),
     );

@@ -158,7 +158,7 @@ impl Line<'_> {
 
     /// Notes a refusal; why, for the next prompt.
     fn not_this(&self, refusal: Refusal) -> String {
-        self.log(Severity::Notice, "not set up", &refusal.cause);
+        self.log(Severity::Notice, "enrollment failed", &refusal.cause);
         refusal.words
     }
 

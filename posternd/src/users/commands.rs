@@ -130,20 +130,25 @@ impl Commands<'_> {
         let said = match self.passwords.ask(*uid, &question) {
             Ok(said) => said,
             Err(Silent::Unanswered(why)) => {
-                self.write_log(
-                    Severity::Error,
-                    "warning",
-                    "password-unanswered",
-                    Some(&why),
-                );
+                self.write_log(Severity::Error, "warning", "password-timeout", Some(&why));
                 return Err(AdministrationError::PasswordUnanswered(name.clone()).into());
             }
             Err(Silent::Absent(why)) => {
-                self.write_log(Severity::Error, "warning", "password-unasked", Some(&why));
+                self.write_log(
+                    Severity::Error,
+                    "warning",
+                    "password-unavailable",
+                    Some(&why),
+                );
                 Said::Unasked
             }
             Err(Silent::Busy(busy)) => {
-                self.write_log(Severity::Notice, "warning", "password-unasked", Some(&busy));
+                self.write_log(
+                    Severity::Notice,
+                    "warning",
+                    "password-unavailable",
+                    Some(&busy),
+                );
                 Said::Unasked
             }
         };
@@ -166,7 +171,7 @@ impl Commands<'_> {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(door, caller, now);
             for doubt in door.take_doubts() {
-                self.write_log(Severity::Error, "warning", "group-in-doubt", Some(&doubt));
+                self.write_log(Severity::Error, "warning", "group-unresolved", Some(&doubt));
             }
             match acted {
                 // the engine goes with it
@@ -197,9 +202,11 @@ impl Commands<'_> {
                 let cause = match &error {
                     AdministrationError::Code(cause) => Some(cause.to_string()),
                     AdministrationError::HostPassword(cause) => Some(format!("password-{cause}")),
-                    AdministrationError::PasswordUnasked(_) => Some("password-unasked".to_owned()),
+                    AdministrationError::PasswordUnasked(_) => {
+                        Some("password-unavailable".to_owned())
+                    }
                     AdministrationError::PasswordUnanswered(_) => {
-                        Some("password-unanswered".to_owned())
+                        Some("password-timeout".to_owned())
                     }
                     _ => None,
                 };

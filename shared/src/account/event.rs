@@ -34,7 +34,7 @@ pub const KEPT_FOR: u64 = 400 * 24 * 3600;
 /// The window of [`What::daily_limit`], in seconds.
 pub const DAY: u64 = 24 * 3600;
 /// The cause of the last event that [`What::daily_limit`] allows: whatever follows stands in the system log alone.
-pub const LAST_OF_DAY: &str = "too-many-in-a-day";
+pub const LAST_OF_DAY: &str = "daily-limit";
 
 /// Which events are meant; what is not given does not narrow.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +84,7 @@ pub enum What {
     /// An administrator took a one-time code back.
     OneTimeCodeCancelled,
     /// Somebody asked for a code by mail.
+    #[serde(rename = "code-requested")]
     CodeAsked,
     /// An address was given; it is to be confirmed.
     EmailSet,
@@ -110,6 +111,7 @@ pub enum What {
     /// A session was ended.
     SessionRevoked,
     /// The floors of used steps were lowered to the clock.
+    #[serde(rename = "clock-unlocked")]
     ClockMended,
     /// The keys were rotated; it concerns every account, and stands under the name of who did it.
     KeysRotated,
@@ -182,7 +184,7 @@ impl What {
             What::RecoveryCodesReplaced => "recovery-codes-replaced",
             What::OneTimeCodeIssued => "one-time-code-issued",
             What::OneTimeCodeCancelled => "one-time-code-cancelled",
-            What::CodeAsked => "code-asked",
+            What::CodeAsked => "code-requested",
             What::EmailSet => "email-set",
             What::EmailConfirmed => "email-confirmed",
             What::EmailRemoved => "email-removed",
@@ -195,7 +197,7 @@ impl What {
             What::AppPasswordRevoked => "app-password-revoked",
             What::BrowserRevoked => "browser-revoked",
             What::SessionRevoked => "session-revoked",
-            What::ClockMended => "clock-mended",
+            What::ClockMended => "clock-unlocked",
             What::KeysRotated => "keys-rotated",
             What::KeysRenewed => "keys-renewed",
         }

@@ -27,7 +27,7 @@ pub const NOT_ENROLLED: &str =
 pub const MAIL_OFFER: &str = "Type m for a code by mail.";
 
 /// The cause of an entry by a second factor set up at the prompt, as logs name it.
-pub const SET_UP: &str = "set-up";
+pub const SET_UP: &str = "enrolled";
 
 /// A first setup at the prompt, above secret, URL and QR.
 pub const SET_UP_AT_PROMPT: &str = "Set up your second factor now: scan the code with an authenticator app, or type the secret into it.";

@@ -48,7 +48,7 @@ impl Waiver {
     /// The word in logs.
     pub fn name(self) -> &'static str {
         match self {
-            Waiver::Until(_) => "enroll_within",
+            Waiver::Until(_) => "enrollment-grace-period",
             Waiver::LastAdministrator => "last-administrator",
         }
     }

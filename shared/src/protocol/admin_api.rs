@@ -157,12 +157,12 @@ pub struct Happened {
     /// What, as the event log names it.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub event: What,
-    /// Through which door.
-    pub door: String,
+    /// A PAM service, the web, or the command.
+    pub service: String,
     /// From where.
     pub origin: String,
     /// Who did it.
-    pub actor: String,
+    pub principal: String,
     /// Why, or by what.
     pub cause: String,
 }
@@ -183,9 +183,9 @@ impl From<(i64, Event)> for Happened {
             time: at.to_string(),
             account,
             event: what,
-            door,
+            service: door,
             origin,
-            actor,
+            principal: actor,
             cause,
         }
     }

@@ -375,7 +375,7 @@ pub fn cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
         Some(StoreError::Busy | StoreError::Held(_)) => Some("store-busy"),
         Some(StoreError::Full) => Some("disk-full"),
         Some(_) => Some("unavailable"),
-        None => error.is::<OtherSpelling>().then_some("other-spelling"),
+        None => error.is::<OtherSpelling>().then_some("similar-name"),
     });
     word.unwrap_or("unavailable")
 }

@@ -39,7 +39,7 @@ impl std::fmt::Display for Refusal {
             Refusal::Delayed { wait } => write!(f, "delayed-{wait}s"),
             Refusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
             Refusal::Locked => f.write_str("locked"),
-            Refusal::Unfit => f.write_str("unfit"),
+            Refusal::Unfit => f.write_str("malformed"),
             Refusal::NotEnrolled => f.write_str("not-enrolled"),
             Refusal::CodeExpired => f.write_str("code-expired"),
             Refusal::Expired => f.write_str("expired"),

@@ -120,7 +120,7 @@ impl Helper {
             log::seldom(
                 "peer",
                 format_args!(
-                    "refused cause=peer uid={}: only the gate and posternd ask here",
+                    "refused cause=untrusted-peer uid={}: only the gate and posternd ask here",
                     peer.uid()
                 ),
             );
@@ -151,8 +151,8 @@ impl Helper {
         )?;
         let Some(question) = Question::read(&bytes) else {
             log::seldom(
-                "no-question",
-                "refused cause=no-question: the gate may be of another version",
+                "no-request",
+                "refused cause=no-request: the gate may be of another version",
             );
             return Ok(());
         };
@@ -195,7 +195,7 @@ impl Helper {
                 Some(said)
             }
             Err(error) => {
-                refused("unanswered", &format_args!("PAM gave no answer: {error}"));
+                refused("timeout", &format_args!("PAM gave no answer: {error}"));
                 None
             }
         }

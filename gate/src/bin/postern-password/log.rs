@@ -46,7 +46,7 @@ fn told(lost: &Lost) -> String {
             lines,
             seconds,
         } => line(format_args!(
-            "log of={kind} left-out={lines}: {lines} more lines of this kind in {seconds} s were left out"
+            "log kind={kind} suppressed={lines}: {lines} more lines of this kind in {seconds} s were left out"
         )),
     }
 }

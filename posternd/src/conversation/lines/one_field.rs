@@ -71,7 +71,7 @@ fn a_wrong_code_is_refused_and_the_password_goes_on_all_the_same() {
     assert_eq!(home.auth(&host, "forward_pass"), DENIED);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert!(
-        host.log_text().contains("refused cause=unfit"),
+        host.log_text().contains("refused cause=malformed"),
         "{}",
         host.log_text()
     );
@@ -161,7 +161,7 @@ fn try_first_pass_asks_where_the_password_was_no_code() {
     assert_eq!(home.auth(&host, passed), HookResult::Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
     assert!(
-        !host.log_text().contains("unfit"),
+        !host.log_text().contains("malformed"),
         "a password alone is no guess: {}",
         host.log_text()
     );
@@ -207,7 +207,7 @@ fn a_line_for_app_passwords_takes_nothing_else() {
             let host = dovecot(&typed);
             assert_eq!(home.auth(&host, words), DENIED, "{words}");
             assert!(
-                host.log_text().contains("refused cause=unfit"),
+                host.log_text().contains("refused cause=malformed"),
                 "{}",
                 host.log_text()
             );

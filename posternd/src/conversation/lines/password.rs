@@ -45,7 +45,7 @@ fn a_changed_password_is_logged_and_says_what_became_of_app_passwords() {
     home.changed(&host, "");
     assert_eq!(
         host.log_text(),
-        "ended cause=host-password address=- service=passwd user=\"alice\""
+        "revoked cause=host-password address=- service=passwd user=\"alice\""
     );
     assert_eq!(
         *host.told.borrow(),
@@ -72,7 +72,7 @@ fn whoever_has_no_account_changes_the_password_unnoticed() {
         let host = passwd(user);
         home.changed(&host, "");
         assert!(
-            !host.log_text().contains("ended cause"),
+            !host.log_text().contains("revoked cause"),
             "{}",
             host.log_text()
         );
@@ -90,7 +90,7 @@ fn what_could_not_be_ended_is_said_with_what_to_do() {
         home.changed(&host, "");
         let log = host.log_text();
         assert!(
-            log.contains("not ended cause=") && log.contains(broken),
+            log.contains("not revoked cause=") && log.contains(broken),
             "{broken}: {log}"
         );
         assert!(
@@ -102,6 +102,8 @@ fn what_could_not_be_ended_is_said_with_what_to_do() {
     let home = Home::new("");
     let host = passwd("alice");
     home.changed(&host, "nulok");
-    assert!(host.log_text().contains("\"nulok\"") && host.log_text().contains("not ended cause="));
+    assert!(
+        host.log_text().contains("\"nulok\"") && host.log_text().contains("not revoked cause=")
+    );
     assert!(home.changes().is_empty());
 }

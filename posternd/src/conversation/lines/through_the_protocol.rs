@@ -113,7 +113,9 @@ fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
         account.log
     );
     let unasked = runs(transaction(&home, Hook::Account, None), "");
-    assert!(matches!(unasked.result, HookResult::Denied(_)) && unasked.log.contains("not-asked"));
+    assert!(
+        matches!(unasked.result, HookResult::Denied(_)) && unasked.log.contains("not-verified")
+    );
 
     let again = runs(transaction(&home, Hook::Auth, None), &code);
     assert!(
@@ -152,7 +154,7 @@ fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
         let (result, log) = account(other, elsewhere, &mark);
         assert_eq!(result, HookResult::Denied(Denial::NotAsked));
         assert!(
-            log.contains("cause=not-asked") && log.contains("is another process's"),
+            log.contains("cause=not-verified") && log.contains("is another process's"),
             "{log}"
         );
     }

@@ -73,7 +73,7 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
     assert!(host.prompts.borrow()[1].starts_with("That is no code: "));
     let log = host.log_text();
     assert!(
-        log.contains("refused cause=unfit address=- service=locker user=\"alice\""),
+        log.contains("refused cause=malformed address=- service=locker user=\"alice\""),
         "{log}"
     );
     assert!(
@@ -186,7 +186,7 @@ fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
     password::changed(&host, &of_user.home.words(""));
     assert_eq!(
         host.log_text(),
-        "ended cause=host-password address=- service=kpasswd user=\"alice\""
+        "revoked cause=host-password address=- service=kpasswd user=\"alice\""
     );
 
     let of_user = OfUser::new("", "alice");
@@ -195,7 +195,7 @@ fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
         password::changed(&host, &of_user.home.words(""));
         let log = host.log_text();
         assert!(
-            log.contains("not ended cause=unavailable") && log.contains("alice"),
+            log.contains("not revoked cause=unavailable") && log.contains("alice"),
             "{log}"
         );
         assert_eq!(host.told.borrow().len(), 1);

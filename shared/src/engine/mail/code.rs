@@ -104,7 +104,7 @@ pub enum MailRefusal {
 impl fmt::Display for MailRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            MailRefusal::NotConfigured => f.write_str("mail-is-off"),
+            MailRefusal::NotConfigured => f.write_str("mail-not-configured"),
             MailRefusal::NoAddress => f.write_str("no-address"),
             MailRefusal::Cooldown { wait } => write!(f, "cooldown-{wait}s"),
             MailRefusal::Code(refusal) => refusal.fmt(f),

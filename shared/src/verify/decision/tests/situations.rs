@@ -71,50 +71,54 @@ fn every_answer_in_every_situation() {
         (
             Open,
             After,
-            "in used wrong+row unfit in used wrong+address unfit in wrong+address",
+            "in used wrong+row malformed in used wrong+address malformed in wrong+address",
         ),
         (
             Open,
             Before,
-            "in used wrong+row+address unfit in used wrong+address unfit in wrong+address",
+            "in used wrong+row+address malformed in used wrong+address malformed in wrong+address",
         ),
         (
             Delayed,
             After,
-            "delayed-30s delayed-30s delayed-30s unfit in used wrong+address unfit in wrong+address",
+            "delayed-30s delayed-30s delayed-30s malformed in used wrong+address malformed in wrong+address",
         ),
         (
             Delayed,
             Before,
-            "delayed-30s delayed-30s delayed-30s unfit in used wrong+address unfit in wrong+address",
+            "delayed-30s delayed-30s delayed-30s malformed in used wrong+address malformed in wrong+address",
         ),
         (
             Locked,
             After,
-            "locked locked locked unfit in used wrong+address unfit in wrong+address",
+            "locked locked locked malformed in used wrong+address malformed in wrong+address",
         ),
         (
             AddressWaits,
             After,
-            "in used wrong+row unfit in used a unfit in a",
+            "in used wrong+row malformed in used a malformed in a",
         ),
-        (AddressWaits, Before, "a a a unfit in used a unfit in a"),
+        (
+            AddressWaits,
+            Before,
+            "a a a malformed in used a malformed in a",
+        ),
         (
             DelayedAndAddressWaits,
             After,
-            "delayed-30s delayed-30s delayed-30s unfit in used a unfit in a",
+            "delayed-30s delayed-30s delayed-30s malformed in used a malformed in a",
         ),
         (
             DelayedAndAddressWaits,
             Before,
-            "a a a unfit in used a unfit in a",
+            "a a a malformed in used a malformed in a",
         ),
         (Off, After, "off off off off off off off off off off"),
         (
             Off,
             Before,
-            "wrong+row+address wrong+row+address wrong+row+address unfit wrong+address wrong+address \
-             wrong+address unfit wrong+address wrong+address",
+            "wrong+row+address wrong+row+address wrong+row+address malformed wrong+address wrong+address \
+             wrong+address malformed wrong+address wrong+address",
         ),
     ];
     for (stands, stage, expected) in table {
@@ -191,15 +195,15 @@ fn which_lengths_are_compared() {
         authenticators: both(),
         ..account()
     };
-    let unfit = "unfit";
+    let malformed = "malformed";
     for (length, six_after, eight_after, both_after, before) in [
-        (5, unfit, unfit, unfit, unfit),
-        (6, "wrong+row", unfit, "wrong+row", "wrong+row+address"),
-        (7, unfit, unfit, unfit, unfit),
-        (8, unfit, "wrong+row", "wrong+row", "wrong+row+address"),
-        (12, unfit, unfit, unfit, "wrong+row+address"),
-        (16, unfit, unfit, unfit, "wrong+row+address"),
-        (18, unfit, unfit, unfit, unfit),
+        (5, malformed, malformed, malformed, malformed),
+        (6, "wrong+row", malformed, "wrong+row", "wrong+row+address"),
+        (7, malformed, malformed, malformed, malformed),
+        (8, malformed, "wrong+row", "wrong+row", "wrong+row+address"),
+        (12, malformed, malformed, malformed, "wrong+row+address"),
+        (16, malformed, malformed, malformed, "wrong+row+address"),
+        (18, malformed, malformed, malformed, malformed),
     ] {
         let typed = "0".repeat(length);
         for (account, after) in [

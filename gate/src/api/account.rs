@@ -2,10 +2,11 @@
 
 use super::body::{Needed, Nothing, Proof};
 use super::endpoint::{Access, Done, Endpoint};
-use crate::refused::Refused;
-use crate::reply::{self, Reply};
-use crate::sign_in::Guest;
-use crate::step_up::{Fresh, Proven};
+use crate::http::reply;
+use crate::http::reply::Reply;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::{Fresh, Proven};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use shared::config::gate::FirstFactor;

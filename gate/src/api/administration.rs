@@ -1,16 +1,16 @@
 //! Administration by programs: what `postern status`, `disable`, `unlock`, `one-time-code` and `log` do, with the command's
 //! words, as `shared::protocol::admin_api` has them. Whatever stands below `administration/` is let in by `admission` alone.
 
-pub(super) mod admission;
+pub(super) mod secret;
 
 use super::body::{IfAny, Needed, Nothing};
 use super::endpoint::{Access, Call, Done, Endpoint};
 use super::query::Parameter;
-use crate::log;
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::workers::at_door;
-use crate::workers::{Applicant, Key};
+use crate::live::store_pool::at_door;
+use crate::live::store_pool::{Applicant, Key};
+use crate::observe::log;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
 use hyper::Method;
 use shared::account::event::Filter;
 use shared::account::name::{NameError, UserName};

@@ -3,11 +3,11 @@
 use super::account::{Ended, ended, proved};
 use super::body::{IfAny, Needed, Nothing, Proof, text};
 use super::endpoint::{Access, Call, Done, Endpoint};
-use super::setup::{FirstCode, NewAuthenticator, new_authenticator};
-use crate::account::Confirmed;
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use super::enrollment::{FirstCode, NewAuthenticator, new_authenticator};
+use crate::web::account::Confirmed;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use shared::credential::totp::{Algorithm, Moving};

@@ -3,11 +3,11 @@
 use super::account::{Ended, ended, proved};
 use super::body::{IfAny, Needed, Proof, text};
 use super::endpoint::{Access, Call, Done, Endpoint};
-use super::setup::{NewRecoveryCodes, Saved};
-use super::sign_in::{Next, setup_required};
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use super::enrollment::{NewRecoveryCodes, Saved};
+use super::login::{Next, setup_required};
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::Deserialize;
 use shared::crypto::password::Password;

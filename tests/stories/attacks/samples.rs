@@ -328,7 +328,11 @@ fn nginx_says_what_went_wrong() {
             );
             assert!(answer.body.contains(words), "{answer:?}");
         };
-        says(&format!("{APP}/denied/"), 403, "You are not allowed to open this page");
+        says(
+            &format!("{APP}/denied/"),
+            403,
+            "You are not allowed to open this page",
+        );
         web.gate.signal(Signal::SIGSTOP);
         says(
             &format!("{APP}/"),

@@ -1,7 +1,7 @@
 //! What postern-password writes on standard error. Nobody waits for whoever reads it: lines go through the gate's bounded
 //! queue.
 
-#[path = "../../log/queue.rs"]
+#[path = "../../observe/log/queue.rs"]
 mod queue;
 
 use queue::{Lost, Queue};

@@ -129,7 +129,7 @@ impl Guest<'_> {
             Ok(Err(Refusal::Expired)) => self.setup_is_over(),
             Ok(Err(refusal)) => {
                 let text = match refusal {
-                    Refusal::Unfit => self.t.say("no-one-time-code"),
+                    Refusal::Unfit => self.t.say("one-time-code-invalid"),
                     refusal => self.t.refusal(refusal),
                 };
                 match refusal {
@@ -249,7 +249,7 @@ impl Guest<'_> {
             StatusCode::UNAUTHORIZED,
             "",
             "",
-            Some(&self.t.say("setup-over")),
+            Some(&self.t.say("enrollment-expired")),
         );
         self.without_ticket(page)
     }
@@ -268,9 +268,9 @@ impl Guest<'_> {
             .map(word)
             .collect();
         let ask = match administrators.is_empty() {
-            true => self.t.say("needed-ask"),
+            true => self.t.say("enrollment-required-line"),
             false => self.t.say_of(
-                "needed-ask-one-of",
+                "enrollment-required-one-of",
                 "administrators",
                 administrators.join(", "),
             ),

@@ -400,7 +400,7 @@ impl Guest<'_> {
             .with("cause", cause)
             .with("address", self.address)
             .because(why);
-        let (title, line) = (self.t.say("out-of-order"), self.t.say("out-of-order-line"));
+        let (title, line) = (self.t.say("unavailable"), self.t.say("unavailable-line"));
         self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
     }
 

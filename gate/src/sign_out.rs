@@ -38,11 +38,11 @@ impl Guest<'_> {
             SignedOut::Nothing => (
                 StatusCode::OK,
                 self.t.say("signed-out"),
-                self.t.say("sign-out-unread"),
+                self.t.say("no-session-to-end"),
             ),
             SignedOut::Left(left, _) => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                self.t.say("out-of-order"),
+                self.t.say("unavailable"),
                 self.left(&left),
             ),
         };
@@ -52,8 +52,8 @@ impl Guest<'_> {
     /// What to say of sessions that go on.
     pub(crate) fn left(&self, left: &[Session]) -> String {
         let of = |session: &Session| format!("{} ({})", session.name, session.issued);
-        let which = left.iter().map(of).collect::<Vec<_>>().join(", ");
-        self.t.say_of("sign-out-left", "which", which)
+        let sessions = left.iter().map(of).collect::<Vec<_>>().join(", ");
+        self.t.say_of("session-not-ended", "sessions", sessions)
     }
 
     /// Ends every session whose valid value is among the cookies, in time or not, of this host or not.
@@ -133,7 +133,7 @@ impl Guest<'_> {
 
     /// POST cookies
     pub(crate) fn clear_cookies(&self) -> Reply {
-        let lines = [self.t.say("cookies-line"), self.t.say("cookies-cleared")];
+        let lines = [self.t.say("cookies-line"), self.t.say("cookies-removed")];
         let page = self.notice(StatusCode::OK, &self.t.say("cookies"), &lines);
         reply::without_any_cookie(page, &self.site.jar.none())
     }

@@ -278,7 +278,7 @@ impl Guest<'_> {
         }
         let page = self.notice(
             refused.status,
-            &self.t.say("not-done-title"),
+            &self.t.say("act-failed-title"),
             std::slice::from_ref(&refused.text),
         );
         match refused.retry_after {

@@ -87,7 +87,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         .input(&format!("{}\n", alice.password))
         .refuses();
     assert!(
-        said.err.contains("or your account may not be entered"),
+        said.err.contains("or access to your account is denied"),
         "{}",
         said.err
     );

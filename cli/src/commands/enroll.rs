@@ -13,7 +13,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Enroll) -> Resul
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
-            "the second factor of {} is on, at every door",
+            "the second factor of {} is on, for every service",
             desk.account()
         )),
     }

@@ -139,14 +139,14 @@ impl Guest<'_> {
                 .join("\n")
                 .parse()
                 .map_err(|error: shared::credential::scope::ScopeError| {
-                    Refused::unreadable(self.t.say_of("no-scope", "why", error.to_string()))
+                    Refused::unreadable(self.t.say_of("scope-invalid", "why", error.to_string()))
                 })?;
         let days = form
             .field("days")
             .parse::<u64>()
             .ok()
             .filter(|days| LIVES.contains(days));
-        let now = clock::now().map_err(|_| Refused::unreadable(self.t.say("out-of-order-line")))?;
+        let now = clock::now().map_err(|_| Refused::unreadable(self.t.say("unavailable-line")))?;
         let expires = days.map(|days| now.plus(days * DAY));
         let proven = self.prove(&Fresh::of(form)).await?;
         let new = NewAppPassword {
@@ -178,7 +178,7 @@ impl Guest<'_> {
                 .revoke_app_passwords(&session, Some(name))
                 .await
                 .map(|_| ()),
-            _ => Err(Refused::unreadable(self.t.say("not-done"))),
+            _ => Err(Refused::unreadable(self.t.say("act-failed"))),
         }
     }
 
@@ -186,6 +186,6 @@ impl Guest<'_> {
     pub(crate) fn label(&self, text: &str) -> Result<Label, Refused> {
         text.trim()
             .parse()
-            .map_err(|_| Refused::unreadable(self.t.say("no-label")))
+            .map_err(|_| Refused::unreadable(self.t.say("name-invalid")))
     }
 }

@@ -22,7 +22,7 @@ impl Guest<'_> {
             return Err(Refused::new(
                 StatusCode::CONFLICT,
                 "password_not_managed",
-                self.t.say("no-password-here"),
+                self.t.say("password-elsewhere"),
             ));
         }
         let password = Password::new(new)

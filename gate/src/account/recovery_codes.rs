@@ -83,7 +83,7 @@ impl Guest<'_> {
                     &codes,
                     "recovery-codes/confirm",
                     &new.ticket,
-                    self.t.say("use-these"),
+                    self.t.say("use-new-codes"),
                 );
                 self.with_proof(page, &proven)
             }

@@ -92,7 +92,7 @@ impl Guest<'_> {
 
     async fn ended(&self, form: &Form) -> Result<(), Refused> {
         let session = self.signed_in()?;
-        let unreadable = || Refused::unreadable(self.t.say("not-done"));
+        let unreadable = || Refused::unreadable(self.t.say("act-failed"));
         match (form.field("action"), form.field("id")) {
             ("end", "all") => self.revoke_sessions(&session, None).await.map(|_| ()),
             ("end", id) => {

@@ -105,7 +105,7 @@ async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
 
 async fn step_up(guest: &Guest<'_>, proof: Proof) -> Result<Done<()>, Refused> {
     if !guest.site.url.has_own_host() {
-        let text = guest.t.say("no-proof-is-kept");
+        let text = guest.t.say("proof-not-kept");
         return Err(Refused::new(StatusCode::CONFLICT, "step_up_not_kept", text));
     }
     let proven = guest.prove(&Fresh::from(proof)).await?;

@@ -117,12 +117,12 @@ async fn add(guest: &Guest<'_>, given: AddAppPassword) -> Result<Done<MadeAppPas
         .join("\n")
         .parse()
         .map_err(|error: ScopeError| {
-            Refused::unreadable(guest.t.say_of("no-scope", "why", error.to_string()))
+            Refused::unreadable(guest.t.say_of("scope-invalid", "why", error.to_string()))
         })?;
     let expires = match given.expires.map(i64::try_from) {
         None => None,
         Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
-        Some(Err(_)) => return Err(Refused::unreadable(guest.t.say("no-moment"))),
+        Some(Err(_)) => return Err(Refused::unreadable(guest.t.say("expiry-too-far"))),
     };
     let proven = guest
         .prove(&Fresh::from(Proof {

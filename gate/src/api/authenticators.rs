@@ -133,7 +133,7 @@ async fn add(
         || given.period.is_some()
         || given.counter.is_some();
     if seed.is_empty() && is_described {
-        return Err(Refused::unreadable(guest.t.say("no-seed")));
+        return Err(Refused::unreadable(guest.t.say("seed-missing")));
     }
     let setup = Setup {
         kind: Kind::Further,

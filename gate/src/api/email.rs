@@ -82,7 +82,7 @@ async fn read(guest: &Guest<'_>) -> Result<Done<Email>, Refused> {
 
 async fn set(guest: &Guest<'_>, given: NewEmail) -> Result<Done<()>, Refused> {
     let to = given.address.trim().parse::<EmailAddress>();
-    let to = to.map_err(|_| Refused::unreadable(guest.t.say("no-address")))?;
+    let to = to.map_err(|_| Refused::unreadable(guest.t.say("address-invalid")))?;
     let proven = guest
         .prove(&Fresh::from(Proof {
             password: given.password,

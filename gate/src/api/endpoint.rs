@@ -60,7 +60,7 @@ impl Call<'_> {
         Refused::new(
             StatusCode::NOT_FOUND,
             "no_such_item",
-            self.guest.t.say("gone"),
+            self.guest.t.say("not-found"),
         )
     }
 }

@@ -181,6 +181,6 @@ fn german_counts_as_german_does() {
     );
     assert_eq!(
         german.refusal(Refusal::Used { wait: 7 }),
-        "Dieser Code wurde schon benutzt; warten Sie 7 s auf den nächsten"
+        "Dieser Code wurde schon verwendet; warten Sie 7 s auf den nächsten"
     );
 }

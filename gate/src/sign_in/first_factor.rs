@@ -47,7 +47,7 @@ impl Guest<'_> {
     pub(crate) async fn enter_password(&self, form: &Form) -> Reply {
         let back_to = self.site.back_to(form.field("rd")).unwrap_or_default();
         let user = form.field("user").trim();
-        let refused = || self.t.say("refused-before-code");
+        let refused = || self.t.say("sign-in-refused");
         let Ok(name) = UserName::parse(user.as_bytes()) else {
             return self.sign_in(StatusCode::UNAUTHORIZED, back_to, "", Some(&refused()));
         };
@@ -297,10 +297,10 @@ impl Guest<'_> {
     }
 
     fn nobody_is_named(&self) -> Reply {
-        let lines = [self.t.say("nobody-is-named-line")];
+        let lines = [self.t.say("identity-missing-line")];
         let page = pages::Notice {
             frame: self.frame(),
-            title: &self.t.say("nobody-is-named"),
+            title: &self.t.say("identity-missing"),
             lines: &lines,
             link: None,
             signed_in: false,

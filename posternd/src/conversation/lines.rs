@@ -128,7 +128,7 @@ fn the_next_prompt_says_why_the_last_answer_was_refused() {
     let prompts = host.prompts.borrow();
     assert_eq!(prompts[0], "Verification code: ");
     assert!(
-        prompts[1].starts_with("That is no code: ")
+        prompts[1].starts_with("That is not a code: ")
             && prompts[1].ends_with("\nVerification code: ")
     );
     assert_eq!(*host.told.borrow(), ["5 recovery codes are left"]);

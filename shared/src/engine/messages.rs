@@ -14,10 +14,10 @@ pub const BEFORE_FIRST_FACTOR: &str =
     "If this sign-in is refused, check your password and wait for a new code";
 
 /// Said before a second factor is turned on: from then on nothing else lets such a program in.
-pub const PROGRAMS: &str = "Programs that can show no page, such as for files, calendars or mail, need an app password, from the administrator";
+pub const PROGRAMS: &str = "Programs that cannot show a web page, such as for files, calendars or mail, need an app password from the administrator";
 
 /// Said where a password was changed and could not end what it should end.
-pub const NOT_SIGNED_OUT: &str = "Your password is changed, but browsers that are signed in with the old one stay so; tell the administrator";
+pub const NOT_SIGNED_OUT: &str = "Your password is changed, but browsers that are signed in with the old password stay signed in; tell the administrator";
 
 /// The one text for someone who must have a second factor and has none.
 pub const NOT_ENROLLED: &str =
@@ -42,16 +42,16 @@ pub const SET_UP_BY_INVITATION: &str = "This account needs a second factor. To s
 pub const ONE_TIME_CODE_PROMPT: &str = "One-time code (P-...): ";
 
 /// Above the recovery codes.
-pub const RECOVERY_CODES: &str = "Save these recovery codes where your phone is not. Each lets you in once without it, and they are not shown again:";
+pub const RECOVERY_CODES: &str = "Save these recovery codes apart from your phone. Each signs you in once without it. They are not shown again:";
 
 /// The prompt below them.
 pub const SAVED_PROMPT: &str = "Type saved when you have them: ";
 
 /// A setup at the prompt that came to nothing.
-pub const NOT_SET_UP: &str = "Nothing was set up; sign in again to begin anew";
+pub const NOT_SET_UP: &str = "Nothing was set up; sign in again to start again";
 
 /// A setup at the prompt that is active now.
-pub const IS_SET_UP: &str = "Your second factor is on, at every door";
+pub const IS_SET_UP: &str = "Your second factor is on, for every service";
 
 /// What the policy says of an account whose second factor was turned off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,8 @@ impl AfterDisabled {
 
 /// The second factor of an account was turned off, by someone else.
 pub fn disabled(name: &UserName, after: AppPasswordsAfter, policy: AfterDisabled) -> String {
-    let off = format!("the second factor of {name} is off; its secret and recovery codes are gone");
+    let off =
+        format!("the second factor of {name} is off; its secret and recovery codes are deleted");
     let required = (policy == AfterDisabled::NeedsNew).then(|| {
         format!("the policy requires one: postern one-time-code {name} lets them set up the next")
     });
@@ -88,32 +89,32 @@ pub fn disabled(name: &UserName, after: AppPasswordsAfter, policy: AfterDisabled
 
 /// Delays and locks of an account were lifted.
 pub fn unlocked(name: &UserName) -> String {
-    format!("delays and locks of {name} are lifted")
+    format!("delays and locks of {name} are removed")
 }
 
 /// So many floors that lay ahead of the clock were lowered to it.
 pub fn clock_mended(name: &UserName, mended: usize, now: Timestamp) -> String {
     match mended {
-        0 => format!("no used code of {name} lies ahead of the clock ({now}); nothing to mend"),
+        0 => format!("no accepted code of {name} is ahead of the clock ({now}); nothing to reset"),
         _ => format!(
-            "codes of {name} count again from the next one on; the clock says {now}, see that it stays right"
+            "codes of {name} are accepted again from the next one on; the clock says {now}, make sure that it stays correct"
         ),
     }
 }
 
 /// An administrator's one-time code was taken back.
 pub fn one_time_code_cancelled(name: &UserName) -> String {
-    format!("the one-time code of {name} opens nothing any more")
+    format!("the one-time code of {name} is no longer valid")
 }
 
 /// Why someone came in without the second factor that they must have.
 pub fn waived(waiver: Waiver) -> String {
     match waiver {
         Waiver::Until(until) => format!(
-            "This account must have a second factor by {until}; after that it lets nobody in: set one up now with postern enroll"
+            "This account must have a second factor by {until}; after that, sign-in is refused without one: set one up now with postern enroll"
         ),
         Waiver::LastAdministrator => {
-            "No administrator has a second factor yet, so you came in without: set one up now with postern enroll"
+            "No administrator has a second factor yet, so access was granted without one: set one up now with postern enroll"
                 .to_owned()
         }
     }
@@ -125,7 +126,7 @@ pub fn refusal(refusal: Refusal) -> String {
         // A hint about a future code would be usable later.
         Refusal::Wrong | Refusal::Ahead { .. } => "That code is wrong".to_owned(),
         Refusal::Used { wait: 0 } => {
-            "That code was used already; take the one shown now".to_owned()
+            "That code was used already; enter the one shown now".to_owned()
         }
         Refusal::Used { wait } => {
             format!(
@@ -138,7 +139,8 @@ pub fn refusal(refusal: Refusal) -> String {
             duration(seconds)
         ),
         Refusal::ClockSetBack { .. } => {
-            "This host's clock stands before your last sign-in; ask the administrator".to_owned()
+            "This host's clock is behind the time of your last sign-in; ask the administrator"
+                .to_owned()
         }
         Refusal::Delayed { wait } => {
             format!(
@@ -157,18 +159,19 @@ pub fn refusal(refusal: Refusal) -> String {
                 .to_owned()
         }
         Refusal::Unfit => {
-            "That is no code: enter the digits your app shows, or a recovery code".to_owned()
+            "That is not a code: enter the digits that your app shows, or a recovery code"
+                .to_owned()
         }
         Refusal::NotEnrolled => NOT_ENROLLED.to_owned(),
-        Refusal::CodeExpired => "That code's time is over; ask for a new one".to_owned(),
-        Refusal::Expired => "That sign-in is over; begin anew".to_owned(),
+        Refusal::CodeExpired => "That code has expired; ask for a new one".to_owned(),
+        Refusal::Expired => "This sign-in has expired; start again".to_owned(),
     }
 }
 
 /// Why a password was refused, to someone whose account it is.
 pub fn password_refusal(refused: Refusal) -> String {
     match refused {
-        Refusal::Wrong => "That password is wrong, or your account may not be entered".to_owned(),
+        Refusal::Wrong => "That password is wrong, or access to your account is denied".to_owned(),
         Refusal::Delayed { wait } => {
             format!(
                 "Too many wrong passwords: wait {}, or enter a one-time code",
@@ -198,17 +201,19 @@ pub fn mail_refusal(refused: MailRefusal) -> String {
 /// Where a code was mailed, and how long it is good, in seconds.
 pub fn mailed(to: &EmailAddress, life: u64) -> String {
     let (to, life) = (to.masked(), duration(life));
-    format!("A code is on its way to {to}. It is good for {life}; older ones open no more.")
+    format!(
+        "A code is on its way to {to}. It is valid for {life}; earlier codes are no longer valid."
+    )
 }
 
 /// The mail is in the outbox, and nobody takes it.
-pub const MAIL_WAITS: &str = "The mail waits, since no mail is sent at the moment; it goes out when that works again. Enter another kind of code, or tell the administrator.";
+pub const MAIL_WAITS: &str = "No mail is sent at the moment; the code is sent as soon as mail works again. Enter another kind of code, or tell the administrator.";
 
 /// The mail is being sent, and takes longer than a prompt waits.
-pub const MAIL_SLOW: &str = "The code is still being sent, and may arrive in a while. Wait for it, or enter another kind of code.";
+pub const MAIL_SLOW: &str = "The code is still being sent and may arrive later. Wait for it, or enter another kind of code.";
 
 /// No code was mailed.
-pub const NOT_MAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if it stays so, tell the administrator.";
+pub const NOT_MAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if this continues, tell the administrator.";
 
 /// What happened since the last sign-in.
 pub fn missed(missed: &Missed) -> String {
@@ -228,7 +233,7 @@ pub fn missed(missed: &Missed) -> String {
 pub fn recovered(recovered: Recovered) -> String {
     match recovered {
         Recovered::TurnedOff(after) => {
-            let text = "That recovery code turned your second factor off; set it up anew";
+            let text = "That recovery code turned your second factor off; set it up again";
             app_passwords(after).map_or_else(|| text.to_owned(), |more| format!("{text}. {more}"))
         }
         Recovered::CodesLeft(0) => {
@@ -251,7 +256,7 @@ pub fn app_passwords(after: AppPasswordsAfter) -> Option<String> {
     match after {
         AppPasswordsAfter::None => None,
         AppPasswordsAfter::Kept(kept) => Some(format!(
-            "{} kept: what has them goes on working",
+            "{} kept: programs that use app passwords keep working",
             count(kept)
         )),
         AppPasswordsAfter::Revoked(gone) => Some(format!("{} revoked: make new ones", count(gone))),
@@ -262,7 +267,7 @@ pub fn app_passwords(after: AppPasswordsAfter) -> Option<String> {
 pub fn not_admitted(refusal: NotAdmitted) -> String {
     match refusal {
         NotAdmitted::Wrong => "That app password is wrong, or was revoked".to_owned(),
-        NotAdmitted::Expired => "That app password's time is over; ask for a new one".to_owned(),
+        NotAdmitted::Expired => "That app password has expired; ask for a new one".to_owned(),
         NotAdmitted::Scope => "That app password is not for this service".to_owned(),
         NotAdmitted::AddressDelayed { wait } => self::refusal(Refusal::AddressDelayed { wait }),
     }

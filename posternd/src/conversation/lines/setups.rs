@@ -94,7 +94,7 @@ fn whoever_has_none_sets_one_up_and_is_in() {
             host.told
                 .borrow()
                 .iter()
-                .any(|told| told.contains("is on, at every door"))
+                .any(|told| told.contains("is on, for every service"))
         );
         assert!(!host.log_text().contains("otpauth"));
     }

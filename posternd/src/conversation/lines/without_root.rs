@@ -70,7 +70,7 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
         of_user.auth(&host, "first_factor=passed"),
         HookResult::Passed
     );
-    assert!(host.prompts.borrow()[1].starts_with("That is no code: "));
+    assert!(host.prompts.borrow()[1].starts_with("That is not a code: "));
     let log = host.log_text();
     assert!(
         log.contains("refused cause=malformed address=- service=locker user=\"alice\""),

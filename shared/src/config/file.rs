@@ -8,7 +8,7 @@ mod last;
 pub use error::{ConfigError, Fallback};
 pub use last::LastInForce;
 
-use super::{Config, locate, recent};
+use super::{Config, locate, recent, renamed};
 use crate::clock::Timestamp;
 use crate::files::{self, FileError, Folder, Follow, Privacy};
 use crate::name::UserName;
@@ -271,7 +271,11 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| {
         let position = error.span().map(|span| span.start);
         let key = position.and_then(|p| locate::key_at(text, p));
-        refuse(position, key, error.message().replace('\n', ", "))
+        let message = match key.as_deref().and_then(renamed::new_name) {
+            Some(new) => format!("is now called {new}"),
+            None => error.message().replace('\n', ", "),
+        };
+        refuse(position, key, message)
     })?;
     config.check().map_err(|conflict| {
         let position = locate::position_of(text, conflict.path);
@@ -383,7 +387,7 @@ mod tests {
         );
         refused(
             "[[policy.exempt]]\n",
-            "1: policy.exempt: an exemption needs at least one of groups, services, networks, after",
+            "1: policy.exempt: an exemption needs at least one of groups, services, networks, completed_methods",
         );
         refused(
             "[policy]\nrequired = \"some\"",
@@ -400,6 +404,14 @@ mod tests {
             error.starts_with(
                 "p.toml:2: totp.peroid: unknown field `peroid`, expected one of `issuer`"
             ),
+            "{error}"
+        );
+        // a key of another table that has an old name
+        let error = validate(Path::new("p.toml"), "[totp]\ntime_limit = 30\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("p.toml:2: totp.time_limit: unknown field"),
             "{error}"
         );
         let error = validate(Path::new("p.toml"), "[totp]\n[mail]\n")

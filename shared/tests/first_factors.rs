@@ -319,7 +319,7 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
 /// How a proxy knows who is there, it does not say.
 #[test]
 fn an_identity_is_no_password_to_an_exemption() {
-    let exempt = "[[policy.exempt]]\nafter = [\"password\"]\n";
+    let exempt = "[[policy.exempt]]\ncompleted_methods = [\"password\"]\n";
     let (mut home, _) = alice(&format!("{exempt}{HEADER}"));
     assert!(matches!(
         home.is_brought("alice", None),

@@ -103,7 +103,7 @@ fn beyond_sessions(gate: &Gate) -> Vec<String> {
     let shares = |own: &&GateUrl| registrable_domain(own.host()) == registrable_domain(url.host());
     warnings.extend(gate.own_paths.iter().filter(shares).map(|own| {
         format!(
-            "gate.own_paths: {} is of the gate's registrable domain and can set cookies for all of it: an \
+            "gate.application_urls: {} is of the gate's registrable domain and can set cookies for all of it: an \
              application that is not trusted needs another one, see postern-gate(8)",
             own.host()
         )

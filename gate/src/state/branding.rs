@@ -51,7 +51,7 @@ impl Look {
                     .map_err(|error| error.to_string())?;
                 let kind = kind(&bytes).ok_or_else(|| {
                     format!(
-                        "{}: gate.look.logo_file is neither PNG, nor SVG, nor WebP",
+                        "{}: gate.branding.logo_file is neither PNG, nor SVG, nor WebP",
                         path.display()
                     )
                 })?;

@@ -42,7 +42,7 @@ impl Uncovered {
             .quoted("host", host);
         match &site.gate().cookie_domain {
             Some(domain) if site.url.has_own_host() => line.because(format_args!(
-                "gate.cookie_domain = \"{}\" does not cover {host}, so that nobody can sign in there: widen it, or give the host a path in gate.own_paths{last}",
+                "gate.cookie_domain = \"{}\" does not cover {host}, so that nobody can sign in there: widen it, or give the host a path in gate.application_urls{last}",
                 domain.as_str()
             )),
             _ => line.because(format_args!(
@@ -53,7 +53,7 @@ impl Uncovered {
     }
 }
 
-/// The gate at one place: at `gate.url`, or at one of `gate.own_paths`.
+/// The gate at one place: at `gate.url`, or at one of `gate.application_urls`.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) url: GateUrl,
@@ -75,7 +75,7 @@ impl Site {
         &self.config.gate
     }
 
-    /// With a place at each of `gate.own_paths`.
+    /// With a place at each of `gate.application_urls`.
     pub(crate) fn with_own_paths(mut self) -> Site {
         let at = |url: &GateUrl| {
             let jar = Jar::new(self.gate(), &url.path);

@@ -39,7 +39,7 @@ const ROOT: Caller<'static> = Caller::Root("root");
 /// How often it is looked what became of a letter.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a letter is waited for that is being sent. The module gives up after 30 s, which denies access; `[email]
-/// time_limit` may be longer.
+/// timeout` may be longer.
 const LONGEST_LETTER: Duration = Duration::from_secs(20);
 const STILL_ON_ITS_WAY: &str =
     "the mail is still being sent after 20 seconds; the log of posternd says what becomes of it";

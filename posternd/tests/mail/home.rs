@@ -38,7 +38,7 @@ impl Home {
         fs::set_permissions(at("program"), PermissionsExt::from_mode(0o700)).unwrap();
         let text = format!(
             "[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n[email]\ncommand = [\"{}\", \"{}\"]\n\
-             from = \"postern@example.com\"\ntime_limit = \"{time_limit}\"\n",
+             from = \"postern@example.com\"\ntimeout = \"{time_limit}\"\n",
             at("store/db").display(),
             at("key").display(),
             at("program").display(),

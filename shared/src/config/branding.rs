@@ -1,10 +1,10 @@
-//! `[gate.look]`: how the gate's pages name and colour themselves.
+//! `[gate.branding]`: how the gate's pages name and colour themselves.
 
 use super::AbsolutePath;
 use super::value::Line;
 use serde::{Deserialize, Serialize};
 
-/// `[gate.look]`
+/// `[gate.branding]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Look {

@@ -27,7 +27,7 @@ impl Config {
         let gate = &self.gate;
         let wrong = |message: String| {
             Err(Conflict {
-                path: &["gate", "own_paths"],
+                path: &["gate", "application_urls"],
                 message,
             })
         };
@@ -81,7 +81,7 @@ impl Config {
         if self.policy.exempt.contains(&Exempt::default()) {
             return Err(Conflict {
                 path: &["policy", "exempt"],
-                message: "an exemption needs at least one of groups, services, networks, after"
+                message: "an exemption needs at least one of groups, services, networks, completed_methods"
                     .to_owned(),
             });
         }

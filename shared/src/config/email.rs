@@ -36,6 +36,7 @@ pub struct Email {
     /// The sender.
     pub from: Option<EmailAddress>,
     /// How long sending one letter may take.
+    #[serde(rename = "timeout")]
     pub time_limit: Duration<1, 60>,
     /// How long a mailed code is good.
     pub code_ttl: Duration<60, 3600>,

@@ -8,7 +8,7 @@ mod last_valid;
 pub use error::{ConfigError, Fallback};
 pub use last_valid::LastInForce;
 
-use super::{Config, locate, unchanged};
+use super::{Config, locate, renamed, unchanged};
 use crate::account::name::UserName;
 use crate::system::clock::Timestamp;
 use crate::system::trusted_file;
@@ -275,7 +275,11 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| {
         let position = error.span().map(|span| span.start);
         let key = position.and_then(|p| locate::key_at(text, p));
-        refuse(position, key, error.message().replace('\n', ", "))
+        let message = match key.as_deref().and_then(renamed::new_name) {
+            Some(new) => format!("is now called {new}"),
+            None => error.message().replace('\n', ", "),
+        };
+        refuse(position, key, message)
     })?;
     config.check().map_err(|conflict| {
         let position = locate::position_of(text, conflict.path);
@@ -390,7 +394,7 @@ mod tests {
         );
         refused(
             "[[policy.exempt]]\n",
-            "1: policy.exempt: an exemption needs at least one of groups, services, networks, after",
+            "1: policy.exempt: an exemption needs at least one of groups, services, networks, completed_methods",
         );
         refused(
             "[policy]\nrequired = \"some\"",
@@ -407,6 +411,14 @@ mod tests {
             error.starts_with(
                 "p.toml:2: totp.peroid: unknown field `peroid`, expected one of `issuer`"
             ),
+            "{error}"
+        );
+        // a key of another table that has an old name
+        let error = validate(Path::new("p.toml"), "[totp]\ntime_limit = 30\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("p.toml:2: totp.time_limit: unknown field"),
             "{error}"
         );
         let error = validate(Path::new("p.toml"), "[totp]\n[mail]\n")

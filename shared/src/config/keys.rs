@@ -389,7 +389,7 @@ mod tests {
         let tls = sample["gate"]["tls"].as_table().unwrap();
         let scope = sample["gate"]["scope"]["webdav"].as_table().unwrap();
         let rule = sample["gate"]["rule"][0].as_table().unwrap();
-        let look = sample["gate"]["look"].as_table().unwrap();
+        let look = sample["gate"]["branding"].as_table().unwrap();
         let administration = sample["gate"]["administration"].as_table().unwrap();
         let account = sample["account"][0].as_table().unwrap();
         for (header, rest, table) in [
@@ -415,7 +415,7 @@ mod tests {
             ),
             ("[gate.scope.webdav]", "hosts = [\"a\"]", scope),
             ("[[gate.rule]]", "then = \"code\"", rule),
-            ("[gate.look]", "", look),
+            ("[gate.branding]", "", look),
             ("[gate.administration]", "", administration),
             ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
         ] {

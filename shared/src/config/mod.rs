@@ -14,6 +14,7 @@ mod listen;
 mod locate;
 mod pam;
 mod policy;
+mod renamed;
 pub mod rule;
 pub mod secret_file;
 mod secret_text;

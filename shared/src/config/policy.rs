@@ -145,10 +145,11 @@ pub struct Exempt {
     /// Networks of the remote address.
     pub networks: Vec<Network>,
     /// What passed before the code.
+    #[serde(rename = "completed_methods")]
     pub after: After,
 }
 
-/// `policy.exempt.after`: methods and keys; exceptions apart.
+/// `policy.exempt.completed_methods`: methods and keys; exceptions apart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct After {

@@ -258,7 +258,8 @@ mod tests {
 
     /// Whether an exemption with `after` holds after what sshd says.
     fn exempt_after(after: &str, said: &str) -> bool {
-        let policy: Policy = toml::from_str(&format!("[[exempt]]\nafter = {after}")).unwrap();
+        let policy: Policy =
+            toml::from_str(&format!("[[exempt]]\ncompleted_methods = {after}")).unwrap();
         let (name, earlier) = (
             &"alice".parse().unwrap(),
             &Earlier::of_sshd(said.as_bytes()),
@@ -449,7 +450,7 @@ mod tests {
         };
         assert_eq!(everyone("[[exempt]]\nservices = [\"sshd\"]"), Some(1));
         assert_eq!(
-            everyone("[[exempt]]\nservices = [\"sshd\"]\nafter = [\"password\"]"),
+            everyone("[[exempt]]\nservices = [\"sshd\"]\ncompleted_methods = [\"password\"]"),
             None
         );
     }
@@ -469,7 +470,8 @@ mod tests {
             "[\"!publickey\"]",
         ] {
             assert!(
-                toml::from_str::<Policy>(&format!("[[exempt]]\nafter = {after}")).is_err(),
+                toml::from_str::<Policy>(&format!("[[exempt]]\ncompleted_methods = {after}"))
+                    .is_err(),
                 "{after}"
             );
         }

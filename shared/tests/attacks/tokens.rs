@@ -460,7 +460,7 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
 #[test]
 fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_another_setting_too() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web(&format!("{RULE}[gate]\nsession = \"5m\"\n"));
+    let (mut home, app) = alice_at_the_web(&format!("{RULE}[gate]\nsession_lifetime = \"5m\"\n"));
     let cheap = Browser {
         page: Some(Page {
             host: "app.example.com",
@@ -476,7 +476,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
         panic!("not opened")
     };
     let mut config = home.config.clone();
-    config.gate.session = toml::from_str::<Config>("[gate]\nsession = \"12h\"")
+    config.gate.session = toml::from_str::<Config>("[gate]\nsession_lifetime = \"12h\"")
         .unwrap()
         .gate
         .session;

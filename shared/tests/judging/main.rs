@@ -446,7 +446,7 @@ fn a_claimed_service_exempts_nobody_but_for_a_service_that_is_named() {
 
 #[test]
 fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first_factor() {
-    let policy = "[[policy.exempt]]\nafter = [\"password\"]";
+    let policy = "[[policy.exempt]]\ncompleted_methods = [\"password\"]";
     let (mut home, _) = alice(&format!("{TRUSTING}\n{policy}"));
     let own = Host {
         earlier: "password",

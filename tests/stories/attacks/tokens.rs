@@ -179,7 +179,7 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
 fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    reconfigure("[gate]\n", "[gate]\nsession = \"5m\"\n");
+    reconfigure("[gate]\n", "[gate]\nsession_lifetime = \"5m\"\n");
     reload(&web);
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
@@ -198,7 +198,7 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
         (200, 200, 401)
     );
     host.clock.forward(301);
-    reconfigure("session = \"5m\"", "session = \"12h\"");
+    reconfigure("session_lifetime = \"5m\"", "session_lifetime = \"12h\"");
     reload(&web);
     assert_eq!(
         checks(&out),

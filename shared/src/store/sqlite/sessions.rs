@@ -19,7 +19,7 @@ const STOLEN: i64 = 2;
 /// Tokens that are remembered for each browser, so that stolen ones are recognised.
 const TOKENS_KEPT: i64 = 64;
 
-/// How long revocations are known, in seconds: a session lasts 30 days at most (`gate.session`), so that none that was
+/// How long revocations are known, in seconds: a session lasts 30 days at most (`gate.session_lifetime`), so that none that was
 /// opened before one that is forgotten is still good.
 pub(super) const REVOCATIONS_KEPT: u64 = 31 * 86_400;
 /// How far the times of two revisions that are noted lie apart, in seconds.

@@ -5,8 +5,8 @@
 
 use crate::arguments::afar::Afar;
 use crate::arguments::{Arguments, Command};
-use crate::commands::status::Shown;
-use crate::commands::{disable, one_time_code, status};
+use crate::commands::status::{self, Shown};
+use crate::commands::{disable, one_time_code};
 use crate::output::{Failure, Output};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -17,8 +17,7 @@ use shared::protocol::admin_api::{
     AccountState, Accounts, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PATH, Problem,
     SHORTEST_SECRET, Unlock, is_secret,
 };
-use shared::system::trusted_file;
-use shared::system::trusted_file::{Follow, Privacy};
+use shared::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,14 +2,12 @@
 //! code for every change. Commands say what they want, and not which of the two it is.
 
 use crate::arguments::Arguments;
-use crate::context;
 use crate::output::{Failure, Output};
-use crate::terminal;
+use crate::{context, terminal};
 use nix::unistd::{User, geteuid, getuid};
 use shared::account::name::UserName;
 use shared::credential::input;
-use shared::engine::messages;
-use shared::engine::{Caller, Door};
+use shared::engine::{Caller, Door, messages};
 use shared::protocol::client;
 use shared::protocol::command_request::{
     Answer, Change, Errand, Finish, Kind, Look, Setup, Task, Typed,

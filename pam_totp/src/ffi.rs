@@ -5,10 +5,9 @@
 //! MUST NOT keep a pointer of libpam's beyond the call that gave it.
 #![allow(unsafe_code)]
 
-use crate::fallback;
 use crate::host::{Host, Item, MarkStays, NoInput};
-use crate::log;
 use crate::relay::{self, HostOf};
+use crate::{fallback, log};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::credential::input;

@@ -2,8 +2,7 @@
 //!
 //! MUST NOT wait for a peer, or look a name up, on the thread that accepts. What it asks of the kernel, that answers at once.
 
-use crate::conversation;
-use crate::conversation::Reach;
+use crate::conversation::{self, Reach};
 use crate::conversations::{Conversations, Place};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Worker};

@@ -5,7 +5,8 @@
 
 use crate::conversation;
 use crate::log::log;
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use shared::config::{FirstFactor, Pam};
 use shared::network::address::Address;
 use shared::protocol::Transaction;

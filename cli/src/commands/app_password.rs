@@ -9,8 +9,7 @@ use shared::account::name::UserName;
 use shared::credential::app_password::AppPassword;
 use shared::credential::scope::Scope;
 use shared::store::AppPasswordRecord;
-use shared::system::clock;
-use shared::system::clock::Timestamp;
+use shared::system::clock::{self, Timestamp};
 
 /// `postern app-password add USER NAME`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), Failure> {

@@ -7,8 +7,7 @@ use crate::{context, terminal};
 use shared::account::name::UserName;
 use shared::account::second_factor::Enrolled;
 use shared::credential::input::Answer;
-use shared::engine::AdministrationError;
-use shared::engine::messages;
+use shared::engine::{AdministrationError, messages};
 use shared::system::clock;
 use shared::verify::decision::Refusal;
 

@@ -9,8 +9,7 @@ use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
 use shared::engine::privileges;
 use shared::store;
-use shared::system::trusted_file;
-use shared::system::trusted_file::Existing;
+use shared::system::trusted_file::{self, Existing};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 

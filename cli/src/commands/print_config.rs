@@ -10,8 +10,7 @@ use nix::unistd::Group;
 use shared::config::gate::{self, Gate, GateUrl};
 use shared::credential::secret::fill_random;
 use shared::engine::privileges;
-use shared::system::trusted_file;
-use shared::system::trusted_file::{Existing, FileError, Follow, Privacy};
+use shared::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 

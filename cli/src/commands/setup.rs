@@ -11,8 +11,7 @@ use shared::credential::qr;
 use shared::credential::secret::Secret;
 use shared::engine::messages;
 use shared::protocol::command_request::{Finish, Kind, Setup, Typed};
-use shared::system::trusted_file;
-use shared::system::trusted_file::{Follow, Privacy};
+use shared::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 
 /// Codes that may be tried at one setup.

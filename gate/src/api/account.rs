@@ -2,8 +2,7 @@
 
 use super::body::{Needed, Nothing, Proof};
 use super::endpoint::{Access, Done, Endpoint};
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::web::login::Guest;
 use crate::web::refusal::Refused;
 use crate::web::step_up::{Fresh, Proven};

@@ -6,23 +6,19 @@ pub(super) mod secret;
 use super::body::{IfAny, Needed, Nothing};
 use super::endpoint::{Access, Call, Done, Endpoint};
 use super::query::Parameter;
-use crate::live::store_pool::at_door;
-use crate::live::store_pool::{Applicant, Key};
+use crate::live::store_pool::{Applicant, Key, at_door};
 use crate::observe::log;
 use crate::web::login::Guest;
 use crate::web::refusal::Refused;
 use hyper::Method;
 use shared::account::event::Filter;
 use shared::account::name::{NameError, UserName};
-use shared::engine::messages;
-use shared::engine::messages::AfterDisabled;
+use shared::engine::messages::{self, AfterDisabled};
 use shared::engine::{Actor, AdministrationError, Door, SignInError};
-use shared::protocol::admin_api;
 use shared::protocol::admin_api::{
-    AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock,
+    self, AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock,
 };
-use shared::system::clock;
-use shared::system::clock::Timestamp;
+use shared::system::clock::{self, Timestamp};
 use shared::verify::origin::Origin;
 
 const FIND: Parameter = Parameter {

@@ -1,8 +1,7 @@
 //! The API's own description, OpenAPI 3.1, made of the endpoints themselves.
 
 use super::ENDPOINTS;
-use super::body::Nothing;
-use super::body::Shape;
+use super::body::{Nothing, Shape};
 use super::endpoint::{Access, Done, Endpoint};
 use super::problem::{KIND, Problem};
 use super::query::Parameter;

@@ -4,8 +4,7 @@
 use super::body::{Body, Shape, Takes};
 use super::query::{self, Parameter};
 use super::tokens::{Tokens, WithTokens};
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::web::login::Guest;
 use crate::web::refusal::Refused;
 use http_body_util::Full;

@@ -13,8 +13,9 @@ use shared::account::name::UserName;
 use shared::account::second_factor::Methods;
 use shared::config::gate::FirstFactor;
 use shared::credential::input::Answer;
-use shared::engine::{AfterCode, AfterPassword, MailRefusal, Opened, Trust};
-use shared::engine::{EnrollmentToken, MayEnroll};
+use shared::engine::{
+    AfterCode, AfterPassword, EnrollmentToken, MailRefusal, MayEnroll, Opened, Trust,
+};
 use shared::protocol::command_request::Typed;
 use shared::token::LoginToken;
 use shared::verify::decision::Refusal;

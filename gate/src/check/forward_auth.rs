@@ -1,7 +1,6 @@
 //! A check: what a proxy asks before each request. No disk, no lock shared between workers.
 
-use super::rules;
-use super::rules::Reach;
+use super::rules::{self, Reach};
 use crate::http::authorization::Authorization;
 use crate::http::cookies::{MOST, Shown, Unclear};
 use crate::live::app_password_cache::Refused;
@@ -21,8 +20,7 @@ use shared::credential::scope::WebRequest;
 use shared::engine::SERVICE;
 use shared::network::address::Address;
 use shared::policy::rule::{Decision, Request};
-use shared::system::clock;
-use shared::system::clock::Timestamp;
+use shared::system::clock::{self, Timestamp};
 use shared::token::session::Session;
 use shared::verify::app_password::FoundAppPassword;
 use std::borrow::Cow;

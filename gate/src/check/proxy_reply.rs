@@ -1,22 +1,11 @@
 //! Reply to a check, as the contract of its proxy requires it.
 
-use super::forward_auth::Allowed;
-use super::forward_auth::Challenge;
-use super::forward_auth::Ruling;
-use super::forward_auth::Wants;
-use crate::http::reply::Reply;
-use crate::http::reply::bare;
+use super::forward_auth::{Allowed, Challenge, Ruling, Wants};
+use crate::http::reply::{Reply, bare};
 use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::header::AUTHORIZATION;
-use hyper::header::COOKIE;
-use hyper::header::HeaderName;
-use hyper::header::HeaderValue;
-use hyper::header::LOCATION;
-use hyper::header::WWW_AUTHENTICATE;
-use percent_encoding::AsciiSet;
-use percent_encoding::NON_ALPHANUMERIC;
-use percent_encoding::utf8_percent_encode;
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::config::gate::Proxy;
 
 /// Characters that stay as they are in a query value.

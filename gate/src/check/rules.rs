@@ -10,8 +10,7 @@ use shared::network::address::Address;
 use shared::network::web_address::split_url;
 use shared::policy::groups::{Doubt, PersonGroups};
 use shared::policy::requirement::Subject;
-use shared::policy::rule;
-use shared::policy::rule::{Decision, Person, Request, Why};
+use shared::policy::rule::{self, Decision, Person, Request, Why};
 use shared::token::session::{PassedSecond, Session};
 use shared::verify::app_password::FoundAppPassword;
 

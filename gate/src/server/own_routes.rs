@@ -3,8 +3,7 @@
 use crate::api;
 use crate::http::body::{form, is_same_origin};
 use crate::http::form::Form;
-use crate::http::reply;
-use crate::http::reply::{Reply, bare, last};
+use crate::http::reply::{self, Reply, bare, last};
 use crate::state::branding::SCRIPTS;
 use crate::web::login::Guest;
 use hyper::body::Incoming;

@@ -1,19 +1,14 @@
 //! Which request goes where: checks of proxies, and the gate's own pages.
 
-use super::access_log;
-use super::own_routes;
+use super::{access_log, own_routes};
 use crate::api;
-use crate::check::forward_auth;
-use crate::check::forward_auth::Challenge;
-use crate::check::proxy_reply;
-use crate::check::proxy_reply::Page;
+use crate::check::forward_auth::{self, Challenge};
+use crate::check::proxy_reply::{self, Page};
 use crate::http::authorization::Authorization;
-use crate::http::reply;
-use crate::http::reply::{Reply, bare};
+use crate::http::reply::{self, Reply, bare};
 use crate::observe::log;
 use crate::observe::metrics::{Answered, METRICS};
-use crate::proxy::contract;
-use crate::proxy::contract::Broken;
+use crate::proxy::contract::{self, Broken};
 use crate::proxy::identity::Identity;
 use crate::proxy::trusted_proxy::{Connected, Through, Unproven};
 use crate::state::site::Site;

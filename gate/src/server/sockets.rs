@@ -2,7 +2,8 @@
 //! whoever connects while the gate starts anew waits, and the gate neither replaces nor removes their files.
 
 use listenfd::ListenFd;
-use nix::sys::socket::{getsockopt, sockopt::AcceptConn};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::AcceptConn;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsFd;

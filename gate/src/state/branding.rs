@@ -4,8 +4,7 @@ use data_encoding::HEXLOWER;
 use shared::config::Config;
 use shared::config::branding::Color;
 use shared::engine::enrollment::pending;
-use shared::system::trusted_file;
-use shared::system::trusted_file::{Follow, Privacy};
+use shared::system::trusted_file::{self, Follow, Privacy};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The style sheet, but for the colours that it goes by.

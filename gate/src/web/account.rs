@@ -14,13 +14,11 @@ pub(crate) use app_passwords::NewAppPassword;
 pub(crate) use authenticators::Confirmed;
 
 use super::login::{Guest, Visit};
-use super::pages;
 use super::pages::account::Asked;
-use super::pages::html;
+use super::pages::{self, html};
 use super::refusal::Refused;
 use super::step_up::{Proof, Proven};
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::live::store_pool::at_door;
 use crate::observe::log;
 use hyper::StatusCode;

@@ -2,19 +2,16 @@
 //! factor and has none finds nothing else open.
 
 use super::login::{Guest, Visit};
-use super::pages;
-use super::pages::html;
+use super::pages::{self, html};
 use crate::http::form::Form;
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::live::store_pool::NotJudged;
 use hyper::StatusCode;
 use shared::account::name::UserName;
 use shared::config::OnUse;
 use shared::credential::input::Answer;
 use shared::credential::qr;
-use shared::engine::{AfterSetup, AfterSetupCode, Shown};
-use shared::engine::{EnrollmentToken, MayEnroll};
+use shared::engine::{AfterSetup, AfterSetupCode, EnrollmentToken, MayEnroll, Shown};
 use shared::protocol::command_request::Typed;
 use shared::system::clock;
 use shared::token::Kind;

@@ -4,12 +4,10 @@
 //! MUST NOT wait for the workers that compare passwords and codes: strangers can fill them.
 
 use super::login::Guest;
-use super::pages;
-use super::pages::html;
+use super::pages::{self, html};
 use crate::check::forward_auth;
 use crate::http::cookies::Shown;
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::live::store_pool::{Applicant, Key, NotJudged};
 use crate::observe::log;
 use hyper::StatusCode;

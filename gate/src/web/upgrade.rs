@@ -2,10 +2,8 @@
 //! takes that.
 
 use super::login::{Guest, Visit};
-use crate::check::rules;
-use crate::check::rules::{BackTo, Reach};
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::check::rules::{self, BackTo, Reach};
+use crate::http::reply::{self, Reply};
 use crate::live::store_pool::NotJudged;
 use hyper::StatusCode;
 use shared::engine::AfterPassword;

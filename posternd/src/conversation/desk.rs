@@ -10,9 +10,9 @@ use shared::account::second_factor::Mail;
 use shared::config::{Config, Grace};
 use shared::credential::completed_methods::Earlier;
 use shared::credential::input::{LONGEST, Reading};
-use shared::engine::messages;
 use shared::engine::{
-    AdministrationError, Asked, Caller, Door, DoorError, NotMailed, Visitor, still_waiting,
+    AdministrationError, Asked, Caller, Door, DoorError, NotMailed, Visitor, messages,
+    still_waiting,
 };
 use shared::policy::groups::{NamedGroups, PersonGroups};
 use shared::policy::requirement::{Need, Waiver};
@@ -20,17 +20,15 @@ use shared::protocol::command_request::{
     Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed,
 };
 use shared::system::admission::Busy;
-use shared::system::clock;
-use shared::system::clock::{ClockError, Timestamp};
+use shared::system::clock::{self, ClockError, Timestamp};
 use shared::system::process::HostProcess;
 use shared::verify::decision::Spared;
 use shared::verify::throttle::Stage;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::Deref;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 use zeroize::Zeroizing;
 
 /// Who asks, where root's own hosts ask.

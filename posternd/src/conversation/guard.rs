@@ -8,9 +8,8 @@ use super::mark::Mark;
 use super::options::Options;
 use shared::config::Unenrolled;
 use shared::policy::requirement::Need;
-use shared::protocol::Severity;
 use shared::protocol::command_request::MarkRefusal;
-use shared::protocol::{Denial, HookResult};
+use shared::protocol::{Denial, HookResult, Severity};
 use shared::verify::throttle::Stage;
 
 /// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.

@@ -16,8 +16,7 @@ use shared::credential::completed_methods::Earlier;
 use shared::credential::input::Reading;
 use shared::engine::messages;
 use shared::policy::requirement::Need;
-use shared::protocol::Severity;
-use shared::protocol::{Denial, HookResult};
+use shared::protocol::{Denial, HookResult, Severity};
 use shared::verify::throttle::Stage;
 
 /// The letter that asks for a code by mail.

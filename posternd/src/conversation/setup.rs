@@ -8,8 +8,7 @@ use super::line::{Line, misconfigured};
 use shared::credential::qr;
 use shared::engine::messages;
 use shared::protocol::command_request::Typed;
-use shared::protocol::{Denial, HookResult};
-use shared::protocol::{Echo, Severity};
+use shared::protocol::{Denial, Echo, HookResult, Severity};
 use shared::verify::throttle::Stage;
 use zeroize::Zeroizing;
 

@@ -4,9 +4,8 @@
 //!
 //! MUST NOT let notifications take the places of letters, which people wait for.
 
-use super::command;
 use super::log::sent;
-use super::{CONFIGURATION, Configuration, Mailer, Written};
+use super::{CONFIGURATION, Configuration, Mailer, Written, command};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Worker, WorkerError};
 use crate::log::log;
@@ -17,8 +16,7 @@ use shared::engine::enrollment::pending;
 use shared::engine::{Door, DoorError, Letter};
 use shared::store::Notice;
 use shared::system::admission::Class;
-use shared::system::clock;
-use shared::system::clock::Timestamp;
+use shared::system::clock::{self, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -4,8 +4,7 @@ use super::*;
 use crate::fixtures::transaction_of;
 use shared::account::name::UserName;
 use shared::protocol::command_request::{Answer, Errand, Look, Reply as ErrandReply, Task};
-use shared::protocol::wire;
-use shared::protocol::{CommandReply, Greeting, Instruction, VERSIONS};
+use shared::protocol::{CommandReply, Greeting, Instruction, VERSIONS, wire};
 use std::io::{Read, Write};
 use zeroize::Zeroizing;
 

@@ -5,8 +5,7 @@
 use super::file::ConfigError;
 use super::gate::{Domain, Gate, GateUrl};
 use super::{Config, locate};
-use crate::system::trusted_file;
-use crate::system::trusted_file::{Follow, Privacy};
+use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 use zeroize::Zeroizing;
 

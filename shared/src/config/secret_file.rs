@@ -2,8 +2,7 @@
 
 use super::AbsolutePath;
 use super::email::Credential;
-use crate::system::trusted_file;
-use crate::system::trusted_file::{Follow, Privacy};
+use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 

@@ -2,8 +2,7 @@
 //! [`super::vault`].
 
 use crate::credential::secret::{RandomError, fill_random};
-use crate::system::trusted_file;
-use crate::system::trusted_file::{Existing, FileError, Follow, Privacy};
+use crate::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use hmac::{Hmac, Mac};
 use nix::errno::Errno;

@@ -11,8 +11,7 @@ use super::session_groups::Answered;
 use crate::account::name::{Group, UserName};
 use crate::config::rule::{Access, Rule};
 use crate::network::address::Address;
-use crate::network::web_address;
-use crate::network::web_address::{Ambiguous, WebPath};
+use crate::network::web_address::{self, Ambiguous, WebPath};
 use std::cell::OnceCell;
 use std::fmt;
 

@@ -4,15 +4,14 @@
 //! MUST send nothing before it knows that root listens there.
 
 use super::command_request::{Errand, Reply};
-use super::wire;
 use super::{
     CommandReply, FrameError, Greeting, Opening, PAM_SOCKET, State, common_version, receive, send,
+    wire,
 };
 use crate::network::local_stream::{LocalStream, NotRoot};
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 /// How long posternd may take to accept and greet: a look-up of the user's name included.
 const GREETED: Duration = Duration::from_millis(1600);

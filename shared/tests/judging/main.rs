@@ -13,8 +13,7 @@ use shared::account::second_factor::Enrolled;
 use shared::credential::completed_methods::Earlier;
 use shared::credential::input::Reading;
 use shared::credential::otpauth_uri;
-use shared::credential::totp;
-use shared::credential::totp::{Parameters, Step};
+use shared::credential::totp::{self, Parameters, Step};
 use shared::engine::enrollment::pending::Pending;
 use shared::engine::{Actor, AdministrationError, Asked, Caller, MailRefusal, Posted, Visitor};
 use shared::policy::requirement::{Need, Waiver};
@@ -22,8 +21,7 @@ use shared::protocol::command_request::{
     Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed,
 };
 use shared::system::clock::Timestamp;
-use shared::system::process::TransactionId;
-use shared::system::process::{HostProcess, ProcessId, Unseen};
+use shared::system::process::{HostProcess, ProcessId, TransactionId, Unseen};
 use shared::verify::method::Means;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Stage;

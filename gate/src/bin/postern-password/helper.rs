@@ -4,10 +4,9 @@
 //! MUST take who asks from the kernel (SO_PEERCRED).
 
 use crate::asking::{self, read_until};
-use crate::log;
-use crate::service;
 use crate::tries::Tries;
 use crate::turns::{Seated, Turns};
+use crate::{log, service};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_dumpable;
 use nix::sys::socket::getsockopt;

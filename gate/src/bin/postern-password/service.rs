@@ -3,8 +3,7 @@
 
 use shared::config::file::{self, ConfigError, Fallback};
 use shared::config::gate::PamServiceFile;
-use shared::system::trusted_file;
-use shared::system::trusted_file::{FileError, Follow, Privacy};
+use shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::fmt;
 use std::path::{Path, PathBuf};
 

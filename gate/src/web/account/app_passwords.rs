@@ -1,11 +1,9 @@
 //! App passwords, for programs that can show no page: made, renamed, revoked.
 
 use crate::http::form::Form;
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::web::login::Guest;
-use crate::web::pages;
-use crate::web::pages::html;
+use crate::web::pages::{self, html};
 use crate::web::refusal::Refused;
 use crate::web::step_up::{Fresh, Proven};
 use hyper::StatusCode;
@@ -13,8 +11,7 @@ use shared::account::name::Label;
 use shared::credential::app_password::AppPassword;
 use shared::credential::scope::Scope;
 use shared::store::AppPasswordRecord;
-use shared::system::clock;
-use shared::system::clock::Timestamp;
+use shared::system::clock::{self, Timestamp};
 use shared::token::session::Session;
 
 /// Lives that the page offers, in days.

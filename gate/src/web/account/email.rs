@@ -1,13 +1,11 @@
 //! The address that codes are mailed to: set, confirmed by a code that was mailed there, removed.
 
 use crate::http::form::Form;
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::live::outbox;
 use crate::web::login::Guest;
-use crate::web::pages;
 use crate::web::pages::account::Asked;
-use crate::web::pages::html;
+use crate::web::pages::{self, html};
 use crate::web::refusal::Refused;
 use crate::web::step_up::{Fresh, Proven};
 use hyper::StatusCode;

@@ -1,11 +1,9 @@
 //! The account at a glance: the gate's front page for whoever is signed in.
 
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::web::login::Guest;
-use crate::web::pages;
 use crate::web::pages::account::Standing;
-use crate::web::pages::html;
+use crate::web::pages::{self, html};
 use crate::web::refusal::Refused;
 use hyper::StatusCode;
 use shared::config::gate::FirstFactor;

@@ -1,11 +1,9 @@
 //! The password of the built-in first factor, changed by its owner.
 
 use crate::http::form::Form;
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::web::login::Guest;
-use crate::web::pages;
-use crate::web::pages::html;
+use crate::web::pages::{self, html};
 use crate::web::refusal::Refused;
 use crate::web::step_up::{Fresh, Proven};
 use hyper::StatusCode;

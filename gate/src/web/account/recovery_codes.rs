@@ -1,8 +1,7 @@
 //! A new set of recovery codes: shown once, and in force when the person says that they are saved.
 
 use crate::http::form::Form;
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::live::store_pool::at_door;
 use crate::web::login::{Guest, Visit};
 use crate::web::pages::account::Asked;

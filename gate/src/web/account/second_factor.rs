@@ -8,8 +8,7 @@ use crate::web::refusal::Refused;
 use crate::web::step_up::{Fresh, Proven};
 use hyper::StatusCode;
 use shared::account::name::UserName;
-use shared::engine::EnrollmentToken;
-use shared::engine::{AppPasswordsAfter, Opened};
+use shared::engine::{AppPasswordsAfter, EnrollmentToken, Opened};
 
 impl Guest<'_> {
     /// Turns it off, unless the policy requires one.

@@ -1,11 +1,9 @@
 //! Where the account is signed in, and which browsers it trusts: listed, and ended one by one or all at once.
 
 use crate::http::form::Form;
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::web::login::Guest;
-use crate::web::pages;
-use crate::web::pages::html;
+use crate::web::pages::{self, html};
 use crate::web::refusal::Refused;
 use shared::store::{BrowserRecord, SessionRecord};
 use shared::token::session::{Session, SessionId};

@@ -3,8 +3,7 @@
 //!
 //! MUST NOT set anything that lets somebody in, but for a one-time code, nor show a secret.
 
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::web::language::Language;
 use crate::web::login::Guest;
 use crate::web::pages::account::Asked;

@@ -1,8 +1,7 @@
 //! The event log on pages: of one account or of all, newest first.
 
 use super::pages::encoded;
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::web::login::Guest;
 use crate::web::pages::admin::Journal;
 use crate::web::pages::html;

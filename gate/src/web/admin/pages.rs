@@ -2,8 +2,7 @@
 
 use super::accounts::{Act, Came, Needs};
 use crate::http::form::Form;
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::web::login::Guest;
 use crate::web::pages::admin::{Account, Found, Issued, Row};
 use crate::web::pages::html;

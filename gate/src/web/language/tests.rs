@@ -3,8 +3,7 @@
 
 use super::*;
 use fluent_bundle::FluentResource;
-use shared::engine::messages;
-use shared::engine::{AppPasswordsAfter, MailRefusal, Recovered};
+use shared::engine::{AppPasswordsAfter, MailRefusal, Recovered, messages};
 use shared::store::Missed;
 use shared::verify::decision::Refusal;
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,10 +3,8 @@
 
 use super::{Guest, Visit};
 use crate::http::form::Form;
-use crate::http::reply;
-use crate::http::reply::Reply;
-use crate::live::host_password;
-use crate::live::host_password::Silent;
+use crate::http::reply::{self, Reply};
+use crate::live::host_password::{self, Silent};
 use crate::live::store_pool::{Applicant, Key, NotJudged};
 use crate::observe::log;
 use crate::web::pages;

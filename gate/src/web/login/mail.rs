@@ -1,8 +1,7 @@
 //! A code by mail, asked for on the code page. The page waits for what becomes of the letter, within its time limit.
 
 use super::{Guest, Said, Visit};
-use crate::http::reply;
-use crate::http::reply::Reply;
+use crate::http::reply::{self, Reply};
 use crate::live::outbox;
 use crate::live::store_pool::NotJudged;
 use crate::observe::log;

@@ -1,10 +1,9 @@
 //! `password` lines: what a changed password ends, and what is said where that cannot be.
 
 use super::Home;
-use crate::conversation::caller;
 use crate::conversation::host::Item;
 use crate::conversation::host::fake::Fake;
-use crate::conversation::password;
+use crate::conversation::{caller, password};
 use shared::account::event::{Event, Filter, What};
 use shared::engine::messages;
 use shared::system::clock;

@@ -11,8 +11,7 @@ use shared::protocol::{
     Transaction, receive, send,
 };
 use shared::system::admission::Class;
-use shared::system::process::TransactionId;
-use shared::system::process::{HostProcess, ProcessId};
+use shared::system::process::{HostProcess, ProcessId, TransactionId};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use zeroize::Zeroizing;

@@ -6,8 +6,7 @@
 
 use super::{Entry, Import, ImportError, MovingFactor, lines, stamp};
 use crate::credential::secret::Secret;
-use crate::credential::totp;
-use crate::credential::totp::{Algorithm, Moving, Parameters, Step};
+use crate::credential::totp::{self, Algorithm, Moving, Parameters, Step};
 use crate::system::clock::Timestamp;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;

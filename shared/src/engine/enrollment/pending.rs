@@ -4,7 +4,8 @@
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, Mail};
-use crate::config::{Config, value::Line};
+use crate::config::Config;
+use crate::config::value::Line;
 use crate::credential::input::Answer;
 use crate::credential::otpauth_uri;
 use crate::credential::recovery_code::RecoveryCode;

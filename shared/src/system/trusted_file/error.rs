@@ -1,8 +1,7 @@
 //! Why a file cannot be read, written or trusted, with what to do about it.
 
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 /// Why a file cannot be read or may not be trusted, with what to do about it.
 #[derive(Debug)]

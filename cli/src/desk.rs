@@ -48,7 +48,7 @@ impl Desk {
         if is_root() {
             let account = account
                 .cloned()
-                .ok_or(Failure::Usage("root says whose account: USER"))?;
+                .ok_or(Failure::Usage("as root, give the account: USER"))?;
             let door = Box::new(context::door(arguments, output)?);
             return Ok(Desk {
                 way: Way::Door {
@@ -246,7 +246,7 @@ fn own_name() -> Result<UserName, Failure> {
     let user = User::from_uid(geteuid())?;
     let user = user.ok_or_else(|| {
         Failure::new(format_args!(
-            "this host has no name for you, the user {}",
+            "this host has no name for your user ID {}",
             getuid()
         ))
     })?;

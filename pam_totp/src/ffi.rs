@@ -70,7 +70,7 @@ fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
         return relay::relay(HostOf::Root, Path::new(HOST_SOCKET), hook, host, options);
     }
     if fallback::own_configuration(options).is_some() {
-        let why = "config= is for services that run as root; remove it, this service goes by /etc/postern/postern.toml";
+        let why = "config= is for services that run as root; remove it, this service uses /etc/postern/postern.toml";
         log::denied(host, "misconfigured", &why);
         return HookResult::Denied(Denial::Misconfigured);
     }

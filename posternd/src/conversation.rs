@@ -41,7 +41,7 @@ pub fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
 pub fn refuse_config(host: &dyn Host, hook: Hook) -> HookResult {
     let denied = misconfigured(
         host,
-        &"config= is for PAM hosts that run as root; take it away",
+        &"config= is for PAM hosts that run as root; remove it",
     );
     if hook.may_end(denied) {
         denied

@@ -140,9 +140,7 @@ fn report(ended: Result<(), Ended>) {
         Ok(()) | Err(Ended::Busy) => {}
         // a host that was killed, or a conversation that made room for another
         Err(Ended::Stream(FrameError::Stream(_))) => {}
-        Err(Ended::Stream(error)) => {
-            log(format_args!("a PAM host sent what cannot be read: {error}"))
-        }
+        Err(Ended::Stream(error)) => log(format_args!("a PAM host sent an invalid frame: {error}")),
         Err(Ended::OtherSocket) => {
             log(format_args!(
                 "refused on host.sock: a frame of a kind that belongs to pam.sock"

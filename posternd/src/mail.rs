@@ -184,7 +184,7 @@ impl Mailer {
     async fn send(&self, written: &Written<'_>) -> Result<(), String> {
         let sending = async {
             match &self.transport {
-                Transport::Off => Err("mail is off in [email]".to_owned()),
+                Transport::Off => Err("mail is not configured in [email]".to_owned()),
                 Transport::Smtp(server) => server.send(&written.message(self.from.as_ref())?).await,
                 Transport::Webhook(hook) => hook.post(&written.json()).await,
                 Transport::Command(socket) => {

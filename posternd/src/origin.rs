@@ -72,7 +72,7 @@ pub fn warn_of_hidden_processes() {
     if !process::sees_others() {
         log(
             "/proc hides the processes of others (hidepid=): PAM hosts that only connect are counted as one user, and marks of \
-             users' hosts count for nothing; mount /proc with gid=postern or without hidepid=",
+             users' hosts are refused; mount /proc with gid=postern or without hidepid=",
         );
     }
 }

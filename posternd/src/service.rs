@@ -117,7 +117,7 @@ impl Daemon {
             let cut = wait_for_end(LAST, round);
             if cut > 0 {
                 log(format_args!(
-                    "ends with {cut} conversations that are still being verified"
+                    "stops with {cut} conversations that are still being verified"
                 ));
             }
         }
@@ -183,7 +183,7 @@ fn feed_watchdog() {
     match ACTIVITIES.late(Instant::now()) {
         None => tell(&[NotifyState::Watchdog]),
         Some(what) => log(format_args!(
-            "{what} makes no progress; the watchdog is not fed"
+            "{what} makes no progress; the watchdog is not notified"
         )),
     }
 }
@@ -210,7 +210,7 @@ fn log_configuration() -> bool {
             } else if !in_force.is_kept {
                 let copy = file::copy_path(path);
                 log(format_args!(
-                    "{}: is not the configuration that is in force; keep it as root, as the unit does: postern check --keep",
+                    "{}: is not the configuration in force; save it as root, as the unit does: postern check --keep",
                     copy.display()
                 ));
             }

@@ -37,11 +37,11 @@ impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SocketError::Missing => f.write_str(
-                "no socket was handed over; systemctl enable --now posternd.socket has it started with one",
+                "no socket was passed; start posternd with systemctl enable --now posternd.socket",
             ),
             SocketError::Name(name) => write!(
                 f,
-                "a socket {name:?} was handed over; FileDescriptorName= of its unit is {HOST} or {PAM}, once each"
+                "a socket {name:?} was passed; FileDescriptorName= of its unit is {HOST} or {PAM}, once each"
             ),
             SocketError::Unusable(name, error) => write!(
                 f,

@@ -161,7 +161,7 @@ pub enum StdioError {
     NotRoot,
     /// Root was not given up.
     Privileges(PrivilegesError),
-    /// The module has gone, or sent what cannot be read.
+    /// The module has gone, or sent an invalid frame.
     Stream(FrameError),
 }
 

@@ -132,7 +132,7 @@ impl UserSocket {
                     Ok(()) | Err(Ended::Stream(FrameError::Stream(_))) => {}
                     Err(Ended::Stream(error)) => {
                         let line = format!(
-                            "refused on pam.sock: uid {uid} sent what cannot be read: {error}"
+                            "refused on pam.sock: uid {uid} sent an invalid frame: {error}"
                         );
                         self.log.write(uid, Severity::Notice, &line);
                     }

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
                     });
                 }
                 context::config(arguments, output)?;
-                return output.done(format_args!("{} is checked and in force", path.display()));
+                return output.done(format_args!("{} is valid and in force", path.display()));
             }
             Err(why) if !std::io::stdin().is_terminal() => {
                 return Err(Failure::new(format_args!("{why}; nothing was changed")));

@@ -63,13 +63,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::GET, "account"),
             Access::SignedIn,
-            "Says how the account stands.",
+            "Returns the state of the account.",
             |call, Nothing| Box::pin(account(call.guest)),
         ),
         Endpoint::does(
             (Method::POST, "step-up"),
             Access::SignedIn,
-            "Gives a proof, for critical acts of the next quarter of an hour.",
+            "Gives a proof for critical acts, which is valid for 15 minutes.",
             |call, Needed(proof)| Box::pin(step_up(call.guest, proof)),
         ),
     ]

@@ -27,7 +27,7 @@ const FIND: Parameter = Parameter {
 };
 const AFTER: Parameter = Parameter {
     name: "after",
-    about: "A name: those that come behind it, for the next page.",
+    about: "A name: returns the accounts after it, for the next page.",
 };
 const ACCOUNT: Parameter = Parameter {
     name: "account",
@@ -35,7 +35,7 @@ const ACCOUNT: Parameter = Parameter {
 };
 const BEFORE: Parameter = Parameter {
     name: "before",
-    about: "The number of an event: those before it, for the next page.",
+    about: "The number of an event: returns the events before it, for the next page.",
 };
 
 type Answered<A> = Result<Done<A>, Refused>;
@@ -46,14 +46,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::GET, "administration/accounts"),
             Administration,
-            "Says how accounts stand, by name, 200 at most.",
+            "Returns the state of accounts, by name, 200 at most.",
             |call, Nothing| Box::pin(find(call)),
         )
         .asking(&[FIND, AFTER]),
         Endpoint::tells(
             (Method::GET, "administration/accounts/{name}"),
             Administration,
-            "Says how one account stands.",
+            "Returns the state of one account.",
             |call, Nothing| Box::pin(status(call)),
         ),
         Endpoint::tells(
@@ -65,13 +65,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::POST, "administration/accounts/{name}/unlock"),
             Administration,
-            "Lifts delays and locks, or mends what a clock that ran ahead has left.",
+            "Removes delays and locks, or accepts codes again after the host's clock was ahead.",
             |call, IfAny(how)| Box::pin(unlock(call, how)),
         ),
         Endpoint::tells(
             (Method::POST, "administration/accounts/{name}/revoke"),
             Administration,
-            "Ends every session, or trusts no browser any longer.",
+            "Ends every session, or revokes every trusted browser.",
             |call, Needed(what)| Box::pin(revoke(call, what)),
         ),
         Endpoint::tells(
@@ -86,13 +86,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 "administration/accounts/{name}/one-time-code",
             ),
             Administration,
-            "Takes the one-time code back.",
+            "Cancels the one-time code.",
             |call, Nothing| Box::pin(cancel(call)),
         ),
         Endpoint::tells(
             (Method::GET, "administration/events"),
             Administration,
-            "Says what happened, newest first, 200 at most.",
+            "Returns the events, newest first, 200 at most.",
             |call, Nothing| Box::pin(events(call)),
         )
         .asking(&[ACCOUNT, BEFORE]),
@@ -149,11 +149,11 @@ async fn revoke(call: &Call<'_>, Revoke { what }: Revoke) -> Answered<admin_api:
         Ok(match what {
             Revoked::Sessions => {
                 let ended = door.revoke_sessions(&name, None, actor, now)?;
-                format!("{ended} sessions of {name} are over")
+                format!("{ended} sessions of {name} have ended")
             }
             Revoked::Browsers => {
                 let ended = door.revoke_browsers(&name, None, actor, now)?;
-                format!("{ended} browsers of {name} are trusted no longer")
+                format!("{ended} browsers of {name} are no longer trusted")
             }
         })
     });

@@ -84,7 +84,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::does(
             (Method::PATCH, "app-passwords/{name}"),
             SignedIn,
-            "Gives an app password another name.",
+            "Renames an app password.",
             |call, Needed(given)| Box::pin(rename(call, given)),
         ),
         Endpoint::does(

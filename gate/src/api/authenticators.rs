@@ -79,19 +79,19 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::POST, "authenticators"),
             SignedIn,
-            "Makes another one, which its first code brings to life.",
+            "Adds an authenticator, which its first code activates.",
             |call, Needed(given)| Box::pin(add(call.guest, given)),
         ),
         Endpoint::tells(
             (Method::POST, "authenticators/confirm"),
             SignedIn,
-            "Gives the first code of another one.",
+            "Activates an authenticator with its first code.",
             |call, Needed(given)| Box::pin(confirm(call.guest, given)),
         ),
         Endpoint::tells(
             (Method::DELETE, "authenticators/{name}"),
             SignedIn,
-            "Removes one of several.",
+            "Removes an authenticator that is not the only one.",
             |call, IfAny(proof)| Box::pin(remove(call, proof)),
         ),
     ]

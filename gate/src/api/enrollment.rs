@@ -74,25 +74,25 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::does(
             (Method::POST, "enroll/one-time-code"),
             Anyone,
-            "Gives the one-time code that a setup needs.",
+            "Sends the one-time code that an enrollment requires.",
             |call, Needed(given)| Box::pin(invite(call.guest, given)),
         ),
         Endpoint::tells(
             (Method::POST, "enroll"),
             Anyone,
-            "Makes the secret of a setup that has begun.",
+            "Makes the secret of an enrollment that has begun.",
             |call, Nothing| Box::pin(begin(call.guest)),
         ),
         Endpoint::tells(
             (Method::POST, "enroll/confirm"),
             Anyone,
-            "Gives its first code, for the recovery codes.",
+            "Confirms it with its first code, and returns the recovery codes.",
             |call, Needed(given)| Box::pin(confirm(call.guest, given)),
         ),
         Endpoint::tells(
             (Method::POST, "enroll/finish"),
             Anyone,
-            "Says that the recovery codes are saved: the second factor is on.",
+            "Confirms that the recovery codes are saved, and turns the second factor on.",
             |call, Needed(given)| Box::pin(finish(call.guest, given)),
         ),
     ]
@@ -184,7 +184,7 @@ pub(super) fn new_authenticator(
     shown: Shown,
 ) -> Result<NewAuthenticator, Refused> {
     let qr = qr::svg(&shown.url).ok_or_else(|| {
-        let why = "the setup's URL is too long for a QR code; shorten totp.issuer".to_owned();
+        let why = "the otpauth URI is too long for a QR code; shorten totp.issuer".to_owned();
         guest.not_signed_in(&crate::live::store_pool::NotJudged::Failed {
             cause: "unavailable",
             why,

@@ -147,7 +147,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::GET, "sign-in"),
             Anyone,
-            "Says whether someone is signed in.",
+            "Returns whether the request has a session.",
             |call, Nothing| Box::pin(async { Ok(Done::saying(state(call.guest))) }),
         ),
         Endpoint::tells(
@@ -159,13 +159,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::POST, "sign-in/identity"),
             Anyone,
-            "Begins a sign-in with the name that the proxy brings.",
+            "Begins a sign-in with the name that the proxy sends.",
             |call, IfAny(wanted)| Box::pin(enter_identity(call.guest, wanted)),
         ),
         Endpoint::tells(
             (Method::POST, "sign-in/upgrade"),
             Anyone,
-            "Goes on from a session that the first factor alone opened.",
+            "Begins the upgrade of a session that only has the first factor.",
             |call, IfAny(wanted)| Box::pin(rise(call.guest, wanted)),
         ),
         Endpoint::tells(
@@ -183,7 +183,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::does(
             (Method::POST, "sign-out"),
             Anyone,
-            "Ends this session, or all of the account.",
+            "Ends this session, or every session of the account.",
             |call, IfAny(given)| Box::pin(sign_out(call, given)),
         ),
     ]

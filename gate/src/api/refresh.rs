@@ -33,7 +33,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::tells(
         (Method::POST, "sign-in/refresh"),
         Access::Anyone,
-        "Gets the next access and refresh token; where header tokens are off, it is not there.",
+        "Returns the next access and refresh token. It exists only where gate.api_tokens is on.",
         |call, Needed(shown)| Box::pin(refresh(call, shown)),
     )]
 }

@@ -82,13 +82,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::DELETE, "browsers"),
             SignedIn,
-            "Trusts no browser any longer.",
+            "Revokes every trusted browser.",
             |call, Nothing| Box::pin(forget_all(call.guest)),
         ),
         Endpoint::does(
             (Method::DELETE, "browsers/{number}"),
             SignedIn,
-            "Trusts one browser no longer.",
+            "Revokes one trusted browser.",
             |call, Nothing| Box::pin(forget_one(call)),
         ),
     ]

@@ -72,13 +72,13 @@ async fn turn(key: Key, question: &Question) -> Result<Place<Key>, Busy> {
 async fn reach(socket: &Path) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket).await?;
     if stream.peer_cred()?.uid() != 0 {
-        return Err(io::Error::other("who listens there is not root"));
+        return Err(io::Error::other("a user other than root listens there"));
     }
     let mut greeting = [0; GREETING.len()];
     stream.read_exact(&mut greeting).await?;
     match greeting == *GREETING {
         true => Ok(stream),
-        false => Err(io::Error::other("it is of another version")),
+        false => Err(io::Error::other("it has another version")),
     }
 }
 

@@ -124,7 +124,7 @@ impl Watcher {
             match looked.and_then(|mut opened| self.look(&mut opened).map(|()| opened)) {
                 Ok(opened) => door = Some(opened),
                 Err(error) => log::says(format_args!(
-                    "the store cannot be watched, nobody enters: {error}"
+                    "the store cannot be read, access is denied: {error}"
                 )),
             }
         }

@@ -292,7 +292,7 @@ impl Judge {
             done.unwrap_or_else(|_| {
                 Err(NotJudged::Failed {
                     cause: "panic",
-                    why: "internal error while judging an answer; please report it".to_owned(),
+                    why: "internal error during verification; please report it".to_owned(),
                 })
             })
         }

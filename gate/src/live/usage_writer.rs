@@ -53,7 +53,7 @@ fn write_down(config: &Config, passwords: &AppPasswords) {
     });
     if let Err(error) = written {
         log::says(format_args!(
-            "the last uses of app passwords cannot be written down yet: {error}"
+            "the last uses of app passwords cannot be stored yet: {error}"
         ));
         passwords.give_back(&used);
     }

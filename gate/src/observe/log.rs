@@ -38,7 +38,7 @@ pub(crate) fn flush(within: Duration) {
 fn told(lost: &Lost) -> String {
     match lost {
         Lost::Dropped(lines) => event("log").number("dropped", *lines).saying(format_args!(
-            "{lines} lines were dropped, for nobody read the log fast enough"
+            "{lines} lines were dropped, because the log was not read fast enough"
         )),
         Lost::LeftOut {
             kind,
@@ -78,7 +78,7 @@ pub(crate) fn kept(path: &Path, in_force: &InForce) {
     if !in_force.is_kept {
         let copy = file::copy_path(path);
         says(format_args!(
-            "{}: is not the configuration that is in force; keep it as root, as the unit does: postern check --keep",
+            "{}: is not the configuration in force; save it as root, as the unit does: postern check --keep",
             copy.display()
         ));
     }
@@ -283,7 +283,7 @@ mod tests {
     fn lines_that_are_lost_are_told_of() {
         assert_eq!(
             told(&Lost::Dropped(7)),
-            "postern-gate: log dropped=7: 7 lines were dropped, for nobody read the log fast enough\n"
+            "postern-gate: log dropped=7: 7 lines were dropped, because the log was not read fast enough\n"
         );
         assert_eq!(
             told(&Lost::LeftOut {

@@ -56,19 +56,19 @@ impl Identity {
             Identity::Of(_) => return None,
             Identity::Missing => (
                 "identity-missing",
-                "the proxy does not say who is there; see identity_header in postern.toml(5)",
+                "the proxy sends no user name; see identity_header in postern.toml(5)",
             ),
             Identity::Doubled => (
                 "identity-duplicate",
-                "the proxy names more than one person; it must take out what clients send in identity_header",
+                "the proxy sends more than one user name; it must remove identity_header from the client's request",
             ),
             Identity::Malformed => (
                 "identity-malformed",
-                "what the proxy says in identity_header can be no account's name",
+                "the value of identity_header is not a valid account name",
             ),
             Identity::NotBrought => (
                 "identity-not-provided",
-                "the request came through no proxy that proves itself and has identity_header in postern.toml",
+                "the request did not come through a trusted proxy that has identity_header in postern.toml",
             ),
         })
     }

@@ -111,22 +111,22 @@ impl fmt::Display for Unproven {
             Why::Secret(proxy) => listed(
                 f,
                 proxy,
-                "does not send what its secret_file holds as the one X-Postern-Proxy",
+                "does not send the secret of its secret_file as the only X-Postern-Proxy",
             ),
             Why::Certificate(proxy) => listed(
                 f,
                 proxy,
-                "shows no client certificate of gate.tls.client_ca_file, which certificate = true asks for",
+                "shows no client certificate of gate.tls.client_ca_file, which certificate = true requires",
             ),
             Why::Local(proxy) => listed(
                 f,
                 proxy,
-                "proves nothing by its address, where any local process could stand: set secret_file",
+                "proves nothing by its address, which any local process can use: set secret_file",
             ),
             Why::Contract(proxy) => listed(
                 f,
                 proxy,
-                "asks as another proxy: set proxy, or the address of its check",
+                "uses the check endpoint of another proxy: correct proxy, or the URL of its check",
             ),
         }
     }
@@ -366,7 +366,9 @@ mod tests {
         assert_eq!(at(&both, Proxy::Nginx), Ok(Proxy::Nginx));
         let unproven = at(&nginx, Proxy::Traefik).unwrap_err();
         assert!(
-            unproven.to_string().contains("asks as another proxy")
+            unproven
+                .to_string()
+                .contains("uses the check endpoint of another proxy")
                 && unproven.as_browser(true).is_none()
         );
     }

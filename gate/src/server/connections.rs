@@ -73,7 +73,7 @@ impl Connections {
             .clamp(16, MOST);
         if most < MOST {
             log::says(format_args!(
-                "takes {most} connections at once instead of {MOST}, for there can be {limit} open files; set LimitNOFILE={wanted} or more in its unit"
+                "accepts {most} connections at once instead of {MOST}, because the limit on open files is {limit}; set LimitNOFILE={wanted} or more in its unit"
             ));
         }
         Arc::new(Connections::of(most))
@@ -168,7 +168,7 @@ impl Connections {
         }
         if !self.crowded.swap(true, Ordering::Relaxed) {
             log::says(format_args!(
-                "all {} connections are taken; now each new one ends those that have asked nothing for longest; see with ss -tx who opens so many",
+                "all {} connections are in use; each new one now closes those that have been idle longest; ss -tx shows who opens so many",
                 self.most
             ));
         }

@@ -103,7 +103,7 @@ fn unix(path: &Path) -> Result<UnixListener, String> {
     let wrong = |error: &dyn Display| format!("{}: {error}", path.display());
     let not_made = |error: &std::io::Error| match error.kind() {
         ErrorKind::PermissionDenied if path.starts_with(RUN) => wrong(&format_args!(
-            "{error}; {RUN} is root's, and systemd listens there for the gate: systemctl enable --now postern-gate.socket"
+            "{error}; {RUN} belongs to root, and systemd listens there for the gate: systemctl enable --now postern-gate.socket"
         )),
         _ => wrong(error),
     };

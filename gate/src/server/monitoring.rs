@@ -153,18 +153,18 @@ impl Gate {
     async fn is_ready(&self) -> Result<String, &'static str> {
         let standing = self.standing();
         if self.health.ends.load(Ordering::Relaxed) {
-            return Err("the gate ends");
+            return Err("the gate is shutting down");
         }
         if !standing.is_sure {
-            return Err("the store cannot be watched, nobody enters: the gate's log says why");
+            return Err("the store cannot be read, access is denied: the gate's log says why");
         }
         let tried = self.try_store().await;
         if !tried.takes_writes {
-            return Err("the store takes no writes, nobody can sign in: the gate's log says why");
+            return Err("the store cannot be written, sign-in is refused: the gate's log says why");
         }
         let mut words = match standing.own_configuration {
             true => "ready\n".to_owned(),
-            false => "ready, by an older configuration than the file: the gate's log says why\n"
+            false => "ready, with an older configuration than the file: the gate's log says why\n"
                 .to_owned(),
         };
         if tried.mail_waits {
@@ -205,7 +205,7 @@ impl Gate {
             let line = log::event("failed")
                 .with("cause", "not-ready")
                 .seldom("not-ready");
-            line.because(format_args!("the store takes no writes: {why}"));
+            line.because(format_args!("the store cannot be written: {why}"));
         }
         let came = StoreTry {
             takes_writes: why.is_none(),

@@ -42,19 +42,19 @@ impl Reload {
         let config = read(&self.path)?;
         let now = self.running.site.gate();
         if config.gate.listen != now.listen {
-            return Err("gate.listen has changed; that takes a restart".to_owned());
+            return Err("gate.listen has changed; restart the gate".to_owned());
         }
         if config.gate.operations != now.operations {
-            return Err("gate.operations has changed; that takes a restart".to_owned());
+            return Err("gate.operations has changed; restart the gate".to_owned());
         }
         if config.store != self.running.site.config.store {
-            return Err("[store] has changed; that takes a restart".to_owned());
+            return Err("[store] has changed; restart the gate".to_owned());
         }
         let certificate = match (&self.certificate, &config.gate.tls) {
             (None, _) => None,
             (Some(_), Some(tls)) => Some(Certificate::read(tls)?),
             (Some(_), None) => {
-                return Err("[gate.tls] is gone, and gate.listen needs it".to_owned());
+                return Err("[gate.tls] is missing, and gate.listen needs it".to_owned());
             }
         };
         let next = Running::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
@@ -75,7 +75,9 @@ fn announced(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
     service_manager::is_reloading();
     match renew() {
         Ok(()) => log::says(format_args!("reloaded {}", path.display())),
-        Err(why) => log::says(format_args!("not reloaded, goes on as before: {why}")),
+        Err(why) => log::says(format_args!(
+            "not reloaded, the previous configuration stays in force: {why}"
+        )),
     }
     service_manager::is_ready();
 }

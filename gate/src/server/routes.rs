@@ -123,9 +123,11 @@ fn malformed(proxy: Proxy, broken: &Broken, connected: Connected) {
             let line = log::event("refused")
                 .with("cause", "malformed-request")
                 .with("address", address);
-            line.with("service", SERVICE).seldom("malformed-request").because(format_args!(
-                "the client's request has a method, host or path that makes no sense, see {name}"
-            ));
+            line.with("service", SERVICE)
+                .seldom("malformed-request")
+                .because(format_args!(
+                    "the client's request has an invalid method, host or path, see {name}"
+                ));
         }
         Broken::Proxy(name) => {
             let peer = connected

@@ -158,7 +158,7 @@ async fn serve(
     host.connections.end_idle();
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         log::says(format_args!(
-            "requests still open after {} s were cut",
+            "requests that were still open after {} s were closed",
             DRAIN.as_secs()
         ));
     }
@@ -203,7 +203,7 @@ async fn bind(site: &Site) -> Result<Bound, Stopped> {
             .map_err(|why| format!("gate.operations: {why}"))?
             .pop();
         log::says(format_args!(
-            "answers monitoring at {}",
+            "serves monitoring at {}",
             String::from(at.clone())
         ));
     }

@@ -21,7 +21,7 @@ pub(crate) struct Sockets(Vec<HandedOver>);
 
 struct HandedOver {
     name: String,
-    /// Why it cannot be served, where it is no listening socket.
+    /// Why it cannot be served, where it is not a listening socket.
     socket: io::Result<Socket>,
 }
 
@@ -72,7 +72,7 @@ impl Sockets {
         match self.0.first() {
             None => Ok(()),
             Some(HandedOver { name, .. }) => Err(format!(
-                "systemd hands over a socket {name} that no entry takes; add \"systemd:{name}\", or end its socket unit for good: systemctl mask --now postern-gate.socket"
+                "systemd passes a socket {name} that no entry uses; add \"systemd:{name}\", or end its socket unit for good: systemctl mask --now postern-gate.socket"
             )),
         }
     }
@@ -81,10 +81,10 @@ impl Sockets {
         let left: Vec<_> = self.0.iter().map(|one| one.name.as_str()).collect();
         match name {
             Some(name) if !left.is_empty() => format!(
-                "systemd hands over no socket {name}, but {}; see FileDescriptorName= in the socket unit",
+                "systemd passes no socket {name}, but {}; see FileDescriptorName= in the socket unit",
                 left.join(", ")
             ),
-            _ => "systemd hands over no socket; start the gate by its socket unit: systemctl enable --now postern-gate.socket"
+            _ => "systemd passes no socket; start the gate by its socket unit: systemctl enable --now postern-gate.socket"
                 .to_owned(),
         }
     }

@@ -25,13 +25,13 @@ impl Administration {
         };
         if !is_secret(secret.as_bytes()) {
             return Err(format!(
-                "{KEY}: must have {SHORTEST_SECRET} characters of ASCII and more, without blanks; openssl rand -hex 32 makes one"
+                "{KEY}: must have at least {SHORTEST_SECRET} ASCII characters, without blanks; create one with openssl rand -hex 32"
             ));
         }
         // the gate refuses those at its own pages, whatever they are good for
         if !matches!(AppPassword::read(&secret), Err(Misread::OtherShape)) {
             return Err(format!(
-                "{KEY}: looks like an app password; openssl rand -hex 32 makes another"
+                "{KEY}: looks like an app password; create another with openssl rand -hex 32"
             ));
         }
         Ok(Administration {

@@ -33,7 +33,7 @@ impl Running {
         let read = || -> Result<_, String> {
             let Some(url) = config.gate.url.clone() else {
                 return Err(format!(
-                    "{}: gate.url is missing, where browsers find the gate",
+                    "{}: gate.url is missing; set the URL at which browsers reach the gate",
                     path.display()
                 ));
             };

@@ -42,11 +42,11 @@ impl Uncovered {
             .quoted("host", host);
         match &site.gate().cookie_domain {
             Some(domain) if site.url.has_own_host() => line.because(format_args!(
-                "gate.cookie_domain = \"{}\" does not cover {host}, so that nobody can sign in there: widen it, or give the host a path in gate.application_urls{last}",
+                "gate.cookie_domain = \"{}\" does not cover {host}, so sign-in is not possible there: set a parent domain, or give the host a path in gate.application_urls{last}",
                 domain.as_str()
             )),
             _ => line.because(format_args!(
-                "gate.url is a path of {}, and sessions are good there alone: nobody can sign in at {host}{last}",
+                "gate.url is a path of {}, and sessions are valid only there: sign-in is not possible at {host}{last}",
                 site.url.host()
             )),
         }

@@ -296,7 +296,7 @@ impl Guest<'_> {
         let Some(picture) = qr::svg(&shown.url) else {
             return self.failed(
                 "unavailable",
-                "the setup's URL is too long for a QR code; shorten totp.issuer",
+                "the otpauth URI is too long for a QR code; shorten totp.issuer",
             );
         };
         let page = pages::Setup {

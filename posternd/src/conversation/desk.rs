@@ -40,7 +40,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// timeout` may be longer.
 const LONGEST_LETTER: Duration = Duration::from_secs(20);
 const STILL_ON_ITS_WAY: &str =
-    "the mail is still being sent after 20 seconds; the log of posternd says what becomes of it";
+    "the mail is still being sent after 20 seconds; the log of posternd will show the result";
 
 /// Which engine decides for a PAM host, and who the host is.
 #[derive(Clone)]
@@ -576,7 +576,7 @@ impl fmt::Display for DeskError {
             DeskError::Store(error) => error.fmt(f),
             DeskError::Clock(error) => error.fmt(f),
             DeskError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
-            DeskError::Nonsense => f.write_str("unexpected answer of the engine; please report it"),
+            DeskError::Nonsense => f.write_str("unexpected reply of the engine; please report it"),
         }
     }
 }

@@ -155,7 +155,7 @@ impl Line<'_> {
             (Some(mark), _) => self.host.remember(mark.to_bytes()),
             (None, Err(why)) => {
                 let fields = self.log_fields(Some(self.user.clone()));
-                let detail = format_args!("an account line will not go by this one: {why}");
+                let detail = format_args!("the account line will not accept this login: {why}");
                 fields.write(
                     self.host,
                     Severity::Error,

@@ -15,8 +15,7 @@ use shared::verify::origin::Origin;
 use shared::verify::throttle::Stage;
 
 /// What is left to do if nothing was ended.
-const REMEDY: &str =
-    "end what is open with postern session revoke USER --all and postern browser revoke USER --all";
+const REMEDY: &str = "end open sessions with postern session revoke USER --all and postern browser revoke USER --all";
 
 /// `password … pam_totp.so`, once everything above it has changed the password.
 pub(super) fn changed(host: &dyn Host, words: &[String]) {

@@ -29,7 +29,7 @@ impl Line<'_> {
         if self.account != self.user {
             return misconfigured(
                 self.host,
-                &"unenrolled=enroll sets up one's own second factor; take it or user= away",
+                &"unenrolled=enroll is only for the user's own account; remove it or user=",
             );
         }
         let ended = self.begin().and_then(|shown| {
@@ -98,7 +98,7 @@ impl Line<'_> {
         let Some(picture) = qr::half_blocks(&shown.url) else {
             return Err(misconfigured(
                 self.host,
-                &"the setup's URL is too long for a QR code; shorten totp.issuer",
+                &"the otpauth URI is too long for a QR code; shorten totp.issuer",
             ));
         };
         let (secret, url) = (in_fours(&shown.secret), &*shown.url);

@@ -50,7 +50,7 @@ pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
         .ok()
         .filter(|length| *length <= LARGEST_LETTER)
     else {
-        return Err(format!("the letter is larger than {LARGEST_LETTER} bytes"));
+        return Err(format!("the mail is larger than {LARGEST_LETTER} bytes"));
     };
     let mut stream = connected(socket).await.map_err(failed)?;
     // a letter holds a code: it is for nobody but whom systemd starts

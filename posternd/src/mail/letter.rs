@@ -37,7 +37,7 @@ impl<'a> Written<'a> {
                 format!("Your verification code for {issuer}"),
                 format!(
                     "The verification code for {name} at {issuer} is\n\n    {code}\n\n\
-                     It opens once, until {until}. Nobody will ever ask you to pass it on.\n\n\
+                     It is valid once, until {until}. No one will ever ask you for it.\n\n\
                      If you did not ask for it, someone else may know your password: change it, and tell\n\
                      your administrator.\n"
                 ),
@@ -47,8 +47,8 @@ impl<'a> Written<'a> {
                 format!(
                     "This address was given for the account {name} at {issuer}. The code that confirms it is\n\n    \
                      {code}\n\n\
-                     It is good until {until}. From then on codes to sign in with can be mailed here.\n\n\
-                     If you know nothing of this, ignore this mail.\n"
+                     It is valid until {until}. Once it is confirmed, codes to sign in can be mailed here.\n\n\
+                     If you did not expect this, ignore this mail.\n"
                 ),
             ),
         };

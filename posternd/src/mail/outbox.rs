@@ -114,7 +114,7 @@ impl Outbox {
             };
             if let (Some(why), false) = (&problem, self.unread) {
                 log(format_args!(
-                    "the store cannot be searched for mail, not all of it is sent: {why}"
+                    "the store cannot be read for mail, so some mail is not sent: {why}"
                 ));
             }
             self.unread = problem.is_some();
@@ -278,7 +278,7 @@ impl OutboxStore {
             .await
         {
             log(format_args!(
-                "what became of a mail to {:?} cannot be noted: {error}",
+                "the result of a mail to {:?} cannot be stored: {error}",
                 name.as_str()
             ));
         }
@@ -302,7 +302,7 @@ impl OutboxStore {
         if result.is_ok() {
             if let Err(error) = self.act(move |door, _| door.notice_sent(&notice)).await {
                 log(format_args!(
-                    "a notice to {:?} was mailed and may be again: {error}",
+                    "a notification to {:?} was mailed and may be mailed again: {error}",
                     name.as_str()
                 ));
             }

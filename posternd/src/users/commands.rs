@@ -68,7 +68,7 @@ impl Commands<'_> {
     pub(super) fn reply(&self, request: &[u8]) -> CommandReply {
         let reply = match wire::read::<Errand>(request) {
             None => {
-                refused("that is no request; the command may be of another version than posternd")
+                refused("invalid request; the command and posternd may have different versions")
             }
             Some(errand) => {
                 let done = panic::catch_unwind(AssertUnwindSafe(|| self.run(errand)));

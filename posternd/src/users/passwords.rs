@@ -66,7 +66,7 @@ fn reach() -> io::Result<LocalStream> {
     stream.read_exact(&mut greeting)?;
     match greeting == *GREETING {
         true => Ok(stream),
-        false => Err(io::Error::other("it is of another version")),
+        false => Err(io::Error::other("it has another version")),
     }
 }
 

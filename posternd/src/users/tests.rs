@@ -158,7 +158,7 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
     assert!(matches!(status(own), Answer::Status(_)));
     for nonsense in [&b""[..], b"{}", b"null", &[b'['; 16 * 1024]] {
         let why = refused(command(&config, nonsense).answer);
-        assert!(why.contains("that is no request"), "{why}");
+        assert!(why.contains("invalid request"), "{why}");
     }
 }
 

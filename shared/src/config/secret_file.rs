@@ -35,7 +35,7 @@ pub fn read(
             Ok(Some(Zeroizing::new(text.to_owned())))
         }
         _ => Err(format!(
-            "{key}: {}: holds no secret on one line",
+            "{key}: {}: must contain the secret on one line",
             path.display()
         )),
     }

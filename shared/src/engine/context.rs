@@ -199,7 +199,7 @@ impl fmt::Display for DoorError {
             DoorError::Vault(error) => error.fmt(f),
             DoorError::WrongKey { key, store } => write!(
                 f,
-                "{}: no master key in it opens the store {}; put the key file back that was saved with this store",
+                "{}: contains no master key that opens the store {}; restore the key file that was saved with this store",
                 key.display(),
                 store.display()
             ),

@@ -24,7 +24,7 @@ pub struct NotRoot;
 
 impl fmt::Display for NotRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("another user than root listens there")
+        f.write_str("a user other than root listens there")
     }
 }
 

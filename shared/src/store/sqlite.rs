@@ -129,7 +129,7 @@ impl Sqlite {
         let found = version_of(connection)?;
         if application != APPLICATION {
             return Err(StoreError::Damaged(
-                "it is no store of Postern's".to_owned(),
+                "it is not a store of Postern".to_owned(),
             ));
         }
         if found != VERSION {

@@ -254,7 +254,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     };
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
     assert_eq!(known, unknown);
-    assert!(known[0].contains("the account bob alone"), "{known:?}");
+    assert!(known[0].contains("only about the account bob"), "{known:?}");
     assert_eq!(bob.need(&mut home, "bob"), Need::Nothing);
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }

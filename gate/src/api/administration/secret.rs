@@ -43,7 +43,7 @@ async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refu
         _ => None,
     };
     let Some(shown) = shown else {
-        let text = "this takes Authorization: Bearer SECRET".to_owned();
+        let text = "Authorization: Bearer SECRET is required".to_owned();
         return Err(Refused::new(StatusCode::UNAUTHORIZED, "no_secret", text));
     };
     let is_right = bool::from(secret.as_bytes().ct_eq(shown));
@@ -82,7 +82,7 @@ async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refu
         }
         None if shown == ShownSecret::Wrong => {
             refused("administration-secret");
-            let text = "that is not the gate's secret for administration".to_owned();
+            let text = "the secret for administration is wrong".to_owned();
             Err(Refused::new(StatusCode::FORBIDDEN, "wrong_secret", text))
         }
         None => Ok(()),

@@ -39,7 +39,7 @@ fn line(words: impl Display) -> String {
 fn told(lost: &Lost) -> String {
     match lost {
         Lost::Dropped(lines) => line(format_args!(
-            "log dropped={lines}: {lines} lines were dropped, for nobody read the log fast enough"
+            "log dropped={lines}: {lines} lines were dropped, because the log was not read fast enough"
         )),
         Lost::LeftOut {
             kind,

@@ -47,23 +47,19 @@ impl Unclear {
 
     /// What is wrong, and what to do.
     fn text(&self) -> String {
-        const WHY: &str = "another host of the domain may set cookies for it: one that is not trusted needs another \
+        const WHY: &str = "another host of the domain may set cookies for it: an application that is not trusted needs another \
                            registrable domain, see postern-gate(8)";
         match self {
             Unclear::Disagree(one, other) => {
-                format!(
-                    "the request shows valid sessions of {one} and {other} that are not the same; {WHY}"
-                )
+                format!("the request has two different valid sessions, of {one} and {other}; {WHY}")
             }
             Unclear::Tokens => {
-                format!("the request shows two valid tokens that are not the same; {WHY}")
+                format!("the request has two different valid tokens; {WHY}")
             }
             Unclear::TooMany => {
-                format!(
-                    "the request shows more than {MOST} cookies under the session's name; {WHY}"
-                )
+                format!("the request has more than {MOST} cookies with the session's name; {WHY}")
             }
-            Unclear::TooLong => format!("the request shows more cookies than are looked at; {WHY}"),
+            Unclear::TooLong => format!("the request has more cookies than are read; {WHY}"),
         }
     }
 }

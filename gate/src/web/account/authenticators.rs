@@ -98,7 +98,7 @@ impl Guest<'_> {
         self.came_of(confirmed)
     }
 
-    /// Removes one of several.
+    /// Removes an authenticator that is not the only one.
     pub(crate) async fn remove_authenticator(
         &self,
         proven: &Proven,

@@ -38,12 +38,12 @@ fn a_mark_of_another_process_user_or_service_is_refused() {
             process: 7,
             ..sudo()
         }),
-        "the mark of its auth line is another process's",
+        "the mark of its auth line belongs to another process",
     );
     is_refused(
         &home,
         &with_mark(Fake::at("su", "alice")),
-        "the mark of its auth line is another service's",
+        "the mark of its auth line belongs to another service",
     );
     let shared = with_mark(Fake::at("sudo", "bob"));
     assert_eq!(
@@ -51,7 +51,7 @@ fn a_mark_of_another_process_user_or_service_is_refused() {
         HookResult::Denied(Denial::NotAsked)
     );
     assert!(
-        shared.log_text().contains("another user's"),
+        shared.log_text().contains("belongs to another user"),
         "{}",
         shared.log_text()
     );
@@ -68,7 +68,7 @@ fn a_mark_that_was_altered_is_refused() {
     altered[40] ^= 1;
     for bytes in [altered, whole[1..].to_vec(), b"-alice\nalice\n".to_vec()] {
         host.mark.replace(Some(bytes));
-        is_refused(&home, &host, "has expired, or is none of this store's");
+        is_refused(&home, &host, "has expired, or belongs to another store");
     }
     // as the module leaves one that it removes
     for bytes in [Vec::new(), vec![0xff]] {
@@ -85,11 +85,7 @@ fn a_mark_is_refused_after_a_revocation() {
     home.door()
         .host_password_changed(&alice, Actor::Command("root"), clock::now().unwrap())
         .unwrap();
-    is_refused(
-        &home,
-        &host,
-        "what its auth line accepted was revoked since",
-    );
+    is_refused(&home, &host, "what its auth line accepted has been revoked");
 }
 
 /// C30: a host may authenticate several times on one handle.

@@ -153,7 +153,7 @@ fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
         let (result, log) = account(other, elsewhere, &mark);
         assert_eq!(result, HookResult::Denied(Denial::NotAsked));
         assert!(
-            log.contains("cause=not-verified") && log.contains("is another process's"),
+            log.contains("cause=not-verified") && log.contains("belongs to another process"),
             "{log}"
         );
     }

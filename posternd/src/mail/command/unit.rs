@@ -192,13 +192,13 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CommandError::NoSocket => f.write_str(
-                "--mail-command is for postern-mail@.service, which hands a connection over",
+                "--mail-command is for postern-mail@.service, which passes a connection",
             ),
-            CommandError::Version => f.write_str(
-                "posternd is of another version; systemctl restart posternd brings this one",
-            ),
-            CommandError::TooLarge => write!(f, "the letter is larger than {LARGEST_LETTER} bytes"),
-            CommandError::Stream(error) => write!(f, "no letter from posternd: {error}"),
+            CommandError::Version => {
+                f.write_str("posternd has another version; run systemctl restart posternd")
+            }
+            CommandError::TooLarge => write!(f, "the mail is larger than {LARGEST_LETTER} bytes"),
+            CommandError::Stream(error) => write!(f, "no mail from posternd: {error}"),
         }
     }
 }

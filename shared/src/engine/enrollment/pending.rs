@@ -107,7 +107,7 @@ impl Pending {
         })
     }
 
-    /// A new secret for one authenticator more.
+    /// A new secret for an additional authenticator.
     pub fn further(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
         Ok(Pending {
             name: name.clone(),
@@ -233,7 +233,7 @@ impl Pending {
         )
     }
 
-    /// The recovery codes; none for one authenticator more.
+    /// The recovery codes; none for an additional authenticator.
     pub fn recovery_codes(&self) -> &[RecoveryCode] {
         &self.recovery_codes
     }

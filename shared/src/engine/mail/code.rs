@@ -460,7 +460,7 @@ impl fmt::Display for NotMailed {
             NotMailed::TooSlow => f.write_str(
                 "no mail was sent within the time limit of [email]; the log of posternd says more",
             ),
-            NotMailed::Replaced => f.write_str("the mail was withdrawn, or a newer one took its place; ask for another"),
+            NotMailed::Replaced => f.write_str("the mail was cancelled or replaced by a newer one; ask for another code"),
             NotMailed::Failed(why) => write!(f, "no mail was sent: {why}"),
             NotMailed::Door(error) => error.fmt(f),
         }

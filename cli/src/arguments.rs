@@ -15,11 +15,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::Email;
 pub(crate) use print_config::PrintConfig;
-use shared::clock::Timestamp;
+use shared::account::event::{KEPT, What};
+use shared::account::name::{Distinct, Group, UserName};
 use shared::config::DEFAULT_PATH;
-use shared::event::{KEPT, What};
-use shared::import::NAMES;
-use shared::name::{Distinct, Group, UserName};
+use shared::credential::import::NAMES;
+use shared::system::clock::Timestamp;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -340,7 +340,7 @@ pub(crate) struct Log {
     pub(crate) event: Option<What>,
     /// Only events at this service: a PAM service, web, or postern
     #[arg(long, value_name = "NAME")]
-    pub(crate) door: Option<String>,
+    pub(crate) service: Option<String>,
     /// Not before: a date, a time (UTC), or a duration before now such as 2h or 30d
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<When>,

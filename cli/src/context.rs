@@ -10,8 +10,8 @@ use crate::typing;
 use nix::unistd::{Uid, User, geteuid, getuid};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
-use shared::door::Door;
-use shared::{privileges, store};
+use shared::engine::{Door, privileges};
+use shared::store;
 use std::path::Path;
 use std::sync::LazyLock;
 

@@ -12,20 +12,20 @@ mod body;
 mod document;
 mod email;
 mod endpoint;
+mod enrollment;
+mod login;
 mod problem;
 mod query;
 mod refresh;
 mod second_factor;
-mod setup;
-mod sign_in;
-mod sign_ins;
+mod sessions;
 mod tokens;
 
-use crate::incoming::{LARGEST, PATIENCE, is_same_origin};
-use crate::refused::Refused;
-use crate::reply::{Reply, closing};
-use crate::sign_in::Guest;
-use administration::admission;
+use crate::http::body::{LARGEST, PATIENCE, is_same_origin};
+use crate::http::reply::{Reply, closing};
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use administration::secret;
 use endpoint::{Access, Call, Endpoint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -51,14 +51,14 @@ const DEEPEST: usize = 8;
 static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     let rooms = [
         document::endpoints(),
-        sign_in::endpoints(),
-        setup::endpoints(),
+        login::endpoints(),
+        enrollment::endpoints(),
         account::endpoints(),
         second_factor::endpoints(),
         authenticators::endpoints(),
         app_passwords::endpoints(),
         email::endpoints(),
-        sign_ins::endpoints(),
+        sessions::endpoints(),
         refresh::endpoints(),
         administration::endpoints(),
     ];
@@ -71,7 +71,7 @@ pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: I
         let Some(secret) = guest.administration_secret() else {
             return problem(&nowhere(guest, &[]));
         };
-        if let Some(reply) = admission::turned_away(guest, secret).await {
+        if let Some(reply) = secret::turned_away(guest, secret).await {
             return reply;
         }
     }
@@ -265,7 +265,10 @@ mod tests {
     /// The secret is looked at by the path, before there is an endpoint.
     #[test]
     fn what_stands_below_administration_takes_the_secret_and_nothing_else_does() {
-        assert_eq!(format!("{PLACE}{ADMINISTRATION}"), shared::remote::PATH);
+        assert_eq!(
+            format!("{PLACE}{ADMINISTRATION}"),
+            shared::protocol::admin_api::PATH
+        );
         for endpoint in ENDPOINTS.iter() {
             let is_below = endpoint.path.starts_with(ADMINISTRATION);
             assert_eq!(

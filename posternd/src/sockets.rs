@@ -3,10 +3,10 @@
 //! removes a socket.
 
 use listenfd::ListenFd;
-use nix::sys::socket::{getsockopt, sockopt::AcceptConn};
-use std::fmt;
-use std::io;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::AcceptConn;
 use std::os::unix::net::UnixListener;
+use std::{fmt, io};
 
 /// FileDescriptorName= of posternd.socket.
 const HOST: &str = "host";

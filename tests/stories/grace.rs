@@ -124,7 +124,7 @@ fn a_changed_password_of_this_host_ends_it() {
     let mut tester = testhost::on_the_clock(std::process::Command::new("pamtester"));
     testhost::finished(tester.args(["changes", "alice", "chauthtok"]));
     host.journal
-        .says("pam_totp(changes:chauthtok): ended cause=host-password");
+        .says("pam_totp(changes:chauthtok): revoked cause=host-password");
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
 }

@@ -1,11 +1,10 @@
 //! New keys while people sign in, after a crash, after a compromise; and the way back from a backup.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 use testhost::{
     APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web,
     finished, give_to_daemons, killed_at, killed_at_store_or_key, patiently, was_killed,

@@ -151,7 +151,7 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
         said.text
     );
 
-    let events = Postern::call("log alice --json --door locker --event accepted")
+    let events = Postern::call("log alice --json --service locker --event accepted")
         .does()
         .json();
     assert_eq!(events["origin"], "local user alice");

@@ -49,8 +49,8 @@ time                 | event         | account | actor | door    | origin       
     assert_eq!(Postern::call("log").does().out, table);
     let last = Postern::call("log alice --lines 1 --json").does().json();
     let expected = serde_json::json!({
-        "at": "2027-01-15T08:00:15Z", "event": "accepted", "account": "alice", "actor": "alice",
-        "door": "sshd", "origin": "127.0.0.1", "cause": "code",
+        "time": "2027-01-15T08:00:15Z", "event": "accepted", "account": "alice", "principal": "alice",
+        "service": "sshd", "origin": "127.0.0.1", "cause": "code",
     });
     assert_eq!(last, expected);
 }
@@ -68,7 +68,7 @@ fn filters_narrow_the_log() {
     Postern::call("unlock bob").does();
 
     assert_eq!(events("bob"), ["account-added", "enrolled", "unlocked"]);
-    assert_eq!(events("--door sshd"), ["accepted"]);
+    assert_eq!(events("--service sshd"), ["accepted"]);
     assert_eq!(events("--event enrolled").len(), 2);
     assert_eq!(events("--since 2h --event enrolled").len(), 2);
     assert_eq!(events("--since 7199s"), ["accepted", "unlocked"]);
@@ -107,7 +107,7 @@ fn an_administrator_is_named() {
         .does()
         .json();
     assert_eq!(
-        (&said["actor"], &said["account"]),
+        (&said["principal"], &said["account"]),
         (&"carol".into(), &"alice".into())
     );
 }

@@ -15,7 +15,7 @@ pub(crate) const PLAIN: &str =
 fn by_tls(url: &str) -> String {
     format!(
         "[email]\nsmtp_url = \"{url}\"\nsmtp_user = \"postern\"\nsmtp_password_file = \"{MAIL_PASSWORD}\"\n\
-         smtp_ca_file = \"{MAIL_CA}\"\nfrom = \"postern@example.test\"\ntime_limit = \"5s\"\n"
+         smtp_ca_file = \"{MAIL_CA}\"\nfrom = \"postern@example.test\"\ntimeout = \"5s\"\n"
     )
 }
 
@@ -169,7 +169,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         );
     }
     assert!(
-        events.contains("\"code-asked\"") && events.contains("\"email-confirmed\""),
+        events.contains("\"code-requested\"") && events.contains("\"email-confirmed\""),
         "{events}"
     );
 }
@@ -352,7 +352,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     let _program = MailProgram::listens();
     let _silent = hanging_server(2526);
     let _hook = Webhook::start(8026, "500 Internal Server Error");
-    let from = "from = \"postern@example.test\"\ntime_limit = \"2s\"\n";
+    let from = "from = \"postern@example.test\"\ntimeout = \"2s\"\n";
     let tls = by_tls("smtp://mail.example.test:2587");
     let no_ca = tls.replace(&format!("smtp_ca_file = \"{MAIL_CA}\"\n"), "");
     let ways = [
@@ -371,7 +371,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
             "answered 500",
         ),
         (
-            "[email]\nwebhook_url = \"http://127.0.0.1:2526/\"\ntime_limit = \"2s\"\n".to_owned(),
+            "[email]\nwebhook_url = \"http://127.0.0.1:2526/\"\ntimeout = \"2s\"\n".to_owned(),
             "no answer within",
         ),
         (

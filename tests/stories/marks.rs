@@ -73,7 +73,7 @@ fn a_revocation_after_auth_ends_the_transaction() {
     let revoke = || alice.has_a_password();
     assert!(!enters(&phone.code(), revoke));
     host.journal.says(
-        "pam_totp(between:account): refused cause=not-asked address=- service=between user=\"alice\": \
+        "pam_totp(between:account): refused cause=not-verified address=- service=between user=\"alice\": \
          what its auth line accepted has been revoked",
     );
     drop(posternd);

@@ -16,7 +16,8 @@ pub(crate) fn someone_required_comes_in_without_for_enroll_within_after_the_firs
 
     let read = alice.with_password().enters();
     assert!(read.contains("must have a second factor by "), "{read}");
-    host.journal.says("not needed cause=enroll_within");
+    host.journal
+        .says("not needed cause=enrollment-grace-period");
     assert!(Postern::call("status alice").does().out.contains("off"));
     host.clock.forward(24 * 3600 - 1);
     alice.with_key().enters();

@@ -136,8 +136,8 @@ fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
     for (from, to, says) in [
         (
             "[gate]\n",
-            "[gate]\nsession = \"1s\"\n",
-            "gate.session: must be a duration",
+            "[gate]\nsession_lifetime = \"1s\"\n",
+            "gate.session_lifetime: must be a duration",
         ),
         (
             "[gate]\n",

@@ -217,7 +217,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     for url in [page("/"), page("/cheapx")] {
         let sent = visitor.loads(&url);
         assert!(
-            sent.header("location").contains("/rise?rd="),
+            sent.header("location").contains("/upgrade?rd="),
             "{url} {sent:?}"
         );
     }

@@ -199,8 +199,8 @@ fn each_change_takes_a_code() {
         none.err
     );
     let events =
-        Postern::call("log alice --json --door postern --event recovery-codes-replaced").does();
-    assert_eq!(events.json()["actor"], "alice");
+        Postern::call("log alice --json --service postern --event recovery-codes-replaced").does();
+    assert_eq!(events.json()["principal"], "alice");
 }
 
 /// N8
@@ -469,7 +469,7 @@ fn nothing_that_a_users_process_claims_lets_it_pass() {
     let phone = alice.enrols();
     host.configure(
         "[policy]\nrequired = \"all\"\n[[policy.exempt]]\nservices = [\"cron\"]\n[[policy.exempt]]\nnetworks = \
-         [\"192.0.2.0/24\"]\n[[policy.exempt]]\nafter = [\"publickey\"]\n[pam.service.imap]\nrhost_is_address = true\n",
+         [\"192.0.2.0/24\"]\n[[policy.exempt]]\ncompleted_methods = [\"publickey\"]\n[pam.service.imap]\nrhost_is_address = true\n",
     );
     let posternd = Posternd::start();
     alice.with_password().enters_with(&phone.code());

@@ -6,18 +6,17 @@ use crate::context;
 use crate::output::{Failure, Output};
 use nix::unistd::geteuid;
 use serde_json::json;
-use shared::clock;
+use shared::account::name::UserName;
 use shared::config::email::COMMAND_SOCKET;
-use shared::config::file;
 use shared::config::gate::{Gate, GateUrl};
 use shared::config::rule::{Access, Hosts};
-use shared::config::{Config, check_cookie_domain, check_gate, registrable_domain};
-use shared::door::{Door, SERVICE};
-use shared::name::UserName;
-use shared::policy::Need;
-use shared::rule::{Decision, Request, decide};
-use shared::scope::Method;
-use shared::web_address::split_url;
+use shared::config::{Config, check_cookie_domain, check_gate, file, registrable_domain};
+use shared::credential::scope::Method;
+use shared::engine::{Door, SERVICE};
+use shared::network::web_address::split_url;
+use shared::policy::requirement::Need;
+use shared::policy::rule::{Decision, Request, decide};
+use shared::system::clock;
 use std::path::Path;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result<(), Failure> {
@@ -105,7 +104,7 @@ fn beyond_sessions(gate: &Gate) -> Vec<String> {
     let shares = |own: &&GateUrl| registrable_domain(own.host()) == registrable_domain(url.host());
     warnings.extend(gate.own_paths.iter().filter(shares).map(|own| {
         format!(
-            "gate.own_paths: {} is in the gate's registrable domain and can set cookies for all of it: an \
+            "gate.application_urls: {} is in the gate's registrable domain and can set cookies for all of it: an \
              application that is not trusted needs another registrable domain, see postern-gate(8)",
             own.host()
         )
@@ -205,7 +204,7 @@ fn of_decision(decision: &Decision) -> String {
 
 fn then(decision: &Decision) -> &'static str {
     match decision.access {
-        Access::Password if decision.why == shared::rule::Why::Nobody => {
+        Access::Password if decision.why == shared::policy::rule::Why::Nobody => {
             "sign-in is required, see --user"
         }
         access => access.name(),

@@ -4,7 +4,7 @@ use super::setup;
 use crate::arguments::{Arguments, Enroll};
 use crate::desk::Desk;
 use crate::output::{Failure, Output};
-use shared::errand::Kind;
+use shared::protocol::command_request::Kind;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
     let seed = setup::seed_of_file(&what.token)?;

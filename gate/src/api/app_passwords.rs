@@ -3,15 +3,15 @@
 use super::account::proved;
 use super::body::{Needed, Nothing, Proof};
 use super::endpoint::{Access, Call, Done, Endpoint};
-use crate::account::NewAppPassword;
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use crate::web::account::NewAppPassword;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::clock::Timestamp;
-use shared::errand::Typed;
-use shared::scope::{Scope, ScopeError};
+use shared::credential::scope::{Scope, ScopeError};
+use shared::protocol::command_request::Typed;
+use shared::system::clock::Timestamp;
 use utoipa::ToSchema;
 
 /// The account's.

@@ -3,16 +3,16 @@
 use super::account::{Ended, ended, proved};
 use super::body::{IfAny, Needed, Nothing, Proof, text};
 use super::endpoint::{Access, Call, Done, Endpoint};
-use super::setup::{FirstCode, NewAuthenticator, new_authenticator};
-use crate::account::Confirmed;
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use super::enrollment::{FirstCode, NewAuthenticator, new_authenticator};
+use crate::web::account::Confirmed;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::door::AppPasswordsAfter;
-use shared::errand::{Kind, Setup, Typed};
-use shared::totp::{Algorithm, Moving};
+use shared::credential::totp::{Algorithm, Moving};
+use shared::engine::AppPasswordsAfter;
+use shared::protocol::command_request::{Kind, Setup, Typed};
 use utoipa::ToSchema;
 
 /// What makes the account's codes.
@@ -167,7 +167,7 @@ async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<Ended>, Ref
     // of the session as it is: the act ends it
     let proven = guest.stepped_up();
     match guest
-        .confirm_authenticator(&session, given.ticket, given.code)
+        .confirm_authenticator(&session, given.pending, given.code)
         .await?
     {
         Confirmed::Not(refusal) => Err(Refused::answer(guest.t, refusal)),

@@ -1,8 +1,7 @@
 //! The API's own description, OpenAPI 3.1, made of the endpoints themselves.
 
 use super::ENDPOINTS;
-use super::body::Nothing;
-use super::body::Shape;
+use super::body::{Nothing, Shape};
 use super::endpoint::{Access, Done, Endpoint};
 use super::problem::{KIND, Problem};
 use super::query::Parameter;
@@ -16,7 +15,7 @@ use utoipa::ToSchema;
 static DOCUMENT: LazyLock<Value> = LazyLock::new(written);
 
 /// What there is to know beside the endpoints.
-const ABOUT: &str = "What the pages of the gate do, for programs. A sign-in gives a session, which is a cookie; critical acts require a proof, the password and a new code, which is valid for 15 minutes. Where gate.api_tokens is on, every reply that sets cookies also has them as tokens, and headers may replace the cookies: Authorization: Bearer, with the access token, and Postern-Sign-In, Postern-Setup, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
+const ABOUT: &str = "What the pages of the gate do, for programs. A sign-in gives a session, which is a cookie; critical acts require a proof, the password and a new code, which is valid for 15 minutes. Where gate.api_tokens is on, every reply that sets cookies also has them as tokens, and headers may replace the cookies: Authorization: Bearer, with the access token, and Postern-Login, Postern-Enrollment, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
 
 /// What may go wrong anywhere.
 const ANYWHERE: [u16; 2] = [429, 503];

@@ -3,14 +3,14 @@
 use super::account::{Ended, ended, proved};
 use super::body::{IfAny, Needed, Nothing, Proof};
 use super::endpoint::{Access, Done, Endpoint};
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::answer::Answer;
-use shared::email::EmailAddress;
-use shared::errand::Typed;
+use shared::account::email::EmailAddress;
+use shared::credential::input::Answer;
+use shared::protocol::command_request::Typed;
 use utoipa::ToSchema;
 
 /// The account's addresses.

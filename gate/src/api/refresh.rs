@@ -4,15 +4,15 @@ use super::body::Needed;
 use super::endpoint::{Access, Call, Done, Endpoint};
 use super::nowhere;
 use super::tokens::{self, Tokens};
-use crate::refused::Refused;
-use crate::workers::Applicant;
+use crate::live::store_pool::Applicant;
+use crate::web::refusal::Refused;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::clock;
-use shared::door::{AfterRefresh, SignInError};
-use shared::errand::Typed;
-use shared::place::Origin;
+use shared::engine::{AfterRefresh, SignInError};
+use shared::protocol::command_request::Typed;
+use shared::system::clock;
 use shared::token::RefreshToken;
+use shared::verify::origin::Origin;
 use utoipa::ToSchema;
 
 /// What gets the next access token.

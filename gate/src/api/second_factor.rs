@@ -3,16 +3,16 @@
 use super::account::{Ended, ended, proved};
 use super::body::{IfAny, Needed, Proof, text};
 use super::endpoint::{Access, Call, Done, Endpoint};
-use super::setup::{NewRecoveryCodes, Saved};
-use super::sign_in::{Next, setup_required};
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use super::enrollment::{NewRecoveryCodes, Saved};
+use super::login::{Next, setup_required};
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::Deserialize;
-use shared::door::AdministrationError;
-use shared::errand::Typed;
-use shared::password::Password;
+use shared::crypto::password::Password;
+use shared::engine::AdministrationError;
+use shared::protocol::command_request::Typed;
 use utoipa::ToSchema;
 
 /// A new password, with a proof by the one of now.
@@ -55,7 +55,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             |call, IfAny(proof)| Box::pin(make_recovery_codes(call.guest, proof)),
         ),
         Endpoint::does(
-            (Method::POST, "recovery-codes/keep"),
+            (Method::POST, "recovery-codes/confirm"),
             SignedIn,
             "Confirms that new recovery codes are saved; they replace the old ones.",
             |call, Needed(saved)| Box::pin(keep_recovery_codes(call, saved)),
@@ -101,7 +101,7 @@ async fn make_recovery_codes(
     let new = guest.begin_recovery_codes(&proven).await?;
     let answer = NewRecoveryCodes {
         recovery_codes: new.codes,
-        ticket: new.ticket,
+        pending: new.ticket,
     };
     Ok(Done {
         reply: proved(guest, &proven),
@@ -111,7 +111,7 @@ async fn make_recovery_codes(
 
 async fn keep_recovery_codes(call: &Call<'_>, saved: Saved) -> Result<Done<()>, Refused> {
     call.guest
-        .keep_recovery_codes(&call.guest.signed_in()?, saved.ticket)
+        .keep_recovery_codes(&call.guest.signed_in()?, saved.pending)
         .await?;
     Ok(Done::saying(()))
 }

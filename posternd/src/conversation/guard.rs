@@ -7,11 +7,10 @@ use super::log::LogFields;
 use super::mark::Mark;
 use super::options::Options;
 use shared::config::Unenrolled;
-use shared::errand::MarkRefusal;
-use shared::guess::Stage;
-use shared::policy::Need;
-use shared::protocol::Severity;
-use shared::protocol::{Denial, HookResult};
+use shared::policy::requirement::Need;
+use shared::protocol::command_request::MarkRefusal;
+use shared::protocol::{Denial, HookResult, Severity};
+use shared::verify::throttle::Stage;
 
 /// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.
 pub(super) fn account(host: &dyn Host, words: &[String]) -> HookResult {
@@ -85,11 +84,11 @@ fn ask_policy(line: &Line<'_>, refusal: Option<MarkRefusal>) -> HookResult {
         return HookResult::Passed;
     }
     let cause = if let Some(refusal) = refusal {
-        &format!("not-asked: {refusal}")
+        &format!("not-verified: {refusal}")
     } else if line.settings.sshd {
-        "not-asked: no code was asked for; set KbdInteractiveAuthentication yes and AuthenticationMethods publickey,keyboard-interactive:pam in sshd_config"
+        "not-verified: no code was asked for; set KbdInteractiveAuthentication yes and AuthenticationMethods publickey,keyboard-interactive:pam in sshd_config"
     } else {
-        "not-asked: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
+        "not-verified: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
     };
     line.log(Severity::Notice, "refused", cause);
     HookResult::Denied(Denial::NotAsked)

@@ -7,17 +7,15 @@ use super::host::Host;
 use super::log::LogFields;
 use super::mark::Mark;
 use super::options::{Options, Settings};
+use shared::account::name::{Service, UserName};
 use shared::config::Config;
 use shared::config::file::ConfigError;
-use shared::door::Visitor;
-use shared::earlier::Earlier;
-use shared::guess::Stage;
-use shared::name::{Service, UserName};
-use shared::place::Origin;
-use shared::protocol::Severity;
-use shared::protocol::{Denial, HookResult};
+use shared::credential::completed_methods::Earlier;
+use shared::engine::{Visitor, messages};
+use shared::protocol::{Denial, HookResult, Severity};
 use shared::store;
-use shared::words;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::error::Error;
 use std::fmt::Display;
 use std::ops::Deref;
@@ -118,7 +116,7 @@ impl<'a> Front<'a> {
             }
             Err(error) => {
                 let (severity, cause, denial) = match error {
-                    UserError::Name(_) => (Severity::Notice, "bad-name", Denial::BadName),
+                    UserError::Name(_) => (Severity::Notice, "invalid-name", Denial::BadName),
                     UserError::Lookup(_) | UserError::HostLookup(_) => {
                         (Severity::Error, "unavailable", Denial::Unavailable)
                     }
@@ -162,7 +160,7 @@ impl Line<'_> {
                     self.host,
                     Severity::Error,
                     "warning",
-                    "process-unseen",
+                    "process-unidentified",
                     Some(&detail),
                 );
             }
@@ -183,7 +181,7 @@ impl Line<'_> {
             Err(error) => self.unavailable(&error),
             Ok(None) => self.not_enrolled(),
             Ok(Some((waiver, mark))) => {
-                self.host.tell(&words::waived(waiver));
+                self.host.tell(&messages::waived(waiver));
                 self.log(Severity::Notice, "not needed", waiver.name());
                 self.mark(mark.as_ref());
                 HookResult::NotNeeded
@@ -219,7 +217,7 @@ impl Line<'_> {
                 self.host,
                 Severity::Error,
                 "warning",
-                "group-in-doubt",
+                "group-unresolved",
                 Some(&doubt),
             );
         }
@@ -242,7 +240,7 @@ impl Line<'_> {
             } = self.front;
             let (first_factor, account) = (settings.first_factor, self.account.as_str());
             let detail = format_args!(
-                "origin={origin} first_factor={first_factor:?} earlier={earlier} account={account:?}"
+                "origin={origin} first_factor={first_factor:?} completed_methods={earlier} account={account:?}"
             );
             fields.write(self.host, Severity::Debug, "details", cause, Some(&detail));
         }

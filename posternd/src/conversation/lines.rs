@@ -14,15 +14,14 @@ mod without_root;
 use super::host::Item;
 use super::host::fake::Fake;
 use super::{guard, login};
-use shared::clock;
-use shared::config::StoreUrl;
-use shared::config::file;
-use shared::door::Door;
-use shared::enrolment::{Confirmation, Pending};
-use shared::key::MasterKeys;
+use shared::config::{StoreUrl, file};
+use shared::credential::totp::{Step, code};
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Vault;
+use shared::engine::Door;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
 use shared::protocol::{Denial, HookResult};
-use shared::totp::{Step, code};
-use shared::vault::Vault;
+use shared::system::clock;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -190,7 +189,7 @@ fn the_guard_refuses_whoever_was_not_asked_and_passes_whoever_needs_no_code() {
         HookResult::Denied(Denial::NotAsked)
     );
     assert!(
-        alice.log_text().contains("refused cause=not-asked")
+        alice.log_text().contains("refused cause=not-verified")
             && alice.log_text().contains("AuthenticationMethods")
     );
     assert_eq!(
@@ -267,13 +266,16 @@ fn before_the_first_factor_everyone_meets_one_prompt_and_one_text() {
         assert_eq!(*host.prompts.borrow(), ["Verification code: "], "{user}");
         assert_eq!(
             *host.told.borrow(),
-            [shared::words::BEFORE_FIRST_FACTOR],
+            [shared::engine::messages::BEFORE_FIRST_FACTOR],
             "{user}"
         );
     }
     let right = Fake::at("sshd", "alice").who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&right, ""), HookResult::Passed);
-    assert_eq!(*right.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR]);
+    assert_eq!(
+        *right.told.borrow(),
+        [shared::engine::messages::BEFORE_FIRST_FACTOR]
+    );
 }
 
 #[test]
@@ -406,7 +408,10 @@ fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
         home.auth(&host, ""),
         HookResult::Denied(Denial::Unavailable)
     );
-    assert_eq!(*host.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR]);
+    assert_eq!(
+        *host.told.borrow(),
+        [shared::engine::messages::BEFORE_FIRST_FACTOR]
+    );
 }
 
 #[test]

@@ -8,13 +8,11 @@ use super::host::Host;
 use super::line::{Front, misconfigured};
 use super::log::LogFields;
 use super::options::Options;
-use shared::door::Visitor;
-use shared::guess::Stage;
-use shared::place::Origin;
-use shared::protocol::Denial;
-use shared::protocol::Severity;
+use shared::engine::{Visitor, messages};
+use shared::protocol::{Denial, Severity};
 use shared::store;
-use shared::words;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 /// What is left to do if nothing was ended.
 const REMEDY: &str = "end open sessions with postern session revoke USER --all and postern browser revoke USER --all";
@@ -52,14 +50,14 @@ pub(super) fn changed(host: &dyn Host, words: &[String]) {
     let person = Person { visitor, ..person };
     match line.desk.password_changed(&person, &actor) {
         Ok(Some(told)) => {
-            line.log(Severity::Info, "ended", "host-password");
+            line.log(Severity::Info, "revoked", "host-password");
             line.tell(&told);
         }
         Ok(None) => {}
         Err(error) => {
             let why = format!("{}: {error}; {REMEDY}", store::cause(&error));
-            line.log(Severity::Error, "not ended", &why);
-            host.tell(words::NOT_SIGNED_OUT);
+            line.log(Severity::Error, "not revoked", &why);
+            host.tell(messages::NOT_SIGNED_OUT);
         }
     }
 }
@@ -70,9 +68,9 @@ fn not_ended(host: &dyn Host) {
     LogFields::of_host(host).write(
         host,
         Severity::Error,
-        "not ended",
+        "not revoked",
         "misconfigured",
         Some(&detail),
     );
-    host.tell(words::NOT_SIGNED_OUT);
+    host.tell(messages::NOT_SIGNED_OUT);
 }

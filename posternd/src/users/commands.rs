@@ -5,16 +5,16 @@ use super::passwords::{Passwords, Silent};
 use crate::conversation::{LogFields, User};
 use crate::engines::{Worker, WorkerError};
 use crate::service::CONFIGURATION;
-use shared::admission::{Busy, Class};
-use shared::clock::{self, Timestamp};
+use shared::account::name::{Service, UserName};
 use shared::config::Config;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, COMMAND, Caller, Door};
-use shared::errand::{Answer, Errand, Reply, Setup, Task, Typed, wire};
-use shared::host_password::{Candidate, Question, Said};
-use shared::name::{Service, UserName};
-use shared::protocol::{CommandReply, Message, Severity};
+use shared::engine::{AdministrationError, COMMAND, Caller, Door};
+use shared::protocol::command_request::{Answer, Errand, Reply, Setup, Task, Typed};
+use shared::protocol::host_password::{Candidate, Question, Said};
+use shared::protocol::{CommandReply, Message, Severity, wire};
 use shared::store;
+use shared::system::admission::{Busy, Class};
+use shared::system::clock::{self, Timestamp};
+use shared::verify::decision::Refusal;
 use std::error::Error;
 use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};
@@ -128,20 +128,25 @@ impl Commands<'_> {
         let said = match self.passwords.ask(*uid, &question) {
             Ok(said) => said,
             Err(Silent::Unanswered(why)) => {
-                self.write_log(
-                    Severity::Error,
-                    "warning",
-                    "password-unanswered",
-                    Some(&why),
-                );
+                self.write_log(Severity::Error, "warning", "password-timeout", Some(&why));
                 return Err(AdministrationError::PasswordUnanswered(name.clone()).into());
             }
             Err(Silent::Absent(why)) => {
-                self.write_log(Severity::Error, "warning", "password-unasked", Some(&why));
+                self.write_log(
+                    Severity::Error,
+                    "warning",
+                    "password-unavailable",
+                    Some(&why),
+                );
                 Said::Unasked
             }
             Err(Silent::Busy(busy)) => {
-                self.write_log(Severity::Notice, "warning", "password-unasked", Some(&busy));
+                self.write_log(
+                    Severity::Notice,
+                    "warning",
+                    "password-unavailable",
+                    Some(&busy),
+                );
                 Said::Unasked
             }
         };
@@ -164,7 +169,7 @@ impl Commands<'_> {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(door, caller, now);
             for doubt in door.take_doubts() {
-                self.write_log(Severity::Error, "warning", "group-in-doubt", Some(&doubt));
+                self.write_log(Severity::Error, "warning", "group-unresolved", Some(&doubt));
             }
             match acted {
                 // the engine goes with it
@@ -195,9 +200,11 @@ impl Commands<'_> {
                 let cause = match &error {
                     AdministrationError::Code(cause) => Some(cause.to_string()),
                     AdministrationError::HostPassword(cause) => Some(format!("password-{cause}")),
-                    AdministrationError::PasswordUnasked(_) => Some("password-unasked".to_owned()),
+                    AdministrationError::PasswordUnasked(_) => {
+                        Some("password-unavailable".to_owned())
+                    }
                     AdministrationError::PasswordUnanswered(_) => {
-                        Some("password-unanswered".to_owned())
+                        Some("password-timeout".to_owned())
                     }
                     _ => None,
                 };

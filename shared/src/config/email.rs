@@ -3,8 +3,8 @@
 use super::AbsolutePath;
 use super::conflict::Conflict;
 use super::value::Duration;
-use crate::email::EmailAddress;
-use crate::web_address::is_host;
+use crate::account::email::EmailAddress;
+use crate::network::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -36,6 +36,7 @@ pub struct Email {
     /// The sender.
     pub from: Option<EmailAddress>,
     /// How long sending one letter may take.
+    #[serde(rename = "timeout")]
     pub time_limit: Duration<1, 60>,
     /// How long a mailed code is good.
     pub code_ttl: Duration<60, 3600>,

@@ -182,7 +182,7 @@ fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
             "{front:?} {answer:?}"
         );
         web.gate
-            .says("refused cause=cookies-disagree address=127.0.0.1 service=web");
+            .says("refused cause=cookies-conflict address=127.0.0.1 service=web");
         let page = visitor.loads(&format!("{AUTH}/cookies"));
         assert_eq!(
             page.header("clear-site-data"),
@@ -391,7 +391,7 @@ fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
     let answer = tcp_reply(9091, page).expect("an answer");
     assert_eq!(answer.status, 403, "it is no browser: {answer:?}");
     web.gate.says(
-        "refused cause=not-a-trusted-proxy: the peer 127.0.0.1 is listed in gate.trusted_proxies as nginx",
+        "refused cause=untrusted-proxy: the peer 127.0.0.1 is listed in gate.trusted_proxies as nginx",
     );
     let local = Wire::open().asks("GET /sign-in", &["Host: auth.example.test:8443"], "");
     assert_eq!(local.map(|answer| answer.status), Some(403));
@@ -658,7 +658,7 @@ fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
             browser.url()
         );
         web.gate
-            .says("refused cause=cookies-disagree address=127.0.0.1 service=web user=\"-\"");
+            .says("refused cause=cookies-conflict address=127.0.0.1 service=web user=\"-\"");
         browser.opens(&page).arrives_at("Sign in");
         host.clock.forward(30);
         browser

@@ -4,16 +4,15 @@
 //! MUST take who asks from the kernel (SO_PEERCRED).
 
 use crate::asking::{self, read_until};
-use crate::log;
-use crate::service;
 use crate::tries::Tries;
 use crate::turns::{Seated, Turns};
+use crate::{log, service};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_dumpable;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{AcceptConn, PeerCredentials};
 use nix::unistd::{User, geteuid};
-use shared::host_password::{GREETING, JUDGED, LONGEST_QUESTION, Question, Said, WAITED};
+use shared::protocol::host_password::{GREETING, JUDGED, LONGEST_QUESTION, Question, Said, WAITED};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -120,7 +119,7 @@ impl Helper {
             log::seldom(
                 "peer",
                 format_args!(
-                    "refused cause=peer uid={}: only the gate and posternd may connect",
+                    "refused cause=untrusted-peer uid={}: only the gate and posternd may connect",
                     peer.uid()
                 ),
             );
@@ -151,8 +150,8 @@ impl Helper {
         )?;
         let Some(question) = Question::read(&bytes) else {
             log::seldom(
-                "no-question",
-                "refused cause=no-question: the gate may be of another version",
+                "no-request",
+                "refused cause=no-request: the gate may be of another version",
             );
             return Ok(());
         };
@@ -195,7 +194,7 @@ impl Helper {
                 Some(said)
             }
             Err(error) => {
-                refused("unanswered", &format_args!("PAM gave no answer: {error}"));
+                refused("timeout", &format_args!("PAM gave no answer: {error}"));
                 None
             }
         }

@@ -1,7 +1,7 @@
 //! What postern-password writes on standard error. Nobody waits for whoever reads it: lines go through the gate's bounded
 //! queue.
 
-#[path = "../../log/queue.rs"]
+#[path = "../../observe/log/queue.rs"]
 mod queue;
 
 use queue::{Lost, Queue};
@@ -46,7 +46,7 @@ fn told(lost: &Lost) -> String {
             lines,
             seconds,
         } => line(format_args!(
-            "log of={kind} left-out={lines}: {lines} more lines of this kind in {seconds} s were left out"
+            "log kind={kind} suppressed={lines}: {lines} more lines of this kind in {seconds} s were left out"
         )),
     }
 }

@@ -12,7 +12,7 @@ const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
 const PASSED: &str = "first_factor=passed";
 
 fn home(after: &str) -> Home {
-    Home::new(&format!("[[policy.exempt]]\nafter = {after}"))
+    Home::new(&format!("[[policy.exempt]]\ncompleted_methods = {after}"))
 }
 
 fn sshd(said: &'static str) -> Fake {
@@ -102,8 +102,9 @@ fn before_the_first_factor_everyone_is_asked() {
 /// What stands in postern.toml of the stack is said of the line that asks: where that was skipped it proves nothing.
 #[test]
 fn the_guard_goes_by_sshd_alone() {
-    let home =
-        Home::new("[pam]\nfirst_factor = \"passed\"\n[[policy.exempt]]\nafter = [\"password\"]");
+    let home = Home::new(
+        "[pam]\nfirst_factor = \"passed\"\n[[policy.exempt]]\ncompleted_methods = [\"password\"]",
+    );
     assert_eq!(
         home.account(&sshd(""), PASSED),
         HookResult::Denied(Denial::NotAsked)
@@ -119,7 +120,7 @@ fn the_guard_goes_by_sshd_alone() {
 fn debug_says_what_passed_before() {
     let host = sshd(BOTH);
     home("[\"password\"]").auth(&host, "debug");
-    let line = format!("earlier=publickey/{PRINT},password");
+    let line = format!("completed_methods=publickey/{PRINT},password");
     assert!(host.log_text().contains(&line), "{}", host.log_text());
 }
 

@@ -1,8 +1,8 @@
 //! The mark between `auth` and `account`: whatever is wrong with it, the policy is asked anew, and the log says what it was.
 
 use super::*;
-use shared::door::Actor;
-use shared::host_process::Unseen;
+use shared::engine::Actor;
+use shared::system::process::Unseen;
 
 /// Alice has passed `auth` with a code.
 fn passed(home: &Home) -> Fake {
@@ -18,7 +18,7 @@ fn is_refused(home: &Home, host: &Fake, why: &str) {
     assert_eq!(home.account(host, ""), HookResult::Denied(Denial::NotAsked));
     let log = host.log_text();
     assert!(
-        log.starts_with("refused cause=not-asked ") && log.contains(why),
+        log.starts_with("refused cause=not-verified ") && log.contains(why),
         "{log}"
     );
     assert_eq!(host.logged.borrow().len(), 1);
@@ -128,7 +128,7 @@ fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
         assert_eq!(host.mark.borrow().as_deref(), None);
         let log = host.log_text();
         assert!(
-            log.contains("warning cause=process-unseen ") && log.contains(remedy),
+            log.contains("warning cause=process-unidentified ") && log.contains(remedy),
             "{log}"
         );
         is_refused(&home, &host, remedy);
@@ -155,7 +155,7 @@ fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
         );
         assert_eq!(home.account(&bob, ""), HookResult::Passed);
         assert!(
-            !bob.log_text().contains("process-unseen"),
+            !bob.log_text().contains("process-unidentified"),
             "{}",
             bob.log_text()
         );

@@ -4,10 +4,10 @@
 use super::{Home, sudo};
 use crate::conversation::host::Item;
 use crate::conversation::host::fake::Fake;
-use shared::clock;
 use shared::config::file;
-use shared::door::Door;
+use shared::engine::Door;
 use shared::protocol::{Denial, HookResult};
+use shared::system::clock;
 
 const DENIED: HookResult = HookResult::Denied(Denial::Refused);
 
@@ -71,7 +71,7 @@ fn a_wrong_code_is_refused_and_the_password_goes_on_all_the_same() {
     assert_eq!(home.auth(&host, "forward_pass"), DENIED);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert!(
-        host.log_text().contains("refused cause=unfit"),
+        host.log_text().contains("refused cause=malformed"),
         "{}",
         host.log_text()
     );
@@ -109,7 +109,7 @@ fn before_the_first_factor_a_password_and_code_meet_one_text_too() {
         assert_eq!(host.prompts.borrow().len(), 1, "{user}");
         assert_eq!(
             *host.told.borrow(),
-            [shared::words::BEFORE_FIRST_FACTOR],
+            [shared::engine::messages::BEFORE_FIRST_FACTOR],
             "{user}"
         );
     }
@@ -161,7 +161,7 @@ fn try_first_pass_asks_where_the_password_was_no_code() {
     assert_eq!(home.auth(&host, passed), HookResult::Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
     assert!(
-        !host.log_text().contains("unfit"),
+        !host.log_text().contains("malformed"),
         "a password alone is no guess: {}",
         host.log_text()
     );
@@ -207,7 +207,7 @@ fn a_line_for_app_passwords_takes_nothing_else() {
             let host = dovecot(&typed);
             assert_eq!(home.auth(&host, words), DENIED, "{words}");
             assert!(
-                host.log_text().contains("refused cause=unfit"),
+                host.log_text().contains("refused cause=malformed"),
                 "{}",
                 host.log_text()
             );

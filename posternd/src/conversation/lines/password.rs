@@ -1,13 +1,12 @@
 //! `password` lines: what a changed password ends, and what is said where that cannot be.
 
 use super::Home;
-use crate::conversation::caller;
 use crate::conversation::host::Item;
 use crate::conversation::host::fake::Fake;
-use crate::conversation::password;
-use shared::clock;
-use shared::event::{Event, Filter, What};
-use shared::words;
+use crate::conversation::{caller, password};
+use shared::account::event::{Event, Filter, What};
+use shared::engine::messages;
+use shared::system::clock;
 use std::fs;
 
 impl Home {
@@ -45,7 +44,7 @@ fn a_changed_password_is_logged_and_says_what_became_of_app_passwords() {
     home.changed(&host, "");
     assert_eq!(
         host.log_text(),
-        "ended cause=host-password address=- service=passwd user=\"alice\""
+        "revoked cause=host-password address=- service=passwd user=\"alice\""
     );
     assert_eq!(
         *host.told.borrow(),
@@ -72,7 +71,7 @@ fn whoever_has_no_account_changes_the_password_unnoticed() {
         let host = passwd(user);
         home.changed(&host, "");
         assert!(
-            !host.log_text().contains("ended cause"),
+            !host.log_text().contains("revoked cause"),
             "{}",
             host.log_text()
         );
@@ -90,18 +89,20 @@ fn what_could_not_be_ended_is_said_with_what_to_do() {
         home.changed(&host, "");
         let log = host.log_text();
         assert!(
-            log.contains("not ended cause=") && log.contains(broken),
+            log.contains("not revoked cause=") && log.contains(broken),
             "{broken}: {log}"
         );
         assert!(
             log.contains("postern session revoke USER --all"),
             "{broken}: {log}"
         );
-        assert_eq!(*host.told.borrow(), [words::NOT_SIGNED_OUT]);
+        assert_eq!(*host.told.borrow(), [messages::NOT_SIGNED_OUT]);
     }
     let home = Home::new("");
     let host = passwd("alice");
     home.changed(&host, "nulok");
-    assert!(host.log_text().contains("\"nulok\"") && host.log_text().contains("not ended cause="));
+    assert!(
+        host.log_text().contains("\"nulok\"") && host.log_text().contains("not revoked cause=")
+    );
     assert!(home.changes().is_empty());
 }

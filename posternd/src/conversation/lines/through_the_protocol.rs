@@ -6,12 +6,12 @@ use crate::engines::{Engines, Worker};
 use crate::fixtures::transaction_of;
 use crate::origin::Origin;
 use crate::remote_host::RemoteHost;
-use shared::admission::Class;
-use shared::host_process::{HostProcess, ProcessId};
 use shared::protocol::{
     CommandReply, Denial, Greeting, Hook, HookResult, Instruction, Message, Opening, Reply, State,
-    Transaction, TransactionId, receive, send,
+    Transaction, receive, send,
 };
+use shared::system::admission::Class;
+use shared::system::process::{HostProcess, ProcessId, TransactionId};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use zeroize::Zeroizing;
@@ -112,7 +112,9 @@ fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
         account.log
     );
     let unasked = runs(transaction(&home, Hook::Account, None), "");
-    assert!(matches!(unasked.result, HookResult::Denied(_)) && unasked.log.contains("not-asked"));
+    assert!(
+        matches!(unasked.result, HookResult::Denied(_)) && unasked.log.contains("not-verified")
+    );
 
     let again = runs(transaction(&home, Hook::Auth, None), &code);
     assert!(
@@ -151,7 +153,7 @@ fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
         let (result, log) = account(other, elsewhere, &mark);
         assert_eq!(result, HookResult::Denied(Denial::NotAsked));
         assert!(
-            log.contains("cause=not-asked") && log.contains("belongs to another process"),
+            log.contains("cause=not-verified") && log.contains("belongs to another process"),
             "{log}"
         );
     }

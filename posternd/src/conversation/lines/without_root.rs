@@ -7,9 +7,9 @@ use crate::conversation::{Reach, User, guard, login, password};
 use crate::engines::{Engines, Worker};
 use crate::origin::Origin;
 use crate::remote_host::RemoteHost;
-use shared::admission::Class;
+use shared::engine::messages::BEFORE_FIRST_FACTOR;
 use shared::protocol::{Denial, Hook, HookResult, Transaction};
-use shared::words::BEFORE_FIRST_FACTOR;
+use shared::system::admission::Class;
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
 
@@ -73,7 +73,7 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
     assert!(host.prompts.borrow()[1].starts_with("That is not a code: "));
     let log = host.log_text();
     assert!(
-        log.contains("refused cause=unfit address=- service=locker user=\"alice\""),
+        log.contains("refused cause=malformed address=- service=locker user=\"alice\""),
         "{log}"
     );
     assert!(
@@ -186,7 +186,7 @@ fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
     password::changed(&host, &of_user.home.words(""));
     assert_eq!(
         host.log_text(),
-        "ended cause=host-password address=- service=kpasswd user=\"alice\""
+        "revoked cause=host-password address=- service=kpasswd user=\"alice\""
     );
 
     let of_user = OfUser::new("", "alice");
@@ -195,7 +195,7 @@ fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
         password::changed(&host, &of_user.home.words(""));
         let log = host.log_text();
         assert!(
-            log.contains("not ended cause=unavailable") && log.contains("alice"),
+            log.contains("not revoked cause=unavailable") && log.contains("alice"),
             "{log}"
         );
         assert_eq!(host.told.borrow().len(), 1);
@@ -257,7 +257,7 @@ fn claims_of_a_users_process_are_dropped() {
         let log = |_, line: &str| logged.borrow_mut().push(line.to_owned());
         let (mut module, daemon) = UnixStream::pair().unwrap();
         let (worker, user) = (of_user.worker(), of_user.user.clone());
-        let process = shared::host_process::HostProcess::find(1);
+        let process = shared::system::process::HostProcess::find(1);
         let host = RemoteHost::of_user(
             daemon,
             claimed.clone(),

@@ -224,7 +224,7 @@ mod tests {
     fn configured(folder: &Path, script: &str) -> PathBuf {
         let path = folder.join("postern.toml");
         let text = format!(
-            "[email]\ncommand = [\"/bin/sh\", \"-c\", {script:?}, \"sh\", {:?}]\nfrom = \"a@example.com\"\ntime_limit = \"1s\"\n",
+            "[email]\ncommand = [\"/bin/sh\", \"-c\", {script:?}, \"sh\", {:?}]\nfrom = \"a@example.com\"\ntimeout = \"1s\"\n",
             folder.display().to_string()
         );
         fs::write(&path, text).unwrap();

@@ -1,12 +1,16 @@
 //! The statements: each method of [`Transaction`] in SQL, and nothing else.
 
-use super::super::*;
+use super::WrappedKey;
 use super::statements::Statements;
-use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
-use crate::name::Label;
-use crate::place::KEY;
-use crate::totp::{Algorithm, Moving};
-use crate::vault::OneTimeHash;
+use crate::account::name::Label;
+use crate::account::record::AccountId;
+use crate::credential::totp::{Algorithm, Moving, Parameters, Step};
+use crate::crypto::vault::{Fingerprint, OneTimeHash, RecoveryHash};
+use crate::store::*;
+use crate::system::clock::Timestamp;
+use crate::verify::account::{KeptOneTimeCode, KeptRecoveryCode};
+use crate::verify::throttle::{CLOCK_SLACK, Failure, LOCK_WINDOW, Stage, Wrong};
+use crate::verify::throttle_scope::KEY;
 use rusqlite::{OptionalExtension, Row};
 
 /// What hangs on keys that were renewed counts no more: `?1` is the account that something is of.

@@ -47,6 +47,16 @@ const SIGN_OUT: &str = "sign-out";
 /// The most segments that a path is looked at with.
 const DEEPEST: usize = 8;
 
+/// Whether a text is the body of a request, of the types that several endpoints read.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn is_body(bytes: &[u8]) -> bool {
+    use serde_json::from_slice;
+    let is_any = from_slice::<body::Proof>(bytes).is_ok()
+        || from_slice::<setup::FirstCode>(bytes).is_ok()
+        || from_slice::<setup::Saved>(bytes).is_ok();
+    is_any && bytes.trim_ascii_start().starts_with(b"{")
+}
+
 /// Every endpoint.
 static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     let rooms = [

@@ -14,6 +14,8 @@ mod check;
 mod connections;
 mod contract;
 mod cookies;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod held;
 mod host_password;
 mod identity;

@@ -11,13 +11,14 @@ use crate::output::{Failure, Output};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use shared::account::name::UserName;
 use shared::config::gate::GateUrl;
-use shared::files::{self, Follow, Privacy};
-use shared::name::UserName;
-use shared::remote::{
+use shared::protocol::admin_api::{
     AccountState, Accounts, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PATH, Problem,
     SHORTEST_SECRET, Unlock, is_secret,
 };
+use shared::system::trusted_file;
+use shared::system::trusted_file::{Follow, Privacy};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +103,7 @@ fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
     let Some(file) = &afar.admin_secret_file else {
         return Err(Failure::Usage("--gate needs --admin-secret-file"));
     };
-    let secret = files::read(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
+    let secret = trusted_file::read(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
     let secret = std::str::from_utf8(secret.trim_ascii())
         .ok()
         .filter(|text| is_secret(text.as_bytes()));
@@ -140,7 +141,7 @@ fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
 
 /// The authorities of one file.
 fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
-    let pem = files::read(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
+    let pem = trusted_file::read(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
     let mut found = Vec::new();
     for item in parse_pem(&pem) {
         match item {

@@ -15,11 +15,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::Email;
 pub(crate) use print_config::PrintConfig;
-use shared::clock::Timestamp;
+use shared::account::event::{KEPT, What};
+use shared::account::name::{Distinct, Group, UserName};
 use shared::config::DEFAULT_PATH;
-use shared::event::{KEPT, What};
-use shared::import::NAMES;
-use shared::name::{Distinct, Group, UserName};
+use shared::credential::import::NAMES;
+use shared::system::clock::Timestamp;
 use std::path::PathBuf;
 use std::str::FromStr;
 

@@ -10,8 +10,9 @@ use crate::typing;
 use nix::unistd::{Uid, User, geteuid, getuid};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
-use shared::door::Door;
-use shared::{privileges, store};
+use shared::engine::Door;
+use shared::engine::privileges;
+use shared::store;
 use std::path::Path;
 use std::sync::LazyLock;
 

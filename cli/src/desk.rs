@@ -6,14 +6,17 @@ use crate::context;
 use crate::output::{Failure, Output};
 use crate::terminal;
 use nix::unistd::{User, geteuid, getuid};
-use shared::answer;
-use shared::clock;
-use shared::door::{AuthenticatorState, Caller, Door, Status};
-use shared::errand::client;
-use shared::errand::{Answer, Change, Errand, Finish, Kind, Look, Setup, Task, Typed};
-use shared::name::UserName;
+use shared::account::name::UserName;
+use shared::credential::input;
+use shared::engine::messages;
+use shared::engine::{Caller, Door};
+use shared::protocol::client;
+use shared::protocol::command_request::{
+    Answer, Change, Errand, Finish, Kind, Look, Setup, Task, Typed,
+};
+use shared::protocol::status::{AuthenticatorState, Status};
 use shared::store::BrowserRecord;
-use shared::words;
+use shared::system::clock;
 
 const CODE: &str = "Verification code: ";
 
@@ -153,7 +156,7 @@ impl Desk {
             code,
         }))? {
             Answer::Confirmed { ticket } => Ok(Ok(ticket)),
-            Answer::NotConfirmed(why) => Ok(Err(words::refusal(why))),
+            Answer::NotConfirmed(why) => Ok(Err(messages::refusal(why))),
             other => Err(unexpected(other)),
         }
     }
@@ -199,8 +202,8 @@ impl Desk {
             self.account
         );
         let typed = Typed::from(terminal::ask_hidden(self.output, &prompt)?);
-        self.run(match answer::Answer::read(typed.as_bytes()) {
-            answer::Answer::OneTime(_) => Task::Change {
+        self.run(match input::Answer::read(typed.as_bytes()) {
+            input::Answer::OneTime(_) => Task::Change {
                 code: Some(typed),
                 change: Change::BeginSetup(setup),
             },

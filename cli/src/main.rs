@@ -4,6 +4,7 @@
 mod afar;
 mod arguments;
 mod commands;
+mod completions;
 mod context;
 mod desk;
 mod key_writer;
@@ -18,6 +19,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     if let Some(status) = key_writer::run_if_asked(std::env::args_os()) {
+        return status;
+    }
+    if let Some(status) = completions::run_if_asked(std::env::args_os()) {
         return status;
     }
     let arguments = arguments::Arguments::parse();

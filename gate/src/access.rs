@@ -7,9 +7,9 @@ use crate::contract::Asked;
 use crate::log;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
+use shared::account::name::UserName;
 use shared::config::gate::GateUrl;
-use shared::name::UserName;
-use shared::place::Address;
+use shared::network::address::Address;
 use std::time::Duration;
 
 /// The most of a text that strangers chose, in characters.

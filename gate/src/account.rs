@@ -22,10 +22,10 @@ use crate::sign_in::{Guest, Visit};
 use crate::step_up::{Proof, Proven};
 use crate::workers::at_door;
 use hyper::StatusCode;
-use shared::clock::Timestamp;
-use shared::door::{Actor, AdministrationError, Door, Opened, SignInError};
-use shared::errand::{Answer, Errand, Task};
-use shared::session::Session;
+use shared::engine::{Actor, AdministrationError, Door, Opened, SignInError};
+use shared::protocol::command_request::{Answer, Errand, Task};
+use shared::system::clock::Timestamp;
+use shared::token::session::Session;
 
 /// What comes of an act, and the session that goes on after it.
 type GoneOn<T> = Result<Result<(T, Option<Opened>), AdministrationError>, SignInError>;
@@ -97,7 +97,7 @@ impl Guest<'_> {
     pub(crate) async fn errand(&self, proven: &Proven, task: Task) -> Result<Answer, Refused> {
         let (session, visit) = (proven.session.clone(), Visit::of(self));
         let run = self.judge().run(move |door| {
-            let caller = shared::door::Caller::SteppedUp(&session, &visit.origin);
+            let caller = shared::engine::Caller::SteppedUp(&session, &visit.origin);
             let errand = Errand {
                 account: session.name.clone(),
                 task,

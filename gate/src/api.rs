@@ -184,10 +184,13 @@ fn nowhere(guest: &Guest<'_>, allowed: &[&str]) -> Refused {
         true => Refused::new(
             StatusCode::NOT_FOUND,
             "not_found",
-            guest.t.say("no-endpoint"),
+            guest.t.say("unknown-endpoint"),
         ),
         false => {
-            let (status, text) = (StatusCode::METHOD_NOT_ALLOWED, guest.t.say("no-method"));
+            let (status, text) = (
+                StatusCode::METHOD_NOT_ALLOWED,
+                guest.t.say("method-not-allowed"),
+            );
             Refused::new(status, "method_not_allowed", text)
         }
     }
@@ -198,12 +201,12 @@ async fn bytes(guest: &Guest<'_>, body: Incoming) -> Result<Bytes, Refused> {
         Err(_) => Err(Refused::new(
             StatusCode::REQUEST_TIMEOUT,
             "too_slow",
-            guest.t.say("too-slow"),
+            guest.t.say("body-too-slow"),
         )),
         Ok(Err(_)) => Err(Refused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
-            guest.t.say("too-large"),
+            guest.t.say("body-too-large"),
         )),
         Ok(Ok(body)) => Ok(body.to_bytes()),
     }
@@ -262,7 +265,10 @@ mod tests {
     /// The secret is looked at by the path, before there is an endpoint.
     #[test]
     fn what_stands_below_administration_takes_the_secret_and_nothing_else_does() {
-        assert_eq!(format!("{PLACE}{ADMINISTRATION}"), shared::remote::PATH);
+        assert_eq!(
+            format!("{PLACE}{ADMINISTRATION}"),
+            shared::protocol::admin_api::PATH
+        );
         for endpoint in ENDPOINTS.iter() {
             let is_below = endpoint.path.starts_with(ADMINISTRATION);
             assert_eq!(

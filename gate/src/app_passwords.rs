@@ -3,11 +3,12 @@
 
 use crate::authorization::Claim;
 use arc_swap::ArcSwap;
-use shared::clock::Timestamp;
-use shared::place::Address;
-use shared::scope::{NamedScopes, WebRequest};
-use shared::store::{FoundAppPassword, LiveAppPasswords};
-use shared::vault::{AppPasswordHash, TokenKeys};
+use shared::credential::scope::{NamedScopes, WebRequest};
+use shared::crypto::vault::{AppPasswordHash, TokenKeys};
+use shared::network::address::Address;
+use shared::store::LiveAppPasswords;
+use shared::system::clock::Timestamp;
+use shared::verify::app_password::FoundAppPassword;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -211,9 +212,9 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::app_password::AppPassword;
-    use shared::key::MasterKeys;
-    use shared::vault::Vault;
+    use shared::credential::app_password::AppPassword;
+    use shared::crypto::master_key::MasterKeys;
+    use shared::crypto::vault::Vault;
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
     const MINUTE: Timestamp = Timestamp(1_800_000_000);

@@ -2,8 +2,8 @@
 //! with anything; the account's own password is not even looked at.
 
 use data_encoding::BASE64;
-use shared::app_password::{AppPassword, Misread};
-use shared::name::UserName;
+use shared::account::name::UserName;
+use shared::credential::app_password::{AppPassword, Misread};
 use zeroize::Zeroizing;
 
 /// The longest value that could hold an app password: a name, and the password with its blanks, in Base64.

@@ -7,7 +7,7 @@ use crate::identity::Identity;
 use hyper::HeaderMap;
 use shared::config::ProxySecrets;
 use shared::config::gate::{Gate, IdentityHeader, Peer, Proxy, TrustedProxy};
-use shared::place::Address;
+use shared::network::address::Address;
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;

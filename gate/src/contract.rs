@@ -8,8 +8,8 @@ mod traefik;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use shared::config::gate::Proxy;
-use shared::place::Address;
-use shared::web_address::host_of;
+use shared::network::address::Address;
+use shared::network::web_address::host_of;
 
 /// The longest value that is looked at, in bytes.
 const LONGEST: usize = 16 * 1024;

@@ -8,7 +8,7 @@ use crate::incoming::LARGEST;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::{HeaderMap, Request};
-use shared::place::Address;
+use shared::network::address::Address;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;

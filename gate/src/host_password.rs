@@ -4,10 +4,10 @@
 
 use crate::metrics::METRICS;
 use crate::workers::Key;
-use shared::admission::{Admission, Busy, Place};
-use shared::host_password::{
+use shared::protocol::host_password::{
     GREETING, JUDGED, LONGEST_WORD, QUESTIONS, Question, SOCKET, Said, WAITED,
 };
+use shared::system::admission::{Admission, Busy, Place};
 use std::io;
 use std::path::Path;
 use std::sync::LazyLock;

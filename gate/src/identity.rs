@@ -2,7 +2,7 @@
 //! of a proxy that has proven itself; from anyone else it is not even looked at.
 
 use hyper::HeaderMap;
-use shared::name::UserName;
+use shared::account::name::UserName;
 
 /// Who is there.
 #[derive(Clone, Debug, PartialEq, Eq)]

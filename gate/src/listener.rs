@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use shared::config::gate::{Listen, Tls};
-use shared::place::Address;
+use shared::network::address::Address;
 use std::fmt::Display;
 use std::io::ErrorKind;
 use std::net::SocketAddr;

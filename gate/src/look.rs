@@ -2,9 +2,10 @@
 
 use data_encoding::HEXLOWER;
 use shared::config::Config;
-use shared::config::look::Color;
-use shared::enrolment;
-use shared::files::{self, Follow, Privacy};
+use shared::config::branding::Color;
+use shared::engine::enrollment::pending;
+use shared::system::trusted_file;
+use shared::system::trusted_file::{Follow, Privacy};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The style sheet, but for the colours that it goes by.
@@ -46,7 +47,7 @@ impl Look {
             None => None,
             Some(file) => {
                 let path = file.path();
-                let bytes = files::read(path, Privacy::Public, Follow::Yes, LARGEST)
+                let bytes = trusted_file::read(path, Privacy::Public, Follow::Yes, LARGEST)
                     .map_err(|error| error.to_string())?;
                 let kind = kind(&bytes).ok_or_else(|| {
                     format!(
@@ -64,10 +65,10 @@ impl Look {
         let style = format!(
             ":root {{ --mark: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --mark: {dark}; }} }}\n{STYLE}"
         );
-        let name = look.name.as_ref().map_or_else(
-            || enrolment::issuer(config),
-            |name| name.as_str().to_owned(),
-        );
+        let name = look
+            .name
+            .as_ref()
+            .map_or_else(|| pending::issuer(config), |name| name.as_str().to_owned());
         let mut hasher = DefaultHasher::new();
         (&style, &logo, SCRIPTS).hash(&mut hasher);
         let stamp = HEXLOWER.encode(&hasher.finish().to_be_bytes());

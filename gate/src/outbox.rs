@@ -1,7 +1,7 @@
 //! What becomes of a letter in the outbox, which posternd sends; no engine is held while it is on its way.
 
 use crate::workers::{Judge, NotJudged};
-use shared::door::{DoorError, NotMailed, Posted};
+use shared::engine::{DoorError, NotMailed, Posted};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};

@@ -3,9 +3,9 @@
 use crate::language::Language;
 use crate::workers::NotJudged;
 use hyper::StatusCode;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, AppPasswordError, NotMailed};
-use shared::password::PasswordError;
+use shared::crypto::password::PasswordError;
+use shared::engine::{AdministrationError, AppPasswordError, NotMailed};
+use shared::verify::decision::Refusal;
 
 /// Why nothing was done.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Refused {
         Refused::new(
             StatusCode::FORBIDDEN,
             "step_up_required",
-            t.say("fresh-code-needed-line"),
+            t.say("step-up-required"),
         )
     }
 
@@ -99,7 +99,7 @@ impl Refused {
                 ..Refused::new(status, "busy", t.busy(*busy))
             },
             NotJudged::Failed { .. } => {
-                Refused::new(status, "unavailable", t.say("out-of-order-line"))
+                Refused::new(status, "unavailable", t.say("unavailable-line"))
             }
         }
     }
@@ -111,9 +111,11 @@ impl Refused {
         match error {
             AdministrationError::UnknownAccount(_) => gone("no_account", t.say("no-account")),
             AdministrationError::AlreadyEnrolled(_) => {
-                conflict("already_enrolled", t.say("already-on"))
+                conflict("already_enrolled", t.say("already-enrolled"))
             }
-            AdministrationError::NotEnrolled(_) => conflict("not_enrolled", t.say("not-on")),
+            AdministrationError::NotEnrolled(_) => {
+                conflict("not_enrolled", t.say("no-second-factor"))
+            }
             AdministrationError::LabelTaken(..)
             | AdministrationError::AppPassword(AppPasswordError::NameTaken(..)) => {
                 conflict("name_taken", t.say("name-taken"))
@@ -125,7 +127,7 @@ impl Refused {
             | AdministrationError::NothingToRevoke(..)
             | AdministrationError::AppPassword(
                 AppPasswordError::Unknown(..) | AppPasswordError::None(_),
-            ) => gone("no_such_item", t.say("gone")),
+            ) => gone("no_such_item", t.say("not-found")),
             AdministrationError::LastAuthenticator(_) => {
                 conflict("last_authenticator", t.say("last-authenticator"))
             }
@@ -136,27 +138,31 @@ impl Refused {
                 conflict("too_many", t.say("too-many-app-passwords"))
             }
             AdministrationError::AppPassword(AppPasswordError::Undeclared(name)) => {
-                Refused::unreadable(t.say_of("no-such-scope", "name", name.to_string()))
+                Refused::unreadable(t.say_of("scope-unknown", "name", name.to_string()))
             }
             AdministrationError::AppPassword(AppPasswordError::Gate) => {
                 Refused::unreadable(t.say("scope-of-gate"))
             }
             AdministrationError::AppPassword(AppPasswordError::Past) => {
-                Refused::unreadable(t.say("past"))
+                Refused::unreadable(t.say("expiry-past"))
             }
-            AdministrationError::CodeUsed => conflict("code_used", t.say("secret-was-here")),
+            AdministrationError::CodeUsed => conflict("code_used", t.say("secret-code-used")),
             AdministrationError::Stale => conflict("stale", t.say("stale")),
             AdministrationError::Parameters(_) | AdministrationError::Seed(_) => {
-                Refused::unreadable(t.say_of("no-such-token", "why", error.to_string()))
+                Refused::unreadable(t.say_of("token-invalid", "why", error.to_string()))
             }
-            AdministrationError::Declared(_) => conflict("declared", t.say("is-declared")),
-            AdministrationError::NoMail => conflict("no_mail", t.say("mail-is-off")),
+            AdministrationError::Declared(_) => conflict("declared", t.say("account-declared")),
+            AdministrationError::NoMail => conflict("no_mail", t.say("mail-off")),
             AdministrationError::MailCooldown(wait) => Refused {
                 retry_after: Some(*wait),
                 ..Refused::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "mail_cooldown",
-                    t.say_of("mail-cooldown", "wait", shared::words::duration(*wait)),
+                    t.say_of(
+                        "mail-cooldown",
+                        "wait",
+                        shared::engine::messages::duration(*wait),
+                    ),
                 )
             },
             AdministrationError::NotMailed(NotMailed::Waits) => Refused::new(
@@ -181,13 +187,13 @@ impl Refused {
                 Refused::unreadable(t.say_of(
                     "password-too-short",
                     "least",
-                    shared::password::SHORTEST as u64,
+                    shared::crypto::password::SHORTEST as u64,
                 ))
             }
             AdministrationError::Password(PasswordError::TooLong) => {
                 Refused::unreadable(t.say("password-too-long"))
             }
-            _ => conflict("not_done", t.say("not-done")),
+            _ => conflict("not_done", t.say("act-failed")),
         }
     }
 }

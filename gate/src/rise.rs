@@ -6,8 +6,8 @@ use crate::rules::{self, BackTo, Reach};
 use crate::sign_in::{Guest, Visit};
 use crate::workers::NotJudged;
 use hyper::StatusCode;
-use shared::door::AfterPassword;
-use shared::session::Session;
+use shared::engine::AfterPassword;
+use shared::token::session::Session;
 
 impl Guest<'_> {
     /// The session, if it is enough for the gate's own pages.

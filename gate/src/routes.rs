@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Request, StatusCode};
 use shared::config::gate::Proxy;
-use shared::door::SERVICE;
+use shared::engine::SERVICE;
 use std::sync::Arc;
 use std::time::Instant;
 

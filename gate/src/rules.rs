@@ -2,17 +2,18 @@
 //! disk, no lock.
 
 use crate::site::Site;
-use shared::account::Enrolled;
+use shared::account::name::{Group, UserName};
+use shared::account::second_factor::Enrolled;
 use shared::config::rule::Access;
-use shared::door::{Page, SERVICE};
-use shared::groups::{Doubt, PersonGroups};
-use shared::name::{Group, UserName};
-use shared::place::Address;
-use shared::policy::Subject;
-use shared::rule::{self, Decision, Person, Request, Why};
-use shared::session::{PassedSecond, Session};
-use shared::store::FoundAppPassword;
-use shared::web_address::split_url;
+use shared::engine::{Page, SERVICE};
+use shared::network::address::Address;
+use shared::network::web_address::split_url;
+use shared::policy::groups::{Doubt, PersonGroups};
+use shared::policy::requirement::Subject;
+use shared::policy::rule;
+use shared::policy::rule::{Decision, Person, Request, Why};
+use shared::token::session::{PassedSecond, Session};
+use shared::verify::app_password::FoundAppPassword;
 
 /// How far a session goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::stopped::Stopped;
 use crate::watch::Watch;
 use crate::workers::Workers;
 use shared::config::{Config, check_gate};
-use shared::host_groups::AskedGroups;
+use shared::policy::session_groups::AskedGroups;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;

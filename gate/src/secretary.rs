@@ -3,9 +3,9 @@
 
 use crate::app_passwords::AppPasswords;
 use crate::log;
-use shared::clock;
 use shared::config::Config;
-use shared::door::Door;
+use shared::engine::Door;
+use shared::system::clock;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;

@@ -6,15 +6,16 @@ use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
 use crate::workers::NotJudged;
 use hyper::StatusCode;
-use shared::answer::Answer;
-use shared::clock;
+use shared::account::name::UserName;
 use shared::config::OnUse;
-use shared::decision::Refusal;
-use shared::door::{AfterSetup, AfterSetupCode, Shown};
-use shared::errand::Typed;
-use shared::name::UserName;
-use shared::qr;
-use shared::token::{EnrollmentToken, Kind, MayEnroll};
+use shared::credential::input::Answer;
+use shared::credential::qr;
+use shared::engine::{AfterSetup, AfterSetupCode, Shown};
+use shared::engine::{EnrollmentToken, MayEnroll};
+use shared::protocol::command_request::Typed;
+use shared::system::clock;
+use shared::token::Kind;
+use shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
 /// Where the code of a first authenticator, or of one in place of all, goes.
@@ -128,7 +129,7 @@ impl Guest<'_> {
             Ok(Err(Refusal::Expired)) => self.setup_is_over(),
             Ok(Err(refusal)) => {
                 let text = match refusal {
-                    Refusal::Unfit => self.t.say("no-one-time-code"),
+                    Refusal::Unfit => self.t.say("one-time-code-invalid"),
                     refusal => self.t.refusal(refusal),
                 };
                 match refusal {
@@ -248,7 +249,7 @@ impl Guest<'_> {
             StatusCode::UNAUTHORIZED,
             "",
             "",
-            Some(&self.t.say("setup-over")),
+            Some(&self.t.say("enrollment-expired")),
         );
         self.without_ticket(page)
     }
@@ -267,9 +268,9 @@ impl Guest<'_> {
             .map(word)
             .collect();
         let ask = match administrators.is_empty() {
-            true => self.t.say("needed-ask"),
+            true => self.t.say("enrollment-required-line"),
             false => self.t.say_of(
-                "needed-ask-one-of",
+                "enrollment-required-one-of",
                 "administrators",
                 administrators.join(", "),
             ),

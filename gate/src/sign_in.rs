@@ -20,16 +20,18 @@ use crate::site::Site;
 use crate::workers::NotJudged;
 use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, StatusCode};
-use shared::account::Methods;
-use shared::answer::Answer;
-use shared::clock::{self, Timestamp};
+use shared::account::name::{OtherSpelling, UserName};
+use shared::account::second_factor::Methods;
 use shared::config::gate::FirstFactor;
-use shared::decision::Refusal;
-use shared::door::{AfterCode, Browser, Opened, SERVICE, Trust};
-use shared::name::{OtherSpelling, UserName};
-use shared::place::{Address, Origin};
-use shared::session::{Session, SessionId};
+use shared::credential::input::Answer;
+use shared::engine::{AfterCode, Browser, Opened, SERVICE, Trust};
+use shared::network::address::Address;
+use shared::system::clock;
+use shared::system::clock::Timestamp;
 use shared::token::LoginToken;
+use shared::token::session::{Session, SessionId};
+use shared::verify::decision::Refusal;
+use shared::verify::origin::Origin;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -398,7 +400,7 @@ impl Guest<'_> {
             .with("cause", cause)
             .with("address", self.address)
             .because(why);
-        let (title, line) = (self.t.say("out-of-order"), self.t.say("out-of-order-line"));
+        let (title, line) = (self.t.say("unavailable"), self.t.say("unavailable-line"));
         self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
     }
 
@@ -480,7 +482,7 @@ impl Visit {
         }
     }
 
-    pub(crate) fn now(&self) -> Result<Timestamp, shared::door::SignInError> {
-        clock::now().map_err(shared::door::SignInError::Clock)
+    pub(crate) fn now(&self) -> Result<Timestamp, shared::engine::SignInError> {
+        clock::now().map_err(shared::engine::SignInError::Clock)
     }
 }

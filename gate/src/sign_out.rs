@@ -11,8 +11,8 @@ use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
 use crate::workers::{Applicant, Key, NotJudged};
 use hyper::StatusCode;
-use shared::admission::Busy;
-use shared::session::Session;
+use shared::system::admission::Busy;
+use shared::token::session::Session;
 
 /// The most sessions that one request ends.
 const MOST: usize = 16;
@@ -38,11 +38,11 @@ impl Guest<'_> {
             SignedOut::Nothing => (
                 StatusCode::OK,
                 self.t.say("signed-out"),
-                self.t.say("sign-out-unread"),
+                self.t.say("no-session-to-end"),
             ),
             SignedOut::Left(left, _) => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                self.t.say("out-of-order"),
+                self.t.say("unavailable"),
                 self.left(&left),
             ),
         };
@@ -52,8 +52,8 @@ impl Guest<'_> {
     /// What to say of sessions that go on.
     pub(crate) fn left(&self, left: &[Session]) -> String {
         let of = |session: &Session| format!("{} ({})", session.name, session.issued);
-        let which = left.iter().map(of).collect::<Vec<_>>().join(", ");
-        self.t.say_of("sign-out-left", "which", which)
+        let sessions = left.iter().map(of).collect::<Vec<_>>().join(", ");
+        self.t.say_of("session-not-ended", "sessions", sessions)
     }
 
     /// Ends every session whose valid value is among the cookies, in time or not, of this host or not.
@@ -133,15 +133,15 @@ impl Guest<'_> {
 
     /// POST cookies
     pub(crate) fn clear_cookies(&self) -> Reply {
-        let lines = [self.t.say("cookies-line"), self.t.say("cookies-cleared")];
+        let lines = [self.t.say("cookies-line"), self.t.say("cookies-removed")];
         let page = self.notice(StatusCode::OK, &self.t.say("cookies"), &lines);
         reply::without_any_cookie(page, &self.site.jar.none())
     }
 
     /// GET not-covered
     pub(crate) fn not_covered_page(&self, host: &str) -> Reply {
-        let is_one =
-            shared::web_address::is_host(host) && !self.site.covers(&host.to_ascii_lowercase());
+        let is_one = shared::network::web_address::is_host(host)
+            && !self.site.covers(&host.to_ascii_lowercase());
         let host = if is_one { host } else { "" };
         let lines = [
             self.t.say_of("not-covered-line", "host", host.to_owned()),

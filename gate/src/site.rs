@@ -9,9 +9,9 @@ use crate::watch::Watch;
 use crate::workers::Workers;
 use shared::config::Config;
 use shared::config::gate::{Gate, GateUrl};
-use shared::host_groups::AskedGroups;
-use shared::session::Session;
-use shared::web_address::{WebPath, is_host};
+use shared::network::web_address::{WebPath, is_host};
+use shared::policy::session_groups::AskedGroups;
+use shared::token::session::Session;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -13,15 +13,15 @@ use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
 use crate::workers::NotJudged;
 use hyper::StatusCode;
-use shared::account::Enrolled;
-use shared::answer::Answer;
-use shared::clock;
+use shared::account::second_factor::Enrolled;
 use shared::config::gate::FirstFactor;
-use shared::door::{AfterStepUp, Opened};
-use shared::host_password::Said;
-use shared::password::Password;
-use shared::session::Session;
+use shared::credential::input::Answer;
+use shared::crypto::password::Password;
+use shared::engine::{AfterStepUp, Opened};
+use shared::protocol::host_password::Said;
+use shared::system::clock;
 use shared::token::StepUpToken;
+use shared::token::session::Session;
 use zeroize::Zeroizing;
 
 /// A session in which its person proved themselves afresh. Only this file makes one.
@@ -242,7 +242,7 @@ impl Guest<'_> {
         &self,
         page: Reply,
         ticket: &StepUpToken,
-        keys: &shared::vault::TokenKeys,
+        keys: &shared::crypto::vault::TokenKeys,
     ) -> Reply {
         let (Ok(now), true) = (clock::now(), self.site.url.has_own_host()) else {
             return page;
@@ -278,7 +278,7 @@ impl Guest<'_> {
         }
         let page = self.notice(
             refused.status,
-            &self.t.say("not-done-title"),
+            &self.t.say("act-failed-title"),
             std::slice::from_ref(&refused.text),
         );
         match refused.retry_after {

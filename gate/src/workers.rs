@@ -5,13 +5,13 @@
 
 use crate::log;
 use crate::metrics::METRICS;
-use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use shared::account::name::UserName;
 use shared::config::Config;
-use shared::door::{AdministrationError, Door, DoorError};
-use shared::name::UserName;
-use shared::place::Address;
-use shared::session::{PassedSecond, Session};
+use shared::engine::{AdministrationError, Door, DoorError};
+use shared::network::address::Address;
 use shared::store;
+use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use shared::token::session::{PassedSecond, Session};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -319,10 +319,10 @@ pub(crate) fn at_door<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::account::Enrolled;
-    use shared::clock::Timestamp;
-    use shared::host_groups::KnownGroups;
-    use shared::session::{Passed, PassedFirst, SessionId};
+    use shared::account::second_factor::Enrolled;
+    use shared::policy::session_groups::KnownGroups;
+    use shared::system::clock::Timestamp;
+    use shared::token::session::{Passed, PassedFirst, SessionId};
 
     fn session(name: &str, second: PassedSecond) -> Session {
         Session {

@@ -11,8 +11,9 @@ use crate::host::{Host, Item};
 use crate::log;
 use shared::protocol::{
     Denial, FrameError, Greeting, Hook, HookResult, Instruction, Malformed, Opening, Reply, State,
-    Transaction, TransactionId, common_version, receive, send,
+    Transaction, common_version, receive, send,
 };
+use shared::system::process::TransactionId;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -12,14 +12,14 @@ use crate::origin::{Connecting, Origin, Peer, class_of};
 use crate::remote_host::RemoteHost;
 use crate::service::{CONFIGURATION, Daemon};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use shared::admission::Class;
-use shared::door::{Waiting, while_waiting};
-use shared::host_process::HostProcess;
-use shared::name_service::NameService;
+use shared::engine::{Waiting, while_waiting};
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Instruction, Opening, State, VERSIONS, receive, send,
 };
-use shared::threads::Threads;
+use shared::system::admission::Class;
+use shared::system::name_service::NameService;
+use shared::system::process::HostProcess;
+use shared::system::thread_pool::Threads;
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -241,7 +241,7 @@ fn says_still_working(stream: &Arc<UnixStream>) -> Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::door::still_waiting;
+    use shared::engine::still_waiting;
     use std::thread;
 
     /// A revocation waits for a gate's lease; the module gives up after ten seconds of silence.

@@ -6,11 +6,11 @@
 
 use crate::origin::Origin;
 use crate::watchdog::ACTIVITIES;
-use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
-use shared::door::{Door, DoorError, still_waiting};
-use shared::files::FolderStates;
+use shared::engine::{Door, DoorError, still_waiting};
 use shared::store::CheckedFiles;
+use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use shared::system::trusted_file::FolderStates;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -251,8 +251,8 @@ fn key_file(config: &Config) -> io::Result<KeyFile> {
 mod tests {
     use super::*;
     use shared::config::file;
-    use shared::key::MasterKeys;
-    use shared::vault::Vault;
+    use shared::crypto::master_key::MasterKeys;
+    use shared::crypto::vault::Vault;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;

@@ -6,11 +6,11 @@
 use crate::conversation;
 use crate::log::log;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use shared::admission::Class;
 use shared::config::{FirstFactor, Pam};
-use shared::host_process;
-use shared::place::Address;
+use shared::network::address::Address;
 use shared::protocol::Transaction;
+use shared::system::admission::Class;
+use shared::system::process;
 use std::io;
 use std::os::unix::net::UnixStream;
 
@@ -47,7 +47,7 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn of(stream: &UnixStream) -> io::Result<Peer> {
         let peer = getsockopt(stream, PeerCredentials)?;
-        let real_uid = host_process::real_uid(peer.pid());
+        let real_uid = process::real_uid(peer.pid());
         Ok(Peer {
             process: peer.pid(),
             effective_uid: peer.uid(),
@@ -68,7 +68,7 @@ impl Peer {
 /// Warns where /proc hides the processes of others: before they have sent anything users are then not told apart,
 /// and some hosts never.
 pub fn warn_of_hidden_processes() {
-    if !host_process::sees_others() {
+    if !process::sees_others() {
         log(
             "/proc hides the processes of others (hidepid=): PAM hosts that only connect are counted as one user, and marks of \
              users' hosts count for nothing; mount /proc with gid=postern or without hidepid=",

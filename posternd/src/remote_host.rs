@@ -7,13 +7,13 @@ use crate::engines::Worker;
 use crate::service::CONFIGURATION;
 use nix::errno::Errno;
 use nix::unistd::{self, Uid};
+use shared::account::name::is_plain;
 use shared::config::file::{ConfigError, InForce};
-use shared::groups;
-use shared::host_process::HostProcess;
-use shared::name::is_plain;
+use shared::policy::groups;
 use shared::protocol::{
     Echo, FrameError, HookResult, Instruction, Reply, Severity, Transaction, receive, send,
 };
+use shared::system::process::HostProcess;
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::path::Path;

@@ -9,16 +9,16 @@ use crate::origin::Origin;
 use crate::remote_host::RemoteHost;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::getresuid;
-use shared::admission::Class;
 use shared::config::file::{self, ConfigError, InForce};
-use shared::door::while_waiting;
-use shared::host_process::HostProcess;
-use shared::name_service::NameService;
-use shared::privileges::{PrivilegesError, give_root_up};
+use shared::engine::privileges::{PrivilegesError, give_root_up};
+use shared::engine::while_waiting;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Instruction, Malformed, Message, Opening, Severity,
     State, VERSIONS, receive, send,
 };
+use shared::system::admission::Class;
+use shared::system::name_service::NameService;
+use shared::system::process::HostProcess;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::Shutdown;

@@ -28,16 +28,16 @@ use log::Log;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use passwords::Passwords;
 use peers::{Admitted, Arriving, Peers};
-use shared::admission::Class;
-use shared::door::while_waiting;
-use shared::host_process::HostProcess;
-use shared::name;
-use shared::name_service::NameService;
+use shared::account::name;
+use shared::engine::while_waiting;
 use shared::protocol::{
     Denial, FrameError, Hook, HookResult, Instruction, Opening, Severity, State, Transaction,
     receive, send,
 };
-use shared::threads::Threads;
+use shared::system::admission::Class;
+use shared::system::name_service::NameService;
+use shared::system::process::HostProcess;
+use shared::system::thread_pool::Threads;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{self, AssertUnwindSafe};

@@ -7,8 +7,8 @@ mod home;
 
 use home::{Home, address, name, until};
 use posternd::drain::CONNECTIONS;
-use shared::clock;
-use shared::door::NotMailed;
+use shared::engine::NotMailed;
+use shared::system::clock;
 use std::thread;
 use std::time::Duration;
 

@@ -4,15 +4,15 @@
 mod home;
 
 use home::{Home, NOW, accepted, alice, code_at, name, recovery, refused, remote};
-use shared::account::Enrolled;
+use shared::account::event::Filter;
+use shared::account::second_factor::Enrolled;
 use shared::config::file;
-use shared::decision::{Refusal, Verdict};
-use shared::door::{AdministrationError, AppPasswordsAfter, Door, Recovered};
-use shared::enrolment::Confirmation;
-use shared::event::Filter;
-use shared::guess::Stage;
-use shared::key::MasterKeys;
-use shared::vault::Vault;
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Vault;
+use shared::engine::enrollment::pending::Confirmation;
+use shared::engine::{AdministrationError, AppPasswordsAfter, Door, Recovered};
+use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::throttle::Stage;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -6,21 +6,21 @@ mod home;
 use home::{
     Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, code_of, name, password, remote,
 };
-use shared::answer::Answer;
-use shared::clock::Timestamp;
 use shared::config::Grace;
-use shared::decision::{Refusal, Spared, Verdict};
-use shared::door::{
+use shared::credential::input::Answer;
+use shared::credential::totp::code;
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Renewal;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::{
     AfterCode, AfterPassword, Browser, Door, Opened, RotationError, Trust, Visitor,
 };
-use shared::enrolment::{Confirmation, Pending};
-use shared::guess::Stage;
-use shared::key::MasterKeys;
-use shared::place::Origin;
-use shared::session::Session;
 use shared::store::KeyBound;
-use shared::totp::code;
-use shared::vault::Renewal;
+use shared::system::clock::Timestamp;
+use shared::token::session::Session;
+use shared::verify::decision::{Refusal, Spared, Verdict};
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -52,7 +52,7 @@ impl Home {
     }
 
     #[track_caller]
-    fn rotates(&mut self, renewal: Renewal) -> shared::door::Rotated {
+    fn rotates(&mut self, renewal: Renewal) -> shared::engine::Rotated {
         self.door.rotate_keys(renewal, "root", NOW).unwrap()
     }
 }

@@ -5,17 +5,18 @@
 mod home;
 
 use home::{Home, attempt_at, name};
-use shared::clock::Timestamp;
+use shared::account::event::Filter;
+use shared::account::name::Distinct;
 use shared::config::Config;
-use shared::decision::{Refusal, Verdict};
-use shared::door::{Door, State};
-use shared::event::Filter;
-use shared::guess::Stage;
-use shared::name::Distinct;
-use shared::place::Origin;
-use shared::secret::Secret;
+use shared::credential::secret::Secret;
+use shared::credential::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::engine::Door;
+use shared::protocol::status::State;
 use shared::store::{self, Upgraded};
-use shared::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::system::clock::Timestamp;
+use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -400,14 +401,14 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     let found = |door: &mut Door| {
         let read = door.membership(&name("alice")).map(|_| ());
         let written = door.attempt(
-            &shared::door::Visitor {
+            &shared::engine::Visitor {
                 name: &name("alice"),
                 stage: Stage::Before,
                 origin: &Origin::Unknown,
                 browser: None,
                 service: "test",
             },
-            &shared::answer::Answer::read(b"123456"),
+            &shared::credential::input::Answer::read(b"123456"),
             NOW,
         );
         [read, written.map(|_| ())].map(|result| result.err().map(|error| error.to_string()))

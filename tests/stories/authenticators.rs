@@ -209,7 +209,7 @@ fn an_administrators_one_time_code_opens_once() {
     assert_eq!(visitor.code(&web.pages, &second, "").status, 303);
     let late = issue();
     host.clock.forward(48 * 3600);
-    alice.with_key().is_refused(&late, "time is over");
+    alice.with_key().is_refused(&late, "has expired");
     Postern::call("one-time-code alice").does();
     Postern::call("one-time-code alice --cancel").does();
     Postern::call("one-time-code alice --cancel").refuses();

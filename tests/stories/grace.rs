@@ -53,7 +53,7 @@ fn a_clock_set_back_and_a_delay_leave_nothing_of_it() {
     host.clock.back(60);
     alice.with_key().is_refused(
         &phone.code(),
-        "This host's clock stands before your last sign-in",
+        "This host's clock is behind the time of your last sign-in",
     );
     host.clock.forward(60);
     alice.with_key().enters();

@@ -1,8 +1,8 @@
 //! The root helper of the gate, with the real PAM: whom it answers, what it says no to, and what stops it.
 
-use shared::admission::Class;
-use shared::host_password::{Candidate, Question, SOCKET, Said};
-use shared::place::Address;
+use shared::network::address::Address;
+use shared::protocol::host_password::{Candidate, Question, SOCKET, Said};
+use shared::system::admission::Class;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -87,7 +87,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         .input(&format!("{}\n", alice.password))
         .refuses();
     assert!(
-        said.err.contains("or your account may not be entered"),
+        said.err.contains("or access to your account is denied"),
         "{}",
         said.err
     );
@@ -119,7 +119,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     );
     because("root", "root");
     for name in ["nobody-has-this-name", "ALICE", "alice "] {
-        let Ok(name) = name.parse::<shared::name::UserName>() else {
+        let Ok(name) = name.parse::<shared::account::name::UserName>() else {
             continue;
         };
         assert_eq!(

@@ -276,7 +276,9 @@ fn after_a_compromise_only_authenticators_open() {
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
-    alice.with_key().is_refused(&recovery[0], "That is no code");
+    alice
+        .with_key()
+        .is_refused(&recovery[0], "That is not a code");
     host.clock.forward(30);
     assert_eq!(
         waiting.code(&web.pages, &phone.code(), "").status,
@@ -341,7 +343,9 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
         .expect("all keys are new")
         .expect("postern password alice, postern recovery alice");
     terminal.ends();
-    alice.with_key().is_refused(&recovery[0], "That is no code");
+    alice
+        .with_key()
+        .is_refused(&recovery[0], "That is not a code");
 }
 
 /// C2

@@ -139,8 +139,8 @@ fn no_log_tells_what_was_typed() {
     ssh.is_refused(&phone.wrong(), "That code is wrong");
     ssh.is_refused(&phone.code_in(-2), "is behind");
     ssh.is_refused(&phone.code_in(3), "That code is wrong");
-    ssh.is_refused("a guess at it", "That is no code");
-    ssh.is_refused(&alice.password, "That is no code");
+    ssh.is_refused("a guess at it", "That is not a code");
+    ssh.is_refused(&alice.password, "That is not a code");
     ssh.enters_with(&phone.code());
     ssh.is_refused(&phone.code(), "used already");
     ssh.enters_with(&recovery[0]);

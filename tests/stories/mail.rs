@@ -190,7 +190,7 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
         let answer = passes_the_password(&web, &alice).code(&web.pages, &mail.code(), "");
         assert_eq!(answer.status, status, "{after}: {answer:?}");
         assert!(
-            status == 303 || answer.body.contains("time is over"),
+            status == 303 || answer.body.contains("has expired"),
             "{answer:?}"
         );
     }
@@ -228,7 +228,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
     let visitor = passes_the_password(&web, &alice);
     let page = visitor.loads(&format!("{}code", web.pages));
     assert!(
-        page.body.contains("The code that is mailed to you"),
+        page.body.contains("The code that was mailed to you"),
         "{page:?}"
     );
     assert_eq!(asks(&web, &visitor).status, 200);

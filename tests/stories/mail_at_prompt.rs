@@ -50,7 +50,7 @@ fn m_asks_for_a_code_by_mail() {
     assert!(!screen.contains("by mail"), "{screen}");
     terminal
         .types("m")
-        .expect("That is no code")
+        .expect("That is not a code")
         .expect("Verification code: ")
         .types(&bobs.code());
     assert!(terminal.ends().entered());
@@ -73,7 +73,7 @@ fn m_asks_for_a_code_by_mail() {
     terminal
         .expect(OFFER)
         .types("m")
-        .expect("The mail waits")
+        .expect("No mail is sent at the moment")
         .expect("Verification code: ");
     host.journal
         .says("the mail waits: posternd, which sends all mail");

@@ -39,7 +39,7 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     let visitor = passes_the_password(&web, &alice);
     let page = asks(&web, &visitor);
     assert!(
-        page.status == 503 && page.body.contains("The mail waits"),
+        page.status == 503 && page.body.contains("No mail is sent at the moment"),
         "{page:?}"
     );
     web.gate.says(

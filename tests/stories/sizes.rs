@@ -1,8 +1,8 @@
 //! What is taken of disk and memory. No timing decides here: tests/benches/login measures those.
 
 use crate::guest_process::PAM_HOST;
-use shared::secret::Secret;
-use shared::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::credential::secret::Secret;
+use shared::credential::totp::{Algorithm, Moving, Parameters, Step, code};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -122,7 +122,7 @@ fn root_with_prohibit_password_is_not_let_in_by_key_and_code() {
 
     let mut terminal = root.with_key().up_to_the_code();
     for _ in 0..3 {
-        terminal.types(&phone.code()).expect("That is no code");
+        terminal.types(&phone.code()).expect("That is not a code");
     }
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);

@@ -34,7 +34,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
         let said = visitor.sends(&url, fields);
         assert_eq!(said.status, 403, "{act}: {said:?}");
         assert!(
-            said.body.contains("takes your password and a fresh code"),
+            said.body.contains("needs your password and a new code"),
             "{act}: {said:?}"
         );
         let foreign = visitor
@@ -211,7 +211,8 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
     let page = visitor.loads(&web.pages);
     assert!(
-        page.body.contains("keeps this second factor in a file"),
+        page.body
+            .contains("second factor is set in a configuration file"),
         "{page:?}"
     );
     assert!(!page.body.contains("turn-off"), "{page:?}");

@@ -249,13 +249,13 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     );
     assert_eq!(
         afar("unlock alice").does().out,
-        "delays and locks of alice are lifted\n"
+        "delays and locks of alice are removed\n"
     );
     assert!(
         afar("unlock alice --clock")
             .does()
             .out
-            .contains("nothing to mend")
+            .contains("nothing to reset")
     );
     let off = afar("disable alice").does().out;
     assert!(
@@ -421,7 +421,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
         .clicks("a.button")
         .arrives_at("alice")
         .clicks(".links a")
-        .arrives_at("What happened");
+        .arrives_at("Events");
     let log = browser.reads("main");
     assert!(
         log.contains("disabled")
@@ -431,7 +431,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     );
     browser
         .opens(&format!("{}administration/log", office.web.pages))
-        .arrives_at("What happened");
+        .arrives_at("Events");
 
     // one's own account has its own page
     browser.opens(&format!(

@@ -378,7 +378,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
             (403, 0),
             "{cause}: {reply:?}"
         );
-        assert!(reply.body.contains("Nobody is named here"), "{reply:?}");
+        assert!(reply.body.contains("User name missing"), "{reply:?}");
         web.gate.says(&format!(
             "refused cause=identity-{cause} address=192.0.2.7 service=web"
         ));

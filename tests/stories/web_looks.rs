@@ -110,7 +110,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         ("recovery-codes", "Make new recovery codes"),
         ("app-passwords", "App passwords"),
         ("email", "Codes by mail"),
-        ("email/remove", "Mail no codes any more"),
+        ("email/remove", "Stop mailing codes"),
         ("sign-ins", "Sessions and browsers"),
         ("password", "Change your password"),
     ] {
@@ -149,7 +149,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         ("administration", "Administration"),
         ("administration?find=o", "Administration"),
         ("administration/account?name=bob", "bob"),
-        ("administration/log?account=alice", "What happened"),
+        ("administration/log?account=alice", "Events"),
         (
             "administration/act?account=bob&action=issue-code",
             "Issue a one-time code",

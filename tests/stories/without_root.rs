@@ -274,7 +274,7 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
     assert!(sent_as(uid(&bob), &forged).contains("that is no request"));
     let change =
         "{\"account\":\"alice\",\"task\":{\"change\":{\"change\":{\"revoke-browsers\":null}}}}";
-    assert!(sent_as(uid(&alice), change).contains("That is no code"));
+    assert!(sent_as(uid(&alice), change).contains("That is not a code"));
     assert_eq!(Store::open().dump(), before);
     assert_eq!(
         Postern::call("enroll").run().exit,

@@ -2,9 +2,9 @@
 
 use super::{Some, When};
 use clap::{Args, Subcommand, ValueHint};
-use shared::clock::Timestamp;
-use shared::name::{Label, UserName};
-use shared::scope::Term;
+use shared::account::name::{Label, UserName};
+use shared::credential::scope::Term;
+use shared::system::clock::Timestamp;
 use std::str::FromStr;
 
 #[derive(Subcommand)]

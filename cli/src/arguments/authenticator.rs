@@ -2,8 +2,8 @@
 
 use super::Own;
 use clap::{Args, Subcommand, ValueHint};
-use shared::name::{Label, UserName};
-use shared::totp::Algorithm;
+use shared::account::name::{Label, UserName};
+use shared::credential::totp::Algorithm;
 use std::path::PathBuf;
 
 #[derive(Args)]

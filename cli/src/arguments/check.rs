@@ -1,8 +1,8 @@
 //! `postern check` on the command line.
 
 use clap::{Args, ValueHint};
-use shared::name::UserName;
-use shared::place::Address;
+use shared::account::name::UserName;
+use shared::network::address::Address;
 
 #[derive(Args)]
 pub(crate) struct Check {

@@ -2,8 +2,8 @@
 
 use super::One;
 use clap::{Args, Subcommand, ValueHint};
-use shared::email::EmailAddress;
-use shared::name::UserName;
+use shared::account::email::EmailAddress;
+use shared::account::name::UserName;
 
 #[derive(Subcommand)]
 pub(crate) enum Email {

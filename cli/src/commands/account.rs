@@ -4,8 +4,8 @@ use crate::arguments::{AddAccount, Arguments, Groups, Rename};
 use crate::context;
 use crate::output::{Failure, Output};
 use serde_json::json;
-use shared::clock;
-use shared::name::{Group, UserName};
+use shared::account::name::{Group, UserName};
+use shared::system::clock;
 
 /// `postern account add USER`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &AddAccount) -> Result<(), Failure> {

@@ -5,11 +5,12 @@ use crate::arguments::app_password::{Add, Rename, Revoke};
 use crate::context;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::app_password::AppPassword;
-use shared::clock::{self, Timestamp};
-use shared::name::UserName;
-use shared::scope::Scope;
+use shared::account::name::UserName;
+use shared::credential::app_password::AppPassword;
+use shared::credential::scope::Scope;
 use shared::store::AppPasswordRecord;
+use shared::system::clock;
+use shared::system::clock::Timestamp;
 
 /// `postern app-password add USER NAME`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), Failure> {

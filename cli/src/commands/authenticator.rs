@@ -6,11 +6,11 @@ use crate::arguments::{Arguments, Enroll};
 use crate::desk::Desk;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::clock::Timestamp;
-use shared::door::AuthenticatorState;
-use shared::errand::{Change, Kind};
-use shared::name::UserName;
-use shared::totp::Moving;
+use shared::account::name::UserName;
+use shared::credential::totp::Moving;
+use shared::protocol::command_request::{Change, Kind};
+use shared::protocol::status::AuthenticatorState;
+use shared::system::clock::Timestamp;
 
 /// `postern authenticator add [USER]`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {

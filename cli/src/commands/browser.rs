@@ -4,7 +4,7 @@ use crate::arguments::{Arguments, Revoke};
 use crate::desk::Desk;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::name::UserName;
+use shared::account::name::UserName;
 
 /// `postern browser list [USER]`
 pub(super) fn list(

@@ -6,18 +6,18 @@ use crate::context;
 use crate::output::{Failure, Output};
 use nix::unistd::geteuid;
 use serde_json::json;
-use shared::clock;
+use shared::account::name::UserName;
 use shared::config::email::COMMAND_SOCKET;
 use shared::config::file;
 use shared::config::gate::{Gate, GateUrl};
 use shared::config::rule::{Access, Hosts};
 use shared::config::{Config, check_cookie_domain, check_gate, registrable_domain};
-use shared::door::{Door, SERVICE};
-use shared::name::UserName;
-use shared::policy::Need;
-use shared::rule::{Decision, Request, decide};
-use shared::scope::Method;
-use shared::web_address::split_url;
+use shared::credential::scope::Method;
+use shared::engine::{Door, SERVICE};
+use shared::network::web_address::split_url;
+use shared::policy::requirement::Need;
+use shared::policy::rule::{Decision, Request, decide};
+use shared::system::clock;
 use std::path::Path;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result<(), Failure> {
@@ -201,7 +201,7 @@ fn of_decision(decision: &Decision) -> String {
 
 fn then(decision: &Decision) -> &'static str {
     match decision.access {
-        Access::Password if decision.why == shared::rule::Why::Nobody => {
+        Access::Password if decision.why == shared::policy::rule::Why::Nobody => {
             "they must sign in, see --user"
         }
         access => access.name(),

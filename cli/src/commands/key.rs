@@ -5,10 +5,10 @@ use crate::key_writer::KeyWriter;
 use crate::output::{Failure, Output, Table};
 use crate::{context, terminal};
 use serde_json::{Value, json};
-use shared::clock;
-use shared::door::{Door, Ended, Rotated};
+use shared::crypto::vault::Renewal;
+use shared::engine::{Door, Ended, Rotated};
 use shared::store::KeyBound;
-use shared::vault::Renewal;
+use shared::system::clock;
 
 /// What everyone must do after a rotation.
 const BACKUP: &str =
@@ -129,7 +129,7 @@ fn command(what: KeyBound) -> Option<&'static str> {
     }
 }
 
-fn value(name: &shared::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
+fn value(name: &shared::account::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
     let count = |wanted: KeyBound| -> u64 {
         ended
             .iter()

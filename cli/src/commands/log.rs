@@ -4,8 +4,8 @@ use crate::arguments::{Arguments, Log};
 use crate::context;
 use crate::output::{Failure, Output, Table};
 use serde_json::json;
-use shared::clock;
-use shared::event::{Event, Filter, KEPT};
+use shared::account::event::{Event, Filter, KEPT};
+use shared::system::clock;
 use std::thread::sleep;
 use std::time::Duration;
 

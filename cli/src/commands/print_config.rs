@@ -8,9 +8,10 @@ use crate::output::{Failure, Output};
 use data_encoding::BASE64URL_NOPAD;
 use nix::unistd::Group;
 use shared::config::gate::{self, Gate, GateUrl};
-use shared::files::{self, Existing, FileError, Follow, Privacy};
-use shared::privileges;
-use shared::secret::fill_random;
+use shared::credential::secret::fill_random;
+use shared::engine::privileges;
+use shared::system::trusted_file;
+use shared::system::trusted_file::{Existing, FileError, Follow, Privacy};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -193,13 +194,13 @@ fn names(gate: &Gate, url: &GateUrl, what: &PrintConfig, folder: &Path) -> Resul
 
 /// Writes a file for the proxy, in one step. What stands in its place must be a file, not a link.
 fn write(path: &Path, bytes: &[u8], mode: u32, group: u32) -> Result<(), FileError> {
-    files::Folder::open(path.parent().unwrap_or(Path::new("/")))?;
+    trusted_file::Folder::open(path.parent().unwrap_or(Path::new("/")))?;
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_symlink() => return Err(FileError::link(path)),
         Ok(metadata) if !metadata.is_file() => return Err(FileError::not_a_file(path)),
         _ => {}
     }
-    files::write(path, bytes, mode, Some(group), Existing::Replace)
+    trusted_file::write(path, bytes, mode, Some(group), Existing::Replace)
 }
 
 /// The domain above the gate's host.
@@ -235,9 +236,9 @@ fn proof(path: &Path) -> Result<Zeroizing<String>, Failure> {
             .ok()
             .flatten()
             .map(|group| group.gid.as_raw());
-        files::write(path, text.as_bytes(), 0o640, group, Existing::Refuse)?;
+        trusted_file::write(path, text.as_bytes(), 0o640, group, Existing::Refuse)?;
     }
-    let bytes = files::read(path, Privacy::Secret, Follow::Yes, LARGEST)?;
+    let bytes = trusted_file::read(path, Privacy::Secret, Follow::Yes, LARGEST)?;
     match std::str::from_utf8(bytes.trim_ascii()) {
         Ok(text)
             if text.len() >= 16

@@ -5,7 +5,7 @@ use crate::arguments::{Arguments, Recovery};
 use crate::desk::Desk;
 use crate::output::{Failure, Output};
 use serde_json::json;
-use shared::errand::Finish;
+use shared::protocol::command_request::Finish;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Recovery) -> Result<(), Failure> {
     let mut desk = Desk::open(arguments, output, what.user.as_ref())?;

@@ -4,9 +4,9 @@ use crate::arguments::{Arguments, Revoke};
 use crate::context;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::clock;
-use shared::name::UserName;
-use shared::session::SessionId;
+use shared::account::name::UserName;
+use shared::system::clock;
+use shared::token::session::SessionId;
 
 /// `postern session list USER`
 pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {

@@ -7,11 +7,12 @@ use crate::desk::{Desk, Shown};
 use crate::output::{Failure, Output};
 use crate::terminal;
 use serde_json::json;
-use shared::errand::{Finish, Kind, Setup, Typed};
-use shared::files::{self, Follow, Privacy};
-use shared::qr;
-use shared::secret::Secret;
-use shared::words;
+use shared::credential::qr;
+use shared::credential::secret::Secret;
+use shared::engine::messages;
+use shared::protocol::command_request::{Finish, Kind, Setup, Typed};
+use shared::system::trusted_file;
+use shared::system::trusted_file::{Follow, Privacy};
 use std::path::Path;
 
 /// Codes that may be tried at one setup.
@@ -55,7 +56,7 @@ pub(super) fn run(
     if kind == Kind::First {
         if !output.is_json() {
             show_recovery_codes(output, &shown.recovery_codes)?;
-            output.text(format_args!("{}.\n", words::PROGRAMS))?;
+            output.text(format_args!("{}.\n", messages::PROGRAMS))?;
         }
         if !what.no_confirm {
             wait_until_saved(output)?;
@@ -102,7 +103,7 @@ pub(super) fn seed_of_file(token: &Token) -> Result<Option<Typed>, Failure> {
     let Some(file) = token.seed_file.as_deref().filter(|file| !is_terminal(file)) else {
         return Ok(None);
     };
-    let bytes = files::read(file, Privacy::Secret, Follow::Yes, LARGEST_SEED)?;
+    let bytes = trusted_file::read(file, Privacy::Secret, Follow::Yes, LARGEST_SEED)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     let secret = Secret::from_seed(text);
     let seed = secret.map(normal);

@@ -6,12 +6,13 @@ use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
-use shared::app_password::AppPassword;
-use shared::clock::{self, Timestamp};
-use shared::name::Label;
-use shared::scope::Scope;
-use shared::session::Session;
+use shared::account::name::Label;
+use shared::credential::app_password::AppPassword;
+use shared::credential::scope::Scope;
 use shared::store::AppPasswordRecord;
+use shared::system::clock;
+use shared::system::clock::Timestamp;
+use shared::token::session::Session;
 
 /// Lives that the page offers, in days.
 pub(crate) const LIVES: [u64; 3] = [30, 90, 365];
@@ -137,15 +138,15 @@ impl Guest<'_> {
             lines
                 .join("\n")
                 .parse()
-                .map_err(|error: shared::scope::ScopeError| {
-                    Refused::unreadable(self.t.say_of("no-scope", "why", error.to_string()))
+                .map_err(|error: shared::credential::scope::ScopeError| {
+                    Refused::unreadable(self.t.say_of("scope-invalid", "why", error.to_string()))
                 })?;
         let days = form
             .field("days")
             .parse::<u64>()
             .ok()
             .filter(|days| LIVES.contains(days));
-        let now = clock::now().map_err(|_| Refused::unreadable(self.t.say("out-of-order-line")))?;
+        let now = clock::now().map_err(|_| Refused::unreadable(self.t.say("unavailable-line")))?;
         let expires = days.map(|days| now.plus(days * DAY));
         let proven = self.prove(&Fresh::of(form)).await?;
         let new = NewAppPassword {
@@ -177,7 +178,7 @@ impl Guest<'_> {
                 .revoke_app_passwords(&session, Some(name))
                 .await
                 .map(|_| ()),
-            _ => Err(Refused::unreadable(self.t.say("not-done"))),
+            _ => Err(Refused::unreadable(self.t.say("act-failed"))),
         }
     }
 
@@ -185,6 +186,6 @@ impl Guest<'_> {
     pub(crate) fn label(&self, text: &str) -> Result<Label, Refused> {
         text.trim()
             .parse()
-            .map_err(|_| Refused::unreadable(self.t.say("no-label")))
+            .map_err(|_| Refused::unreadable(self.t.say("name-invalid")))
     }
 }

@@ -8,12 +8,12 @@ use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
 use crate::workers::at_door;
 use hyper::StatusCode;
-use shared::decision::Refusal;
-use shared::door::{Actor, AdministrationError, Caller, Door, Opened, Shown, SignInError};
-use shared::errand::{Answer, Change, Errand, Finish, Kind, Setup, Task, Typed};
-use shared::name::Label;
-use shared::session::Session;
-use shared::totp::Algorithm;
+use shared::account::name::Label;
+use shared::credential::totp::Algorithm;
+use shared::engine::{Actor, AdministrationError, Caller, Door, Opened, Shown, SignInError};
+use shared::protocol::command_request::{Answer, Change, Errand, Finish, Kind, Setup, Task, Typed};
+use shared::token::session::Session;
+use shared::verify::decision::Refusal;
 
 /// Where the code of a new one goes.
 const CONFIRM: &str = "authenticators/confirm";
@@ -147,7 +147,7 @@ impl Guest<'_> {
     /// What the form says that it is to be like: an app's unless a token's seed is given.
     fn described(&self, form: &Form) -> Result<Setup, Refused> {
         let name = form.field("name").trim().parse::<Label>();
-        let name = name.map_err(|_| Refused::unreadable(self.t.say("no-label")))?;
+        let name = name.map_err(|_| Refused::unreadable(self.t.say("name-invalid")))?;
         let seed: String = form.field("seed").split_whitespace().collect();
         let mut setup = Setup {
             kind: Kind::Further,
@@ -199,7 +199,10 @@ impl Guest<'_> {
                 }
             },
             Ok(Confirmed::Live(opened)) => {
-                let (title, lines) = (self.t.say("added"), [self.t.say("added-line")]);
+                let (title, lines) = (
+                    self.t.say("authenticator-added"),
+                    [self.t.say("authenticator-added-line")],
+                );
                 self.after_end(proven.as_ref(), opened.as_deref(), title, &lines)
             }
         }
@@ -230,7 +233,10 @@ impl Guest<'_> {
         match self.removed(form, label).await {
             Err(refused) => self.remove_authenticator_page(label, Some(&refused)).await,
             Ok((proven, opened)) => {
-                let (title, line) = (self.t.say("removed"), self.t.say("removed-line"));
+                let (title, line) = (
+                    self.t.say("authenticator-removed"),
+                    self.t.say("authenticator-removed-line"),
+                );
                 self.after_end(Some(&proven), opened.as_ref(), title, &[line])
             }
         }
@@ -239,7 +245,7 @@ impl Guest<'_> {
     async fn removed(&self, form: &Form, label: &str) -> Result<(Proven, Option<Opened>), Refused> {
         let name = label
             .parse::<Label>()
-            .map_err(|_| Refused::unreadable(self.t.say("no-label")))?;
+            .map_err(|_| Refused::unreadable(self.t.say("name-invalid")))?;
         let proven = self.prove(&Fresh::of(form)).await?;
         let opened = self.remove_authenticator(&proven, name).await?;
         Ok((proven, opened))

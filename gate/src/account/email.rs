@@ -8,12 +8,12 @@ use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
-use shared::account::Enrolled;
-use shared::answer::Answer;
-use shared::door::{Actor, AdministrationError, AppPasswordsAfter, Door, Opened};
-use shared::email::EmailAddress;
-use shared::session::Session;
+use shared::account::email::EmailAddress;
+use shared::account::second_factor::Enrolled;
+use shared::credential::input::Answer;
+use shared::engine::{Actor, AdministrationError, AppPasswordsAfter, Door, Opened};
 use shared::store::Addresses;
+use shared::token::session::Session;
 use std::sync::Arc;
 
 impl Guest<'_> {
@@ -64,7 +64,7 @@ impl Guest<'_> {
             return Err(Refused::new(
                 StatusCode::CONFLICT,
                 "required",
-                self.t.say("is-required"),
+                self.t.say("turn-off-required"),
             ));
         }
         let remove =
@@ -111,7 +111,7 @@ impl Guest<'_> {
     pub(crate) async fn change_email(&self, form: &Form) -> Reply {
         let to = form.field("address").trim().parse::<EmailAddress>();
         let set = match to {
-            Err(_) => Err(Refused::unreadable(self.t.say("no-address"))),
+            Err(_) => Err(Refused::unreadable(self.t.say("address-invalid"))),
             Ok(to) => match self.prove(&Fresh::of(form)).await {
                 Ok(proven) => self.set_email(&proven, to).await.map(|()| proven),
                 Err(refused) => Err(refused),
@@ -135,13 +135,13 @@ impl Guest<'_> {
         match confirmed {
             Err(refused) => self.email_page(Some(&refused)).await,
             Ok((after, opened)) => {
-                let lines: Vec<String> = std::iter::once(self.t.say("address-on-line"))
+                let lines: Vec<String> = std::iter::once(self.t.say("address-confirmed-line"))
                     .chain(self.t.app_passwords(after))
                     .collect();
                 self.after_end(
                     proven.as_ref(),
                     opened.as_ref(),
-                    self.t.say("address-on"),
+                    self.t.say("address-confirmed"),
                     &lines,
                 )
             }
@@ -173,7 +173,7 @@ impl Guest<'_> {
             Err(refused) => self.remove_email_page(Some(&refused)).await,
             Ok((proven, (enrolled, after, opened))) => {
                 let rest = match enrolled {
-                    Enrolled::Yes => self.t.say("address-off-line"),
+                    Enrolled::Yes => self.t.say("address-removed-line"),
                     Enrolled::No => self.t.say("turned-off-line"),
                 };
                 let lines: Vec<String> = std::iter::once(rest)
@@ -182,7 +182,7 @@ impl Guest<'_> {
                 self.after_end(
                     Some(&proven),
                     opened.as_ref(),
-                    self.t.say("address-off"),
+                    self.t.say("address-removed"),
                     &lines,
                 )
             }

@@ -7,8 +7,8 @@ use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
 use hyper::StatusCode;
 use shared::config::gate::FirstFactor;
-use shared::door::Administers;
-use shared::session::Session;
+use shared::engine::Administers;
+use shared::token::session::Session;
 
 impl Guest<'_> {
     /// How the account stands.

@@ -7,8 +7,8 @@ use crate::sign_in::{Form, Guest};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
 use shared::config::gate::FirstFactor;
-use shared::door::{AdministrationError, AppPasswordsAfter, Opened};
-use shared::password::Password;
+use shared::crypto::password::Password;
+use shared::engine::{AdministrationError, AppPasswordsAfter, Opened};
 use zeroize::Zeroizing;
 
 impl Guest<'_> {
@@ -22,7 +22,7 @@ impl Guest<'_> {
             return Err(Refused::new(
                 StatusCode::CONFLICT,
                 "password_not_managed",
-                self.t.say("no-password-here"),
+                self.t.say("password-elsewhere"),
             ));
         }
         let password = Password::new(new)
@@ -46,7 +46,7 @@ impl Guest<'_> {
         let page = pages::account::NewPassword {
             frame: self.frame(),
             proof,
-            least: shared::password::SHORTEST,
+            least: shared::crypto::password::SHORTEST,
             message: refused.map(|refused| refused.text.as_str()),
         };
         self.page_after(html(&page), refused)

@@ -7,9 +7,9 @@ use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
 use crate::workers::at_door;
 use hyper::StatusCode;
-use shared::door::{Caller, SignInError};
-use shared::errand::{Answer, Change, Errand, Finish, Task, Typed};
-use shared::session::Session;
+use shared::engine::{Caller, SignInError};
+use shared::protocol::command_request::{Answer, Change, Errand, Finish, Task, Typed};
+use shared::token::session::Session;
 
 /// New codes as people read them, and what makes them good.
 pub(crate) struct NewCodes {
@@ -83,7 +83,7 @@ impl Guest<'_> {
                     &codes,
                     "recovery-codes/confirm",
                     &new.ticket,
-                    self.t.say("use-these"),
+                    self.t.say("use-new-codes"),
                 );
                 self.with_proof(page, &proven)
             }

@@ -6,9 +6,9 @@ use crate::reply::Reply;
 use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
-use shared::door::{AppPasswordsAfter, Opened};
-use shared::name::UserName;
-use shared::token::EnrollmentToken;
+use shared::account::name::UserName;
+use shared::engine::EnrollmentToken;
+use shared::engine::{AppPasswordsAfter, Opened};
 
 impl Guest<'_> {
     /// Turns it off, unless the policy requires one.
@@ -20,7 +20,7 @@ impl Guest<'_> {
             return Err(Refused::new(
                 StatusCode::CONFLICT,
                 "required",
-                self.t.say("is-required"),
+                self.t.say("turn-off-required"),
             ));
         }
         let name = proven.session.name.clone();
@@ -82,7 +82,7 @@ impl Guest<'_> {
         let asked = Asked {
             act: "replace",
             title: self.t.say("replace"),
-            lines: vec![self.t.say("set-up-new-line")],
+            lines: vec![self.t.say("enroll-new-line")],
             button: self.t.say("continue"),
             hidden: Vec::new(),
         };
@@ -135,7 +135,7 @@ impl Guest<'_> {
             Refused::new(
                 StatusCode::CONFLICT,
                 "already_enrolled",
-                self.t.say("already-on"),
+                self.t.say("already-enrolled"),
             )
         })
     }
@@ -144,8 +144,11 @@ impl Guest<'_> {
     pub(crate) async fn turn_on_page(&self, refused: Option<&Refused>) -> Reply {
         let asked = Asked {
             act: "turn-on",
-            title: self.t.say("set-up"),
-            lines: vec![self.t.say("turn-on-line"), self.t.say("programs")],
+            title: self.t.say("enroll"),
+            lines: vec![
+                self.t.say("turn-on-line"),
+                self.t.say("app-password-needed"),
+            ],
             button: self.t.say("continue"),
             hidden: Vec::new(),
         };

@@ -4,8 +4,8 @@ use crate::pages::{self, html};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
-use shared::session::{Session, SessionId};
 use shared::store::{BrowserRecord, SessionRecord};
+use shared::token::session::{Session, SessionId};
 
 /// The most of a list that is shown, newest first.
 const MOST: usize = 200;
@@ -92,7 +92,7 @@ impl Guest<'_> {
 
     async fn ended(&self, form: &Form) -> Result<(), Refused> {
         let session = self.signed_in()?;
-        let unreadable = || Refused::unreadable(self.t.say("not-done"));
+        let unreadable = || Refused::unreadable(self.t.say("act-failed"));
         match (form.field("action"), form.field("id")) {
             ("end", "all") => self.revoke_sessions(&session, None).await.map(|_| ()),
             ("end", id) => {

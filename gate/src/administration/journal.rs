@@ -7,8 +7,8 @@ use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
 use hyper::StatusCode;
-use shared::event::Filter;
-use shared::session::Session;
+use shared::account::event::Filter;
+use shared::token::session::Session;
 
 /// Events of a page.
 const MOST: u32 = 50;

@@ -9,11 +9,12 @@ use crate::sign_in::{Form, Guest};
 use crate::step_up::Fresh;
 use hyper::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use shared::clock::Timestamp;
-use shared::door::{AdministrationError, AuthenticatorState, Door, State, Status};
-use shared::name::UserName;
-use shared::session::Session;
+use shared::account::name::UserName;
+use shared::engine::{AdministrationError, Door};
+use shared::protocol::status::{AuthenticatorState, State, Status};
 use shared::store::{BrowserRecord, SessionRecord};
+use shared::system::clock::Timestamp;
+use shared::token::session::Session;
 
 /// The most of a list that is shown.
 const MOST: usize = 50;
@@ -129,13 +130,17 @@ impl Guest<'_> {
                     Needs::Nothing => None,
                     Needs::NewFactor => Some(t.say("admin-still-required")),
                 };
-                let lines = [Some(t.say("admin-is-off")), t.app_passwords(*after), needed];
+                let lines = [
+                    Some(t.say("admin-disabled")),
+                    t.app_passwords(*after),
+                    needed,
+                ];
                 (
                     None,
                     Some(lines.into_iter().flatten().collect::<Vec<_>>().join(" ")),
                 )
             }
-            Came::Many(count) => (None, Some(t.say_of("admin-many", "count", *count))),
+            Came::Many(count) => (None, Some(t.say_of("admin-done-count", "count", *count))),
             Came::Code(code, until) => (Some((code.grouped(), *until)), None),
         };
         let page = Issued {
@@ -174,7 +179,7 @@ impl Guest<'_> {
         let state = match status.state {
             State::On => self.t.say("on"),
             State::Off => self.t.say("admin-off"),
-            State::Declared => self.t.say("by-the-administrator"),
+            State::Declared => self.t.say("by-administrator"),
         };
         let name = &status.tally.name;
         Row {
@@ -215,7 +220,7 @@ impl Guest<'_> {
 
     /// Whose account is meant, and what is to be done to it.
     fn meant(&self, name: &str, act: &str) -> Result<(UserName, Act), Refused> {
-        let act = Act::read(act).ok_or_else(|| Refused::unreadable(self.t.say("not-done")))?;
+        let act = Act::read(act).ok_or_else(|| Refused::unreadable(self.t.say("act-failed")))?;
         Ok((self.name_of(name)?, act))
     }
 

@@ -10,11 +10,11 @@ use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
 use crate::step_up::Proven;
 use hyper::StatusCode;
-use shared::clock::Timestamp;
-use shared::door::{Administers, AppPasswordsAfter};
-use shared::name::UserName;
-use shared::recovery::OneTimeCode;
-use shared::session::Session;
+use shared::account::name::UserName;
+use shared::credential::recovery_code::OneTimeCode;
+use shared::engine::{Administers, AppPasswordsAfter};
+use shared::system::clock::Timestamp;
+use shared::token::session::Session;
 
 /// An act, as forms name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +60,9 @@ impl Act {
         match self {
             Act::Disable => t.say("turn-off"),
             Act::Unlock => t.say("admin-unlock"),
-            Act::MendClock => t.say("admin-mend-clock"),
+            Act::MendClock => t.say("admin-reset-clock"),
             Act::EndSessions => t.say("admin-end-sessions"),
-            Act::ForgetBrowsers => t.say("forget-all"),
+            Act::ForgetBrowsers => t.say("revoke-trust-all"),
             Act::IssueCode => t.say("admin-issue-code"),
             Act::CancelCode => t.say("admin-cancel-code"),
         }
@@ -73,9 +73,9 @@ impl Act {
         match self {
             Act::Disable => t.say("admin-disable-line"),
             Act::Unlock => t.say("admin-unlock-line"),
-            Act::MendClock => t.say("admin-mend-clock-line"),
+            Act::MendClock => t.say("admin-reset-clock-line"),
             Act::EndSessions => t.say("open-connections"),
-            Act::ForgetBrowsers => t.say("admin-forget-browsers-line"),
+            Act::ForgetBrowsers => t.say("admin-revoke-trust-line"),
             Act::IssueCode => t.say("admin-issue-code-line"),
             Act::CancelCode => t.say("admin-cancel-code-line"),
         }

@@ -1,8 +1,8 @@
 //! The secret that programs show.
 
-use shared::app_password::{AppPassword, Misread};
 use shared::config::{Config, secret_file};
-use shared::remote::{SHORTEST_SECRET, is_secret};
+use shared::credential::app_password::{AppPassword, Misread};
+use shared::protocol::admin_api::{SHORTEST_SECRET, is_secret};
 use zeroize::Zeroizing;
 
 /// What programs show.

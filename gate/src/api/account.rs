@@ -9,7 +9,8 @@ use crate::step_up::{Fresh, Proven};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use shared::config::gate::FirstFactor;
-use shared::door::{AppPasswordsAfter, Opened, State};
+use shared::engine::{AppPasswordsAfter, Opened};
+use shared::protocol::status::State;
 use utoipa::ToSchema;
 
 /// How an account stands.
@@ -104,7 +105,7 @@ async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
 
 async fn step_up(guest: &Guest<'_>, proof: Proof) -> Result<Done<()>, Refused> {
     if !guest.site.url.has_own_host() {
-        let text = guest.t.say("no-proof-is-kept");
+        let text = guest.t.say("proof-not-kept");
         return Err(Refused::new(StatusCode::CONFLICT, "step_up_not_kept", text));
     }
     let proven = guest.prove(&Fresh::from(proof)).await?;

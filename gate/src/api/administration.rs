@@ -1,5 +1,5 @@
 //! Administration by programs: what `postern status`, `disable`, `unlock`, `one-time-code` and `log` do, with the command's
-//! words, as `shared::remote` has them. Whatever stands below `administration/` is let in by `admission` alone.
+//! words, as `shared::protocol::admin_api` has them. Whatever stands below `administration/` is let in by `admission` alone.
 
 pub(super) mod admission;
 
@@ -12,15 +12,18 @@ use crate::sign_in::Guest;
 use crate::workers::at_door;
 use crate::workers::{Applicant, Key};
 use hyper::Method;
-use shared::clock::{self, Timestamp};
-use shared::door::{Actor, AdministrationError, Door, SignInError};
-use shared::event::Filter;
-use shared::name::{NameError, UserName};
-use shared::place::Origin;
-use shared::remote::{
-    self, AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock,
+use shared::account::event::Filter;
+use shared::account::name::{NameError, UserName};
+use shared::engine::messages;
+use shared::engine::messages::AfterDisabled;
+use shared::engine::{Actor, AdministrationError, Door, SignInError};
+use shared::protocol::admin_api;
+use shared::protocol::admin_api::{
+    AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock,
 };
-use shared::words::{self, AfterDisabled};
+use shared::system::clock;
+use shared::system::clock::Timestamp;
+use shared::verify::origin::Origin;
 
 const FIND: Parameter = Parameter {
     name: "find",
@@ -118,11 +121,11 @@ async fn status(call: &Call<'_>) -> Answered<AccountState> {
     Ok(Done::saying(AccountState::from(&found)))
 }
 
-async fn disable(call: &Call<'_>) -> Answered<remote::Done> {
+async fn disable(call: &Call<'_>) -> Answered<admin_api::Done> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         let after = door.disable(&name, actor, now)?;
-        Ok(words::disabled(
+        Ok(messages::disabled(
             &name,
             after,
             AfterDisabled::of(door.is_required(&name)?),
@@ -131,20 +134,20 @@ async fn disable(call: &Call<'_>) -> Answered<remote::Done> {
     said(message.await?)
 }
 
-async fn unlock(call: &Call<'_>, how: Unlock) -> Answered<remote::Done> {
+async fn unlock(call: &Call<'_>, how: Unlock) -> Answered<admin_api::Done> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         if !how.clock {
             door.unlock(&name, actor, now)?;
-            return Ok(words::unlocked(&name));
+            return Ok(messages::unlocked(&name));
         }
         let mended = door.mend_clock(&name, actor, now)?;
-        Ok(words::clock_mended(&name, mended, now))
+        Ok(messages::clock_mended(&name, mended, now))
     });
     said(message.await?)
 }
 
-async fn revoke(call: &Call<'_>, Revoke { what }: Revoke) -> Answered<remote::Done> {
+async fn revoke(call: &Call<'_>, Revoke { what }: Revoke) -> Answered<admin_api::Done> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         Ok(match what {
@@ -176,11 +179,11 @@ async fn issue(call: &Call<'_>) -> Answered<Issued> {
     }))
 }
 
-async fn cancel(call: &Call<'_>) -> Answered<remote::Done> {
+async fn cancel(call: &Call<'_>) -> Answered<admin_api::Done> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         door.cancel_one_time_code(&name, actor, now)?;
-        Ok(words::one_time_code_cancelled(&name))
+        Ok(messages::one_time_code_cancelled(&name))
     });
     said(message.await?)
 }
@@ -236,8 +239,8 @@ async fn act<T: Send + 'static>(
     })
 }
 
-fn said(message: String) -> Answered<remote::Done> {
-    Ok(Done::saying(remote::Done::that(message)))
+fn said(message: String) -> Answered<admin_api::Done> {
+    Ok(Done::saying(admin_api::Done::that(message)))
 }
 
 fn named(text: &str) -> Result<UserName, Refused> {

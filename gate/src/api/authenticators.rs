@@ -10,9 +10,9 @@ use crate::sign_in::Guest;
 use crate::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::door::AppPasswordsAfter;
-use shared::errand::{Kind, Setup, Typed};
-use shared::totp::{Algorithm, Moving};
+use shared::credential::totp::{Algorithm, Moving};
+use shared::engine::AppPasswordsAfter;
+use shared::protocol::command_request::{Kind, Setup, Typed};
 use utoipa::ToSchema;
 
 /// What makes the account's codes.
@@ -133,7 +133,7 @@ async fn add(
         || given.period.is_some()
         || given.counter.is_some();
     if seed.is_empty() && is_described {
-        return Err(Refused::unreadable(guest.t.say("no-seed")));
+        return Err(Refused::unreadable(guest.t.say("seed-missing")));
     }
     let setup = Setup {
         kind: Kind::Further,

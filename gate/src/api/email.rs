@@ -8,9 +8,9 @@ use crate::sign_in::Guest;
 use crate::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::answer::Answer;
-use shared::email::EmailAddress;
-use shared::errand::Typed;
+use shared::account::email::EmailAddress;
+use shared::credential::input::Answer;
+use shared::protocol::command_request::Typed;
 use utoipa::ToSchema;
 
 /// The account's addresses.
@@ -82,7 +82,7 @@ async fn read(guest: &Guest<'_>) -> Result<Done<Email>, Refused> {
 
 async fn set(guest: &Guest<'_>, given: NewEmail) -> Result<Done<()>, Refused> {
     let to = given.address.trim().parse::<EmailAddress>();
-    let to = to.map_err(|_| Refused::unreadable(guest.t.say("no-address")))?;
+    let to = to.map_err(|_| Refused::unreadable(guest.t.say("address-invalid")))?;
     let proven = guest
         .prove(&Fresh::from(Proof {
             password: given.password,

@@ -12,7 +12,7 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
-use shared::name::Label;
+use shared::account::name::Label;
 use std::pin::Pin;
 use utoipa::ToSchema;
 
@@ -60,7 +60,7 @@ impl Call<'_> {
         Refused::new(
             StatusCode::NOT_FOUND,
             "no_such_item",
-            self.guest.t.say("gone"),
+            self.guest.t.say("not-found"),
         )
     }
 }

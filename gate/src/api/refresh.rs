@@ -8,11 +8,11 @@ use crate::refused::Refused;
 use crate::workers::Applicant;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::clock;
-use shared::door::{AfterRefresh, SignInError};
-use shared::errand::Typed;
-use shared::place::Origin;
+use shared::engine::{AfterRefresh, SignInError};
+use shared::protocol::command_request::Typed;
+use shared::system::clock;
 use shared::token::RefreshToken;
+use shared::verify::origin::Origin;
 use utoipa::ToSchema;
 
 /// What gets the next access token.

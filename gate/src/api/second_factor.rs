@@ -10,9 +10,9 @@ use crate::sign_in::Guest;
 use crate::step_up::Fresh;
 use hyper::Method;
 use serde::Deserialize;
-use shared::door::AdministrationError;
-use shared::errand::Typed;
-use shared::password::Password;
+use shared::crypto::password::Password;
+use shared::engine::AdministrationError;
+use shared::protocol::command_request::Typed;
 use utoipa::ToSchema;
 
 /// A new password, with a proof by the one of now.

@@ -8,12 +8,12 @@ use crate::reply;
 use crate::sign_in::Guest;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::answer::Answer;
-use shared::decision::Refusal;
-use shared::door::{AfterSetup, AfterSetupCode, Shown};
-use shared::errand::Typed;
-use shared::qr;
-use shared::token::{EnrollmentToken, MayEnroll};
+use shared::credential::input::Answer;
+use shared::credential::qr;
+use shared::engine::{AfterSetup, AfterSetupCode, Shown};
+use shared::engine::{EnrollmentToken, MayEnroll};
+use shared::protocol::command_request::Typed;
+use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
 
 /// A new authenticator, which nothing keeps yet.
@@ -117,7 +117,7 @@ async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refuse
             let refused = at_sign_in(Refused::answer(guest.t, refusal));
             Err(match refusal {
                 Refusal::Unfit => Refused {
-                    text: guest.t.say("no-one-time-code"),
+                    text: guest.t.say("one-time-code-invalid"),
                     ..refused
                 },
                 _ => refused,
@@ -129,7 +129,7 @@ async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refuse
 async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
     let ticket = ticket(guest)?;
     if ticket.payload().may == MayEnroll::WithOneTimeCode {
-        let text = guest.t.say("needed-ask");
+        let text = guest.t.say("enrollment-required-line");
         return Err(Refused::new(
             StatusCode::FORBIDDEN,
             "one_time_code_required",
@@ -214,6 +214,6 @@ fn over(guest: &Guest<'_>) -> Refused {
     Refused::new(
         StatusCode::UNAUTHORIZED,
         "enrollment_expired",
-        guest.t.say("setup-over"),
+        guest.t.say("enrollment-expired"),
     )
 }

@@ -9,14 +9,15 @@ use crate::sign_in::{Guest, Posted};
 use crate::sign_out::SignedOut;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::account::Methods;
-use shared::answer::Answer;
+use shared::account::name::UserName;
+use shared::account::second_factor::Methods;
 use shared::config::gate::FirstFactor;
-use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, MailRefusal, Opened, Trust};
-use shared::errand::Typed;
-use shared::name::UserName;
-use shared::token::{EnrollmentToken, LoginToken, MayEnroll};
+use shared::credential::input::Answer;
+use shared::engine::{AfterCode, AfterPassword, MailRefusal, Opened, Trust};
+use shared::engine::{EnrollmentToken, MayEnroll};
+use shared::protocol::command_request::Typed;
+use shared::token::LoginToken;
+use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
 
 /// How it stands with whoever asks.
@@ -207,14 +208,14 @@ fn state(guest: &Guest<'_>) -> SignInState {
 
 async fn enter_password(guest: &Guest<'_>, given: Credentials) -> Result<Done<Next>, Refused> {
     if guest.site.gate().first_factor == FirstFactor::Header {
-        let text = guest.t.say("no-password-here");
+        let text = guest.t.say("password-elsewhere");
         return Err(Refused::new(
             StatusCode::CONFLICT,
             "password_not_managed",
             text,
         ));
     }
-    let text_of_all = || guest.t.say("refused-before-code");
+    let text_of_all = || guest.t.say("sign-in-refused");
     let refused = || Refused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
     let name = UserName::parse(given.user.trim().as_bytes()).map_err(|_| refused())?;
     let back_to = wanted(guest, given.page.as_deref());
@@ -233,7 +234,7 @@ async fn enter_password(guest: &Guest<'_>, given: Credentials) -> Result<Done<Ne
 
 async fn enter_identity(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
     let nobody = || {
-        let text = guest.t.say("nobody-is-named-line");
+        let text = guest.t.say("identity-missing-line");
         Refused::new(StatusCode::FORBIDDEN, "identity_missing", text)
     };
     if guest.site.gate().first_factor != FirstFactor::Header {

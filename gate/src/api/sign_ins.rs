@@ -7,7 +7,7 @@ use crate::reply;
 use crate::sign_in::Guest;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
-use shared::session::SessionId;
+use shared::token::session::SessionId;
 use utoipa::ToSchema;
 
 /// The account's sessions, newest first.

@@ -16,9 +16,9 @@ use cookie::Cookie;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
-use shared::clock;
-use shared::errand::Typed;
-use shared::remote;
+use shared::protocol::admin_api;
+use shared::protocol::command_request::Typed;
+use shared::system::clock;
 use shared::token::{AccessToken, RefreshToken};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -81,7 +81,7 @@ pub(super) fn are_on(site: &Site) -> bool {
 /// Puts the cookies that a request's tokens stand for in the place of those that it came with, if it shows any at an
 /// endpoint that takes them.
 pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
-    if !are_on(site) || !page.starts_with(PLACE) || page.starts_with(remote::PATH) {
+    if !are_on(site) || !page.starts_with(PLACE) || page.starts_with(admin_api::PATH) {
         return;
     }
     let names = site.jar.names;
@@ -191,7 +191,8 @@ impl Tokens {
 
     /// The first of a session.
     fn begin(&mut self, guest: &Guest<'_>, cookie: &str) -> Result<(), Refused> {
-        let session = shared::session::Session::from_cookie(cookie, &guest.site.watch.keys());
+        let session =
+            shared::token::session::Session::from_cookie(cookie, &guest.site.watch.keys());
         let session = session.ok_or_else(|| Refused::signed_out(guest.t))?;
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
         let (keys, now) = (

@@ -2,7 +2,7 @@
 
 use super::{Asked, Broken, clients, is_authority, is_method, is_target, own};
 use hyper::HeaderMap;
-use shared::place::Address;
+use shared::network::address::Address;
 
 const URL: &str = "x-original-url";
 const METHOD: &str = "x-original-method";

@@ -2,7 +2,7 @@
 
 use super::{Asked, Broken, clients, is_authority, is_method, is_target, own};
 use hyper::HeaderMap;
-use shared::place::Address;
+use shared::network::address::Address;
 
 const METHOD: &str = "x-forwarded-method";
 const PROTO: &str = "x-forwarded-proto";

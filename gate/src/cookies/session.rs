@@ -3,11 +3,11 @@
 
 use super::{MOST, Scanned, scan};
 use crate::log;
-use shared::door::SERVICE;
-use shared::name::UserName;
-use shared::place::Address;
-use shared::session::Session;
-use shared::vault::TokenKeys;
+use shared::account::name::UserName;
+use shared::crypto::vault::TokenKeys;
+use shared::engine::SERVICE;
+use shared::network::address::Address;
+use shared::token::session::Session;
 
 /// The shortest cookie of a session, in bytes: what is shorter is not verified.
 const SHORTEST: usize = 100;
@@ -130,11 +130,11 @@ impl<'a> Shown<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::clock::Timestamp;
-    use shared::host_groups::KnownGroups;
-    use shared::key::MasterKeys;
-    use shared::session::{Passed, PassedFirst, PassedSecond, SessionId};
-    use shared::vault::Vault;
+    use shared::crypto::master_key::MasterKeys;
+    use shared::crypto::vault::Vault;
+    use shared::policy::session_groups::KnownGroups;
+    use shared::system::clock::Timestamp;
+    use shared::token::session::{Passed, PassedFirst, PassedSecond, SessionId};
 
     const NAME: &str = "__Secure-postern";
 

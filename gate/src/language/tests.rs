@@ -3,10 +3,10 @@
 
 use super::*;
 use fluent_bundle::FluentResource;
-use shared::decision::Refusal;
-use shared::door::{AppPasswordsAfter, MailRefusal, Recovered};
+use shared::engine::messages;
+use shared::engine::{AppPasswordsAfter, MailRefusal, Recovered};
 use shared::store::Missed;
-use shared::words;
+use shared::verify::decision::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -121,7 +121,7 @@ fn in_english_it_is_what_the_other_doors_say() {
         Refusal::CodeExpired,
         Refusal::Expired,
     ] {
-        assert_eq!(plain(ENGLISH.refusal(refusal)), words::refusal(refusal));
+        assert_eq!(plain(ENGLISH.refusal(refusal)), messages::refusal(refusal));
     }
     for refused in [
         MailRefusal::NoAddress,
@@ -130,7 +130,7 @@ fn in_english_it_is_what_the_other_doors_say() {
     ] {
         assert_eq!(
             plain(ENGLISH.mail_refusal(refused)),
-            words::mail_refusal(refused)
+            messages::mail_refusal(refused)
         );
     }
     for (count, from) in [(1, "-"), (3, "192.0.2.7")] {
@@ -138,7 +138,7 @@ fn in_english_it_is_what_the_other_doors_say() {
             count,
             last_from: from.to_owned(),
         };
-        assert_eq!(plain(ENGLISH.missed(&missed)), words::missed(&missed));
+        assert_eq!(plain(ENGLISH.missed(&missed)), messages::missed(&missed));
     }
     for recovered in [
         Recovered::TurnedOff(AppPasswordsAfter::Revoked(1)),
@@ -148,7 +148,7 @@ fn in_english_it_is_what_the_other_doors_say() {
     ] {
         assert_eq!(
             plain(ENGLISH.recovered(recovered)),
-            words::recovered(recovered)
+            messages::recovered(recovered)
         );
     }
     for after in [
@@ -158,11 +158,14 @@ fn in_english_it_is_what_the_other_doors_say() {
     ] {
         assert_eq!(
             ENGLISH.app_passwords(after).map(plain),
-            words::app_passwords(after)
+            messages::app_passwords(after)
         );
     }
     let address = "alice@example.com".parse().unwrap();
-    assert_eq!(ENGLISH.mailed(&address, 900), words::mailed(&address, 900));
+    assert_eq!(
+        ENGLISH.mailed(&address, 900),
+        messages::mailed(&address, 900)
+    );
 }
 
 #[test]
@@ -178,6 +181,6 @@ fn german_counts_as_german_does() {
     );
     assert_eq!(
         german.refusal(Refusal::Used { wait: 7 }),
-        "Dieser Code wurde schon benutzt; warten Sie 7 s auf den nächsten"
+        "Dieser Code wurde schon verwendet; warten Sie 7 s auf den nächsten"
     );
 }

@@ -2,29 +2,31 @@
 
 use super::Language;
 use fluent_bundle::FluentValue;
-use shared::admission::Busy;
-use shared::decision::Refusal;
-use shared::door::{AppPasswordsAfter, MailRefusal, Recovered};
-use shared::email::EmailAddress;
+use shared::account::email::EmailAddress;
+use shared::engine::messages::duration;
+use shared::engine::{AppPasswordsAfter, MailRefusal, Recovered};
 use shared::store::Missed;
-use shared::words::duration;
+use shared::system::admission::Busy;
+use shared::verify::decision::Refusal;
 
 impl Language {
     /// Why an answer was refused, and what to do.
     pub(crate) fn refusal(&self, refusal: Refusal) -> String {
         match refusal {
             // A hint about a future code would be usable later.
-            Refusal::Wrong | Refusal::Ahead { .. } => self.say("wrong"),
-            Refusal::Used { wait: 0 } => self.say("used-now"),
-            Refusal::Used { wait } => self.say_of("used", "wait", duration(wait)),
-            Refusal::Behind { seconds, .. } => self.say_of("behind", "by", duration(seconds)),
-            Refusal::ClockSetBack { .. } => self.say("clock-set-back"),
+            Refusal::Wrong | Refusal::Ahead { .. } => self.say("wrong-code"),
+            Refusal::Used { wait: 0 } => self.say("code-used-now"),
+            Refusal::Used { wait } => self.say_of("code-used", "wait", duration(wait)),
+            Refusal::Behind { seconds, .. } => {
+                self.say_of("device-clock-behind", "by", duration(seconds))
+            }
+            Refusal::ClockSetBack { .. } => self.say("host-clock-behind"),
             Refusal::Delayed { wait } => self.say_of("delayed", "wait", duration(wait)),
             Refusal::AddressDelayed { wait } => {
                 self.say_of("address-delayed", "wait", duration(wait))
             }
             Refusal::Locked => self.say("locked"),
-            Refusal::Unfit => self.say("unfit"),
+            Refusal::Unfit => self.say("not-a-code"),
             Refusal::NotEnrolled => self.say("not-enrolled"),
             Refusal::CodeExpired => self.say("code-expired"),
             Refusal::Expired => self.say("sign-in-expired"),
@@ -34,7 +36,7 @@ impl Language {
     /// Why a request found no place, and what to do.
     pub(crate) fn busy(&self, busy: Busy) -> String {
         match busy {
-            Busy::Own => self.say("busy-own-line"),
+            Busy::Own => self.say("busy-address-line"),
             Busy::All => self.say("busy-line"),
         }
     }
@@ -42,7 +44,7 @@ impl Language {
     /// Why no code is mailed, and what to do.
     pub(crate) fn mail_refusal(&self, refused: MailRefusal) -> String {
         match refused {
-            MailRefusal::NotConfigured | MailRefusal::NoAddress => self.say("no-mail"),
+            MailRefusal::NotConfigured | MailRefusal::NoAddress => self.say("no-mailed-codes"),
             MailRefusal::Cooldown { wait } => self.say_of("mail-cooldown", "wait", duration(wait)),
             MailRefusal::Code(why) => self.refusal(why),
         }
@@ -62,7 +64,10 @@ impl Language {
             "-" => self.say("this-host").into(),
             from => from.into(),
         };
-        self.say_with("missed", &[("count", missed.count.into()), ("from", from)])
+        self.say_with(
+            "wrong-codes-since",
+            &[("count", missed.count.into()), ("from", from)],
+        )
     }
 
     /// What the use of a recovery code leaves.
@@ -75,7 +80,7 @@ impl Language {
                     None => text,
                 }
             }
-            Recovered::CodesLeft(left) => self.say_of("codes-left", "left", left),
+            Recovered::CodesLeft(left) => self.say_of("recovery-codes-left", "left", left),
         }
     }
 

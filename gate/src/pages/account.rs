@@ -3,9 +3,10 @@
 use super::Frame;
 use crate::step_up::Proof;
 use askama::Template;
-use shared::door::{Administers, AuthenticatorState, State, Status};
-use shared::session::SessionId;
+use shared::engine::Administers;
+use shared::protocol::status::{AuthenticatorState, State, Status};
 use shared::store::{Addresses, AppPasswordRecord, BrowserRecord, SessionRecord};
+use shared::token::session::SessionId;
 
 /// How an account stands.
 pub(crate) struct Standing {

@@ -4,8 +4,8 @@ use super::Frame;
 use super::account::moment;
 use crate::administration::{Act, Seen};
 use askama::Template;
-use shared::clock::Timestamp;
-use shared::event::Event;
+use shared::account::event::Event;
+use shared::system::clock::Timestamp;
 
 /// Who was found.
 #[derive(Template)]

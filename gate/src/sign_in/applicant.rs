@@ -2,10 +2,10 @@
 
 use super::{Guest, Visit};
 use crate::workers::{Applicant, Judge, Key, NotJudged};
-use shared::answer::Answer;
-use shared::decision::Refusal;
-use shared::door::SignInScope;
-use shared::name::UserName;
+use shared::account::name::UserName;
+use shared::credential::input::Answer;
+use shared::engine::SignInScope;
+use shared::verify::decision::Refusal;
 
 impl Guest<'_> {
     /// The workers, for this request: of a valid session or token that it carries, else of its address.

@@ -8,15 +8,15 @@ use crate::pages;
 use crate::reply::{self, Reply};
 use crate::workers::{Applicant, Key, NotJudged};
 use hyper::StatusCode;
-use shared::answer::Answer;
+use shared::account::name::UserName;
 use shared::config::gate::FirstFactor;
-use shared::decision::Refusal;
-use shared::door::{AfterPassword, SERVICE};
-use shared::host_password::{Candidate, Question, Said};
-use shared::name::UserName;
-use shared::password::Password;
+use shared::credential::input::Answer;
+use shared::crypto::password::Password;
+use shared::crypto::vault::VaultError;
+use shared::engine::{AfterPassword, SERVICE};
+use shared::protocol::host_password::{Candidate, Question, Said};
 use shared::token::{Kind, LoginToken};
-use shared::vault::VaultError;
+use shared::verify::decision::Refusal;
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -47,7 +47,7 @@ impl Guest<'_> {
     pub(crate) async fn enter_password(&self, form: &Form) -> Reply {
         let back_to = self.site.back_to(form.field("rd")).unwrap_or_default();
         let user = form.field("user").trim();
-        let refused = || self.t.say("refused-before-code");
+        let refused = || self.t.say("sign-in-refused");
         let Ok(name) = UserName::parse(user.as_bytes()) else {
             return self.sign_in(StatusCode::UNAUTHORIZED, back_to, "", Some(&refused()));
         };
@@ -213,7 +213,7 @@ impl Guest<'_> {
         let (who, visit) = (name.clone(), Visit::of(self));
         let run = judge.run(move |door| {
             let tried = door.try_first_factor(&visit.browser(), &who, &recovery, visit.now()?)?;
-            Ok::<_, shared::door::SignInError>((tried, recovery))
+            Ok::<_, shared::engine::SignInError>((tried, recovery))
         });
         let (tried, recovery) = match run.await? {
             (Ok(tried), recovery) => (tried, recovery),
@@ -297,10 +297,10 @@ impl Guest<'_> {
     }
 
     fn nobody_is_named(&self) -> Reply {
-        let lines = [self.t.say("nobody-is-named-line")];
+        let lines = [self.t.say("identity-missing-line")];
         let page = pages::Notice {
             frame: self.frame(),
-            title: &self.t.say("nobody-is-named"),
+            title: &self.t.say("identity-missing"),
             lines: &lines,
             link: None,
             signed_in: false,

@@ -7,11 +7,11 @@ use crate::outbox;
 use crate::reply::{self, Reply};
 use crate::workers::NotJudged;
 use hyper::StatusCode;
-use shared::decision::Refusal;
-use shared::door::{Asked, MailRefusal, NotMailed, SERVICE, SignInError, Visitor};
-use shared::email::EmailAddress;
-use shared::guess::Stage;
+use shared::account::email::EmailAddress;
+use shared::engine::{Asked, MailRefusal, NotMailed, SERVICE, SignInError, Visitor};
 use shared::token::LoginToken;
+use shared::verify::decision::Refusal;
+use shared::verify::throttle::Stage;
 use std::sync::Arc;
 
 /// What became of a code that was asked for.

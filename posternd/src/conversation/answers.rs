@@ -3,7 +3,7 @@
 
 use super::host::{Host, NoAnswer};
 use super::options::{FirstPass, Settings};
-use shared::answer::{LONGEST, Reading};
+use shared::credential::input::{LONGEST, Reading};
 use zeroize::Zeroizing;
 
 /// What somebody gave.

@@ -3,11 +3,12 @@
 
 use super::host::{Host, Item};
 use nix::errno::Errno;
-use shared::earlier::Earlier;
-use shared::groups;
-use shared::name::{NameError, Service, UserName, is_plain};
-use shared::name_service;
-use shared::place::{Address, Origin};
+use shared::account::name::{NameError, Service, UserName, is_plain};
+use shared::credential::completed_methods::Earlier;
+use shared::network::address::Address;
+use shared::policy::groups;
+use shared::system::name_service;
+use shared::verify::origin::Origin;
 use std::fmt;
 
 /// The service, as text that is fit for a log.

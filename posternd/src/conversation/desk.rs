@@ -5,23 +5,26 @@
 
 use super::mark::Mark;
 use crate::engines::{Worker, WorkerError};
-use shared::account::Mail;
-use shared::admission::Busy;
-use shared::answer::{LONGEST, Reading};
-use shared::clock::{self, ClockError, Timestamp};
+use shared::account::name::{Service, UserName};
+use shared::account::second_factor::Mail;
 use shared::config::{Config, Grace};
-use shared::decision::Spared;
-use shared::door::{
+use shared::credential::completed_methods::Earlier;
+use shared::credential::input::{LONGEST, Reading};
+use shared::engine::messages;
+use shared::engine::{
     AdministrationError, Asked, Caller, Door, DoorError, NotMailed, Visitor, still_waiting,
 };
-use shared::earlier::Earlier;
-use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
-use shared::groups::{NamedGroups, PersonGroups};
-use shared::guess::Stage;
-use shared::host_process::HostProcess;
-use shared::name::{Service, UserName};
-use shared::policy::{Need, Waiver};
-use shared::words;
+use shared::policy::groups::{NamedGroups, PersonGroups};
+use shared::policy::requirement::{Need, Waiver};
+use shared::protocol::command_request::{
+    Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed,
+};
+use shared::system::admission::Busy;
+use shared::system::clock;
+use shared::system::clock::{ClockError, Timestamp};
+use shared::system::process::HostProcess;
+use shared::verify::decision::Spared;
+use shared::verify::throttle::Stage;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -326,7 +329,7 @@ impl Desk {
             Asked::Refused(refusal) => {
                 return Ok(Err(Refusal {
                     cause: refusal.to_string(),
-                    words: words::mail_refusal(refusal),
+                    words: messages::mail_refusal(refusal),
                 }));
             }
         };
@@ -338,16 +341,16 @@ impl Desk {
             let sent = match self.act(|door, _| Ok(door.look_after(&posted, waited)))? {
                 Some(sent) => sent,
                 None if waited < LONGEST_LETTER => continue,
-                None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, words::MAIL_SLOW))),
+                None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, messages::MAIL_SLOW))),
             };
             return match sent {
-                Ok(()) => Ok(Ok(words::mailed(
+                Ok(()) => Ok(Ok(messages::mailed(
                     &posted.to,
                     self.config.email.code_ttl.seconds(),
                 ))),
                 Err(NotMailed::Door(error)) => Err(error.into()),
-                Err(error @ NotMailed::Waits) => Ok(Err(not_mailed(&error, words::MAIL_WAITS))),
-                Err(error) => Ok(Err(not_mailed(&error, words::NOT_MAILED))),
+                Err(error @ NotMailed::Waits) => Ok(Err(not_mailed(&error, messages::MAIL_WAITS))),
+                Err(error) => Ok(Err(not_mailed(&error, messages::NOT_MAILED))),
             };
         }
     }
@@ -410,7 +413,7 @@ impl Desk {
         match (judged, mark) {
             (Judged::Done, mark) => Ok((
                 Granted {
-                    by: words::SET_UP.to_owned(),
+                    by: messages::SET_UP.to_owned(),
                     mark: self.sealed(mark)?,
                 },
                 told,

@@ -7,11 +7,11 @@ use super::log::LogFields;
 use super::mark::Mark;
 use super::options::Options;
 use shared::config::Unenrolled;
-use shared::errand::MarkRefusal;
-use shared::guess::Stage;
-use shared::policy::Need;
+use shared::policy::requirement::Need;
 use shared::protocol::Severity;
+use shared::protocol::command_request::MarkRefusal;
 use shared::protocol::{Denial, HookResult};
+use shared::verify::throttle::Stage;
 
 /// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.
 pub(super) fn account(host: &dyn Host, words: &[String]) -> HookResult {

@@ -4,8 +4,8 @@ use super::desk::Reach;
 use nix::errno::Errno;
 use nix::unistd::getpid;
 use shared::config::file::{self, ConfigError, InForce};
-use shared::host_process::HostProcess;
 use shared::protocol::{Echo, Severity};
+use shared::system::process::HostProcess;
 use std::fmt;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -50,7 +50,7 @@ pub trait Host {
     fn runs_as(&self) -> String;
     /// A variable of the transaction's own environment (pam_getenv), never the process's.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
-    /// Asks and waits. An answer beyond [`shared::answer::LONGEST`] comes cut just above it.
+    /// Asks and waits. An answer beyond [`shared::credential::input::LONGEST`] comes cut just above it.
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer>;
     /// Tells something that needs no answer; it may arrive late or never.
     fn tell(&self, text: &str);
@@ -88,7 +88,7 @@ impl fmt::Display for NotForgotten {
 #[cfg(test)]
 pub(crate) mod fake {
     use super::*;
-    use shared::host_process::{ProcessId, Unseen};
+    use shared::system::process::{ProcessId, Unseen};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 

@@ -7,17 +7,17 @@ use super::host::Host;
 use super::log::LogFields;
 use super::mark::Mark;
 use super::options::{Options, Settings};
+use shared::account::name::{Service, UserName};
 use shared::config::Config;
 use shared::config::file::ConfigError;
-use shared::door::Visitor;
-use shared::earlier::Earlier;
-use shared::guess::Stage;
-use shared::name::{Service, UserName};
-use shared::place::Origin;
+use shared::credential::completed_methods::Earlier;
+use shared::engine::Visitor;
+use shared::engine::messages;
 use shared::protocol::Severity;
 use shared::protocol::{Denial, HookResult};
 use shared::store;
-use shared::words;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::error::Error;
 use std::fmt::Display;
 use std::ops::Deref;
@@ -183,7 +183,7 @@ impl Line<'_> {
             Err(error) => self.unavailable(&error),
             Ok(None) => self.not_enrolled(),
             Ok(Some((waiver, mark))) => {
-                self.host.tell(&words::waived(waiver));
+                self.host.tell(&messages::waived(waiver));
                 self.log(Severity::Notice, "not needed", waiver.name());
                 self.mark(mark.as_ref());
                 HookResult::NotNeeded

@@ -14,15 +14,15 @@ mod without_root;
 use super::host::Item;
 use super::host::fake::Fake;
 use super::{guard, login};
-use shared::clock;
 use shared::config::StoreUrl;
 use shared::config::file;
-use shared::door::Door;
-use shared::enrolment::{Confirmation, Pending};
-use shared::key::MasterKeys;
+use shared::credential::totp::{Step, code};
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Vault;
+use shared::engine::Door;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
 use shared::protocol::{Denial, HookResult};
-use shared::totp::{Step, code};
-use shared::vault::Vault;
+use shared::system::clock;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -128,7 +128,7 @@ fn the_next_prompt_says_why_the_last_answer_was_refused() {
     let prompts = host.prompts.borrow();
     assert_eq!(prompts[0], "Verification code: ");
     assert!(
-        prompts[1].starts_with("That is no code: ")
+        prompts[1].starts_with("That is not a code: ")
             && prompts[1].ends_with("\nVerification code: ")
     );
     assert_eq!(*host.told.borrow(), ["5 recovery codes are left"]);
@@ -267,13 +267,16 @@ fn before_the_first_factor_everyone_meets_one_prompt_and_one_text() {
         assert_eq!(*host.prompts.borrow(), ["Verification code: "], "{user}");
         assert_eq!(
             *host.told.borrow(),
-            [shared::words::BEFORE_FIRST_FACTOR],
+            [shared::engine::messages::BEFORE_FIRST_FACTOR],
             "{user}"
         );
     }
     let right = Fake::at("sshd", "alice").who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&right, ""), HookResult::Passed);
-    assert_eq!(*right.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR]);
+    assert_eq!(
+        *right.told.borrow(),
+        [shared::engine::messages::BEFORE_FIRST_FACTOR]
+    );
 }
 
 #[test]
@@ -406,7 +409,10 @@ fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
         home.auth(&host, ""),
         HookResult::Denied(Denial::Unavailable)
     );
-    assert_eq!(*host.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR]);
+    assert_eq!(
+        *host.told.borrow(),
+        [shared::engine::messages::BEFORE_FIRST_FACTOR]
+    );
 }
 
 #[test]

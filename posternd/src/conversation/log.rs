@@ -4,8 +4,8 @@
 
 use super::caller;
 use super::host::Host;
-use shared::name::{Service, UserName};
-use shared::place::Address;
+use shared::account::name::{Service, UserName};
+use shared::network::address::Address;
 use shared::protocol::Severity;
 use std::fmt::Display;
 

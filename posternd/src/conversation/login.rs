@@ -9,16 +9,16 @@ use super::line::{Front, Line, misconfigured};
 use super::log::LogFields;
 use super::mark::Mark;
 use super::options::{Options, Takes};
-use shared::account::Mail;
-use shared::answer::Reading;
-use shared::app_password::AppPassword;
+use shared::account::second_factor::Mail;
 use shared::config::{FirstFactor, Pam, Unenrolled};
-use shared::earlier::Earlier;
-use shared::guess::Stage;
-use shared::policy::Need;
+use shared::credential::app_password::AppPassword;
+use shared::credential::completed_methods::Earlier;
+use shared::credential::input::Reading;
+use shared::engine::messages;
+use shared::policy::requirement::Need;
 use shared::protocol::Severity;
 use shared::protocol::{Denial, HookResult};
-use shared::words;
+use shared::verify::throttle::Stage;
 
 /// The letter that asks for a code by mail.
 const MAIL: &[u8] = b"m";
@@ -61,7 +61,7 @@ pub(super) fn authenticate(host: &dyn Host, words: &[String]) -> HookResult {
             // Where anyone may be typing, a name that nobody can have meets the same prompt and text.
             if stage == Stage::Before {
                 let _ = Answers::one(host, &front.settings).next(&front.settings.prompt);
-                host.tell(words::BEFORE_FIRST_FACTOR);
+                host.tell(messages::BEFORE_FIRST_FACTOR);
             }
             return HookResult::Denied(denial);
         }
@@ -107,7 +107,7 @@ impl Line<'_> {
                     .map_or_else(|denied| denied, |()| entry),
             },
             Some(HookResult::Denied(Denial::Refused)) => {
-                self.host.tell(words::NOT_ENROLLED);
+                self.host.tell(messages::NOT_ENROLLED);
                 HookResult::Denied(Denial::Refused)
             }
             Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
@@ -176,7 +176,7 @@ impl Line<'_> {
     /// What was said of the last answer, what else may be typed, and the prompt.
     fn prompt(&self, said: Option<&str>, mail: Mail) -> String {
         let offer = match mail {
-            Mail::On => Some(words::MAIL_OFFER),
+            Mail::On => Some(messages::MAIL_OFFER),
             Mail::Off => None,
         };
         let lines: Vec<&str> = said
@@ -224,7 +224,7 @@ impl Line<'_> {
             },
         };
         let ruled = self.judge(Stage::Before, &typed);
-        self.host.tell(words::BEFORE_FIRST_FACTOR);
+        self.host.tell(messages::BEFORE_FIRST_FACTOR);
         let ruled = match ruled {
             Ok(ruled) => ruled,
             Err(denied) => return denied,

@@ -1,7 +1,7 @@
 //! The mark that a passed `auth` line leaves for the guard: sealed, so that whichever posternd runs the guard believes what
 //! one with the same keys decided, and nothing that the host process says of it.
 
-use shared::errand::Typed;
+use shared::protocol::command_request::Typed;
 
 /// A sealed mark.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! The words after pam_totp.so in a service file, and what they mean together with postern.toml: options
 //! override `[pam.service.NAME]`, which overrides `[pam]`.
 
-use shared::answer::Reading;
+use shared::account::name::{Service, UserName};
 use shared::config::value::{Duration, Line, Whole};
 use shared::config::{self, FirstFactor, Grace, Pam, PamService, Unenrolled};
-use shared::name::{Service, UserName};
+use shared::credential::input::Reading;
 use shared::protocol::{Echo, Transaction};
 use std::fmt;
 use std::path::PathBuf;

@@ -8,13 +8,13 @@ use super::host::Host;
 use super::line::{Front, misconfigured};
 use super::log::LogFields;
 use super::options::Options;
-use shared::door::Visitor;
-use shared::guess::Stage;
-use shared::place::Origin;
+use shared::engine::Visitor;
+use shared::engine::messages;
 use shared::protocol::Denial;
 use shared::protocol::Severity;
 use shared::store;
-use shared::words;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 /// What is left to do if nothing was ended.
 const REMEDY: &str =
@@ -60,7 +60,7 @@ pub(super) fn changed(host: &dyn Host, words: &[String]) {
         Err(error) => {
             let why = format!("{}: {error}; {REMEDY}", store::cause(&error));
             line.log(Severity::Error, "not revoked", &why);
-            host.tell(words::NOT_SIGNED_OUT);
+            host.tell(messages::NOT_SIGNED_OUT);
         }
     }
 }
@@ -75,5 +75,5 @@ fn not_ended(host: &dyn Host) {
         "misconfigured",
         Some(&detail),
     );
-    host.tell(words::NOT_SIGNED_OUT);
+    host.tell(messages::NOT_SIGNED_OUT);
 }

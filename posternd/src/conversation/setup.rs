@@ -5,12 +5,12 @@
 use super::desk::{Begun, Granted, Refusal};
 use super::host::NoAnswer;
 use super::line::{Line, misconfigured};
-use shared::errand::Typed;
-use shared::guess::Stage;
+use shared::credential::qr;
+use shared::engine::messages;
+use shared::protocol::command_request::Typed;
 use shared::protocol::{Denial, HookResult};
 use shared::protocol::{Echo, Severity};
-use shared::qr;
-use shared::words;
+use shared::verify::throttle::Stage;
 use zeroize::Zeroizing;
 
 /// What the person types when the recovery codes are saved.
@@ -51,7 +51,7 @@ impl Line<'_> {
             .activate_setup(&self.person(Stage::After), confirmed);
         let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
         self.tell(&told);
-        self.host.tell(words::IS_SET_UP);
+        self.host.tell(messages::IS_SET_UP);
         Ok(granted)
     }
 
@@ -86,9 +86,9 @@ impl Line<'_> {
                 Some(left) => left,
                 None => return Err(self.too_many(said)),
             };
-            let above = said.as_deref().unwrap_or(words::SET_UP_BY_INVITATION);
+            let above = said.as_deref().unwrap_or(messages::SET_UP_BY_INVITATION);
             code = Some(self.ask(
-                &format!("{above}\n{}", words::ONE_TIME_CODE_PROMPT),
+                &format!("{above}\n{}", messages::ONE_TIME_CODE_PROMPT),
                 Echo::Off,
             )?);
         }
@@ -106,10 +106,10 @@ impl Line<'_> {
         // secret and URL stand above the picture, whose last row the prompt follows: 24 rows show it whole
         let mut prompt = Zeroizing::new(format!(
             "{}\nSecret: {}\n{url}\n{}{}",
-            words::SET_UP_AT_PROMPT,
+            messages::SET_UP_AT_PROMPT,
             *secret,
             *picture,
-            words::CODE_PROMPT
+            messages::CODE_PROMPT
         ));
         let person = self.person(Stage::After);
         let mut said = None;
@@ -121,7 +121,7 @@ impl Line<'_> {
                 Err(refusal) => {
                     let why = self.not_this(refusal);
                     // it is shown once, and still stands above
-                    prompt = Zeroizing::new(format!("{why}\n{}", words::CODE_PROMPT));
+                    prompt = Zeroizing::new(format!("{why}\n{}", messages::CODE_PROMPT));
                     said = Some(why);
                 }
             }
@@ -130,13 +130,13 @@ impl Line<'_> {
     }
 
     fn wait_until_saved(&self, codes: &[Typed]) -> Result<(), HookResult> {
-        let mut prompt = Zeroizing::new(format!("{}\n", words::RECOVERY_CODES));
+        let mut prompt = Zeroizing::new(format!("{}\n", messages::RECOVERY_CODES));
         for code in codes {
             prompt.push_str("    ");
             prompt.push_str(code);
             prompt.push('\n');
         }
-        prompt.push_str(words::SAVED_PROMPT);
+        prompt.push_str(messages::SAVED_PROMPT);
         for _ in 0..self.settings.tries {
             if self
                 .ask(&prompt, Echo::On)?
@@ -145,7 +145,7 @@ impl Line<'_> {
             {
                 return Ok(());
             }
-            prompt = Zeroizing::new(words::SAVED_PROMPT.to_owned());
+            prompt = Zeroizing::new(messages::SAVED_PROMPT.to_owned());
         }
         Err(self.too_many(None))
     }
@@ -166,7 +166,7 @@ impl Line<'_> {
         if let Some(said) = said {
             self.host.tell(&said);
         }
-        self.host.tell(words::NOT_SET_UP);
+        self.host.tell(messages::NOT_SET_UP);
         self.not_enrolled();
         HookResult::Denied(Denial::TooManyTries)
     }

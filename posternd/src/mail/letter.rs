@@ -4,12 +4,12 @@ use lettre::message::Mailbox;
 use lettre::message::header::{self, ContentType, HeaderName, HeaderValue};
 use lettre::{Address, Message};
 use serde_json::json;
-use shared::clock::Timestamp;
-use shared::door::Letter;
-use shared::email::EmailAddress;
-use shared::name::UserName;
-use shared::secret::fill_random;
-use shared::vault::MailedFor;
+use shared::account::email::EmailAddress;
+use shared::account::name::UserName;
+use shared::credential::secret::fill_random;
+use shared::crypto::vault::MailedFor;
+use shared::engine::Letter;
+use shared::system::clock::Timestamp;
 use zeroize::Zeroizing;
 
 /// A letter in words.

@@ -1,8 +1,8 @@
 //! What a person is told of what happened to their account. Never a code or a secret: the event holds none.
 
 use super::letter::{Brings, Written, utc};
-use shared::door::{COMMAND, SERVICE};
-use shared::event::{Event, What};
+use shared::account::event::{Event, What};
+use shared::engine::{COMMAND, SERVICE};
 use shared::store::Notice;
 use std::fmt::Write;
 use zeroize::Zeroizing;
@@ -133,7 +133,7 @@ mod tests {
 
     fn event(what: What) -> Event {
         Event {
-            at: shared::clock::Timestamp(1_800_000_015),
+            at: shared::system::clock::Timestamp(1_800_000_015),
             account: "alice".parse().unwrap(),
             what,
             door: "sshd".to_owned(),

@@ -11,13 +11,14 @@ use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Worker, WorkerError};
 use crate::log::log;
 use crate::origin::Origin;
-use shared::admission::Class;
-use shared::clock::{self, Timestamp};
+use shared::account::name::UserName;
 use shared::config::Config;
-use shared::door::{Door, DoorError, Letter};
-use shared::enrolment;
-use shared::name::UserName;
+use shared::engine::enrollment::pending;
+use shared::engine::{Door, DoorError, Letter};
 use shared::store::Notice;
+use shared::system::admission::Class;
+use shared::system::clock;
+use shared::system::clock::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -266,7 +267,7 @@ impl OutboxStore {
         letter: Letter,
         place: Option<OwnedSemaphorePermit>,
     ) {
-        let issuer = enrolment::issuer(&self.config);
+        let issuer = pending::issuer(&self.config);
         let result = match mailer {
             Ok(mailer) => mailer.send(&Written::code(&letter, &issuer)).await,
             Err(why) => Err(why),
@@ -293,7 +294,7 @@ impl OutboxStore {
         notice: Notice,
         place: Option<OwnedSemaphorePermit>,
     ) {
-        let issuer = enrolment::issuer(&self.config);
+        let issuer = pending::issuer(&self.config);
         let result = match mailer {
             Ok(mailer) => mailer.send(&Written::notification(&notice, &issuer)).await,
             Err(why) => Err(why),

@@ -2,11 +2,11 @@
 //!
 //! MUST NOT speak to a helper that is not root's: it is given passwords.
 
-use shared::admission::{Admission, Busy};
-use shared::host_password::{
+use shared::network::local_stream::LocalStream;
+use shared::protocol::host_password::{
     GREETING, JUDGED, LONGEST_WORD, QUESTIONS, Question, SOCKET, Said, WAITED,
 };
-use shared::local_stream::LocalStream;
+use shared::system::admission::{Admission, Busy};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::fixtures::transaction_of;
-use shared::errand::{Answer, Errand, Look, Reply as ErrandReply, Task, wire};
-use shared::name::UserName;
+use shared::account::name::UserName;
+use shared::protocol::command_request::{Answer, Errand, Look, Reply as ErrandReply, Task};
+use shared::protocol::wire;
 use shared::protocol::{CommandReply, Greeting, Instruction, VERSIONS};
 use std::io::{Read, Write};
 use zeroize::Zeroizing;
@@ -150,9 +151,9 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
     home.door()
         .add_account(
             &own,
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "root",
-            shared::clock::now().unwrap(),
+            shared::system::clock::now().unwrap(),
         )
         .unwrap();
     assert!(matches!(status(own), Answer::Status(_)));

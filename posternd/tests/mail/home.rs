@@ -2,12 +2,12 @@
 
 use posternd::mail::MailThread;
 use posternd::mail::command::serve_at;
+use shared::account::email::EmailAddress;
+use shared::account::name::UserName;
 use shared::config::file;
-use shared::door::Door;
-use shared::email::EmailAddress;
-use shared::key::MasterKeys;
-use shared::name::UserName;
-use shared::vault::Vault;
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Vault;
+use shared::engine::Door;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;

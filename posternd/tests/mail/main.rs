@@ -4,9 +4,9 @@
 mod home;
 
 use home::{Home, address, name, until};
-use shared::answer::Answer;
-use shared::clock;
-use shared::door::NotMailed;
+use shared::credential::input::Answer;
+use shared::engine::NotMailed;
+use shared::system::clock;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -5,11 +5,23 @@ use super::gate::administration::Lives;
 use super::gate::{FirstFactor, GateUrl};
 use super::rule::Rule;
 use super::{Config, Exempt, SelfEnroll};
-use crate::host_groups::{MOST_GROUPS, groups_asked};
-use crate::recovery::{LEAST_BITS, bits_per_guess};
+use crate::credential::recovery_code::{LEAST_BITS, bits_per_guess};
 use std::collections::BTreeSet;
 
+/// The most groups that can be asked about: a cookie has a bit for each.
+pub const MOST_GROUPS: usize = 256;
+
 impl Config {
+    /// The groups that rules, exemptions and `policy.required` name.
+    pub fn groups_asked(&self) -> BTreeSet<&str> {
+        let rules = self
+            .gate
+            .rule
+            .iter()
+            .flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
+        rules.chain(self.policy.groups_asked()).collect()
+    }
+
     /// Each at a path of a host of its own, beside a gate that has a host of its own.
     fn check_own_paths(&self) -> Result<(), Conflict> {
         let gate = &self.gate;
@@ -85,7 +97,7 @@ impl Config {
                 ),
             });
         }
-        if groups_asked(self).len() > MOST_GROUPS {
+        if self.groups_asked().len() > MOST_GROUPS {
             return Err(Conflict {
                 path: &["gate", "rule"],
                 message: format!("rules and [policy] together name more than {MOST_GROUPS} groups"),

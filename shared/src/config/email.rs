@@ -3,8 +3,8 @@
 use super::AbsolutePath;
 use super::conflict::Conflict;
 use super::value::Duration;
-use crate::email::EmailAddress;
-use crate::web_address::is_host;
+use crate::account::email::EmailAddress;
+use crate::network::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

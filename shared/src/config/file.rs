@@ -3,15 +3,16 @@
 //! back an older one; a command refuses a file in doubt, and names file, line and key.
 
 mod error;
-mod last;
+mod last_valid;
 
 pub use error::{ConfigError, Fallback};
-pub use last::LastInForce;
+pub use last_valid::LastInForce;
 
-use super::{Config, locate, recent, renamed};
-use crate::clock::Timestamp;
-use crate::files::{self, FileError, Folder, Follow, Privacy};
-use crate::name::UserName;
+use super::{Config, locate, renamed, unchanged};
+use crate::account::name::UserName;
+use crate::system::clock::Timestamp;
+use crate::system::trusted_file;
+use crate::system::trusted_file::{FileError, Folder, Follow, Privacy};
 use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -108,8 +109,11 @@ pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
 /// that was in force. Root keeps a new one before it comes into force; where that cannot be done, the one that was kept
 /// last stays in force.
 pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
-    let files = recent::Files::of(path, copy_path(path)).ok();
-    if let Some(config) = files.as_ref().and_then(|files| recent::recall(path, files)) {
+    let files = unchanged::Files::of(path, copy_path(path)).ok();
+    if let Some(config) = files
+        .as_ref()
+        .and_then(|files| unchanged::recall(path, files))
+    {
         return Ok(InForce {
             config,
             problem: None,
@@ -119,7 +123,7 @@ pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
     let reason = match current(path) {
         Ok((valid, is_kept)) => {
             if let Some(files) = files.filter(|_| is_kept) {
-                recent::remember(path, files, &valid.config);
+                unchanged::remember(path, files, &valid.config);
             }
             return Ok(InForce {
                 config: valid.config,
@@ -218,7 +222,7 @@ fn keep(path: &Path, valid: &Valid) -> Result<Kept, FileError> {
         return Err(FileError::io(&copy, std::io::Error::other(message)));
     }
     let is_current = || read(path).is_ok_and(|now| now.source == valid.source);
-    files::replace_if(&copy, text.as_bytes(), 0o644, is_current)?;
+    trusted_file::replace_if(&copy, text.as_bytes(), 0o644, is_current)?;
     Ok(Kept::Now)
 }
 
@@ -309,7 +313,10 @@ pub fn copy_path(path: &Path) -> PathBuf {
 }
 
 fn text_of(path: &Path, follow: Follow) -> Result<String, ConfigError> {
-    text(path, &files::read(path, Privacy::Public, follow, LARGEST)?)
+    text(
+        path,
+        &trusted_file::read(path, Privacy::Public, follow, LARGEST)?,
+    )
 }
 
 fn text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {

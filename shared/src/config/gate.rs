@@ -4,16 +4,16 @@ pub(super) mod administration;
 mod first_factor;
 
 pub use administration::Administration;
-pub use first_factor::{FirstFactor, IdentityHeader, PamServiceFile};
+pub use first_factor::{FirstFactor, HOST_PASSWORD_SERVICE, IdentityHeader, PamServiceFile};
 
 use super::AbsolutePath;
+use super::branding::Look;
 pub use super::listen::{Listen, Operations};
-use super::look::Look;
 use super::rule::Rule;
 use super::value::Duration;
-use crate::place::{Address, Network};
-use crate::scope::{ScopeName, Web};
-use crate::web_address::{WebPath, is_host};
+use crate::credential::scope::{ScopeName, Web};
+use crate::network::address::{Address, Network};
+use crate::network::web_address::{WebPath, is_host};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -5,7 +5,8 @@
 use super::file::ConfigError;
 use super::gate::{Domain, Gate, GateUrl};
 use super::{Config, locate};
-use crate::files::{self, Follow, Privacy};
+use crate::system::trusted_file;
+use crate::system::trusted_file::{Follow, Privacy};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -135,7 +136,7 @@ pub fn registrable_domain(host: &str) -> Option<&str> {
 }
 
 fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let bytes = files::read(path, Privacy::Secret, Follow::Yes, LARGEST)
+    let bytes = trusted_file::read(path, Privacy::Secret, Follow::Yes, LARGEST)
         .map_err(|error| error.to_string())?;
     let secret = Zeroizing::new(bytes.trim_ascii().to_vec());
     match secret.len() >= LEAST {

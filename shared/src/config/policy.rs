@@ -1,11 +1,12 @@
 //! `[policy]`: who must have a second factor, how one comes to the first, and where no code is asked. What it means
-//! is for [`crate::policy`] to say.
+//! is for [`crate::policy::requirement`] to say.
 
 use super::value::Duration;
-use crate::earlier::{Fingerprint, Method};
-use crate::name::UserName;
-use crate::place::Network;
+use crate::account::name::UserName;
+use crate::credential::completed_methods::{Fingerprint, Method};
+use crate::network::address::Network;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// `[policy]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,5 +219,23 @@ impl From<After> for Vec<String> {
                     .map(|word| format!("!{}", word.written())),
             )
             .collect()
+    }
+}
+
+impl Policy {
+    /// The groups that `required` and the exemptions name: of whoever is asked about, these are worth looking up.
+    pub fn groups_asked(&self) -> BTreeSet<&str> {
+        let required = match &self.required {
+            Required::Enrolled | Required::All => &[],
+            Required::Listed(words) => words.as_slice(),
+        };
+        let required = required
+            .iter()
+            .filter_map(|word| word.trim_start_matches('!').strip_prefix('%'));
+        let exempt = self
+            .exempt
+            .iter()
+            .flat_map(|exempt| exempt.groups.iter().map(String::as_str));
+        required.chain(exempt).collect()
     }
 }

@@ -1,9 +1,9 @@
-//! `[[gate.rule]]`: what it takes to enter where. What the rules mean together is for [`crate::rule`] to say.
+//! `[[gate.rule]]`: what it takes to enter where. What the rules mean together is for [`crate::policy::rule`] to say.
 
-use crate::name::{Group, UserName};
-use crate::place::Network;
-use crate::scope::Method;
-use crate::web_address::{WebHost, WebPath};
+use crate::account::name::{Group, UserName};
+use crate::credential::scope::Method;
+use crate::network::address::Network;
+use crate::network::web_address::{WebHost, WebPath};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;

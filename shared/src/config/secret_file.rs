@@ -2,7 +2,8 @@
 
 use super::AbsolutePath;
 use super::email::Credential;
-use crate::files::{self, Follow, Privacy};
+use crate::system::trusted_file;
+use crate::system::trusted_file::{Follow, Privacy};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -28,7 +29,7 @@ pub fn read(
             (path, Follow::No)
         }
     };
-    let bytes = files::read(&path, Privacy::Secret, follow, LARGEST)
+    let bytes = trusted_file::read(&path, Privacy::Secret, follow, LARGEST)
         .map_err(|error| format!("{key}: {error}"))?;
     match std::str::from_utf8(bytes.trim_ascii()) {
         Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => {

@@ -127,7 +127,7 @@ fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
         .as_secs();
-    let since = shared::clock::Timestamp(since).to_string();
+    let since = shared::system::clock::Timestamp(since).to_string();
 
     let (toml, folder, extra) = (
         etc.at("postern.toml"),

@@ -1,14 +1,14 @@
 //! Groups that no source knows, and PAM hosts that try to avoid the code.
 
 use super::home::{Home, alice, name};
-use shared::door::Caller;
-use shared::earlier::Earlier;
-use shared::errand::{Answer, Judged, Judging, Question};
-use shared::guess::Stage;
-use shared::host_process::HostProcess;
-use shared::name::{Group, Service};
-use shared::place::Origin;
-use shared::policy::Need;
+use shared::account::name::{Group, Service};
+use shared::credential::completed_methods::Earlier;
+use shared::engine::Caller;
+use shared::policy::requirement::Need;
+use shared::protocol::command_request::{Answer, Judged, Judging, Question};
+use shared::system::process::HostProcess;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 use super::home::NOW;
 
@@ -59,7 +59,7 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
     assert_eq!(need(&mut home, "alice"), Need::Code);
     assert!(home.door.take_doubts()[0].contains("\"robts\" that policy.exempt-1 names"));
     let administers = home.door.administers(&name("alice")).unwrap();
-    assert_eq!(administers, shared::door::Administers::No);
+    assert_eq!(administers, shared::engine::Administers::No);
     assert!(home.door.take_doubts()[0].contains("\"sudoo\" that policy.administrators names"));
 }
 

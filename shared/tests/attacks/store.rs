@@ -1,7 +1,7 @@
 //! Stores that somebody crafted, or that an error of the disk left behind.
 
 use crate::home::{Home, NOW, alice, name};
-use shared::door::Door;
+use shared::engine::Door;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
@@ -188,8 +188,8 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     let folder = home.folder.path().join("mount");
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o750)).unwrap();
-    let (masters, _) = shared::key::MasterKeys::generate().unwrap();
-    let keys = shared::vault::Vault::create(&masters).unwrap();
+    let (masters, _) = shared::crypto::master_key::MasterKeys::generate().unwrap();
+    let keys = shared::crypto::vault::Vault::create(&masters).unwrap();
     let url: shared::config::StoreUrl = format!("sqlite:{}", folder.join("db").display())
         .try_into()
         .unwrap();

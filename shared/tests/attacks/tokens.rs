@@ -4,23 +4,25 @@ use crate::home::{
     Home, NOW, PASSWORD, alice_at_the_web, browser, code_at, code_of, name, password, remote,
     signs_in,
 };
-use shared::answer::Answer;
-use shared::clock::Timestamp;
+use shared::account::name::{Distinct, Service};
 use shared::config::Config;
-use shared::decision::Refusal;
-use shared::door::{
+use shared::credential::input::Answer;
+use shared::credential::otpauth_uri;
+use shared::credential::totp::{Step, code};
+use shared::engine::{
     Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp,
     Browser, Caller, Door, GoesBy, Page, Trust,
 };
-use shared::errand::{Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question};
-use shared::guess::Stage;
-use shared::host_process::HostProcess;
-use shared::name::{Distinct, Service};
-use shared::otpauth;
-use shared::place::Origin;
-use shared::session::{Revoked, Session};
+use shared::protocol::command_request::{
+    Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question,
+};
+use shared::system::clock::Timestamp;
+use shared::system::process::HostProcess;
 use shared::token::LoginToken;
-use shared::totp::{Step, code};
+use shared::token::session::{Revoked, Session};
+use shared::verify::decision::Refusal;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 const HOUR: u64 = 3600;
 const RULE: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
@@ -79,7 +81,7 @@ fn an_enrollment_token_dies_with_its_session() {
         let Some(shown) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
             continue;
         };
-        let (secret, parameters) = otpauth::read(&shown.secret).unwrap();
+        let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
         let shows = Answer::read(
             code(&secret, parameters, Step(NOW.0 / 30))
                 .to_string()
@@ -581,7 +583,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let ErrandAnswer::Judged(Judged::Setup { secret, ticket, .. }) = begun else {
         panic!("{begun:?}")
     };
-    let (secret, parameters) = otpauth::read(&secret).unwrap();
+    let (secret, parameters) = otpauth_uri::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = asks(
         &mut home.door,

@@ -218,7 +218,7 @@ fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
     }
 }
 
-/// "You are signed out here." was said while the session stayed good for twelve hours.
+/// "You are signed out in this browser." was said while the session stayed good for twelve hours.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
@@ -254,10 +254,7 @@ fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
         );
     }
     let unread = with_cookies("out", &[b"__Secure-postern=stale"]).sends(&out, &[]);
-    assert!(
-        unread.body.contains("no sign-in that could be read"),
-        "{unread:?}"
-    );
+    assert!(unread.body.contains("no valid session"), "{unread:?}");
     assert!(
         unread
             .all("set-cookie")
@@ -654,9 +651,7 @@ fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
         // for this host and path alone, beside the session of the domain
         let planted = json!({ "name": SESSION, "value": mallory, "url": APP, "secure": true, "path": "/notes" });
         browser.devtools("Network.setCookie", &planted);
-        browser
-            .opens(&page)
-            .arrives_at("Cookies that do not fit together");
+        browser.opens(&page).arrives_at("Conflicting cookies");
         assert!(
             browser.url().starts_with(&format!("{}cookies", web.pages)),
             "{}",

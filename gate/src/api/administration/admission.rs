@@ -13,8 +13,8 @@ use crate::sign_in::Guest;
 use crate::workers::Applicant;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
-use shared::clock;
-use shared::door::{ShownSecret, SignInError};
+use shared::engine::{ShownSecret, SignInError};
+use shared::system::clock;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use shared::host_password::{LONGEST_WORD, Said};
+use shared::protocol::host_password::{LONGEST_WORD, Said};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;

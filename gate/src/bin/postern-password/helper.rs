@@ -13,7 +13,7 @@ use nix::sys::prctl::set_dumpable;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{AcceptConn, PeerCredentials};
 use nix::unistd::{User, geteuid};
-use shared::host_password::{GREETING, JUDGED, LONGEST_QUESTION, Question, Said, WAITED};
+use shared::protocol::host_password::{GREETING, JUDGED, LONGEST_QUESTION, Question, Said, WAITED};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::fd::AsFd;

@@ -8,7 +8,7 @@ use nonstick::conv::Exchange;
 use nonstick::items::{Items, ItemsMut};
 use nonstick::{AuthnFlags, Conversation, ErrorCode, PamShared, Transaction, TransactionBuilder};
 use shared::config::gate::PamServiceFile;
-use shared::host_password::{Candidate, Question};
+use shared::protocol::host_password::{Candidate, Question};
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fmt;

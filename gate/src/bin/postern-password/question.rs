@@ -6,7 +6,7 @@ use crate::service::{self, Configured};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;
-use shared::host_password::{LONGEST_QUESTION, Question, Said};
+use shared::protocol::host_password::{LONGEST_QUESTION, Question, Said};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;

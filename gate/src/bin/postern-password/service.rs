@@ -3,7 +3,8 @@
 
 use shared::config::file::{self, ConfigError, Fallback};
 use shared::config::gate::PamServiceFile;
-use shared::files::{self, FileError, Follow, Privacy};
+use shared::system::trusted_file;
+use shared::system::trusted_file::{FileError, Follow, Privacy};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +88,7 @@ impl Search<'_> {
             .find(|path| path.exists());
         let path =
             found.ok_or_else(|| ServiceError::Missing(self.service.clone(), name.to_owned()))?;
-        let bytes = files::read(&path, Privacy::Public, Follow::Yes, LARGEST)
+        let bytes = trusted_file::read(&path, Privacy::Public, Follow::Yes, LARGEST)
             .map_err(ServiceError::File)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for (number, line) in joined(&text) {

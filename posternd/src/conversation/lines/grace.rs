@@ -3,8 +3,8 @@
 use super::Home;
 use crate::conversation::host::Item;
 use crate::conversation::host::fake::Fake;
-use shared::clock;
 use shared::protocol::{Denial, HookResult};
+use shared::system::clock;
 use std::fs;
 
 const PASSED: &str = "first_factor=passed grace=1h";

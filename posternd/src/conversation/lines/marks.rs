@@ -1,8 +1,8 @@
 //! The mark between `auth` and `account`: whatever is wrong with it, the policy is asked anew, and the log says what it was.
 
 use super::*;
-use shared::door::Actor;
-use shared::host_process::Unseen;
+use shared::engine::Actor;
+use shared::system::process::Unseen;
 
 /// Alice has passed `auth` with a code.
 fn passed(home: &Home) -> Fake {

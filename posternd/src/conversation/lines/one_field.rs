@@ -4,10 +4,10 @@
 use super::{Home, sudo};
 use crate::conversation::host::Item;
 use crate::conversation::host::fake::Fake;
-use shared::clock;
 use shared::config::file;
-use shared::door::Door;
+use shared::engine::Door;
 use shared::protocol::{Denial, HookResult};
+use shared::system::clock;
 
 const DENIED: HookResult = HookResult::Denied(Denial::Refused);
 
@@ -109,7 +109,7 @@ fn before_the_first_factor_a_password_and_code_meet_one_text_too() {
         assert_eq!(host.prompts.borrow().len(), 1, "{user}");
         assert_eq!(
             *host.told.borrow(),
-            [shared::words::BEFORE_FIRST_FACTOR],
+            [shared::engine::messages::BEFORE_FIRST_FACTOR],
             "{user}"
         );
     }

@@ -5,9 +5,9 @@ use crate::conversation::caller;
 use crate::conversation::host::Item;
 use crate::conversation::host::fake::Fake;
 use crate::conversation::password;
-use shared::clock;
-use shared::event::{Event, Filter, What};
-use shared::words;
+use shared::account::event::{Event, Filter, What};
+use shared::engine::messages;
+use shared::system::clock;
 use std::fs;
 
 impl Home {
@@ -97,7 +97,7 @@ fn what_could_not_be_ended_is_said_with_what_to_do() {
             log.contains("postern session revoke USER --all"),
             "{broken}: {log}"
         );
-        assert_eq!(*host.told.borrow(), [words::NOT_SIGNED_OUT]);
+        assert_eq!(*host.told.borrow(), [messages::NOT_SIGNED_OUT]);
     }
     let home = Home::new("");
     let host = passwd("alice");

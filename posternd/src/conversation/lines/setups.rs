@@ -2,13 +2,13 @@
 
 use super::Home;
 use crate::conversation::host::fake::Fake;
-use shared::clock;
 use shared::config::file;
-use shared::door::Door;
-use shared::otpauth;
+use shared::credential::otpauth_uri;
+use shared::credential::totp::code;
+use shared::engine::Door;
+use shared::engine::messages;
 use shared::protocol::{Denial, HookResult};
-use shared::totp::code;
-use shared::words;
+use shared::system::clock;
 use std::cell::RefCell;
 
 const ENROLL: &str = "first_factor=passed unenrolled=enroll";
@@ -35,7 +35,7 @@ impl Home {
         let bob = "bob".parse().unwrap();
         let _ = door.add_account(
             &bob,
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "root",
             clock::now().unwrap(),
         );
@@ -50,7 +50,7 @@ impl Home {
 /// What an authenticator app makes of the URL that a prompt shows.
 fn phone(prompt: &str) -> Option<String> {
     let url = prompt.lines().find(|line| line.starts_with("otpauth://"))?;
-    let (secret, parameters) = otpauth::read(url).unwrap();
+    let (secret, parameters) = otpauth_uri::read(url).unwrap();
     let step = parameters.moving.step_at(clock::now().unwrap()).unwrap();
     Some(code(&secret, parameters, step).to_string())
 }
@@ -94,7 +94,7 @@ fn whoever_has_none_sets_one_up_and_is_in() {
             host.told
                 .borrow()
                 .iter()
-                .any(|told| told.contains("is on, at every door"))
+                .any(|told| told.contains("is on, for every service"))
         );
         assert!(!host.log_text().contains("otpauth"));
     }
@@ -222,12 +222,12 @@ fn a_setup_does_not_outlive_a_change_of_the_account() {
     let mut host = home.bob(&["{code}", "saved"]);
     let door = RefCell::new(home.door());
     host.meanwhile = Some(Box::new(move |prompt| {
-        if prompt.ends_with(words::SAVED_PROMPT) {
+        if prompt.ends_with(messages::SAVED_PROMPT) {
             let bob = "bob".parse().unwrap();
             door.borrow_mut()
                 .add_account(
                     &bob,
-                    shared::name::Distinct::No,
+                    shared::account::name::Distinct::No,
                     "root",
                     clock::now().unwrap(),
                 )

@@ -6,12 +6,13 @@ use crate::engines::{Engines, Worker};
 use crate::fixtures::transaction_of;
 use crate::origin::Origin;
 use crate::remote_host::RemoteHost;
-use shared::admission::Class;
-use shared::host_process::{HostProcess, ProcessId};
 use shared::protocol::{
     CommandReply, Denial, Greeting, Hook, HookResult, Instruction, Message, Opening, Reply, State,
-    Transaction, TransactionId, receive, send,
+    Transaction, receive, send,
 };
+use shared::system::admission::Class;
+use shared::system::process::TransactionId;
+use shared::system::process::{HostProcess, ProcessId};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use zeroize::Zeroizing;

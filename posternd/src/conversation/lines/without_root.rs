@@ -7,9 +7,9 @@ use crate::conversation::{Reach, User, guard, login, password};
 use crate::engines::{Engines, Worker};
 use crate::origin::Origin;
 use crate::remote_host::RemoteHost;
-use shared::admission::Class;
+use shared::engine::messages::BEFORE_FIRST_FACTOR;
 use shared::protocol::{Denial, Hook, HookResult, Transaction};
-use shared::words::BEFORE_FIRST_FACTOR;
+use shared::system::admission::Class;
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
 
@@ -70,7 +70,7 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
         of_user.auth(&host, "first_factor=passed"),
         HookResult::Passed
     );
-    assert!(host.prompts.borrow()[1].starts_with("That is no code: "));
+    assert!(host.prompts.borrow()[1].starts_with("That is not a code: "));
     let log = host.log_text();
     assert!(
         log.contains("refused cause=malformed address=- service=locker user=\"alice\""),
@@ -257,7 +257,7 @@ fn claims_of_a_users_process_are_dropped() {
         let log = |_, line: &str| logged.borrow_mut().push(line.to_owned());
         let (mut module, daemon) = UnixStream::pair().unwrap();
         let (worker, user) = (of_user.worker(), of_user.user.clone());
-        let process = shared::host_process::HostProcess::find(1);
+        let process = shared::system::process::HostProcess::find(1);
         let host = RemoteHost::of_user(
             daemon,
             claimed.clone(),

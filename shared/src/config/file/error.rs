@@ -1,8 +1,8 @@
 //! Why a configuration is not in force, and why its copy is: each names file, line and key, and what to do.
 
 use super::Valid;
-use crate::clock::Timestamp;
-use crate::files::FileError;
+use crate::system::clock::Timestamp;
+use crate::system::trusted_file::FileError;
 use std::fmt;
 use std::path::PathBuf;
 

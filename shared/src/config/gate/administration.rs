@@ -4,7 +4,7 @@
 use crate::config::AbsolutePath;
 use crate::config::conflict::Conflict;
 use crate::config::email::Credential;
-use crate::place::{Address, Network};
+use crate::network::address::{Address, Network};
 use serde::{Deserialize, Serialize};
 
 /// `[gate.administration]`

@@ -2,9 +2,10 @@
 
 use super::mail::address;
 use super::rows::{Rows, damaged, signed, time, unsigned};
-use crate::clock::Timestamp;
-use crate::name::{Group, NameKey, NewName, UserName};
-use crate::store::{AccountId, AccountRecord, Accounts, Addresses, Intent, StoreError, Tally};
+use crate::account::name::{Group, NameKey, NewName, UserName};
+use crate::account::record::{AccountId, AccountRecord};
+use crate::store::{Accounts, Addresses, Intent, StoreError, Tally};
+use crate::system::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -1,10 +1,10 @@
 //! The event log's statements: each method of [`Events`] in SQL, and nothing else.
 
 use super::rows::{Rows, damaged, signed, time};
-use crate::clock::Timestamp;
-use crate::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
-use crate::name::UserName;
+use crate::account::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
+use crate::account::name::UserName;
 use crate::store::{Events, Logged, StoreError};
+use crate::system::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;

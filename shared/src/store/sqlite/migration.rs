@@ -6,13 +6,14 @@
 mod unreleased;
 mod version_3;
 
-use super::place::Place;
-use super::tail::Tail;
+use super::throttle_scope::Place;
+use super::wal_end::Tail;
 use super::{
-    APPLICATION, Deadline, SCHEMA, VERSION, files, harden, holder, limits, location, shape, turn,
+    APPLICATION, Deadline, SCHEMA, VERSION, harden, limits, location, lock_holder, schema_check,
+    write_lock,
 };
-use crate::files::FileError;
 use crate::store::{StoreError, Upgraded};
+use crate::system::trusted_file::{self, FileError};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
@@ -66,7 +67,7 @@ pub(super) fn upgrade(path: &Path) -> Result<Upgraded> {
     let path = location::trusted(path)?;
     let upgraded = under_lock(&path);
     match upgraded {
-        Err(StoreError::Busy) => Err(holder::held(&path)),
+        Err(StoreError::Busy) => Err(lock_holder::held(&path)),
         upgraded => upgraded,
     }
 }
@@ -77,7 +78,7 @@ fn under_lock(path: &Path) -> Result<Upgraded> {
     // refused before anything is waited for
     let found = version(&connection)?;
     if found == VERSION {
-        shape::check(&connection)?;
+        schema_check::check(&connection)?;
         return Ok(Upgraded::Already(VERSION));
     }
     check(&connection, found)?;
@@ -118,7 +119,7 @@ fn open(path: &Path) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_handler(Some(turn::wait))?;
+    connection.busy_handler(Some(write_lock::wait))?;
     Deadline::of(&connection)?.is_in(UPGRADING);
     harden(&connection)?;
     // A table that others refer to is made again under its own name: the references stay as they are written.
@@ -141,7 +142,7 @@ fn version(connection: &Connection) -> Result<i64> {
 /// Refuses a store that no step begins with.
 fn check(connection: &Connection, found: i64) -> Result<()> {
     match MIGRATIONS.iter().find(|step| step.from == found) {
-        Some(step) => match shape::compare(connection, step.schema) {
+        Some(step) => match schema_check::compare(connection, step.schema) {
             Err(StoreError::Shape(what)) => match unreleased::find(connection)? {
                 Some(commit) => Err(StoreError::Unreleased { found, commit }),
                 None => Err(StoreError::Shape(what)),
@@ -176,13 +177,13 @@ fn migrate(connection: &Connection, found: i64) -> Result<()> {
             "a row refers to an account that is gone".to_owned(),
         ));
     }
-    shape::check(connection)
+    schema_check::check(connection)
 }
 
 /// Makes whatever of a schema is missing. What its tables hold at first is for the step to say.
 fn set_up(connection: &Connection, schema: &str) -> Result<()> {
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
-    for (name, sql) in shape::created_by(schema) {
+    for (name, sql) in schema_check::created_by(schema) {
         if !connection.query_row(exists, [name], |row| row.get::<_, bool>(0))? {
             connection.execute_batch(sql)?;
         }
@@ -194,11 +195,12 @@ fn set_up(connection: &Connection, schema: &str) -> Result<()> {
 /// store may read the copy. One that an interrupted upgrade made is replaced, once the new one is whole.
 fn back_up(path: &Path) -> Result<PathBuf> {
     let backup = location::with_suffix(path, &format!(".before-{VERSION}"));
-    files::remove_abandoned(&backup)?;
+    trusted_file::remove_abandoned(&backup)?;
     let name = backup.file_name().unwrap_or_default().to_string_lossy();
     let new = backup.with_file_name(format!(".{name}.{}.new", std::process::id()));
     let copied = copy(path, &new).and_then(|()| {
-        let renamed = std::fs::rename(&new, &backup).and_then(|()| files::sync_folder(&backup));
+        let renamed =
+            std::fs::rename(&new, &backup).and_then(|()| trusted_file::sync_folder(&backup));
         renamed.map_err(|error| FileError::io(&backup, error).into())
     });
     if copied.is_err() {

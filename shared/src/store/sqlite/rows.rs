@@ -1,12 +1,24 @@
 //! The statements: each method of [`Transaction`] in SQL, and nothing else.
 
-use super::super::*;
+use super::WrappedKey;
 use super::statements::Statements;
-use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
-use crate::name::Label;
-use crate::place::KEY;
-use crate::totp::{Algorithm, Moving};
-use crate::vault::OneTimeHash;
+use crate::account::name::Label;
+use crate::account::record::AccountId;
+use crate::credential::totp::Parameters;
+use crate::credential::totp::Step;
+use crate::credential::totp::{Algorithm, Moving};
+use crate::crypto::vault::Fingerprint;
+use crate::crypto::vault::OneTimeHash;
+use crate::crypto::vault::RecoveryHash;
+use crate::store::*;
+use crate::system::clock::Timestamp;
+use crate::verify::account::KeptOneTimeCode;
+use crate::verify::account::KeptRecoveryCode;
+use crate::verify::throttle::Failure;
+use crate::verify::throttle::Stage;
+use crate::verify::throttle::Wrong;
+use crate::verify::throttle::{CLOCK_SLACK, LOCK_WINDOW};
+use crate::verify::throttle_scope::KEY;
 use rusqlite::{OptionalExtension, Row};
 
 /// What hangs on keys that were renewed counts no more: `?1` is the account that something is of.

@@ -1,14 +1,14 @@
 //! The web's statements: each method of [`Sessions`] in SQL, and nothing else.
 
 use super::rows::{IS_UP_TO_DATE, Rows, bytes, signed, time, unsigned};
-use crate::clock::Timestamp;
-use crate::password::Hash;
-use crate::session::{CLOCKS_APART, Revoked, SessionId};
+use crate::account::record::AccountId;
+use crate::crypto::password::Hash;
+use crate::crypto::vault::BrowserHash;
 use crate::store::{
-    AccountId, BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, StoreError, Token,
-    Transaction,
+    BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, StoreError, Token, Transaction,
 };
-use crate::vault::BrowserHash;
+use crate::system::clock::Timestamp;
+use crate::token::session::{CLOCKS_APART, Revoked, SessionId};
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;

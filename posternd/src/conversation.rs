@@ -13,7 +13,7 @@ pub(crate) mod lines;
 mod log;
 mod login;
 mod mark;
-mod options;
+pub(crate) mod options;
 mod password;
 mod setup;
 

@@ -13,6 +13,8 @@ pub mod drain;
 pub mod engines;
 #[cfg(test)]
 mod fixtures;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod log;
 pub mod mail;
 pub mod origin;

@@ -1,42 +1,19 @@
-//! The JSON API: what the pages do, for programs. Each room has its endpoints, which go through the same acts as the
-//! pages, so that neither may do more than the other; the document that describes them is made of them.
-//!
-//! MUST refuse what changes something and comes from another origin. MUST answer no failure with success. MUST read
-//! no request to administration before its secret was shown.
+//! Routes of the API: the endpoint for a path and method, and who may use it.
 
-mod account;
-mod administration;
-mod app_passwords;
-mod authenticators;
-mod body;
-mod document;
-mod email;
-mod endpoint;
-mod enrollment;
-mod login;
-mod problem;
-mod query;
-mod refresh;
-mod second_factor;
-mod sessions;
-mod tokens;
-
+use super::administration::secret;
+use super::endpoint::{Access, Call, Endpoint};
+use super::problem::problem;
 use crate::http::body::{LARGEST, PATIENCE, is_same_origin};
 use crate::http::reply::{Reply, closing};
 use crate::web::login::Guest;
 use crate::web::refusal::Refused;
-use administration::secret;
-use endpoint::{Access, Call, Endpoint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use problem::problem;
 use std::sync::LazyLock;
-
-pub(crate) use tokens::into_cookies;
 
 /// Where it stands, below the gate's own address.
 pub(crate) const PLACE: &str = "api/v1/";
@@ -47,20 +24,30 @@ const SIGN_OUT: &str = "sign-out";
 /// The most segments that a path is looked at with.
 const DEEPEST: usize = 8;
 
+/// Whether a text is the body of a request, of the types that several endpoints read.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn is_body(bytes: &[u8]) -> bool {
+    use serde_json::from_slice;
+    let is_any = from_slice::<super::body::Proof>(bytes).is_ok()
+        || from_slice::<super::enrollment::FirstCode>(bytes).is_ok()
+        || from_slice::<super::enrollment::Saved>(bytes).is_ok();
+    is_any && bytes.trim_ascii_start().starts_with(b"{")
+}
+
 /// Every endpoint.
-static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
+pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     let rooms = [
-        document::endpoints(),
-        login::endpoints(),
-        enrollment::endpoints(),
-        account::endpoints(),
-        second_factor::endpoints(),
-        authenticators::endpoints(),
-        app_passwords::endpoints(),
-        email::endpoints(),
-        sessions::endpoints(),
-        refresh::endpoints(),
-        administration::endpoints(),
+        super::document::endpoints(),
+        super::login::endpoints(),
+        super::enrollment::endpoints(),
+        super::account::endpoints(),
+        super::second_factor::endpoints(),
+        super::authenticators::endpoints(),
+        super::app_passwords::endpoints(),
+        super::email::endpoints(),
+        super::sessions::endpoints(),
+        super::refresh::endpoints(),
+        super::administration::endpoints(),
     ];
     rooms.into_iter().flatten().collect()
 });
@@ -102,7 +89,7 @@ pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: I
             }
             _ => problem(&refused),
         });
-    tokens::with_challenge(guest, reply)
+    super::tokens::with_challenge(guest, reply)
 }
 
 async fn run(
@@ -179,7 +166,7 @@ fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
     Some(arguments)
 }
 
-fn nowhere(guest: &Guest<'_>, allowed: &[&str]) -> Refused {
+pub(super) fn nowhere(guest: &Guest<'_>, allowed: &[&str]) -> Refused {
     match allowed.is_empty() {
         true => Refused::new(
             StatusCode::NOT_FOUND,

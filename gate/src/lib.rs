@@ -5,6 +5,8 @@
 
 mod api;
 mod check;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod http;
 mod live;
 mod observe;

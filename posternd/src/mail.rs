@@ -6,16 +6,17 @@
 //! or a secret in memory while there is nothing to send by.
 
 pub mod command;
-mod letter;
+mod command_unit;
 mod log;
+mod message;
 mod notification;
 mod outbox;
 mod smtp;
 mod webhook;
 
-use crate::drain::CONNECTIONS;
-use crate::log::log;
-use letter::Written;
+use crate::daemon::drain::CONNECTIONS;
+use crate::daemon::log::log;
+use message::Written;
 use outbox::Outbox;
 use shared::account::email::EmailAddress;
 use shared::config::email::Email;

@@ -1,10 +1,10 @@
 //! The API's own description, OpenAPI 3.1, made of the endpoints themselves.
 
-use super::ENDPOINTS;
 use super::body::{Nothing, Shape};
 use super::endpoint::{Access, Done, Endpoint};
 use super::problem::{KIND, Problem};
 use super::query::Parameter;
+use super::router::ENDPOINTS;
 use super::tokens::WithTokens;
 use hyper::Method;
 use serde::Serialize;

@@ -2,7 +2,7 @@
 
 use super::body::Needed;
 use super::endpoint::{Access, Call, Done, Endpoint};
-use super::nowhere;
+use super::router::nowhere;
 use super::tokens::{self, Tokens};
 use crate::live::store_pool::Applicant;
 use crate::web::refusal::Refused;

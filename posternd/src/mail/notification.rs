@@ -1,6 +1,6 @@
 //! What a person is told of what happened to their account. Never a code or a secret: the event holds none.
 
-use super::letter::{Brings, Written, utc};
+use super::message::{Brings, Written, utc};
 use shared::account::event::{Event, What};
 use shared::engine::{COMMAND, SERVICE};
 use shared::store::Notice;

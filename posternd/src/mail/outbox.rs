@@ -6,10 +6,10 @@
 
 use super::log::sent;
 use super::{CONFIGURATION, Configuration, Mailer, Written, command};
-use crate::drain::CONNECTIONS;
-use crate::engines::{Engines, Worker, WorkerError};
-use crate::log::log;
-use crate::origin::Origin;
+use crate::daemon::drain::CONNECTIONS;
+use crate::daemon::log::log;
+use crate::workers::engines::{Engines, Worker, WorkerError};
+use crate::workers::origin::Origin;
 use shared::account::name::UserName;
 use shared::config::Config;
 use shared::engine::enrollment::pending;

@@ -6,7 +6,8 @@ use super::handle::Outcome;
 use super::shared_transaction::Running;
 use crate::store::Intent;
 #[cfg(debug_assertions)]
-use rusqlite::{CachedStatement, Connection, Params, Row};
+use rusqlite::Connection;
+use rusqlite::{CachedStatement, Params, Row};
 
 /// Tables that stay small however many accounts there are and whatever strangers do.
 #[cfg(debug_assertions)]

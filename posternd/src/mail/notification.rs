@@ -65,9 +65,7 @@ fn headline(event: &Event) -> &'static str {
         }
         What::OneTimeCodeIssued => "a one-time code was issued, with which someone can sign in",
         What::OneTimeCodeCancelled => "a one-time code was cancelled",
-        What::EmailConfirmed => {
-            "codes to sign in are mailed to an address that was confirmed just now"
-        }
+        What::EmailConfirmed => "codes to sign in go to an address that was confirmed just now",
         What::EmailRemoved => "the e-mail address was removed, and no more codes are mailed",
         What::Disabled => "the second factor was turned off",
         What::Locked => {

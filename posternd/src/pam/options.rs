@@ -190,7 +190,7 @@ impl Options {
                 .unwrap_or_default(),
             unenrolled: self.unenrolled.or(own.unenrolled).or(pam.unenrolled),
             prompt: prompt
-                .map_or("Verification code: ", Line::as_str)
+                .map_or(shared::engine::messages::CODE_PROMPT, Line::as_str)
                 .to_owned(),
             echo: if is_on(self.echo, own.echo, pam.echo) {
                 Echo::On

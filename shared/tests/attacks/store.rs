@@ -45,8 +45,8 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
             "trigger twice is not one of its own",
         ),
         (
-            "CREATE INDEX by_what ON event (what)",
-            "index by_what is not one of its own",
+            "CREATE INDEX by_kind ON event (kind)",
+            "index by_kind is not one of its own",
         ),
         ("ANALYZE", "table sqlite_stat1 is not one of its own"),
         (virtual_table, "table words is not one of its own"),
@@ -77,7 +77,7 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
 #[test]
 fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
     for (earlier, named) in [
-        ("DROP TABLE login_ticket", "table login_ticket is missing"),
+        ("DROP TABLE login_token", "table login_token is missing"),
         (
             "ALTER TABLE session DROP COLUMN refreshed",
             "table session is another one",

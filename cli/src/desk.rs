@@ -2,14 +2,12 @@
 //! code for every change. Commands say what they want, and not which of the two it is.
 
 use crate::arguments::Arguments;
-use crate::context;
 use crate::output::{Failure, Output};
-use crate::terminal;
+use crate::{context, terminal};
 use nix::unistd::{User, geteuid, getuid};
 use shared::account::name::UserName;
 use shared::credential::input;
-use shared::engine::messages;
-use shared::engine::{Caller, Door};
+use shared::engine::{Caller, Door, messages};
 use shared::protocol::client;
 use shared::protocol::command_request::{
     Answer, Change, Errand, Finish, Kind, Look, Setup, Task, Typed,
@@ -50,7 +48,7 @@ impl Desk {
         if is_root() {
             let account = account
                 .cloned()
-                .ok_or(Failure::Usage("root says whose account: USER"))?;
+                .ok_or(Failure::Usage("as root, give the account: USER"))?;
             let door = Box::new(context::door(arguments, output)?);
             return Ok(Desk {
                 way: Way::Door {
@@ -248,7 +246,7 @@ fn own_name() -> Result<UserName, Failure> {
     let user = User::from_uid(geteuid())?;
     let user = user.ok_or_else(|| {
         Failure::new(format_args!(
-            "this host has no name for you, the user {}",
+            "this host has no name for your user ID {}",
             getuid()
         ))
     })?;

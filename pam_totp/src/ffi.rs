@@ -5,10 +5,9 @@
 //! MUST NOT keep a pointer of libpam's beyond the call that gave it.
 #![allow(unsafe_code)]
 
-use crate::fallback;
 use crate::host::{Host, Item, MarkStays, NoInput};
-use crate::log;
 use crate::relay::{self, HostOf};
+use crate::{fallback, log};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::credential::input;
@@ -71,7 +70,7 @@ fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
         return relay::relay(HostOf::Root, Path::new(HOST_SOCKET), hook, host, options);
     }
     if fallback::own_configuration(options).is_some() {
-        let why = "config= is for services that run as root; remove it, this service goes by /etc/postern/postern.toml";
+        let why = "config= is for services that run as root; remove it, this service uses /etc/postern/postern.toml";
         log::denied(host, "misconfigured", &why);
         return HookResult::Denied(Denial::Misconfigured);
     }

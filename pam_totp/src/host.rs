@@ -62,7 +62,7 @@ pub(crate) struct MarkStays;
 impl fmt::Display for MarkStays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "libpam keeps what an earlier auth of this transaction left; restart the service",
+            "libpam still has data of an earlier auth of this transaction; restart the service",
         )
     }
 }

@@ -6,7 +6,7 @@
 mod home;
 
 use home::{Home, address, name, until};
-use posternd::drain::CONNECTIONS;
+use posternd::daemon::drain::CONNECTIONS;
 use shared::engine::NotMailed;
 use shared::system::clock;
 use std::thread;

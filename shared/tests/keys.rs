@@ -587,12 +587,12 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     fs::write(&key, other.as_bytes()).unwrap();
     fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
     assert!(
-        open().contains("etc/key: no master key in it opens the store"),
+        open().contains("etc/key: contains no master key that opens the store"),
         "{}",
         open()
     );
     assert!(
-        open().contains("store/db; put the key file back that was saved with this store"),
+        open().contains("store/db; restore the key file that was saved with this store"),
         "{}",
         open()
     );
@@ -604,7 +604,7 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     assert!(
         error
             .to_string()
-            .contains("no master key in it opens the store"),
+            .contains("contains no master key that opens the store"),
         "{error}"
     );
     assert_eq!(fs::read(&key).unwrap(), other.as_bytes());

@@ -10,11 +10,10 @@ use home::{
 use shared::credential::input::Answer;
 use shared::credential::otpauth_uri;
 use shared::credential::totp::{Step, code};
-use shared::engine::EnrollmentToken;
 use shared::engine::enrollment::pending::Pending;
 use shared::engine::{
     Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp,
-    Trust,
+    EnrollmentToken, Trust,
 };
 use shared::protocol::host_password::Said;
 use shared::token::StepUpToken;

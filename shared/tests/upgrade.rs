@@ -316,7 +316,7 @@ fn stores_that_were_never_released_are_refused_by_their_commit() {
         let before = fs::read(folder.path().join("store/db")).unwrap();
         for refused in [refused_upgrade(&config), refused_open(&config)] {
             let named =
-                format!("the shape of commit {commit}, which calls itself version {version}");
+                format!("the schema of commit {commit}, which calls itself version {version}");
             assert!(refused.contains(&named), "{refused}");
             assert!(
                 refused.contains("run postern init and enroll everyone again"),
@@ -338,11 +338,11 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
     for (crafted, named) in [
         (
             "CREATE VIEW seen AS SELECT * FROM account",
-            "view seen is not one of its own",
+            "view seen is unexpected",
         ),
         (
             "CREATE TRIGGER twice AFTER INSERT ON event BEGIN DELETE FROM floor; END",
-            "trigger twice is not one of its own",
+            "trigger twice is unexpected",
         ),
         ("DROP TABLE floor", "table floor is missing"),
         (
@@ -353,7 +353,7 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
             "PRAGMA user_version = 9",
             "version 9, this program knows version 5; restart this program, or install the Postern that made the store or a newer one",
         ),
-        ("PRAGMA application_id = 1", "it is no store of Postern's"),
+        ("PRAGMA application_id = 1", "it is not a store of Postern"),
         (
             "PRAGMA foreign_keys = OFF; DELETE FROM account WHERE name = 'bob'",
             "a row refers to an account that is gone",

@@ -13,11 +13,10 @@ use shared::engine::Door;
 use shared::engine::enrollment::pending::Pending;
 use shared::system::clock::Timestamp;
 use shared::verify::throttle::Stage;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 use zeroize::Zeroizing;
 
 /// What the WAL may never exceed, in bytes.

@@ -7,10 +7,9 @@ use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recov
 use shared::account::event::Filter;
 use shared::account::second_factor::Enrolled;
 use shared::credential::input::Answer;
-use shared::engine::MayEnroll;
 use shared::engine::enrollment::pending::{Confirmation, Pending};
 use shared::engine::{
-    Actor, AfterCode, AfterPassword, AppPasswordsAfter, Browser, GoesBy, Opened, Trust,
+    Actor, AfterCode, AfterPassword, AppPasswordsAfter, Browser, GoesBy, MayEnroll, Opened, Trust,
 };
 use shared::token::LoginToken;
 use shared::token::session::{PassedSecond, Revoked};

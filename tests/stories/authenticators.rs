@@ -52,7 +52,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
         .input(&format!("000000\n{}\n", by_counter(2)))
         .does();
     assert!(
-        said.out.contains("That code is wrong") && said.out.contains("one authenticator more"),
+        said.out.contains("That code is wrong") && said.out.contains("an additional authenticator"),
         "{said:?}"
     );
     assert!(

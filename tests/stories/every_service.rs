@@ -1,9 +1,8 @@
 //! What holds at sshd, sudo, su and login alike, with the ready file of each.
 
-use std::fs;
 use std::process::Command;
 use std::sync::Barrier;
-use std::thread;
+use std::{fs, thread};
 use testhost::{Host, Person, STORE, Store, Terminal, finished, on_the_clock};
 
 /// What whoever is in has on the screen: of a command, or of a shell.

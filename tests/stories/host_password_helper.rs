@@ -212,7 +212,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
         .output()
         .expect("it runs");
     assert!(
-        String::from_utf8_lossy(&said.stderr).contains("no listening socket"),
+        String::from_utf8_lossy(&said.stderr).contains("not a listening socket"),
         "{said:?}"
     );
 }
@@ -304,7 +304,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         helper.crash();
         let said = hangs.join().expect("no panic");
         assert!(
-            said.err.contains("could not be checked in time"),
+            said.err.contains("could not be verified in time"),
             "{}",
             said.err
         );
@@ -346,9 +346,9 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
         .postern("enroll")
         .input(&format!("{}\n", alice.password))
         .refuses();
-    assert!(said.err.contains("cannot be checked now"), "{}", said.err);
+    assert!(said.err.contains("cannot be verified now"), "{}", said.err);
     let restarted = PasswordHelper::start();
-    restarted.says("until then nobody is let in by a password");
+    restarted.says("until then access by password is denied");
     drop(restarted);
     fs::write("/etc/pam.d/common-auth", &common).expect("root may");
     let helper = PasswordHelper::start();

@@ -484,7 +484,7 @@ fn people_are_told_what_was_done_to_their_account() {
     let notice = server.told();
     for words in [
         "alice at ",
-        "delays and locks after wrong codes were lifted",
+        "delays and locks after wrong codes were removed",
         "By:      root",
         " UTC",
     ] {
@@ -530,7 +530,7 @@ fn a_notice_that_failed_is_sent_again_later() {
     reconfigure(&down, PLAIN);
     host.clock.forward(301);
     // the one before may come again: the server was down when it had hardly gone out
-    assert!((0..2).any(|_| server.told().text.contains("were lifted")));
+    assert!((0..2).any(|_| server.told().text.contains("were removed")));
 }
 
 /// Applications are told an address that was confirmed, and no other.

@@ -4,11 +4,10 @@ use crate::lockers::{MAIL, enters, host_of, mail_user, start_posternd};
 use shared::protocol::{
     Denial, Greeting, Hook, HookResult, Instruction, Opening, Transaction, VERSIONS, receive, send,
 };
-use std::fs;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 use testhost::{HOST_SOCKET, Host, Posternd, finished};
 
 const LIBRARY: &str = "/usr/lib/libnss_slow.so.2";

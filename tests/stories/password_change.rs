@@ -249,7 +249,7 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
     assert!(changes("bob"));
     let line = posternd.says("pam_totp(kerberos:chauthtok): not revoked cause=unavailable");
     assert!(
-        line.contains("may ask about the account bob alone"),
+        line.contains("may ask only about the account bob"),
         "{line}"
     );
     let events = || {

@@ -98,11 +98,11 @@ fn what_contradicts_itself_is_refused_by_line_and_key() {
     for (text, said) in [
         (
             "[policy]\nself_enroll = \"networks\"\n",
-            "self_enroll_networks need each other",
+            "self_enroll_networks must be set together",
         ),
         (
             "[policy]\nself_enroll_networks = [\"192.0.2.0/24\"]\n",
-            "self_enroll_networks need each other",
+            "self_enroll_networks must be set together",
         ),
         ("[policy]\nself_enroll = \"never\"\n", "one-time-code"),
         (

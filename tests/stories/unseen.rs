@@ -94,7 +94,7 @@ fn beyond_the_pid_namespace_the_module_names_the_transaction() {
     enters(&host, &phone);
     install_previous_module();
     let ended = logs_in(&host, &phone, &[], || ());
-    is_denied_in_account(&host, &ended, "runs beyond posternd's PID namespace");
+    is_denied_in_account(&host, &ended, "runs outside posternd's PID namespace");
     assert_eq!(posternd.log(), "");
 }
 

@@ -94,7 +94,7 @@ fn nothing_is_taken_from_pages_of_another_site() {
         Postern::call("status alice --json").does().out,
         Postern::call("log alice").does().out,
     ];
-    let source = include_str!("../../gate/src/own_pages.rs");
+    let source = include_str!("../../gate/src/server/own_routes.rs");
     let (_, list) = source.split_once("const FORMS").expect("the list of forms");
     let (list, _) = list.split_once("];").expect("its end");
     let forms: Vec<&str> = list.split('"').skip(1).step_by(2).collect();

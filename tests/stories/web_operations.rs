@@ -176,7 +176,7 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     assert_eq!(
         (
             ready.status,
-            ready.body.contains("the store cannot be watched")
+            ready.body.contains("the store cannot be read")
         ),
         (503, true),
         "{ready:?}"
@@ -187,7 +187,7 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     );
     let last_success = counted("postern_store_last_success_timestamp_seconds");
     assert!(host.clock.now() as f64 - last_success >= 5.0);
-    web.gate.says("nobody enters");
+    web.gate.says("access is denied");
 
     fs::rename(&aside, STORE_FOLDER).expect("root may do it");
     patiently("the session is good again", || {
@@ -268,5 +268,5 @@ fn a_file_that_is_wrong_leaves_the_gate_ready_and_monitoring_knows() {
     reconfigure(&PORT.to_string(), "9119");
     web.gate.signal(Signal::SIGHUP);
     web.gate
-        .says("gate.operations has changed; that takes a restart");
+        .says("gate.operations has changed; restart the gate");
 }

@@ -142,7 +142,7 @@ fn each_change_takes_a_code() {
     assert!(
         ended
             .transcript
-            .contains("alice has one authenticator more, token"),
+            .contains("alice has an additional authenticator, token"),
         "{}",
         ended.transcript
     );
@@ -271,7 +271,7 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
         sent_as(uid(&bob), &look("alice")).contains("only root may do this for another account")
     );
     let forged = look("alice").replace("\"task\"", "\"uid\":0,\"task\"");
-    assert!(sent_as(uid(&bob), &forged).contains("that is no request"));
+    assert!(sent_as(uid(&bob), &forged).contains("invalid request"));
     let change =
         "{\"account\":\"alice\",\"task\":{\"change\":{\"change\":{\"revoke-browsers\":null}}}}";
     assert!(sent_as(uid(&alice), change).contains("That is not a code"));
@@ -279,7 +279,7 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
     assert_eq!(
         Postern::call("enroll").run().exit,
         Some(2),
-        "root says whose"
+        "as root, give the account"
     );
     alice.with_key().enters_with(&phone.code());
 }
@@ -587,11 +587,8 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
     ] {
         peer.does(&json!({ "bytes": nonsense }));
     }
-    assert!(
-        peer.sends_command("nonsense")
-            .contains("that is no request")
-    );
-    posternd.says("sent what cannot be read");
+    assert!(peer.sends_command("nonsense").contains("invalid request"));
+    posternd.says("sent an invalid frame");
     alice.postern("status").does();
     assert!(!posternd.log().contains("panicked"), "{}", posternd.log());
 }

@@ -9,9 +9,9 @@ use shared::account::name::UserName;
 pub(crate) enum Email {
     /// Mail a code to a new address
     Set(NewEmail),
-    /// Read that code: codes are mailed there from now on
+    /// Confirm a new address with that code
     Confirm(One),
-    /// Mail no more codes
+    /// Stop mailing codes
     Remove(One),
 }
 

@@ -5,8 +5,7 @@ use crate::context;
 use crate::output::{Failure, Output, Table};
 use serde_json::json;
 use shared::account::name::UserName;
-use shared::engine::messages;
-use shared::engine::messages::AfterDisabled;
+use shared::engine::messages::{self, AfterDisabled};
 use shared::system::clock;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {

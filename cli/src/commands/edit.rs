@@ -5,8 +5,7 @@ use crate::output::{Failure, Output};
 use crate::{context, terminal};
 use nix::fcntl::{Flock, FlockArg};
 use shared::config::{check_gate, file};
-use shared::system::trusted_file;
-use shared::system::trusted_file::{Existing, FileError};
+use shared::system::trusted_file::{self, Existing, FileError};
 use std::fs::{self, File};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -53,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
                     });
                 }
                 context::config(arguments, output)?;
-                return output.done(format_args!("{} is checked and in force", path.display()));
+                return output.done(format_args!("{} is valid and in force", path.display()));
             }
             Err(why) if !std::io::stdin().is_terminal() => {
                 return Err(Failure::new(format_args!("{why}; nothing was changed")));

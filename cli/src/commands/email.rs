@@ -7,8 +7,7 @@ use crate::{context, terminal};
 use shared::account::name::UserName;
 use shared::account::second_factor::Enrolled;
 use shared::credential::input::Answer;
-use shared::engine::AdministrationError;
-use shared::engine::messages;
+use shared::engine::{AdministrationError, messages};
 use shared::system::clock;
 use shared::verify::decision::Refusal;
 
@@ -23,7 +22,7 @@ pub(super) fn set(arguments: &Arguments, output: Output, what: &NewEmail) -> Res
     door.await_letter(&posted)?;
     let life = messages::duration(door.config().email.code_ttl.seconds());
     output.done(format_args!(
-        "a code was mailed to {}; within {life}, postern email confirm {user} reads it",
+        "a code was mailed to {}; enter it within {life} with postern email confirm {user}",
         posted.to
     ))
 }
@@ -80,12 +79,12 @@ pub(super) fn remove(
     let rest = match enrolled {
         Enrolled::Yes => "the second factor stays on",
         Enrolled::No if door.is_required(user)? => {
-            "there is no second factor now, and [policy] requires one: postern enroll sets it up anew"
+            "there is no second factor now, and [policy] requires one: set one up with postern enroll"
         }
         Enrolled::No => "there is no second factor now",
     };
     let more = messages::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
     output.done(format_args!(
-        "no codes are mailed for {user} any more; {rest}{more}"
+        "no more codes are mailed for {user}; {rest}{more}"
     ))
 }

@@ -9,8 +9,7 @@ use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
 use shared::engine::privileges;
 use shared::store;
-use shared::system::trusted_file;
-use shared::system::trusted_file::Existing;
+use shared::system::trusted_file::{self, Existing};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -80,7 +79,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     if key_path.symlink_metadata().is_err() {
         if store_exists {
             return Err(Failure::new(format_args!(
-                "there is a store at {} but no key at {}; put the key file back from its backup, a new one cannot open this store",
+                "there is a store at {} but no key at {}; restore the key file from its backup, a new key cannot open this store",
                 url.sqlite_path().display(),
                 key_path.display()
             )));
@@ -107,9 +106,9 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     // what was made can be used by those who use it
     context::open(config)?;
     match made.as_slice() {
-        [] => output.done("everything is there already; nothing was changed"),
+        [] => output.done("everything exists already; nothing was changed"),
         made => output.done(format_args!(
-            "made {}; keep a copy of the key file apart from the store",
+            "created {}; keep a copy of the key file apart from the store",
             made.join(", ")
         )),
     }

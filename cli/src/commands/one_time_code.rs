@@ -47,7 +47,7 @@ pub(crate) fn show(output: Output, issued: &Issued) -> Result<(), Failure> {
         expires,
     } = issued;
     output.text(format_args!(
-        "{}\nGood once, until {expires}, wherever {account} is asked for a code. It is not shown again.\n",
+        "{}\nValid once, until {expires}, at every prompt that asks {account} for a code. It is not shown again.\n",
         &**one_time_code
     ))
 }

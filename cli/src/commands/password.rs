@@ -13,11 +13,13 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let typed = terminal::ask_hidden(output, "New password: ")?;
     let password = Password::new(typed.clone())?;
     if terminal::is_watched(output) && terminal::ask_hidden(output, "Once more: ")? != typed {
-        return Err(Failure::new("the two differ; nothing was changed"));
+        return Err(Failure::new(
+            "the two passwords differ; nothing was changed",
+        ));
     }
     let after = door.set_password(user, &password, &context::actor(), clock::now()?)?;
     let more = messages::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
     output.done(format_args!(
-        "the password of {user} is set; its sessions and trusted browsers are over{more}"
+        "the password of {user} is set; its sessions and trusted browsers have ended{more}"
     ))
 }

@@ -10,8 +10,7 @@ use nix::unistd::Group;
 use shared::config::gate::{self, Gate, GateUrl};
 use shared::credential::secret::fill_random;
 use shared::engine::privileges;
-use shared::system::trusted_file;
-use shared::system::trusted_file::{Existing, FileError, Follow, Privacy};
+use shared::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -92,7 +91,7 @@ pub(super) fn run(
     let gate = context::config(arguments, output)?.gate;
     let url = gate.url.as_ref().ok_or_else(|| {
         Failure::new(
-            "gate.url is missing: set where browsers find the gate first, with postern edit",
+            "gate.url is missing; set the URL at which browsers reach the gate, with postern edit",
         )
     })?;
     // one that has the gate's pages at a path of its own
@@ -110,7 +109,7 @@ pub(super) fn run(
     if !folder.is_dir() {
         let folder = folder.display();
         return Err(Failure::new(format_args!(
-            "{folder}: no such folder; make it, or name another with --folder"
+            "{folder}: no such folder; create it, or give another one with --folder"
         )));
     }
     let proof = proof(&secret_path(&gate, sample.proxy, &arguments.config))?;
@@ -172,7 +171,7 @@ fn names(gate: &Gate, url: &GateUrl, what: &PrintConfig, folder: &Path) -> Resul
         .filter(|folder| folder.starts_with('/') && folder.bytes().all(plain));
     let folder = folder.ok_or_else(|| {
         Failure::new(
-            "--folder takes an absolute path of letters, digits, dots, dashes, underscores and slashes",
+            "--folder needs an absolute path of letters, digits, dots, dashes, underscores and slashes",
         )
     })?;
     let domain = gate

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Recovery) -> Res
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
-            "the new recovery codes of {} are good; older ones open no more",
+            "the new recovery codes of {} are valid; earlier codes are no longer valid",
             desk.account()
         )),
     }

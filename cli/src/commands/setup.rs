@@ -11,8 +11,7 @@ use shared::credential::qr;
 use shared::credential::secret::Secret;
 use shared::engine::messages;
 use shared::protocol::command_request::{Finish, Kind, Setup, Typed};
-use shared::system::trusted_file;
-use shared::system::trusted_file::{Follow, Privacy};
+use shared::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 
 /// Codes that may be tried at one setup.
@@ -93,7 +92,7 @@ fn is_terminal(file: &Path) -> bool {
 }
 
 fn typed_seed(output: Output) -> Result<Typed, Failure> {
-    let typed = terminal::ask_hidden(output, "Seed of the token: ")?;
+    let typed = terminal::ask_hidden(output, "Secret of the token: ")?;
     Ok(normal(Secret::from_seed(&typed)?))
 }
 
@@ -150,7 +149,7 @@ fn confirm(
             Err(why) if left > 0 => output.json(&json!({"success": false, "message": why}))?,
             Err(why) => {
                 return Err(Failure::new(format_args!(
-                    "{why}; nothing was changed, begin anew"
+                    "{why}; nothing was changed, start again"
                 )));
             }
         }
@@ -163,7 +162,7 @@ pub(super) fn show_recovery_codes(output: Output, codes: &[Typed]) -> Result<(),
     for code in codes {
         output.text(format_args!("{}\n", &**code))?;
     }
-    output.text("Each opens once, when the app is not at hand. They are not shown again.\n")
+    output.text("Each is valid once, in place of a code from the app. They are not shown again.\n")
 }
 
 pub(super) fn wait_until_saved(output: Output) -> Result<(), Failure> {

@@ -2,10 +2,10 @@
 
 use super::body::{Needed, Nothing, Proof};
 use super::endpoint::{Access, Done, Endpoint};
-use crate::refused::Refused;
-use crate::reply::{self, Reply};
-use crate::sign_in::Guest;
-use crate::step_up::{Fresh, Proven};
+use crate::http::reply::{self, Reply};
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::{Fresh, Proven};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use shared::config::gate::FirstFactor;
@@ -63,13 +63,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::GET, "account"),
             Access::SignedIn,
-            "Says how the account stands.",
+            "Returns the state of the account.",
             |call, Nothing| Box::pin(account(call.guest)),
         ),
         Endpoint::does(
             (Method::POST, "step-up"),
             Access::SignedIn,
-            "Gives a proof, for critical acts of the next quarter of an hour.",
+            "Gives a proof for critical acts, which is valid for 15 minutes.",
             |call, Needed(proof)| Box::pin(step_up(call.guest, proof)),
         ),
     ]

@@ -3,10 +3,10 @@
 use super::account::proved;
 use super::body::{Needed, Nothing, Proof};
 use super::endpoint::{Access, Call, Done, Endpoint};
-use crate::account::NewAppPassword;
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use crate::web::account::NewAppPassword;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use shared::credential::scope::{Scope, ScopeError};
@@ -84,7 +84,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::does(
             (Method::PATCH, "app-passwords/{name}"),
             SignedIn,
-            "Gives an app password another name.",
+            "Renames an app password.",
             |call, Needed(given)| Box::pin(rename(call, given)),
         ),
         Endpoint::does(

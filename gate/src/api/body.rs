@@ -1,7 +1,7 @@
 //! What a request brings: JSON of one type, all of whose fields are known, or nothing.
 
-use crate::refused::Refused;
-use crate::sign_in::Guest;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use serde::Deserialize;
@@ -103,9 +103,9 @@ pub(super) struct Proof {
     pub(super) code: Option<Typed>,
 }
 
-impl From<Proof> for crate::step_up::Fresh {
+impl From<Proof> for crate::web::step_up::Fresh {
     fn from(proof: Proof) -> Self {
-        crate::step_up::Fresh {
+        crate::web::step_up::Fresh {
             password: text(proof.password),
             code: text(proof.code),
         }

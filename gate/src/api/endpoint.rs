@@ -4,9 +4,9 @@
 use super::body::{Body, Shape, Takes};
 use super::query::{self, Parameter};
 use super::tokens::{Tokens, WithTokens};
-use crate::refused::Refused;
-use crate::reply::{self, Reply};
-use crate::sign_in::Guest;
+use crate::http::reply::{self, Reply};
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};

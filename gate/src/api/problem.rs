@@ -1,8 +1,8 @@
 //! A failure, as programs read it: RFC 9457, with a code that stays the same in every language.
 
 use super::endpoint::json;
-use crate::refused::Refused;
-use crate::reply::{self, Reply};
+use crate::http::reply::{self, Reply};
+use crate::web::refusal::Refused;
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};

@@ -2,10 +2,10 @@
 
 use super::body::Needed;
 use super::endpoint::{Access, Call, Done, Endpoint};
-use super::nowhere;
+use super::router::nowhere;
 use super::tokens::{self, Tokens};
-use crate::refused::Refused;
-use crate::workers::Applicant;
+use crate::live::store_pool::Applicant;
+use crate::web::refusal::Refused;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::engine::{AfterRefresh, SignInError};
@@ -33,7 +33,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::tells(
         (Method::POST, "sign-in/refresh"),
         Access::Anyone,
-        "Gets the next access and refresh token; where header tokens are off, it is not there.",
+        "Returns the next access and refresh token. It exists only where gate.api_tokens is on.",
         |call, Needed(shown)| Box::pin(refresh(call, shown)),
     )]
 }

@@ -6,12 +6,12 @@
 //! MUST NOT take a request's cookies once it shows any token, good or not.
 
 use super::PLACE;
-use crate::authorization::bearer;
-use crate::refused::Refused;
-use crate::reply::Reply;
-use crate::setup::unavailable;
-use crate::sign_in::Guest;
-use crate::site::Site;
+use crate::http::authorization::bearer;
+use crate::http::reply::Reply;
+use crate::state::site::Site;
+use crate::web::enroll::unavailable;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
 use cookie::Cookie;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};

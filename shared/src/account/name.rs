@@ -245,10 +245,10 @@ impl NameError {
             NameError::TooLong => "the account name is longer than 256 bytes",
             NameError::NotUtf8 => "the account name is not UTF-8",
             NameError::Forbidden => {
-                "an account name holds no control character, no '/' or ':', and no blank at either end"
+                "an account name must not contain control characters, '/' or ':', or a blank at either end"
             }
             NameError::Invisible => {
-                "an account name holds no format character and none that nobody sees"
+                "an account name must not contain format characters or invisible characters"
             }
         }
     }

@@ -1,10 +1,8 @@
 //! Account as the store keeps it.
 
-use super::name::Group;
-use super::name::UserName;
+use super::name::{Group, UserName};
 use crate::system::clock::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An account's number: never used twice, stays when the account is renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

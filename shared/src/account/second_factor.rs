@@ -1,7 +1,6 @@
 //! Second factor of an account, as policy and pages need to know it.
 
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whether codes mailed to the account open its doors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -92,9 +92,9 @@ impl TryFrom<String> for Color {
         let color = Color([part(0)?, part(2)?, part(4)?]);
         match color.contrast(Color::WHITE) >= READABLE {
             true => Ok(color),
-            false => Err(
-                "must be a colour that white text can be read on, with a contrast of 4.5 and more; take a darker one",
-            ),
+            false => {
+                Err("must have a contrast of at least 4.5 with white text; choose a darker colour")
+            }
         }
     }
 }

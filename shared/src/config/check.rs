@@ -32,19 +32,19 @@ impl Config {
             })
         };
         if !gate.own_paths.is_empty() && !gate.url.as_ref().is_some_and(GateUrl::has_own_host) {
-            return wrong("takes a gate.url on a host of its own".to_owned());
+            return wrong("needs a gate.url on a host of its own".to_owned());
         }
         let mut hosts: BTreeSet<&str> = gate.url.iter().map(GateUrl::host).collect();
         for url in &gate.own_paths {
             if url.has_own_host() {
                 return wrong(format!(
-                    "{} has no path: such as https://{}/_postern/",
+                    "{} has no path; add one, such as https://{}/_postern/",
                     url.origin(),
                     url.authority
                 ));
             }
             if !hosts.insert(url.host()) {
-                return wrong(format!("the gate is at {} twice", url.host()));
+                return wrong(format!("the gate is configured at {} twice", url.host()));
             }
         }
         Ok(())
@@ -59,7 +59,7 @@ impl Config {
                 path: &["recovery", "count"],
                 message: format!(
                     "{count} codes of {length} characters leave {bits:.1} bits per guess, at least \
-                     {LEAST_BITS} are needed: fewer codes, or a greater length"
+                     {LEAST_BITS} are required; set a lower count or a greater length"
                 ),
             });
         }
@@ -74,7 +74,7 @@ impl Config {
         {
             return Err(Conflict {
                 path: &["policy", "self_enroll"],
-                message: "self_enroll = \"networks\" and self_enroll_networks need each other"
+                message: "self_enroll = \"networks\" and self_enroll_networks must be set together"
                     .to_owned(),
             });
         }
@@ -91,8 +91,8 @@ impl Config {
             return Err(Conflict {
                 path: &["gate", "rule"],
                 message: format!(
-                    "rule {} has no condition and decides everything, so that nothing below it counts: \
-                     put it last",
+                    "rule {} has no condition and matches every request, so the rules below it never apply; \
+                     move it to the end",
                     position + 1
                 ),
             });
@@ -111,7 +111,7 @@ impl Config {
         if (self.gate.first_factor == FirstFactor::Header) != names_identities {
             return Err(Conflict {
                 path: &["gate", "first_factor"],
-                message: "first_factor = \"header\" and identity_header of a trusted proxy need each other"
+                message: "first_factor = \"header\" and identity_header of a trusted proxy must be set together"
                     .to_owned(),
             });
         }
@@ -122,7 +122,7 @@ impl Config {
                 path: &["gate", "api_tokens"],
                 message:
                     "needs a gate with a host of its own: on a path of the protected host, in gate.url, the \
-                          application's scripts could read the tokens of whoever signs in"
+                          application's scripts could read the tokens of everyone who signs in"
                         .to_owned(),
             });
         }

@@ -105,7 +105,7 @@ impl Email {
             );
         }
         if self.command.iter().any(|word| word.contains('\0')) {
-            return conflict(&["email", "command"], "must not hold a NUL");
+            return conflict(&["email", "command"], "must not contain a NUL byte");
         }
         if self.from.is_none() && (self.smtp_url.is_some() || !self.command.is_empty()) {
             return conflict(&["email"], "needs from, the sender's address");
@@ -113,13 +113,13 @@ impl Email {
         if self.smtp_password_file.is_some() && self.smtp_password_credential.is_some() {
             return conflict(
                 &["email", "smtp_password_credential"],
-                "stands beside smtp_password_file; keep one",
+                "is set together with smtp_password_file; keep one",
             );
         }
         if self.webhook_secret_file.is_some() && self.webhook_secret_credential.is_some() {
             return conflict(
                 &["email", "webhook_secret_credential"],
-                "stands beside webhook_secret_file; keep one",
+                "is set together with webhook_secret_file; keep one",
             );
         }
         let has_password =

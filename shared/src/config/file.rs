@@ -11,8 +11,7 @@ pub use last_valid::LastInForce;
 use super::{Config, locate, renamed, unchanged};
 use crate::account::name::UserName;
 use crate::system::clock::Timestamp;
-use crate::system::trusted_file;
-use crate::system::trusted_file::{FileError, Folder, Follow, Privacy};
+use crate::system::trusted_file::{self, FileError, Folder, Follow, Privacy};
 use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -218,7 +217,7 @@ fn keep(path: &Path, valid: &Valid) -> Result<Kept, FileError> {
     let text = valid.copy();
     // never a copy that would not validate when it is needed
     if validate(&copy, &text).ok().as_ref() != Some(&valid.config) {
-        let message = "the configuration cannot be written down as it was understood";
+        let message = "the configuration in use cannot be written as TOML";
         return Err(FileError::io(&copy, std::io::Error::other(message)));
     }
     let is_current = || read(path).is_ok_and(|now| now.source == valid.source);
@@ -265,11 +264,11 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
         return Err(refuse(
             None,
             None,
-            "is empty; a file with a comment alone keeps every default".to_owned(),
+            "is empty; to keep every default, write a comment".to_owned(),
         ));
     }
     if !text.ends_with('\n') {
-        let end = "does not end with a newline: cut off?".to_owned();
+        let end = "does not end with a newline (truncated?)".to_owned();
         return Err(refuse(Some(text.len()), None, end));
     }
     let config: Config = toml::from_str(text).map_err(|error| {
@@ -382,7 +381,7 @@ mod tests {
         refused("[totp]\ndigits = 7", "2: totp.digits: must be 6 or 8");
         refused(
             "[recovery]\n\ncount = 12",
-            "3: recovery.count: 12 codes of 10 characters leave 46.4 bits per guess, at least 47 are needed: fewer codes, or a greater length",
+            "3: recovery.count: 12 codes of 10 characters leave 46.4 bits per guess, at least 47 are required; set a lower count or a greater length",
         );
         refused(
             "[throttle]\nlock_after = 101",
@@ -463,15 +462,15 @@ mod tests {
 
     #[test]
     fn what_a_cut_off_writer_left_is_refused() {
-        refused_as_it_is(
-            "",
-            "1: is empty; a file with a comment alone keeps every default",
-        );
+        refused_as_it_is("", "1: is empty; to keep every default, write a comment");
         refused_as_it_is(
             " \n\n",
-            "1: is empty; a file with a comment alone keeps every default",
+            "1: is empty; to keep every default, write a comment",
         );
-        refused_as_it_is("[store]\n[poli", "2: does not end with a newline: cut off?");
+        refused_as_it_is(
+            "[store]\n[poli",
+            "2: does not end with a newline (truncated?)",
+        );
     }
 
     #[track_caller]

@@ -51,7 +51,7 @@ pub struct Gate {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Scopes of app passwords, by name.
     pub scope: BTreeMap<ScopeName, Web>,
-    /// What it takes to enter where; the first that fits.
+    /// What it takes to enter where; the first that matches.
     pub rule: Vec<Rule>,
     /// Where monitoring finds readiness and metrics.
     pub operations: Option<Operations>,

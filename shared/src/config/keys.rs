@@ -1,28 +1,18 @@
 //! Keys of postern.toml: each with its type, range and default, declared once.
 
 use super::app_passwords::AppPasswords;
-use super::email;
-use super::gate;
 use super::pam::Pam;
-use super::policy::Policy;
-use super::policy::Required;
+use super::policy::{Policy, Required};
 use super::secret_text::SecretText;
-use super::value::Digits;
-use super::value::Duration;
-use super::value::Line;
-use super::value::Whole;
+use super::value::{Digits, Duration, Line, Whole};
+use super::{email, gate};
 use crate::account::email::EmailAddress;
-use crate::account::name::Group;
-use crate::account::name::UserName;
+use crate::account::name::{Group, UserName};
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::RandomError;
-use crate::credential::totp::Algorithm;
-use crate::credential::totp::Moving;
-use crate::credential::totp::Parameters;
-use serde::Deserialize;
-use serde::Serialize;
-use std::path::Path;
-use std::path::PathBuf;
+use crate::credential::totp::{Algorithm, Moving, Parameters};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// Where postern.toml is, unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/postern/postern.toml";

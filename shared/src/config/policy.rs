@@ -202,7 +202,9 @@ impl TryFrom<Vec<String>> for After {
             list.push(AfterWord::read(word).ok_or(WHAT)?);
         }
         match after.listed.is_empty() && !after.excepted.is_empty() {
-            true => Err("must list something that is no exception, or it holds nowhere"),
+            true => {
+                Err("must list at least one entry that is not an exception, or it never applies")
+            }
             false => Ok(after),
         }
     }

@@ -86,7 +86,7 @@ fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     let list = Vec::deserialize(deserializer)?;
     match list.is_empty() {
         true => Err(D::Error::custom(
-            "must not be empty; leave it out where it is no condition",
+            "must not be empty; omit it where it is not a condition",
         )),
         false => Ok(list),
     }

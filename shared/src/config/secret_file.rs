@@ -2,8 +2,7 @@
 
 use super::AbsolutePath;
 use super::email::Credential;
-use crate::system::trusted_file;
-use crate::system::trusted_file::{Follow, Privacy};
+use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -36,7 +35,7 @@ pub fn read(
             Ok(Some(Zeroizing::new(text.to_owned())))
         }
         _ => Err(format!(
-            "{key}: {}: holds no secret on one line",
+            "{key}: {}: must contain the secret on one line",
             path.display()
         )),
     }

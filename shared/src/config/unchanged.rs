@@ -6,8 +6,7 @@
 
 use super::Config;
 use crate::system::clock;
-use crate::system::trusted_file;
-use crate::system::trusted_file::{FileError, FolderStates};
+use crate::system::trusted_file::{self, FileError, FolderStates};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

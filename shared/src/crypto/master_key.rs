@@ -2,8 +2,7 @@
 //! [`super::vault`].
 
 use crate::credential::secret::{RandomError, fill_random};
-use crate::system::trusted_file;
-use crate::system::trusted_file::{Existing, FileError, Follow, Privacy};
+use crate::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use hmac::{Hmac, Mac};
 use nix::errno::Errno;
@@ -130,7 +129,7 @@ impl MasterKeys {
 
     /// The text of a file with these.
     pub fn text(&self) -> Zeroizing<String> {
-        const HEAD: &str = "# Postern's master key. Keep a copy apart from the store: without it nobody gets in.\n";
+        const HEAD: &str = "# Postern's master key. Keep a copy apart from the store: without it no one can sign in.\n";
         // room for all from the start: growing would leave copies behind
         let mut text = Zeroizing::new(String::with_capacity(HEAD.len() + 65 * self.0.len()));
         text.push_str(HEAD);
@@ -269,19 +268,19 @@ impl fmt::Display for KeyError {
             KeyError::File(error) if error.is_missing() => {
                 write!(
                     f,
-                    "{error}; put the key file back from its backup, or run postern init on a new host"
+                    "{error}; restore the key file from its backup, or run postern init on a new host"
                 )
             }
             KeyError::File(error) => error.fmt(f),
             KeyError::Broken { path, line } => write!(
                 f,
-                "{}:{line}: expected one key of 64 hexadecimal digits a line; put the key file back from its backup",
+                "{}:{line}: expected one key of 64 hexadecimal digits a line; restore the key file from its backup",
                 path.display()
             ),
             KeyError::NotWritten(why) => f.write_str(why),
             KeyError::Changing(path) => write!(
                 f,
-                "{}: another postern key rotate is at work; wait until it has ended",
+                "{}: another postern key rotate is running; wait until it has ended",
                 path.display()
             ),
         }

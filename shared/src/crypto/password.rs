@@ -136,9 +136,9 @@ impl fmt::Display for PasswordError {
         match self {
             PasswordError::TooShort => write!(f, "a password has at least {SHORTEST} characters"),
             PasswordError::TooLong => write!(f, "a password has at most {LONGEST} bytes"),
-            PasswordError::Hashing => {
-                f.write_str("a password's hash in the store is damaged; set the password anew")
-            }
+            PasswordError::Hashing => f.write_str(
+                "the hash of a password in the store is damaged; set the password again",
+            ),
             PasswordError::Random(error) => error.fmt(f),
         }
     }

@@ -385,14 +385,14 @@ impl fmt::Display for VaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             VaultError::WrongKey => f.write_str(
-                "the master key in store.key_file does not open this store; put the key file that belongs to it back",
+                "the master key in store.key_file does not open this store; restore the key file that belongs to it",
             ),
             VaultError::Incomplete => {
                 f.write_str("the store lacks a data key; restore it together with its key file")
             }
             VaultError::Sealed(name) => write!(
                 f,
-                "the sealed secret of {name} was altered or moved in the store; restore the store, or disable and enrol {name} anew"
+                "the sealed secret of {name} was altered or moved in the store; restore the store, or disable {name} and enroll it again"
             ),
             VaultError::Secret(error) => write!(f, "a sealed secret is damaged: {error}"),
             VaultError::Random(error) => error.fmt(f),

@@ -11,8 +11,7 @@ use crate::credential::secret::Secret;
 use crate::credential::totp::{Parameters, Step};
 use crate::crypto::vault::{Binding, Vault};
 use crate::store::{Addresses, AuthenticatorRecord, StoreError, Transaction};
-use crate::system::trusted_file;
-use crate::system::trusted_file::{FileError, Follow, Privacy};
+use crate::system::trusted_file::{self, FileError, Follow, Privacy};
 use crate::verify::account::Authenticator;
 use zeroize::Zeroizing;
 

@@ -3,22 +3,16 @@
 use super::account_data;
 use super::administration::account_name::spelled_otherwise;
 use super::keyed_store::KeyedStore;
-use crate::account::name::Group;
-use crate::account::name::OtherSpelling;
-use crate::account::name::UserName;
+use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
-use crate::account::second_factor::Enrolled;
-use crate::account::second_factor::Mail;
+use crate::account::second_factor::{Enrolled, Mail};
 use crate::config::Config;
 use crate::credential::otpauth_uri::OtpauthError;
 use crate::crypto::master_key::KeyError;
 use crate::crypto::password::HashingMemory;
-use crate::crypto::vault::Vault;
-use crate::crypto::vault::VaultError;
+use crate::crypto::vault::{Vault, VaultError};
 use crate::policy::groups::PersonGroups;
-use crate::store::Intent;
-use crate::store::StoreError;
-use crate::store::Transaction;
+use crate::store::{Intent, StoreError, Transaction};
 use crate::system::admission::Class;
 use crate::system::clock::Timestamp;
 use crate::token::AccountAt;
@@ -205,7 +199,7 @@ impl fmt::Display for DoorError {
             DoorError::Vault(error) => error.fmt(f),
             DoorError::WrongKey { key, store } => write!(
                 f,
-                "{}: no master key in it opens the store {}; put the key file back that was saved with this store",
+                "{}: contains no master key that opens the store {}; restore the key file that was saved with this store",
                 key.display(),
                 store.display()
             ),

@@ -233,7 +233,7 @@ impl fmt::Display for RotationError {
             RotationError::Door(error) => error.fmt(f),
             RotationError::OldKeyStays(path, error) => write!(
                 f,
-                "the keys are new, but bytes of before may be left in the store's journal ({error}), so the old master key stays in {}; run postern key rotate again later",
+                "the keys are new, but old bytes may be left in the store's journal ({error}), so the old master key stays in {}; run postern key rotate again later",
                 path.display()
             ),
         }

@@ -25,8 +25,7 @@ pub(super) use groups::HostGroups;
 pub(super) use known_browser::TrustedHere;
 pub use step_up::AfterStepUp;
 
-use super::EnrollmentToken;
-use super::{AppPasswordsAfter, Recovered};
+use super::{AppPasswordsAfter, EnrollmentToken, Recovered};
 use crate::account::name::OtherSpelling;
 use crate::crypto::vault::TokenKeys;
 use crate::policy::rule::RuleName;

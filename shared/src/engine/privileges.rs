@@ -161,12 +161,12 @@ impl fmt::Display for PrivilegesError {
             PrivilegesError::Missing(kind, name) => {
                 write!(
                     f,
-                    "there is no {kind} {name}; make it as packaging/install does"
+                    "there is no {kind} {name}; create it as packaging/install does"
                 )
             }
             PrivilegesError::StillRoot => write!(
                 f,
-                "root is not given up; give user {USER} and group {GROUP} numbers other than 0, and have CAP_SETUID go with root"
+                "root privileges cannot be dropped; give user {USER} and group {GROUP} IDs other than 0, and drop CAP_SETUID together with root"
             ),
             PrivilegesError::System(errno) => {
                 write!(

@@ -4,8 +4,7 @@
 use super::{Door, DoorError, still_waiting};
 use crate::crypto::vault::TokenKeys;
 use crate::store::{Intent, LiveAppPasswords};
-use crate::system::clock;
-use crate::system::clock::Timestamp;
+use crate::system::clock::{self, Timestamp};
 use crate::token::session::{Revoked, SessionId};
 use std::time::Duration;
 

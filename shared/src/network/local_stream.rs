@@ -2,7 +2,8 @@
 //!
 //! MUST send nothing before it knows that root listens there.
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -23,7 +24,7 @@ pub struct NotRoot;
 
 impl fmt::Display for NotRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("another user than root listens there")
+        f.write_str("a user other than root listens there")
     }
 }
 

@@ -159,7 +159,7 @@ impl TryFrom<String> for WebPath {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<WebPath, Self::Error> {
-        const WHAT: &str = "must be a path such as /dav, without a query, and without what can be read in two ways";
+        const WHAT: &str = "must be a path such as /dav, without a query and not ambiguous";
         match WebPath::read(&text) {
             Ok(path) if !text.contains('?') => Ok(path),
             _ => Err(WHAT),

@@ -11,8 +11,7 @@ use super::session_groups::Answered;
 use crate::account::name::{Group, UserName};
 use crate::config::rule::{Access, Rule};
 use crate::network::address::Address;
-use crate::network::web_address;
-use crate::network::web_address::{Ambiguous, WebPath};
+use crate::network::web_address::{self, Ambiguous, WebPath};
 use std::cell::OnceCell;
 use std::fmt;
 
@@ -52,11 +51,11 @@ pub struct Decision {
 /// Why a rule decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// It is the first that fits.
+    /// It is the first that matches.
     First,
     /// It is the strictest that could fit: host, path or method can be read in two ways.
     TwoReadings,
-    /// Which is the first that fits cannot be said, and all that could be take the same.
+    /// Which is the first that matches cannot be said, and all that could be take the same.
     Alike,
     /// It hangs on who makes the request, and nobody has signed in. It takes [`Access::Password`], to begin with.
     Nobody,
@@ -70,17 +69,15 @@ impl Why {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
-            Why::First => "the first that fits",
-            Why::Alike => "whichever fits first, it is the same",
-            Why::TwoReadings => {
-                "host, path or method can be read in two ways; the strictest that could fit"
-            }
-            Why::Nobody => "hangs on who it is, and nobody has signed in",
+            Why::First => "the first that matches",
+            Why::Alike => "every rule that could match gives the same",
+            Why::TwoReadings => "host, path or method is ambiguous; the strictest that could match",
+            Why::Nobody => "depends on the user, and no one has signed in",
             Why::GroupsInDoubt => {
-                "hangs on a group that no source knows or answers for; the strictest that could fit"
+                "depends on a group that no source knows or answers for; the strictest that could match"
             }
             Why::Groups => {
-                "hangs on groups of the host that are not known; the strictest that could fit"
+                "depends on groups of the host that are not known; the strictest that could match"
             }
         }
     }

@@ -4,15 +4,14 @@
 //! MUST send nothing before it knows that root listens there.
 
 use super::command_request::{Errand, Reply};
-use super::wire;
 use super::{
     CommandReply, FrameError, Greeting, Opening, PAM_SOCKET, State, common_version, receive, send,
+    wire,
 };
 use crate::network::local_stream::{LocalStream, NotRoot};
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 /// How long posternd may take to accept and greet: a look-up of the user's name included.
 const GREETED: Duration = Duration::from_millis(1600);
@@ -92,26 +91,26 @@ impl fmt::Display for ClientError {
             ),
             ClientError::NotRoot(socket) => write!(
                 f,
-                "{}: not root's; nothing was sent: tell the administrator, who should see who made it",
+                "{}: does not belong to root; nothing was sent: tell the administrator, who should find out who made it",
                 socket.display()
             ),
             ClientError::NotReady(State::NoAccount) => f.write_str(
-                "you have no account here: this host has no name for your user number, or one that no account can have",
+                "you have no account here: your user ID has no name on this host, or a name that no account can have",
             ),
             ClientError::NotReady(State::NameUnavailable) => {
                 f.write_str("your name cannot be looked up now; try again, or ask the administrator")
             }
             ClientError::NotReady(State::Busy | State::Ready) => {
-                f.write_str("posternd has too much to do; try again in a moment")
+                f.write_str("posternd is busy; try again in a moment")
             }
             ClientError::OtherVersion => f.write_str(
-                "posternd is of another version of postern; ask the administrator to restart posternd",
+                "posternd and postern have different versions; ask the administrator to restart posternd",
             ),
             ClientError::NoReply(error) => write!(
                 f,
-                "posternd did not finish: {error}; see with postern status what was done, and ask the administrator to look at its log"
+                "posternd did not finish: {error}; check with postern status what was done, and ask the administrator to look at its log"
             ),
-            ClientError::TooLong => f.write_str("that is too long to be sent to posternd"),
+            ClientError::TooLong => f.write_str("the request is too long to be sent to posternd"),
         }
     }
 }

@@ -2,8 +2,7 @@
 //! `postern-password`, and what comes back. The helper greets, the gate sends one question and closes its half, the
 //! helper answers with one word and closes. A word says whether the password is right, and never why not.
 
-use crate::account::name;
-use crate::account::name::UserName;
+use crate::account::name::{self, UserName};
 use crate::network::address::Address;
 use crate::system::admission::{Class, ClassLimits, Limits};
 use std::fmt;

@@ -4,8 +4,7 @@ use crate::account::name::Label;
 use crate::credential::totp::Parameters;
 use crate::store::Tally;
 use crate::system::clock::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where an account's second factor comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

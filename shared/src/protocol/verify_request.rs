@@ -154,15 +154,15 @@ impl fmt::Display for MarkRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             MarkRefusal::Invalid => {
-                "the mark of its auth line has expired, or is none of this store's"
+                "the mark of its auth line has expired, or belongs to another store"
             }
-            MarkRefusal::User => "the mark of its auth line is another user's",
-            MarkRefusal::Service => "the mark of its auth line is another service's",
-            MarkRefusal::Process => "the mark of its auth line is another process's",
+            MarkRefusal::User => "the mark of its auth line belongs to another user",
+            MarkRefusal::Service => "the mark of its auth line belongs to another service",
+            MarkRefusal::Process => "the mark of its auth line belongs to another process",
             MarkRefusal::Unseen(why) => {
-                return write!(f, "a mark of its auth line does not count: {why}");
+                return write!(f, "a mark of its auth line is not accepted: {why}");
             }
-            MarkRefusal::Revoked => "what its auth line accepted was revoked since",
+            MarkRefusal::Revoked => "what its auth line accepted has been revoked",
         };
         f.write_str(text)
     }

@@ -2,8 +2,7 @@
 
 use super::{Addresses, StoreError};
 use crate::account::name::{Group, NameKey, NewName, UserName};
-use crate::account::record::AccountId;
-use crate::account::record::AccountRecord;
+use crate::account::record::{AccountId, AccountRecord};
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 

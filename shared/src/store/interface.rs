@@ -8,23 +8,16 @@ use super::login_tokens::LoginTickets;
 use super::mail::Mails;
 use super::notifications::Notices;
 use super::sessions::Sessions;
-use crate::account::name::Label;
-use crate::account::name::OtherSpelling;
+use crate::account::name::{Label, OtherSpelling};
 use crate::account::record::AccountId;
 use crate::config::StoreUrl;
-use crate::credential::totp::Parameters;
-use crate::credential::totp::Step;
-use crate::crypto::vault::Fingerprint;
-use crate::crypto::vault::RecoveryHash;
-use crate::crypto::vault::WrappedKey;
+use crate::credential::totp::{Parameters, Step};
+use crate::crypto::vault::{Fingerprint, RecoveryHash, WrappedKey};
 use crate::system::admission::Class;
 use crate::system::clock::Timestamp;
 use crate::system::trusted_file::FileError;
-use crate::verify::account::KeptOneTimeCode;
-use crate::verify::account::KeptRecoveryCode;
-use crate::verify::throttle::Failure;
-use crate::verify::throttle::Stage;
-use crate::verify::throttle::Wrong;
+use crate::verify::account::{KeptOneTimeCode, KeptRecoveryCode};
+use crate::verify::throttle::{Failure, Stage, Wrong};
 use crate::verify::throttle_scope::Place;
 use std::fmt;
 use std::path::PathBuf;
@@ -425,7 +418,7 @@ impl fmt::Display for StoreError {
             StoreError::Held(holder) => {
                 write!(f, "the store stayed busy for 5 seconds: held by {holder}")?;
                 match holder.is_stopped {
-                    true => write!(f, "; let it go on (kill -CONT {}) or end it", holder.pid),
+                    true => write!(f, "; continue it (kill -CONT {}) or end it", holder.pid),
                     false => Ok(()),
                 }
             }
@@ -434,10 +427,10 @@ impl fmt::Display for StoreError {
             }
             StoreError::Full => f.write_str("the store cannot be written: the disk is full; make room"),
             StoreError::Limited => f.write_str(
-                "the process runs under a limit on the size of files (RLIMIT_FSIZE, ulimit -f); lift it for this service",
+                "the process runs under a limit on the size of files (RLIMIT_FSIZE, ulimit -f); remove it for this service",
             ),
             StoreError::Moved => f.write_str(
-                "the store was moved away or replaced while it was open; what stands there now is opened next",
+                "the store was moved or replaced while it was open; the new file is opened next",
             ),
             StoreError::ReadOnly => f.write_str(
                 "the store cannot be written: make its folder, its files and the file system writable for this user",
@@ -452,17 +445,17 @@ impl fmt::Display for StoreError {
             }
             StoreError::Unreleased { found, commit } => write!(
                 f,
-                "the store has the shape of commit {commit}, which calls itself version {found} and was never released: \
-                 it cannot be upgraded; go on with a build of that commit, or move the store away, run postern init and \
+                "the store has the schema of commit {commit}, which calls itself version {found} and was never released: \
+                 it cannot be upgraded; use a build of that commit, or move the store away, run postern init and \
                  enroll everyone again"
             ),
             StoreError::Shape(what) => write!(
                 f,
-                "the store is not of this program's shape: {what}; an earlier build or another hand made it: \
+                "the schema of the store is not this program's: {what}; an unreleased build or another program made it: \
                  install the Postern that made it, or restore the store from its backup"
             ),
             StoreError::TooLong => f.write_str(
-                "the store's engine was stopped at its time limit; it holds more than belongs there, or the disk is too slow",
+                "a statement exceeded the time limit of the store; the store contains unexpected data, or the disk is too slow",
             ),
             StoreError::Damaged(what) => {
                 write!(f, "the store is damaged ({what}); restore it from its backup")

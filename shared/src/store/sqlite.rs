@@ -30,8 +30,7 @@ mod write_queue;
 use super::{Intent, Store, StoreError, Transaction, Upgraded, location};
 use crate::crypto::vault::WrappedKey;
 use crate::system::admission::Class;
-use crate::system::trusted_file;
-use crate::system::trusted_file::{FileError, Folder};
+use crate::system::trusted_file::{self, FileError, Folder};
 use handle::Handle;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
@@ -130,7 +129,7 @@ impl Sqlite {
         let found = version_of(connection)?;
         if application != APPLICATION {
             return Err(StoreError::Damaged(
-                "it is no store of Postern's".to_owned(),
+                "it is not a store of Postern".to_owned(),
             ));
         }
         if found != VERSION {

@@ -113,7 +113,7 @@ pub struct ClockError;
 
 impl fmt::Display for ClockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the system clock stands before 1970; set it, then try again")
+        f.write_str("the system clock is before 1970; set it, then try again")
     }
 }
 

@@ -67,11 +67,11 @@ impl fmt::Display for Unseen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Unseen::OtherNamespace => {
-                "the process of the PAM host runs beyond posternd's PID namespace and cannot be told from others; install \
+                "the process of the PAM host runs outside posternd's PID namespace and cannot be distinguished from others; install \
                  this version's pam_totp.so there and restart the service, or start it in posternd's PID namespace"
             }
             Unseen::Hidden => {
-                "/proc hides the process of the PAM host from posternd, so that it cannot be told from others; mount /proc \
+                "/proc hides the process of the PAM host from posternd, so that it cannot be distinguished from others; mount /proc \
                  with gid=postern or without hidepid=, or install this version's pam_totp.so and restart the service"
             }
         })

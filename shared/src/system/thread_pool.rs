@@ -4,11 +4,10 @@
 //! MUST NOT make a job wait for another one: where no thread waits, a new one is made.
 
 use std::collections::VecDeque;
-use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 /// How long a thread waits for a job before it ends.
 const PATIENCE: Duration = Duration::from_secs(30);

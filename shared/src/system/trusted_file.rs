@@ -159,7 +159,7 @@ mod tests {
         assert!(refusal(&link, Privacy::Public).contains("is a symbolic link"));
         let inner = folder.path().join("inner");
         fs::create_dir(&inner).unwrap();
-        assert!(refusal(&inner, Privacy::Public).contains("is not a plain file"));
+        assert!(refusal(&inner, Privacy::Public).contains("is not a regular file"));
         fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         fs::write(&path, "12345678901").unwrap();
         assert!(refusal(&path, Privacy::Secret).contains("is larger than 10 bytes"));

@@ -1,8 +1,7 @@
 //! An account as the decision sees it: its live authenticators, its recovery codes, and how its guesses stand.
 
 use super::throttle::Row;
-use crate::account::second_factor::Enrolled;
-use crate::account::second_factor::Mail;
+use crate::account::second_factor::{Enrolled, Mail};
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::Secret;
 use crate::credential::totp::{Parameters, Step};

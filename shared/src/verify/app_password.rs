@@ -1,8 +1,7 @@
 //! What an app password opens where a code is asked: the one service of its scope, in place of both factors.
 
 use crate::account::email::EmailAddress;
-use crate::account::name::Group;
-use crate::account::name::UserName;
+use crate::account::name::{Group, UserName};
 use crate::credential::scope::Scope;
 use crate::system::clock::Timestamp;
 use std::fmt;

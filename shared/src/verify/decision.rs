@@ -5,28 +5,16 @@
 //! MUST NOT compare digits while their bucket is delayed or locked, or before the first factor while the address waits.
 //! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
 
-use super::account::Account;
-use super::account::Authenticator;
-use super::account::KeptOneTimeCode;
-use super::account::KeptRecoveryCode;
+use super::account::{Account, Authenticator, KeptOneTimeCode, KeptRecoveryCode};
 use super::matching::Match;
-use super::throttle;
-use super::throttle::Stage;
-use super::throttle::Standing;
-use crate::account::second_factor::Enrolled;
-use crate::account::second_factor::Mail;
-use crate::config::Throttle;
-use crate::config::Totp;
+use super::throttle::{self, Stage, Standing};
+use crate::account::second_factor::{Enrolled, Mail};
+use crate::config::{Throttle, Totp};
 use crate::credential::input::Answer;
-use crate::credential::totp::Moving;
-use crate::credential::totp::Step;
-use crate::crypto::vault::Fingerprint;
-use crate::crypto::vault::MailedHash;
-use crate::crypto::vault::OneTimeHash;
-use crate::crypto::vault::RecoveryHash;
+use crate::credential::totp::{Moving, Step};
+use crate::crypto::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
 use crate::system::clock::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 /// The cause, as logs name it.
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

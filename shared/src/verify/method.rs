@@ -1,8 +1,7 @@
 //! Authentication methods: by what a person signed in.
 
 use super::decision::Spent;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// By what someone got in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

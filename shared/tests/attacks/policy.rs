@@ -43,7 +43,7 @@ fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so()
     let doubts = home.door.take_doubts();
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(
-        doubts[0].starts_with("the group \"staf\" that policy.required names: no source knows it"),
+        doubts[0].starts_with("the group \"staf\" in policy.required: no source knows it"),
         "{doubts:?}"
     );
     assert!(home.door.take_doubts().is_empty());
@@ -57,10 +57,10 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
     let (mut home, _) =
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
     assert_eq!(need(&mut home, "alice"), Need::Code);
-    assert!(home.door.take_doubts()[0].contains("\"robts\" that policy.exempt-1 names"));
+    assert!(home.door.take_doubts()[0].contains("\"robts\" in policy.exempt-1"));
     let administers = home.door.administers(&name("alice")).unwrap();
     assert_eq!(administers, shared::engine::Administers::No);
-    assert!(home.door.take_doubts()[0].contains("\"sudoo\" that policy.administrators names"));
+    assert!(home.door.take_doubts()[0].contains("\"sudoo\" in policy.administrators"));
 }
 
 /// Postern keeps groups of its own, which no name service knows.

@@ -13,8 +13,7 @@ use shared::account::second_factor::Enrolled;
 use shared::credential::completed_methods::Earlier;
 use shared::credential::input::Reading;
 use shared::credential::otpauth_uri;
-use shared::credential::totp;
-use shared::credential::totp::{Parameters, Step};
+use shared::credential::totp::{self, Parameters, Step};
 use shared::engine::enrollment::pending::Pending;
 use shared::engine::{Actor, AdministrationError, Asked, Caller, MailRefusal, Posted, Visitor};
 use shared::policy::requirement::{Need, Waiver};
@@ -22,8 +21,7 @@ use shared::protocol::command_request::{
     Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed,
 };
 use shared::system::clock::Timestamp;
-use shared::system::process::TransactionId;
-use shared::system::process::{HostProcess, ProcessId, Unseen};
+use shared::system::process::{HostProcess, ProcessId, TransactionId, Unseen};
 use shared::verify::method::Means;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Stage;
@@ -256,7 +254,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     };
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
     assert_eq!(known, unknown);
-    assert!(known[0].contains("the account bob alone"), "{known:?}");
+    assert!(known[0].contains("only about the account bob"), "{known:?}");
     assert_eq!(bob.need(&mut home, "bob"), Need::Nothing);
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }

@@ -5,8 +5,7 @@ use shared::credential::input::Answer;
 use shared::engine::{
     AdministrationError, AfterPassword, Browser, Caller, Door, DoorError, Outcome, Visitor,
 };
-use shared::protocol::command_request;
-use shared::protocol::command_request::{Change, Errand, Kind, Setup, Task};
+use shared::protocol::command_request::{self, Change, Errand, Kind, Setup, Task};
 use shared::verify::decision::Verdict;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Stage;

@@ -7,10 +7,10 @@ use crate::home::{
 use shared::config::Config;
 use shared::credential::input::Answer;
 use shared::credential::otpauth_uri;
-use shared::engine::EnrollmentToken;
-use shared::engine::{AdministrationError, AfterCode, AfterPassword, Browser, Door, Trust};
-use shared::protocol::command_request;
-use shared::protocol::command_request::{Change, Finish, Task};
+use shared::engine::{
+    AdministrationError, AfterCode, AfterPassword, Browser, Door, EnrollmentToken, Trust,
+};
+use shared::protocol::command_request::{self, Change, Finish, Task};
 use shared::token::LoginToken;
 use shared::token::session::Session;
 use shared::verify::decision::Refusal;

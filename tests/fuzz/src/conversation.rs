@@ -2,10 +2,11 @@
 //! log, and has told the module nothing but instructions that it reads. The fuzz target calls this, and so does
 //! posternd/tests/hostile_module.rs, which needs no nightly.
 
-use posternd::conversation::{self, Reach, User};
-use posternd::engines::{Engines, Worker};
-use posternd::origin::Origin;
-use posternd::remote_host::RemoteHost;
+use posternd::pam::conversation;
+use posternd::pam::conversation::{Reach, User};
+use posternd::pam::remote_host::RemoteHost;
+use posternd::workers::engines::{Engines, Worker};
+use posternd::workers::origin::Origin;
 use shared::config::{StoreUrl, file};
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;

@@ -505,7 +505,7 @@ fn proxy_secrets_and_cookie_domains_are_refused_by_check_edit_and_the_gate_alike
         assert!(checked.err.contains(&words), "check: {words}: {checked:?}");
         web.gate.signal(Signal::SIGHUP);
         web.gate.says(&format!(
-            "not reloaded, goes on as before: /etc/postern/{words}"
+            "not reloaded, the previous configuration stays in force: /etc/postern/{words}"
         ));
         host.write_configuration(&good);
     }

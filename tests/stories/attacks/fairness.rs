@@ -3,13 +3,12 @@
 use crate::web_crowds::descriptors;
 use crate::without_root::PAM_PEER;
 use serde_json::json;
-use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 use testhost::{
     AUTH, Disk, Front, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Place,
     Postern, Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, patiently, reconfigure, tcp_reply,

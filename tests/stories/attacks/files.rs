@@ -285,7 +285,8 @@ fn an_edit_overwrites_nothing_that_another_hand_wrote() {
     let edit = |script: &str| Postern::call("edit").variable("EDITOR", script);
     let said = edit(&format!("echo '# theirs' >{CONFIG}; echo '[pam]' >>")).refuses();
     assert!(
-        said.err.contains("somebody else has changed it meanwhile"),
+        said.err
+            .contains("was changed by someone else in the meantime"),
         "{}",
         said.err
     );

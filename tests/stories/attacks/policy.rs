@@ -110,7 +110,7 @@ fn a_required_group_whose_source_does_not_answer_requires_everyone() {
         .journal
         .says("warning cause=group-unresolved address=127.0.0.1 service=sshd user=\"alice\": ");
     assert!(
-        line.contains("\"directory-staff\" that policy.required names"),
+        line.contains("\"directory-staff\" in policy.required"),
         "{line}"
     );
     host.journal

@@ -53,7 +53,7 @@ pub(crate) fn ask(question: &[u8], config: &Path, within: Duration) -> io::Resul
         Said::read(word).is_some()
     })?;
     Said::read(&word)
-        .ok_or_else(|| io::Error::other("the process that asked PAM ended without a word"))
+        .ok_or_else(|| io::Error::other("the process that asked PAM ended without a reply"))
 }
 
 /// Reads until the end, a most, or until it is enough.

@@ -1,8 +1,7 @@
 //! The process of one question: reads it from its standard input, has PAM judge it, and says one word.
 
-use crate::judgement;
-use crate::log;
 use crate::service::{self, Configured};
+use crate::{judgement, log};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;

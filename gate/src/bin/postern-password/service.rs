@@ -3,8 +3,7 @@
 
 use shared::config::file::{self, ConfigError, Fallback};
 use shared::config::gate::PamServiceFile;
-use shared::system::trusted_file;
-use shared::system::trusted_file::{FileError, Follow, Privacy};
+use shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -193,7 +192,7 @@ impl fmt::Display for ServiceError {
                 let (service, path) = (service.as_str(), path.display());
                 write!(
                     f,
-                    "{path}:{line}: holds {FORBIDDEN}, by which /etc/pam.d/{service} would ask for a code that nobody can give there; name other modules in {service} than those of this file"
+                    "{path}:{line}: holds {FORBIDDEN}, so /etc/pam.d/{service} would ask for a code that cannot be entered there; use other modules in {service} than those of this file"
                 )
             }
             ServiceError::TooMany(service) => {

@@ -152,7 +152,7 @@ mod tests {
             let problem = found.problem.unwrap().to_string();
             assert!(problem.contains("postern.toml:"), "{problem}");
             assert!(
-                problem.ends_with("until then the last one that was read stays in force"),
+                problem.ends_with("until then the last configuration that was read stays in force"),
                 "{problem}"
             );
         }

@@ -124,7 +124,7 @@ impl TryFrom<String> for IdentityHeader {
         match (1..=64).contains(&name.len()) && name.chars().all(plain) && is_free {
             true => Ok(IdentityHeader(name)),
             false => Err(
-                "must be a header such as Remote-User, and none that proxies or browsers use otherwise",
+                "must be a header such as Remote-User that proxies and browsers do not use otherwise",
             ),
         }
     }

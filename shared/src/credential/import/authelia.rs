@@ -41,7 +41,7 @@ fn csv(text: &str, import: &mut Import) -> Result<(), ImportError> {
         let [issuer, username, algorithm, digits, period, secret] = fields[..] else {
             return Err(ImportError::Line(
                 line,
-                "six fields must stand here; a comma in a name cannot be told apart",
+                "this line must have six fields; a name with a comma is not supported",
             ));
         };
         let given = Given {
@@ -65,8 +65,7 @@ fn take(line: usize, pairs: &[yaml::Pair], import: &mut Import) -> Result<(), Im
         value.map(|text| text.as_str())
     };
     let needed = |key: &str| {
-        let missing =
-            "issuer, username, algorithm, digits, period and secret must stand in each map";
+        let missing = "each map must have issuer, username, algorithm, digits, period and secret";
         value(key).ok_or(ImportError::Line(line, missing))
     };
     let given = Given {
@@ -273,11 +272,11 @@ mod tests {
             ),
             (
                 YAML.replace("      period: 30\n", ""),
-                "line 4: issuer, username",
+                "line 4: each map must have issuer, username",
             ),
             (
                 YAML.replace("secret: R0V", "secret: *0V"),
-                "line 11: a value that is not read",
+                "line 11: an unsupported value",
             ),
             (
                 YAML.replace("secret: R0V", "secret: R-V"),
@@ -290,11 +289,11 @@ mod tests {
             (YAML.replace("+01:00", ""), "line 4: last_used_at"),
             (
                 YAML.replace("totp_configurations", "webauthn_credentials"),
-                "line 3: it is no export",
+                "line 3: it is not an export",
             ),
             (
                 CSV.replace("Authelia,john", "Authelia, Inc.,john"),
-                "line 2: six fields",
+                "line 2: this line must have six fields",
             ),
             (CSV.replace(",6,30,", ",6,x,"), "line 2: digits and period"),
             (

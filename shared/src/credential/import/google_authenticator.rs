@@ -121,7 +121,7 @@ impl Options {
             "TIME_SKEW" | "RESETTING_TIME_SKEW" => import.without(
                 line,
                 account.as_str(),
-                "the clock skew it learnt: Postern learns none; set the clock of the person's device",
+                "the clock skew it learnt: Postern does not learn one; set the clock of the person's device",
             ),
             _ => import.without(line, account.as_str(), "an option that Postern does not know"),
         }

@@ -37,7 +37,7 @@ pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
         ))?;
         let message = decoded(data).ok_or(ImportError::Line(
             line,
-            "its data is broken; copy it once more",
+            "its data is damaged; copy it again",
         ))?;
         parts.push(take(line, &message, import)?);
     }
@@ -233,7 +233,8 @@ fn whole(mut parts: Vec<Part>) -> Result<(), ImportError> {
     }
     for batch in parts.chunk_by(|one, next| one.batch == next.batch) {
         if batch.len() as u64 != batch[0].size {
-            let why = "the export has more parts than stand here: add what its other QR codes hold";
+            let why =
+                "the export has more parts than this file: add the contents of its other QR codes";
             return Err(ImportError::Line(batch[0].line, why));
         }
     }
@@ -250,7 +251,7 @@ fn once<T>(line: usize, place: &mut Option<T>, value: T) -> Result<(), ImportErr
 fn broken(line: usize) -> ImportError {
     ImportError::Line(
         line,
-        "it is no export of Google Authenticator, or a broken one",
+        "it is not an export of Google Authenticator, or it is damaged",
     )
 }
 

@@ -6,8 +6,7 @@
 
 use super::{Entry, Import, ImportError, MovingFactor, lines, stamp};
 use crate::credential::secret::Secret;
-use crate::credential::totp;
-use crate::credential::totp::{Algorithm, Moving, Parameters, Step};
+use crate::credential::totp::{self, Algorithm, Moving, Parameters, Step};
 use crate::system::clock::Timestamp;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;
@@ -41,7 +40,7 @@ pub(super) fn read(text: &str, now: Timestamp, import: &mut Import) -> Result<()
                     import.leave_out(
                         line,
                         fields.get(1).copied(),
-                        "a type that pam_oath does not know either",
+                        "an unknown type, also to pam_oath",
                     )?;
                 }
             },
@@ -91,7 +90,7 @@ fn take(
         [account, pin, secret, rest @ ..] if rest.len() <= 3 => (*account, *pin, *secret, rest),
         _ => {
             return Err(broken(
-                "type, account, PIN and secret must stand here, and three fields more at most",
+                "this line must have type, account, PIN and secret, and at most three more fields",
             ));
         }
     };
@@ -101,7 +100,7 @@ fn take(
         .first()
         .map(|text| text.parse())
         .transpose()
-        .map_err(|_| broken("the moving factor is no number"))?;
+        .map_err(|_| broken("the moving factor is not a number"))?;
     let last = rest.get(1).copied();
     if last.is_some_and(|code| {
         !(6..=8).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit())
@@ -120,7 +119,7 @@ fn take(
         import.without(
             line,
             account,
-            "its PIN: the first factor is for another module to ask",
+            "its PIN: another PAM module asks for the first factor",
         );
     }
     let secret = Secret::from_bytes(secret);
@@ -294,11 +293,11 @@ mod tests {
         for (text, said) in [
             (
                 "HOTP alice -".to_owned(),
-                "line 1: type, account, PIN and secret",
+                "line 1: this line must have type, account, PIN and secret",
             ),
             (
                 format!("HOTP a - {HEX} 1 123456 2026-11-21T17:34:54L x"),
-                "line 1: type, account",
+                "line 1: this line must have type, account",
             ),
             ("<xml>".to_owned(), "line 1: a line begins with its type"),
             (

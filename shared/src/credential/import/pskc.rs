@@ -29,22 +29,22 @@ pub(super) fn read(text: &str, key: Key, import: &mut Import) -> Result<(), Impo
     };
     let document = Document::parse_with_options(text, options).map_err(|error| match error {
         Error::DtdDetected => {
-            ImportError::File("it has a document type, which is not taken; remove it")
+            ImportError::File("it has a document type, which is refused; remove it")
         }
         Error::NodesLimitReached => ImportError::File("it has more than a million XML nodes"),
-        _ => ImportError::Line(error.pos().row as usize, "the XML is broken"),
+        _ => ImportError::Line(error.pos().row as usize, "the XML is malformed"),
     })?;
     let container = document.root_element();
     if !is(container, "KeyContainer") || container.attribute("Version") != Some("1.0") {
         return Err(ImportError::File(
-            "it is no KeyContainer of RFC 6030, version 1.0",
+            "it is not a KeyContainer of RFC 6030, version 1.0",
         ));
     }
     if let Some(signature) = document
         .descendants()
         .find(|node| node.tag_name().name() == "Signature")
     {
-        let why = "it is signed, and Postern checks no XML signature: check it with pskctool --verify, then \
+        let why = "it is signed, and Postern does not verify XML signatures: verify it with pskctool --verify, then \
                    remove the Signature element";
         return Err(refusal(signature, why));
     }
@@ -91,7 +91,7 @@ fn authenticator(
         return import.leave_out(
             line,
             None,
-            "it does not say whose it is; add a UserId to the Key element",
+            "it names no user; add a UserId to the Key element",
         );
     };
     let Some(account) = account(owner).map(str::to_owned) else {
@@ -142,7 +142,7 @@ fn authenticator(
         import.without(
             line,
             &account,
-            "the clock drift it learnt: Postern learns none",
+            "the clock drift it learnt: Postern does not learn one",
         );
     }
     import.add(Entry {
@@ -206,7 +206,7 @@ fn hindrance(key: Node) -> Result<Option<&'static str>, ImportError> {
         let known = |node: Node| is(node, "KeyUsage") && node.text().map(str::trim) == Some("OTP");
         if !policy.children().filter(Node::is_element).all(known) {
             return Ok(Some(
-                "its Policy (dates, PIN, number of uses) is not one that Postern keeps",
+                "its Policy (dates, PIN, number of uses) is not supported",
             ));
         }
     }
@@ -275,7 +275,7 @@ fn plain_number(data: Node, name: &str) -> Result<Option<u64>, ImportError> {
     let number = text_of(node, "PlainValue")?.and_then(|text| text.parse().ok());
     number
         .map(Some)
-        .ok_or_else(|| refusal(node, "a PlainValue with a number must stand here"))
+        .ok_or_else(|| refusal(node, "this needs a PlainValue with a number"))
 }
 
 fn is(node: Node, name: &str) -> bool {

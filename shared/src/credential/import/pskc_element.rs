@@ -68,6 +68,6 @@ pub(super) fn plain_text<'a>(node: Node<'a, 'a>) -> Result<&'a str, ImportError>
     match (children.next(), children.next()) {
         (None, _) => Ok(""),
         (Some(text), None) if text.is_text() => Ok(text.text().unwrap_or("")),
-        _ => Err(refusal(node, "nothing but text may stand in this element")),
+        _ => Err(refusal(node, "this element may contain only text")),
     }
 }

@@ -26,11 +26,11 @@ pub enum Key<'a> {
 /// The most rounds of PBKDF2: some seconds.
 const MOST_ROUNDS: u32 = 10_000_000;
 const BLOCK: usize = 16;
-const NO_SALT: &str = "it has no salt that is specified";
+const NO_SALT: &str = "it has no specified salt";
 
 const AES128: &str = "http://www.w3.org/2001/04/xmlenc#aes128-cbc";
 const AES256: &str = "http://www.w3.org/2001/04/xmlenc#aes256-cbc";
-const WRONG: &str = "this does not open: a wrong key, or the file was changed";
+const WRONG: &str = "this cannot be decrypted: the key is wrong, or the file was changed";
 
 /// Opens the values of one container, or holds that there is nothing to open.
 pub(super) enum Opener {
@@ -54,11 +54,14 @@ impl Opener {
             (Key::Shared(key), None) => Zeroizing::new(key.to_vec()),
             (Key::Password(password), Some(derived)) => derive(derived, password)?,
             (Key::Shared(_), Some(derived)) => {
-                return Err(refusal(derived, "its key comes from a password; give that"));
+                return Err(refusal(
+                    derived,
+                    "its key is derived from a password; give that password",
+                ));
             }
             (Key::Password(_), None) => {
                 return Err(ImportError::File(
-                    "its key comes from no password; give the pre-shared key itself",
+                    "its key is not derived from a password; give the pre-shared key",
                 ));
             }
         };
@@ -83,7 +86,7 @@ impl Opener {
             Opener::Plain => Ok(()),
             Opener::Keyed { .. } => Err(refusal(
                 value,
-                "a key was given, but this is not encrypted; who put it there?",
+                "a key was given, but this is not encrypted; check where it comes from",
             )),
         }
     }
@@ -153,7 +156,7 @@ fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportEr
         .attribute("Algorithm")
         .is_none_or(|algorithm| !algorithm.ends_with("#pbkdf2"))
     {
-        return Err(broken("only PBKDF2 is known to derive a key"));
+        return Err(broken("only PBKDF2 is supported to derive a key"));
     }
     let parameters = needed(method, "PBKDF2-params", "it has no PBKDF2-params")?;
     let salt = base64(needed(

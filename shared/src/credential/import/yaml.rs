@@ -40,7 +40,7 @@ pub(super) fn read(text: &str, title: &str) -> Result<Vec<Record>, ImportError> 
                 _ => {
                     return Err(ImportError::Line(
                         line,
-                        "it is no export of Authelia's TOTP configurations",
+                        "it is not an export of Authelia's TOTP configurations",
                     ));
                 }
             }
@@ -65,8 +65,7 @@ pub(super) fn read(text: &str, title: &str) -> Result<Vec<Record>, ImportError> 
     Ok(records)
 }
 
-const UNKNOWN: &str =
-    "YAML as Authelia does not write it: a list of maps, indented by blanks, is read";
+const UNKNOWN: &str = "unexpected YAML: only a list of maps, indented with blanks, is supported";
 
 fn add(pairs: &mut Vec<Pair>, pair: Pair) -> Result<(), ImportError> {
     if let Some(earlier) = pairs.iter().find(|earlier| earlier.key == pair.key) {
@@ -103,7 +102,7 @@ fn read_pair(line: usize, text: &str) -> Result<Pair, ImportError> {
     })
 }
 
-const SCALAR: &str = "a value that is not read: write it plainly, or in single quotes";
+const SCALAR: &str = "an unsupported value: write it without quotes, or in single quotes";
 
 /// A plain, single-quoted or simple double-quoted scalar; the inner `None` is null.
 #[allow(

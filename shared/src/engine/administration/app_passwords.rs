@@ -103,7 +103,7 @@ impl Door {
         Ok(tx.app_passwords(of)?)
     }
 
-    /// Gives an app password another name.
+    /// Renames an app password.
     pub fn rename_app_password<'a>(
         &mut self,
         account: &UserName,

@@ -14,9 +14,8 @@ use crate::engine::enrollment::authenticators::footing;
 use crate::engine::enrollment::pending::{Confirmation, Footing, Pending};
 use crate::engine::enrollment::token::{Confirmed, Draft, DraftError, NewCodes};
 use crate::engine::enrollment::web::shown;
-use crate::engine::messages;
 use crate::engine::principal::Actor;
-use crate::engine::{AppPasswordsAfter, COMMAND, Door, DoorError, Shown, Visitor};
+use crate::engine::{AppPasswordsAfter, COMMAND, Door, DoorError, Shown, Visitor, messages};
 use crate::protocol::command_request::{
     Answer, Change, Errand, Finish, Kind, Look, Reply, Setup, Task, Typed,
 };

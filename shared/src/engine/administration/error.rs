@@ -5,8 +5,7 @@ use crate::credential::scope::ScopeName;
 use crate::credential::secret::SecretError;
 use crate::credential::totp::ParametersError;
 use crate::crypto::password::PasswordError;
-use crate::engine::messages;
-use crate::engine::{DoorError, NotMailed};
+use crate::engine::{DoorError, NotMailed, messages};
 use crate::policy::groups::GroupsError;
 use crate::store::StoreError;
 use crate::verify::decision::Refusal;
@@ -125,25 +124,25 @@ impl fmt::Display for AdministrationError {
                 "that is {name}'s only authenticator; add another first, or turn the second factor off with postern disable {name}"
             ),
             AdministrationError::TooMany(name, most) => {
-                write!(f, "{name} has {most} authenticators, and may not have more; remove one first")
+                write!(f, "{name} has {most} authenticators, which is the maximum; remove one first")
             }
             AdministrationError::TooManyGroups(name, most) => write!(
                 f,
                 "the names of {name}'s groups may have {most} bytes together; remove some, or give them shorter names"
             ),
             AdministrationError::CodeUsed => f.write_str(
-                "this secret was here before, and that code opened a door then; begin anew with the next code",
+                "this secret was in use here before, and this code was already accepted then; start again with the next code",
             ),
             AdministrationError::NotOwn(own) => {
                 write!(f, "only root may do this for another account than your own, {own}")
             }
             AdministrationError::NotTrusted(own) => write!(
                 f,
-                "a process of the user {own} may ask about the account {own} alone; for a service that asks about others, see pam.socket_users in postern.toml(5)"
+                "a process of user {own} may ask only about the account {own}; for a service that asks about others, see pam.socket_users in postern.toml(5)"
             ),
             AdministrationError::NotBelieved(own) => write!(
                 f,
-                "a process of the user {own} is not believed that a password was changed; for a service that changes them, see pam.socket_users in postern.toml(5)"
+                "a process of user {own} may not report a changed password; for a service that changes passwords, see pam.socket_users in postern.toml(5)"
             ),
             AdministrationError::OnlyRoot => f.write_str("only root may do this; try sudo"),
             AdministrationError::Code(refusal) => {
@@ -151,25 +150,25 @@ impl fmt::Display for AdministrationError {
             }
             AdministrationError::Uninvited(name) => write!(
                 f,
-                "a first second factor needs your password on this host, or a one-time code: ask the administrator, for whom postern one-time-code {name} prints one"
+                "to set up a first second factor, enter your password on this host or a one-time code; the administrator gets one with postern one-time-code {name}"
             ),
             AdministrationError::PasswordNotEnough(name) => write!(
                 f,
-                "a first second factor needs a one-time code here, by the policy: ask the administrator, for whom postern one-time-code {name} prints one"
+                "the policy requires a one-time code to set up a first second factor; the administrator gets one with postern one-time-code {name}"
             ),
             AdministrationError::HostPassword(refusal) => {
                 write!(f, "{}; nothing was changed", messages::password_refusal(*refusal))
             }
             AdministrationError::PasswordUnasked(name) => write!(
                 f,
-                "passwords of this host cannot be checked now; ask the administrator to start postern-password.socket, or for a one-time code, which postern one-time-code {name} prints"
+                "passwords of this host cannot be verified now; ask the administrator to start postern-password.socket, or for a one-time code (postern one-time-code {name})"
             ),
             AdministrationError::PasswordUnanswered(name) => write!(
                 f,
-                "your password could not be checked in time, and nothing was changed; try again later, or ask the administrator for a one-time code, which postern one-time-code {name} prints"
+                "your password could not be verified in time, and nothing was changed; try again later, or ask the administrator for a one-time code (postern one-time-code {name})"
             ),
             AdministrationError::Stale => f.write_str(
-                "that took too long, or the account has changed meanwhile; nothing was changed, begin anew",
+                "this took too long, or the account was changed in the meantime; nothing was changed, start again",
             ),
             AdministrationError::Parameters(error) => error.fmt(f),
             AdministrationError::Seed(error) => error.fmt(f),
@@ -179,7 +178,7 @@ impl fmt::Display for AdministrationError {
             ),
             AdministrationError::NothingToRevoke(what, name) => write!(f, "{name} has no such {what}"),
             AdministrationError::NoMail => f.write_str(
-                "mail is off; give [email] in postern.toml a smtp_url, a webhook_url or a command; the gate goes by it once it is reloaded",
+                "mail is not configured; set smtp_url, webhook_url or command in [email] of postern.toml, then reload the gate",
             ),
             AdministrationError::MailCooldown(wait) => {
                 write!(f, "a code was mailed just now; wait {} for the next", messages::duration(*wait))
@@ -192,7 +191,7 @@ impl fmt::Display for AdministrationError {
             ),
             AdministrationError::NoCodeToConfirm(name) => write!(
                 f,
-                "no code that was mailed confirms the address any more, after too many wrong ones or a newer mail; postern email set {name} ADDRESS mails another"
+                "the mailed code is no longer valid, after too many wrong codes or a newer mail; postern email set {name} ADDRESS mails another"
             ),
             AdministrationError::NotConfirmed(refusal) => f.write_str(&messages::refusal(*refusal)),
             AdministrationError::Password(error) => error.fmt(f),
@@ -264,7 +263,7 @@ impl fmt::Display for AppPasswordError {
             AppPasswordError::TooMany(account, most) => {
                 write!(
                     f,
-                    "{account} has {most} app passwords, and may not have more; revoke one first"
+                    "{account} has {most} app passwords, which is the maximum; revoke one first"
                 )
             }
             AppPasswordError::Undeclared(name) => write!(
@@ -272,10 +271,10 @@ impl fmt::Display for AppPasswordError {
                 "there is no scope {name}; declare it as [gate.scope.{name}] in postern.toml, or write pam:SERVICE or web:HOST/PATH"
             ),
             AppPasswordError::Gate => f.write_str(
-                "the gate's own pages are open to no app password; name the application's host",
+                "an app password is not valid for the gate's own pages; give the application's host",
             ),
             AppPasswordError::Past => {
-                f.write_str("it would have ended already; give a later --expires")
+                f.write_str("the expiry time has already passed; give a later --expires")
             }
         }
     }

@@ -4,7 +4,8 @@
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, Mail};
-use crate::config::{Config, value::Line};
+use crate::config::Config;
+use crate::config::value::Line;
 use crate::credential::input::Answer;
 use crate::credential::otpauth_uri;
 use crate::credential::recovery_code::RecoveryCode;
@@ -106,7 +107,7 @@ impl Pending {
         })
     }
 
-    /// A new secret for one authenticator more.
+    /// A new secret for an additional authenticator.
     pub fn further(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
         Ok(Pending {
             name: name.clone(),
@@ -232,7 +233,7 @@ impl Pending {
         )
     }
 
-    /// The recovery codes; none for one authenticator more.
+    /// The recovery codes; none for an additional authenticator.
     pub fn recovery_codes(&self) -> &[RecoveryCode] {
         &self.recovery_codes
     }

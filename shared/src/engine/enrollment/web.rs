@@ -13,9 +13,9 @@ use crate::engine::login::proof::{FirstFactorPassed, OpensSession, SecondFactorP
 use crate::engine::login::token_validity::{Alive, alive};
 use crate::engine::principal::Actor;
 use crate::engine::{
-    AdministrationError, Browser, Door, DoorError, Opened, SERVICE, SignInError, Visitor,
+    AdministrationError, Browser, Door, DoorError, EnrollmentToken, MayEnroll, Opened, SERVICE,
+    SignInError, Visitor,
 };
-use crate::engine::{EnrollmentToken, MayEnroll};
 use crate::policy::requirement::Enrolling;
 use crate::protocol::command_request::Typed;
 use crate::store::Intent;

@@ -15,11 +15,10 @@ use crate::account::record::{AccountId, AccountRecord};
 use crate::config::gate::FirstFactor;
 use crate::credential::input::Answer;
 use crate::crypto::password::{Hash, Password, PasswordError};
-use crate::engine::MayEnroll;
 use crate::engine::administration::account_name::new_name;
 use crate::engine::verify::evaluation::Visit;
 use crate::engine::verify::exemption;
-use crate::engine::{Door, Visitor, account_data};
+use crate::engine::{Door, MayEnroll, Visitor, account_data};
 use crate::policy::groups;
 use crate::policy::requirement::Enrolling;
 use crate::protocol::host_password::Said;
@@ -27,8 +26,7 @@ use crate::store::{FailureId, Intent};
 use crate::system::clock::Timestamp;
 use crate::token::{Parent, TokenId};
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::Stage;
-use crate::verify::throttle::Wrong;
+use crate::verify::throttle::{Stage, Wrong};
 
 /// A password that is charged, and to be judged.
 pub struct FirstFactorTried {

@@ -5,8 +5,7 @@ use crate::account::record::AccountRecord;
 use crate::config::Config;
 use crate::config::gate::FirstFactor;
 use crate::engine::{Door, PolicyError};
-use crate::policy::groups;
-use crate::policy::groups::{GroupsError, NamedGroups, PersonGroups};
+use crate::policy::groups::{self, GroupsError, NamedGroups, PersonGroups};
 use crate::policy::session_groups::{AskedGroups, KnownGroups};
 use crate::token::session::LONGEST_GROUPS;
 

@@ -20,9 +20,8 @@ use crate::engine::{Door, Visitor, account_data};
 use crate::protocol::host_password::Said;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::token::StepUpToken;
 use crate::token::session::Session;
-use crate::token::{Holder, StepUp, Token};
+use crate::token::{Holder, StepUp, StepUpToken, Token};
 use crate::verify::decision::{Refusal, Verdict};
 use crate::verify::throttle::Stage;
 

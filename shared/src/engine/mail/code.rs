@@ -14,8 +14,7 @@ use crate::engine::login::token_validity::alive;
 use crate::engine::verify::evaluation::Visit;
 use crate::engine::{Door, DoorError, Visitor, account_data};
 use crate::store::{ExpiredLetter, Fate, Intent, StoreError, Transaction, Waiting};
-use crate::system::clock;
-use crate::system::clock::Timestamp;
+use crate::system::clock::{self, Timestamp};
 use crate::token::{Login, LoginToken};
 use crate::verify::account::KeptMailedCode;
 use crate::verify::decision::Refusal;
@@ -461,7 +460,7 @@ impl fmt::Display for NotMailed {
             NotMailed::TooSlow => f.write_str(
                 "no mail was sent within the time limit of [email]; the log of posternd says more",
             ),
-            NotMailed::Replaced => f.write_str("the mail was withdrawn, or a newer one took its place; ask for another"),
+            NotMailed::Replaced => f.write_str("the mail was cancelled or replaced by a newer one; ask for another code"),
             NotMailed::Failed(why) => write!(f, "no mail was sent: {why}"),
             NotMailed::Door(error) => error.fmt(f),
         }

@@ -21,9 +21,7 @@ use crate::verify::decision::{
 };
 use crate::verify::method::Means;
 use crate::verify::origin::Origin;
-use crate::verify::throttle;
-use crate::verify::throttle::Wrong;
-use crate::verify::throttle::{Failure, Row, Stage, Standing};
+use crate::verify::throttle::{self, Failure, Row, Stage, Standing, Wrong};
 use crate::verify::throttle_scope::Place;
 
 /// Keys of an account that have a bucket each. Those with wrong codes count; all further keys share one.

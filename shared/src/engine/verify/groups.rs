@@ -123,7 +123,7 @@ impl Door {
         for (group, why) in groups.doubts() {
             let keys = self.config.keys_that_name(group).join(", ");
             let doubt = format!(
-                "the group {group:?} that {keys} names: {why}; until one does, whoever could be in it is held to the stricter reading; see getent group"
+                "the group {group:?} in {keys}: {why}; until this is corrected, the stricter policy applies to everyone who could be a member; see getent group"
             );
             if self.doubts.len() < MOST_DOUBTS && !self.doubts.contains(&doubt) {
                 self.doubts.push(doubt);

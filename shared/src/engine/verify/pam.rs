@@ -15,10 +15,9 @@ use crate::credential::completed_methods::Earlier;
 use crate::credential::input::{Answer as Typing, LENGTHS, Reading, ending};
 use crate::engine::administration::command::Caller;
 use crate::engine::mail::code::Posted;
-use crate::engine::messages;
 use crate::engine::{
     Actor, AdministrationError, Asked, Door, DoorError, Membership, PolicyError, Visitor,
-    account_data,
+    account_data, messages,
 };
 use crate::policy::groups;
 use crate::policy::requirement::{Need, Subject};

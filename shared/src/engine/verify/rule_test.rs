@@ -4,8 +4,7 @@ use crate::account::name::UserName;
 use crate::config::rule::Access;
 use crate::engine::{Door, PolicyError, SERVICE};
 use crate::policy::requirement::{Need, Subject};
-use crate::policy::rule;
-use crate::policy::rule::{Decision, Person, Request};
+use crate::policy::rule::{self, Decision, Person, Request};
 use crate::policy::session_groups::AskedGroups;
 
 /// What a request of someone's would meet after a sign-in.

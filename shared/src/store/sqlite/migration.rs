@@ -141,7 +141,7 @@ fn version(connection: &Connection) -> Result<i64> {
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != APPLICATION {
         return Err(StoreError::Damaged(
-            "it is no store of Postern's".to_owned(),
+            "it is not a store of Postern".to_owned(),
         ));
     }
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)

@@ -50,12 +50,9 @@ pub(super) fn compare(connection: &Connection, schema: &str) -> Result<(), Store
     let wrong = |what: String| Err(StoreError::Shape(what));
     for (name, object) in &found {
         match known.get(name) {
-            None => return wrong(format!("{} {name} is not one of its own", object.0)),
+            None => return wrong(format!("{} {name} is unexpected", object.0)),
             Some(known) if known != object => {
-                return wrong(format!(
-                    "{} {name} is another one than this program's",
-                    object.0
-                ));
+                return wrong(format!("{} {name} differs from this program's", object.0));
             }
             Some(_) => {}
         }
@@ -109,7 +106,7 @@ fn read(connection: &Connection) -> Result<BTreeMap<String, Object>, StoreError>
         let name = object.1.clone();
         if found.len() == MOST_OBJECTS || found.insert(name.clone(), object).is_some() {
             return Err(StoreError::Shape(format!(
-                "its schema holds {name} and too much more"
+                "its schema has {name} and too many others"
             )));
         }
     }

@@ -1,8 +1,7 @@
 //! Why a file cannot be read, written or trusted, with what to do about it.
 
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 /// Why a file cannot be read or may not be trusted, with what to do about it.
 #[derive(Debug)]
@@ -130,8 +129,11 @@ impl fmt::Display for FileError {
                 )
             }
             Problem::Io(error) => write!(f, "{path}: {error}"),
-            Problem::Link => write!(f, "{path}: is a symbolic link; put the file itself there"),
-            Problem::NotAFile => write!(f, "{path}: is not a plain file"),
+            Problem::Link => write!(
+                f,
+                "{path}: is a symbolic link; replace it with the file itself"
+            ),
+            Problem::NotAFile => write!(f, "{path}: is not a regular file"),
             Problem::Owner(uid) => write!(f, "{path}: belongs to uid {uid}; chown it to root"),
             Problem::Mode { is, allowed } => {
                 write!(
@@ -155,7 +157,7 @@ impl fmt::Display for FileError {
             Problem::Planted => {
                 write!(
                     f,
-                    "{path}: does not belong there; find out who put it there, then remove it"
+                    "{path}: unexpected file; find out who created it, then remove it"
                 )
             }
             Problem::Missing => write!(
@@ -165,10 +167,10 @@ impl fmt::Display for FileError {
             Problem::LeftOver => {
                 write!(
                     f,
-                    "{path}: was left by another store; put that one back, or move this away"
+                    "{path}: belongs to another store; restore that store, or move this file away"
                 )
             }
-            Problem::Changed => write!(f, "{path}: somebody else has changed it meanwhile"),
+            Problem::Changed => write!(f, "{path}: was changed by someone else in the meantime"),
             Problem::TooLarge(largest) => write!(f, "{path}: is larger than {largest} bytes"),
         }
     }

@@ -110,17 +110,25 @@ fn what_cannot_be_verified_is_refused() {
     for (text, key, said) in [
         (AES128, Key::None, "line 24: this is encrypted"),
         (AES128, house, "line 5: AES-128 needs a key of 16 bytes"),
-        (AES128, Key::Shared(&[0; 16]), "line 5: this does not open"),
+        (
+            AES128,
+            Key::Shared(&[0; 16]),
+            "line 5: this cannot be decrypted",
+        ),
         (
             AES128,
             Key::Password(b"x"),
-            "its key comes from no password",
+            "its key is not derived from a password",
         ),
-        (PASSWORD, shared, "line 4: its key comes from a password"),
+        (
+            PASSWORD,
+            shared,
+            "line 4: its key is derived from a password",
+        ),
         (
             PASSWORD,
             Key::Password(b"wrong"),
-            "line 17: this does not open",
+            "line 17: this cannot be decrypted",
         ),
         (PLAIN, shared, "it has no MACMethod"),
         (&without_mac, shared, "line 24: this has no ValueMAC"),
@@ -203,7 +211,7 @@ fn keys_that_are_not_understood_are_left_out() {
         (PLAIN.replacen(">30<", ">5<", 1), "the period"),
         (
             PLAIN.replacen("<pskc:UserId>alice</pskc:UserId>", "", 1),
-            "it does not say whose",
+            "it names no user",
         ),
         (
             PLAIN.replacen("MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=", "MTIz", 1),
@@ -277,28 +285,34 @@ fn broken_xml_and_documents_with_a_type_are_refused() {
         (PLAIN.replacen("</pskc:Data>", "", 1), "line 2"),
         (
             PLAIN.replacen("Version=\"1.0\">", "Version=\"2.0\">", 1),
-            "it is no KeyContainer",
+            "it is not a KeyContainer",
         ),
         (
             PLAIN.replace("keyprov:pskc\"", "keyprov:other\""),
-            "it is no KeyContainer",
+            "it is not a KeyContainer",
         ),
-        ("<a/>".to_owned(), "it is no KeyContainer"),
-        ("{}".to_owned(), "line 1: the XML is broken"),
+        ("<a/>".to_owned(), "it is not a KeyContainer"),
+        ("{}".to_owned(), "line 1: the XML is malformed"),
         (
             PLAIN.replacen("<pskc:UserId>alice</pskc:UserId>", twice, 1),
             "line 21: it holds the same element",
         ),
         (
             PLAIN.replacen(">alice<", ">al<!-- -->ice<", 1),
-            "line 21: nothing but text",
+            "line 21: this element may contain only text",
         ),
         (
             PLAIN.replacen("MTIz", "M*Iz", 1),
             "line 15: this is not Base64",
         ),
-        (PLAIN.replacen(">30<", ">x<", 1), "line 17: a PlainValue"),
-        (PLAIN.replacen(">7<", "><", 1), "line 58: a PlainValue"),
+        (
+            PLAIN.replacen(">30<", ">x<", 1),
+            "line 17: this needs a PlainValue",
+        ),
+        (
+            PLAIN.replacen(">7<", "><", 1),
+            "line 58: this needs a PlainValue",
+        ),
     ] {
         let message = refused(&text, Key::None);
         assert!(message.starts_with(said), "{message}, not {said}");

@@ -1,0 +1,246 @@
+//! What must hold of each text that a stranger sends to the gate, for the fuzz targets of tests/fuzz. Each function
+//! returns whether the text is accepted, and panics where a property does not hold.
+
+use crate::api;
+use crate::http::authorization::{Authorization, bearer};
+use crate::http::cookies::{MOST, Shown, scan};
+use crate::http::form::Form;
+use crate::proxy::contract::{self, Asked, Broken};
+use crate::web::language::Language;
+use hyper::HeaderMap;
+use hyper::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
+use shared::config::gate::Proxy;
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::{TokenKeys, Vault};
+use shared::network::address::Address;
+use shared::network::web_address::split_url;
+use shared::policy::session_groups::KnownGroups;
+use shared::system::clock::Timestamp;
+use shared::token::session::{Passed, PassedFirst, PassedSecond, Session, SessionId};
+use std::sync::LazyLock;
+
+/// Keys, and the cookies of two sessions.
+static SIGNED: LazyLock<(TokenKeys, [String; 2])> = LazyLock::new(|| {
+    let (masters, _) = MasterKeys::generate().expect("a key");
+    let wrapped = Vault::create(&masters).expect("data keys");
+    let keys = Vault::open(&masters, &wrapped)
+        .expect("a vault")
+        .token_keys();
+    let cookie = |name: &str, id: u8| {
+        let session = Session {
+            id: SessionId([id; 16]),
+            account: 1,
+            generation: 0,
+            revision: 0,
+            passed: Passed {
+                first: PassedFirst::Password,
+                second: PassedSecond::Code,
+            },
+            issued: Timestamp(1_700_000_000),
+            expires: Timestamp(1_700_003_600),
+            name: name.parse().expect("a name"),
+            scope: "example.com".to_owned(),
+            groups: Vec::new(),
+            host_groups: KnownGroups::default(),
+            email: None,
+        };
+        session.to_cookie(&keys)
+    };
+    let cookies = [cookie("alice", 1), cookie("bob", 2)];
+    (keys, cookies)
+});
+
+/// Reads a Cookie line, in which the bytes 1 and 2 stand for two valid session cookies.
+pub fn cookies(bytes: &[u8]) -> bool {
+    let (keys, signed) = &*SIGNED;
+    let mut line = Vec::new();
+    for byte in bytes {
+        match byte {
+            1 | 2 => line.extend_from_slice(signed[usize::from(byte - 1)].as_bytes()),
+            byte => line.push(*byte),
+        }
+    }
+    let mut is_signed_in = false;
+    for name in [
+        "__Secure-postern",
+        "__Host-postern",
+        "__Host-postern-browser",
+    ] {
+        let scanned = scan(&line, name);
+        for (position, value) in scanned.values.iter().enumerate() {
+            assert!(
+                (16..=4096).contains(&value.len()) && !scanned.values[..position].contains(value)
+            );
+            assert!(
+                value
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            );
+        }
+        let shown = Shown::read(&line, name, keys, MOST);
+        assert!(shown.signed.len() <= MOST);
+        assert!(
+            shown
+                .signed
+                .iter()
+                .all(|(value, _)| signed.iter().any(|ours| ours == value))
+        );
+        let is_one = matches!(shown.session(|_| true), Ok(Some(_)));
+        assert!(!is_one || shown.signed.len() == 1);
+        is_signed_in |= is_one;
+        goes_on(&line, name, keys);
+    }
+    is_signed_in
+}
+
+/// Insists that the application gets every foreign cookie and none of ours.
+fn goes_on(line: &[u8], name: &str, keys: &TokenKeys) {
+    let all = Shown::read(line, name, keys, usize::MAX);
+    let others = all.others();
+    if !line.windows(7).any(|part| part == b"postern") {
+        assert_eq!(&*others, line);
+    }
+    // what is left came in this order
+    let mut rest = line.iter();
+    assert!(others.iter().all(|byte| rest.any(|other| other == byte)));
+    let again = Shown::read(&others, name, keys, usize::MAX);
+    assert!(
+        again.signed.is_empty(),
+        "a valid session goes on to the application"
+    );
+    assert_eq!(again.others(), others);
+}
+
+/// Reads headers, one a line, as both proxies' contracts do.
+pub fn proxy_headers(bytes: &[u8]) -> bool {
+    let mut headers = HeaderMap::new();
+    for line in bytes.split(|byte| *byte == b'\n').take(64) {
+        let colon = line
+            .iter()
+            .position(|byte| *byte == b':')
+            .unwrap_or(line.len());
+        let value = line.get(colon + 1..).unwrap_or_default().trim_ascii();
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(&line[..colon]),
+            HeaderValue::from_bytes(value),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    let proxy_itself = Address::parse("10.0.0.1").expect("an address");
+    let is_trusted = |address: Address| address == proxy_itself;
+    let mut is_read = false;
+    for proxy in [Proxy::Nginx, Proxy::Traefik] {
+        let address = contract::address(proxy, &headers, is_trusted);
+        match contract::asked(proxy, &headers, is_trusted) {
+            Ok(asked) => {
+                assert_eq!(address, Ok(asked.address));
+                means_one_url(&asked);
+                is_read = true;
+            }
+            // the client is named, so that a log can say whose request it was
+            Err(Broken::Client(_, client)) => assert_eq!(address, Ok(client)),
+            Err(Broken::Proxy(name)) => assert!(name.starts_with("x-")),
+        }
+    }
+    is_read
+}
+
+fn means_one_url(asked: &Asked<'_>) {
+    assert!(!asked.method.is_empty() && asked.method.len() <= 32);
+    assert!(!asked.authority.contains(['/', '@', '?', '#', '\\', ' ']));
+    let (host, target) = split_url(&asked.url()).expect("it is a URL");
+    assert_eq!(host, asked.host());
+    let without_fragment = asked.target.split('#').next().unwrap_or_default();
+    assert_eq!(target, without_fragment);
+}
+
+/// Reads the value of an Authorization header.
+pub fn authorization(bytes: &[u8]) -> bool {
+    if let Some(token) = bearer(bytes) {
+        assert!(token.len() < bytes.len() && token.trim_ascii() == token);
+    }
+    let read = Authorization::read(bytes);
+    let Authorization::AppPassword(claim) = &read else {
+        return false;
+    };
+    assert!(read.is_ours());
+    let grouped = claim.password.grouped();
+    let value = match &claim.name {
+        None => format!("Bearer {}", *grouped),
+        Some(name) => {
+            let pair = format!("{name}:{}", *grouped);
+            format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes()))
+        }
+    };
+    let Authorization::AppPassword(again) = Authorization::read(value.as_bytes()) else {
+        panic!("what was written is read otherwise");
+    };
+    assert_eq!(
+        (&again.name, again.password.grouped()),
+        (&claim.name, grouped)
+    );
+    true
+}
+
+/// Reads a form, a query and the JSON body of a request.
+pub fn forms(bytes: &[u8]) -> bool {
+    let form = Form::read(bytes);
+    for (name, value) in form_urlencoded::parse(bytes).take(16) {
+        // the first of a name counts
+        let first = form_urlencoded::parse(bytes).find(|(other, _)| *other == name);
+        assert_eq!(
+            Some(form.field(&name)),
+            first.as_ref().map(|(_, value)| &**value),
+            "{value}"
+        );
+    }
+    assert!(form.field("\0").is_empty() || bytes.contains(&0) || bytes.contains(&b'%'));
+    api::is_body(bytes) || form_urlencoded::parse(bytes).next().is_some()
+}
+
+/// Reads the value of an Accept-Language header.
+pub fn accept_language(bytes: &[u8]) -> bool {
+    let Ok(value) = HeaderValue::from_bytes(bytes) else {
+        return false;
+    };
+    let language = Language::asked(&HeaderMap::from_iter([(ACCEPT_LANGUAGE, value)]));
+    assert!(!language.say("malformed").is_empty());
+    // another than the default was asked for
+    language.tag() != "en"
+}
+
+#[cfg(test)]
+#[allow(unreachable_pub)]
+#[path = "../../tests/fuzz/src/mutations.rs"]
+mod mutations;
+
+#[cfg(test)]
+mod tests {
+    use super::mutations::try_all;
+
+    #[test]
+    fn a_valid_session_never_goes_on_to_the_application() {
+        try_all("cookies", 6_000, super::cookies);
+    }
+
+    #[test]
+    fn a_check_means_one_url_or_is_refused() {
+        try_all("proxy_headers", 6_000, super::proxy_headers);
+    }
+
+    #[test]
+    fn an_app_password_is_read_one_way_or_not() {
+        try_all("authorization", 6_000, super::authorization);
+    }
+
+    #[test]
+    fn any_form_is_read() {
+        try_all("forms", 6_000, super::forms);
+    }
+
+    #[test]
+    fn whatever_language_is_asked_for_one_is_found() {
+        try_all("accept_language", 6_000, super::accept_language);
+    }
+}

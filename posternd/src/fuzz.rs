@@ -1,0 +1,52 @@
+//! What must hold of the options in a service file, for the fuzz targets of tests/fuzz.
+
+use crate::pam::options::Options;
+use shared::config::Pam;
+
+/// Reads the words after pam_totp.so, and returns whether all are options. Panics where a property does not hold.
+pub fn pam_options(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let words: Vec<String> = text
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let options = match Options::read(&words) {
+        Ok(options) => options,
+        Err(unknown) => {
+            let said = unknown.to_string();
+            assert!(
+                said.len() < 512 && !said.contains(char::is_control),
+                "{said}"
+            );
+            return false;
+        }
+    };
+    assert!(options.config_path().is_absolute());
+    let settings = options.settings(&Pam::default(), "sshd");
+    assert!((1..=10).contains(&settings.tries));
+    assert!(settings.fail_delay.is_none_or(|seconds| seconds <= 30));
+    assert!(!settings.prompt.contains(char::is_control));
+    // one that is unknown denies, wherever it stands
+    for position in 0..=words.len() {
+        let mut words = words.clone();
+        words.insert(position, "unknown".to_owned());
+        assert!(Options::read(&words).is_err());
+    }
+    // the last of a word counts, so the same words again change nothing
+    assert_eq!(Options::read(&[words.clone(), words].concat()), Ok(options));
+    true
+}
+
+#[cfg(test)]
+#[allow(unreachable_pub)]
+#[path = "../../tests/fuzz/src/mutations.rs"]
+mod mutations;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_word_that_is_no_option_denies() {
+        super::mutations::try_all("pam_options", 6_000, super::pam_options);
+    }
+}

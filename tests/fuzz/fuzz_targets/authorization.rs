@@ -1,0 +1,8 @@
+//! Fuzzes the Authorization header.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    postern_gate::fuzz::authorization(bytes);
+});

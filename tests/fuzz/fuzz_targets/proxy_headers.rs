@@ -1,0 +1,8 @@
+//! Fuzzes the headers that proxies set.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    postern_gate::fuzz::proxy_headers(bytes);
+});

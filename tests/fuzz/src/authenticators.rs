@@ -1,0 +1,131 @@
+//! What must hold of otpauth URIs and of other systems' files.
+
+use shared::account::name::UserName;
+use shared::credential::import::{Format, Found, Key, LARGEST, MOST, NAMES, read};
+use shared::credential::otpauth_uri;
+use shared::credential::otpauth_uri::Url;
+use shared::credential::secret::Secret;
+use shared::credential::totp::Parameters;
+use shared::system::clock::Timestamp;
+
+/// The longest otpauth URI that is read, in bytes.
+const LONGEST_URI: usize = 2048;
+
+/// Reads a text as an otpauth URI, and as the file of a declared account; returns whether it is either.
+pub fn otpauth(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let declared = otpauth_uri::read(text);
+    if let Ok((secret, parameters)) = &declared {
+        assert!(parameters.check().is_ok());
+        is_read_back("", "alice", secret, *parameters, 0);
+    }
+    let Ok(url) = Url::parse(text) else {
+        return declared.is_ok();
+    };
+    assert!(text.len() <= LONGEST_URI);
+    let parameters = Parameters {
+        algorithm: url.algorithm,
+        digits: url.digits,
+        moving: url.moving.moving(),
+    };
+    assert!(parameters.check().is_ok());
+    let issuer = url.issuer.as_deref().unwrap_or_default();
+    is_read_back(
+        issuer,
+        &url.account,
+        &url.secret,
+        parameters,
+        url.moving.first().0,
+    );
+    true
+}
+
+/// Insists that an authenticator written as a URI is read as the same one.
+fn is_read_back(issuer: &str, account: &str, secret: &Secret, parameters: Parameters, first: u64) {
+    let text = otpauth_uri::url(
+        issuer,
+        account,
+        secret,
+        parameters,
+        shared::credential::totp::Step(first),
+    );
+    if text.len() > LONGEST_URI {
+        return;
+    }
+    let url = Url::parse(&text).expect("what was written can be read");
+    assert_eq!(
+        (url.issuer.as_deref(), url.account.as_str()),
+        (Some(issuer), account)
+    );
+    assert_eq!(url.secret.expose(), secret.expose());
+    assert_eq!(
+        (url.algorithm, url.digits, url.moving.moving()),
+        (parameters.algorithm, parameters.digits, parameters.moving)
+    );
+    assert_eq!(url.moving.first().0, first);
+}
+
+/// Reads a file of another system, whose format's name is on the first line; returns whether it can be imported.
+pub fn import(bytes: &[u8]) -> bool {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
+    let (name, file) = (&bytes[..end], bytes.get(end + 1..).unwrap_or_default());
+    let alice: UserName = "alice".parse().expect("a name");
+    let now = Timestamp(1_700_000_000);
+    // a container that names its own number of PBKDF2's rounds may take seconds, which is no fault
+    let formats = [
+        Format::GoogleAuthenticator { account: &alice },
+        Format::Oath { now },
+        Format::Otpauth,
+        Format::OtpauthMigration,
+        Format::Pskc { key: Key::None },
+        Format::Pskc {
+            key: Key::Shared(b"0123456789abcdef"),
+        },
+        Format::Authelia,
+    ];
+    assert!(formats.iter().all(|format| NAMES.contains(&format.name())));
+    let mut is_read = false;
+    for format in formats
+        .into_iter()
+        .filter(|format| format.name().as_bytes() == name)
+    {
+        let Ok(import) = read(format, file) else {
+            continue;
+        };
+        assert!(file.len() <= LARGEST && import.found.len() <= MOST);
+        let lines = file.split(|byte| *byte == b'\n').count();
+        import.found.iter().for_each(|found| is_sound(found, lines));
+        assert!(import.dropped.iter().all(|dropped| !dropped.why.is_empty()));
+        is_read = true;
+    }
+    is_read
+}
+
+fn is_sound(found: &Found, lines: usize) {
+    assert!(
+        (1..=lines).contains(&found.line),
+        "line {} of {lines}",
+        found.line
+    );
+    assert!(found.label.as_ref().is_none_or(|label| label.len() <= 256));
+    let parameters = Parameters {
+        algorithm: found.algorithm,
+        digits: found.digits,
+        moving: found.moving.moving(),
+    };
+    assert!(parameters.check().is_ok());
+    let is_scratch = |code: &str| code.len() == 8 && code.bytes().all(|byte| byte.is_ascii_digit());
+    assert!(found.recovery.iter().all(|code| is_scratch(code.plain())));
+    is_read_back(
+        "",
+        found.account.as_str(),
+        &found.secret,
+        parameters,
+        found.moving.first().0,
+    );
+}

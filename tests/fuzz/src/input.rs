@@ -1,0 +1,107 @@
+//! What must hold of input at a prompt, of names, and of what sshd says in SSH_AUTH_INFO_0.
+
+use shared::account::name::{Group, Label, Service, UserName};
+use shared::credential::app_password::AppPassword;
+use shared::credential::completed_methods::{Earlier, LONGEST as LONGEST_INFO};
+use shared::credential::input::{Answer, LONGEST};
+use shared::credential::recovery_code::{has_shape, is_one_time};
+
+/// Reads what was typed as each credential and each name; returns whether it fits any.
+pub fn typed(bytes: &[u8]) -> bool {
+    let [answer, name] = [answer(bytes), name(bytes)];
+    let password = std::str::from_utf8(bytes).is_ok_and(app_password);
+    answer || name || password
+}
+
+fn answer(bytes: &[u8]) -> bool {
+    let answer = Answer::read(bytes);
+    let plain = match &answer {
+        Answer::Digits(plain) => {
+            assert!(!plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()));
+            plain.to_string()
+        }
+        Answer::Recovery(plain) => {
+            assert!(has_shape(plain));
+            plain.to_string()
+        }
+        Answer::OneTime(plain) => {
+            assert!(is_one_time(plain));
+            format!("P-{}", **plain)
+        }
+        Answer::Unfit => return false,
+    };
+    assert!(bytes.len() <= LONGEST && plain.len() <= bytes.len());
+    let again = Answer::read(plain.as_bytes());
+    assert_eq!(
+        std::mem::discriminant(&again),
+        std::mem::discriminant(&answer)
+    );
+    true
+}
+
+fn app_password(text: &str) -> bool {
+    let Ok(password) = AppPassword::read(text) else {
+        return false;
+    };
+    let grouped = password.grouped();
+    let again = AppPassword::read(&grouped).expect("what was written can be read");
+    assert_eq!(again.grouped(), grouped);
+    // it is none of what is typed at a prompt
+    assert!(matches!(Answer::read(grouped.as_bytes()), Answer::Unfit));
+    true
+}
+
+fn name(bytes: &[u8]) -> bool {
+    let service = Service::named(bytes);
+    assert!(!service.as_str().contains(char::is_control));
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        if let Ok(label) = Label::try_from(text.to_owned()) {
+            assert!(!label.as_str().contains(char::is_control));
+        }
+        if let Ok(group) = Group::try_from(text.to_owned()) {
+            assert!(!group.as_str().contains(['\n', ',']), "{group:?}");
+        }
+    }
+    let Ok(name) = UserName::parse(bytes) else {
+        return false;
+    };
+    assert_eq!(name.as_str().as_bytes(), bytes);
+    assert!(
+        !name.as_str().is_empty() && !name.as_str().contains(|c: char| c.is_control() || c == '/')
+    );
+    // its key is that of its own spelling
+    assert_eq!(name.key(), name.key());
+    true
+}
+
+/// Reads the completed methods that sshd names; returns whether it names any.
+pub fn auth_info(bytes: &[u8]) -> bool {
+    let earlier = Earlier::of_sshd(bytes);
+    // what cannot be read is not taken for nothing
+    assert_eq!(
+        earlier.is_nothing(),
+        bytes.trim_ascii().is_empty() || is_blank(bytes)
+    );
+    assert!(earlier.factors().len() <= 8);
+    assert!(
+        bytes.len() <= LONGEST_INFO || earlier.is_nothing() || earlier.verified_key().is_none()
+    );
+    assert!(
+        !earlier
+            .to_string()
+            .contains(|c: char| c.is_control() || c == ' '),
+        "{earlier}"
+    );
+    let written = serde_json::to_string(&earlier).expect("it can be written");
+    assert_eq!(
+        serde_json::from_str::<Earlier>(&written).expect("and read"),
+        earlier
+    );
+    !earlier.is_nothing()
+}
+
+/// Whether there are blanks alone, also those that are not ASCII.
+fn is_blank(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes)
+        .is_ok_and(|text| text.len() <= LONGEST_INFO && text.trim().is_empty())
+}

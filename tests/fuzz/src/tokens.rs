@@ -1,0 +1,93 @@
+//! What must hold of session cookies and sealed tokens: only what was issued is accepted, byte for byte.
+
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::{TokenKeys, Vault};
+use shared::engine::EnrollmentToken;
+use shared::policy::session_groups::KnownGroups;
+use shared::system::clock::Timestamp;
+use shared::token::session::{Passed, PassedFirst, PassedSecond, Session, SessionId};
+use shared::token::{AccessToken, LoginToken, RefreshToken, StepUpToken};
+use std::sync::LazyLock;
+
+const NOW: Timestamp = Timestamp(1_700_000_000);
+
+/// The keys, a session, and what was issued for it: its cookie, an access token and a refresh token.
+static ISSUED: LazyLock<(TokenKeys, Session, [String; 3])> = LazyLock::new(|| {
+    let (masters, _) = MasterKeys::generate().expect("a key");
+    let wrapped = Vault::create(&masters).expect("data keys");
+    let keys = Vault::open(&masters, &wrapped)
+        .expect("a vault")
+        .token_keys();
+    let session = Session {
+        id: SessionId([7; 16]),
+        account: 1,
+        generation: 2,
+        revision: 3,
+        passed: Passed {
+            first: PassedFirst::Password,
+            second: PassedSecond::Code,
+        },
+        issued: NOW,
+        expires: NOW.plus(3600),
+        name: "alice".parse().expect("a name"),
+        scope: "example.com".to_owned(),
+        groups: Vec::new(),
+        host_groups: KnownGroups::default(),
+        email: None,
+    };
+    let access = AccessToken::begun(&session, &keys, session.expires, NOW).expect("a token");
+    let refresh = RefreshToken::first(&session, &keys, NOW).expect("a token");
+    let sealed = [
+        session.to_cookie(&keys),
+        access.seal(&keys).expect("sealed").to_string(),
+        refresh.seal(&keys).expect("sealed").to_string(),
+    ];
+    (keys, session, sealed)
+});
+
+/// Changes what was issued as the input says, and reads it as every kind; returns whether one is accepted.
+///
+/// The first byte chooses what is changed, or nothing: then the rest is the text. Each three bytes after it are a
+/// position and the character that is put there.
+pub fn forged(bytes: &[u8]) -> bool {
+    let (keys, session, issued) = &*ISSUED;
+    let Some((kind, edits)) = bytes.split_first() else {
+        return false;
+    };
+    let text = match issued.get(usize::from(kind % 4)) {
+        Some(issued) => edited(issued, edits),
+        None => String::from_utf8_lossy(edits).into_owned(),
+    };
+    let [cookie, access, refresh] = issued.each_ref().map(|issued| *issued == text);
+    let as_cookie = Session::from_cookie(&text, keys);
+    assert_eq!(as_cookie.as_ref(), cookie.then_some(session));
+    assert_eq!(
+        AccessToken::read(&text, keys, NOW).as_ref(),
+        access.then_some(session)
+    );
+    let as_refresh = RefreshToken::read(&text, keys, NOW);
+    assert_eq!(
+        as_refresh.and_then(|token| token.session(keys)).as_ref(),
+        refresh.then_some(session)
+    );
+    // none was issued
+    assert!(StepUpToken::read(&text, keys, session, NOW).is_none());
+    assert!(LoginToken::read(&text, keys, NOW).is_none());
+    assert!(EnrollmentToken::read(&text, keys, NOW).is_none());
+    // each is accepted in its time alone
+    assert!(AccessToken::read(&text, keys, NOW.plus(3600)).is_none());
+    assert!(RefreshToken::read(&text, keys, Timestamp(NOW.0 - 1)).is_none());
+    cookie || access || refresh
+}
+
+fn edited(issued: &str, edits: &[u8]) -> String {
+    let mut text = issued.as_bytes().to_vec();
+    for edit in edits.chunks_exact(3) {
+        let position = usize::from(u16::from_le_bytes([edit[0], edit[1]])) % (text.len() + 1);
+        match text.get_mut(position) {
+            Some(byte) => *byte = edit[2],
+            None => text.push(edit[2]),
+        }
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}

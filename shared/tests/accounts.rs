@@ -84,7 +84,7 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
         "authenticator",
         "recovery_code",
         "failure",
-        "row_lock",
+        "bucket_lock",
         "familiar_address",
         "account",
     ] {

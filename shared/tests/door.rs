@@ -237,7 +237,7 @@ fn a_store_of_another_version_is_refused_by_number() {
     fs::write(&db, bytes).unwrap();
     let error = Door::open(config).err().unwrap().to_string();
     assert!(
-        error.contains("the store has version 7, this program knows version 4"),
+        error.contains("the store has version 7, this program knows version 5"),
         "{error}"
     );
 }

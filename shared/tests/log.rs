@@ -96,7 +96,7 @@ impl Home {
     fn fill(&self, count: u32, seconds: u64) {
         let sql = format!(
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count}) \
-             INSERT INTO event (at, account, what, door, origin, actor, cause) \
+             INSERT INTO event (at, account, kind, service, origin, principal, cause) \
              SELECT {} - 10 * ({count} - n), 'user' || (n % 1000), 'accepted', 'sshd', '192.0.2.7', \
                     'user' || (n % 1000), 'code' FROM number",
             NOW.minus(seconds).0

@@ -218,7 +218,7 @@ fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let (mut home, app) = alice_at_the_web("");
     let kept = |home: &Home| {
         home.engine()
-            .query_row("SELECT count(*) FROM login_ticket", [], |row| {
+            .query_row("SELECT count(*) FROM login_token", [], |row| {
                 row.get::<_, i64>(0)
             })
             .unwrap()

@@ -104,7 +104,7 @@ fn a_damaged_notice_keeps_no_code_waiting() {
     let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     assert_eq!(
         store
-            .execute("UPDATE notice SET what = 'nothing known'", [])
+            .execute("UPDATE notification SET kind = 'nothing known'", [])
             .unwrap(),
         1
     );

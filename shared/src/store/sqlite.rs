@@ -53,7 +53,7 @@ use write_queue::Writers;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
 

@@ -45,8 +45,8 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
             "trigger twice is unexpected",
         ),
         (
-            "CREATE INDEX by_what ON event (what)",
-            "index by_what is unexpected",
+            "CREATE INDEX by_kind ON event (kind)",
+            "index by_kind is unexpected",
         ),
         ("ANALYZE", "table sqlite_stat1 is unexpected"),
         (virtual_table, "table words is unexpected"),
@@ -77,7 +77,7 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
 #[test]
 fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
     for (earlier, named) in [
-        ("DROP TABLE login_ticket", "table login_ticket is missing"),
+        ("DROP TABLE login_token", "table login_token is missing"),
         (
             "ALTER TABLE session DROP COLUMN refreshed",
             "table session differs",

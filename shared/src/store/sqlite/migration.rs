@@ -5,6 +5,7 @@
 
 mod unreleased;
 mod version_3;
+mod version_4;
 
 use super::throttle_scope::Place;
 use super::wal_end::Tail;
@@ -37,11 +38,18 @@ struct Migration {
 }
 
 /// The steps, each beginning where the one before ends. A new version moves the present schema into a file here.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    from: 3,
-    schema: version_3::SCHEMA,
-    migrate: version_3::migrate,
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        from: 3,
+        schema: version_3::SCHEMA,
+        migrate: version_3::migrate,
+    },
+    Migration {
+        from: 4,
+        schema: version_4::SCHEMA,
+        migrate: version_4::migrate,
+    },
+];
 
 /// Whether there is a way from that version to this program's.
 fn is_upgradable(version: i64) -> bool {
@@ -191,7 +199,7 @@ fn set_up(connection: &Connection, schema: &str) -> Result<()> {
     Ok(())
 }
 
-/// Copies the store as its last commit left it, journal included, to `postern.db.before-4` beside it; who may read the
+/// Copies the store as its last commit left it, journal included, to `postern.db.before-5` beside it; who may read the
 /// store may read the copy. One that an interrupted upgrade made is replaced, once the new one is whole.
 fn back_up(path: &Path) -> Result<PathBuf> {
     let backup = location::with_suffix(path, &format!(".before-{VERSION}"));
@@ -293,8 +301,8 @@ mod tests {
         );
 
         let again = upgrade(&left).unwrap();
-        assert!(matches!(again, Upgraded::Now { from: 3, to: 4, .. }));
-        assert_eq!(upgrade(&left).unwrap(), Upgraded::Already(4));
+        assert!(matches!(again, Upgraded::Now { from: 3, to: 5, .. }));
+        assert_eq!(upgrade(&left).unwrap(), Upgraded::Already(5));
     }
 
     #[test]

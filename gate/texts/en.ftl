@@ -1,6 +1,6 @@
 # English, the fallback for every other language. Texts of another language have the same ids and the same variables;
 # a test compares them. The engine's own messages, such as why a code was refused, have their English in
-# shared/src/words.rs; another language lists them under "messages of the engine".
+# shared/src/engine/messages.rs; another language lists them under "messages of the engine".
 
 # used on many pages
 continue = Continue

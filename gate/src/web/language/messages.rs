@@ -77,11 +77,8 @@ impl Language {
 
     /// What the use of a recovery code leaves.
     pub(crate) fn recovered(&self, recovered: Recovered) -> String {
-        let messages = messages::after_recovery(recovered);
-        let texts: Vec<_> = messages
-            .iter()
-            .map(|message| self.message(message))
-            .collect();
+        let all = messages::after_recovery(recovered);
+        let texts: Vec<_> = all.iter().map(|message| self.message(message)).collect();
         texts.join(". ")
     }
 

@@ -40,7 +40,7 @@ fn asked(header: &str) -> String {
 }
 
 /// Every message of the engine, with its arguments.
-fn messages() -> BTreeMap<String, BTreeSet<String>> {
+fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
     let refusals = [
         Refusal::Wrong,
         Refusal::Ahead {
@@ -102,7 +102,7 @@ fn messages() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn every_language_says_the_same_about_the_same() {
     let pages = texts(CATALOGUE.iter().find(|(tag, _)| *tag == DEFAULT).unwrap().1);
-    let messages = messages();
+    let messages = engine_messages();
     for id in messages.keys() {
         assert!(
             !pages.contains_key(id),

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""A real mail server for the stories, aiosmtpd: every mail becomes a file of FOLDER.
+"""A mail server for the stories, with aiosmtpd: stores every mail as a file in FOLDER.
 
 mail_server.py FOLDER CERTIFICATE KEY USER PASSWORD
 
-Port 2525 takes mail from anyone, 2587 after STARTTLS and sign-in, 2465 over TLS and after sign-in. It knows no mailbox
-that begins with "nobody@", and quotes what it gets for "echo@" in its refusal.
+Port 2525 accepts mail from every client, 2587 after STARTTLS and authentication, 2465 over TLS after authentication. It
+refuses recipients that begin with "nobody@", and quotes the mail in the refusal for "echo@".
 """
 
 import itertools

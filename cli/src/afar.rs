@@ -5,19 +5,19 @@
 
 use crate::arguments::afar::Afar;
 use crate::arguments::{Arguments, Command};
-use crate::commands::status::Shown;
-use crate::commands::{disable, one_time_code, status};
+use crate::commands::status::{self, Shown};
+use crate::commands::{disable, one_time_code};
 use crate::output::{Failure, Output};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use shared::account::name::UserName;
 use shared::config::gate::GateUrl;
-use shared::files::{self, Follow, Privacy};
-use shared::name::UserName;
-use shared::remote::{
+use shared::protocol::admin_api::{
     AccountState, Accounts, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PATH, Problem,
     SHORTEST_SECRET, Unlock, is_secret,
 };
+use shared::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Resul
             shown
         }
         _ => Err(Failure::Usage(
-            "only status, disable, unlock and one-time-code are done at a gate; run this on its own host, without --gate",
+            "only status, disable, unlock and one-time-code can be run at a gate; run this command on the gate's host, without --gate",
         )),
     }
 }
@@ -102,13 +102,13 @@ fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
     let Some(file) = &afar.admin_secret_file else {
         return Err(Failure::Usage("--gate needs --admin-secret-file"));
     };
-    let secret = files::read(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
+    let secret = trusted_file::read(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
     let secret = std::str::from_utf8(secret.trim_ascii())
         .ok()
         .filter(|text| is_secret(text.as_bytes()));
     let Some(secret) = secret else {
         return Err(Failure::new(format_args!(
-            "{}: holds no secret of {SHORTEST_SECRET} characters and more on one line",
+            "{}: must contain a secret of at least {SHORTEST_SECRET} characters on one line",
             file.display()
         )));
     };
@@ -140,7 +140,7 @@ fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
 
 /// The authorities of one file.
 fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
-    let pem = files::read(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
+    let pem = trusted_file::read(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
     let mut found = Vec::new();
     for item in parse_pem(&pem) {
         match item {
@@ -151,7 +151,7 @@ fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
     }
     match found.is_empty() {
         true => Err(Failure::new(format_args!(
-            "{}: holds no certificate in PEM",
+            "{}: contains no certificate in PEM format",
             file.display()
         ))),
         false => Ok(found),
@@ -163,7 +163,7 @@ fn known_here() -> Result<Vec<Certificate<'static>>, Failure> {
     let known = rustls_native_certs::load_native_certs().certs;
     match known.is_empty() {
         true => Err(Failure::new(
-            "this host knows no certificate authority; install ca-certificates, or give --gate-ca",
+            "this host has no certificate authorities; install ca-certificates, or give --gate-ca",
         )),
         false => Ok(known
             .iter()
@@ -260,7 +260,7 @@ impl Gate {
         match serde_json::from_slice::<Problem>(body) {
             Ok(problem) if problem.code != NOT_FOUND => Err(Failure::new(problem.detail)),
             _ if status == StatusCode::NOT_FOUND => Err(Failure::new(format_args!(
-                "{}: there is nothing here; [gate.administration] in that gate's postern.toml names a secret, and the networks that it is taken from",
+                "{}: not found; [gate.administration] in that gate's postern.toml sets a secret and the networks from which it is accepted",
                 self.url
             ))),
             _ => Err(Failure::new(format_args!(
@@ -271,7 +271,7 @@ impl Gate {
     }
 
     fn nonsense(&self) -> Failure {
-        Failure::new(format_args!("{}: that is no answer of a gate", self.url))
+        Failure::new(format_args!("{}: this is not a reply of a gate", self.url))
     }
 }
 

@@ -15,19 +15,19 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::Email;
 pub(crate) use print_config::PrintConfig;
-use shared::clock::Timestamp;
+use shared::account::event::{KEPT, What};
+use shared::account::name::{Distinct, Group, UserName};
 use shared::config::DEFAULT_PATH;
-use shared::event::{KEPT, What};
-use shared::import::NAMES;
-use shared::name::{Distinct, Group, UserName};
+use shared::credential::import::NAMES;
+use shared::system::clock::Timestamp;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// A second factor for every door: ssh, sudo, the console and the web.
+/// A second factor for every way into a server: ssh, sudo, the console and the web.
 #[derive(Parser)]
 #[command(name = "postern", version, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// Another postern.toml
+    /// Use another postern.toml
     #[arg(long, global = true, value_name = "PATH", default_value = DEFAULT_PATH)]
     pub(crate) config: PathBuf,
     /// Print JSON instead of text
@@ -41,19 +41,19 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make the master key and the store
+    /// Create the master key and the store
     Init,
     /// Set up a second factor: QR, a code to confirm, recovery codes
     Enroll(Enroll),
-    /// Read a code, spend it, and say the verdict
+    /// Read a code, consume it, and print the verification result
     Verify(One),
     /// Show who has a second factor
     Status(Some),
     /// Turn a second factor off
     Disable(One),
-    /// Make a new set of recovery codes; the old ones open no more
+    /// Make a new set of recovery codes; earlier ones are no longer valid
     Recovery(Recovery),
-    /// Issue a code that opens once, for someone who has lost the way in
+    /// Issue a code that is valid once, for someone who cannot sign in
     OneTimeCode(OneTimeCode),
     /// The authenticators of an account
     #[command(subcommand)]
@@ -61,14 +61,14 @@ pub(crate) enum Command {
     /// The address that codes are mailed to
     #[command(subcommand)]
     Email(Email),
-    /// Lift delays and locks
+    /// Remove delays and locks
     Unlock(Unlock),
     /// Accounts
     #[command(subcommand)]
     Account(Account),
     /// Set the password for the web, read from the terminal or stdin
     Password(One),
-    /// App passwords, for clients that can show no page
+    /// App passwords, for clients that cannot show a web page
     #[command(subcommand)]
     AppPassword(AppPassword),
     /// Trusted browsers
@@ -77,20 +77,20 @@ pub(crate) enum Command {
     /// Sessions of the web
     #[command(subcommand)]
     Session(List),
-    /// Take over second factors from other systems' files
+    /// Import second factors from files of other systems
     Import(Import),
-    /// Print a proxy's configuration, with its proof filled in
+    /// Print the configuration of a proxy, with its secret filled in
     PrintConfig(PrintConfig),
     /// The master key and the keys that it wraps
     #[command(subcommand)]
     Key(Key),
-    /// Take the store of an older Postern to this one's version, after a copy of it is made
+    /// Upgrade the store to the version of this program, after making a copy of it
     Upgrade,
-    /// Show what happened
+    /// Show audit events
     Log(Log),
-    /// Edit postern.toml and check it before it counts
+    /// Edit postern.toml and check it before it comes into force
     Edit,
-    /// Check postern.toml, and say what a request at the gate takes
+    /// Check postern.toml, and show what a request at the gate requires
     Check(Check),
 }
 
@@ -148,7 +148,7 @@ pub(crate) struct One {
 
 #[derive(Args)]
 pub(crate) struct Some {
-    /// The account; if not given, root's command shows all, anyone else's their own
+    /// The account; without it root sees all accounts, other users their own
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: Option<UserName>,
 }
@@ -165,7 +165,7 @@ pub(crate) struct Recovery {
     /// The account; your own if not given
     #[arg(value_name = "USER")]
     pub(crate) user: Option<UserName>,
-    /// Make them good at once, without asking whether they are saved
+    /// Make them valid at once, without asking whether they are saved
     #[arg(long)]
     pub(crate) no_confirm: bool,
 }
@@ -175,7 +175,7 @@ pub(crate) struct OneTimeCode {
     /// The account
     #[arg(value_name = "USER")]
     pub(crate) user: UserName,
-    /// Take the last one back instead
+    /// Cancel the last one instead
     #[arg(long)]
     pub(crate) cancel: bool,
 }
@@ -192,11 +192,11 @@ pub(crate) struct Unlock {
 
 #[derive(Subcommand)]
 pub(crate) enum Account {
-    /// Make an account
+    /// Create an account
     Add(AddAccount),
-    /// Remove an account and all that is kept of it
+    /// Remove an account and all its data
     Remove(One),
-    /// Give an account another name
+    /// Rename an account
     Rename(Rename),
     /// Show the groups of an account, or change them
     Group(Groups),
@@ -214,7 +214,7 @@ pub(crate) struct AddAccount {
 /// Whether root says that a name is one of its own.
 #[derive(Args)]
 pub(crate) struct DistinctName {
-    /// Take the name for one of its own, though another account has another spelling of it
+    /// Accept the name even if it is another spelling of an existing account
     #[arg(long)]
     distinct_name: bool,
 }
@@ -289,7 +289,7 @@ pub(crate) struct Revoke {
 
 #[derive(Args)]
 pub(crate) struct Import {
-    /// Whose file it is
+    /// The system that the file is from
     #[arg(value_name = "FORMAT", value_parser = PossibleValuesParser::new(NAMES))]
     pub(crate) format: String,
     /// The file
@@ -306,17 +306,17 @@ pub(crate) struct Import {
     pub(crate) password_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) distinct: DistinctName,
-    /// Say what would come of it, and change nothing
+    /// Show what would be imported, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Do it without asking
+    /// Import without asking
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Key {
-    /// Make a new master key and seal every secret anew, while doors are open
+    /// Make a new master key and seal every secret again, while services run
     Rotate(Rotate),
 }
 
@@ -325,7 +325,7 @@ pub(crate) struct Rotate {
     /// Renew all keys: passwords, recovery codes, app passwords, trusted browsers and sessions end
     #[arg(long)]
     pub(crate) compromised: bool,
-    /// Do not ask whether they may end
+    /// Do not ask for confirmation
     #[arg(long, requires = "compromised")]
     pub(crate) yes: bool,
 }
@@ -335,22 +335,22 @@ pub(crate) struct Log {
     /// The account; all if not given
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: Option<UserName>,
-    /// Only what happened so
+    /// Only events of this kind
     #[arg(long, value_name = "NAME", value_parser = events())]
     pub(crate) event: Option<What>,
-    /// Only through this door: a PAM service, web, or postern
+    /// Only events at this service: a PAM service, web, or postern
     #[arg(long, value_name = "NAME")]
-    pub(crate) door: Option<String>,
-    /// Not before: a date, a time (UTC), or so long ago, such as 2h or 30d
+    pub(crate) service: Option<String>,
+    /// Not before: a date, a time (UTC), or a duration before now such as 2h or 30d
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<When>,
     /// Not after
     #[arg(long, value_name = "TIME", conflicts_with = "follow")]
     pub(crate) until: Option<When>,
-    /// How many past events, the newest; 100 if no time is given, else all
+    /// How many past events, newest first; 100 if no time is given, else all
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(KEPT)))]
     pub(crate) lines: Option<u32>,
-    /// Go on printing what happens
+    /// Keep printing new events
     #[arg(long)]
     pub(crate) follow: bool,
 }
@@ -393,7 +393,7 @@ impl FromStr for When {
             None => text
                 .parse()
                 .map(When::At)
-                .map_err(|error| format!("{error}, or so long ago, such as 2h or 30d")),
+                .map_err(|error| format!("{error}, or a duration before now such as 2h or 30d")),
         }
     }
 }

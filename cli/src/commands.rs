@@ -24,11 +24,10 @@ mod unlock;
 mod upgrade;
 mod verify;
 
-use crate::afar;
 use crate::arguments::app_password::AppPassword;
 use crate::arguments::{Account, Arguments, Authenticator, Browsers, Command, Email, Key, List};
-use crate::desk;
 use crate::output::{Failure, Output};
+use crate::{afar, desk};
 
 /// Runs what was typed.
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {

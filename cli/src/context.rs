@@ -10,8 +10,8 @@ use crate::typing;
 use nix::unistd::{Uid, User, geteuid, getuid};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
-use shared::door::Door;
-use shared::{privileges, store};
+use shared::engine::{Door, privileges};
+use shared::store;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -27,7 +27,9 @@ pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, Fa
         Ok(valid) => Ok(valid.config),
         Err(ConfigError::NotKept { valid, error }) => {
             // The command itself can still be done.
-            let _ = output.warn(format_args!("the valid copy cannot be kept: {error}"));
+            let _ = output.warn(format_args!(
+                "the copy of the valid configuration cannot be saved: {error}"
+            ));
             Ok(valid.config)
         }
         Err(error) => Err(Failure::new(error.with_remedy())),
@@ -57,7 +59,7 @@ pub(crate) fn give_root_up(config: &mut Config) -> Result<(), Failure> {
     privileges::give_root_up(Some(config))?;
     typing::refuse().map_err(|error| {
         Failure::new(format_args!(
-            "the terminal cannot be kept from what the store holds (seccomp): {error}"
+            "access to the terminal cannot be restricted (seccomp): {error}"
         ))
     })
 }

@@ -2,20 +2,21 @@
 //! code for every change. Commands say what they want, and not which of the two it is.
 
 use crate::arguments::Arguments;
-use crate::context;
 use crate::output::{Failure, Output};
-use crate::terminal;
+use crate::{context, terminal};
 use nix::unistd::{User, geteuid, getuid};
-use shared::answer;
-use shared::clock;
-use shared::door::{AuthenticatorState, Caller, Door, Status};
-use shared::errand::client;
-use shared::errand::{Answer, Change, Errand, Finish, Kind, Look, Setup, Task, Typed};
-use shared::name::UserName;
+use shared::account::name::UserName;
+use shared::credential::input;
+use shared::engine::{Caller, Door, messages};
+use shared::protocol::client;
+use shared::protocol::command_request::{
+    Answer, Change, Errand, Finish, Kind, Look, Setup, Task, Typed,
+};
+use shared::protocol::status::{AuthenticatorState, Status};
 use shared::store::BrowserRecord;
-use shared::words;
+use shared::system::clock;
 
-const CODE: &str = "Verification code: ";
+const CODE: &str = messages::CODE_PROMPT;
 
 /// A desk for the errands of one account.
 pub(crate) struct Desk {
@@ -47,7 +48,7 @@ impl Desk {
         if is_root() {
             let account = account
                 .cloned()
-                .ok_or(Failure::Usage("root says whose account: USER"))?;
+                .ok_or(Failure::Usage("as root, give the account: USER"))?;
             let door = Box::new(context::door(arguments, output)?);
             return Ok(Desk {
                 way: Way::Door {
@@ -153,7 +154,7 @@ impl Desk {
             code,
         }))? {
             Answer::Confirmed { ticket } => Ok(Ok(ticket)),
-            Answer::NotConfirmed(why) => Ok(Err(words::refusal(why))),
+            Answer::NotConfirmed(why) => Ok(Err(messages::refusal(why))),
             other => Err(unexpected(other)),
         }
     }
@@ -199,8 +200,8 @@ impl Desk {
             self.account
         );
         let typed = Typed::from(terminal::ask_hidden(self.output, &prompt)?);
-        self.run(match answer::Answer::read(typed.as_bytes()) {
-            answer::Answer::OneTime(_) => Task::Change {
+        self.run(match input::Answer::read(typed.as_bytes()) {
+            input::Answer::OneTime(_) => Task::Change {
                 code: Some(typed),
                 change: Change::BeginSetup(setup),
             },
@@ -245,7 +246,7 @@ fn own_name() -> Result<UserName, Failure> {
     let user = User::from_uid(geteuid())?;
     let user = user.ok_or_else(|| {
         Failure::new(format_args!(
-            "this host has no name for you, the user {}",
+            "this host has no name for your user ID {}",
             getuid()
         ))
     })?;

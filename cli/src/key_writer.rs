@@ -6,7 +6,7 @@
 
 use crate::output::Failure;
 use nix::unistd::geteuid;
-use shared::key::{KeyError, KeyFile, KeyId, MasterKeys, OwnKeyFile};
+use shared::crypto::master_key::{KeyError, KeyFile, KeyId, MasterKeys, OwnKeyFile};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};

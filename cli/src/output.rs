@@ -112,7 +112,7 @@ impl Output {
         match seen {
             true => Ok(()),
             false => Err(Failure::new(
-                "standard output is closed or /dev/null, and a secret is shown once: nothing was changed",
+                "standard output is closed or /dev/null, and the secret is shown only once; nothing was changed",
             )),
         }
     }

@@ -2,21 +2,21 @@
 //! returns whether the text is accepted, and panics where a property does not hold.
 
 use crate::api;
-use crate::authorization::{Authorization, bearer};
-use crate::contract::{self, Asked, Broken};
-use crate::cookies::{MOST, Shown, scan};
-use crate::language::Language;
-use crate::sign_in::Form;
+use crate::http::authorization::{Authorization, bearer};
+use crate::http::cookies::{MOST, Shown, scan};
+use crate::http::form::Form;
+use crate::proxy::contract::{self, Asked, Broken};
+use crate::web::language::Language;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
-use shared::clock::Timestamp;
 use shared::config::gate::Proxy;
-use shared::host_groups::KnownGroups;
-use shared::key::MasterKeys;
-use shared::place::Address;
-use shared::session::{Passed, PassedFirst, PassedSecond, Session, SessionId};
-use shared::vault::{TokenKeys, Vault};
-use shared::web_address::split_url;
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::{TokenKeys, Vault};
+use shared::network::address::Address;
+use shared::network::web_address::split_url;
+use shared::policy::session_groups::KnownGroups;
+use shared::system::clock::Timestamp;
+use shared::token::session::{Passed, PassedFirst, PassedSecond, Session, SessionId};
 use std::sync::LazyLock;
 
 /// Keys, and the cookies of two sessions.

@@ -3,52 +3,17 @@
 // they panic where standard error cannot be written: see `log`
 #![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
-mod access;
-mod account;
-mod administration;
 mod api;
-mod app_passwords;
-mod authorization;
-mod belief;
 mod check;
-mod connections;
-mod contract;
-mod cookies;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
-mod held;
-mod host_password;
-mod identity;
-mod incoming;
-mod language;
-mod listener;
-mod log;
-mod look;
-mod manager;
-mod metrics;
-mod operations;
-mod outbox;
-mod own_pages;
-mod pages;
-mod refused;
-mod reload;
-mod reply;
-mod rise;
-mod routes;
-mod rules;
-mod running;
-mod secretary;
+mod http;
+mod live;
+mod observe;
+mod proxy;
 mod server;
-mod setup;
-mod sign_in;
-mod sign_out;
-mod signals;
-mod site;
-mod sockets;
-mod step_up;
-mod stopped;
-mod watch;
-mod workers;
+mod state;
+mod web;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -59,14 +24,14 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Serves with this configuration until a signal ends the process, and returns its exit status.
 pub fn run(config: &Path) -> ExitCode {
-    log::begin();
-    let code = match server::run(config) {
+    observe::log::begin();
+    let code = match server::serve::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::says(&error);
+            observe::log::says(&error);
             error.status()
         }
     };
-    log::flush(LAST_LINES);
+    observe::log::flush(LAST_LINES);
     code
 }

@@ -1,7 +1,8 @@
 //! A connection to a local socket from inside a host process: bounded in time, and without signals. Signals of the host
 //! interrupt neither a read nor a write for good, and move no deadline.
 
-use nix::sys::socket::{MsgFlags, getsockopt, recv, sockopt::PeerCredentials};
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{MsgFlags, getsockopt, recv};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;

@@ -4,11 +4,9 @@
 
 use crate::helper::{self, Helper, HelperError};
 use std::ffi::{CStr, CString};
-use std::fmt;
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
+use std::{fmt, fs, io};
 
 const FOLDER: &str = "/usr/libexec/postern";
 const PROGRAM: &str = "/usr/libexec/postern/posternd";

@@ -5,16 +5,14 @@
 //! MUST NOT keep a pointer of libpam's beyond the call that gave it.
 #![allow(unsafe_code)]
 
-use crate::fallback;
 use crate::host::{Host, Item, MarkStays, NoInput};
-use crate::log;
 use crate::relay::{self, HostOf};
+use crate::{fallback, log};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
-use shared::answer;
-use shared::protocol::{
-    Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity, TransactionId,
-};
+use shared::credential::input;
+use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity};
+use shared::system::process::TransactionId;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
@@ -72,7 +70,7 @@ fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
         return relay::relay(HostOf::Root, Path::new(HOST_SOCKET), hook, host, options);
     }
     if fallback::own_configuration(options).is_some() {
-        let why = "config= is for services that run as root; remove it, this service goes by /etc/postern/postern.toml";
+        let why = "config= is for services that run as root; remove it, this service uses /etc/postern/postern.toml";
         log::denied(host, "misconfigured", &why);
         return HookResult::Denied(Denial::Misconfigured);
     }
@@ -246,7 +244,7 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
         // SAFETY: not null, so by the contract it is a NUL-terminated string, exclusively ours to write to.
         let bytes =
             unsafe { std::slice::from_raw_parts_mut(text.cast::<u8>(), libc::strlen(text)) };
-        let shown = bytes.len().min(answer::LONGEST + 1);
+        let shown = bytes.len().min(input::LONGEST + 1);
         copy = Some(Zeroizing::new(bytes[..shown].to_vec()));
         bytes.zeroize();
     }
@@ -262,7 +260,7 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
 fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
     let bytes = item.ok().flatten()?.to_bytes();
     // One byte above what any name may have is enough to see that it is too long.
-    let shown = bytes.len().min(shared::name::LONGEST + 1);
+    let shown = bytes.len().min(shared::account::name::LONGEST + 1);
     (!bytes.is_empty()).then(|| bytes[..shown].to_vec())
 }
 
@@ -280,7 +278,12 @@ impl Host for Libpam {
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
         let bytes = self.pam.getenv(name).ok().flatten()?.to_bytes();
         // one that is set and empty says something too
-        Some(bytes[..bytes.len().min(shared::earlier::LONGEST + 1)].to_vec())
+        Some(
+            bytes[..bytes
+                .len()
+                .min(shared::credential::completed_methods::LONGEST + 1)]
+                .to_vec(),
+        )
     }
 
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoInput> {
@@ -301,7 +304,7 @@ impl Host for Libpam {
     fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
         let bytes = self.pam.get_cached_authtok().ok().flatten()?.to_bytes();
         Some(Zeroizing::new(
-            bytes[..bytes.len().min(answer::LONGEST + 1)].to_vec(),
+            bytes[..bytes.len().min(input::LONGEST + 1)].to_vec(),
         ))
     }
 

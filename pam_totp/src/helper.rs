@@ -19,13 +19,12 @@ use crate::connection::Timed;
 use child::{ARGUMENTS, Failure, Launch, REPORT, Step};
 use nix::errno::Errno;
 use std::ffi::CStr;
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::ptr;
 use std::time::{Duration, Instant};
+use std::{fmt, ptr};
 use sys::SignalsBlocked;
 
 /// How long a helper that is ready may take to begin with its program, and one whose socket was closed to end.

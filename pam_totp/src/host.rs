@@ -1,6 +1,7 @@
 //! What the relay asks of the host process, so that everything but `ffi` can be tested without libpam.
 
-use shared::protocol::{Echo, Severity, TransactionId};
+use shared::protocol::{Echo, Severity};
+use shared::system::process::TransactionId;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -29,7 +30,7 @@ pub(crate) trait Host {
     fn known_user(&self) -> Option<Vec<u8>>;
     /// A variable of the transaction's own environment (pam_getenv), never the process's.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
-    /// Asks and waits. An input beyond [`shared::answer::LONGEST`] comes cut just above it.
+    /// Asks and waits. An input beyond [`shared::credential::input::LONGEST`] comes cut just above it.
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoInput>;
     /// Shows a text that needs no input; it may arrive late or never.
     fn tell(&self, text: &str);
@@ -61,7 +62,7 @@ pub(crate) struct MarkStays;
 impl fmt::Display for MarkStays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "libpam keeps what an earlier auth of this transaction left; restart the service",
+            "libpam still has data of an earlier auth of this transaction; restart the service",
         )
     }
 }

@@ -2,7 +2,7 @@
 //! pam_totp(8) go by. A name that no account can have is left out: it may be a password typed too early.
 
 use crate::host::{Host, Item};
-use shared::name::{Service, UserName};
+use shared::account::name::{Service, UserName};
 use shared::protocol::Severity;
 use std::fmt::Display;
 use std::net::IpAddr;

@@ -11,8 +11,9 @@ use crate::host::{Host, Item};
 use crate::log;
 use shared::protocol::{
     Denial, FrameError, Greeting, Hook, HookResult, Instruction, Malformed, Opening, Reply, State,
-    Transaction, TransactionId, common_version, receive, send,
+    Transaction, common_version, receive, send,
 };
+use shared::system::process::TransactionId;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -80,7 +81,7 @@ impl fmt::Display for RelayError {
             RelayError::Fallback(error) => error.fmt(f),
             RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
             RelayError::Version => f.write_str(
-                "posternd --stdio is of another version than pam_totp.so; install both of one version",
+                "posternd --stdio and pam_totp.so have different versions; install both of one version",
             ),
             RelayError::Memory => f.write_str(
                 "no memory is left in the PAM host; raise RLIMIT_AS and RLIMIT_DATA (ulimit -v, ulimit -d)",
@@ -93,9 +94,9 @@ impl fmt::Display for RelayError {
             }
             RelayError::Frame(server, error) => write!(
                 f,
-                "{server} is of another version than pam_totp.so ({error}); install both of one version, and restart posternd"
+                "{server} and pam_totp.so have different versions ({error}); install both of one version, and restart posternd"
             ),
-            RelayError::Bounds(server, what) => write!(f, "{server} asked for what it may not: {what}"),
+            RelayError::Bounds(server, what) => write!(f, "{server} sent an instruction that is not allowed: {what}"),
             RelayError::TooLong(Server::Daemon) => {
                 f.write_str("posternd did not answer in time; see its log")
             }
@@ -202,7 +203,7 @@ fn denied(host: &dyn Host, error: &RelayError, sent_input: bool) -> HookResult {
     match sent_input {
         true => unavailable(
             host,
-            &format_args!("{error}; a code that was entered may be used up"),
+            &format_args!("{error}; a code that was entered may be consumed"),
         ),
         false => unavailable(host, error),
     }
@@ -262,7 +263,7 @@ impl Absent {
             Absent::Nobody => {
                 "start posternd.socket, or bind-mount the socket where the service runs"
             }
-            Absent::NotRoot => "see who made it, and start posternd.socket",
+            Absent::NotRoot => "find out who made it, and start posternd.socket",
             Absent::NoGreeting(_) | Absent::OtherVersion => "restart posternd and this service",
             Absent::NoAccount => "run the service as a user of this host",
             Absent::NameUnavailable => "see getent passwd",
@@ -274,9 +275,9 @@ impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Absent::Nobody => f.write_str("posternd does not listen there"),
-            Absent::NotRoot => f.write_str("not root's; nothing was sent"),
+            Absent::NotRoot => f.write_str("does not belong to root; nothing was sent"),
             Absent::NoGreeting(error) => write!(f, "posternd does not answer ({error})"),
-            Absent::OtherVersion => f.write_str("posternd is of another version than pam_totp.so"),
+            Absent::OtherVersion => f.write_str("posternd and pam_totp.so have different versions"),
             Absent::NoAccount => {
                 f.write_str("posternd finds no name for the user that runs this service")
             }
@@ -379,7 +380,7 @@ impl Conversation<'_> {
                 Instruction::End(_) => return Err(self.beyond_bounds("the result of another hook")),
             }
         }
-        Err(self.beyond_bounds("more than anybody needs"))
+        Err(self.beyond_bounds("more than is allowed"))
     }
 
     fn reply(&mut self, reply: &Reply) -> Result<(), RelayError> {

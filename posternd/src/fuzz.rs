@@ -1,6 +1,6 @@
 //! What must hold of the options in a service file, for the fuzz targets of tests/fuzz.
 
-use crate::conversation::options::Options;
+use crate::pam::options::Options;
 use shared::config::Pam;
 
 /// Reads the words after pam_totp.so, and returns whether all are options. Panics where a property does not hold.

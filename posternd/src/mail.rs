@@ -6,20 +6,21 @@
 //! or a secret in memory while there is nothing to send by.
 
 pub mod command;
-mod letter;
+mod command_unit;
 mod log;
+mod message;
 mod notification;
 mod outbox;
 mod smtp;
 mod webhook;
 
-use crate::drain::CONNECTIONS;
-use crate::log::log;
-use letter::Written;
+use crate::daemon::drain::CONNECTIONS;
+use crate::daemon::log::log;
+use message::Written;
 use outbox::Outbox;
+use shared::account::email::EmailAddress;
 use shared::config::email::Email;
 use shared::config::{AbsolutePath, Config, file, secret_file};
-use shared::email::EmailAddress;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -184,7 +185,7 @@ impl Mailer {
     async fn send(&self, written: &Written<'_>) -> Result<(), String> {
         let sending = async {
             match &self.transport {
-                Transport::Off => Err("mail is off in [email]".to_owned()),
+                Transport::Off => Err("mail is not configured in [email]".to_owned()),
                 Transport::Smtp(server) => server.send(&written.message(self.from.as_ref())?).await,
                 Transport::Webhook(hook) => hook.post(&written.json()).await,
                 Transport::Command(socket) => {

@@ -4,14 +4,14 @@
 // they panic where the log cannot be written: see posternd::log
 #![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
-use posternd::daemon::serve_hosts;
-use posternd::log::{log, write_line};
+use posternd::daemon::log::{log, write_line};
 use posternd::mail::{MailThread, command};
-use posternd::origin::warn_of_hidden_processes;
-use posternd::service::Daemon;
-use posternd::sockets::{self, Sockets};
-use posternd::stdio;
-use posternd::users::UserSocket;
+use posternd::server::host_socket::serve_hosts;
+use posternd::server::peer::warn_of_hidden_processes;
+use posternd::server::service::Daemon;
+use posternd::server::sockets::{self, Sockets};
+use posternd::server::stdio;
+use posternd::server::user_socket::UserSocket;
 use shared::config::DEFAULT_PATH;
 use shared::config::email::COMMAND_SOCKET;
 use std::ffi::OsString;

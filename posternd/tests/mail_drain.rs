@@ -6,9 +6,9 @@
 mod home;
 
 use home::{Home, address, name, until};
-use posternd::drain::CONNECTIONS;
-use shared::clock;
-use shared::door::NotMailed;
+use posternd::daemon::drain::CONNECTIONS;
+use shared::engine::NotMailed;
+use shared::system::clock;
 use std::thread;
 use std::time::Duration;
 

@@ -1,51 +1,33 @@
-//! Postern's core: what both doors share. Accounts and their codes, the decision about one answer, the
-//! sealed store, the configuration. No PAM, no HTTP, no async.
+//! Postern's core: what module, posternd, gate and command share. No PAM, no HTTP, no async.
 //!
-//! The pure rooms (`decision`, `guess`, `policy`, `totp`, `answer`) take the time as an argument and touch
-//! nothing; the edges are `clock`, `files`, `groups`, `host_process`, `key`, `name_service`, `privileges`, `threads`, `config` and `store`; `door` joins them for one login.
+//! # Layout
+//!
+//! Each folder imports only those above it in this list.
+//!
+//! - `system`: the clock, trusted files, processes, threads, name service, admission to scarce resources.
+//! - `network`: addresses, hosts and paths of web requests, local sockets.
+//! - `account`: names, e-mail addresses, audit events, and what the store keeps of an account.
+//! - `credential`: what people type or show: TOTP and HOTP codes, recovery codes, app passwords, SSH keys;
+//!   otpauth URIs, QR codes, and the files of other systems that hold authenticators.
+//! - `crypto`: master key, data keys, sealing, keyed hashes, password hashes.
+//! - `config`: postern.toml.
+//! - `policy`: who must give a second factor; the gate's rules; groups.
+//! - `verify`: the decision about one input, time windows, throttle. Pure functions of values, time included.
+//! - `token`: sealed tokens between two requests, and the session cookie.
+//! - `store`: what is kept, in transactions; SQLite.
+//! - `protocol`: frames and requests over local sockets, and the types of the administration API.
+//! - `engine`: the opened store with keys and configuration, and every act on it.
 #![forbid(unsafe_code)]
 
 pub mod account;
-pub mod admission;
-pub mod answer;
-pub mod app_password;
-pub mod clock;
 pub mod config;
-pub mod decision;
-pub mod door;
-pub mod earlier;
-pub mod email;
-pub mod enrolment;
-pub mod errand;
-pub mod event;
-pub mod files;
-pub mod groups;
-pub mod guess;
-pub mod host_groups;
-pub mod host_password;
-pub mod host_process;
-pub mod import;
-pub mod key;
-pub mod local_stream;
-pub mod name;
-pub mod name_service;
-pub mod otpauth;
-pub mod password;
-pub mod place;
+pub mod credential;
+pub mod crypto;
+pub mod engine;
+pub mod network;
 pub mod policy;
-pub mod privileges;
 pub mod protocol;
-pub mod qr;
-pub mod recovery;
-pub mod remote;
-pub mod rule;
-pub mod scope;
-pub mod secret;
-pub mod session;
 pub mod store;
-pub mod threads;
+pub mod system;
 pub mod token;
-pub mod totp;
-pub mod vault;
-pub mod web_address;
-pub mod words;
+pub mod verify;

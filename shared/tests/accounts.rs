@@ -4,12 +4,13 @@
 mod home;
 
 use home::{Home, NOW, accepted, alice, code_of, name, refused};
-use shared::account::Enrolled;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, State};
-use shared::host_groups::KnownGroups;
-use shared::name::Group;
-use shared::session::{Passed, PassedFirst, PassedSecond, Revoked, Session, SessionId};
+use shared::account::name::Group;
+use shared::account::second_factor::Enrolled;
+use shared::engine::AdministrationError;
+use shared::policy::session_groups::KnownGroups;
+use shared::protocol::status::State;
+use shared::token::session::{Passed, PassedFirst, PassedSecond, Revoked, Session, SessionId};
+use shared::verify::decision::Refusal;
 use std::time::{Duration, Instant};
 
 /// As if alice had signed in at the web.
@@ -83,7 +84,7 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
         "authenticator",
         "recovery_code",
         "failure",
-        "row_lock",
+        "bucket_lock",
         "familiar_address",
         "account",
     ] {
@@ -112,7 +113,7 @@ fn a_renamed_account_keeps_its_second_factor() {
         .rename_account(
             &name("alice"),
             &name("ünal"),
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -130,12 +131,17 @@ fn a_renamed_account_keeps_its_second_factor() {
     assert!(revoked(&mut home).covers(&session(1)));
 
     home.door
-        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("bob"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     let taken = home.door.rename_account(
         &name("bob"),
         &name("ünal"),
-        shared::name::Distinct::No,
+        shared::account::name::Distinct::No,
         "root",
         NOW,
     );
@@ -196,12 +202,17 @@ fn what_the_configuration_declares_is_not_for_commands() {
         home.door.rename_account(
             &carol,
             &name("dora"),
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "root",
             NOW,
         ),
-        home.door
-            .rename_account(&alice, &carol, shared::name::Distinct::No, "root", NOW),
+        home.door.rename_account(
+            &alice,
+            &carol,
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        ),
         home.door
             .change_groups(&carol, &groups(&["ops"]), &[], "root", NOW)
             .map(drop),

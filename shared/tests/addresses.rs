@@ -7,16 +7,17 @@ mod postbox;
 
 use home::{Home, NOW, accepted, code_of, name, refused};
 use postbox::{MAIL, address, asks, by_both, by_mail_alone, has_mail, sends, takes, types};
-use shared::account::Enrolled;
-use shared::answer::Answer;
+use shared::account::second_factor::Enrolled;
 use shared::config::OnUse;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, MailRefusal, NotMailed, State, Visitor};
-use shared::enrolment::Pending;
-use shared::guess::Stage;
-use shared::place::Origin;
-use shared::policy::Waiver;
+use shared::credential::input::Answer;
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{AdministrationError, MailRefusal, NotMailed, Visitor};
+use shared::policy::requirement::Waiver;
+use shared::protocol::status::State;
 use shared::store::Addresses;
+use shared::verify::decision::Refusal;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 /// M4
 #[test]
@@ -240,7 +241,12 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
 
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     home.door
-        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("alice"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";
     connection.execute(sql, []).unwrap();
@@ -282,7 +288,7 @@ fn codes_of_a_declared_account_go_where_its_declaration_says() {
     );
     let declared: shared::config::Config = toml::from_str(&extra).unwrap();
     (config.account, config.email) = (declared.account, declared.email);
-    home.door = shared::door::Door::open(config).unwrap();
+    home.door = shared::engine::Door::open(config).unwrap();
     let letter = asks(&mut home, "alice", NOW).ok().unwrap();
     assert_eq!(letter.to, address("declared@example.com"));
     accepted(&types(&mut home, &letter, NOW));

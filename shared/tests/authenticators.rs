@@ -4,12 +4,13 @@
 mod home;
 
 use home::{Home, NOW, accepted, alice, code_of, name, refused};
-use shared::answer::Answer;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, Means};
-use shared::enrolment::{Confirmation, Pending};
-use shared::event::Filter;
-use shared::totp::{Moving, Parameters, Step};
+use shared::account::event::Filter;
+use shared::credential::input::Answer;
+use shared::credential::totp::{Moving, Parameters, Step};
+use shared::engine::AdministrationError;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::verify::decision::Refusal;
+use shared::verify::method::Means;
 
 fn further(home: &Home, label: &str) -> Pending {
     Pending::further(home.door.config(), &name("alice"))
@@ -85,7 +86,12 @@ fn one_authenticator_more_needs_a_first_one() {
         Err(AdministrationError::UnknownAccount(_))
     ));
     home.door
-        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("alice"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     assert!(matches!(
         home.door.refuse_setup(&further(&home, "x")),

@@ -4,17 +4,20 @@
 mod home;
 
 use home::{Home, NOW, alice, code_of, name};
-use shared::account::Enrolled;
-use shared::clock::Timestamp;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, COMMAND, Caller, State};
-use shared::enrolment::Pending;
-use shared::errand::{Answer, Change, Errand, Finish, Kind, Look, Reply, Setup, Task, Typed};
-use shared::event::{Filter, What};
-use shared::name::UserName;
-use shared::otpauth;
-use shared::totp::code;
-use shared::vault::Renewal;
+use shared::account::event::{Filter, What};
+use shared::account::name::UserName;
+use shared::account::second_factor::Enrolled;
+use shared::credential::otpauth_uri;
+use shared::credential::totp::code;
+use shared::crypto::vault::Renewal;
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{AdministrationError, COMMAND, Caller};
+use shared::protocol::command_request::{
+    Answer, Change, Errand, Finish, Kind, Look, Reply, Setup, Task, Typed,
+};
+use shared::protocol::status::State;
+use shared::system::clock::Timestamp;
+use shared::verify::decision::Refusal;
 
 const UID: u32 = 1000;
 
@@ -62,7 +65,12 @@ fn setup(kind: Kind, label: &str) -> Change {
 fn invited() -> (Home, String) {
     let mut home = Home::new("");
     home.door
-        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("alice"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     let (code, _) = home
         .door
@@ -81,7 +89,7 @@ fn begun(reply: Done) -> (String, Typed, Vec<Typed>) {
             recovery_codes,
             ..
         } => {
-            let (secret, parameters) = otpauth::read(&url).unwrap();
+            let (secret, parameters) = otpauth_uri::read(&url).unwrap();
             let step = parameters.moving.step_at(NOW).unwrap();
             (
                 code(&secret, parameters, step).to_string(),
@@ -126,7 +134,12 @@ fn enrolled(home: &mut Home) -> Enrolled {
 fn nobody_looks_at_or_changes_anothers_account() {
     let (mut home, app) = alice("");
     home.door
-        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("bob"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     let own = Some(Typed::from(code_of(&app, 0)));
     for task in [
@@ -371,7 +384,12 @@ fn tickets_lead_to_their_own_step_within_their_time() {
         stale(home.door.run_errand(caller, &errand, NOW));
     }
     home.door
-        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("bob"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     stale(asks(&mut home, "bob", "bob", task(), NOW));
     stale(finishes(

@@ -5,17 +5,16 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice, code_of, name, password, recovery, remote};
-use shared::account::Enrolled;
-use shared::account::Methods;
-use shared::answer::Answer;
-use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, Browser, Means, Opened, Trust};
-use shared::event::Filter;
-use shared::host_password::Said;
-use shared::name::Group;
-use shared::place::Origin;
-use shared::session::PassedSecond;
-use shared::token::MayEnroll;
+use shared::account::event::Filter;
+use shared::account::name::Group;
+use shared::account::second_factor::{Enrolled, Methods};
+use shared::credential::input::Answer;
+use shared::engine::{AfterCode, AfterPassword, Browser, MayEnroll, Opened, Trust};
+use shared::protocol::host_password::Said;
+use shared::token::session::PassedSecond;
+use shared::verify::decision::Refusal;
+use shared::verify::method::Means;
+use shared::verify::origin::Origin;
 
 const PAM: &str = "[gate]\nfirst_factor = \"pam\"\n";
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
@@ -119,7 +118,7 @@ fn the_hosts_groups_go_along_in_the_session() {
     assert!(groups.contains(&"root"), "{groups:?}");
     let keys = home.door.token_keys();
     assert_eq!(
-        shared::session::Session::from_cookie(&session.to_cookie(&keys), &keys),
+        shared::token::session::Session::from_cookie(&session.to_cookie(&keys), &keys),
         Some(session)
     );
 }
@@ -318,7 +317,7 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
 /// How a proxy knows who is there, it does not say.
 #[test]
 fn an_identity_is_no_password_to_an_exemption() {
-    let exempt = "[[policy.exempt]]\nafter = [\"password\"]\n";
+    let exempt = "[[policy.exempt]]\ncompleted_methods = [\"password\"]\n";
     let (mut home, _) = alice(&format!("{exempt}{HEADER}"));
     assert!(matches!(
         home.is_brought("alice", None),

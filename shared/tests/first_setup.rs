@@ -5,15 +5,15 @@
 mod home;
 
 use home::{Home, NOW, name};
-use shared::account::Enrolled;
-use shared::clock::Timestamp;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, Asking, Caller};
-use shared::enrolment::Pending;
-use shared::errand::{Answer, Errand, Finish, Kind, Reply, Setup, Task, Typed};
-use shared::host_password::Said;
-use shared::otpauth;
-use shared::totp::code;
+use shared::account::second_factor::Enrolled;
+use shared::credential::otpauth_uri;
+use shared::credential::totp::code;
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{AdministrationError, Asking, Caller};
+use shared::protocol::command_request::{Answer, Errand, Finish, Kind, Reply, Setup, Task, Typed};
+use shared::protocol::host_password::Said;
+use shared::system::clock::Timestamp;
+use shared::verify::decision::Refusal;
 
 fn setup(kind: Kind) -> Setup {
     let name = "app".parse().unwrap();
@@ -95,7 +95,7 @@ fn confirmed(home: &mut Home, begun: Reply) -> Typed {
         panic!("{begun:?}")
     };
     assert_eq!(recovery_codes.len(), 6);
-    let (secret, parameters) = otpauth::read(&url).unwrap();
+    let (secret, parameters) = otpauth_uri::read(&url).unwrap();
     let shown = code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     match finishes(
         home,
@@ -141,7 +141,12 @@ fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() 
 fn wrong_passwords_are_delayed_and_never_lock() {
     let mut home = Home::new("[throttle]\nlock_after = 10\n");
     home.door
-        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("alice"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     for _ in 0..5 {
         let wrong = tries(&mut home, Said::Wrong, NOW);
@@ -268,14 +273,24 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
 fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     let mut home = Home::new("");
     home.door
-        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("alice"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
     home.door
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
     home.door
-        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("alice"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     let begun = hears(&mut home, asking, Said::Right, NOW).unwrap();
     let ticket = confirmed(&mut home, begun);

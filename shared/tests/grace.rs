@@ -7,14 +7,15 @@ use home::{
     Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_at, code_of, name, password,
     recovery, remote,
 };
-use shared::clock::Timestamp;
 use shared::config::Grace;
-use shared::decision::Spared;
-use shared::door::{Actor, AdministrationError, Door, Means, Visitor};
-use shared::enrolment::{Confirmation, Pending};
-use shared::guess::Stage;
-use shared::place::Origin;
-use shared::vault::Renewal;
+use shared::crypto::vault::Renewal;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::{Actor, AdministrationError, Door, Visitor};
+use shared::system::clock::Timestamp;
+use shared::verify::decision::Spared;
+use shared::verify::method::Means;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 const HOUR: Grace = Grace::of(3600);
 const HERE: &str = "192.0.2.7";
@@ -256,7 +257,7 @@ fn every_revocation_ends_it() {
                 .rename_account(
                     &name("alice"),
                     &name("alison"),
-                    shared::name::Distinct::No,
+                    shared::account::name::Distinct::No,
                     "root",
                     now,
                 )
@@ -265,7 +266,7 @@ fn every_revocation_ends_it() {
                 .rename_account(
                     &name("alison"),
                     &name("alice"),
-                    shared::name::Distinct::No,
+                    shared::account::name::Distinct::No,
                     "root",
                     now,
                 )

@@ -1,9 +1,9 @@
 //! Files as an attacker or a broken disk would change them: no format panics on any, none takes long, and no
 //! refusal repeats what stands in the file.
 
-use shared::clock::Timestamp;
-use shared::import::{Format, Key, LARGEST, read};
-use shared::name::UserName;
+use shared::account::name::UserName;
+use shared::credential::import::{Format, Key, LARGEST, read};
+use shared::system::clock::Timestamp;
 use std::fs;
 use std::path::Path;
 

@@ -6,21 +6,21 @@ mod home;
 use home::{
     Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, code_of, name, password, remote,
 };
-use shared::answer::Answer;
-use shared::clock::Timestamp;
 use shared::config::Grace;
-use shared::decision::{Refusal, Spared, Verdict};
-use shared::door::{
+use shared::credential::input::Answer;
+use shared::credential::totp::code;
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Renewal;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::{
     AfterCode, AfterPassword, Browser, Door, Opened, RotationError, Trust, Visitor,
 };
-use shared::enrolment::{Confirmation, Pending};
-use shared::guess::Stage;
-use shared::key::MasterKeys;
-use shared::place::Origin;
-use shared::session::Session;
 use shared::store::KeyBound;
-use shared::totp::code;
-use shared::vault::Renewal;
+use shared::system::clock::Timestamp;
+use shared::token::session::Session;
+use shared::verify::decision::{Refusal, Spared, Verdict};
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -52,7 +52,7 @@ impl Home {
     }
 
     #[track_caller]
-    fn rotates(&mut self, renewal: Renewal) -> shared::door::Rotated {
+    fn rotates(&mut self, renewal: Renewal) -> shared::engine::Rotated {
         self.door.rotate_keys(renewal, "root", NOW).unwrap()
     }
 }
@@ -587,12 +587,12 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     fs::write(&key, other.as_bytes()).unwrap();
     fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
     assert!(
-        open().contains("etc/key: no master key in it opens the store"),
+        open().contains("etc/key: contains no master key that opens the store"),
         "{}",
         open()
     );
     assert!(
-        open().contains("store/db; put the key file back that was saved with this store"),
+        open().contains("store/db; restore the key file that was saved with this store"),
         "{}",
         open()
     );
@@ -604,7 +604,7 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     assert!(
         error
             .to_string()
-            .contains("no master key in it opens the store"),
+            .contains("contains no master key that opens the store"),
         "{error}"
     );
     assert_eq!(fs::read(&key).unwrap(), other.as_bytes());

@@ -4,13 +4,13 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote};
-use shared::answer::Answer;
-use shared::clock::Timestamp;
-use shared::decision::Verdict;
-use shared::door::{AfterCode, AfterPassword, Browser, COMMAND, Opened, Outcome, Trust, Visitor};
-use shared::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
-use shared::guess::Stage;
-use shared::place::Origin;
+use shared::account::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
+use shared::credential::input::Answer;
+use shared::engine::{AfterCode, AfterPassword, Browser, COMMAND, Opened, Outcome, Trust, Visitor};
+use shared::system::clock::Timestamp;
+use shared::verify::decision::Verdict;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::fs;
 
 impl Home {
@@ -96,7 +96,7 @@ impl Home {
     fn fill(&self, count: u32, seconds: u64) {
         let sql = format!(
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count}) \
-             INSERT INTO event (at, account, what, door, origin, actor, cause) \
+             INSERT INTO event (at, account, kind, service, origin, principal, cause) \
              SELECT {} - 10 * ({count} - n), 'user' || (n % 1000), 'accepted', 'sshd', '192.0.2.7', \
                     'user' || (n % 1000), 'code' FROM number",
             NOW.minus(seconds).0
@@ -186,7 +186,7 @@ fn filters_narrow_and_the_newest_are_meant() {
     home.door
         .add_account(
             &name("bob"),
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "carol",
             NOW.plus(60),
         )

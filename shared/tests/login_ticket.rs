@@ -6,14 +6,14 @@ mod home;
 use home::{
     Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
 };
-use shared::answer::Answer;
-use shared::clock::Timestamp;
-use shared::decision::Refusal;
-use shared::door::{
+use shared::credential::input::Answer;
+use shared::engine::{
     AfterCode, AfterPassword, Asked, Browser, Door, MailRefusal, SERVICE, Trust, Visitor,
 };
-use shared::guess::Stage;
+use shared::system::clock::Timestamp;
 use shared::token::{Kind, Login, LoginToken};
+use shared::verify::decision::Refusal;
+use shared::verify::throttle::Stage;
 use std::sync::Barrier;
 
 /// What alice types is compared with three codes: a wrong one costs one.
@@ -218,7 +218,7 @@ fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let (mut home, app) = alice_at_the_web("");
     let kept = |home: &Home| {
         home.engine()
-            .query_row("SELECT count(*) FROM login_ticket", [], |row| {
+            .query_row("SELECT count(*) FROM login_token", [], |row| {
                 row.get::<_, i64>(0)
             })
             .unwrap()

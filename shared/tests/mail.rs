@@ -7,15 +7,16 @@ mod postbox;
 
 use home::{Home, NOW, accepted, code_of, name, refused};
 use postbox::{address, asks, by_both, by_mail_alone, has_mail, sends, types};
-use shared::account::Enrolled;
-use shared::answer::Answer;
-use shared::decision::{Refusal, Verdict};
-use shared::door::{AdministrationError, Door, MailRefusal, Means, NotMailed, Visitor};
-use shared::event::Filter;
-use shared::guess::Stage;
-use shared::place::Origin;
+use shared::account::event::Filter;
+use shared::account::second_factor::Enrolled;
+use shared::credential::input::Answer;
+use shared::crypto::vault::Renewal;
+use shared::engine::{AdministrationError, Door, MailRefusal, NotMailed, Visitor};
 use shared::store::KeyBound;
-use shared::vault::Renewal;
+use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::method::Means;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 /// M2
 #[test]

@@ -4,16 +4,17 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, accepted, code_of, name, password, refused, remote, signs_in};
-use shared::answer::Answer;
-use shared::clock::Timestamp;
-use shared::decision::Refusal;
-use shared::door::{Actor, AfterCode, AfterPassword, AfterRefresh, Browser, Trust};
-use shared::enrolment::Pending;
-use shared::event::{Filter, What};
-use shared::password::Password;
-use shared::place::{Address, Origin};
+use shared::account::event::{Filter, What};
+use shared::credential::input::Answer;
+use shared::crypto::password::Password;
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{Actor, AfterCode, AfterPassword, AfterRefresh, Browser, Trust};
+use shared::network::address::Address;
 use shared::store::{MOST_NOTICES, Notice};
+use shared::system::clock::Timestamp;
 use shared::token::RefreshToken;
+use shared::verify::decision::Refusal;
+use shared::verify::origin::Origin;
 use zeroize::Zeroizing;
 
 const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
@@ -115,7 +116,7 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         .rename_account(
             &who,
             &name("alison"),
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "carol",
             NOW,
         )
@@ -199,7 +200,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     };
     let logged = home.door.events(&only, 0, 1000).unwrap();
     assert_eq!((told, logged.len()), (40, 40));
-    assert_eq!(logged.last().unwrap().1.cause, "too-many-in-a-day");
+    assert_eq!(logged.last().unwrap().1.cause, "daily-limit");
     home.door
         .host_password_changed(&who, actor, NOW.plus(DAY + 100))
         .unwrap();

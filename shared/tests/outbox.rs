@@ -7,11 +7,11 @@ mod postbox;
 
 use home::{Home, NOW, accepted, name, refused};
 use postbox::{MAIL, address, asks, by_mail_alone, has_mail, sends, takes, types};
-use shared::clock::Timestamp;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, Asked, NotMailed, Posted, Visitor};
-use shared::guess::Stage;
-use shared::place::Origin;
+use shared::engine::{AdministrationError, Asked, NotMailed, Posted, Visitor};
+use shared::system::clock::Timestamp;
+use shared::verify::decision::Refusal;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::time::{Duration, Instant};
 
 /// Longer than anybody waits for what becomes of a letter.

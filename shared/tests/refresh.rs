@@ -4,12 +4,12 @@
 mod home;
 
 use home::{Home, NOW, alice_at_the_web, code_of, name, password, remote, signs_in};
-use shared::clock::Timestamp;
-use shared::door::AfterRefresh;
-use shared::enrolment::Pending;
-use shared::event::{Filter, What};
-use shared::session::Session;
+use shared::account::event::{Filter, What};
+use shared::engine::AfterRefresh;
+use shared::engine::enrollment::pending::Pending;
+use shared::system::clock::Timestamp;
 use shared::token::RefreshToken;
+use shared::token::session::Session;
 
 /// With the code of that time.
 fn enters(home: &mut Home, pending: &Pending, now: Timestamp) -> Session {

@@ -4,15 +4,17 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, remote};
-use shared::answer::Answer;
-use shared::clock::Timestamp;
-use shared::door::{
+use shared::account::event::{Filter, What};
+use shared::credential::input::Answer;
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{
     Actor, Administers, AdministrationError, AfterCode, AfterPassword, Browser, Opened,
-    ShownSecret, State, Trust,
+    ShownSecret, Trust,
 };
-use shared::enrolment::Pending;
-use shared::event::{Filter, What};
-use shared::place::{Address, Origin};
+use shared::network::address::Address;
+use shared::protocol::status::State;
+use shared::system::clock::Timestamp;
+use shared::verify::origin::Origin;
 
 /// A browser somewhere.
 fn browser(origin: &Origin) -> Browser<'_> {
@@ -208,7 +210,7 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
     let mut home = Home::new("");
     for who in ["Alice", "alina", "bob", "100%", "a_b", "malice"] {
         home.door
-            .add_account(&name(who), shared::name::Distinct::No, "root", NOW)
+            .add_account(&name(who), shared::account::name::Distinct::No, "root", NOW)
             .unwrap();
     }
     let mut found = |part: &str, after: Option<&str>, most| {
@@ -236,7 +238,7 @@ fn events_are_read_from_the_newest_page_by_page() {
     let mut home = Home::new("");
     for who in ["a", "b", "c", "d", "e"] {
         home.door
-            .add_account(&name(who), shared::name::Distinct::No, "root", NOW)
+            .add_account(&name(who), shared::account::name::Distinct::No, "root", NOW)
             .unwrap();
     }
     let mut page = |before, limit| {
@@ -246,7 +248,7 @@ fn events_are_read_from_the_newest_page_by_page() {
     };
     let first = page(None, 2);
     let second = page(Some(first[1].0), 2);
-    let names = |page: &[(i64, shared::event::Event)]| {
+    let names = |page: &[(i64, shared::account::event::Event)]| {
         page.iter()
             .map(|(_, event)| event.account.to_string())
             .collect::<Vec<_>>()

@@ -7,16 +7,16 @@ use home::{
     Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
 };
 use nix::unistd::{Group, User, getuid};
-use shared::account::Enrolled;
-use shared::answer::Answer;
+use shared::account::second_factor::Enrolled;
 use shared::config::rule::Access;
-use shared::door::{AfterCode, AfterPassword, Browser, Opened, Page, Spared, Trust};
-use shared::host_groups::AskedGroups;
-use shared::place::Address;
-use shared::policy::Need;
-use shared::rule::{Request, Why};
-use shared::session::{PassedSecond, Session, SessionId};
+use shared::credential::input::Answer;
+use shared::engine::{AfterCode, AfterPassword, Browser, Opened, Page, Spared, Trust};
+use shared::network::address::Address;
+use shared::policy::requirement::Need;
+use shared::policy::rule::{Request, Why};
+use shared::policy::session_groups::AskedGroups;
 use shared::token::LoginToken;
+use shared::token::session::{PassedSecond, Session, SessionId};
 
 const RULES: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n\
                      [[gate.rule]]\npaths = [\"/bob\"]\nusers = [\"bob\"]\nthen = \"password\"\n\
@@ -88,7 +88,7 @@ impl Home {
 }
 
 impl<'a> At<'a> {
-    fn browser(self, origin: &'a shared::place::Origin) -> Browser<'a> {
+    fn browser(self, origin: &'a shared::verify::origin::Origin) -> Browser<'a> {
         let page = self.page.map(|target| Page {
             host: "app.example.com",
             target,

@@ -7,18 +7,18 @@ use home::{
     Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, opens, password,
     recovery, remote, signs_in,
 };
-use shared::answer::Answer;
-use shared::decision::Refusal;
-use shared::door::{
+use shared::credential::input::Answer;
+use shared::credential::otpauth_uri;
+use shared::credential::totp::{Step, code};
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{
     Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp,
-    Trust,
+    EnrollmentToken, Trust,
 };
-use shared::enrolment::Pending;
-use shared::host_password::Said;
-use shared::otpauth;
-use shared::session::Session;
-use shared::token::{EnrollmentToken, StepUpToken};
-use shared::totp::{Step, code};
+use shared::protocol::host_password::Said;
+use shared::token::StepUpToken;
+use shared::token::session::Session;
+use shared::verify::decision::Refusal;
 
 /// Alice has lost the phone and comes in by a recovery code.
 fn recovers(home: &mut Home, pending: &Pending) -> (Session, StepUpToken) {
@@ -30,7 +30,7 @@ fn recovers(home: &mut Home, pending: &Pending) -> (Session, StepUpToken) {
 fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (EnrollmentToken, String) {
     let ticket = home.door.replace(session, proof, NOW).unwrap();
     let shown = home.door.begin_web_setup(&ticket, NOW).unwrap().unwrap();
-    let (secret, parameters) = otpauth::read(&shown.secret).unwrap();
+    let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
     let shows = Answer::read(
         code(&secret, parameters, Step(NOW.0 / 30))
             .to_string()

@@ -4,11 +4,11 @@
 mod home;
 
 use home::{Home, NOW, accepted, name, refused};
-use shared::decision::Refusal;
-use shared::door::{Taken, Trial};
-use shared::enrolment::Pending;
-use shared::import::{Format, Import, read};
-use shared::totp::{Moving, Step, code};
+use shared::credential::import::{Format, Import, read};
+use shared::credential::totp::{Moving, Step, code};
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{Taken, Trial};
+use shared::verify::decision::Refusal;
 
 const SEEDS: [&str; 3] = [
     "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
@@ -50,7 +50,7 @@ fn what_was_used_there_opens_nothing_here() {
         .import(
             &import.found,
             Trial::No,
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -74,7 +74,7 @@ fn a_counter_goes_on_where_it_stood() {
         .import(
             &import.found,
             Trial::No,
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -95,7 +95,7 @@ fn a_dry_run_leaves_nothing() {
         .import(
             &import.found,
             Trial::Yes,
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -121,7 +121,7 @@ fn nobodys_second_factor_is_replaced() {
         .import(
             &import.found,
             Trial::No,
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -145,7 +145,7 @@ fn nobodys_second_factor_is_replaced() {
         .import(
             &import.found,
             Trial::No,
-            shared::name::Distinct::No,
+            shared::account::name::Distinct::No,
             "root",
             NOW,
         )

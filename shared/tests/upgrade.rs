@@ -5,17 +5,18 @@
 mod home;
 
 use home::{Home, attempt_at, name};
-use shared::clock::Timestamp;
+use shared::account::event::Filter;
+use shared::account::name::Distinct;
 use shared::config::Config;
-use shared::decision::{Refusal, Verdict};
-use shared::door::{Door, State};
-use shared::event::Filter;
-use shared::guess::Stage;
-use shared::name::Distinct;
-use shared::place::Origin;
-use shared::secret::Secret;
+use shared::credential::secret::Secret;
+use shared::credential::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::engine::Door;
+use shared::protocol::status::State;
 use shared::store::{self, Upgraded};
-use shared::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::system::clock::Timestamp;
+use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -92,11 +93,11 @@ fn refused_upgrade(config: &Config) -> String {
 fn upgraded(config: &Config) -> PathBuf {
     let Upgraded::Now {
         from: 3,
-        to: 4,
+        to: 5,
         backup,
     } = store::upgrade(&config.store.url).unwrap()
     else {
-        panic!("not from version 3 to version 4")
+        panic!("not from version 3 to version 5")
     };
     backup
 }
@@ -126,7 +127,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let before = fs::read(&path).unwrap();
     let refused = refused_open(&config);
     assert!(
-        refused.contains("the store has version 3, this program knows version 4"),
+        refused.contains("the store has version 3, this program knows version 5"),
         "{refused}"
     );
     assert!(refused.contains("run postern upgrade as root"), "{refused}");
@@ -135,7 +136,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let backup = upgraded(&config);
     assert_eq!(
         backup,
-        path.canonicalize().unwrap().with_file_name("db.before-4")
+        path.canonicalize().unwrap().with_file_name("db.before-5")
     );
     let (store, copy) = (path.metadata().unwrap(), backup.metadata().unwrap());
     assert_eq!(
@@ -145,7 +146,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     Door::open(config.clone()).unwrap();
     assert_eq!(
         store::upgrade(&config.store.url).unwrap(),
-        Upgraded::Already(4)
+        Upgraded::Already(5)
     );
     let names = fs::read_dir(folder.path().join("store")).unwrap();
     assert_eq!(
@@ -289,8 +290,8 @@ fn numbers_that_were_given_before_are_not_given_again() {
 fn a_copy_of_an_interrupted_upgrade_is_replaced() {
     let (folder, config) = version_3("");
     let store = folder.path().join("store");
-    fs::write(store.join("db.before-4"), "half").unwrap();
-    fs::write(store.join(".db.before-4.4194304.new"), "half").unwrap();
+    fs::write(store.join("db.before-5"), "half").unwrap();
+    fs::write(store.join(".db.before-5.4194304.new"), "half").unwrap();
     let backup = upgraded(&config);
     let copy = rusqlite::Connection::open(backup).unwrap();
     assert_eq!(
@@ -298,7 +299,7 @@ fn a_copy_of_an_interrupted_upgrade_is_replaced() {
             .unwrap(),
         3
     );
-    assert!(!store.join(".db.before-4.4194304.new").exists());
+    assert!(!store.join(".db.before-5.4194304.new").exists());
 }
 
 /// Some of them call themselves version 3.
@@ -315,7 +316,7 @@ fn stores_that_were_never_released_are_refused_by_their_commit() {
         let before = fs::read(folder.path().join("store/db")).unwrap();
         for refused in [refused_upgrade(&config), refused_open(&config)] {
             let named =
-                format!("the shape of commit {commit}, which calls itself version {version}");
+                format!("the schema of commit {commit}, which calls itself version {version}");
             assert!(refused.contains(&named), "{refused}");
             assert!(
                 refused.contains("run postern init and enroll everyone again"),
@@ -327,7 +328,7 @@ fn stores_that_were_never_released_are_refused_by_their_commit() {
             before,
             "{commit}: nothing was written"
         );
-        assert!(!folder.path().join("store/db.before-4").exists());
+        assert!(!folder.path().join("store/db.before-5").exists());
     }
 }
 
@@ -337,22 +338,22 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
     for (crafted, named) in [
         (
             "CREATE VIEW seen AS SELECT * FROM account",
-            "view seen is not one of its own",
+            "view seen is unexpected",
         ),
         (
             "CREATE TRIGGER twice AFTER INSERT ON event BEGIN DELETE FROM floor; END",
-            "trigger twice is not one of its own",
+            "trigger twice is unexpected",
         ),
         ("DROP TABLE floor", "table floor is missing"),
         (
             "PRAGMA user_version = 2",
-            "version 2, this program knows version 4; install the Postern that made it",
+            "version 2, this program knows version 5; install the Postern that made it",
         ),
         (
             "PRAGMA user_version = 9",
-            "version 9, this program knows version 4; restart this program, or install the Postern that made the store or a newer one",
+            "version 9, this program knows version 5; restart this program, or install the Postern that made the store or a newer one",
         ),
-        ("PRAGMA application_id = 1", "it is no store of Postern's"),
+        ("PRAGMA application_id = 1", "it is not a store of Postern"),
         (
             "PRAGMA foreign_keys = OFF; DELETE FROM account WHERE name = 'bob'",
             "a row refers to an account that is gone",
@@ -400,14 +401,14 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     let found = |door: &mut Door| {
         let read = door.membership(&name("alice")).map(|_| ());
         let written = door.attempt(
-            &shared::door::Visitor {
+            &shared::engine::Visitor {
                 name: &name("alice"),
                 stage: Stage::Before,
                 origin: &Origin::Unknown,
                 browser: None,
                 service: "test",
             },
-            &shared::answer::Answer::read(b"123456"),
+            &shared::credential::input::Answer::read(b"123456"),
             NOW,
         );
         [read, written.map(|_| ())].map(|result| result.err().map(|error| error.to_string()))
@@ -431,4 +432,72 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     );
     engine.execute_batch(&undone).unwrap();
     assert_eq!(found(&mut door), [None, None]);
+}
+
+/// Rows of version 4 are found under the names of version 5, with their numbers.
+#[test]
+fn a_store_of_version_4_keeps_its_rows_under_other_names() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite/migration");
+    let schema = fs::read_to_string(sources.join("schema_4.sql")).unwrap();
+    let (folder, config) = made_by(&schema, 4);
+    let path = folder.path().join("store/db");
+    let rows = "INSERT INTO account (id, name, name_key, created) VALUES (1, 'alice', 'alice', 5);
+        INSERT INTO failure VALUES (7, 1, 1, 'elsewhere', 10, 1, 'code', '192.0.2.1');
+        INSERT INTO row_lock VALUES (1, 1, 'elsewhere', 11);
+        INSERT INTO familiar_address VALUES (1, '192.0.2.1', 'sshd', 12, 13);
+        INSERT INTO login_ticket VALUES (x'01', 1, 14, 2, 0);
+        INSERT INTO notice VALUES (8, 'a@example.com', 15, 16, 'alice', 'clock-mended', 'web', '-', 'root', '');
+        INSERT INTO event VALUES (9, 17, 'alice', 'code-asked', 'sshd', '-', 'alice', 'x');
+        INSERT INTO event VALUES (10, 18, 'alice', 'accepted', 'sshd', '-', 'alice', 'code');
+        DELETE FROM failure WHERE id = 7;
+        INSERT INTO failure VALUES (3, 1, 0, 'elsewhere', 10, 1, 'password', NULL);";
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(rows)
+        .unwrap();
+    let upgraded = store::upgrade(&config.store.url).unwrap();
+    assert!(
+        matches!(upgraded, Upgraded::Now { from: 4, to: 5, .. }),
+        "{upgraded:?}"
+    );
+    let engine = rusqlite::Connection::open(&path).unwrap();
+    for (sql, expected) in [
+        (
+            "SELECT id || phase || scope || factor FROM failure",
+            "30elsewherepassword",
+        ),
+        (
+            "SELECT phase || scope || at FROM bucket_lock",
+            "1elsewhere11",
+        ),
+        (
+            "SELECT service || at || code_at FROM familiar_address",
+            "sshd1213",
+        ),
+        ("SELECT expires || wrong || used FROM login_token", "1420"),
+        (
+            "SELECT id || kind || service || principal FROM notification",
+            "8clock-unlockedwebroot",
+        ),
+        (
+            "SELECT group_concat(id || kind || service || principal) FROM event",
+            "9code-requestedsshdalice,10acceptedsshdalice",
+        ),
+        (
+            "SELECT seq FROM sqlite_sequence WHERE name = 'failure'",
+            "7",
+        ),
+        (
+            "SELECT seq FROM sqlite_sequence WHERE name = 'notification'",
+            "8",
+        ),
+        (
+            "SELECT count(*) FROM sqlite_sequence WHERE name LIKE 'former%'",
+            "0",
+        ),
+    ] {
+        let sql = format!("SELECT CAST(({sql}) AS TEXT)");
+        let found: String = engine.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, expected, "{sql}");
+    }
 }

@@ -7,17 +7,16 @@ use home::{Home, NOW, accepted, attempt_at, code_at, name, remote};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use sha2::{Digest, Sha256};
-use shared::clock::Timestamp;
 use shared::config::{Config, file};
-use shared::door::Door;
-use shared::enrolment::Pending;
-use shared::guess::Stage;
-use shared::secret::Secret;
-use std::fs;
+use shared::credential::secret::Secret;
+use shared::engine::Door;
+use shared::engine::enrollment::pending::Pending;
+use shared::system::clock::Timestamp;
+use shared::verify::throttle::Stage;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 use zeroize::Zeroizing;
 
 /// What the WAL may never exceed, in bytes.

@@ -4,16 +4,16 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
-use shared::account::Enrolled;
-use shared::answer::Answer;
-use shared::decision::Refusal;
-use shared::door::{
-    Actor, AfterCode, AfterPassword, AppPasswordsAfter, Browser, GoesBy, Opened, Trust,
+use shared::account::event::Filter;
+use shared::account::second_factor::Enrolled;
+use shared::credential::input::Answer;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::{
+    Actor, AfterCode, AfterPassword, AppPasswordsAfter, Browser, GoesBy, MayEnroll, Opened, Trust,
 };
-use shared::enrolment::{Confirmation, Pending};
-use shared::event::Filter;
-use shared::session::{PassedSecond, Revoked};
-use shared::token::{LoginToken, MayEnroll};
+use shared::token::LoginToken;
+use shared::token::session::{PassedSecond, Revoked};
+use shared::verify::decision::Refusal;
 
 const GATE: [u8; 16] = [7; 16];
 
@@ -150,7 +150,12 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
 fn wrong_passwords_unknown_names_and_names_without_a_password_are_refused_alike() {
     let (mut home, _) = alice_at_the_web("");
     home.door
-        .add_account(&name("carol"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("carol"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     refused(
         &home.enter_password(None, "alice", "wrong horse", ""),
@@ -372,7 +377,7 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     home.door
         .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
         .unwrap();
-    assert!(began.elapsed() >= shared::door::LEASE);
+    assert!(began.elapsed() >= shared::engine::LEASE);
 }
 
 /// Promise 3: whoever used a recovery code at a prompt knows that the thief's session is over.

@@ -1,7 +1,7 @@
 //! The root helper of the gate: a real process of root's at a socket that the test host holds, as systemd does.
 
 use crate::processes::{Running, below, end, patiently};
-use shared::host_password::{GREETING, SOCKET};
+use shared::protocol::host_password::{GREETING, SOCKET};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;

@@ -1,10 +1,10 @@
 //! A person's authenticator app: holds the secret, shows codes by its own clock, which goes with the host's.
 
 use crate::clock::Clock;
-use shared::clock::Timestamp;
-use shared::otpauth;
-use shared::secret::Secret;
-use shared::totp::{Parameters, Step, code};
+use shared::credential::otpauth_uri;
+use shared::credential::secret::Secret;
+use shared::credential::totp::{Parameters, Step, code};
+use shared::system::clock::Timestamp;
 
 /// Codes this far from now are never taken for wrong ones, in steps.
 const FAR: i64 = 45;
@@ -19,7 +19,7 @@ impl Phone {
     /// Scans a URL, or takes Base32 typed in.
     #[track_caller]
     pub fn scans(text: &str) -> Phone {
-        let (secret, parameters) = otpauth::read(text).expect("an app can read this");
+        let (secret, parameters) = otpauth_uri::read(text).expect("an app can read this");
         Phone { secret, parameters }
     }
 

@@ -175,7 +175,7 @@ fn accounts_come_go_and_change_their_names() {
     bob.with_key().enters_with(&phone.code());
     alice.with_key().enters();
     let removed = Postern::call("account remove bob").does();
-    assert!(removed.out.contains("stay used"), "{removed:?}");
+    assert!(removed.out.contains("remain used"), "{removed:?}");
     bob.with_key().enters();
     Postern::call("account remove bob").refuses();
     let log = Postern::call("log bob --json").does().out;

@@ -52,7 +52,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
         .input(&format!("000000\n{}\n", by_counter(2)))
         .does();
     assert!(
-        said.out.contains("That code is wrong") && said.out.contains("one authenticator more"),
+        said.out.contains("That code is wrong") && said.out.contains("an additional authenticator"),
         "{said:?}"
     );
     assert!(
@@ -209,7 +209,7 @@ fn an_administrators_one_time_code_opens_once() {
     assert_eq!(visitor.code(&web.pages, &second, "").status, 303);
     let late = issue();
     host.clock.forward(48 * 3600);
-    alice.with_key().is_refused(&late, "time is over");
+    alice.with_key().is_refused(&late, "has expired");
     Postern::call("one-time-code alice").does();
     Postern::call("one-time-code alice --cancel").does();
     Postern::call("one-time-code alice --cancel").refuses();

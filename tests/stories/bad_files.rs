@@ -172,7 +172,7 @@ fn a_store_that_may_not_be_trusted_closes_every_door() {
         &host,
         &alice,
         &phone,
-        "postern.db-journal: does not belong there",
+        "postern.db-journal: unexpected file",
         || {
             symlink("/etc/passwd", "/var/lib/postern/postern.db-journal")
                 .expect("a link can be made");

@@ -66,7 +66,7 @@ fn names_that_lead_elsewhere_or_never_end_are_refused() {
         let (entered, said) = sign_in(name, b"123456");
         assert!(!entered, "{said}");
         host.journal
-            .says("refused cause=bad-name address=- service=codes");
+            .says("refused cause=invalid-name address=- service=codes");
     }
     assert_eq!(Store::open().dump(), before);
     assert!(!host.journal.rest().contains("panic"));
@@ -115,7 +115,7 @@ fn answers_that_never_end_or_are_no_text_are_no_code() {
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
     let log = host.journal.rest();
     assert!(
-        log.contains("cause=unfit") && !log.contains("panic"),
+        log.contains("cause=malformed") && !log.contains("panic"),
         "{log}"
     );
     assert!(!log.contains("1111111") && !log.contains("OR 1=1"), "{log}");

@@ -14,12 +14,12 @@ pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be
     host.clock.back(3600);
     alice.with_key().is_refused(
         &phone.code(),
-        "This host's clock stands before your last sign-in",
+        "This host's clock is behind the time of your last sign-in",
     );
     host.journal.says("refused cause=clock-set-back-");
     let said = Postern::call("unlock alice --clock").does();
     assert!(
-        said.out.contains("count again from the next one on"),
+        said.out.contains("are accepted again from the next one on"),
         "{}",
         said.out
     );
@@ -30,7 +30,7 @@ pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be
         Postern::call("unlock alice --clock")
             .does()
             .out
-            .contains("nothing to mend")
+            .contains("nothing to reset")
     );
 }
 

@@ -211,7 +211,7 @@ fn leading_zeros_are_part_of_a_code() {
     let code = phone.code();
     alice
         .with_key()
-        .is_refused(code.trim_start_matches('0'), "That is no code");
+        .is_refused(code.trim_start_matches('0'), "That is not a code");
     alice
         .with_key()
         .enters_with(&format!("{}-{}", &code[..3], &code[3..]));

@@ -12,7 +12,7 @@ const REFUSED: &str = "refused cause=misconfigured address=127.0.0.1 service=ssh
 #[track_caller]
 fn goes_by_the_last_one(line: &str) {
     let ways = [
-        "the last one that was read stays in force",
+        "the last configuration that was read stays in force",
         "/etc/postern/postern.toml.valid is in force, the configuration of ",
     ];
     assert!(ways.iter().any(|way| line.contains(way)), "{line}");
@@ -40,7 +40,7 @@ fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
         ("", "postern.toml:1: is empty"),
         (
             "[totp]\npast_ste",
-            "postern.toml:2: does not end with a newline: cut off?",
+            "postern.toml:2: does not end with a newline (truncated?)",
         ),
         (
             "[recovery]\ncount = 20\n",
@@ -101,7 +101,7 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         ("No such file", || {
             fs::remove_file(CONFIG).expect("a file can be removed")
         }),
-        ("is not a plain file", || {
+        ("is not a regular file", || {
             fs::remove_file(CONFIG).expect("a file can be removed");
             fs::create_dir(CONFIG).expect("a folder can be made");
         }),
@@ -128,7 +128,7 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
     alice.with_key().is_turned_away();
     let line = host
         .journal
-        .says(&format!("{REFUSED} {CONFIG}: is not a plain file"));
+        .says(&format!("{REFUSED} {CONFIG}: is not a regular file"));
     assert!(
         line.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"),
         "{line}"

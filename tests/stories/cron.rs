@@ -78,7 +78,7 @@ pub(crate) fn a_job_runs_of_whoever_has_a_second_factor_or_must_have_one() {
     );
     let _cron = Cron::boots(&alice);
     host.journal.says(
-        "pam_totp(cron:account): refused cause=not-asked address=- service=cron user=\"alice\"",
+        "pam_totp(cron:account): refused cause=not-verified address=- service=cron user=\"alice\"",
     );
     assert!(!Path::new(DONE).exists());
 }

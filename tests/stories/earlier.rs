@@ -9,7 +9,7 @@ const METHODS: &str =
 #[track_caller]
 fn exempts_after(host: &Host, after: &str) {
     host.configure(&format!(
-        "[[policy.exempt]]\nservices = [\"sshd\"]\nafter = {after}\n"
+        "[[policy.exempt]]\nservices = [\"sshd\"]\ncompleted_methods = {after}\n"
     ));
 }
 
@@ -116,7 +116,7 @@ fn the_guard_knows_of_no_key_that_suffices_alone() {
     exempts_after(&host, "[\"publickey\", \"password\"]");
     alice.with_key().is_turned_away();
     host.journal
-        .says("pam_totp(sshd:account): refused cause=not-asked");
+        .says("pam_totp(sshd:account): refused cause=not-verified");
 }
 
 #[test]
@@ -124,7 +124,9 @@ fn the_guard_knows_of_no_key_that_suffices_alone() {
 fn what_no_factor_can_be_is_refused_by_line_and_key() {
     let host = Host::fresh();
     for after in ["[\"pubkey\"]", "[\"!publickey\"]", "[\"SHA256:abc\"]"] {
-        host.write_configuration(&format!("# one\n[[policy.exempt]]\nafter = {after}\n"));
+        host.write_configuration(&format!(
+            "# one\n[[policy.exempt]]\ncompleted_methods = {after}\n"
+        ));
         let refused = Postern::call("status").refuses();
         assert!(
             refused

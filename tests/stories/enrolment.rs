@@ -102,7 +102,7 @@ fn a_wrong_code_confirms_nothing_and_says_what_was_wrong() {
     terminal.expect("enter the code").types("hello");
     let ended = terminal.ends();
     assert!(
-        !ended.status.success() && ended.transcript.contains("That is no code"),
+        !ended.status.success() && ended.transcript.contains("That is not a code"),
         "{}",
         ended.transcript
     );

@@ -1,9 +1,8 @@
 //! What holds at sshd, sudo, su and login alike, with the ready file of each.
 
-use std::fs;
 use std::process::Command;
 use std::sync::Barrier;
-use std::thread;
+use std::{fs, thread};
 use testhost::{Host, Person, STORE, Store, Terminal, finished, on_the_clock};
 
 /// What whoever is in has on the screen: of a command, or of a shell.
@@ -98,7 +97,7 @@ fn one_code_at_all_of_them_at_once_opens_one() {
         "{ends:?}"
     );
     assert_eq!(
-        Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted'"),
+        Store::open().number("SELECT count(*) FROM event WHERE kind = 'accepted'"),
         1
     );
 }

@@ -212,7 +212,7 @@ fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
     // sshd gives PAM junk in the place of a stranger's answer
     assert!(
         log.contains(&format!(
-            "refused cause=unfit address=127.0.0.7 service=sshd user={:?}",
+            "refused cause=malformed address=127.0.0.7 service=sshd user={:?}",
             names[0]
         )),
         "{log}"

@@ -56,7 +56,7 @@ fn without_a_daemon_people_enter_by_sudo() {
         .says("pam_totp(sudo:auth): accepted cause=code");
     let last = Postern::call("log alice --lines 1 --json").does().json();
     assert_eq!(
-        (&last["door"], &last["origin"]),
+        (&last["service"], &last["origin"]),
         (&"sudo".into(), &"local user alice".into())
     );
 }

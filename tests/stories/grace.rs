@@ -53,7 +53,7 @@ fn a_clock_set_back_and_a_delay_leave_nothing_of_it() {
     host.clock.back(60);
     alice.with_key().is_refused(
         &phone.code(),
-        "This host's clock stands before your last sign-in",
+        "This host's clock is behind the time of your last sign-in",
     );
     host.clock.forward(60);
     alice.with_key().enters();
@@ -124,7 +124,7 @@ fn a_changed_password_of_this_host_ends_it() {
     let mut tester = testhost::on_the_clock(std::process::Command::new("pamtester"));
     testhost::finished(tester.args(["changes", "alice", "chauthtok"]));
     host.journal
-        .says("pam_totp(changes:chauthtok): ended cause=host-password");
+        .says("pam_totp(changes:chauthtok): revoked cause=host-password");
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
 }

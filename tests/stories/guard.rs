@@ -14,7 +14,7 @@ fn a_key_alone_is_refused_where_authentication_methods_are_missing() {
     alice.with_key().is_turned_away();
     let line = host
         .journal
-        .says("pam_totp(sshd:account): refused cause=not-asked address=127.0.0.1");
+        .says("pam_totp(sshd:account): refused cause=not-verified address=127.0.0.1");
     assert!(
         line.contains("set KbdInteractiveAuthentication yes and AuthenticationMethods"),
         "{line}"
@@ -38,7 +38,7 @@ pub(crate) fn the_guard_asks_the_policy_anew() {
     bob.with_key().from("127.0.1.1").enters();
     alice.with_key().from("127.0.1.1").enters();
     alice.with_key().from("127.0.2.1").is_turned_away();
-    host.journal.says("refused cause=not-asked");
+    host.journal.says("refused cause=not-verified");
 }
 
 /// `PasswordAuthentication yes` goes through PAM with the password as the only answer.

@@ -106,11 +106,11 @@ fn what_is_no_guess_costs_nothing() {
 
     for _ in 0..3 {
         alice.with_key().is_refused(&phone.code(), "used already");
-        alice.with_key().is_refused("", "That is no code");
+        alice.with_key().is_refused("", "That is not a code");
         alice
             .with_key()
-            .is_refused(&alice.password, "That is no code");
-        alice.with_key().is_refused("12345", "That is no code");
+            .is_refused(&alice.password, "That is not a code");
+        alice.with_key().is_refused("12345", "That is not a code");
     }
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
     alice.with_key().enters_with(&phone.code_in(1));
@@ -141,7 +141,7 @@ fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
     }
     host.journal.says("refused cause=delayed-30s");
     assert_eq!(
-        Store::open().number("SELECT sum(cost) FROM failure WHERE stage = 0"),
+        Store::open().number("SELECT sum(cost) FROM failure WHERE phase = 0"),
         5
     );
 

@@ -3,7 +3,7 @@
 use crate::host_password_helper::{PROMPT, start_posternd};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shared::host_password::SOCKET;
+use shared::protocol::host_password::SOCKET;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -68,7 +68,7 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
         .does()
         .json();
     assert_eq!(
-        (&enrolled["actor"], &enrolled["door"]),
+        (&enrolled["principal"], &enrolled["service"]),
         (&"alice".into(), &"postern".into())
     );
 
@@ -188,7 +188,7 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     };
     refused_at_once("absent");
     posternd.says("postern-password does not answer at /run/postern-password.sock");
-    posternd.says("refused cause=password-unasked address=- service=postern user=\"alice\"");
+    posternd.says("refused cause=password-unavailable address=- service=postern user=\"alice\"");
     let mut helper = PasswordHelper::start();
     let process = Pid::from_raw(i32::try_from(helper.process()).expect("a process"));
     kill(process, Signal::SIGSTOP).expect("it runs");

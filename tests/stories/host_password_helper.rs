@@ -1,8 +1,8 @@
 //! The root helper of the gate, with the real PAM: whom it answers, what it says no to, and what stops it.
 
-use shared::admission::Class;
-use shared::host_password::{Candidate, Question, SOCKET, Said};
-use shared::place::Address;
+use shared::network::address::Address;
+use shared::protocol::host_password::{Candidate, Question, SOCKET, Said};
+use shared::system::admission::Class;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -87,7 +87,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         .input(&format!("{}\n", alice.password))
         .refuses();
     assert!(
-        said.err.contains("or your account may not be entered"),
+        said.err.contains("or access to your account is denied"),
         "{}",
         said.err
     );
@@ -119,7 +119,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     );
     because("root", "root");
     for name in ["nobody-has-this-name", "ALICE", "alice "] {
-        let Ok(name) = name.parse::<shared::name::UserName>() else {
+        let Ok(name) = name.parse::<shared::account::name::UserName>() else {
             continue;
         };
         assert_eq!(
@@ -140,7 +140,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
             &format!("{stack}\naccount required pam_permit.so\n"),
         );
         assert_eq!(asked("alice", "anything"), Some(Said::Wrong), "{stack}");
-        because("not-looked-at", "alice");
+        because("password-not-checked", "alice");
     }
     assert!(!posternd.log().contains("panicked") && !helper.log().contains("panicked"));
 }
@@ -187,7 +187,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
     fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o666)).expect("root may do it");
     for user in ["alice", "nobody", "www-data"] {
         assert_eq!(asks_as(user, "nogroup").0, "", "{user}");
-        helper.says("refused cause=peer uid=");
+        helper.says("refused cause=untrusted-peer uid=");
     }
 
     for nonsense in [
@@ -202,7 +202,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
             Some(b"".as_slice())
         );
     }
-    helper.says("refused cause=no-question");
+    helper.says("refused cause=no-request");
     assert_eq!(asked("alice", &alice.password), Some(Said::Right));
     assert_eq!(helper.questions().len(), 0);
     assert!(!helper.log().contains(&alice.password) && !helper.log().contains("panicked"));
@@ -212,7 +212,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
         .output()
         .expect("it runs");
     assert!(
-        String::from_utf8_lossy(&said.stderr).contains("no listening socket"),
+        String::from_utf8_lossy(&said.stderr).contains("not a listening socket"),
         "{said:?}"
     );
 }
@@ -274,7 +274,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         took > Duration::from_secs(19) && took < Duration::from_secs(26),
         "{took:?}"
     );
-    helper.says("refused cause=unanswered address=192.0.2.7 user=\"bob\"");
+    helper.says("refused cause=timeout address=192.0.2.7 user=\"bob\"");
     patiently("no question is left", || {
         Ok(helper.questions().is_empty().then_some(()))
     });
@@ -285,7 +285,9 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         "[ \"$PAM_USER\" != bob ] || sleep 600; [ \"$PAM_USER\" != alice ] || kill -ABRT $PPID",
     );
     assert_eq!(asked("alice", &alice.password), None);
-    helper.says("refused cause=unanswered address=192.0.2.7 user=\"alice\": PAM gave no answer: the process");
+    helper.says(
+        "refused cause=timeout address=192.0.2.7 user=\"alice\": PAM gave no answer: the process",
+    );
     let mut helper = helper;
     let enroll = |person: &Person| {
         person
@@ -302,7 +304,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         helper.crash();
         let said = hangs.join().expect("no panic");
         assert!(
-            said.err.contains("could not be checked in time"),
+            said.err.contains("could not be verified in time"),
             "{}",
             said.err
         );
@@ -311,7 +313,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
             Ok((!std::path::Path::new(&format!("/proc/{asking}")).exists()).then_some(()))
         });
     });
-    posternd.says("refused cause=password-unanswered address=- service=postern user=\"bob\"");
+    posternd.says("refused cause=password-timeout address=- service=postern user=\"bob\"");
     through_script(&host, ":");
     helper.restart();
     let mut terminal = Terminal::run(alice.postern("enroll").command());
@@ -344,9 +346,9 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
         .postern("enroll")
         .input(&format!("{}\n", alice.password))
         .refuses();
-    assert!(said.err.contains("cannot be checked now"), "{}", said.err);
+    assert!(said.err.contains("cannot be verified now"), "{}", said.err);
     let restarted = PasswordHelper::start();
-    restarted.says("until then nobody is let in by a password");
+    restarted.says("until then access by password is denied");
     drop(restarted);
     fs::write("/etc/pam.d/common-auth", &common).expect("root may");
     let helper = PasswordHelper::start();

@@ -1,8 +1,8 @@
 //! The units of the gate's root helper: systemd understands them, and what they forbid the helper does without.
 
 use crate::web_unit::{forbids_nothing_of, unit};
-use shared::admission::Class;
-use shared::host_password::{Candidate, Question, Said};
+use shared::protocol::host_password::{Candidate, Question, Said};
+use shared::system::admission::Class;
 use std::fs;
 use std::process::Command;
 use testhost::{Host, PasswordHelper, finished};
@@ -30,7 +30,7 @@ fn systemd_understands_the_units_of_the_helper() {
     ]));
     assert_eq!(
         unit(SOCKET, "ListenStream"),
-        [shared::host_password::SOCKET]
+        [shared::protocol::host_password::SOCKET]
     );
     assert_eq!(
         (unit(SOCKET, "SocketGroup"), unit(SOCKET, "SocketMode")),

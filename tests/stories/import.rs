@@ -1,8 +1,8 @@
 //! What other second factors on this host wrote just now, read by the part of the import that reads files.
 
-use shared::clock::Timestamp;
-use shared::import::{Format, Found, Import, Key, MovingFactor, read};
-use shared::totp::{Parameters, Step, code};
+use shared::credential::import::{Format, Found, Import, Key, MovingFactor, read};
+use shared::credential::totp::{Parameters, Step, code};
+use shared::system::clock::Timestamp;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

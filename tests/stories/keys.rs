@@ -1,11 +1,10 @@
 //! New keys while people sign in, after a crash, after a compromise; and the way back from a backup.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 use testhost::{
     APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web,
     finished, give_to_daemons, killed_at, killed_at_store_or_key, patiently, was_killed,
@@ -96,7 +95,8 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     for _ in 0..2 {
         let said = Postern::call("key rotate").does();
         assert!(
-            said.out.contains("back up the key file and the store anew"),
+            said.out
+                .contains("back up the key file and the store again"),
             "{}",
             said.out
         );
@@ -276,7 +276,9 @@ fn after_a_compromise_only_authenticators_open() {
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
-    alice.with_key().is_refused(&recovery[0], "That is no code");
+    alice
+        .with_key()
+        .is_refused(&recovery[0], "That is not a code");
     host.clock.forward(30);
     assert_eq!(
         waiting.code(&web.pages, &phone.code(), "").status,
@@ -328,20 +330,24 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
         "of 1 accounts: 1 password, 6 recovery codes, 0 one-time codes, 0 app passwords, 0 mailed codes, 0 trusted browsers, 0 sessions",
     );
     terminal
-        .expect("Authenticators go on working")
-        .expect("Type \"renew\" to go on: ");
+        .expect("Authenticators keep working")
+        .expect("Type \"renew\" to continue: ");
     terminal.types("no").expect("nothing was changed");
     assert!(!terminal.ends().status.success());
     assert!(Store::open().dump() == before && master_keys() == 1);
     assert_eq!(Postern::call("key rotate --yes").run().exit, Some(2));
 
     let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
-    terminal.expect("Type \"renew\" to go on: ").types("renew");
+    terminal
+        .expect("Type \"renew\" to continue: ")
+        .types("renew");
     terminal
         .expect("all keys are new")
         .expect("postern password alice, postern recovery alice");
     terminal.ends();
-    alice.with_key().is_refused(&recovery[0], "That is no code");
+    alice
+        .with_key()
+        .is_refused(&recovery[0], "That is not a code");
 }
 
 /// C2
@@ -356,13 +362,13 @@ fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
     fs::write(KEY, "ab".repeat(32) + "\n").expect("root may do it");
     alice.with_key().is_turned_away();
     host.journal.says(&format!(
-        "{KEY}: no master key in it opens the store {STORE}; put the key file back"
+        "{KEY}: contains no master key that opens the store {STORE}; restore the key file"
     ));
     assert!(
         Postern::call("key rotate")
             .refuses()
             .err
-            .contains("no master key in it opens the store")
+            .contains("contains no master key that opens the store")
     );
     fs::remove_file(KEY).expect("root may do it");
     alice.with_key().is_turned_away();

@@ -151,7 +151,7 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
         said.text
     );
 
-    let events = Postern::call("log alice --json --door locker --event accepted")
+    let events = Postern::call("log alice --json --service locker --event accepted")
         .does()
         .json();
     assert_eq!(events["origin"], "local user alice");
@@ -226,7 +226,7 @@ fn nobodys_process_asks_about_another_unless_it_is_named() {
             refused(user, &[service], person, &[&phone.code()]);
             let line = posternd.says("refused cause=unavailable");
             assert!(
-                line.contains(&format!("may ask about the account {user} alone")),
+                line.contains(&format!("may ask only about the account {user}")),
                 "{line}"
             );
             assert!(line.contains("pam.socket_users"), "{line}");
@@ -403,7 +403,7 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
             refused("alice", &[service], "alice", &[&phone.code()]);
             let line = host.journal.says("refused cause=unavailable");
             assert!(
-                line.contains("not root's; nothing was sent"),
+                line.contains("does not belong to root; nothing was sent"),
                 "{what}: {line}"
             );
         }
@@ -412,7 +412,8 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
             .input(&format!("{}\n", phone.code()))
             .refuses();
         assert!(
-            said.err.contains("not root's; nothing was sent"),
+            said.err
+                .contains("does not belong to root; nothing was sent"),
             "{what}: {}",
             said.err
         );

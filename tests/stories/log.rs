@@ -39,18 +39,18 @@ fn the_log_tells_what_happened_and_follows() {
     following.is_interrupted();
 
     let table = "\
-time                 | event         | account | actor | door    | origin          | cause
----------------------+---------------+---------+-------+---------+-----------------+------
-2027-01-15T08:00:15Z | account-added | alice   | root  | postern | local user root |
-2027-01-15T08:00:15Z | enrolled      | alice   | root  | postern | local user root |
-2027-01-15T08:00:15Z | refused       | alice   | alice | sshd    | 127.0.0.1       | wrong
-2027-01-15T08:00:15Z | accepted      | alice   | alice | sshd    | 127.0.0.1       | code
+time                 | event         | account | principal | service | origin          | cause
+---------------------+---------------+---------+-----------+---------+-----------------+------
+2027-01-15T08:00:15Z | account-added | alice   | root      | postern | local user root |
+2027-01-15T08:00:15Z | enrolled      | alice   | root      | postern | local user root |
+2027-01-15T08:00:15Z | refused       | alice   | alice     | sshd    | 127.0.0.1       | wrong
+2027-01-15T08:00:15Z | accepted      | alice   | alice     | sshd    | 127.0.0.1       | code
 ";
     assert_eq!(Postern::call("log").does().out, table);
     let last = Postern::call("log alice --lines 1 --json").does().json();
     let expected = serde_json::json!({
-        "at": "2027-01-15T08:00:15Z", "event": "accepted", "account": "alice", "actor": "alice",
-        "door": "sshd", "origin": "127.0.0.1", "cause": "code",
+        "time": "2027-01-15T08:00:15Z", "event": "accepted", "account": "alice", "principal": "alice",
+        "service": "sshd", "origin": "127.0.0.1", "cause": "code",
     });
     assert_eq!(last, expected);
 }
@@ -68,7 +68,7 @@ fn filters_narrow_the_log() {
     Postern::call("unlock bob").does();
 
     assert_eq!(events("bob"), ["account-added", "enrolled", "unlocked"]);
-    assert_eq!(events("--door sshd"), ["accepted"]);
+    assert_eq!(events("--service sshd"), ["accepted"]);
     assert_eq!(events("--event enrolled").len(), 2);
     assert_eq!(events("--since 2h --event enrolled").len(), 2);
     assert_eq!(events("--since 7199s"), ["accepted", "unlocked"]);
@@ -107,7 +107,7 @@ fn an_administrator_is_named() {
         .does()
         .json();
     assert_eq!(
-        (&said["actor"], &said["account"]),
+        (&said["principal"], &said["account"]),
         (&"carol".into(), &"alice".into())
     );
 }
@@ -139,8 +139,8 @@ fn no_log_tells_what_was_typed() {
     ssh.is_refused(&phone.wrong(), "That code is wrong");
     ssh.is_refused(&phone.code_in(-2), "is behind");
     ssh.is_refused(&phone.code_in(3), "That code is wrong");
-    ssh.is_refused("a guess at it", "That is no code");
-    ssh.is_refused(&alice.password, "That is no code");
+    ssh.is_refused("a guess at it", "That is not a code");
+    ssh.is_refused(&alice.password, "That is not a code");
     ssh.enters_with(&phone.code());
     ssh.is_refused(&phone.code(), "used already");
     ssh.enters_with(&recovery[0]);

@@ -15,7 +15,7 @@ pub(crate) const PLAIN: &str =
 fn by_tls(url: &str) -> String {
     format!(
         "[email]\nsmtp_url = \"{url}\"\nsmtp_user = \"postern\"\nsmtp_password_file = \"{MAIL_PASSWORD}\"\n\
-         smtp_ca_file = \"{MAIL_CA}\"\nfrom = \"postern@example.test\"\ntime_limit = \"5s\"\n"
+         smtp_ca_file = \"{MAIL_CA}\"\nfrom = \"postern@example.test\"\ntimeout = \"5s\"\n"
     )
 }
 
@@ -169,7 +169,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         );
     }
     assert!(
-        events.contains("\"code-asked\"") && events.contains("\"email-confirmed\""),
+        events.contains("\"code-requested\"") && events.contains("\"email-confirmed\""),
         "{events}"
     );
 }
@@ -190,7 +190,7 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
         let answer = passes_the_password(&web, &alice).code(&web.pages, &mail.code(), "");
         assert_eq!(answer.status, status, "{after}: {answer:?}");
         assert!(
-            status == 303 || answer.body.contains("time is over"),
+            status == 303 || answer.body.contains("has expired"),
             "{answer:?}"
         );
     }
@@ -228,7 +228,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
     let visitor = passes_the_password(&web, &alice);
     let page = visitor.loads(&format!("{}code", web.pages));
     assert!(
-        page.body.contains("The code that is mailed to you"),
+        page.body.contains("The code that was mailed to you"),
         "{page:?}"
     );
     assert_eq!(asks(&web, &visitor).status, 200);
@@ -352,7 +352,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     let _program = MailProgram::listens();
     let _silent = hanging_server(2526);
     let _hook = Webhook::start(8026, "500 Internal Server Error");
-    let from = "from = \"postern@example.test\"\ntime_limit = \"2s\"\n";
+    let from = "from = \"postern@example.test\"\ntimeout = \"2s\"\n";
     let tls = by_tls("smtp://mail.example.test:2587");
     let no_ca = tls.replace(&format!("smtp_ca_file = \"{MAIL_CA}\"\n"), "");
     let ways = [
@@ -371,7 +371,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
             "answered 500",
         ),
         (
-            "[email]\nwebhook_url = \"http://127.0.0.1:2526/\"\ntime_limit = \"2s\"\n".to_owned(),
+            "[email]\nwebhook_url = \"http://127.0.0.1:2526/\"\ntimeout = \"2s\"\n".to_owned(),
             "no answer within",
         ),
         (
@@ -484,7 +484,7 @@ fn people_are_told_what_was_done_to_their_account() {
     let notice = server.told();
     for words in [
         "alice at ",
-        "delays and locks after wrong codes were lifted",
+        "delays and locks after wrong codes were removed",
         "By:      root",
         " UTC",
     ] {
@@ -530,7 +530,7 @@ fn a_notice_that_failed_is_sent_again_later() {
     reconfigure(&down, PLAIN);
     host.clock.forward(301);
     // the one before may come again: the server was down when it had hardly gone out
-    assert!((0..2).any(|_| server.told().text.contains("were lifted")));
+    assert!((0..2).any(|_| server.told().text.contains("were removed")));
 }
 
 /// Applications are told an address that was confirmed, and no other.

@@ -50,7 +50,7 @@ fn m_asks_for_a_code_by_mail() {
     assert!(!screen.contains("by mail"), "{screen}");
     terminal
         .types("m")
-        .expect("That is no code")
+        .expect("That is not a code")
         .expect("Verification code: ")
         .types(&bobs.code());
     assert!(terminal.ends().entered());
@@ -73,11 +73,11 @@ fn m_asks_for_a_code_by_mail() {
     terminal
         .expect(OFFER)
         .types("m")
-        .expect("The mail waits")
+        .expect("No mail is sent at the moment")
         .expect("Verification code: ");
     host.journal
         .says("the mail waits: posternd, which sends all mail");
-    let log = Postern::call("log alice --event code-asked --json")
+    let log = Postern::call("log alice --event code-requested --json")
         .does()
         .out;
     assert_eq!(log.lines().count(), 3, "{log}");
@@ -119,7 +119,7 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
         .says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
 }
 
-/// The module gives up a posternd that says nothing for 10 s, and one that takes 30 s in all; `time_limit` may be longer.
+/// The module gives up a posternd that says nothing for 10 s, and one that takes 30 s in all; `timeout` may be longer.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
@@ -140,7 +140,7 @@ fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
             Duration::ZERO
         }
     });
-    host.configure("[email]\nwebhook_url = \"http://127.0.0.1:8027/\"\ntime_limit = \"1m\"\n");
+    host.configure("[email]\nwebhook_url = \"http://127.0.0.1:8027/\"\ntimeout = \"1m\"\n");
     // those without a code are notices
     let mailed = || loop {
         let mail: Value = serde_json::from_str(&hook.got().1).expect("JSON");

@@ -15,7 +15,7 @@ const UNITS: &str = "/usr/lib/systemd/system";
 /// A configuration with a program that runs a script.
 fn by(script: &str) -> String {
     format!(
-        "[email]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\nfrom = \"postern@example.test\"\ntime_limit = \"2s\"\n"
+        "[email]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\nfrom = \"postern@example.test\"\ntimeout = \"2s\"\n"
     )
 }
 

@@ -39,11 +39,11 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     let visitor = passes_the_password(&web, &alice);
     let page = asks(&web, &visitor);
     assert!(
-        page.status == 503 && page.body.contains("The mail waits"),
+        page.status == 503 && page.body.contains("No mail is sent at the moment"),
         "{page:?}"
     );
     web.gate.says(
-        "not mailed cause=waits address=127.0.0.1 service=web user=\"alice\": the mail waits",
+        "not mailed cause=queued address=127.0.0.1 service=web user=\"alice\": the mail waits",
     );
     let said = Postern::call("email set bob bob@example.test").refuses();
     assert!(

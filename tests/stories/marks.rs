@@ -73,8 +73,8 @@ fn a_revocation_after_auth_ends_the_transaction() {
     let revoke = || alice.has_a_password();
     assert!(!enters(&phone.code(), revoke));
     host.journal.says(
-        "pam_totp(between:account): refused cause=not-asked address=- service=between user=\"alice\": \
-         what its auth line accepted was revoked since",
+        "pam_totp(between:account): refused cause=not-verified address=- service=between user=\"alice\": \
+         what its auth line accepted has been revoked",
     );
     drop(posternd);
     // the same where the module runs it itself

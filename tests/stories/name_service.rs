@@ -4,11 +4,10 @@ use crate::lockers::{MAIL, enters, host_of, mail_user, start_posternd};
 use shared::protocol::{
     Denial, Greeting, Hook, HookResult, Instruction, Opening, Transaction, VERSIONS, receive, send,
 };
-use std::fs;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 use testhost::{HOST_SOCKET, Host, Posternd, finished};
 
 const LIBRARY: &str = "/usr/lib/libnss_slow.so.2";
@@ -164,7 +163,7 @@ fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
     let _posternd = Posternd::start();
     greets();
     alice.with_key().enters_with(&phone.code());
-    let line = host.journal.says("warning cause=group-in-doubt");
+    let line = host.journal.says("warning cause=group-unresolved");
     assert!(
         line.contains("no answer within 3 s (/etc/nsswitch.conf: group: files slow)"),
         "{line}"

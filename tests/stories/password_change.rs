@@ -127,13 +127,13 @@ fn a_new_password_ends_browser_and_session_before_passwd_has_answered() {
     assert!(!scene.is_open());
     assert!(terminal.ends().status.success());
     host.journal
-        .says("pam_totp(passwd:chauthtok): ended cause=host-password address=- service=passwd");
+        .says("pam_totp(passwd:chauthtok): revoked cause=host-password address=- service=passwd");
     let event = Postern::call("log alice --event host-password-changed --json")
         .does()
         .json();
     for (name, value) in [
-        ("actor", "alice"),
-        ("door", "passwd"),
+        ("principal", "alice"),
+        ("service", "passwd"),
         ("origin", "local user alice"),
     ] {
         assert_eq!(event[name], value, "{event}");
@@ -160,13 +160,13 @@ fn a_password_that_root_sets_ends_them_too() {
     let event = Postern::call("log alice --event host-password-changed --json")
         .does()
         .json();
-    assert_eq!(event["actor"], "root", "{event}");
+    assert_eq!(event["principal"], "root", "{event}");
 
     scene.signs_in();
     chpasswd(&[], "yet 2 another phrase");
     assert!(!scene.is_open());
     host.journal
-        .says("pam_totp(chpasswd:chauthtok): ended cause=host-password");
+        .says("pam_totp(chpasswd:chauthtok): revoked cause=host-password");
     scene.gives_the_password_back();
 }
 
@@ -211,12 +211,12 @@ pub(crate) fn the_line_makes_no_change_fail_and_none_succeed() {
     host.journal
         .says("pam_totp(mistyped:chauthtok): refused cause=misconfigured");
     host.journal
-        .says("pam_totp(mistyped:chauthtok): not ended cause=misconfigured");
+        .says("pam_totp(mistyped:chauthtok): not revoked cause=misconfigured");
     fs::rename(STORE, format!("{STORE}.aside")).expect("root may do it");
     assert!(changes("working"));
     let line = host
         .journal
-        .says("pam_totp(working:chauthtok): not ended cause=unavailable");
+        .says("pam_totp(working:chauthtok): not revoked cause=unavailable");
     assert!(line.contains("postern session revoke USER --all"), "{line}");
 }
 
@@ -247,9 +247,9 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
         output.expect("pamtester runs").status.success()
     };
     assert!(changes("bob"));
-    let line = posternd.says("pam_totp(kerberos:chauthtok): not ended cause=unavailable");
+    let line = posternd.says("pam_totp(kerberos:chauthtok): not revoked cause=unavailable");
     assert!(
-        line.contains("may ask about the account bob alone"),
+        line.contains("may ask only about the account bob"),
         "{line}"
     );
     let events = || {
@@ -258,13 +258,14 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
             .out
     };
     assert!(changes("alice"));
-    posternd.says("pam_totp(kerberos:chauthtok): not ended cause=unavailable");
+    posternd.says("pam_totp(kerberos:chauthtok): not revoked cause=unavailable");
     assert_eq!(events(), "");
     drop(posternd);
     host.configure("[pam]\nsocket_users = [\"bob\"]\n");
     let posternd = Posternd::start();
     assert!(changes("bob"));
-    posternd
-        .says("pam_totp(kerberos:chauthtok): ended cause=host-password address=- service=kerberos");
+    posternd.says(
+        "pam_totp(kerberos:chauthtok): revoked cause=host-password address=- service=kerberos",
+    );
     assert_eq!(events().lines().count(), 1);
 }

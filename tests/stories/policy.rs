@@ -16,7 +16,8 @@ pub(crate) fn someone_required_comes_in_without_for_enroll_within_after_the_firs
 
     let read = alice.with_password().enters();
     assert!(read.contains("must have a second factor by "), "{read}");
-    host.journal.says("not needed cause=enroll_within");
+    host.journal
+        .says("not needed cause=enrollment-grace-period");
     assert!(Postern::call("status alice").does().out.contains("off"));
     host.clock.forward(24 * 3600 - 1);
     alice.with_key().enters();
@@ -97,11 +98,11 @@ fn what_contradicts_itself_is_refused_by_line_and_key() {
     for (text, said) in [
         (
             "[policy]\nself_enroll = \"networks\"\n",
-            "self_enroll_networks need each other",
+            "self_enroll_networks must be set together",
         ),
         (
             "[policy]\nself_enroll_networks = [\"192.0.2.0/24\"]\n",
-            "self_enroll_networks need each other",
+            "self_enroll_networks must be set together",
         ),
         ("[policy]\nself_enroll = \"never\"\n", "one-time-code"),
         (

@@ -193,7 +193,7 @@ fn sudo_and_a_full_backlog() {
         .says("pam_totp(sudo:auth): accepted cause=code");
     let last = Postern::call("log alice --lines 1 --json").does().json();
     assert_eq!(
-        (&last["door"], &last["origin"]),
+        (&last["service"], &last["origin"]),
         (&"sudo".into(), &"local user alice".into())
     );
     assert_eq!(posternd.log(), "");

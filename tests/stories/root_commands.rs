@@ -256,7 +256,7 @@ fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_
     };
     let (before, held, text) = (key(), files(), fs::read(KEY).expect("the key file"));
     let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
-    terminal.expect("Type \"renew\" to go on: ");
+    terminal.expect("Type \"renew\" to continue: ");
     is_posternds(terminal.process_of("postern"));
     // whoever is asked keeps no other rotation out
     Postern::call("key rotate").does();

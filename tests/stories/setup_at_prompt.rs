@@ -90,13 +90,13 @@ pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in(
         .expect("entered as alice");
     assert!(terminal.ends().entered());
     host.journal.says(
-        "pam_totp(sshd:auth): accepted cause=set-up address=127.0.0.1 service=sshd user=\"alice\"",
+        "pam_totp(sshd:auth): accepted cause=enrolled address=127.0.0.1 service=sshd user=\"alice\"",
     );
     let event = Postern::call("log alice --event enrolled --json")
         .does()
         .json();
     assert_eq!(
-        (&event["door"], &event["actor"]),
+        (&event["service"], &event["principal"]),
         (&"sshd".into(), &"alice".into()),
         "{event}"
     );

@@ -1,12 +1,11 @@
 //! What is taken of disk and memory. No timing decides here: tests/benches/login measures those.
 
 use crate::guest_process::PAM_HOST;
-use shared::secret::Secret;
-use shared::totp::{Algorithm, Moving, Parameters, Step, code};
-use std::fs;
+use shared::credential::secret::Secret;
+use shared::credential::totp::{Algorithm, Moving, Parameters, Step, code};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 use testhost::{Answer, Front, Host, PamHost, Place, Postern, Posternd, STORE, Web};
 
 /// Logins of each of two people: the log is as long as it ever becomes after some tens.

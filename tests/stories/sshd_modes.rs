@@ -25,7 +25,7 @@ fn nothing_was_counted_and_no_code_spent() {
     let store = Store::open();
     assert_eq!(store.number("SELECT count(*) FROM failure"), 0);
     assert_eq!(
-        store.number("SELECT count(*) FROM event WHERE what = 'accepted'"),
+        store.number("SELECT count(*) FROM event WHERE kind = 'accepted'"),
         0
     );
 }
@@ -67,7 +67,7 @@ fn password_then_keyboard_interactive_lets_in_only_whoever_needs_no_code() {
         ended.transcript
     );
     host.journal.says(
-        "pam_totp(sshd:auth): refused cause=unfit address=127.0.0.1 service=sshd user=\"alice\"",
+        "pam_totp(sshd:auth): refused cause=malformed address=127.0.0.1 service=sshd user=\"alice\"",
     );
     nothing_was_counted_and_no_code_spent();
     assert!(by_password(&bob, &[]).entered());
@@ -122,12 +122,12 @@ fn root_with_prohibit_password_is_not_let_in_by_key_and_code() {
 
     let mut terminal = root.with_key().up_to_the_code();
     for _ in 0..3 {
-        terminal.types(&phone.code()).expect("That is no code");
+        terminal.types(&phone.code()).expect("That is not a code");
     }
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);
     host.journal.says(
-        "pam_totp(sshd:auth): refused cause=unfit address=127.0.0.1 service=sshd user=\"root\"",
+        "pam_totp(sshd:auth): refused cause=malformed address=127.0.0.1 service=sshd user=\"root\"",
     );
     let mut terminal = root.with_password().dials();
     terminal.expect("Password: ").types(&root.password);
@@ -168,7 +168,7 @@ fn root_by_key_alone_needs_an_exemption_too() {
 
     root.with_key().is_turned_away();
     host.journal
-        .says("pam_totp(sshd:account): refused cause=not-asked address=127.0.0.1 service=sshd user=\"root\"");
+        .says("pam_totp(sshd:account): refused cause=not-verified address=127.0.0.1 service=sshd user=\"root\"");
     host.configure("[[policy.exempt]]\ngroups = [\"root\"]\nservices = [\"sshd\"]\n");
     root.with_key().enters();
     nothing_was_counted_and_no_code_spent();

@@ -63,7 +63,7 @@ pub(crate) fn password_and_code_of_the_other_person_and_guesses_counted_by_who_g
         .says("pam_totp(su:auth): accepted cause=code address=- service=su user=\"alice\"");
     let last = Postern::call("log alice --lines 1 --json").does().json();
     assert_eq!(
-        (&last["door"], &last["origin"]),
+        (&last["service"], &last["origin"]),
         (&"su".into(), &"local user carol".into())
     );
     alice.with_key().enters_with(&phone.code_in(1));

@@ -88,7 +88,7 @@ pub(crate) fn password_then_code_and_with_a_ticket_neither() {
     }
     let last = Postern::call("log alice --lines 1 --json").does().json();
     assert_eq!(
-        (&last["door"], &last["origin"]),
+        (&last["service"], &last["origin"]),
         (&"sudo-i".into(), &"local user alice".into())
     );
 }

@@ -78,10 +78,10 @@ fn is_denied_in_account(host: &Host, ended: &PamEnded, remedy: &str) {
     );
     let line = host
         .journal
-        .says("warning cause=process-unseen address=- service=guest user=\"alice\": ");
+        .says("warning cause=process-unidentified address=- service=guest user=\"alice\": ");
     assert!(line.contains(remedy), "{line}");
     host.journal.says(
-        "refused cause=not-asked address=- service=guest user=\"alice\": a mark of its auth line",
+        "refused cause=not-verified address=- service=guest user=\"alice\": a mark of its auth line",
     );
 }
 
@@ -94,7 +94,7 @@ fn beyond_the_pid_namespace_the_module_names_the_transaction() {
     enters(&host, &phone);
     install_previous_module();
     let ended = logs_in(&host, &phone, &[], || ());
-    is_denied_in_account(&host, &ended, "runs beyond posternd's PID namespace");
+    is_denied_in_account(&host, &ended, "runs outside posternd's PID namespace");
     assert_eq!(posternd.log(), "");
 }
 
@@ -143,9 +143,9 @@ fn where_proc_hides_others_posternd_says_so_and_the_module_names_the_transaction
         (Some(0), vec![&6.into()]),
         "{ended:?}"
     );
-    let line = posternd.says("warning cause=process-unseen");
+    let line = posternd.says("warning cause=process-unidentified");
     assert!(line.contains("mount /proc with gid=postern"), "{line}");
-    posternd.says("pam_totp(guest:account): refused cause=not-asked");
+    posternd.says("pam_totp(guest:account): refused cause=not-verified");
 
     install_previous_module();
     let ended = logs_in(&host, &phone, &[], || ());

@@ -225,7 +225,7 @@ fn where_no_version_is_shared_the_fallback_decides_or_the_log_says_what_to_insta
     let ended = PamHost::start(PAM_HOST, "guest", b"alice", &[]).ends();
     assert_eq!(ended.number(), Some(9), "{ended:?}");
     host.journal.says(
-        "refused cause=unavailable address=- service=guest user=\"alice\": posternd --stdio is of another version than \
-         pam_totp.so; install both of one version",
+        "refused cause=unavailable address=- service=guest user=\"alice\": posternd --stdio and pam_totp.so have \
+         different versions; install both of one version",
     );
 }

@@ -267,7 +267,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
         .arrives_at("App passwords");
     assert_eq!(
         browser.reads("[role=alert]"),
-        "There is one of that name already."
+        "There is already one with this name."
     );
     fill("nowhere", "web:auth.example.test");
     browser
@@ -276,7 +276,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     assert!(
         browser
             .reads("[role=alert]")
-            .contains("none of the gate’s own pages")
+            .contains("not valid for the gate’s own pages")
     );
     browser
         .clicks(".rows summary")
@@ -308,7 +308,7 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
         .arrives_at("Sessions and browsers");
     let page = browser.reads("main");
     assert!(
-        page.contains("<img src=x onerror=alert(1)>") && page.contains("This one"),
+        page.contains("<img src=x onerror=alert(1)>") && page.contains("This session"),
         "{page}"
     );
 
@@ -328,7 +328,11 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     browser
         .clicks("button[aria-label^='Trust <img']")
         .arrives_at("Sessions and browsers");
-    assert!(browser.reads("main").contains("None: a code is asked for"));
+    assert!(
+        browser
+            .reads("main")
+            .contains("None: every sign-in asks for a code")
+    );
     let asked = other.password(&web.pages, "alice", &alice.password);
     assert!(asked.header("location").ends_with("/code"), "{asked:?}");
 
@@ -369,7 +373,7 @@ fn a_password_is_changed_by_its_owner() {
         browser
             .arrives_at("Change your password")
             .reads("[role=alert]"),
-        "The two differ; nothing was changed."
+        "The two passwords differ; nothing was changed."
     );
     try_it("short", "short");
     assert!(
@@ -442,10 +446,10 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
     browser
         .clicks("a[href$=email]")
         .clicks("a[href$='email/remove']")
-        .arrives_at("Mail no codes any more");
+        .arrives_at("Stop mailing codes");
     browser
         .clicks("form > button")
-        .arrives_at("No more codes by mail");
+        .arrives_at("Codes by mail turned off");
     assert!(
         !Postern::call("status alice --json")
             .does()

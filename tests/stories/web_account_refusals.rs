@@ -26,7 +26,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
         ("app-passwords", &[("name", "mine"), ("scope", "pam:sshd")]),
         (
             "password",
-            &[("new", "a new password"), ("again", "a new password")],
+            &[("new", "a new password"), ("repeat", "a new password")],
         ),
     ];
     for (act, fields) in acts {
@@ -34,7 +34,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
         let said = visitor.sends(&url, fields);
         assert_eq!(said.status, 403, "{act}: {said:?}");
         assert!(
-            said.body.contains("takes your password and a fresh code"),
+            said.body.contains("needs your password and a new code"),
             "{act}: {said:?}"
         );
         let foreign = visitor
@@ -94,7 +94,7 @@ fn nothing_is_taken_from_pages_of_another_site() {
         Postern::call("status alice --json").does().out,
         Postern::call("log alice").does().out,
     ];
-    let source = include_str!("../../gate/src/own_pages.rs");
+    let source = include_str!("../../gate/src/server/own_routes.rs");
     let (_, list) = source.split_once("const FORMS").expect("the list of forms");
     let (list, _) = list.split_once("];").expect("its end");
     let forms: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
@@ -211,7 +211,8 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
     let page = visitor.loads(&web.pages);
     assert!(
-        page.body.contains("keeps this second factor in a file"),
+        page.body
+            .contains("second factor is set in a configuration file"),
         "{page:?}"
     );
     assert!(!page.body.contains("turn-off"), "{page:?}");

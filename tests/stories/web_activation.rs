@@ -118,10 +118,7 @@ fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_d
     let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
     web.gate.stop();
     assert!(Path::new(SOCKET).exists());
-    fails(
-        &[],
-        "systemd hands over a socket unknown that no entry takes",
-    );
+    fails(&[], "systemd passes a socket unknown that no entry uses");
     fails(
         &["--fdname=web"],
         "add \"systemd:web\", or end its socket unit",
@@ -129,7 +126,7 @@ fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_d
     reconfigure("[gate]\n", "[gate]\nlisten = [\"systemd:web\"]\n");
     fails(
         &["--fdname=other"],
-        "systemd hands over no socket web, but other",
+        "systemd passes no socket web, but other",
     );
     fails(
         &["--fdname=web", "--datagram"],
@@ -149,6 +146,6 @@ fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_d
         .args(["LISTEN_FDS=1", "LISTEN_PID=1", "/usr/bin/postern-gate"])
         .output();
     let text = String::from_utf8_lossy(&said.expect("the gate can be called").stderr).into_owned();
-    assert!(text.contains("systemd hands over no socket"), "{text}");
+    assert!(text.contains("systemd passes no socket"), "{text}");
     finished(Command::new("rm").args(["-f", "/run/postern-tests/activation"]));
 }

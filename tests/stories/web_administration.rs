@@ -160,7 +160,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     assert_eq!(
         (
             newest["event"].as_str(),
-            newest["actor"].as_str(),
+            newest["principal"].as_str(),
             newest["origin"].as_str()
         ),
         (Some("disabled"), Some("administration"), Some("127.0.0.1")),
@@ -249,13 +249,13 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     );
     assert_eq!(
         afar("unlock alice").does().out,
-        "delays and locks of alice are lifted\n"
+        "delays and locks of alice are removed\n"
     );
     assert!(
         afar("unlock alice --clock")
             .does()
             .out
-            .contains("nothing to mend")
+            .contains("nothing to reset")
     );
     let off = afar("disable alice").does().out;
     assert!(
@@ -421,7 +421,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
         .clicks("a.button")
         .arrives_at("alice")
         .clicks(".links a")
-        .arrives_at("What happened");
+        .arrives_at("Events");
     let log = browser.reads("main");
     assert!(
         log.contains("disabled")
@@ -431,11 +431,11 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     );
     browser
         .opens(&format!("{}administration/log", office.web.pages))
-        .arrives_at("What happened");
+        .arrives_at("Events");
 
     // one's own account has its own page
     browser.opens(&format!(
-        "{}administration/act?account=carol&do=disable",
+        "{}administration/act?account=carol&action=disable",
         office.web.pages
     ));
     browser
@@ -490,7 +490,7 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
     let (password, code) = (office.carol.0.password.as_str(), office.carol.1.code());
     let disable = [
         ("account", "alice"),
-        ("do", "disable"),
+        ("action", "disable"),
         ("password", password),
         ("code", &code),
     ];
@@ -515,7 +515,7 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
     let pages = office.web.pages.clone();
     let at = |page: &str| format!("{pages}administration{page}");
     let (alice, carol) = (Visitor::new(), Visitor::new());
-    let disable = [("account", "carol"), ("do", "disable")];
+    let disable = [("account", "carol"), ("action", "disable")];
     alice.signs_in(
         &pages,
         "alice",
@@ -534,7 +534,7 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
         "",
         "/account?name=carol",
         "/log",
-        "/act?account=carol&do=disable",
+        "/act?account=carol&action=disable",
         "/x",
     ] {
         assert_eq!(alice.loads(&at(page)).status, 404, "{page}");
@@ -547,7 +547,7 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
     );
 
     assert_eq!(carol.loads(&at("")).status, 200);
-    let disable = [("account", "alice"), ("do", "disable")];
+    let disable = [("account", "alice"), ("action", "disable")];
     assert_eq!(
         carol.sends(&at("/act"), &disable).status,
         403,

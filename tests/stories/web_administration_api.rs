@@ -80,28 +80,28 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
             "accounts/alice/revoke",
             json!({}),
             422,
-            "unreadable",
+            "invalid_value",
         ),
         (
             "POST",
             "accounts/alice/unlock",
             json!({ "clok": true }),
             422,
-            "unreadable",
+            "invalid_value",
         ),
         (
             "GET",
             "accounts?after=..%2f",
             Value::Null,
             422,
-            "unreadable",
+            "invalid_value",
         ),
         (
             "GET",
             "events?before=yesterday",
             Value::Null,
             422,
-            "unreadable",
+            "invalid_value",
         ),
     ];
     for (method, path, body, status, code) in refused {

@@ -17,8 +17,8 @@ pub(crate) struct Program {
 /// Which token goes into which header.
 const HEADERS: [(&str, &str); 5] = [
     ("access_token", "Authorization: Bearer"),
-    ("sign_in_token", "Postern-Sign-In:"),
-    ("setup_token", "Postern-Setup:"),
+    ("login_token", "Postern-Login:"),
+    ("enrollment_token", "Postern-Enrollment:"),
     ("step_up_token", "Postern-Step-Up:"),
     ("browser_token", "Postern-Browser:"),
 ];
@@ -228,9 +228,9 @@ fn is_kept_from_its_first_setup_to_its_end(
         "sign-in/code",
         json!({ "code": "123456" }),
         401,
-        "sign_in_over",
+        "sign_in_expired",
     );
-    program.is_refused("POST", "setup", Value::Null, 401, "setup_over");
+    program.is_refused("POST", "enroll", Value::Null, 401, "enrollment_expired");
 
     // no second factor yet: the password is all, and one is set up
     assert_eq!(
@@ -255,26 +255,26 @@ fn is_kept_from_its_first_setup_to_its_end(
     );
     assert_eq!(
         begun,
-        json!({ "state": "setup_required", "one_time_code": false })
+        json!({ "state": "enrollment_required", "one_time_code": false })
     );
     let (first, shown) = (
-        program.asks("POST", "setup", Value::Null),
-        program.asks("POST", "setup", Value::Null),
+        program.asks("POST", "enroll", Value::Null),
+        program.asks("POST", "enroll", Value::Null),
     );
-    for at in ["secret", "otpauth_url", "qr", "ticket"] {
+    for at in ["secret", "otpauth_url", "qr", "pending"] {
         assert_ne!(first[at], shown[at], "{at}");
     }
     assert!(text(&shown, "qr").contains("<svg") && text(&shown, "secret").len() >= 32);
     let (phone, ticket) = (
         Phone::scans(&text(&shown, "otpauth_url")),
-        text(&shown, "ticket"),
+        text(&shown, "pending"),
     );
-    let wrong = json!({ "ticket": ticket, "code": phone.wrong() });
-    program.is_refused("POST", "setup/confirm", wrong, 401, "wrong_code");
+    let wrong = json!({ "pending": ticket, "code": phone.wrong() });
+    program.is_refused("POST", "enroll/confirm", wrong, 401, "wrong_code");
     let confirmed = program.asks(
         "POST",
-        "setup/confirm",
-        json!({ "ticket": ticket, "code": phone.code() }),
+        "enroll/confirm",
+        json!({ "pending": ticket, "code": phone.code() }),
     );
     let recovery = confirmed["recovery_codes"]
         .as_array()
@@ -288,8 +288,8 @@ fn is_kept_from_its_first_setup_to_its_end(
     );
     let on = program.asks(
         "POST",
-        "setup/finish",
-        json!({ "ticket": text(&confirmed, "ticket") }),
+        "enroll/finish",
+        json!({ "pending": text(&confirmed, "pending") }),
     );
     assert_eq!(on["state"], "signed_in");
     assert_eq!(
@@ -303,7 +303,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     host.clock.forward(30);
     let asked = program.sends("POST", "sign-in", credentials.clone());
     let login = match &program.tokens {
-        Some(_) => program.token("sign_in_token"),
+        Some(_) => program.token("login_token"),
         None => program.visitor.cookie("__Host-postern-login"),
     };
     assert!(
@@ -334,7 +334,7 @@ fn is_kept_from_its_first_setup_to_its_end(
         "sign-in/code",
         json!({ "code": code }),
         401,
-        "sign_in_over",
+        "sign_in_expired",
     );
     if program.tokens.is_none() {
         assert_eq!(
@@ -349,7 +349,7 @@ fn is_kept_from_its_first_setup_to_its_end(
         .as_i64()
         .expect("a trusted browser");
     program.does("DELETE", &format!("browsers/{number}"), Value::Null);
-    program.is_refused("DELETE", "browsers", Value::Null, 404, "gone");
+    program.is_refused("DELETE", "browsers", Value::Null, 404, "no_such_item");
 
     // critical acts take a proof
     let new = json!({ "name": "files", "scope": ["web:app.example.test"] });
@@ -409,14 +409,14 @@ fn is_kept_from_its_first_setup_to_its_end(
         "app-passwords/my%20files",
         Value::Null,
         404,
-        "gone",
+        "no_such_item",
     );
 
     let new = program.asks("POST", "recovery-codes", Value::Null);
     program.does(
         "POST",
-        "recovery-codes/keep",
-        json!({ "ticket": text(&new, "ticket") }),
+        "recovery-codes/confirm",
+        json!({ "pending": text(&new, "pending") }),
     );
     alice
         .with_key()
@@ -428,9 +428,9 @@ fn is_kept_from_its_first_setup_to_its_end(
     elsewhere.signs_in(&alice, &phone.code());
     let shown = program.asks("POST", "authenticators", json!({ "name": "my tablet" }));
     let tablet = Phone::scans(&text(&shown, "otpauth_url"));
-    let wrong = json!({ "ticket": shown["ticket"], "code": tablet.wrong() });
+    let wrong = json!({ "pending": shown["pending"], "code": tablet.wrong() });
     program.is_refused("POST", "authenticators/confirm", wrong, 403, "wrong_code");
-    let right = json!({ "ticket": shown["ticket"], "code": tablet.code() });
+    let right = json!({ "pending": shown["pending"], "code": tablet.code() });
     assert_eq!(
         program.asks("POST", "authenticators/confirm", right)["signed_in"],
         true
@@ -472,7 +472,7 @@ fn is_kept_from_its_first_setup_to_its_end(
         "password",
         json!({ "new": "short" }),
         422,
-        "unreadable",
+        "invalid_value",
     );
     assert_eq!(
         program.asks("PUT", "password", json!({ "new": new }))["signed_in"],
@@ -511,7 +511,7 @@ fn on_a_path_of_the_protected_host_each_critical_act_takes_its_own_proof() {
     host.clock.forward(30);
     let code = phone.code();
     let proof = json!({ "password": alice.password, "code": code });
-    program.is_refused("POST", "step-up", proof, 409, "no_proof_is_kept");
+    program.is_refused("POST", "step-up", proof, 409, "step_up_not_kept");
     let new = |name: &str| json!({ "name": name, "scope": ["web:app.example.test"], "password": alice.password, "code": code });
     program.asks("POST", "app-passwords", new("one"));
     program.is_refused("POST", "app-passwords", new("two"), 403, "code_used");

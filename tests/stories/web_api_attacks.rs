@@ -7,7 +7,7 @@ use testhost::{Front, Host, PROOF, Phone, Place, Visitor, Web, Wire};
 const SESSION: &str = "__Secure-postern";
 const LOGIN: &str = "__Host-postern-login";
 const STEP_UP: &str = "__Host-postern-step-up";
-const SETUP: &str = "__Host-postern-setup";
+const SETUP: &str = "__Host-postern-enrollment";
 
 /// P1: what changes something comes from the gate's own origin or from no browser; a body is JSON, short, and of the
 /// form that is described.
@@ -168,17 +168,23 @@ fn no_token_opens_what_another_is_for() {
     program.asks("POST", "second-factor/replacement", Value::Null);
     let setup = program.visitor.cookie(SETUP);
     let shown = program.asks("POST", "authenticators", json!({ "name": "tablet" }));
-    let ticket = text(&shown, "ticket");
+    let ticket = text(&shown, "pending");
 
     for token in [&login, &step_up, &setup, &ticket] {
         bearing(&[(SESSION, token)]).is_refused("GET", "account", Value::Null, 401, "signed_out");
     }
     for token in [&session, &step_up, &setup, &ticket] {
         let code = json!({ "code": hers.code_in(1) });
-        bearing(&[(LOGIN, token)]).is_refused("POST", "sign-in/code", code, 401, "sign_in_over");
+        bearing(&[(LOGIN, token)]).is_refused("POST", "sign-in/code", code, 401, "sign_in_expired");
     }
     for token in [&session, &login, &step_up, &ticket] {
-        bearing(&[(SETUP, token)]).is_refused("POST", "setup", Value::Null, 401, "setup_over");
+        bearing(&[(SETUP, token)]).is_refused(
+            "POST",
+            "enroll",
+            Value::Null,
+            401,
+            "enrollment_expired",
+        );
     }
     for token in [&session, &login, &setup, &ticket] {
         let both = bearing(&[(SESSION, &session), (STEP_UP, token)]);
@@ -212,12 +218,12 @@ fn no_token_opens_what_another_is_for() {
         "step_up_required",
     );
     let right =
-        json!({ "ticket": ticket, "code": Phone::scans(&text(&shown, "otpauth_url")).code() });
+        json!({ "pending": ticket, "code": Phone::scans(&text(&shown, "otpauth_url")).code() });
     robber.is_refused("POST", "authenticators/confirm", right, 409, "stale");
     robber.is_refused(
         "POST",
-        "recovery-codes/keep",
-        json!({ "ticket": ticket }),
+        "recovery-codes/confirm",
+        json!({ "pending": ticket }),
         409,
         "stale",
     );

@@ -71,7 +71,7 @@ fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
         program
             .visitor
             .with(&bearer(&access))
-            .with("Postern-Setup: nonsense"),
+            .with("Postern-Enrollment: nonsense"),
     );
     assert_eq!(both.asks("GET", "account", Value::Null)["user"], "alice");
 }
@@ -148,7 +148,7 @@ fn a_refresh_token_that_is_used_again_ends_the_session() {
         log.contains("refused cause=refresh-token-used address="),
         "{log}"
     );
-    for token in ["access_token", "refresh_token", "sign_in_token"] {
+    for token in ["access_token", "refresh_token", "login_token"] {
         assert!(
             !log.contains(&program.token(token)),
             "{token} stands in the log"
@@ -176,7 +176,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     browser.signs_in(&alice, &phone.code());
     let cookie = browser.visitor.cookie(SESSION);
     let [access, refresh, sign_in] =
-        ["access_token", "refresh_token", "sign_in_token"].map(|t| program.token(t));
+        ["access_token", "refresh_token", "login_token"].map(|t| program.token(t));
 
     // one bad header, and the cookie beside it is not read
     for header in [
@@ -185,9 +185,9 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
         bearer(&refresh),
         bearer(&sign_in),
         "Authorization: Bearer  ".to_owned(),
-        "Postern-Sign-In: x".to_owned(),
+        "Postern-Login: x".to_owned(),
         "Postern-Browser: ".to_owned() + &cookie,
-        format!("Postern-Setup: x; {SESSION}={cookie}"),
+        format!("Postern-Enrollment: x; {SESSION}={cookie}"),
         format!("Postern-Browser: x, {SESSION}={cookie}"),
     ] {
         let both = Program::of(&web, browser.visitor.with(&header));

@@ -248,7 +248,7 @@ fn a_local_user_without_the_proof_is_refused() {
             assert!(answer.all("remote-user").is_empty(), "{answer:?}");
         }
     }
-    web.gate.says("cause=not-a-trusted-proxy");
+    web.gate.says("cause=untrusted-proxy");
     // the socket itself is for the proxies' group
     let mut tried = alice.on_this_host(&format!(
         "curl -s -m 5 --unix-socket {SOCKET} http://x/healthz"

@@ -44,7 +44,7 @@ pub(crate) fn descriptors(gate: &Gate) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", gate.process())).map_or(0, Iterator::count)
 }
 
-pub(crate) const TAKEN: &str = "connections are taken";
+pub(crate) const TAKEN: &str = "connections are in use";
 
 /// Slow clients and silent ones are cut, and others are served meanwhile.
 #[test]

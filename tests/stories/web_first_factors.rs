@@ -153,7 +153,7 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
         .does()
         .json();
     assert_eq!(
-        (&added["cause"], &added["door"]),
+        (&added["cause"], &added["service"]),
         (&"first-sign-in".into(), &"web".into())
     );
     for log in [web.gate.log(), helper.log()] {
@@ -239,7 +239,7 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     let out_of_order = signs_in();
     assert_eq!(out_of_order.status, 503, "{out_of_order:?}");
     helper.says("/etc/pam.d/postern-other:3: holds pam_totp.so");
-    web.gate.says("refused cause=password-unasked");
+    web.gate.says("refused cause=password-unavailable");
     host.pam("postern-other", UNIX);
     assert_eq!(signs_in().status, 303, "what was not asked was not charged");
 
@@ -339,7 +339,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
 
     // a stranger's word is not even looked at
     assert_eq!(at("/sign-in", &["Remote-User: alice"]).status, 403);
-    web.gate.says("refused cause=not-a-trusted-proxy");
+    web.gate.says("refused cause=untrusted-proxy");
     let bob = basic(&Visitor::new(), "bob");
     assert_eq!(
         bob.with("Remote-User: alice")
@@ -378,7 +378,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
             (403, 0),
             "{cause}: {reply:?}"
         );
-        assert!(reply.body.contains("Nobody is named here"), "{reply:?}");
+        assert!(reply.body.contains("User name missing"), "{reply:?}");
         web.gate.says(&format!(
             "refused cause=identity-{cause} address=192.0.2.7 service=web"
         ));
@@ -491,10 +491,10 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     let sent = bob.loads(&page(&web, "sign-in"));
     assert_eq!(
         (sent.status, sent.header("location")),
-        (303, "/setup"),
+        (303, "/enroll"),
         "{sent:?}"
     );
-    let setup = bob.loads(&page(&web, "setup"));
+    let setup = bob.loads(&page(&web, "enroll"));
     assert!(
         setup.status == 200 && setup.body.contains("<svg"),
         "{setup:?}"
@@ -502,7 +502,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     // the setup of one is not another's
     let thief = basic(&bob.robbed(), "carol");
     assert_eq!(
-        thief.loads(&page(&web, "setup")).header("location"),
+        thief.loads(&page(&web, "enroll")).header("location"),
         "/sign-in"
     );
     web.application.got_nothing();

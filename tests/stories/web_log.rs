@@ -31,7 +31,7 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
             .status,
         200
     );
-    let forged = "X-Original-Method: GE\"T of=check user=\"root";
+    let forged = "X-Original-Method: GE\"T kind=check user=\"root";
     let mut lines = vec!["Host: postern", "X-Real-IP: 192.0.2.7", forged];
     let proof = format!("X-Postern-Proxy: {}", testhost::PROOF);
     lines.extend([
@@ -69,8 +69,8 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
         ("user", "alice"),
     ]);
     let let_in = [
-        ("of", "check"),
-        ("answer", "allow"),
+        ("kind", "check"),
+        ("result", "allowed"),
         ("user", "alice"),
         ("path", "/some/page"),
     ];
@@ -80,18 +80,18 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
         (&"app.example.test".into(), &"GET".into())
     );
     assert!(
-        check["micros"].is_u64()
+        check["duration_us"].is_u64()
             && check["time"]
                 .as_str()
                 .is_some_and(|time| time.ends_with('Z'))
     );
-    with(&[
-        ("of", "page"),
-        ("answer", "303"),
+    let page = with(&[
+        ("kind", "page"),
         ("method", "POST"),
         ("path", "/code"),
         ("user", "-"),
     ]);
+    assert_eq!(page["status"], 303);
     let proof = testhost::PROOF;
     let cookie = visitor.cookie("__Secure-postern");
     let secrets = [
@@ -118,7 +118,7 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
         200
     );
     web.gate
-        .says("answer=allow method=\"GET\" host=\"app.example.test\" path=\"/\"");
+        .says("result=allowed method=\"GET\" host=\"app.example.test\" path=\"/\"");
     let log = web.gate.log();
     let text = &log[before..];
     assert!(
@@ -126,7 +126,9 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
         "{text}"
     );
     assert!(
-        text.contains("postern-gate: access of=check address=127.0.0.1 user=\"alice\" micros="),
+        text.contains(
+            "postern-gate: access kind=check address=127.0.0.1 user=\"alice\" duration_us="
+        ),
         "{text}"
     );
     assert!(!text.contains("token"), "{text}");

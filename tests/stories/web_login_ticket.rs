@@ -80,11 +80,11 @@ fn trap_07_a_login_ticket_is_no_session_no_setup_and_no_step_up() {
             .expect("an answer")
     };
     assert_eq!(
-        asks("GET /setup", &as_cookie("__Host-postern-setup")).header("location"),
+        asks("GET /enroll", &as_cookie("__Host-postern-enrollment")).header("location"),
         "/sign-in"
     );
     assert_eq!(
-        asks("POST /setup/code", &as_cookie("__Host-postern-setup")).status,
+        asks("POST /enroll/code", &as_cookie("__Host-postern-enrollment")).status,
         401
     );
     let both = format!(

@@ -110,7 +110,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         ("recovery-codes", "Make new recovery codes"),
         ("app-passwords", "App passwords"),
         ("email", "Codes by mail"),
-        ("email/remove", "Mail no codes any more"),
+        ("email/remove", "Stop mailing codes"),
         ("sign-ins", "Sessions and browsers"),
         ("password", "Change your password"),
     ] {
@@ -149,9 +149,9 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         ("administration", "Administration"),
         ("administration?find=o", "Administration"),
         ("administration/account?name=bob", "bob"),
-        ("administration/log?account=alice", "What happened"),
+        ("administration/log?account=alice", "Events"),
         (
-            "administration/act?account=bob&do=issue-code",
+            "administration/act?account=bob&action=issue-code",
             "Issue a one-time code",
         ),
     ] {
@@ -206,7 +206,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
 fn pages_speak_german_to_who_asks_for_it_and_wear_the_sites_name() {
     let host = Host::fresh();
     fs::write("/etc/postern/logo.svg", LOGO).expect("a logo can be written");
-    let look = "[gate.look]\nname = \"Beispiel & Söhne\"\nlogo_file = \"/etc/postern/logo.svg\"\ncolor = \"#7a1f5c\"\n";
+    let look = "[gate.branding]\nname = \"Beispiel & Söhne\"\nlogo_file = \"/etc/postern/logo.svg\"\ncolor = \"#7a1f5c\"\n";
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, look);
     let alice = host.person("alice");
     alice.has_a_password();

@@ -13,7 +13,7 @@ fn a_session_of_one_application_is_refused_at_another() {
     let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
     reconfigure(
         "[gate]",
-        &format!("[gate]\nown_paths = [\"{GUESTBOOK}/_postern/\"]"),
+        &format!("[gate]\napplication_urls = [\"{GUESTBOOK}/_postern/\"]"),
     );
     web.gate.restart();
     let printed = Postern::call("print-config nginx --app other.example.test")

@@ -136,18 +136,18 @@ fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
     for (from, to, says) in [
         (
             "[gate]\n",
-            "[gate]\nsession = \"1s\"\n",
-            "gate.session: must be a duration",
+            "[gate]\nsession_lifetime = \"1s\"\n",
+            "gate.session_lifetime: must be a duration",
         ),
         (
             "[gate]\n",
             "[gate]\nlisten = [\"tcp:127.0.0.1:9999\"]\n",
-            "gate.listen has changed; that takes a restart",
+            "gate.listen has changed; restart the gate",
         ),
         (
             "[gate]\n",
             "[store]\nurl = \"sqlite:/tmp/x.db\"\n[gate]\n",
-            "[store] has changed; that takes a restart",
+            "[store] has changed; restart the gate",
         ),
         (
             "[gate]\n",
@@ -158,7 +158,9 @@ fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
         reconfigure(from, to);
         reload(&web.gate, says);
         assert!(
-            web.gate.log().contains("not reloaded, goes on as before: "),
+            web.gate
+                .log()
+                .contains("not reloaded, the previous configuration stays in force: "),
             "{}",
             web.gate.log()
         );
@@ -202,7 +204,7 @@ fn a_new_certificate_is_shown_after_a_reload() {
     std::fs::write("/etc/postern/gate.crt", "no certificate").expect("/etc can be written");
     reload(
         &web.gate,
-        "not reloaded, goes on as before: gate.tls: /etc/postern/gate.crt",
+        "not reloaded, the previous configuration stays in force: gate.tls: /etc/postern/gate.crt",
     );
     assert!(shown().contains("new"));
 }

@@ -217,7 +217,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     for url in [page("/"), page("/cheapx")] {
         let sent = visitor.loads(&url);
         assert!(
-            sent.header("location").contains("/rise?rd="),
+            sent.header("location").contains("/upgrade?rd="),
             "{url} {sent:?}"
         );
     }
@@ -333,10 +333,12 @@ fn check_says_which_rule_decides_and_why() {
     };
     says(
         "--rule GET https://APP.example.test:8443/pub/x",
-        &["rule:    gate.rule-1, the first that fits", "then:    open"],
+        &[
+            "rule:    gate.rule-1, the first that matches",
+            "then:    open",
+        ],
     );
-    let two =
-        "gate.rule-2, host, path or method can be read in two ways; the strictest that could fit";
+    let two = "gate.rule-2, host, path or method is ambiguous; the strictest that could match";
     says(
         "--rule GET https://app.example.test/pub/../x",
         &[&format!("rule:    {two}"), "then:    deny"],
@@ -347,28 +349,31 @@ fn check_says_which_rule_decides_and_why() {
     );
     says(
         "--rule GET https://app.example.test/near",
-        &["then:    code", "code:    asked, see --user"],
+        &["then:    code", "code:    required, see --user"],
     );
     says(
         "--rule GET https://app.example.test/team",
-        &["then:    they must sign in, see --user"],
+        &["then:    sign-in is required, see --user"],
     );
     says(
         "--rule GET https://app.example.test/team --user bob",
-        &["rule:    gate.rule-5, the first that fits", "then:    deny"],
+        &[
+            "rule:    gate.rule-5, the first that matches",
+            "then:    deny",
+        ],
     );
     says(
         "--rule GET https://app.example.test/team --user alice",
         &[
             "by:      alice, in alice",
-            "rule:    gate.rule-6, the first that fits",
+            "rule:    gate.rule-6, the first that matches",
             "then:    password",
         ],
     );
     says(
         "--rule POST https://app.example.test/cheap --user alice",
         &[
-            "rule:    none that is stricter fits, so the default",
+            "rule:    no stricter rule matches, so the default",
             "code:    asked, alice has a second factor",
         ],
     );
@@ -378,7 +383,7 @@ fn check_says_which_rule_decides_and_why() {
     );
     says(
         "--rule GET https://app.example.test/ --user alice --from 127.0.0.8",
-        &["code:    spared by policy.exempt-1"],
+        &["code:    not needed, by policy.exempt-1"],
     );
     let json = Postern::call("check --json --rule GET https://app.example.test/ --user alice")
         .does()
@@ -394,7 +399,7 @@ fn check_says_which_rule_decides_and_why() {
     assert!(
         sound
             .err
-            .contains("gate.rule-7: nobody can sign in for other.example.org"),
+            .contains("gate.rule-7: sign-in is not possible for other.example.org"),
         "{sound:?}"
     );
     for (words, exit) in [

@@ -79,7 +79,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
             .does()
             .json();
         assert_eq!(
-            (&enrolled["door"], &enrolled["actor"]),
+            (&enrolled["service"], &enrolled["principal"]),
             (&"web".into(), &"alice".into()),
             "{enrolled}"
         );
@@ -110,13 +110,13 @@ fn later_a_first_setup_needs_a_one_time_code() {
     );
     assert!(
         !visitor
-            .loads(&format!("{}setup", web.pages))
+            .loads(&format!("{}enroll", web.pages))
             .body
             .contains("otpauth")
     );
     let code = Postern::call("one-time-code alice --json").does().json();
     let code = code["one_time_code"].as_str().expect("a code").to_owned();
-    let at = format!("{}setup/one-time-code", web.pages);
+    let at = format!("{}enroll/one-time-code", web.pages);
     for wrong in ["P-2222-2222-2222", "123456", "", "P-"] {
         assert_eq!(
             visitor.sends(&at, &[("code", wrong)]).status,
@@ -127,7 +127,7 @@ fn later_a_first_setup_needs_a_one_time_code() {
     let invited = visitor.sends(&at, &[("code", &code)]);
     assert_eq!(invited.status, 303, "{invited:?}");
     // not spent yet: a setup cut off leaves it good
-    visitor.loads(&format!("{}setup", web.pages));
+    visitor.loads(&format!("{}enroll", web.pages));
     let again = Visitor::new();
     again.password(&web.pages, "alice", &alice.password);
     assert_eq!(again.sends(&at, &[("code", &code)]).status, 303);
@@ -196,7 +196,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     bob.has_a_password();
-    let setup = format!("{}setup", web.pages);
+    let setup = format!("{}enroll", web.pages);
 
     let stranger = Visitor::new();
     assert_eq!(stranger.password(&web.pages, "alice", "wrong").status, 401);
@@ -204,7 +204,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     assert_eq!(stranger.loads(&setup).status, 303);
     for step in ["one-time-code", "code", "finish"] {
         let fields = [
-            ("draft", "x"),
+            ("pending", "x"),
             ("confirmed", "x"),
             ("code", "123456"),
             ("saved", "yes"),
@@ -218,10 +218,10 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
 
     let visitor = Visitor::new();
     let begun = visitor.password(&web.pages, "alice", &alice.password);
-    assert_eq!((begun.status, begun.header("location")), (303, "/setup"));
+    assert_eq!((begun.status, begun.header("location")), (303, "/enroll"));
     let cookie = begun.header("set-cookie");
     for part in [
-        "__Host-postern-setup=",
+        "__Host-postern-enrollment=",
         "HttpOnly",
         "Secure",
         "SameSite=Strict",
@@ -244,7 +244,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     for (name, password) in [("bob", &bob.password), ("alice", &alice.password)] {
         let other = Visitor::new();
         other.password(&web.pages, name, password);
-        let fields = [("draft", draft.as_str()), ("code", &phone.code())];
+        let fields = [("pending", draft.as_str()), ("code", &phone.code())];
         assert_eq!(
             other.sends(&format!("{setup}/code"), &fields).status,
             401,
@@ -253,10 +253,10 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     }
     // altered; of the wrong purpose
     let altered = format!("A{}", &draft[1..]);
-    let ticket = visitor.cookie("__Host-postern-setup");
+    let ticket = visitor.cookie("__Host-postern-enrollment");
     for wrong in [altered.as_str(), "", "x", &ticket] {
         let thief = visitor.robbed();
-        let fields = [("draft", wrong), ("code", &phone.code())];
+        let fields = [("pending", wrong), ("code", &phone.code())];
         assert_eq!(
             thief.sends(&format!("{setup}/code"), &fields).status,
             401,
@@ -296,7 +296,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
         !visitor
             .cookies()
             .iter()
-            .any(|(name, value)| name.ends_with("setup") && !value.is_empty())
+            .any(|(name, value)| name.ends_with("enrollment") && !value.is_empty())
     );
     let again = ticket.loads(&setup);
     assert!(
@@ -323,16 +323,16 @@ fn authenticator(page: &Reply) -> (Phone, String) {
     };
     (
         Phone::scans(&value("<a href=\"otpauth").replacen(':', "otpauth:", 1)),
-        value("name=\"draft\" value=\""),
+        value("name=\"pending\" value=\""),
     )
 }
 
 /// From the QR to the recovery codes.
 #[track_caller]
 fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
-    let (phone, draft) = authenticator(&visitor.loads(&format!("{}setup", web.pages)));
-    let fields = [("draft", draft.as_str()), ("code", &phone.code())];
-    let page = visitor.sends(&format!("{}setup/code", web.pages), &fields);
+    let (phone, draft) = authenticator(&visitor.loads(&format!("{}enroll", web.pages)));
+    let fields = [("pending", draft.as_str()), ("code", &phone.code())];
+    let page = visitor.sends(&format!("{}enroll/code", web.pages), &fields);
     assert_eq!(page.status, 200, "{page:?}");
     let confirmed = page
         .body
@@ -345,7 +345,7 @@ fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
 #[track_caller]
 fn finishes(web: &Web, visitor: &Visitor, confirmed: &str) -> Reply {
     visitor.sends(
-        &format!("{}setup/finish", web.pages),
+        &format!("{}enroll/finish", web.pages),
         &[("confirmed", confirmed), ("saved", "yes")],
     )
 }

@@ -137,7 +137,7 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
         let page = visitor.loads(&format!("{}{page}", web.pages));
         let link = page
             .body
-            .split("\">Begin anew</a>")
+            .split("\">Start again</a>")
             .next()
             .and_then(|text| text.rsplit("href=\"").next());
         let link = link.expect("a link").replace("&#38;", "&");

@@ -112,7 +112,7 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
             .does()
             .json();
         assert_eq!(
-            (&event["door"], &event["actor"]),
+            (&event["service"], &event["principal"]),
             (&"web".into(), &"alice".into()),
             "{event}"
         );

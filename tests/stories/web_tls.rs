@@ -203,6 +203,6 @@ fn traefik_proves_itself_by_its_certificate() {
                 .join("\n")
                 + "\n"
         });
-        web.gate.says("cause=not-a-trusted-proxy");
+        web.gate.says("cause=untrusted-proxy");
     }
 }

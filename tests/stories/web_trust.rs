@@ -195,7 +195,7 @@ fn a_sign_in_in_flight_ends_with_what_it_began_with() {
     host.clock.forward(30);
     let answer = visitor.code(&web.pages, &phone.code(), "yes");
     assert_eq!(answer.status, 401, "{answer:?}");
-    assert!(answer.body.contains("begin anew"), "{answer:?}");
+    assert!(answer.body.contains("start again"), "{answer:?}");
 }
 
 /// The ticket between the pages has its time, and is no session.

@@ -142,7 +142,7 @@ fn each_change_takes_a_code() {
     assert!(
         ended
             .transcript
-            .contains("alice has one authenticator more, token"),
+            .contains("alice has an additional authenticator, token"),
         "{}",
         ended.transcript
     );
@@ -199,8 +199,8 @@ fn each_change_takes_a_code() {
         none.err
     );
     let events =
-        Postern::call("log alice --json --door postern --event recovery-codes-replaced").does();
-    assert_eq!(events.json()["actor"], "alice");
+        Postern::call("log alice --json --service postern --event recovery-codes-replaced").does();
+    assert_eq!(events.json()["principal"], "alice");
 }
 
 /// N8
@@ -271,15 +271,15 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
         sent_as(uid(&bob), &look("alice")).contains("only root may do this for another account")
     );
     let forged = look("alice").replace("\"task\"", "\"uid\":0,\"task\"");
-    assert!(sent_as(uid(&bob), &forged).contains("that is no request"));
+    assert!(sent_as(uid(&bob), &forged).contains("invalid request"));
     let change =
         "{\"account\":\"alice\",\"task\":{\"change\":{\"change\":{\"revoke-browsers\":null}}}}";
-    assert!(sent_as(uid(&alice), change).contains("That is no code"));
+    assert!(sent_as(uid(&alice), change).contains("That is not a code"));
     assert_eq!(Store::open().dump(), before);
     assert_eq!(
         Postern::call("enroll").run().exit,
         Some(2),
-        "root says whose"
+        "as root, give the account"
     );
     alice.with_key().enters_with(&phone.code());
 }
@@ -469,7 +469,7 @@ fn nothing_that_a_users_process_claims_lets_it_pass() {
     let phone = alice.enrols();
     host.configure(
         "[policy]\nrequired = \"all\"\n[[policy.exempt]]\nservices = [\"cron\"]\n[[policy.exempt]]\nnetworks = \
-         [\"192.0.2.0/24\"]\n[[policy.exempt]]\nafter = [\"publickey\"]\n[pam.service.imap]\nrhost_is_address = true\n",
+         [\"192.0.2.0/24\"]\n[[policy.exempt]]\ncompleted_methods = [\"publickey\"]\n[pam.service.imap]\nrhost_is_address = true\n",
     );
     let posternd = Posternd::start();
     alice.with_password().enters_with(&phone.code());
@@ -587,11 +587,8 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
     ] {
         peer.does(&json!({ "bytes": nonsense }));
     }
-    assert!(
-        peer.sends_command("nonsense")
-            .contains("that is no request")
-    );
-    posternd.says("sent what cannot be read");
+    assert!(peer.sends_command("nonsense").contains("invalid request"));
+    posternd.says("sent an invalid frame");
     alice.postern("status").does();
     assert!(!posternd.log().contains("panicked"), "{}", posternd.log());
 }

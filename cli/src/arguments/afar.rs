@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct Afar {
-    /// Do it at a gate: status, disable, unlock and one-time-code
+    /// Run the command at this gate: status, disable, unlock and one-time-code
     #[arg(long, global = true, value_name = "URL", value_parser = gate_url, requires = "admin_secret_file")]
     pub(crate) gate: Option<GateUrl>,
-    /// Holds that gate's secret for administration
+    /// The file with that gate's secret for administration
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "gate")]
     pub(crate) admin_secret_file: Option<PathBuf>,
-    /// The authority of that gate's certificate, PEM, instead of those of this host
+    /// The authority of that gate's certificate (PEM), instead of those of this host
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "gate")]
     pub(crate) gate_ca: Option<PathBuf>,
 }

@@ -2,18 +2,18 @@
 
 use super::{Some, When};
 use clap::{Args, Subcommand, ValueHint};
-use shared::clock::Timestamp;
-use shared::name::{Label, UserName};
-use shared::scope::Term;
+use shared::account::name::{Label, UserName};
+use shared::credential::scope::Term;
+use shared::system::clock::Timestamp;
 use std::str::FromStr;
 
 #[derive(Subcommand)]
 pub(crate) enum AppPassword {
-    /// Make one for a client that can show no page; it is shown once
+    /// Make one for a client that cannot show a web page; it is shown once
     Add(Add),
     /// Show them
     List(Some),
-    /// Give one another name
+    /// Rename one
     Rename(Rename),
     /// End one, or all
     Revoke(Revoke),
@@ -27,11 +27,11 @@ pub(crate) struct Add {
     /// What the person calls it
     #[arg(value_name = "NAME")]
     pub(crate) name: Label,
-    /// Where it is good: pam:SERVICE, "web:HOST/PATH METHOD,METHOD", or the name of a declared scope; may be given
+    /// Where it is valid: pam:SERVICE, "web:HOST/PATH METHOD,METHOD", or the name of a declared scope; may be given
     /// more than once
     #[arg(long, value_name = "SCOPE", required = true)]
     pub(crate) scope: Vec<Term>,
-    /// When it ends: after so long, such as 90d, at a date or time (UTC), or never
+    /// When it expires: after a duration such as 90d, at a date or time (UTC), or never
     #[arg(long, value_name = "TIME", default_value = "365d")]
     pub(crate) expires: Expires,
 }
@@ -94,7 +94,7 @@ impl FromStr for Expires {
             Ok(When::Ago(seconds)) => Ok(Expires::After(seconds)),
             Ok(When::At(time)) => Ok(Expires::At(time)),
             Err(_) => {
-                Err("must be so long, such as 12h or 90d, a date, a time, or never".to_owned())
+                Err("must be a duration such as 12h or 90d, a date, a time, or never".to_owned())
             }
         }
     }

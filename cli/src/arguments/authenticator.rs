@@ -2,8 +2,8 @@
 
 use super::Own;
 use clap::{Args, Subcommand, ValueHint};
-use shared::name::{Label, UserName};
-use shared::totp::Algorithm;
+use shared::account::name::{Label, UserName};
+use shared::credential::totp::Algorithm;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -28,13 +28,13 @@ pub(crate) enum Authenticator {
     Remove(Named),
 }
 
-/// What an authenticator is like; what postern.toml says under [totp] if not given.
+/// Parameters of an authenticator; the defaults are those of [totp] in postern.toml.
 #[derive(Args)]
 pub(crate) struct Token {
     /// What the person calls it
     #[arg(long, value_name = "NAME", default_value = "app")]
     pub(crate) name: Label,
-    /// The seed of a hardware token, in hex or Base32; "-" reads it from stdin
+    /// The secret of a hardware token, in hexadecimal or Base32; "-" reads it from stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) seed_file: Option<PathBuf>,
     /// By counter (HOTP) instead of by time, from this counter on

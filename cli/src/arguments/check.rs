@@ -1,21 +1,21 @@
 //! `postern check` on the command line.
 
 use clap::{Args, ValueHint};
-use shared::name::UserName;
-use shared::place::Address;
+use shared::account::name::UserName;
+use shared::network::address::Address;
 
 #[derive(Args)]
 pub(crate) struct Check {
-    /// Keep it as the copy that is in force when it cannot be used; root only
+    /// Save a copy that is in force when postern.toml cannot be used; root only
     #[arg(long, conflicts_with = "rule")]
     pub(crate) keep: bool,
-    /// Say which rule of the gate decides about a request, and why: GET https://app.example.com/
+    /// Show which rule of the gate matches a request, and why: GET https://app.example.com/
     #[arg(long, num_args = 2, value_names = ["METHOD", "URL"])]
     pub(crate) rule: Option<Vec<String>>,
-    /// Whose request; someone's who has not signed in if not given
+    /// The user of the request; if not given, a user who has not signed in
     #[arg(long, value_name = "USER", value_hint = ValueHint::Username, requires = "rule")]
     pub(crate) user: Option<UserName>,
-    /// From which address; from none that is in a network if not given
+    /// The address of the client; if not given, one that is in no network
     #[arg(long, value_name = "IP", value_parser = address, requires = "rule")]
     pub(crate) from: Option<Address>,
 }

@@ -2,16 +2,16 @@
 
 use super::One;
 use clap::{Args, Subcommand, ValueHint};
-use shared::email::EmailAddress;
-use shared::name::UserName;
+use shared::account::email::EmailAddress;
+use shared::account::name::UserName;
 
 #[derive(Subcommand)]
 pub(crate) enum Email {
     /// Mail a code to a new address
     Set(NewEmail),
-    /// Read that code: codes are mailed there from now on
+    /// Confirm a new address with that code
     Confirm(One),
-    /// Mail no more codes
+    /// Stop mailing codes
     Remove(One),
 }
 

@@ -11,7 +11,7 @@ pub(crate) struct PrintConfig {
     /// The host of the application; a likely one if not given
     #[arg(long, value_name = "HOST")]
     pub(crate) app: Option<String>,
-    /// Where the files that the proxy reads besides go; /etc/nginx or /etc/traefik/dynamic if not given
+    /// The folder for the other files that the proxy reads; /etc/nginx or /etc/traefik/dynamic if not given
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
 }

@@ -4,8 +4,8 @@ use crate::arguments::{AddAccount, Arguments, Groups, Rename};
 use crate::context;
 use crate::output::{Failure, Output};
 use serde_json::json;
-use shared::clock;
-use shared::name::{Group, UserName};
+use shared::account::name::{Group, UserName};
+use shared::system::clock;
 
 /// `postern account add USER`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &AddAccount) -> Result<(), Failure> {
@@ -17,7 +17,7 @@ pub(super) fn add(arguments: &Arguments, output: Output, what: &AddAccount) -> R
         now,
     )?;
     output.done(format_args!(
-        "account {user} made; postern enroll {user} sets up its second factor"
+        "account {user} created; postern enroll {user} sets up its second factor"
     ))
 }
 
@@ -30,7 +30,7 @@ pub(super) fn remove(
     let now = clock::now()?;
     context::door(arguments, output)?.remove_account(user, &context::actor(), now)?;
     output.done(format_args!(
-        "account {user} removed; codes that it used stay used"
+        "account {user} removed; codes that it used remain used"
     ))
 }
 
@@ -46,7 +46,7 @@ pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Re
         now,
     )?;
     output.done(format_args!(
-        "{user} is {new} from now on; open sessions have ended"
+        "{user} is now named {new}; open sessions have ended"
     ))
 }
 

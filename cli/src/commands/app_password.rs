@@ -5,11 +5,11 @@ use crate::arguments::app_password::{Add, Rename, Revoke};
 use crate::context;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::app_password::AppPassword;
-use shared::clock::{self, Timestamp};
-use shared::name::UserName;
-use shared::scope::Scope;
+use shared::account::name::UserName;
+use shared::credential::app_password::AppPassword;
+use shared::credential::scope::Scope;
 use shared::store::AppPasswordRecord;
+use shared::system::clock::{self, Timestamp};
 
 /// `postern app-password add USER NAME`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), Failure> {
@@ -45,9 +45,12 @@ fn show(
     }
     output.text(format_args!("{}\n", made.grouped().as_str()))?;
     output.warn(format_args!(
-        "an app password of {}, good {}; it takes the place of password and code, and is not shown again",
+        "an app password of {}, valid {}; it replaces password and code, and is not shown again",
         what.user,
-        expires.map_or_else(|| "until it is revoked".to_owned(), |at| format!("until {at}")),
+        expires.map_or_else(
+            || "until it is revoked".to_owned(),
+            |at| format!("until {at}")
+        ),
     ))?;
     Ok(())
 }
@@ -91,7 +94,7 @@ pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Re
         clock::now()?,
     )?;
     output.done(format_args!(
-        "{user}'s app password {name} is called {new} from now on"
+        "{user}'s app password {name} is now named {new}"
     ))
 }
 
@@ -101,7 +104,7 @@ pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Re
     let mut door = context::door(arguments, output)?;
     let ended = door.revoke_app_passwords(user, what.name.as_ref(), &context::actor(), now)?;
     output.done(format_args!(
-        "{ended} of {user}'s app passwords revoked; open connections go on until they close"
+        "{ended} of {user}'s app passwords revoked; open connections continue until they close"
     ))
 }
 

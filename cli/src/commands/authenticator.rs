@@ -6,11 +6,11 @@ use crate::arguments::{Arguments, Enroll};
 use crate::desk::Desk;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::clock::Timestamp;
-use shared::door::AuthenticatorState;
-use shared::errand::{Change, Kind};
-use shared::name::UserName;
-use shared::totp::Moving;
+use shared::account::name::UserName;
+use shared::credential::totp::Moving;
+use shared::protocol::command_request::{Change, Kind};
+use shared::protocol::status::AuthenticatorState;
+use shared::system::clock::Timestamp;
 
 /// `postern authenticator add [USER]`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
@@ -20,7 +20,7 @@ pub(super) fn add(arguments: &Arguments, output: Output, what: &Enroll) -> Resul
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
-            "{} has one authenticator more, {}; sessions and trusted browsers have ended",
+            "{} has an additional authenticator, {}; sessions and trusted browsers have ended",
             desk.account(),
             what.token.name
         )),
@@ -81,6 +81,6 @@ pub(super) fn remove(arguments: &Arguments, output: Output, what: &Named) -> Res
     Desk::open(arguments, output, Some(user))?
         .change_at_once(Change::RemoveAuthenticator(name.clone()))?;
     output.done(format_args!(
-        "the authenticator {name} of {user} opens no more, and its secret is gone"
+        "the codes of the authenticator {name} of {user} are no longer valid, and its secret is deleted"
     ))
 }

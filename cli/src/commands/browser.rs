@@ -4,7 +4,7 @@ use crate::arguments::{Arguments, Revoke};
 use crate::desk::Desk;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::name::UserName;
+use shared::account::name::UserName;
 
 /// `postern browser list [USER]`
 pub(super) fn list(
@@ -53,14 +53,13 @@ pub(super) fn list(
 pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Result<(), Failure> {
     let one = match &what.id {
         None => None,
-        Some(id) => Some(
-            id.parse()
-                .map_err(|_| Failure::new("that is no browser's id; see postern browser list"))?,
-        ),
+        Some(id) => Some(id.parse().map_err(|_| {
+            Failure::new("this is not the id of a browser; see postern browser list")
+        })?),
     };
     let ended = Desk::open(arguments, output, Some(&what.user))?.revoke_browsers(one)?;
     output.done(format_args!(
-        "{ended} of {}'s browsers are trusted no longer, and every grace ended",
+        "{ended} of {}'s browsers are no longer trusted, and every grace period ended",
         what.user
     ))
 }

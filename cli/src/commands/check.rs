@@ -6,18 +6,17 @@ use crate::context;
 use crate::output::{Failure, Output};
 use nix::unistd::geteuid;
 use serde_json::json;
-use shared::clock;
+use shared::account::name::UserName;
 use shared::config::email::COMMAND_SOCKET;
-use shared::config::file;
 use shared::config::gate::{Gate, GateUrl};
 use shared::config::rule::{Access, Hosts};
-use shared::config::{Config, check_cookie_domain, check_gate, registrable_domain};
-use shared::door::{Door, SERVICE};
-use shared::name::UserName;
-use shared::policy::Need;
-use shared::rule::{Decision, Request, decide};
-use shared::scope::Method;
-use shared::web_address::split_url;
+use shared::config::{Config, check_cookie_domain, check_gate, file, registrable_domain};
+use shared::credential::scope::Method;
+use shared::engine::{Door, SERVICE};
+use shared::network::web_address::split_url;
+use shared::policy::requirement::Need;
+use shared::policy::rule::{Decision, Request, decide};
+use shared::system::clock;
 use std::path::Path;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result<(), Failure> {
@@ -28,7 +27,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result
         gate(arguments, output, &valid.config)?;
         let copy = file::copy_path(path);
         return output.done(format_args!(
-            "{} is valid, and kept as {}",
+            "{} is valid, and saved as {}",
             path.display(),
             copy.display()
         ));
@@ -50,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result
 /// What the gate would refuse at its start: the domain of its cookies, and secrets of proxies, which only root may read.
 fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Failure> {
     let path = &arguments.config;
-    let mend = |error| Failure::new(format_args!("{error}; mend it with postern edit"));
+    let mend = |error| Failure::new(format_args!("{error}; correct it with postern edit"));
     if geteuid().is_root() {
         return check_gate(path, None, config).map(|_| ()).map_err(mend);
     }
@@ -61,7 +60,9 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Fa
         .iter()
         .any(|proxy| proxy.secret_file.is_some())
     {
-        true => Ok(output.warn("the secrets of trusted proxies are not checked; that takes root")?),
+        true => Ok(output.warn(
+            "the secrets of trusted proxies are not checked; run postern check as root for that",
+        )?),
         false => Ok(()),
     }
 }
@@ -103,8 +104,8 @@ fn beyond_sessions(gate: &Gate) -> Vec<String> {
     let shares = |own: &&GateUrl| registrable_domain(own.host()) == registrable_domain(url.host());
     warnings.extend(gate.own_paths.iter().filter(shares).map(|own| {
         format!(
-            "gate.own_paths: {} is of the gate's registrable domain and can set cookies for all of it: an \
-             application that is not trusted needs another one, see postern-gate(8)",
+            "gate.application_urls: {} is in the gate's registrable domain and can set cookies for all of it: an \
+             application that is not trusted needs another registrable domain, see postern-gate(8)",
             own.host()
         )
     }));
@@ -112,7 +113,7 @@ fn beyond_sessions(gate: &Gate) -> Vec<String> {
         let asks = matches!(rule.then, Access::Password | Access::Code);
         for hosts in rule.hosts.iter().filter(|hosts| asks && !reaches(hosts)) {
             warnings.push(format!(
-                "gate.rule-{position}: nobody can sign in for {hosts}, which no session is good for; \
+                "gate.rule-{position}: sign-in is not possible for {hosts}, for which no session is valid; \
                  see gate.cookie_domain"
             ));
         }
@@ -150,8 +151,8 @@ fn rule(
         None => {
             let decision = decide(&config.gate.rule, &request, None);
             let asked = (decision.access == Access::Code).then(|| match exempt_all {
-                Some(position) => format!("spared everyone by policy.exempt-{position}"),
-                None => "asked, see --user".to_owned(),
+                Some(position) => format!("not needed for anyone, by policy.exempt-{position}"),
+                None => "required, see --user".to_owned(),
             });
             (None, decision, asked)
         }
@@ -171,8 +172,10 @@ fn rule(
         }));
     }
     let who = match (&what.user, groups.unwrap_or_default()) {
-        (None, _) => "someone who has not signed in".to_owned(),
-        (Some(name), groups) if groups.is_empty() => format!("{name}, in no group that counts"),
+        (None, _) => "a user who has not signed in".to_owned(),
+        (Some(name), groups) if groups.is_empty() => {
+            format!("{name}, in no group that a rule or the policy names")
+        }
         (Some(name), groups) => format!("{name}, in {}", groups.join(", ")),
     };
     let from = what
@@ -195,14 +198,14 @@ fn rule(
 fn of_decision(decision: &Decision) -> String {
     match decision.rule {
         Some(_) => format!("{}, {}", decision.name(), decision.why.text()),
-        None => "none that is stricter fits, so the default".to_owned(),
+        None => "no stricter rule matches, so the default".to_owned(),
     }
 }
 
 fn then(decision: &Decision) -> &'static str {
     match decision.access {
-        Access::Password if decision.why == shared::rule::Why::Nobody => {
-            "they must sign in, see --user"
+        Access::Password if decision.why == shared::policy::rule::Why::Nobody => {
+            "sign-in is required, see --user"
         }
         access => access.name(),
     }
@@ -210,11 +213,11 @@ fn then(decision: &Decision) -> &'static str {
 
 fn of_need(need: Need, name: &UserName) -> String {
     match need {
-        Need::Code => format!("asked, {name} has a second factor"),
+        Need::Code => format!("required, {name} has a second factor"),
         Need::Enrolment => {
-            format!("nothing but setup, {name} must have a second factor and has none")
+            format!("only enrollment, {name} must have a second factor and has none")
         }
         Need::Nothing => format!("none, {name} has no second factor and needs none"),
-        Need::Exempt(position) => format!("spared by policy.exempt-{position}"),
+        Need::Exempt(position) => format!("not needed, by policy.exempt-{position}"),
     }
 }

@@ -4,9 +4,9 @@ use crate::arguments::Arguments;
 use crate::context;
 use crate::output::{Failure, Output, Table};
 use serde_json::json;
-use shared::clock;
-use shared::name::UserName;
-use shared::words::{self, AfterDisabled};
+use shared::account::name::UserName;
+use shared::engine::messages::{self, AfterDisabled};
+use shared::system::clock;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let now = clock::now()?;
@@ -15,7 +15,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let (success, message) = match &result {
         Ok(after) => (
             true,
-            words::disabled(user, *after, AfterDisabled::of(door.is_required(user)?)),
+            messages::disabled(user, *after, AfterDisabled::of(door.is_required(user)?)),
         ),
         Err(error) => (false, error.to_string()),
     };

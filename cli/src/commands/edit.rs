@@ -5,7 +5,7 @@ use crate::output::{Failure, Output};
 use crate::{context, terminal};
 use nix::fcntl::{Flock, FlockArg};
 use shared::config::{check_gate, file};
-use shared::files::{self, Existing, FileError};
+use shared::system::trusted_file::{self, Existing, FileError};
 use std::fs::{self, File};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::process::Command;
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
     // the file itself, where it is a link
-    let path = &files::real_path(&arguments.config)?;
+    let path = &trusted_file::real_path(&arguments.config)?;
     let io = |error| FileError::io(path, error);
     let original = File::open(path).map_err(io)?;
     let _lock = Flock::lock(original, FlockArg::LockExclusiveNonblock).map_err(|_| {
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
             path.display()
         ))
     })?;
-    files::remove_abandoned(path)?;
+    trusted_file::remove_abandoned(path)?;
     let before = fs::read(path).map_err(io)?;
     let copy = Copy::of(path, &before)?;
     loop {
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         match checked {
             Ok(_) => {
                 let is_current = || fs::read(path).is_ok_and(|now| now == before);
-                if let Err(error) = files::replace_if(path, &after, 0o644, is_current) {
+                if let Err(error) = trusted_file::replace_if(path, &after, 0o644, is_current) {
                     return Err(match error.is_changed() {
                         true => Failure::new(format_args!(
                             "{error}; your text is in {}",
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
                     });
                 }
                 context::config(arguments, output)?;
-                return output.done(format_args!("{} is checked and in force", path.display()));
+                return output.done(format_args!("{} is valid and in force", path.display()));
             }
             Err(why) if !std::io::stdin().is_terminal() => {
                 return Err(Failure::new(format_args!("{why}; nothing was changed")));
@@ -76,7 +76,7 @@ impl Copy {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // one that is left by an editor that was killed, the next one removes
         let copy = path.with_file_name(format!(".{name}.{}.new.toml", std::process::id()));
-        files::write(&copy, bytes, 0o600, None, Existing::Refuse)?;
+        trusted_file::write(&copy, bytes, 0o600, None, Existing::Refuse)?;
         Ok(Copy(copy))
     }
 

@@ -4,13 +4,12 @@ use crate::arguments::Arguments;
 use crate::arguments::email::NewEmail;
 use crate::output::{Failure, Output};
 use crate::{context, terminal};
-use shared::account::Enrolled;
-use shared::answer::Answer;
-use shared::clock;
-use shared::decision::Refusal;
-use shared::door::AdministrationError;
-use shared::name::UserName;
-use shared::words;
+use shared::account::name::UserName;
+use shared::account::second_factor::Enrolled;
+use shared::credential::input::Answer;
+use shared::engine::{AdministrationError, messages};
+use shared::system::clock;
+use shared::verify::decision::Refusal;
 
 /// Codes that a person may try before beginning anew.
 const TRIES: u32 = 3;
@@ -21,9 +20,9 @@ pub(super) fn set(arguments: &Arguments, output: Output, what: &NewEmail) -> Res
     let mut door = context::door(arguments, output)?;
     let posted = door.set_email(user, &what.address, &context::actor(), now)?;
     door.await_letter(&posted)?;
-    let life = words::duration(door.config().email.code_ttl.seconds());
+    let life = messages::duration(door.config().email.code_ttl.seconds());
     output.done(format_args!(
-        "a code was mailed to {}; within {life}, postern email confirm {user} reads it",
+        "a code was mailed to {}; enter it within {life} with postern email confirm {user}",
         posted.to
     ))
 }
@@ -47,13 +46,13 @@ pub(super) fn confirm(
         let answer = Answer::read(typed.as_bytes());
         match door.confirm_email(user, &answer, &context::actor(), clock::now()?) {
             Ok((_, after)) => {
-                ended = words::app_passwords(after);
+                ended = messages::app_passwords(after);
                 break;
             }
             Err(AdministrationError::NotConfirmed(refusal @ (Refusal::Wrong | Refusal::Unfit)))
                 if left > 0 =>
             {
-                output.text(format_args!("{}\n", words::refusal(refusal)))?;
+                output.text(format_args!("{}\n", messages::refusal(refusal)))?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -80,12 +79,12 @@ pub(super) fn remove(
     let rest = match enrolled {
         Enrolled::Yes => "the second factor stays on",
         Enrolled::No if door.is_required(user)? => {
-            "there is no second factor now, and [policy] requires one: postern enroll sets it up anew"
+            "there is no second factor now, and [policy] requires one: set one up with postern enroll"
         }
         Enrolled::No => "there is no second factor now",
     };
-    let more = words::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
+    let more = messages::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
     output.done(format_args!(
-        "no codes are mailed for {user} any more; {rest}{more}"
+        "no more codes are mailed for {user}; {rest}{more}"
     ))
 }

@@ -4,7 +4,7 @@ use super::setup;
 use crate::arguments::{Arguments, Enroll};
 use crate::desk::Desk;
 use crate::output::{Failure, Output};
-use shared::errand::Kind;
+use shared::protocol::command_request::Kind;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
     let seed = setup::seed_of_file(&what.token)?;
@@ -13,7 +13,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Enroll) -> Resul
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
-            "the second factor of {} is on, at every door",
+            "the second factor of {} is on, for every service",
             desk.account()
         )),
     }

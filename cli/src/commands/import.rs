@@ -6,12 +6,12 @@ use crate::output::{Failure, Output, Table};
 use crate::{context, terminal};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Value, json};
-use shared::clock::{self, Timestamp};
+use shared::account::name::UserName;
 use shared::config::OnChange;
-use shared::door::{Taken, Trial};
-use shared::import::{self, Dropped, Format, Found, Key, LARGEST, Loss, NAMES};
-use shared::name::UserName;
-use shared::totp::Moving;
+use shared::credential::import::{self, Dropped, Format, Found, Key, LARGEST, Loss, NAMES};
+use shared::credential::totp::Moving;
+use shared::engine::{Taken, Trial};
+use shared::system::clock::{self, Timestamp};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Resul
     }
     if nothing {
         return Err(Failure::new(
-            "nothing of it can be taken over; nothing was changed",
+            "nothing in it can be imported; nothing was changed",
         ));
     }
     if !what.yes {
@@ -53,11 +53,11 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Resul
         .filter(|taken| matches!(taken, Taken::As(_)))
         .count();
     let app_passwords = match door.config().app_passwords.on_change {
-        OnChange::Keep => "app passwords that the accounts had go on working",
-        OnChange::Revoke => "app passwords that the accounts had are revoked",
+        OnChange::Keep => "existing app passwords of these accounts keep working",
+        OnChange::Revoke => "existing app passwords of these accounts are revoked",
     };
     output.done(format_args!(
-        "{count} authenticators are live, at every door; postern recovery USER makes recovery codes; {app_passwords}"
+        "{count} authenticators are active, for every service; postern recovery USER makes recovery codes; {app_passwords}"
     ))
 }
 
@@ -111,7 +111,7 @@ fn bytes_or_hex(bytes: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
 }
 
 fn owner(what: &Import) -> Result<&UserName, Failure> {
-    let missing = "a file of google-authenticator does not say whose it is; give --user";
+    let missing = "a file of google-authenticator does not name its account; give --user";
     what.user.as_ref().ok_or_else(|| Failure::new(missing))
 }
 
@@ -160,7 +160,7 @@ fn show(
     for one in found.iter().filter(|one| !one.recovery.is_empty()) {
         let (account, count) = (&one.account, one.recovery.len());
         output.text(format_args!(
-            "line {} ({account}): not taken over: {count} scratch codes of eight digits\n",
+            "line {} ({account}): not imported: {count} scratch codes of eight digits\n",
             one.line
         ))?;
     }
@@ -185,7 +185,7 @@ fn becomes(taken: &Taken) -> String {
 fn lost(loss: Loss) -> &'static str {
     match loss {
         Loss::Authenticator => "left out",
-        Loss::Detail => "not taken over",
+        Loss::Detail => "not imported",
     }
 }
 

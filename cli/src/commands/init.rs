@@ -5,10 +5,11 @@ use crate::arguments::Arguments;
 use crate::context;
 use crate::output::{Failure, Output};
 use shared::config::file;
-use shared::files::{self, Existing};
-use shared::key::MasterKeys;
-use shared::vault::Vault;
-use shared::{privileges, store};
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Vault;
+use shared::engine::privileges;
+use shared::store;
+use shared::system::trusted_file::{self, Existing};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,8 @@ use std::path::{Path, PathBuf};
 const SAMPLE: &str = include_str!("../../../config/postern.toml");
 
 /// A folder that everyone may read and only root write, whatever the umask says. One that exists stays.
-fn make_folder(folder: &Path) -> Result<(), files::FileError> {
-    let io = |error| files::FileError::io(folder, error);
+fn make_folder(folder: &Path) -> Result<(), trusted_file::FileError> {
+    let io = |error| trusted_file::FileError::io(folder, error);
     match std::fs::create_dir(folder) {
         Ok(()) => std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).map_err(io),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
@@ -57,8 +58,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         if let Some(folder) = arguments.config.parent() {
             make_folder(folder)?;
         }
-        files::remove_abandoned(&arguments.config)?;
-        files::write(
+        trusted_file::remove_abandoned(&arguments.config)?;
+        trusted_file::write(
             &arguments.config,
             SAMPLE.as_bytes(),
             0o644,
@@ -78,14 +79,14 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     if key_path.symlink_metadata().is_err() {
         if store_exists {
             return Err(Failure::new(format_args!(
-                "there is a store at {} but no key at {}; put the key file back from its backup, a new one cannot open this store",
+                "there is a store at {} but no key at {}; restore the key file from its backup, a new key cannot open this store",
                 url.sqlite_path().display(),
                 key_path.display()
             )));
         }
         let (_, text) = MasterKeys::generate()?;
-        files::remove_abandoned(key_path)?;
-        files::write(
+        trusted_file::remove_abandoned(key_path)?;
+        trusted_file::write(
             key_path,
             text.as_bytes(),
             0o640,
@@ -105,9 +106,9 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     // what was made can be used by those who use it
     context::open(config)?;
     match made.as_slice() {
-        [] => output.done("everything is there already; nothing was changed"),
+        [] => output.done("everything exists already; nothing was changed"),
         made => output.done(format_args!(
-            "made {}; keep a copy of the key file apart from the store",
+            "created {}; keep a copy of the key file apart from the store",
             made.join(", ")
         )),
     }

@@ -5,14 +5,14 @@ use crate::key_writer::KeyWriter;
 use crate::output::{Failure, Output, Table};
 use crate::{context, terminal};
 use serde_json::{Value, json};
-use shared::clock;
-use shared::door::{Door, Ended, Rotated};
+use shared::crypto::vault::Renewal;
+use shared::engine::{Door, Ended, Rotated};
 use shared::store::KeyBound;
-use shared::vault::Renewal;
+use shared::system::clock;
 
 /// What everyone must do after a rotation.
 const BACKUP: &str =
-    "back up the key file and the store anew: backups from before need the key file from before";
+    "back up the key file and the store again: earlier backups need the earlier key file";
 
 /// `postern key rotate`
 pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Result<(), Failure> {
@@ -29,7 +29,7 @@ pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Re
         let rotated = rotate(&mut door, Renewal::Seal)?;
         tell_damaged(output, &rotated)?;
         return output.done(format_args!(
-            "the master key is new and every secret is sealed anew; {BACKUP}"
+            "the master key is new and every secret is sealed with it; {BACKUP}"
         ));
     }
     if !what.yes {
@@ -66,7 +66,7 @@ pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Re
 fn confirm(output: Output, ends: &Ended) -> Result<(), Failure> {
     if !terminal::is_watched(output) {
         return Err(Failure::new(
-            "this ends passwords, recovery codes, app passwords, trusted browsers and sessions of everyone; nothing was changed; --yes confirms it where nobody can be asked",
+            "this ends the passwords, recovery codes, app passwords, trusted browsers and sessions of all accounts; nothing was changed; give --yes to confirm it without a terminal",
         ));
     }
     let total = |wanted: KeyBound| -> u64 {
@@ -81,13 +81,13 @@ fn confirm(output: Output, ends: &Ended) -> Result<(), Failure> {
         .map(|what| (*what, total(*what)))
         .collect();
     output.text(format_args!(
-        "With the keys end, of {} accounts: {}.\n\
-         Authenticators go on working, and used codes stay used. But whoever has had the key file and the store \
-         together knows their secrets: then disable each account and enrol it anew.\n",
+        "New keys end, for {} accounts: {}.\n\
+         Authenticators keep working, and used codes remain used. But anyone who has had both the key file and the \
+         store knows their secrets: in that case, disable each account and enroll it again.\n",
         ends.len(),
         list(&totals)
     ))?;
-    match terminal::ask(output, "Type \"renew\" to go on: ")?.trim() {
+    match terminal::ask(output, "Type \"renew\" to continue: ")?.trim() {
         "renew" => Ok(()),
         _ => Err(Failure::new("not confirmed; nothing was changed")),
     }
@@ -129,7 +129,7 @@ fn command(what: KeyBound) -> Option<&'static str> {
     }
 }
 
-fn value(name: &shared::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
+fn value(name: &shared::account::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
     let count = |wanted: KeyBound| -> u64 {
         ended
             .iter()
@@ -153,7 +153,7 @@ fn value(name: &shared::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
 fn tell_damaged(output: Output, rotated: &Rotated) -> Result<(), Failure> {
     for name in &rotated.damaged {
         output.warn(format_args!(
-            "a sealed secret of {name} was altered or moved in the store and could not be sealed anew; disable and enrol {name} anew"
+            "a sealed secret of {name} was altered or moved in the store and could not be sealed again; disable {name} and enroll it again"
         ))?;
     }
     Ok(())

@@ -4,8 +4,8 @@ use crate::arguments::{Arguments, Log};
 use crate::context;
 use crate::output::{Failure, Output, Table};
 use serde_json::json;
-use shared::clock;
-use shared::event::{Event, Filter, KEPT};
+use shared::account::event::{Event, Filter, KEPT};
+use shared::system::clock;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -17,7 +17,13 @@ const PAGE: u32 = 1000;
 const LINES: u32 = 100;
 
 const HEAD: [&str; 7] = [
-    "time", "event", "account", "actor", "door", "origin", "cause",
+    "time",
+    "event",
+    "account",
+    "principal",
+    "service",
+    "origin",
+    "cause",
 ];
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Log) -> Result<(), Failure> {
@@ -26,7 +32,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Log) -> Result<(
     let filter = Filter {
         account: what.user.clone(),
         what: what.event,
-        door: what.door.clone(),
+        door: what.service.clone(),
         since: what.since.map(|since| since.seen_from(now)),
         until: what.until.map(|until| until.seen_from(now)),
     };
@@ -117,11 +123,11 @@ fn value(event: &Event) -> serde_json::Value {
         cause,
     } = event;
     json!({
-        "at": at.to_string(),
+        "time": at.to_string(),
         "event": what,
         "account": account,
-        "actor": actor,
-        "door": door,
+        "principal": actor,
+        "service": door,
         "origin": origin,
         "cause": cause,
     })

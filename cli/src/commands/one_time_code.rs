@@ -3,8 +3,9 @@
 use crate::arguments::{Arguments, OneTimeCode};
 use crate::context;
 use crate::output::{Failure, Output};
-use shared::remote::Issued;
-use shared::{clock, words};
+use shared::engine::messages;
+use shared::protocol::admin_api::Issued;
+use shared::system::clock;
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -15,7 +16,7 @@ pub(super) fn run(
     let mut door = context::door(arguments, output)?;
     if what.cancel {
         door.cancel_one_time_code(user, &actor, now)?;
-        return output.done(words::one_time_code_cancelled(user));
+        return output.done(messages::one_time_code_cancelled(user));
     }
     output.is_seen()?;
     let (code, expires) = door.issue_one_time_code(user, &actor, now)?;
@@ -46,7 +47,7 @@ pub(crate) fn show(output: Output, issued: &Issued) -> Result<(), Failure> {
         expires,
     } = issued;
     output.text(format_args!(
-        "{}\nGood once, until {expires}, wherever {account} is asked for a code. It is not shown again.\n",
+        "{}\nValid once, until {expires}, at every prompt that asks {account} for a code. It is not shown again.\n",
         &**one_time_code
     ))
 }

@@ -3,21 +3,23 @@
 use crate::arguments::Arguments;
 use crate::output::{Failure, Output};
 use crate::{context, terminal};
-use shared::clock;
-use shared::name::UserName;
-use shared::password::Password;
-use shared::words;
+use shared::account::name::UserName;
+use shared::crypto::password::Password;
+use shared::engine::messages;
+use shared::system::clock;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let mut door = context::door(arguments, output)?;
     let typed = terminal::ask_hidden(output, "New password: ")?;
     let password = Password::new(typed.clone())?;
     if terminal::is_watched(output) && terminal::ask_hidden(output, "Once more: ")? != typed {
-        return Err(Failure::new("the two differ; nothing was changed"));
+        return Err(Failure::new(
+            "the two passwords differ; nothing was changed",
+        ));
     }
     let after = door.set_password(user, &password, &context::actor(), clock::now()?)?;
-    let more = words::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
+    let more = messages::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
     output.done(format_args!(
-        "the password of {user} is set; its sessions and trusted browsers are over{more}"
+        "the password of {user} is set; its sessions and trusted browsers have ended{more}"
     ))
 }

@@ -8,9 +8,9 @@ use crate::output::{Failure, Output};
 use data_encoding::BASE64URL_NOPAD;
 use nix::unistd::Group;
 use shared::config::gate::{self, Gate, GateUrl};
-use shared::files::{self, Existing, FileError, Follow, Privacy};
-use shared::privileges;
-use shared::secret::fill_random;
+use shared::credential::secret::fill_random;
+use shared::engine::privileges;
+use shared::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -91,7 +91,7 @@ pub(super) fn run(
     let gate = context::config(arguments, output)?.gate;
     let url = gate.url.as_ref().ok_or_else(|| {
         Failure::new(
-            "gate.url is missing: set where browsers find the gate first, with postern edit",
+            "gate.url is missing; set the URL at which browsers reach the gate, with postern edit",
         )
     })?;
     // one that has the gate's pages at a path of its own
@@ -109,7 +109,7 @@ pub(super) fn run(
     if !folder.is_dir() {
         let folder = folder.display();
         return Err(Failure::new(format_args!(
-            "{folder}: no such folder; make it, or name another with --folder"
+            "{folder}: no such folder; create it, or give another one with --folder"
         )));
     }
     let proof = proof(&secret_path(&gate, sample.proxy, &arguments.config))?;
@@ -171,7 +171,7 @@ fn names(gate: &Gate, url: &GateUrl, what: &PrintConfig, folder: &Path) -> Resul
         .filter(|folder| folder.starts_with('/') && folder.bytes().all(plain));
     let folder = folder.ok_or_else(|| {
         Failure::new(
-            "--folder takes an absolute path of letters, digits, dots, dashes, underscores and slashes",
+            "--folder needs an absolute path of letters, digits, dots, dashes, underscores and slashes",
         )
     })?;
     let domain = gate
@@ -193,13 +193,13 @@ fn names(gate: &Gate, url: &GateUrl, what: &PrintConfig, folder: &Path) -> Resul
 
 /// Writes a file for the proxy, in one step. What stands in its place must be a file, not a link.
 fn write(path: &Path, bytes: &[u8], mode: u32, group: u32) -> Result<(), FileError> {
-    files::Folder::open(path.parent().unwrap_or(Path::new("/")))?;
+    trusted_file::Folder::open(path.parent().unwrap_or(Path::new("/")))?;
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_symlink() => return Err(FileError::link(path)),
         Ok(metadata) if !metadata.is_file() => return Err(FileError::not_a_file(path)),
         _ => {}
     }
-    files::write(path, bytes, mode, Some(group), Existing::Replace)
+    trusted_file::write(path, bytes, mode, Some(group), Existing::Replace)
 }
 
 /// The domain above the gate's host.
@@ -235,9 +235,9 @@ fn proof(path: &Path) -> Result<Zeroizing<String>, Failure> {
             .ok()
             .flatten()
             .map(|group| group.gid.as_raw());
-        files::write(path, text.as_bytes(), 0o640, group, Existing::Refuse)?;
+        trusted_file::write(path, text.as_bytes(), 0o640, group, Existing::Refuse)?;
     }
-    let bytes = files::read(path, Privacy::Secret, Follow::Yes, LARGEST)?;
+    let bytes = trusted_file::read(path, Privacy::Secret, Follow::Yes, LARGEST)?;
     match std::str::from_utf8(bytes.trim_ascii()) {
         Ok(text)
             if text.len() >= 16

@@ -5,7 +5,7 @@ use crate::arguments::{Arguments, Recovery};
 use crate::desk::Desk;
 use crate::output::{Failure, Output};
 use serde_json::json;
-use shared::errand::Finish;
+use shared::protocol::command_request::Finish;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Recovery) -> Result<(), Failure> {
     let mut desk = Desk::open(arguments, output, what.user.as_ref())?;
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Recovery) -> Res
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
-            "the new recovery codes of {} are good; older ones open no more",
+            "the new recovery codes of {} are valid; earlier codes are no longer valid",
             desk.account()
         )),
     }

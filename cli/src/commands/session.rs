@@ -4,9 +4,9 @@ use crate::arguments::{Arguments, Revoke};
 use crate::context;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::clock;
-use shared::name::UserName;
-use shared::session::SessionId;
+use shared::account::name::UserName;
+use shared::system::clock;
+use shared::token::session::SessionId;
 
 /// `postern session list USER`
 pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
@@ -40,10 +40,9 @@ pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Re
 pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Result<(), Failure> {
     let one = match &what.id {
         None => None,
-        Some(id) => Some(
-            SessionId::parse(id)
-                .ok_or_else(|| Failure::new("that is no session's id; see postern session list"))?,
-        ),
+        Some(id) => Some(SessionId::parse(id).ok_or_else(|| {
+            Failure::new("this is not the id of a session; see postern session list")
+        })?),
     };
     let now = clock::now()?;
     let ended = context::door(arguments, output)?.revoke_sessions(
@@ -53,7 +52,7 @@ pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Re
         now,
     )?;
     output.done(format_args!(
-        "{ended} of {}'s sessions ended, and every grace; open websockets go on until they close",
+        "{ended} of {}'s sessions ended, and every grace period; open websockets continue until they close",
         what.user
     ))
 }

@@ -7,11 +7,11 @@ use crate::desk::{Desk, Shown};
 use crate::output::{Failure, Output};
 use crate::terminal;
 use serde_json::json;
-use shared::errand::{Finish, Kind, Setup, Typed};
-use shared::files::{self, Follow, Privacy};
-use shared::qr;
-use shared::secret::Secret;
-use shared::words;
+use shared::credential::qr;
+use shared::credential::secret::Secret;
+use shared::engine::messages;
+use shared::protocol::command_request::{Finish, Kind, Setup, Typed};
+use shared::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 
 /// Codes that may be tried at one setup.
@@ -55,7 +55,7 @@ pub(super) fn run(
     if kind == Kind::First {
         if !output.is_json() {
             show_recovery_codes(output, &shown.recovery_codes)?;
-            output.text(format_args!("{}.\n", words::PROGRAMS))?;
+            output.text(format_args!("{}.\n", messages::PROGRAMS))?;
         }
         if !what.no_confirm {
             wait_until_saved(output)?;
@@ -92,7 +92,7 @@ fn is_terminal(file: &Path) -> bool {
 }
 
 fn typed_seed(output: Output) -> Result<Typed, Failure> {
-    let typed = terminal::ask_hidden(output, "Seed of the token: ")?;
+    let typed = terminal::ask_hidden(output, "Secret of the token: ")?;
     Ok(normal(Secret::from_seed(&typed)?))
 }
 
@@ -102,7 +102,7 @@ pub(super) fn seed_of_file(token: &Token) -> Result<Option<Typed>, Failure> {
     let Some(file) = token.seed_file.as_deref().filter(|file| !is_terminal(file)) else {
         return Ok(None);
     };
-    let bytes = files::read(file, Privacy::Secret, Follow::Yes, LARGEST_SEED)?;
+    let bytes = trusted_file::read(file, Privacy::Secret, Follow::Yes, LARGEST_SEED)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     let secret = Secret::from_seed(text);
     let seed = secret.map(normal);
@@ -149,7 +149,7 @@ fn confirm(
             Err(why) if left > 0 => output.json(&json!({"success": false, "message": why}))?,
             Err(why) => {
                 return Err(Failure::new(format_args!(
-                    "{why}; nothing was changed, begin anew"
+                    "{why}; nothing was changed, start again"
                 )));
             }
         }
@@ -162,7 +162,7 @@ pub(super) fn show_recovery_codes(output: Output, codes: &[Typed]) -> Result<(),
     for code in codes {
         output.text(format_args!("{}\n", &**code))?;
     }
-    output.text("Each opens once, when the app is not at hand. They are not shown again.\n")
+    output.text("Each is valid once, in place of a code from the app. They are not shown again.\n")
 }
 
 pub(super) fn wait_until_saved(output: Output) -> Result<(), Failure> {

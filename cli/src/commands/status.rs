@@ -4,9 +4,9 @@ use crate::arguments::Arguments;
 use crate::context;
 use crate::desk::{self, Desk};
 use crate::output::{Failure, Output, Table};
-use shared::door::State;
-use shared::name::UserName;
-use shared::remote::AccountState;
+use shared::account::name::UserName;
+use shared::protocol::admin_api::AccountState;
+use shared::protocol::status::State;
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -3,7 +3,8 @@
 use crate::arguments::{Arguments, Unlock};
 use crate::context;
 use crate::output::{Failure, Output};
-use shared::{clock, words};
+use shared::engine::messages;
+use shared::system::clock;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Unlock) -> Result<(), Failure> {
     let now = clock::now()?;
@@ -11,8 +12,8 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Unlock) -> Resul
     let mut door = context::door(arguments, output)?;
     if !what.clock {
         door.unlock(user, &actor, now)?;
-        return output.done(words::unlocked(user));
+        return output.done(messages::unlocked(user));
     }
     let mended = door.mend_clock(user, &actor, now)?;
-    output.done(words::clock_mended(user, mended, now))
+    output.done(messages::clock_mended(user, mended, now))
 }

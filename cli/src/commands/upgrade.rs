@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
             output.done(format_args!("the store has version {version} already; nothing was changed"))
         }
         Upgraded::Now { from, to, backup } => output.done(format_args!(
-            "the store had version {from} and has version {to} now; {} is a copy of it as it was: remove that once all is well",
+            "the store had version {from} and has version {to} now; {} is a copy of the earlier store: remove it once everything works",
             backup.display()
         )),
     }

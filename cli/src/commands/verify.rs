@@ -4,18 +4,17 @@ use crate::arguments::Arguments;
 use crate::output::{Failure, Output};
 use crate::{context, terminal};
 use serde_json::json;
-use shared::answer::Answer;
-use shared::clock;
-use shared::decision::{Refusal, Verdict};
-use shared::door::{COMMAND, Visitor};
-use shared::guess::Stage;
-use shared::name::UserName;
-use shared::place::Origin;
-use shared::words;
+use shared::account::name::UserName;
+use shared::credential::input::Answer;
+use shared::engine::{COMMAND, Visitor, messages};
+use shared::system::clock;
+use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let config = context::config(arguments, output)?;
-    let typed = terminal::ask(output, "Verification code: ")?;
+    let typed = terminal::ask(output, messages::CODE_PROMPT)?;
     let answer = Answer::read(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
@@ -38,9 +37,9 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     } else {
         output.text(format_args!("{verdict}\n"))?;
         let told = [
-            refusal.map(words::refusal),
-            outcome.missed.as_ref().map(words::missed),
-            outcome.recovery.map(words::recovered),
+            refusal.map(messages::refusal),
+            outcome.missed.as_ref().map(messages::missed),
+            outcome.recovery.map(messages::recovered),
         ];
         for line in told.into_iter().flatten() {
             output.text(format_args!("{line}\n"))?;

@@ -2,14 +2,15 @@
 
 use super::body::{Needed, Nothing, Proof};
 use super::endpoint::{Access, Done, Endpoint};
-use crate::refused::Refused;
-use crate::reply::{self, Reply};
-use crate::sign_in::Guest;
-use crate::step_up::{Fresh, Proven};
+use crate::http::reply::{self, Reply};
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::{Fresh, Proven};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use shared::config::gate::FirstFactor;
-use shared::door::{AppPasswordsAfter, Opened, State};
+use shared::engine::{AppPasswordsAfter, Opened};
+use shared::protocol::status::State;
 use utoipa::ToSchema;
 
 /// How an account stands.
@@ -25,7 +26,7 @@ struct Account {
     sessions: usize,
     browsers: usize,
     /// Whether codes can be mailed.
-    mails: bool,
+    can_mail: bool,
     /// Whether the password is Postern's and can be changed here.
     has_password: bool,
     proof: ProofNeeded,
@@ -62,13 +63,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::GET, "account"),
             Access::SignedIn,
-            "Says how the account stands.",
+            "Returns the state of the account.",
             |call, Nothing| Box::pin(account(call.guest)),
         ),
         Endpoint::does(
             (Method::POST, "step-up"),
             Access::SignedIn,
-            "Gives a proof, for critical acts of the next quarter of an hour.",
+            "Gives a proof for critical acts, which is valid for 15 minutes.",
             |call, Needed(proof)| Box::pin(step_up(call.guest, proof)),
         ),
     ]
@@ -93,7 +94,7 @@ async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
         app_passwords: standing.app_passwords,
         sessions: standing.sessions,
         browsers: standing.browsers,
-        mails: guest.site.config.email.is_on(),
+        can_mail: guest.site.config.email.is_on(),
         has_password: guest.site.gate().first_factor == FirstFactor::Password,
         proof: ProofNeeded {
             password: proof.password,
@@ -104,8 +105,8 @@ async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
 
 async fn step_up(guest: &Guest<'_>, proof: Proof) -> Result<Done<()>, Refused> {
     if !guest.site.url.has_own_host() {
-        let text = guest.t.say("no-proof-is-kept");
-        return Err(Refused::new(StatusCode::CONFLICT, "no_proof_is_kept", text));
+        let text = guest.t.say("proof-not-kept");
+        return Err(Refused::new(StatusCode::CONFLICT, "step_up_not_kept", text));
     }
     let proven = guest.prove(&Fresh::from(proof)).await?;
     Ok(Done {

@@ -1,26 +1,25 @@
 //! Administration by programs: what `postern status`, `disable`, `unlock`, `one-time-code` and `log` do, with the command's
-//! words, as `shared::remote` has them. Whatever stands below `administration/` is let in by `admission` alone.
+//! words, as `shared::protocol::admin_api` has them. Whatever stands below `administration/` is let in by `admission` alone.
 
-pub(super) mod admission;
+pub(super) mod secret;
 
 use super::body::{IfAny, Needed, Nothing};
 use super::endpoint::{Access, Call, Done, Endpoint};
 use super::query::Parameter;
-use crate::log;
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::workers::at_door;
-use crate::workers::{Applicant, Key};
+use crate::live::store_pool::{Applicant, Key, at_door};
+use crate::observe::log;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
 use hyper::Method;
-use shared::clock::{self, Timestamp};
-use shared::door::{Actor, AdministrationError, Door, SignInError};
-use shared::event::Filter;
-use shared::name::{NameError, UserName};
-use shared::place::Origin;
-use shared::remote::{
+use shared::account::event::Filter;
+use shared::account::name::{NameError, UserName};
+use shared::engine::messages::{self, AfterDisabled};
+use shared::engine::{Actor, AdministrationError, Door, SignInError};
+use shared::protocol::admin_api::{
     self, AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock,
 };
-use shared::words::{self, AfterDisabled};
+use shared::system::clock::{self, Timestamp};
+use shared::verify::origin::Origin;
 
 const FIND: Parameter = Parameter {
     name: "find",
@@ -28,7 +27,7 @@ const FIND: Parameter = Parameter {
 };
 const AFTER: Parameter = Parameter {
     name: "after",
-    about: "A name: those that come behind it, for the next page.",
+    about: "A name: returns the accounts after it, for the next page.",
 };
 const ACCOUNT: Parameter = Parameter {
     name: "account",
@@ -36,7 +35,7 @@ const ACCOUNT: Parameter = Parameter {
 };
 const BEFORE: Parameter = Parameter {
     name: "before",
-    about: "The number of an event: those before it, for the next page.",
+    about: "The number of an event: returns the events before it, for the next page.",
 };
 
 type Answered<A> = Result<Done<A>, Refused>;
@@ -47,14 +46,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::GET, "administration/accounts"),
             Administration,
-            "Says how accounts stand, by name, 200 at most.",
+            "Returns the state of accounts, by name, 200 at most.",
             |call, Nothing| Box::pin(find(call)),
         )
         .asking(&[FIND, AFTER]),
         Endpoint::tells(
             (Method::GET, "administration/accounts/{name}"),
             Administration,
-            "Says how one account stands.",
+            "Returns the state of one account.",
             |call, Nothing| Box::pin(status(call)),
         ),
         Endpoint::tells(
@@ -66,13 +65,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::POST, "administration/accounts/{name}/unlock"),
             Administration,
-            "Lifts delays and locks, or mends what a clock that ran ahead has left.",
+            "Removes delays and locks, or accepts codes again after the host's clock was ahead.",
             |call, IfAny(how)| Box::pin(unlock(call, how)),
         ),
         Endpoint::tells(
             (Method::POST, "administration/accounts/{name}/revoke"),
             Administration,
-            "Ends every session, or trusts no browser any longer.",
+            "Ends every session, or revokes every trusted browser.",
             |call, Needed(what)| Box::pin(revoke(call, what)),
         ),
         Endpoint::tells(
@@ -87,13 +86,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 "administration/accounts/{name}/one-time-code",
             ),
             Administration,
-            "Takes the one-time code back.",
+            "Cancels the one-time code.",
             |call, Nothing| Box::pin(cancel(call)),
         ),
         Endpoint::tells(
             (Method::GET, "administration/events"),
             Administration,
-            "Says what happened, newest first, 200 at most.",
+            "Returns the events, newest first, 200 at most.",
             |call, Nothing| Box::pin(events(call)),
         )
         .asking(&[ACCOUNT, BEFORE]),
@@ -118,11 +117,11 @@ async fn status(call: &Call<'_>) -> Answered<AccountState> {
     Ok(Done::saying(AccountState::from(&found)))
 }
 
-async fn disable(call: &Call<'_>) -> Answered<remote::Done> {
+async fn disable(call: &Call<'_>) -> Answered<admin_api::Done> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         let after = door.disable(&name, actor, now)?;
-        Ok(words::disabled(
+        Ok(messages::disabled(
             &name,
             after,
             AfterDisabled::of(door.is_required(&name)?),
@@ -131,30 +130,30 @@ async fn disable(call: &Call<'_>) -> Answered<remote::Done> {
     said(message.await?)
 }
 
-async fn unlock(call: &Call<'_>, how: Unlock) -> Answered<remote::Done> {
+async fn unlock(call: &Call<'_>, how: Unlock) -> Answered<admin_api::Done> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         if !how.clock {
             door.unlock(&name, actor, now)?;
-            return Ok(words::unlocked(&name));
+            return Ok(messages::unlocked(&name));
         }
         let mended = door.mend_clock(&name, actor, now)?;
-        Ok(words::clock_mended(&name, mended, now))
+        Ok(messages::clock_mended(&name, mended, now))
     });
     said(message.await?)
 }
 
-async fn revoke(call: &Call<'_>, Revoke { what }: Revoke) -> Answered<remote::Done> {
+async fn revoke(call: &Call<'_>, Revoke { what }: Revoke) -> Answered<admin_api::Done> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         Ok(match what {
             Revoked::Sessions => {
                 let ended = door.revoke_sessions(&name, None, actor, now)?;
-                format!("{ended} sessions of {name} are over")
+                format!("{ended} sessions of {name} have ended")
             }
             Revoked::Browsers => {
                 let ended = door.revoke_browsers(&name, None, actor, now)?;
-                format!("{ended} browsers of {name} are trusted no longer")
+                format!("{ended} browsers of {name} are no longer trusted")
             }
         })
     });
@@ -176,11 +175,11 @@ async fn issue(call: &Call<'_>) -> Answered<Issued> {
     }))
 }
 
-async fn cancel(call: &Call<'_>) -> Answered<remote::Done> {
+async fn cancel(call: &Call<'_>) -> Answered<admin_api::Done> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         door.cancel_one_time_code(&name, actor, now)?;
-        Ok(words::one_time_code_cancelled(&name))
+        Ok(messages::one_time_code_cancelled(&name))
     });
     said(message.await?)
 }
@@ -236,8 +235,8 @@ async fn act<T: Send + 'static>(
     })
 }
 
-fn said(message: String) -> Answered<remote::Done> {
-    Ok(Done::saying(remote::Done::that(message)))
+fn said(message: String) -> Answered<admin_api::Done> {
+    Ok(Done::saying(admin_api::Done::that(message)))
 }
 
 fn named(text: &str) -> Result<UserName, Refused> {

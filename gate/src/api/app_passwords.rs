@@ -3,15 +3,15 @@
 use super::account::proved;
 use super::body::{Needed, Nothing, Proof};
 use super::endpoint::{Access, Call, Done, Endpoint};
-use crate::account::NewAppPassword;
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use crate::web::account::NewAppPassword;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::clock::Timestamp;
-use shared::errand::Typed;
-use shared::scope::{Scope, ScopeError};
+use shared::credential::scope::{Scope, ScopeError};
+use shared::protocol::command_request::Typed;
+use shared::system::clock::Timestamp;
 use utoipa::ToSchema;
 
 /// The account's.
@@ -84,7 +84,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::does(
             (Method::PATCH, "app-passwords/{name}"),
             SignedIn,
-            "Gives an app password another name.",
+            "Renames an app password.",
             |call, Needed(given)| Box::pin(rename(call, given)),
         ),
         Endpoint::does(
@@ -117,12 +117,12 @@ async fn add(guest: &Guest<'_>, given: AddAppPassword) -> Result<Done<MadeAppPas
         .join("\n")
         .parse()
         .map_err(|error: ScopeError| {
-            Refused::unreadable(guest.t.say_of("no-scope", "why", error.to_string()))
+            Refused::unreadable(guest.t.say_of("scope-invalid", "why", error.to_string()))
         })?;
     let expires = match given.expires.map(i64::try_from) {
         None => None,
         Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
-        Some(Err(_)) => return Err(Refused::unreadable(guest.t.say("no-moment"))),
+        Some(Err(_)) => return Err(Refused::unreadable(guest.t.say("expiry-too-far"))),
     };
     let proven = guest
         .prove(&Fresh::from(Proof {

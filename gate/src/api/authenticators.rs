@@ -3,16 +3,16 @@
 use super::account::{Ended, ended, proved};
 use super::body::{IfAny, Needed, Nothing, Proof, text};
 use super::endpoint::{Access, Call, Done, Endpoint};
-use super::setup::{FirstCode, NewAuthenticator, new_authenticator};
-use crate::account::Confirmed;
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use super::enrollment::{FirstCode, NewAuthenticator, new_authenticator};
+use crate::web::account::Confirmed;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::door::AppPasswordsAfter;
-use shared::errand::{Kind, Setup, Typed};
-use shared::totp::{Algorithm, Moving};
+use shared::credential::totp::{Algorithm, Moving};
+use shared::engine::AppPasswordsAfter;
+use shared::protocol::command_request::{Kind, Setup, Typed};
 use utoipa::ToSchema;
 
 /// What makes the account's codes.
@@ -79,19 +79,19 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::POST, "authenticators"),
             SignedIn,
-            "Makes another one, which its first code brings to life.",
+            "Adds an authenticator, which its first code activates.",
             |call, Needed(given)| Box::pin(add(call.guest, given)),
         ),
         Endpoint::tells(
             (Method::POST, "authenticators/confirm"),
             SignedIn,
-            "Gives the first code of another one.",
+            "Activates an authenticator with its first code.",
             |call, Needed(given)| Box::pin(confirm(call.guest, given)),
         ),
         Endpoint::tells(
             (Method::DELETE, "authenticators/{name}"),
             SignedIn,
-            "Removes one of several.",
+            "Removes an authenticator that is not the only one.",
             |call, IfAny(proof)| Box::pin(remove(call, proof)),
         ),
     ]
@@ -133,7 +133,7 @@ async fn add(
         || given.period.is_some()
         || given.counter.is_some();
     if seed.is_empty() && is_described {
-        return Err(Refused::unreadable(guest.t.say("no-seed")));
+        return Err(Refused::unreadable(guest.t.say("seed-missing")));
     }
     let setup = Setup {
         kind: Kind::Further,
@@ -167,7 +167,7 @@ async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<Ended>, Ref
     // of the session as it is: the act ends it
     let proven = guest.stepped_up();
     match guest
-        .confirm_authenticator(&session, given.ticket, given.code)
+        .confirm_authenticator(&session, given.pending, given.code)
         .await?
     {
         Confirmed::Not(refusal) => Err(Refused::answer(guest.t, refusal)),

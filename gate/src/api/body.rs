@@ -1,13 +1,13 @@
 //! What a request brings: JSON of one type, all of whose fields are known, or nothing.
 
-use crate::refused::Refused;
-use crate::sign_in::Guest;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use shared::errand::Typed;
+use shared::protocol::command_request::Typed;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use zeroize::Zeroizing;
@@ -103,9 +103,9 @@ pub(super) struct Proof {
     pub(super) code: Option<Typed>,
 }
 
-impl From<Proof> for crate::step_up::Fresh {
+impl From<Proof> for crate::web::step_up::Fresh {
     fn from(proof: Proof) -> Self {
-        crate::step_up::Fresh {
+        crate::web::step_up::Fresh {
             password: text(proof.password),
             code: text(proof.code),
         }
@@ -125,7 +125,7 @@ fn read<T: DeserializeOwned>(guest: &Guest<'_>, bytes: &[u8]) -> Result<T, Refus
         .unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
-        let (status, text) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, guest.t.say("no-json"));
+        let (status, text) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, guest.t.say("not-json"));
         return Err(Refused::new(status, "unsupported_media_type", text));
     }
     // serde would take a list for an object
@@ -136,7 +136,7 @@ fn read<T: DeserializeOwned>(guest: &Guest<'_>, bytes: &[u8]) -> Result<T, Refus
         // where, and not what: that may be a secret
         Category::Data => {
             let column = error.column().to_string();
-            Refused::unreadable(guest.t.say_of("not-of-that-form", "column", column))
+            Refused::unreadable(guest.t.say_of("json-schema", "column", column))
         }
         _ => malformed(guest),
     })
@@ -146,6 +146,6 @@ fn malformed(guest: &Guest<'_>) -> Refused {
     Refused::new(
         StatusCode::BAD_REQUEST,
         "malformed",
-        guest.t.say("malformed"),
+        guest.t.say("json-malformed"),
     )
 }

@@ -1,11 +1,10 @@
 //! The API's own description, OpenAPI 3.1, made of the endpoints themselves.
 
-use super::ENDPOINTS;
-use super::body::Nothing;
-use super::body::Shape;
+use super::body::{Nothing, Shape};
 use super::endpoint::{Access, Done, Endpoint};
 use super::problem::{KIND, Problem};
 use super::query::Parameter;
+use super::router::ENDPOINTS;
 use super::tokens::WithTokens;
 use hyper::Method;
 use serde::Serialize;
@@ -16,7 +15,7 @@ use utoipa::ToSchema;
 static DOCUMENT: LazyLock<Value> = LazyLock::new(written);
 
 /// What there is to know beside the endpoints.
-const ABOUT: &str = "What the pages of the gate do, for programs. Whoever signs in has a session, a cookie; critical acts take a proof, the password and a fresh code, which is good for a quarter of an hour. Where gate.api_tokens is on, every answer that sets cookies has them as tokens, too, and headers may take their place: Authorization: Bearer, with the access token, and Postern-Sign-In, Postern-Setup, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
+const ABOUT: &str = "What the pages of the gate do, for programs. A sign-in gives a session, which is a cookie; critical acts require a proof, the password and a new code, which is valid for 15 minutes. Where gate.api_tokens is on, every reply that sets cookies also has them as tokens, and headers may replace the cookies: Authorization: Bearer, with the access token, and Postern-Login, Postern-Enrollment, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
 
 /// What may go wrong anywhere.
 const ANYWHERE: [u16; 2] = [429, 503];
@@ -71,11 +70,11 @@ fn written() -> Value {
             "schemas": schemas,
             "securitySchemes": {
                 "session": { "type": "apiKey", "in": "cookie", "name": "__Secure-postern" },
-                "access_token": { "type": "http", "scheme": "bearer", "description": "Where gate.api_tokens is on." },
+                "access_token": { "type": "http", "scheme": "bearer", "description": "Only where gate.api_tokens is on." },
                 "administration": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "The gate's secret for administration, where it has one; elsewhere nothing of that is there.",
+                    "description": "The gate's secret for administration; these endpoints exist only where one is configured.",
                 },
             },
         },

@@ -3,14 +3,14 @@
 use super::account::{Ended, ended, proved};
 use super::body::{IfAny, Needed, Nothing, Proof};
 use super::endpoint::{Access, Done, Endpoint};
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::answer::Answer;
-use shared::email::EmailAddress;
-use shared::errand::Typed;
+use shared::account::email::EmailAddress;
+use shared::credential::input::Answer;
+use shared::protocol::command_request::Typed;
 use utoipa::ToSchema;
 
 /// The account's addresses.
@@ -47,19 +47,19 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::GET, "email"),
             SignedIn,
-            "Says where codes are mailed to.",
+            "Returns the address that codes are mailed to.",
             |call, Nothing| Box::pin(read(call.guest)),
         ),
         Endpoint::does(
             (Method::PUT, "email"),
             SignedIn,
-            "Mails a code to a new address, which holds once that is given back.",
+            "Mails a code to a new address, which that code confirms.",
             |call, Needed(given)| Box::pin(set(call.guest, given)),
         ),
         Endpoint::tells(
             (Method::POST, "email/confirm"),
             SignedIn,
-            "Gives back the code that was mailed to a new address.",
+            "Confirms a new address with the code that was mailed to it.",
             |call, Needed(given)| Box::pin(confirm(call.guest, given)),
         ),
         Endpoint::tells(
@@ -82,7 +82,7 @@ async fn read(guest: &Guest<'_>) -> Result<Done<Email>, Refused> {
 
 async fn set(guest: &Guest<'_>, given: NewEmail) -> Result<Done<()>, Refused> {
     let to = given.address.trim().parse::<EmailAddress>();
-    let to = to.map_err(|_| Refused::unreadable(guest.t.say("no-address")))?;
+    let to = to.map_err(|_| Refused::unreadable(guest.t.say("address-invalid")))?;
     let proven = guest
         .prove(&Fresh::from(Proof {
             password: given.password,

@@ -4,15 +4,15 @@
 use super::body::{Body, Shape, Takes};
 use super::query::{self, Parameter};
 use super::tokens::{Tokens, WithTokens};
-use crate::refused::Refused;
-use crate::reply::{self, Reply};
-use crate::sign_in::Guest;
+use crate::http::reply::{self, Reply};
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
-use shared::name::Label;
+use shared::account::name::Label;
 use std::pin::Pin;
 use utoipa::ToSchema;
 
@@ -57,7 +57,11 @@ impl Call<'_> {
 
     /// Nothing is called so.
     pub(super) fn gone(&self) -> Refused {
-        Refused::new(StatusCode::NOT_FOUND, "gone", self.guest.t.say("gone"))
+        Refused::new(
+            StatusCode::NOT_FOUND,
+            "no_such_item",
+            self.guest.t.say("not-found"),
+        )
     }
 }
 

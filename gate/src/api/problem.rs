@@ -1,8 +1,8 @@
 //! A failure, as programs read it: RFC 9457, with a code that stays the same in every language.
 
 use super::endpoint::json;
-use crate::refused::Refused;
-use crate::reply::{self, Reply};
+use crate::http::reply::{self, Reply};
+use crate::web::refusal::Refused;
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -20,8 +20,10 @@ const CODES: &[&str] = &[
     "code_expired",
     "code_used",
     "declared",
+    "enrollment_expired",
     "foreign_origin",
-    "gone",
+    "identity_missing",
+    "invalid_value",
     "last_authenticator",
     "locked",
     "mail_cooldown",
@@ -32,30 +34,28 @@ const CODES: &[&str] = &[
     "no_account",
     "no_code",
     "no_mail",
-    "no_password_here",
-    "no_proof_is_kept",
     "no_secret",
-    "nobody_is_named",
+    "no_such_item",
     "not_done",
     "not_enrolled",
     "not_found",
     "not_mailed",
     "nothing_to_confirm",
     "one_time_code_required",
-    "out_of_order",
+    "password_not_managed",
     "refused",
     "required",
-    "setup_over",
-    "sign_in_over",
+    "sign_in_expired",
     "signed_out",
     "stale",
+    "step_up_not_kept",
     "step_up_required",
     "token_used",
     "too_large",
     "too_many",
     "too_many_attempts",
     "too_slow",
-    "unreadable",
+    "unavailable",
     "unsupported_media_type",
     "wrong_code",
     "wrong_password",

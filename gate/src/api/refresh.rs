@@ -2,17 +2,17 @@
 
 use super::body::Needed;
 use super::endpoint::{Access, Call, Done, Endpoint};
-use super::nowhere;
+use super::router::nowhere;
 use super::tokens::{self, Tokens};
-use crate::refused::Refused;
-use crate::workers::Applicant;
+use crate::live::store_pool::Applicant;
+use crate::web::refusal::Refused;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::clock;
-use shared::door::{AfterRefresh, SignInError};
-use shared::errand::Typed;
-use shared::place::Origin;
+use shared::engine::{AfterRefresh, SignInError};
+use shared::protocol::command_request::Typed;
+use shared::system::clock;
 use shared::token::RefreshToken;
+use shared::verify::origin::Origin;
 use utoipa::ToSchema;
 
 /// What gets the next access token.
@@ -33,7 +33,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::tells(
         (Method::POST, "sign-in/refresh"),
         Access::Anyone,
-        "Gets the next access and refresh token; where header tokens are off, it is not there.",
+        "Returns the next access and refresh token. It exists only where gate.api_tokens is on.",
         |call, Needed(shown)| Box::pin(refresh(call, shown)),
     )]
 }

@@ -3,16 +3,16 @@
 use super::account::{Ended, ended, proved};
 use super::body::{IfAny, Needed, Proof, text};
 use super::endpoint::{Access, Call, Done, Endpoint};
-use super::setup::{NewRecoveryCodes, Saved};
-use super::sign_in::{Next, setup_required};
-use crate::refused::Refused;
-use crate::sign_in::Guest;
-use crate::step_up::Fresh;
+use super::enrollment::{NewRecoveryCodes, Saved};
+use super::login::{Next, setup_required};
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use crate::web::step_up::Fresh;
 use hyper::Method;
 use serde::Deserialize;
-use shared::door::AdministrationError;
-use shared::errand::Typed;
-use shared::password::Password;
+use shared::crypto::password::Password;
+use shared::engine::AdministrationError;
+use shared::protocol::command_request::Typed;
 use utoipa::ToSchema;
 
 /// A new password, with a proof by the one of now.
@@ -33,13 +33,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::POST, "second-factor"),
             SignedIn,
-            "Begins to turn the second factor on; it goes on at setup.",
+            "Begins the enrollment of a second factor, which continues at setup.",
             |call, IfAny(proof)| Box::pin(turn_on(call.guest, proof)),
         ),
         Endpoint::tells(
             (Method::POST, "second-factor/replacement"),
             SignedIn,
-            "Begins a setup in place of the second factor that there is.",
+            "Begins an enrollment that replaces the second factor.",
             |call, IfAny(proof)| Box::pin(replace(call.guest, proof)),
         ),
         Endpoint::tells(
@@ -51,13 +51,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::tells(
             (Method::POST, "recovery-codes"),
             SignedIn,
-            "Makes new recovery codes; the old ones hold until these are said to be saved.",
+            "Makes new recovery codes; the old ones are valid until the new ones are confirmed as saved.",
             |call, IfAny(proof)| Box::pin(make_recovery_codes(call.guest, proof)),
         ),
         Endpoint::does(
-            (Method::POST, "recovery-codes/keep"),
+            (Method::POST, "recovery-codes/confirm"),
             SignedIn,
-            "Says that new recovery codes are saved: they take the place of the old ones.",
+            "Confirms that new recovery codes are saved; they replace the old ones.",
             |call, Needed(saved)| Box::pin(keep_recovery_codes(call, saved)),
         ),
         Endpoint::tells(
@@ -101,7 +101,7 @@ async fn make_recovery_codes(
     let new = guest.begin_recovery_codes(&proven).await?;
     let answer = NewRecoveryCodes {
         recovery_codes: new.codes,
-        ticket: new.ticket,
+        pending: new.ticket,
     };
     Ok(Done {
         reply: proved(guest, &proven),
@@ -111,7 +111,7 @@ async fn make_recovery_codes(
 
 async fn keep_recovery_codes(call: &Call<'_>, saved: Saved) -> Result<Done<()>, Refused> {
     call.guest
-        .keep_recovery_codes(&call.guest.signed_in()?, saved.ticket)
+        .keep_recovery_codes(&call.guest.signed_in()?, saved.pending)
         .await?;
     Ok(Done::saying(()))
 }

@@ -6,27 +6,27 @@
 //! MUST NOT take a request's cookies once it shows any token, good or not.
 
 use super::PLACE;
-use crate::authorization::bearer;
-use crate::refused::Refused;
-use crate::reply::Reply;
-use crate::setup::unavailable;
-use crate::sign_in::Guest;
-use crate::site::Site;
+use crate::http::authorization::bearer;
+use crate::http::reply::Reply;
+use crate::state::site::Site;
+use crate::web::enroll::unavailable;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
 use cookie::Cookie;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
-use shared::clock;
-use shared::errand::Typed;
-use shared::remote;
+use shared::protocol::admin_api;
+use shared::protocol::command_request::Typed;
+use shared::system::clock;
 use shared::token::{AccessToken, RefreshToken};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 /// What stands for the cookie of a sign-in that waits for its code.
-const SIGN_IN: &str = "postern-sign-in";
+const SIGN_IN: &str = "postern-login";
 /// What stands for the cookie of a setup.
-const SETUP: &str = "postern-setup";
+const SETUP: &str = "postern-enrollment";
 /// What stands for the cookie of a proof.
 const STEP_UP: &str = "postern-step-up";
 /// What stands for the cookie of a trusted browser.
@@ -47,14 +47,14 @@ pub(super) struct Tokens {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     refresh_token: Option<Typed>,
-    /// For Postern-Sign-In, until the code.
+    /// For Postern-Login, until the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    sign_in_token: Option<Typed>,
-    /// For Postern-Setup, until the setup is finished.
+    login_token: Option<Typed>,
+    /// For Postern-Enrollment, until the setup is finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    setup_token: Option<Typed>,
+    enrollment_token: Option<Typed>,
     /// For Postern-Step-Up, beside the access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -81,7 +81,7 @@ pub(super) fn are_on(site: &Site) -> bool {
 /// Puts the cookies that a request's tokens stand for in the place of those that it came with, if it shows any at an
 /// endpoint that takes them.
 pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
-    if !are_on(site) || !page.starts_with(PLACE) || page.starts_with(remote::PATH) {
+    if !are_on(site) || !page.starts_with(PLACE) || page.starts_with(admin_api::PATH) {
         return;
     }
     let names = site.jar.names;
@@ -179,8 +179,8 @@ impl Tokens {
             let value = || Some(Typed::from(cookie.value().to_owned()));
             match cookie.name() {
                 name if name == names.session => tokens.begin(guest, cookie.value())?,
-                name if name == names.login => tokens.sign_in_token = value(),
-                name if name == names.setup => tokens.setup_token = value(),
+                name if name == names.login => tokens.login_token = value(),
+                name if name == names.setup => tokens.enrollment_token = value(),
                 name if name == names.step_up => tokens.step_up_token = value(),
                 name if name == names.browser => tokens.browser_token = value(),
                 _ => {}
@@ -191,7 +191,8 @@ impl Tokens {
 
     /// The first of a session.
     fn begin(&mut self, guest: &Guest<'_>, cookie: &str) -> Result<(), Refused> {
-        let session = shared::session::Session::from_cookie(cookie, &guest.site.watch.keys());
+        let session =
+            shared::token::session::Session::from_cookie(cookie, &guest.site.watch.keys());
         let session = session.ok_or_else(|| Refused::signed_out(guest.t))?;
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
         let (keys, now) = (

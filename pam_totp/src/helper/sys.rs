@@ -8,10 +8,9 @@
 use libc::{c_char, c_int, c_long, c_uint, c_void};
 use nix::errno::Errno;
 use std::ffi::CStr;
-use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr;
 use std::time::Instant;
+use std::{mem, ptr};
 
 /// The size of the kernel's signal set, in bytes.
 const SIGNAL_SET: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {

@@ -297,7 +297,7 @@ fn frames_that_cannot_be_read_deny_and_say_that_the_code_may_be_used_up() {
         );
         let logged = host.logged.borrow().join("\n");
         assert!(
-            logged.contains("may be used up") && logged.lines().count() == 1,
+            logged.contains("may be consumed") && logged.lines().count() == 1,
             "{case}: {logged}"
         );
         assert!(!logged.contains("123456"), "{logged}");
@@ -353,7 +353,7 @@ fn silence_in_the_middle_of_a_frame_denies_in_time() {
     assert!(begin.elapsed() < SILENT + GREETED, "{:?}", begin.elapsed());
     let logged = host.logged.borrow().join("\n");
     assert!(
-        logged.contains("may be used up") && logged.lines().count() == 1,
+        logged.contains("may be consumed") && logged.lines().count() == 1,
         "{logged}"
     );
 }
@@ -488,7 +488,7 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
     let versions = shared::protocol::VERSIONS;
     denied(
         &greets(State::Ready, &[9_999]).path,
-        ["of another version", "restart posternd"],
+        ["have different versions", "restart posternd"],
     );
     denied(
         &greets(State::NoAccount, versions).path,

@@ -4,9 +4,7 @@
 //!
 //! MUST NOT run a program in this process's place: where nothing listens, mail waits.
 
-mod unit;
-
-pub use unit::{CommandError, serve, serve_at};
+pub use super::command_unit::{CommandError, serve, serve_at};
 
 use nix::unistd::geteuid;
 use std::io;
@@ -17,15 +15,15 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
 /// What a request begins with; the length of the letter follows, four bytes, the highest first, and the letter.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 /// The longest letter, in bytes; ours have some thousand.
-const LARGEST_LETTER: u32 = 256 * 1024;
+pub(super) const LARGEST_LETTER: u32 = 256 * 1024;
 /// A reply: the program took the letter.
-const SENT: u8 = 0;
+pub(super) const SENT: u8 = 0;
 /// A reply: it did not; why follows.
-const NOT_SENT: u8 = 1;
+pub(super) const NOT_SENT: u8 = 1;
 /// The longest reason, in bytes: the most that is read of what a program complains about.
-const LONGEST_REASON: u64 = 4096;
+pub(super) const LONGEST_REASON: u64 = 4096;
 
 /// How long it is tried to connect: a socket is there for a moment before systemd listens, or while its unit is restarted.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,7 +48,7 @@ pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
         .ok()
         .filter(|length| *length <= LARGEST_LETTER)
     else {
-        return Err(format!("the letter is larger than {LARGEST_LETTER} bytes"));
+        return Err(format!("the mail is larger than {LARGEST_LETTER} bytes"));
     };
     let mut stream = connected(socket).await.map_err(failed)?;
     // a letter holds a code: it is for nobody but whom systemd starts

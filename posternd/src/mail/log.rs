@@ -2,7 +2,7 @@
 //!
 //! MUST NOT be given a code, or a subject.
 
-use crate::log::log;
+use crate::daemon::log::log;
 use std::fmt::Display;
 
 /// What became of a letter, or of a notification of an event.

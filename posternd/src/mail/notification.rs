@@ -1,8 +1,8 @@
 //! What a person is told of what happened to their account. Never a code or a secret: the event holds none.
 
-use super::letter::{Brings, Written, utc};
-use shared::door::{COMMAND, SERVICE};
-use shared::event::{Event, What};
+use super::message::{Brings, Written, utc};
+use shared::account::event::{Event, What};
+use shared::engine::{COMMAND, SERVICE};
 use shared::store::Notice;
 use std::fmt::Write;
 use zeroize::Zeroizing;
@@ -37,7 +37,7 @@ impl<'a> Written<'a> {
         }
         let _ = write!(
             text,
-            "\nIf you did this, or know of it, there is nothing to do.\n{advice}\n"
+            "\nIf you did this or expected it, you do not have to do anything.\n{advice}\n"
         );
         Written {
             account,
@@ -57,23 +57,23 @@ impl<'a> Written<'a> {
 fn headline(event: &Event) -> &'static str {
     match event.what {
         What::Enrolled => "a second factor was set up",
-        What::Imported => "a second factor was taken over from another system",
+        What::Imported => "a second factor was imported from another system",
         What::AuthenticatorAdded => "an authenticator was added",
         What::AuthenticatorRemoved => "an authenticator was removed",
         What::RecoveryCodesReplaced => {
-            "a new set of recovery codes was made, and the old ones open no more"
+            "a new set of recovery codes was made, and earlier codes are no longer valid"
         }
         What::OneTimeCodeIssued => "a one-time code was issued, with which someone can sign in",
-        What::OneTimeCodeCancelled => "a one-time code was taken back",
+        What::OneTimeCodeCancelled => "a one-time code was cancelled",
         What::EmailConfirmed => {
-            "codes to sign in with go to an address that was confirmed just now"
+            "codes to sign in are mailed to an address that was confirmed just now"
         }
-        What::EmailRemoved => "the e-mail address was removed, and no codes are mailed any more",
+        What::EmailRemoved => "the e-mail address was removed, and no more codes are mailed",
         What::Disabled => "the second factor was turned off",
         What::Locked => {
             "someone who passed the first factor gave too many wrong codes, and is locked out"
         }
-        What::Unlocked => "delays and locks after wrong codes were lifted",
+        What::Unlocked => "delays and locks after wrong codes were removed",
         What::PasswordSet => "a new password was set, and everyone is signed out",
         What::HostPasswordChanged => {
             "its password on this host was changed, and everyone is signed out of the web"
@@ -81,16 +81,18 @@ fn headline(event: &Event) -> &'static str {
         What::AppPasswordAdded => "an app password was made, with which a program can sign in",
         What::AppPasswordRevoked => "an app password was revoked, or all of them",
         What::GroupsChanged => "its groups were changed",
-        What::AccountRenamed => "it was given this name, in place of another",
+        What::AccountRenamed => "it was renamed to this name",
         What::AccountRemoved => "it was removed",
-        What::ClockMended => "codes that were used while the clock ran ahead count no more",
-        What::BrowserRevoked if event.cause.is_empty() => "a browser is trusted no longer",
+        What::ClockMended => {
+            "codes that were accepted while the host's clock was ahead no longer block newer ones"
+        }
+        What::BrowserRevoked if event.cause.is_empty() => "a browser is no longer trusted",
         What::BrowserRevoked => {
-            "a cookie of a trusted browser was used a second time, as a thief would"
+            "a cookie of a trusted browser was used a second time, so it may have been stolen"
         }
         What::SessionRevoked if event.cause.is_empty() => "a session was ended",
         What::SessionRevoked => {
-            "a program's refresh token was used a second time, as a thief would"
+            "a program's refresh token was used a second time, so it may have been stolen"
         }
         What::Accepted if event.cause == "recovery-code" => {
             "someone signed in with a recovery code"
@@ -133,7 +135,7 @@ mod tests {
 
     fn event(what: What) -> Event {
         Event {
-            at: shared::clock::Timestamp(1_800_000_015),
+            at: shared::system::clock::Timestamp(1_800_000_015),
             account: "alice".parse().unwrap(),
             what,
             door: "sshd".to_owned(),
@@ -157,7 +159,7 @@ mod tests {
              Through: sshd\n    \
              By:      alice\n    \
              From:    192.0.2.7\n\n\
-             If you did this, or know of it, there is nothing to do.\n\
+             If you did this or expected it, you do not have to do anything.\n\
              If not, someone else may know your password: change it, and tell your\nadministrator.\n"
         );
     }

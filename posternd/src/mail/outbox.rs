@@ -4,20 +4,19 @@
 //!
 //! MUST NOT let notifications take the places of letters, which people wait for.
 
-use super::command;
 use super::log::sent;
-use super::{CONFIGURATION, Configuration, Mailer, Written};
-use crate::drain::CONNECTIONS;
-use crate::engines::{Engines, Worker, WorkerError};
-use crate::log::log;
-use crate::origin::Origin;
-use shared::admission::Class;
-use shared::clock::{self, Timestamp};
+use super::{CONFIGURATION, Configuration, Mailer, Written, command};
+use crate::daemon::drain::CONNECTIONS;
+use crate::daemon::log::log;
+use crate::workers::engines::{Engines, Worker, WorkerError};
+use crate::workers::origin::Origin;
+use shared::account::name::UserName;
 use shared::config::Config;
-use shared::door::{Door, DoorError, Letter};
-use shared::enrolment;
-use shared::name::UserName;
+use shared::engine::enrollment::pending;
+use shared::engine::{Door, DoorError, Letter};
 use shared::store::Notice;
+use shared::system::admission::Class;
+use shared::system::clock::{self, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -115,7 +114,7 @@ impl Outbox {
             };
             if let (Some(why), false) = (&problem, self.unread) {
                 log(format_args!(
-                    "the store cannot be searched for mail, not all of it is sent: {why}"
+                    "the store cannot be read for mail, so some mail is not sent: {why}"
                 ));
             }
             self.unread = problem.is_some();
@@ -266,7 +265,7 @@ impl OutboxStore {
         letter: Letter,
         place: Option<OwnedSemaphorePermit>,
     ) {
-        let issuer = enrolment::issuer(&self.config);
+        let issuer = pending::issuer(&self.config);
         let result = match mailer {
             Ok(mailer) => mailer.send(&Written::code(&letter, &issuer)).await,
             Err(why) => Err(why),
@@ -279,7 +278,7 @@ impl OutboxStore {
             .await
         {
             log(format_args!(
-                "what became of a mail to {:?} cannot be noted: {error}",
+                "the result of a mail to {:?} cannot be stored: {error}",
                 name.as_str()
             ));
         }
@@ -293,7 +292,7 @@ impl OutboxStore {
         notice: Notice,
         place: Option<OwnedSemaphorePermit>,
     ) {
-        let issuer = enrolment::issuer(&self.config);
+        let issuer = pending::issuer(&self.config);
         let result = match mailer {
             Ok(mailer) => mailer.send(&Written::notification(&notice, &issuer)).await,
             Err(why) => Err(why),
@@ -303,7 +302,7 @@ impl OutboxStore {
         if result.is_ok() {
             if let Err(error) = self.act(move |door, _| door.notice_sent(&notice)).await {
                 log(format_args!(
-                    "a notice to {:?} was mailed and may be again: {error}",
+                    "a notification to {:?} was mailed and may be mailed again: {error}",
                     name.as_str()
                 ));
             }

@@ -30,8 +30,10 @@ impl Hook {
             None => None,
             Some(secret) => {
                 let bearer = Zeroizing::new(format!("Bearer {}", secret.as_str()));
-                let mut value = HeaderValue::try_from(bearer.as_str())
-                    .map_err(|_| "email.webhook_secret: holds what no header can".to_owned())?;
+                let mut value = HeaderValue::try_from(bearer.as_str()).map_err(|_| {
+                    "email.webhook_secret: contains a character that is not valid in a header"
+                        .to_owned()
+                })?;
                 value.set_sensitive(true);
                 Some(value)
             }
@@ -102,7 +104,7 @@ fn connector() -> Result<TlsConnector, String> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if known == 0 {
         return Err(wrong(
-            &"this host knows no certificate authority; install ca-certificates",
+            &"this host has no certificate authorities; install ca-certificates",
         ));
     }
     let config =

@@ -2,18 +2,17 @@
 
 use posternd::mail::MailThread;
 use posternd::mail::command::serve_at;
+use shared::account::email::EmailAddress;
+use shared::account::name::UserName;
 use shared::config::file;
-use shared::door::Door;
-use shared::email::EmailAddress;
-use shared::key::MasterKeys;
-use shared::name::UserName;
-use shared::vault::Vault;
-use std::fs;
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Vault;
+use shared::engine::Door;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 use tempfile::TempDir;
 
 /// A store in a folder of its own, and a program that takes what is sent.
@@ -38,7 +37,7 @@ impl Home {
         fs::set_permissions(at("program"), PermissionsExt::from_mode(0o700)).unwrap();
         let text = format!(
             "[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n[email]\ncommand = [\"{}\", \"{}\"]\n\
-             from = \"postern@example.com\"\ntime_limit = \"{time_limit}\"\n",
+             from = \"postern@example.com\"\ntimeout = \"{time_limit}\"\n",
             at("store/db").display(),
             at("key").display(),
             at("program").display(),

@@ -4,9 +4,9 @@
 mod home;
 
 use home::{Home, address, name, until};
-use shared::answer::Answer;
-use shared::clock;
-use shared::door::NotMailed;
+use shared::credential::input::Answer;
+use shared::engine::NotMailed;
+use shared::system::clock;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -104,7 +104,7 @@ fn a_damaged_notice_keeps_no_code_waiting() {
     let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     assert_eq!(
         store
-            .execute("UPDATE notice SET what = 'nothing known'", [])
+            .execute("UPDATE notification SET kind = 'nothing known'", [])
             .unwrap(),
         1
     );

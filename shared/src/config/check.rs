@@ -5,34 +5,46 @@ use super::gate::administration::Lives;
 use super::gate::{FirstFactor, GateUrl};
 use super::rule::Rule;
 use super::{Config, Exempt, SelfEnroll};
-use crate::host_groups::{MOST_GROUPS, groups_asked};
-use crate::recovery::{LEAST_BITS, bits_per_guess};
+use crate::credential::recovery_code::{LEAST_BITS, bits_per_guess};
 use std::collections::BTreeSet;
 
+/// The most groups that can be asked about: a cookie has a bit for each.
+pub const MOST_GROUPS: usize = 256;
+
 impl Config {
+    /// The groups that rules, exemptions and `policy.required` name.
+    pub fn groups_asked(&self) -> BTreeSet<&str> {
+        let rules = self
+            .gate
+            .rule
+            .iter()
+            .flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
+        rules.chain(self.policy.groups_asked()).collect()
+    }
+
     /// Each at a path of a host of its own, beside a gate that has a host of its own.
     fn check_own_paths(&self) -> Result<(), Conflict> {
         let gate = &self.gate;
         let wrong = |message: String| {
             Err(Conflict {
-                path: &["gate", "own_paths"],
+                path: &["gate", "application_urls"],
                 message,
             })
         };
         if !gate.own_paths.is_empty() && !gate.url.as_ref().is_some_and(GateUrl::has_own_host) {
-            return wrong("takes a gate.url on a host of its own".to_owned());
+            return wrong("needs a gate.url on a host of its own".to_owned());
         }
         let mut hosts: BTreeSet<&str> = gate.url.iter().map(GateUrl::host).collect();
         for url in &gate.own_paths {
             if url.has_own_host() {
                 return wrong(format!(
-                    "{} has no path: such as https://{}/_postern/",
+                    "{} has no path; add one, such as https://{}/_postern/",
                     url.origin(),
                     url.authority
                 ));
             }
             if !hosts.insert(url.host()) {
-                return wrong(format!("the gate is at {} twice", url.host()));
+                return wrong(format!("the gate is configured at {} twice", url.host()));
             }
         }
         Ok(())
@@ -47,7 +59,7 @@ impl Config {
                 path: &["recovery", "count"],
                 message: format!(
                     "{count} codes of {length} characters leave {bits:.1} bits per guess, at least \
-                     {LEAST_BITS} are needed: fewer codes, or a greater length"
+                     {LEAST_BITS} are required; set a lower count or a greater length"
                 ),
             });
         }
@@ -62,14 +74,14 @@ impl Config {
         {
             return Err(Conflict {
                 path: &["policy", "self_enroll"],
-                message: "self_enroll = \"networks\" and self_enroll_networks need each other"
+                message: "self_enroll = \"networks\" and self_enroll_networks must be set together"
                     .to_owned(),
             });
         }
         if self.policy.exempt.contains(&Exempt::default()) {
             return Err(Conflict {
                 path: &["policy", "exempt"],
-                message: "an exemption needs at least one of groups, services, networks, after"
+                message: "an exemption needs at least one of groups, services, networks, completed_methods"
                     .to_owned(),
             });
         }
@@ -79,13 +91,13 @@ impl Config {
             return Err(Conflict {
                 path: &["gate", "rule"],
                 message: format!(
-                    "rule {} has no condition and decides everything, so that nothing below it counts: \
-                     put it last",
+                    "rule {} has no condition and matches every request, so the rules below it never apply; \
+                     move it to the end",
                     position + 1
                 ),
             });
         }
-        if groups_asked(self).len() > MOST_GROUPS {
+        if self.groups_asked().len() > MOST_GROUPS {
             return Err(Conflict {
                 path: &["gate", "rule"],
                 message: format!("rules and [policy] together name more than {MOST_GROUPS} groups"),
@@ -99,7 +111,7 @@ impl Config {
         if (self.gate.first_factor == FirstFactor::Header) != names_identities {
             return Err(Conflict {
                 path: &["gate", "first_factor"],
-                message: "first_factor = \"header\" and identity_header of a trusted proxy need each other"
+                message: "first_factor = \"header\" and identity_header of a trusted proxy must be set together"
                     .to_owned(),
             });
         }
@@ -110,7 +122,7 @@ impl Config {
                 path: &["gate", "api_tokens"],
                 message:
                     "needs a gate with a host of its own: on a path of the protected host, in gate.url, the \
-                          application's scripts could read the tokens of whoever signs in"
+                          application's scripts could read the tokens of everyone who signs in"
                         .to_owned(),
             });
         }

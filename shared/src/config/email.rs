@@ -3,8 +3,8 @@
 use super::AbsolutePath;
 use super::conflict::Conflict;
 use super::value::Duration;
-use crate::email::EmailAddress;
-use crate::web_address::is_host;
+use crate::account::email::EmailAddress;
+use crate::network::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -36,6 +36,7 @@ pub struct Email {
     /// The sender.
     pub from: Option<EmailAddress>,
     /// How long sending one letter may take.
+    #[serde(rename = "timeout")]
     pub time_limit: Duration<1, 60>,
     /// How long a mailed code is good.
     pub code_ttl: Duration<60, 3600>,
@@ -104,7 +105,7 @@ impl Email {
             );
         }
         if self.command.iter().any(|word| word.contains('\0')) {
-            return conflict(&["email", "command"], "must not hold a NUL");
+            return conflict(&["email", "command"], "must not contain a NUL byte");
         }
         if self.from.is_none() && (self.smtp_url.is_some() || !self.command.is_empty()) {
             return conflict(&["email"], "needs from, the sender's address");
@@ -112,13 +113,13 @@ impl Email {
         if self.smtp_password_file.is_some() && self.smtp_password_credential.is_some() {
             return conflict(
                 &["email", "smtp_password_credential"],
-                "stands beside smtp_password_file; keep one",
+                "is set together with smtp_password_file; keep one",
             );
         }
         if self.webhook_secret_file.is_some() && self.webhook_secret_credential.is_some() {
             return conflict(
                 &["email", "webhook_secret_credential"],
-                "stands beside webhook_secret_file; keep one",
+                "is set together with webhook_secret_file; keep one",
             );
         }
         let has_password =

@@ -3,15 +3,15 @@
 //! back an older one; a command refuses a file in doubt, and names file, line and key.
 
 mod error;
-mod last;
+mod last_valid;
 
 pub use error::{ConfigError, Fallback};
-pub use last::LastInForce;
+pub use last_valid::LastInForce;
 
-use super::{Config, locate, recent};
-use crate::clock::Timestamp;
-use crate::files::{self, FileError, Folder, Follow, Privacy};
-use crate::name::UserName;
+use super::{Config, locate, renamed, unchanged};
+use crate::account::name::UserName;
+use crate::system::clock::Timestamp;
+use crate::system::trusted_file::{self, FileError, Folder, Follow, Privacy};
 use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -108,8 +108,11 @@ pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
 /// that was in force. Root keeps a new one before it comes into force; where that cannot be done, the one that was kept
 /// last stays in force.
 pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
-    let files = recent::Files::of(path, copy_path(path)).ok();
-    if let Some(config) = files.as_ref().and_then(|files| recent::recall(path, files)) {
+    let files = unchanged::Files::of(path, copy_path(path)).ok();
+    if let Some(config) = files
+        .as_ref()
+        .and_then(|files| unchanged::recall(path, files))
+    {
         return Ok(InForce {
             config,
             problem: None,
@@ -119,7 +122,7 @@ pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
     let reason = match current(path) {
         Ok((valid, is_kept)) => {
             if let Some(files) = files.filter(|_| is_kept) {
-                recent::remember(path, files, &valid.config);
+                unchanged::remember(path, files, &valid.config);
             }
             return Ok(InForce {
                 config: valid.config,
@@ -214,11 +217,11 @@ fn keep(path: &Path, valid: &Valid) -> Result<Kept, FileError> {
     let text = valid.copy();
     // never a copy that would not validate when it is needed
     if validate(&copy, &text).ok().as_ref() != Some(&valid.config) {
-        let message = "the configuration cannot be written down as it was understood";
+        let message = "the configuration in use cannot be written as TOML";
         return Err(FileError::io(&copy, std::io::Error::other(message)));
     }
     let is_current = || read(path).is_ok_and(|now| now.source == valid.source);
-    files::replace_if(&copy, text.as_bytes(), 0o644, is_current)?;
+    trusted_file::replace_if(&copy, text.as_bytes(), 0o644, is_current)?;
     Ok(Kept::Now)
 }
 
@@ -261,17 +264,21 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
         return Err(refuse(
             None,
             None,
-            "is empty; a file with a comment alone keeps every default".to_owned(),
+            "is empty; to keep every default, write a comment".to_owned(),
         ));
     }
     if !text.ends_with('\n') {
-        let end = "does not end with a newline: cut off?".to_owned();
+        let end = "does not end with a newline (truncated?)".to_owned();
         return Err(refuse(Some(text.len()), None, end));
     }
     let config: Config = toml::from_str(text).map_err(|error| {
         let position = error.span().map(|span| span.start);
         let key = position.and_then(|p| locate::key_at(text, p));
-        refuse(position, key, error.message().replace('\n', ", "))
+        let message = match key.as_deref().and_then(renamed::new_name) {
+            Some(new) => format!("is now called {new}"),
+            None => error.message().replace('\n', ", "),
+        };
+        refuse(position, key, message)
     })?;
     config.check().map_err(|conflict| {
         let position = locate::position_of(text, conflict.path);
@@ -305,7 +312,10 @@ pub fn copy_path(path: &Path) -> PathBuf {
 }
 
 fn text_of(path: &Path, follow: Follow) -> Result<String, ConfigError> {
-    text(path, &files::read(path, Privacy::Public, follow, LARGEST)?)
+    text(
+        path,
+        &trusted_file::read(path, Privacy::Public, follow, LARGEST)?,
+    )
 }
 
 fn text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
@@ -371,7 +381,7 @@ mod tests {
         refused("[totp]\ndigits = 7", "2: totp.digits: must be 6 or 8");
         refused(
             "[recovery]\n\ncount = 12",
-            "3: recovery.count: 12 codes of 10 characters leave 46.4 bits per guess, at least 47 are needed: fewer codes, or a greater length",
+            "3: recovery.count: 12 codes of 10 characters leave 46.4 bits per guess, at least 47 are required; set a lower count or a greater length",
         );
         refused(
             "[throttle]\nlock_after = 101",
@@ -383,7 +393,7 @@ mod tests {
         );
         refused(
             "[[policy.exempt]]\n",
-            "1: policy.exempt: an exemption needs at least one of groups, services, networks, after",
+            "1: policy.exempt: an exemption needs at least one of groups, services, networks, completed_methods",
         );
         refused(
             "[policy]\nrequired = \"some\"",
@@ -400,6 +410,14 @@ mod tests {
             error.starts_with(
                 "p.toml:2: totp.peroid: unknown field `peroid`, expected one of `issuer`"
             ),
+            "{error}"
+        );
+        // a key of another table that has an old name
+        let error = validate(Path::new("p.toml"), "[totp]\ntime_limit = 30\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("p.toml:2: totp.time_limit: unknown field"),
             "{error}"
         );
         let error = validate(Path::new("p.toml"), "[totp]\n[mail]\n")
@@ -444,15 +462,15 @@ mod tests {
 
     #[test]
     fn what_a_cut_off_writer_left_is_refused() {
-        refused_as_it_is(
-            "",
-            "1: is empty; a file with a comment alone keeps every default",
-        );
+        refused_as_it_is("", "1: is empty; to keep every default, write a comment");
         refused_as_it_is(
             " \n\n",
-            "1: is empty; a file with a comment alone keeps every default",
+            "1: is empty; to keep every default, write a comment",
         );
-        refused_as_it_is("[store]\n[poli", "2: does not end with a newline: cut off?");
+        refused_as_it_is(
+            "[store]\n[poli",
+            "2: does not end with a newline (truncated?)",
+        );
     }
 
     #[track_caller]

@@ -4,16 +4,16 @@ pub(super) mod administration;
 mod first_factor;
 
 pub use administration::Administration;
-pub use first_factor::{FirstFactor, IdentityHeader, PamServiceFile};
+pub use first_factor::{FirstFactor, HOST_PASSWORD_SERVICE, IdentityHeader, PamServiceFile};
 
 use super::AbsolutePath;
+use super::branding::Look;
 pub use super::listen::{Listen, Operations};
-use super::look::Look;
 use super::rule::Rule;
 use super::value::Duration;
-use crate::place::{Address, Network};
-use crate::scope::{ScopeName, Web};
-use crate::web_address::{WebPath, is_host};
+use crate::credential::scope::{ScopeName, Web};
+use crate::network::address::{Address, Network};
+use crate::network::web_address::{WebPath, is_host};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,10 +35,13 @@ pub struct Gate {
     /// The parent domain that sessions are good for, where the gate has a host of its own.
     pub cookie_domain: Option<Domain>,
     /// Applications that are not trusted: the gate's pages at a path of their own host, and sessions good there alone.
+    #[serde(rename = "application_urls")]
     pub own_paths: Vec<GateUrl>,
     /// How long a session lasts.
+    #[serde(rename = "session_lifetime")]
     pub session: Duration<300, 2_592_000>,
     /// How long a browser is trusted.
+    #[serde(rename = "trusted_browser_lifetime")]
     pub trust: Duration<3600, 31_536_000>,
     /// Whether programs may carry tokens in headers instead of cookies.
     pub api_tokens: bool,
@@ -48,7 +51,7 @@ pub struct Gate {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Scopes of app passwords, by name.
     pub scope: BTreeMap<ScopeName, Web>,
-    /// What it takes to enter where; the first that fits.
+    /// What it takes to enter where; the first that matches.
     pub rule: Vec<Rule>,
     /// Where monitoring finds readiness and metrics.
     pub operations: Option<Operations>,
@@ -57,6 +60,7 @@ pub struct Gate {
     /// Whether the log has a line for each check and page, too.
     pub access_log: bool,
     /// How its pages look.
+    #[serde(rename = "branding")]
     pub look: Look,
     /// Administration through it.
     pub administration: Administration,

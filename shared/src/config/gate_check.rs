@@ -5,7 +5,7 @@
 use super::file::ConfigError;
 use super::gate::{Domain, Gate, GateUrl};
 use super::{Config, locate};
-use crate::files::{self, Follow, Privacy};
+use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -91,18 +91,18 @@ fn cookie_domain(gate: &Gate) -> Result<(), String> {
     };
     if is_address(domain) {
         return Err(format!(
-            "{domain} is an address: cookies have no domain there, use names"
+            "{domain} is an IP address, for which cookies cannot have a domain; use a host name"
         ));
     }
     if is_public_suffix(domain) {
         return Err(format!(
-            "{domain} is a public suffix, below which anybody may have a host: browsers keep no cookies for it; name \
-             the domain that is yours, such as example.{domain}"
+            "{domain} is a public suffix, below which anyone can have a host, so browsers refuse cookies for it; set \
+             your own domain, such as example.{domain}"
         ));
     }
     match own_host {
         Some(host) if host == domain => Err(format!(
-            "{domain} is the gate's own host, and no application is below it: name the parent domain of both"
+            "{domain} is the gate's own host, and no application is below it; set the parent domain of both"
         )),
         Some(host)
             if !gate
@@ -111,7 +111,7 @@ fn cookie_domain(gate: &Gate) -> Result<(), String> {
                 .is_some_and(|domain| domain.covers(host)) =>
         {
             Err(format!(
-                "{domain} does not cover {host}, the gate's host in gate.url: name the parent domain of both"
+                "{domain} does not cover {host}, the gate's host in gate.url; set the parent domain of both"
             ))
         }
         _ => Ok(()),
@@ -135,13 +135,13 @@ pub fn registrable_domain(host: &str) -> Option<&str> {
 }
 
 fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let bytes = files::read(path, Privacy::Secret, Follow::Yes, LARGEST)
+    let bytes = trusted_file::read(path, Privacy::Secret, Follow::Yes, LARGEST)
         .map_err(|error| error.to_string())?;
     let secret = Zeroizing::new(bytes.trim_ascii().to_vec());
     match secret.len() >= LEAST {
         true => Ok(secret),
         false => Err(format!(
-            "{}: holds a secret of less than {LEAST} bytes; openssl rand -hex 32 makes one",
+            "{}: contains a secret of less than {LEAST} bytes; create one with openssl rand -hex 32",
             path.display()
         )),
     }
@@ -188,8 +188,8 @@ mod tests {
             ("github.io", "github.io is a public suffix"),
             ("localhost", "localhost is a public suffix"),
             ("lan", "lan is a public suffix"),
-            ("192.0.2.1", "192.0.2.1 is an address"),
-            ("10.1", "10.1 is an address"),
+            ("192.0.2.1", "192.0.2.1 is an IP address"),
+            ("10.1", "10.1 is an IP address"),
             (
                 "auth.example.com",
                 "auth.example.com is the gate's own host",

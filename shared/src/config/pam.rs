@@ -1,7 +1,7 @@
 //! `[pam]` and `[pam.service.NAME]`: what the options of pam_totp.so override.
 
 use super::value::{Duration, Line, Whole};
-use crate::name::UserName;
+use crate::account::name::UserName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

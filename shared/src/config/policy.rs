@@ -1,11 +1,12 @@
 //! `[policy]`: who must have a second factor, how one comes to the first, and where no code is asked. What it means
-//! is for [`crate::policy`] to say.
+//! is for [`crate::policy::requirement`] to say.
 
 use super::value::Duration;
-use crate::earlier::{Fingerprint, Method};
-use crate::name::UserName;
-use crate::place::Network;
+use crate::account::name::UserName;
+use crate::credential::completed_methods::{Fingerprint, Method};
+use crate::network::address::Network;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// `[policy]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,10 +145,11 @@ pub struct Exempt {
     /// Networks of the remote address.
     pub networks: Vec<Network>,
     /// What passed before the code.
+    #[serde(rename = "completed_methods")]
     pub after: After,
 }
 
-/// `policy.exempt.after`: methods and keys; exceptions apart.
+/// `policy.exempt.completed_methods`: methods and keys; exceptions apart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct After {
@@ -200,7 +202,9 @@ impl TryFrom<Vec<String>> for After {
             list.push(AfterWord::read(word).ok_or(WHAT)?);
         }
         match after.listed.is_empty() && !after.excepted.is_empty() {
-            true => Err("must list something that is no exception, or it holds nowhere"),
+            true => {
+                Err("must list at least one entry that is not an exception, or it never applies")
+            }
             false => Ok(after),
         }
     }
@@ -217,5 +221,23 @@ impl From<After> for Vec<String> {
                     .map(|word| format!("!{}", word.written())),
             )
             .collect()
+    }
+}
+
+impl Policy {
+    /// The groups that `required` and the exemptions name: of whoever is asked about, these are worth looking up.
+    pub fn groups_asked(&self) -> BTreeSet<&str> {
+        let required = match &self.required {
+            Required::Enrolled | Required::All => &[],
+            Required::Listed(words) => words.as_slice(),
+        };
+        let required = required
+            .iter()
+            .filter_map(|word| word.trim_start_matches('!').strip_prefix('%'));
+        let exempt = self
+            .exempt
+            .iter()
+            .flat_map(|exempt| exempt.groups.iter().map(String::as_str));
+        required.chain(exempt).collect()
     }
 }

@@ -1,9 +1,9 @@
-//! `[[gate.rule]]`: what it takes to enter where. What the rules mean together is for [`crate::rule`] to say.
+//! `[[gate.rule]]`: what it takes to enter where. What the rules mean together is for [`crate::policy::rule`] to say.
 
-use crate::name::{Group, UserName};
-use crate::place::Network;
-use crate::scope::Method;
-use crate::web_address::{WebHost, WebPath};
+use crate::account::name::{Group, UserName};
+use crate::credential::scope::Method;
+use crate::network::address::Network;
+use crate::network::web_address::{WebHost, WebPath};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -86,7 +86,7 @@ fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     let list = Vec::deserialize(deserializer)?;
     match list.is_empty() {
         true => Err(D::Error::custom(
-            "must not be empty; leave it out where it is no condition",
+            "must not be empty; omit it where it is not a condition",
         )),
         false => Ok(list),
     }

@@ -2,7 +2,7 @@
 
 use super::AbsolutePath;
 use super::email::Credential;
-use crate::files::{self, Follow, Privacy};
+use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -28,14 +28,14 @@ pub fn read(
             (path, Follow::No)
         }
     };
-    let bytes = files::read(&path, Privacy::Secret, follow, LARGEST)
+    let bytes = trusted_file::read(&path, Privacy::Secret, follow, LARGEST)
         .map_err(|error| format!("{key}: {error}"))?;
     match std::str::from_utf8(bytes.trim_ascii()) {
         Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => {
             Ok(Some(Zeroizing::new(text.to_owned())))
         }
         _ => Err(format!(
-            "{key}: {}: holds no secret on one line",
+            "{key}: {}: must contain the secret on one line",
             path.display()
         )),
     }

@@ -144,12 +144,12 @@ mod tests {
     /// What is measured is what is written: nothing moves, and leaves a copy of a code behind.
     #[test]
     fn a_frame_has_the_size_that_was_measured() {
-        let reply = super::super::Reply::Typed(Zeroizing::new(b"123456".to_vec()));
+        let reply = crate::protocol::Reply::Typed(Zeroizing::new(b"123456".to_vec()));
         let mut stream = Vec::new();
         send(&mut stream, &reply).unwrap();
         assert_eq!(stream.len(), HEAD + 1 + 4 + 6);
         assert_eq!(
-            receive::<super::super::Reply>(&mut stream.as_slice()).unwrap(),
+            receive::<crate::protocol::Reply>(&mut stream.as_slice()).unwrap(),
             reply
         );
     }

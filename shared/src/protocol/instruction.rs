@@ -2,8 +2,8 @@
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::frame::{FrameError, Message};
-use super::hook::HookResult;
-use crate::answer;
+use super::pam_function::HookResult;
+use crate::credential::input;
 use zeroize::Zeroizing;
 
 const ASK: u8 = 64;
@@ -155,7 +155,7 @@ impl Message for Instruction {
             GET_STACKED => Instruction::GetStacked,
             SET_STACKED => Instruction::SetStacked(Zeroizing::new(
                 fields
-                    .bytes(answer::LONGEST + 1, "stacked password")?
+                    .bytes(input::LONGEST + 1, "stacked password")?
                     .to_vec(),
             )),
             KEEP_MARK => {

@@ -1,11 +1,13 @@
 //! What is sent to posternd first: the version, and what the transaction or the request is about. A kind for hosts of
 //! effective user 0 is refused where others connect, and the other way round.
 
+use super::VERSIONS;
 use super::codec::{Decoder, Encoder, Malformed};
 use super::frame::{FrameError, Message};
-use super::{VERSIONS, hook::Hook};
-use crate::{earlier, name};
-use serde::{Deserialize, Serialize};
+use super::pam_function::Hook;
+use crate::account::name;
+use crate::credential::completed_methods;
+use crate::system::process::TransactionId;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -18,23 +20,13 @@ const OPTIONS: usize = 32;
 const OPTION: usize = 1024;
 /// The longest item: one byte above what any name may have shows that it is too long.
 const ITEM: usize = name::LONGEST + 1;
-const VARIABLE: usize = earlier::LONGEST + 1;
+const VARIABLE: usize = completed_methods::LONGEST + 1;
 /// The longest mark.
 const MARK: usize = 4 * 1024;
 /// The first version in which a host of root's names its transaction.
 const NAMES_TRANSACTION: u16 = 2;
 /// The longest request of a command: tokens are the longest part, some 3 KiB.
 const REQUEST: usize = 16 * 1024;
-
-/// What the module names a transaction by: random bytes, which it keeps with the transaction from `auth` on. A child that
-/// the host forks has them too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransactionId(pub [u8; TransactionId::LENGTH]);
-
-impl TransactionId {
-    /// In bytes.
-    pub const LENGTH: usize = 16;
-}
 
 /// How a conversation begins.
 #[derive(PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::codec::{Decoder, Encoder};
 use super::frame::{FrameError, Message};
-use crate::answer;
+use crate::credential::input;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ const NO_INPUT: u8 = 129;
 const STACKED: u8 = 130;
 
 /// One byte above the longest input shows that it is too long.
-const INPUT: usize = answer::LONGEST + 1;
+const INPUT: usize = input::LONGEST + 1;
 
 /// A reply.
 #[derive(PartialEq, Eq)]

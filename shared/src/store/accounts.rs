@@ -1,26 +1,10 @@
 //! What the store keeps of accounts themselves: names, groups, when they signed in.
 
-use super::{AccountId, Addresses, StoreError};
-use crate::clock::Timestamp;
-use crate::name::{Group, NameKey, NewName, UserName};
+use super::{Addresses, StoreError};
+use crate::account::name::{Group, NameKey, NewName, UserName};
+use crate::account::record::{AccountId, AccountRecord};
+use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
-
-/// What is kept of an account itself.
-#[derive(Clone, Debug)]
-pub struct AccountRecord {
-    /// Its number.
-    pub id: AccountId,
-    /// Its name.
-    pub name: UserName,
-    /// When it came into being.
-    pub created: Timestamp,
-    /// The last sign-in with a second factor.
-    pub last_sign_in: Option<Timestamp>,
-    /// Sessions of an older generation are over.
-    pub generation: u64,
-    /// The groups that Postern keeps for it, by name.
-    pub groups: Vec<Group>,
-}
 
 /// How an account stands, as `postern status` counts it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

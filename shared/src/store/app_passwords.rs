@@ -1,11 +1,12 @@
 //! What the store keeps of app passwords: a keyed hash, by which they are found, and where and until when each is good.
 
-use super::{AccountId, StoreError};
-use crate::clock::Timestamp;
-use crate::email::EmailAddress;
-use crate::name::{Group, Label, UserName};
-use crate::scope::Scope;
-use crate::vault::AppPasswordHash;
+use super::StoreError;
+use crate::account::name::{Label, UserName};
+use crate::account::record::AccountId;
+use crate::credential::scope::Scope;
+use crate::crypto::vault::AppPasswordHash;
+use crate::system::clock::Timestamp;
+use crate::verify::app_password::FoundAppPassword;
 
 /// An app password, as lists show it.
 #[derive(Clone, Debug)]
@@ -24,23 +25,6 @@ pub struct AppPasswordRecord {
     pub expires: Option<Timestamp>,
     /// The minute of its last use.
     pub last_used: Option<Timestamp>,
-}
-
-/// An app password, as a door finds it by its hash.
-#[derive(Clone, Debug)]
-pub struct FoundAppPassword {
-    /// Its number.
-    pub number: i64,
-    /// Whose.
-    pub account: UserName,
-    /// Groups that the store keeps for that account.
-    pub groups: Vec<Group>,
-    /// Its confirmed address.
-    pub email: Option<EmailAddress>,
-    /// Where it is good.
-    pub scope: Scope,
-    /// When it ends by itself.
-    pub expires: Option<Timestamp>,
 }
 
 /// Those that are live, or what changed of them, for a gate that keeps them in memory.

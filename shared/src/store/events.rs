@@ -1,7 +1,7 @@
 //! What the store keeps for `postern log`.
 
 use super::StoreError;
-use crate::event::{Event, Filter};
+use crate::account::event::{Event, Filter};
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Logged {
 
 /// The event log's part of a transaction.
 pub trait Events {
-    /// Adds to the event log, within [`crate::event::What::daily_limit`], and forgets a few of those that are too many
+    /// Adds to the event log, within [`crate::account::event::What::daily_limit`], and forgets a few of those that are too many
     /// or too old.
     fn log(&mut self, event: &Event) -> Result<Logged, StoreError>;
     /// Events numbered after `after`, oldest first, at most `limit`.

@@ -1,9 +1,9 @@
 //! What the store does for its keys: all that lies sealed, and all that hangs on keys that cannot be kept.
 
 use super::StoreError;
-use crate::clock::Timestamp;
-use crate::name::UserName;
-use crate::vault::{Bound, WrappedKey};
+use crate::account::name::UserName;
+use crate::crypto::vault::{Bound, WrappedKey};
+use crate::system::clock::Timestamp;
 
 /// Where something lies sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Where the embedded store lies: a folder in which nobody but root makes or removes files, and in it the store's three
 //! files, which its group may write. A group that could write the folder could plant files that root's engine obeys.
 
-use crate::files::{FileError, Folder};
+use crate::system::trusted_file::{FileError, Folder};
 use nix::sys::stat::{FileStat, SFlag};
 use nix::unistd::geteuid;
 use std::ffi::OsString;

@@ -1,12 +1,13 @@
 //! What the store keeps of mail: addresses, the newest mailed code of each account, and the outbox, whose letters wait for
 //! posternd.
 
-use super::{AccountId, StoreError};
-use crate::account::KeptMailedCode;
-use crate::clock::Timestamp;
-use crate::email::EmailAddress;
-use crate::name::UserName;
-use crate::vault::MailedFor;
+use super::StoreError;
+use crate::account::email::EmailAddress;
+use crate::account::name::UserName;
+use crate::account::record::AccountId;
+use crate::crypto::vault::MailedFor;
+use crate::system::clock::Timestamp;
+use crate::verify::account::KeptMailedCode;
 use serde::{Deserialize, Serialize};
 
 /// The addresses of an account.

@@ -1,10 +1,11 @@
 //! What the store keeps for the web: passwords, sessions, trusted browsers, and which gates go by what.
 
-use super::{AccountId, StoreError};
-use crate::clock::Timestamp;
-use crate::password::Hash;
-use crate::session::{Revoked, SessionId};
-use crate::vault::BrowserHash;
+use super::StoreError;
+use crate::account::record::AccountId;
+use crate::crypto::password::Hash;
+use crate::crypto::vault::BrowserHash;
+use crate::system::clock::Timestamp;
+use crate::token::session::{Revoked, SessionId};
 use serde::{Deserialize, Serialize};
 
 /// What is kept of a session.

@@ -10,35 +10,34 @@ mod checkpoint;
 mod events;
 mod handle;
 mod header;
-mod holder;
 mod keys;
-mod login_tickets;
+mod lock_holder;
+mod login_tokens;
 mod mail;
 mod migration;
-mod notices;
-mod place;
+mod notifications;
 mod rows;
-mod running;
+mod schema_check;
 mod sessions;
-mod shape;
+mod shared_transaction;
 mod statements;
-mod stops;
-mod tail;
-mod turn;
-mod writers;
+mod stop_signals;
+mod throttle_scope;
+mod wal_end;
+mod write_lock;
+mod write_queue;
 
 use super::{Intent, Store, StoreError, Transaction, Upgraded, location};
-use crate::admission::Class;
-use crate::files::{self, FileError, Folder};
-use crate::vault::WrappedKey;
+use crate::crypto::vault::WrappedKey;
+use crate::system::admission::Class;
+use crate::system::trusted_file::{self, FileError, Folder};
 use handle::Handle;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-use place::Place;
-use running::Running;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use shared_transaction::Running;
 use statements::Statements;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
@@ -46,14 +45,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use stops::StopsBlocked;
-use tail::Tail;
-use turn::PATIENCE;
-use writers::Writers;
+use stop_signals::StopsBlocked;
+use throttle_scope::Place;
+use wal_end::Tail;
+use write_lock::PATIENCE;
+use write_queue::Writers;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
 
@@ -112,14 +112,14 @@ impl Sqlite {
                 })
             }
             // whoever is stopped while it makes the WAL's index ready holds up already whoever opens the store
-            Err(StoreError::Busy) => Err(holder::held(&path)),
+            Err(StoreError::Busy) => Err(lock_holder::held(&path)),
             Err(error) => Err(out_of_files(&path).unwrap_or(error)),
         }
     }
 
     /// Prepares a connection, and refuses what is no store of this program's.
     fn check(connection: &Connection) -> Result<Deadline, StoreError> {
-        connection.busy_handler(Some(turn::wait))?;
+        connection.busy_handler(Some(write_lock::wait))?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         let deadline = Deadline::of(connection)?;
         deadline.is_in(READING);
@@ -129,13 +129,13 @@ impl Sqlite {
         let found = version_of(connection)?;
         if application != APPLICATION {
             return Err(StoreError::Damaged(
-                "it is no store of Postern's".to_owned(),
+                "it is not a store of Postern".to_owned(),
             ));
         }
         if found != VERSION {
             return Err(migration::refusal(connection, found));
         }
-        shape::check(connection)?;
+        schema_check::check(connection)?;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode != "wal" {
             // A backup that VACUUM INTO made. The two bytes that change lie in one sector, and a journal in a file is one
@@ -168,7 +168,7 @@ impl Sqlite {
                 made => made?,
             }
             // the engine syncs no folder
-            files::sync_folder(&beside).map_err(|error| FileError::io(&beside, error))?;
+            trusted_file::sync_folder(&beside).map_err(|error| FileError::io(&beside, error))?;
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Sqlite {
         if folder.look(path.file_name().unwrap_or_default())?.is_some() {
             return Err(FileError::io(&path, std::io::ErrorKind::AlreadyExists.into()).into());
         }
-        files::remove_abandoned(&path)?;
+        trusted_file::remove_abandoned(&path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let new = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
         let mut made: Vec<PathBuf> = ["", "-journal", "-wal", "-shm"]
@@ -231,7 +231,7 @@ impl Sqlite {
             .map_err(|errno| StoreError::File(FileError::io(&path, errno.into())))?;
             // whole from now on
             made.truncate(4);
-            files::sync_folder(&path).map_err(io)
+            trusted_file::sync_folder(&path).map_err(io)
         };
         let result = make(&mut made);
         for file in made {
@@ -421,7 +421,7 @@ impl Sqlite {
             return Err(place.held(StoreError::Busy));
         };
         if let Some(handed_on) = handed_on {
-            turn::is_over();
+            write_lock::is_over();
             handed_on.deadline.is_in(WRITING);
             return Ok(Running::joined(handed_on, handle, turn, blocked)?);
         }
@@ -445,7 +445,7 @@ impl Sqlite {
 /// Begins a transaction on the connection that is at home.
 fn begin<'a>(running: Running<'a>, how: &str, place: &Place) -> Result<Running<'a>, StoreError> {
     let begun = begun(running.handle(), how, place);
-    turn::is_over();
+    write_lock::is_over();
     match begun {
         Ok(()) => Ok(running),
         Err(error) => {
@@ -507,7 +507,7 @@ impl Store for Sqlite {
                 .map_err(StoreError::from);
             match busy {
                 Ok(0) => return Ok(()),
-                Ok(_) | Err(StoreError::Busy) => turn::pause(),
+                Ok(_) | Err(StoreError::Busy) => write_lock::pause(),
                 Err(error) => return Err(error),
             }
         }

@@ -1,12 +1,12 @@
 //! The envelope of every token, and the one function that opens it.
 
 use super::kind::{Kind, Payload};
-use crate::clock::Timestamp;
-use crate::name::UserName;
-use crate::secret::{RandomError, fill_random};
-use crate::session::{PassedFirst, Session, SessionId};
-use crate::store::{AccountId, AccountRecord};
-use crate::vault::{TokenKeys, VaultError};
+use super::session::{PassedFirst, Session, SessionId};
+use crate::account::name::UserName;
+use crate::account::record::{AccountId, AccountRecord};
+use crate::credential::secret::{RandomError, fill_random};
+use crate::crypto::vault::{TokenKeys, VaultError};
+use crate::system::clock::Timestamp;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;

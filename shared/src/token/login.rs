@@ -1,9 +1,9 @@
 //! From the first factor to the code.
 
 use super::{Holder, Kind, LoginToken, Payload, Token};
-use crate::account::Methods;
-use crate::clock::Timestamp;
-use crate::vault::TokenKeys;
+use crate::account::second_factor::Methods;
+use crate::crypto::vault::TokenKeys;
+use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a code page needs.

@@ -1,189 +1,297 @@
-//! Tokens of a session: a fresh proof in it, and what programs without cookies carry in its place. None is good for
-//! longer than the session, and none is a session cookie to whoever has it.
+//! Sessions of browsers: what a session cookie says, how it is signed, and what ends it. Checking one takes no
+//! store: a signature, the time, and the snapshot of what was revoked.
+//!
+//! A cookie says what has passed, and never what follows from that: policy is applied to it at each check.
 
-use super::{
-    AccessToken, AccountAt, Holder, Kind, Parent, Payload, RefreshToken, StepUpToken, To, Token,
-};
-use crate::clock::Timestamp;
-use crate::door::SteppedUp;
-use crate::secret::RandomError;
-use crate::session::Session;
-use crate::store::AccountId;
-use crate::vault::TokenKeys;
+pub use super::completed_factors::{Passed, PassedFirst, PassedSecond};
+pub use super::revoked::Revoked;
+
+use crate::account::email::EmailAddress;
+use crate::account::name::{Group, UserName};
+use crate::credential::secret::{RandomError, fill_random};
+use crate::crypto::vault::TokenKeys;
+use crate::policy::session_groups::KnownGroups;
+use crate::system::clock::Timestamp;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use subtle::ConstantTimeEq;
 
-/// A fresh proof, for what a session alone may not do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepUp {}
+/// The longest scope: a host name or a domain.
+const LONGEST_SCOPE: usize = 253;
+/// The first byte of every session cookie.
+const FORMAT: u8 = 6;
+/// How far a clock may stand behind the one that a session was opened by, in seconds.
+pub(crate) const CLOCKS_APART: u64 = 60;
+/// The longest cookie that is read, in characters: browsers keep 4096 bytes, its name included.
+const LONGEST: usize = 3900;
+/// The most that the names of a session's groups may have together, in bytes, with one more for each.
+pub const LONGEST_GROUPS: usize = 2000;
 
-impl Payload for StepUp {
-    const KIND: Kind = Kind::StepUp;
-}
+/// A session's random name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SessionId(pub [u8; 16]);
 
-/// A session, as its cookie says it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Access {
-    cookie: String,
-}
+impl SessionId {
+    /// A new one.
+    pub fn random() -> Result<SessionId, RandomError> {
+        let mut id = [0; 16];
+        fill_random(&mut id)?;
+        Ok(SessionId(id))
+    }
 
-impl Payload for Access {
-    const KIND: Kind = Kind::Access;
-}
-
-/// A session, and which of its refresh tokens this is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refresh {
-    cookie: String,
-    /// How many the session had before it.
-    number: u64,
-}
-
-impl Payload for Refresh {
-    const KIND: Kind = Kind::Refresh;
-}
-
-/// For whoever is signed in by a session, or shows it by the token.
-fn of(session: &Session, holder: Holder) -> To<'_> {
-    let at = AccountAt {
-        id: AccountId(session.account),
-        generation: session.generation,
-    };
-    To {
-        account: &session.name,
-        at: Some(at),
-        holder,
-        parent: Parent::session(session),
+    /// Reads what [`fmt::Display`] wrote.
+    pub fn parse(text: &str) -> Option<SessionId> {
+        HEXLOWER
+            .decode(text.as_bytes())
+            .ok()?
+            .try_into()
+            .ok()
+            .map(SessionId)
     }
 }
 
-impl StepUpToken {
-    /// One for a session, by a proof.
-    pub(crate) fn begun(
-        _: &SteppedUp,
-        session: &Session,
-        keys: &TokenKeys,
-        now: Timestamp,
-    ) -> Result<StepUpToken, RandomError> {
-        let to = of(session, Holder::Session(session.id));
-        Token::issue_until(keys, to, StepUp {}, now, session.expires)
-    }
-
-    /// Opens one of this session's that is good at `now`.
-    pub fn read(
-        text: &str,
-        keys: &TokenKeys,
-        session: &Session,
-        now: Timestamp,
-    ) -> Option<StepUpToken> {
-        let token: StepUpToken = Token::open(text, keys, Holder::Session(session.id), now)?;
-        let is_same = token
-            .at()
-            .is_some_and(|at| at.generation == session.generation);
-        (is_same && *token.account() == session.name).then_some(token)
-    }
-
-    /// The same proof, for no longer, in the session that the person goes on in.
-    #[must_use]
-    pub fn going_on(self, session: &Session, keys: &TokenKeys) -> StepUpToken {
-        self.carried_to(session, keys)
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
-impl AccessToken {
-    /// One for a session that ends at `end`.
-    pub fn begun(
-        session: &Session,
-        keys: &TokenKeys,
-        end: Timestamp,
-        now: Timestamp,
-    ) -> Result<AccessToken, RandomError> {
-        let access = Access {
-            cookie: session.to_cookie(keys),
+/// What a session cookie says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// The account's number.
+    pub account: i64,
+    /// The account's generation when it began.
+    pub generation: u64,
+    /// The store's revision when it was opened.
+    pub revision: u64,
+    /// What has passed.
+    pub passed: Passed,
+    /// When it began.
+    pub issued: Timestamp,
+    /// When it ends by itself, whatever the configuration says by then.
+    pub expires: Timestamp,
+    /// The account's name.
+    pub name: UserName,
+    /// The host or domain it is good for.
+    pub scope: String,
+    /// The groups that the store kept for the account when it began, a change of which ends it; and where PAM judged
+    /// the password, those of the host at that time.
+    pub groups: Vec<Group>,
+    /// The groups of the host that rules and exemptions ask about, as they were when it began.
+    pub host_groups: KnownGroups,
+    /// The address of the account when it began, for applications; a change of it ends the session.
+    pub email: Option<EmailAddress>,
+}
+
+impl Session {
+    /// The cookie's value.
+    pub fn to_cookie(&self, keys: &TokenKeys) -> String {
+        let scope = &self.scope[..self.scope.len().min(LONGEST_SCOPE)];
+        let [first, second] = self.passed.to_bytes();
+        let mut bytes = vec![
+            FORMAT,
+            first,
+            second,
+            u8::try_from(scope.len()).unwrap_or(0),
+        ];
+        bytes.extend(self.id.0);
+        bytes.extend(self.account.to_be_bytes());
+        for number in [
+            self.generation,
+            self.revision,
+            self.issued.0,
+            self.expires.0,
+        ] {
+            bytes.extend(number.to_be_bytes());
+        }
+        let groups = self
+            .groups
+            .iter()
+            .map(Group::as_str)
+            .collect::<Vec<_>>()
+            .join("\n");
+        let email = self.email.as_ref().map_or("", EmailAddress::as_str);
+        let host_groups = self.host_groups.to_bytes();
+        for length in [groups.len(), host_groups.len()] {
+            bytes.extend(u16::try_from(length).unwrap_or(0).to_be_bytes());
+        }
+        bytes.push(u8::try_from(email.len()).unwrap_or(0));
+        bytes.extend(scope.as_bytes());
+        bytes.extend(groups.as_bytes());
+        bytes.extend(host_groups);
+        bytes.extend(email.as_bytes());
+        bytes.extend(self.name.as_str().as_bytes());
+        bytes.extend(keys.sign(&bytes));
+        BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// Reads a cookie whose signature is right.
+    pub fn from_cookie(value: &str, keys: &TokenKeys) -> Option<Session> {
+        // longer than any that is ever made: not worth decoding
+        if value.len() > LONGEST {
+            return None;
+        }
+        let bytes = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
+        let (said, signature) = bytes.split_last_chunk::<32>()?;
+        if !bool::from(keys.sign(said).ct_eq(signature)) {
+            return None;
+        }
+        let ([format, first, second, scope], rest) = said.split_first_chunk()?;
+        let (id, rest) = rest.split_first_chunk::<16>()?;
+        let (account, rest) = rest.split_first_chunk::<8>()?;
+        let (generation, rest) = rest.split_first_chunk::<8>()?;
+        let (revision, rest) = rest.split_first_chunk::<8>()?;
+        let (issued, rest) = rest.split_first_chunk::<8>()?;
+        let (expires, rest) = rest.split_first_chunk::<8>()?;
+        let (groups, rest) = rest.split_first_chunk::<2>()?;
+        let (host_groups, rest) = rest.split_first_chunk::<2>()?;
+        let ([email], rest) = rest.split_first_chunk()?;
+        let (scope, rest) = rest.split_at_checked(usize::from(*scope))?;
+        let (groups, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*groups)))?;
+        let (host_groups, rest) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes(*host_groups)))?;
+        let (email, name) = rest.split_at_checked(usize::from(*email))?;
+        let email = match email {
+            [] => None,
+            said => Some(EmailAddress::try_from(String::from_utf8(said.to_vec()).ok()?).ok()?),
         };
-        Token::issue_until(
-            keys,
-            of(session, Holder::Bearer),
-            access,
-            now,
-            end.min(session.expires),
-        )
+        let groups = std::str::from_utf8(groups).ok()?.lines();
+        (*format == FORMAT).then_some(())?;
+        Some(Session {
+            id: SessionId(*id),
+            account: i64::from_be_bytes(*account),
+            generation: u64::from_be_bytes(*generation),
+            revision: u64::from_be_bytes(*revision),
+            passed: Passed::from_bytes([*first, *second])?,
+            issued: Timestamp(u64::from_be_bytes(*issued)),
+            expires: Timestamp(u64::from_be_bytes(*expires)),
+            name: UserName::parse(name).ok()?,
+            scope: String::from_utf8(scope.to_vec()).ok()?,
+            groups: groups
+                .map(|group| Group::try_from(group.to_owned()).ok())
+                .collect::<Option<_>>()?,
+            host_groups: KnownGroups::from_bytes(host_groups)?,
+            email,
+        })
     }
 
-    /// The session in one that is good at `now`. Whether the session still is, it does not know.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<Session> {
-        let token: AccessToken = Token::open(text, keys, Holder::Bearer, now)?;
-        Session::from_cookie(&token.payload().cookie, keys)
-    }
-}
-
-impl RefreshToken {
-    /// A session's first.
-    pub fn first(
-        session: &Session,
-        keys: &TokenKeys,
-        now: Timestamp,
-    ) -> Result<RefreshToken, RandomError> {
-        Self::numbered(session, 0, keys, now)
-    }
-
-    /// The one after so many.
-    pub(crate) fn numbered(
-        session: &Session,
-        number: u64,
-        keys: &TokenKeys,
-        now: Timestamp,
-    ) -> Result<RefreshToken, RandomError> {
-        let refresh = Refresh {
-            cookie: session.to_cookie(keys),
-            number,
-        };
-        Token::issue_until(
-            keys,
-            of(session, Holder::Bearer),
-            refresh,
-            now,
-            session.expires,
-        )
-    }
-
-    /// Opens one that is good at `now`. Whether it is the newest, and the session still good, it does not know.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<RefreshToken> {
-        Token::open(text, keys, Holder::Bearer, now)
-    }
-
-    /// Its session.
-    pub fn session(&self, keys: &TokenKeys) -> Option<Session> {
-        Session::from_cookie(&self.payload().cookie, keys)
-    }
-
-    /// How many the session had before it.
-    pub fn number(&self) -> u64 {
-        self.payload().number
+    /// Whether it is good at `now`, where sessions last `life` seconds at most: of the end that was set when it was
+    /// opened and the one of now the earlier counts.
+    pub fn is_in_time(&self, life: u64, now: Timestamp) -> bool {
+        // opened in the future: the clock ran ahead and was set back
+        let is_of_the_past = self.issued <= now.plus(CLOCKS_APART);
+        is_of_the_past && now < self.expires && now.since(self.issued) < life
     }
 }
 
 #[cfg(test)]
-impl StepUp {
-    pub(super) fn for_tests() -> StepUp {
-        StepUp {}
-    }
-}
-
-#[cfg(test)]
-impl Access {
-    pub(super) fn for_tests(cookie: &str) -> Access {
-        Access {
-            cookie: cookie.to_owned(),
+impl Session {
+    /// One of alice's, in no group, begun at 1,000,000.
+    pub(crate) fn of_alice() -> Session {
+        Session {
+            id: SessionId::random().unwrap(),
+            account: 1,
+            generation: 0,
+            revision: 0,
+            passed: Passed::CODE,
+            issued: Timestamp(1_000_000),
+            expires: Timestamp(1_000_000 + 12 * 3600),
+            name: "alice".parse().unwrap(),
+            scope: "example.com".to_owned(),
+            groups: Vec::new(),
+            host_groups: KnownGroups::default(),
+            email: None,
         }
     }
 }
 
 #[cfg(test)]
-impl Refresh {
-    pub(super) fn for_tests(cookie: &str, number: u64) -> Refresh {
-        Refresh {
-            cookie: cookie.to_owned(),
-            number,
+mod tests {
+    use super::*;
+    use crate::policy::session_groups::AskedGroups;
+
+    fn session() -> Session {
+        Session {
+            id: SessionId::random().unwrap(),
+            account: 7,
+            generation: 3,
+            revision: 11,
+            passed: Passed {
+                first: PassedFirst::HostPassword,
+                second: PassedSecond::TrustedBrowser,
+            },
+            issued: Timestamp(1_800_000_000),
+            expires: Timestamp(1_800_043_200),
+            name: "ü@x.org".parse().unwrap(),
+            scope: "example.com".to_owned(),
+            groups: vec!["ops".parse().unwrap(), "ü b".parse().unwrap()],
+            host_groups: {
+                let rule = "[[gate.rule]]\ngroups = [\"sudo\", \"users\"]\nthen = \"deny\"";
+                let asked = AskedGroups::of(&toml::from_str(rule).unwrap());
+                KnownGroups::among(
+                    &asked,
+                    &crate::policy::groups::PersonGroups::known(["sudo", "adm"]),
+                )
+            },
+            email: Some("alice@example.org".to_owned().try_into().unwrap()),
         }
+    }
+
+    #[test]
+    fn a_cookie_says_what_was_put_in() {
+        let (keys, session) = (TokenKeys::fresh(), session());
+        assert_eq!(
+            Session::from_cookie(&session.to_cookie(&keys), &keys),
+            Some(session)
+        );
+    }
+
+    #[test]
+    fn an_altered_cut_or_foreign_cookie_says_nothing() {
+        let (mine, session) = (TokenKeys::fresh(), session());
+        let cookie = session.to_cookie(&mine);
+        assert_eq!(Session::from_cookie(&cookie, &TokenKeys::fresh()), None);
+        for cut in 0..cookie.len() {
+            assert_eq!(Session::from_cookie(&cookie[..cut], &mine), None);
+        }
+        for position in 0..cookie.len() {
+            let mut altered = cookie.clone().into_bytes();
+            altered[position] = if altered[position] == b'A' {
+                b'B'
+            } else {
+                b'A'
+            };
+            assert_eq!(
+                Session::from_cookie(std::str::from_utf8(&altered).unwrap(), &mine),
+                None
+            );
+        }
+        assert_eq!(Session::from_cookie(&"A".repeat(64 * 1024), &mine), None);
+    }
+
+    /// Whatever the configuration says meanwhile, and wherever the clock goes.
+    #[test]
+    fn of_the_end_that_was_sealed_and_the_one_of_now_the_earlier_counts() {
+        let session = session();
+        for (life, at, good) in [
+            (43_200, 0, true),
+            (43_200, 43_199, true),
+            (43_200, 43_200, false),
+            (2_592_000, 43_200, false),
+            (300, 299, true),
+            (300, 300, false),
+        ] {
+            assert_eq!(
+                session.is_in_time(life, session.issued.plus(at)),
+                good,
+                "{life} {at}"
+            );
+        }
+        assert!(session.is_in_time(300, session.issued.minus(60)));
+        assert!(!session.is_in_time(300, session.issued.minus(61)));
     }
 }

@@ -1,19 +1,23 @@
 //! Every kind of token against every fault: one table, since there is one way to open them.
 
+use super::session::{PassedFirst, Session};
 use super::*;
-use crate::account::Methods;
-use crate::clock::Timestamp;
+use crate::account::name::{Label, UserName};
+use crate::account::record::AccountId;
+use crate::account::second_factor::Methods;
 use crate::config::Config;
-use crate::enrolment::{Footing, Pending};
-use crate::host_process::{HostProcess, ProcessId};
-use crate::name::{Label, UserName};
-use crate::place::Origin;
-use crate::recovery::RecoveryCode;
-use crate::secret::Secret;
-use crate::session::{PassedFirst, Session};
-use crate::store::AccountId;
-use crate::totp::Step;
-use crate::vault::TokenKeys;
+use crate::credential::recovery_code::RecoveryCode;
+use crate::credential::secret::Secret;
+use crate::credential::totp::Step;
+use crate::crypto::vault::TokenKeys;
+use crate::engine::enrollment::pending::{Footing, Pending};
+use crate::engine::enrollment::token::{
+    Confirmed, Draft, Enrollment, EnrollmentToken, MayEnroll, NewCodes,
+};
+use crate::engine::verify::auth_token::{AcceptedBefore, Mark};
+use crate::system::clock::Timestamp;
+use crate::system::process::{HostProcess, ProcessId};
+use crate::verify::origin::Origin;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
@@ -114,7 +118,7 @@ fn all(keys: &TokenKeys, holder: Holder) -> Vec<Sample> {
                 .binding()
                 .unwrap(),
             accepted: Some(AcceptedBefore {
-                means: crate::door::Means::Code,
+                means: crate::verify::method::Means::Code,
                 at: NOW,
                 from: Origin::Unknown,
             }),
@@ -161,7 +165,7 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
             Holder::Bearer,
             Holder::Root,
             Holder::User(1001),
-            Holder::Session(crate::session::SessionId([1; 16])),
+            Holder::Session(super::session::SessionId([1; 16])),
             Holder::Enrollment(TokenId([1; 16])),
         ] {
             assert!(
@@ -286,7 +290,7 @@ fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
     let (keys, name) = (
         TokenKeys::fresh(),
         "\u{fc}"
-            .repeat(crate::name::LONGEST / 2)
+            .repeat(crate::account::name::LONGEST / 2)
             .parse::<UserName>()
             .unwrap(),
     );
@@ -334,11 +338,18 @@ fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
 #[test]
 fn the_largest_token_fits_what_goes_over_a_local_socket() {
     let config: Config = toml::from_str("[recovery]\ncount = 20\nlength = 32").unwrap();
-    let account: UserName = "\u{fc}".repeat(crate::name::LONGEST / 2).parse().unwrap();
-    let seed = Secret::from_bytes(Zeroizing::new(vec![255; crate::secret::LONGEST])).unwrap();
+    let account: UserName = "\u{fc}"
+        .repeat(crate::account::name::LONGEST / 2)
+        .parse()
+        .unwrap();
+    let seed = Secret::from_bytes(Zeroizing::new(vec![
+        255;
+        crate::credential::secret::LONGEST
+    ]))
+    .unwrap();
     let pending = Pending::new(&config, &account)
         .unwrap()
-        .called(Label::try_from("\"".repeat(crate::name::LONGEST_LABEL)).unwrap())
+        .called(Label::try_from("\"".repeat(crate::account::name::LONGEST_LABEL)).unwrap())
         .with_secret(seed);
     let footing = Footing {
         account: Some((AccountId(i64::MAX), u64::MAX)),

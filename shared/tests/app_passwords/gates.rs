@@ -1,7 +1,7 @@
 //! What gates see of app passwords, and when a revocation holds at each of them.
 
 use super::*;
-use shared::vault::TokenKeys;
+use shared::crypto::vault::TokenKeys;
 use std::collections::HashSet;
 
 #[test]
@@ -34,7 +34,12 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
 
     home.door.gate_ended(&gate).unwrap();
     home.door
-        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("bob"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     home.door
         .change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW)
@@ -54,7 +59,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
             door.rename_account(
                 &name("alice"),
                 &name("alicia"),
-                shared::name::Distinct::No,
+                shared::account::name::Distinct::No,
                 "root",
                 NOW,
             )

@@ -7,21 +7,22 @@ mod gates;
 mod home;
 
 use home::{Home, NOW, accepted, code_of, name, refused};
-use shared::app_password::AppPassword;
-use shared::clock::Timestamp;
-use shared::decision::{NotAdmitted, Refusal};
-use shared::door::{
+use shared::account::event::{Filter, What};
+use shared::account::name::Label;
+use shared::credential::app_password::AppPassword;
+use shared::crypto::password::Password;
+use shared::crypto::vault::Renewal;
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{
     AdministrationError, AppPasswordError, AppPasswordsAfter, Door, DoorError, GoesBy, Seen,
     Visitor,
 };
-use shared::enrolment::Pending;
-use shared::event::{Filter, What};
-use shared::guess::Stage;
-use shared::name::Label;
-use shared::password::Password;
-use shared::place::{Address, Origin};
+use shared::network::address::Address;
 use shared::store::{KeyBound, StoreError};
-use shared::vault::Renewal;
+use shared::system::clock::Timestamp;
+use shared::verify::decision::{NotAdmitted, Refusal};
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -42,7 +43,12 @@ fn password() -> Password {
 fn home(extra: &str) -> Home {
     let mut home = Home::new(extra);
     home.door
-        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("alice"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     home
 }
@@ -329,7 +335,7 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
         );
         let live = one_more(&mut home, "before the second factor");
         let pending = Pending::new(home.door.config(), &alice).unwrap();
-        let vouched = shared::enrolment::Confirmation::vouched();
+        let vouched = shared::engine::enrollment::pending::Confirmation::vouched();
         assert_eq!(
             home.door.activate(&pending, &vouched, "root", NOW).unwrap(),
             expected(live)
@@ -360,7 +366,7 @@ fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() 
     let mail = add(&mut home, "mail", SCOPE);
     let outcome = home.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
     accepted(&outcome);
-    let told = shared::words::recovered(outcome.recovery.unwrap());
+    let told = shared::engine::messages::recovered(outcome.recovery.unwrap());
     assert!(
         told.ends_with("1 app password revoked: make new ones"),
         "{told}"
@@ -419,7 +425,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         browser: None,
         service: "dovecot",
     };
-    let wrong = shared::answer::Answer::read(b"000000");
+    let wrong = shared::credential::input::Answer::read(b"000000");
     for _ in 0..5 {
         home.door.attempt(&visitor, &wrong, NOW).unwrap();
         assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
@@ -468,7 +474,7 @@ fn it_is_no_code_and_changes_nothing() {
             browser: None,
             service,
         };
-        let answer = shared::answer::Answer::read(widest.grouped().as_bytes());
+        let answer = shared::credential::input::Answer::read(widest.grouped().as_bytes());
         refused(
             &home.door.attempt(&visitor, &answer, NOW).unwrap(),
             Refusal::Unfit,
@@ -561,7 +567,10 @@ fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
     let (enrolled, after) = home.door.remove_email(&alice, "root", NOW).unwrap();
     assert_eq!(
         (enrolled, after),
-        (shared::account::Enrolled::No, AppPasswordsAfter::Revoked(1))
+        (
+            shared::account::second_factor::Enrolled::No,
+            AppPasswordsAfter::Revoked(1)
+        )
     );
     assert_eq!(
         admits(&mut home.door, &mail, "dovecot", NOW),

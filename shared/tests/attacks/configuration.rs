@@ -102,7 +102,7 @@ fn a_configuration_that_cannot_be_kept_is_not_in_force() {
     assert!(!etc.requires_all());
     assert!(
         etc.problem()
-            .contains("is in force once root has kept its copy: postern check --keep")
+            .contains("comes into force once root has saved a copy of it: postern check --keep")
     );
     fs::remove_dir(&new).unwrap();
     assert!(etc.requires_all());
@@ -127,7 +127,7 @@ fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
         .as_secs();
-    let since = shared::clock::Timestamp(since).to_string();
+    let since = shared::system::clock::Timestamp(since).to_string();
 
     let (toml, folder, extra) = (
         etc.at("postern.toml"),
@@ -178,7 +178,7 @@ fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force()
     }
     fs::rename(&toml, etc.at("aside")).unwrap();
     is_in_doubt(
-        "postern.toml: No such file or directory (os error 2); put it back, or have postern init make one",
+        "postern.toml: No such file or directory (os error 2); restore it, or create one with postern init",
     );
 }
 
@@ -192,7 +192,7 @@ fn a_doubt_without_a_trusted_copy_is_refused_with_a_remedy() {
     assert!(matches!(refused, ConfigError::NoCopy { .. }));
     let refused = refused.to_string();
     assert!(
-        refused.contains("put it back, or have postern init make one"),
+        refused.contains("restore it, or create one with postern init"),
         "{refused}"
     );
     assert!(

@@ -1,16 +1,18 @@
 //! Two spellings of one name: no sign-in, prompt, command or import makes a second account of them, unless root says so.
 
 use super::home::{Home, NOW, alice, browser, name, password, remote};
-use shared::door::{AdministrationError, AfterPassword, Caller, Door, Taken, Trial};
-use shared::earlier::Earlier;
-use shared::enrolment::{Confirmation, Pending};
-use shared::errand::{Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question};
-use shared::guess::Stage;
-use shared::host_process::HostProcess;
-use shared::import::{Format, read};
-use shared::name::{Distinct, Service, UserName};
-use shared::place::Origin;
-use shared::policy::Need;
+use shared::account::name::{Distinct, Service, UserName};
+use shared::credential::completed_methods::Earlier;
+use shared::credential::import::{Format, read};
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::{AdministrationError, AfterPassword, Caller, Door, Taken, Trial};
+use shared::policy::requirement::Need;
+use shared::protocol::command_request::{
+    Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question,
+};
+use shared::system::process::HostProcess;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
                       from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
@@ -64,8 +66,14 @@ fn characters_that_nobody_sees_make_no_name() {
         "ali\u{2060}ce",
     ] {
         assert!(UserName::parse(text.as_bytes()).is_err(), "{text:?}");
-        assert!(text.parse::<shared::name::Label>().is_err(), "{text:?}");
-        assert!(text.parse::<shared::name::Group>().is_err(), "{text:?}");
+        assert!(
+            text.parse::<shared::account::name::Label>().is_err(),
+            "{text:?}"
+        );
+        assert!(
+            text.parse::<shared::account::name::Group>().is_err(),
+            "{text:?}"
+        );
     }
 }
 

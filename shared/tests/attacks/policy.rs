@@ -1,14 +1,14 @@
 //! Groups that no source knows, and PAM hosts that try to avoid the code.
 
 use super::home::{Home, alice, name};
-use shared::door::Caller;
-use shared::earlier::Earlier;
-use shared::errand::{Answer, Judged, Judging, Question};
-use shared::guess::Stage;
-use shared::host_process::HostProcess;
-use shared::name::{Group, Service};
-use shared::place::Origin;
-use shared::policy::Need;
+use shared::account::name::{Group, Service};
+use shared::credential::completed_methods::Earlier;
+use shared::engine::Caller;
+use shared::policy::requirement::Need;
+use shared::protocol::command_request::{Answer, Judged, Judging, Question};
+use shared::system::process::HostProcess;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 use super::home::NOW;
 
@@ -43,7 +43,7 @@ fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so()
     let doubts = home.door.take_doubts();
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(
-        doubts[0].starts_with("the group \"staf\" that policy.required names: no source knows it"),
+        doubts[0].starts_with("the group \"staf\" in policy.required: no source knows it"),
         "{doubts:?}"
     );
     assert!(home.door.take_doubts().is_empty());
@@ -57,10 +57,10 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
     let (mut home, _) =
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
     assert_eq!(need(&mut home, "alice"), Need::Code);
-    assert!(home.door.take_doubts()[0].contains("\"robts\" that policy.exempt-1 names"));
+    assert!(home.door.take_doubts()[0].contains("\"robts\" in policy.exempt-1"));
     let administers = home.door.administers(&name("alice")).unwrap();
-    assert_eq!(administers, shared::door::Administers::No);
-    assert!(home.door.take_doubts()[0].contains("\"sudoo\" that policy.administrators names"));
+    assert_eq!(administers, shared::engine::Administers::No);
+    assert!(home.door.take_doubts()[0].contains("\"sudoo\" in policy.administrators"));
 }
 
 /// Postern keeps groups of its own, which no name service knows.

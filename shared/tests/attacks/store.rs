@@ -1,7 +1,7 @@
 //! Stores that somebody crafted, or that an error of the disk left behind.
 
 use crate::home::{Home, NOW, alice, name};
-use shared::door::Door;
+use shared::engine::Door;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
@@ -35,33 +35,33 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
     let virtual_table = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema \
          VALUES ('table', 'words', 'words', 0, 'CREATE VIRTUAL TABLE words USING fts5(a)');";
     for (crafted, named) in [
-        ("CREATE TABLE more (a)", "table more is not one of its own"),
+        ("CREATE TABLE more (a)", "table more is unexpected"),
         (
             "CREATE VIEW seen AS SELECT * FROM account",
-            "view seen is not one of its own",
+            "view seen is unexpected",
         ),
         (
             "CREATE TRIGGER twice AFTER INSERT ON event BEGIN DELETE FROM floor; END",
-            "trigger twice is not one of its own",
+            "trigger twice is unexpected",
         ),
         (
-            "CREATE INDEX by_what ON event (what)",
-            "index by_what is not one of its own",
+            "CREATE INDEX by_kind ON event (kind)",
+            "index by_kind is unexpected",
         ),
-        ("ANALYZE", "table sqlite_stat1 is not one of its own"),
-        (virtual_table, "table words is not one of its own"),
+        ("ANALYZE", "table sqlite_stat1 is unexpected"),
+        (virtual_table, "table words is unexpected"),
         ("DROP INDEX event_at", "index event_at is missing"),
         (
             "DROP INDEX event_at; CREATE INDEX event_at ON event (id)",
-            "index event_at is another one",
+            "index event_at differs",
         ),
         (
             "DROP TABLE revision; CREATE VIEW revision AS SELECT 1 AS number",
-            "view revision is another one than this program's",
+            "view revision differs from this program's",
         ),
         (
             "ALTER TABLE account RENAME TO a; CREATE TABLE account AS SELECT * FROM a; DROP TABLE a",
-            "table account is another one",
+            "table account differs",
         ),
     ] {
         let refused = refusal_after(crafted);
@@ -77,14 +77,14 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
 #[test]
 fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
     for (earlier, named) in [
-        ("DROP TABLE login_ticket", "table login_ticket is missing"),
+        ("DROP TABLE login_token", "table login_token is missing"),
         (
             "ALTER TABLE session DROP COLUMN refreshed",
-            "table session is another one",
+            "table session differs",
         ),
         (
             "ALTER TABLE familiar_address DROP COLUMN code_at",
-            "table familiar_address is another one",
+            "table familiar_address differs",
         ),
     ] {
         let refused = refusal_after(earlier);
@@ -188,8 +188,8 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     let folder = home.folder.path().join("mount");
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o750)).unwrap();
-    let (masters, _) = shared::key::MasterKeys::generate().unwrap();
-    let keys = shared::vault::Vault::create(&masters).unwrap();
+    let (masters, _) = shared::crypto::master_key::MasterKeys::generate().unwrap();
+    let keys = shared::crypto::vault::Vault::create(&masters).unwrap();
     let url: shared::config::StoreUrl = format!("sqlite:{}", folder.join("db").display())
         .try_into()
         .unwrap();
@@ -224,7 +224,7 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
         .unwrap_err()
         .to_string();
     assert!(
-        refused.contains("db-wal: was left by another store"),
+        refused.contains("db-wal: belongs to another store"),
         "{refused}"
     );
     assert_eq!(names(), ["db-shm", "db-wal"]);

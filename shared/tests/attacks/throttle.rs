@@ -4,17 +4,18 @@ use crate::home::{
     Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_at, code_of, name,
     password, recovery, refused, remote,
 };
-use shared::answer::Answer;
-use shared::app_password::AppPassword;
-use shared::clock::Timestamp;
-use shared::decision::{Admission, NotAdmitted, Refusal, Verdict};
-use shared::door::{AfterCode, AfterPassword, Taken, Trial, Trust, Visitor};
-use shared::earlier::{Fingerprint, Key};
-use shared::enrolment::{Confirmation, Pending};
-use shared::guess::Stage;
-use shared::name::Label;
-use shared::place::{Address, Origin};
-use shared::totp::{Moving, Step};
+use shared::account::name::Label;
+use shared::credential::app_password::AppPassword;
+use shared::credential::completed_methods::{Fingerprint, Key};
+use shared::credential::input::Answer;
+use shared::credential::totp::{Moving, Step};
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::{AfterCode, AfterPassword, Taken, Trial, Trust, Visitor};
+use shared::network::address::Address;
+use shared::system::clock::Timestamp;
+use shared::verify::decision::{Admission, NotAdmitted, Refusal, Verdict};
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -384,7 +385,7 @@ fn a_success_without_an_address_forgives_no_stranger() {
 fn two_typing_errors_delay_nobody_who_has_a_counter() {
     let mut home = Home::new("");
     let pending = Pending::new(&home.config, &name("alice")).unwrap();
-    let parameters = shared::totp::Parameters {
+    let parameters = shared::credential::totp::Parameters {
         moving: Moving::Counter,
         ..pending.parameters()
     };
@@ -416,7 +417,7 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
     // and the codes of the account are still counted, also where the configuration makes others now
     let mut config = home.config.clone();
     config.recovery = toml::from_str("length = 12").unwrap();
-    home.door = shared::door::Door::open(config).unwrap();
+    home.door = shared::engine::Door::open(config).unwrap();
     refused(
         &home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", NOW),
         Refusal::Wrong,
@@ -480,7 +481,7 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
 #[test]
 fn an_address_has_no_more_rows_than_fill_its_count() {
     let (mut home, _) = alice("");
-    let address = shared::place::Address::parse("198.51.100.7").unwrap();
+    let address = shared::network::address::Address::parse("198.51.100.7").unwrap();
     for minute in 0..3 {
         let wrong = vec![(address, NOW.plus(60 * minute)); 500];
         home.door.note_app_passwords(&[], &wrong).unwrap();
@@ -554,16 +555,19 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
         )
     };
     let text = (0..180).map(line).collect::<Vec<_>>().join("\n");
-    let found = shared::import::read(shared::import::Format::Otpauth, text.as_bytes())
-        .unwrap()
-        .found;
+    let found = shared::credential::import::read(
+        shared::credential::import::Format::Otpauth,
+        text.as_bytes(),
+    )
+    .unwrap()
+    .found;
     let revision = |home: &Home| -> i64 {
         home.engine()
             .query_row("SELECT number FROM revision", [], |row| row.get(0))
             .unwrap()
     };
     let before = revision(&home);
-    let distinct = shared::name::Distinct::No;
+    let distinct = shared::account::name::Distinct::No;
     let tried = home
         .door
         .import(&found, Trial::Yes, distinct, "root", NOW)
@@ -597,7 +601,12 @@ fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
     let mut store = shared::store::open(&home.config.store.url).unwrap();
     let mut reading = store.begin(shared::store::Intent::Read).unwrap();
     home.door
-        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("bob"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
     assert!(reading.account(&name("bob")).unwrap().is_none());
     assert!(reading.account(&name("alice")).unwrap().is_some());
@@ -649,7 +658,12 @@ fn whoever_finds_the_store_held_learns_by_whom() {
     );
     let failed = home
         .door
-        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("bob"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap_err()
         .to_string();
     holder.kill().unwrap();
@@ -663,7 +677,12 @@ fn whoever_finds_the_store_held_learns_by_whom() {
         "{failed}"
     );
     home.door
-        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .add_account(
+            &name("bob"),
+            shared::account::name::Distinct::No,
+            "root",
+            NOW,
+        )
         .unwrap();
 }
 

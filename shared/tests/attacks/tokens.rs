@@ -4,23 +4,25 @@ use crate::home::{
     Home, NOW, PASSWORD, alice_at_the_web, browser, code_at, code_of, name, password, remote,
     signs_in,
 };
-use shared::answer::Answer;
-use shared::clock::Timestamp;
+use shared::account::name::{Distinct, Service};
 use shared::config::Config;
-use shared::decision::Refusal;
-use shared::door::{
+use shared::credential::input::Answer;
+use shared::credential::otpauth_uri;
+use shared::credential::totp::{Step, code};
+use shared::engine::{
     Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp,
     Browser, Caller, Door, GoesBy, Page, Trust,
 };
-use shared::errand::{Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question};
-use shared::guess::Stage;
-use shared::host_process::HostProcess;
-use shared::name::{Distinct, Service};
-use shared::otpauth;
-use shared::place::Origin;
-use shared::session::{Revoked, Session};
+use shared::protocol::command_request::{
+    Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question,
+};
+use shared::system::clock::Timestamp;
+use shared::system::process::HostProcess;
 use shared::token::LoginToken;
-use shared::totp::{Step, code};
+use shared::token::session::{Revoked, Session};
+use shared::verify::decision::Refusal;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 const HOUR: u64 = 3600;
 const RULE: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
@@ -79,7 +81,7 @@ fn an_enrollment_token_dies_with_its_session() {
         let Some(shown) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
             continue;
         };
-        let (secret, parameters) = otpauth::read(&shown.secret).unwrap();
+        let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
         let shows = Answer::read(
             code(&secret, parameters, Step(NOW.0 / 30))
                 .to_string()
@@ -458,7 +460,7 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
 #[test]
 fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_another_setting_too() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web(&format!("{RULE}[gate]\nsession = \"5m\"\n"));
+    let (mut home, app) = alice_at_the_web(&format!("{RULE}[gate]\nsession_lifetime = \"5m\"\n"));
     let cheap = Browser {
         page: Some(Page {
             host: "app.example.com",
@@ -474,7 +476,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
         panic!("not opened")
     };
     let mut config = home.config.clone();
-    config.gate.session = toml::from_str::<Config>("[gate]\nsession = \"12h\"")
+    config.gate.session = toml::from_str::<Config>("[gate]\nsession_lifetime = \"12h\"")
         .unwrap()
         .gate
         .session;
@@ -581,7 +583,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let ErrandAnswer::Judged(Judged::Setup { secret, ticket, .. }) = begun else {
         panic!("{begun:?}")
     };
-    let (secret, parameters) = otpauth::read(&secret).unwrap();
+    let (secret, parameters) = otpauth_uri::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = asks(
         &mut home.door,

@@ -2,13 +2,13 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use crate::home::{Home, NOW, name};
-use shared::answer::Answer;
-use shared::clock::Timestamp;
-use shared::door::{Asked, Letter, MailRefusal, Outcome, Posted, Visitor};
-use shared::email::EmailAddress;
-use shared::enrolment::Pending;
-use shared::guess::Stage;
-use shared::place::Origin;
+use shared::account::email::EmailAddress;
+use shared::credential::input::Answer;
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{Asked, Letter, MailRefusal, Outcome, Posted, Visitor};
+use shared::system::clock::Timestamp;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 pub(crate) const MAIL: &str =
     "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";

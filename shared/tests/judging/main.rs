@@ -8,23 +8,23 @@ mod marks;
 mod prompt;
 
 use home::{Home, NOW, alice, code_of, name};
-use shared::account::Enrolled;
-use shared::answer::Reading;
-use shared::clock::Timestamp;
-use shared::door::{
-    Actor, AdministrationError, Asked, Caller, MailRefusal, Means, Posted, Visitor,
+use shared::account::event::{Filter, What};
+use shared::account::second_factor::Enrolled;
+use shared::credential::completed_methods::Earlier;
+use shared::credential::input::Reading;
+use shared::credential::otpauth_uri;
+use shared::credential::totp::{self, Parameters, Step};
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{Actor, AdministrationError, Asked, Caller, MailRefusal, Posted, Visitor};
+use shared::policy::requirement::{Need, Waiver};
+use shared::protocol::command_request::{
+    Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed,
 };
-use shared::earlier::Earlier;
-use shared::enrolment::Pending;
-use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
-use shared::event::{Filter, What};
-use shared::guess::Stage;
-use shared::host_process::{HostProcess, ProcessId, Unseen};
-use shared::otpauth;
-use shared::place::Origin;
-use shared::policy::{Need, Waiver};
-use shared::protocol::TransactionId;
-use shared::totp::{self, Parameters, Step};
+use shared::system::clock::Timestamp;
+use shared::system::process::{HostProcess, ProcessId, TransactionId, Unseen};
+use shared::verify::method::Means;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
 
@@ -254,7 +254,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     };
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
     assert_eq!(known, unknown);
-    assert!(known[0].contains("the account bob alone"), "{known:?}");
+    assert!(known[0].contains("only about the account bob"), "{known:?}");
     assert_eq!(bob.need(&mut home, "bob"), Need::Nothing);
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
@@ -264,7 +264,12 @@ fn a_service_that_is_named_is_believed_and_counted_by_address() {
     let (mut home, app) = alice(TRUSTING);
     for account in ["bob", "carol"] {
         home.door
-            .add_account(&name(account), shared::name::Distinct::No, "root", NOW)
+            .add_account(
+                &name(account),
+                shared::account::name::Distinct::No,
+                "root",
+                NOW,
+            )
             .unwrap();
         for other in 50..55 {
             assert_eq!(
@@ -439,7 +444,7 @@ fn a_claimed_service_exempts_nobody_but_for_a_service_that_is_named() {
 
 #[test]
 fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first_factor() {
-    let policy = "[[policy.exempt]]\nafter = [\"password\"]";
+    let policy = "[[policy.exempt]]\ncompleted_methods = [\"password\"]";
     let (mut home, _) = alice(&format!("{TRUSTING}\n{policy}"));
     let own = Host {
         earlier: "password",

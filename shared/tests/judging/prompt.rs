@@ -25,7 +25,7 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     else {
         panic!("no setup")
     };
-    let (secret, parameters) = otpauth::read(&url).unwrap();
+    let (secret, parameters) = otpauth_uri::read(&url).unwrap();
     let shown = totp::code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     let confirm = |ticket: &Typed| {
         let (ticket, code) = (ticket.clone(), Typed::from(shown.to_string()));
@@ -228,7 +228,7 @@ fn an_app_password_opens_the_service_of_its_scope() {
 /// Who waits for a prompt must know that a revocation which waits for a gate goes on.
 #[test]
 fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
-    use shared::door::while_waiting;
+    use shared::engine::while_waiting;
     use std::cell::Cell;
     use std::rc::Rc;
     let (mut home, _) = alice(TRUSTING);

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use shared::guess::Stage;
+use shared::verify::throttle::Stage;
 
 /// One act.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! What sections 5 and 6 of the design promise, said a second time and in the plainest way: what has opened, what was
 //! counted where, and what the next answer must therefore meet. It calls nothing of the product.
 
-use shared::guess::Stage;
+use shared::verify::throttle::Stage;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 

@@ -2,10 +2,10 @@
 
 use crate::home::{PASSWORD, accepted, attempt_at, code_at, recovery, remote};
 use crate::world::World;
-use shared::answer::Answer;
-use shared::door::{AfterCode, AfterPassword, Browser, Trust};
-use shared::guess::Stage;
-use shared::place::Origin;
+use shared::credential::input::Answer;
+use shared::engine::{AfterCode, AfterPassword, Browser, Trust};
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 pub(crate) struct Owner {
     home: Origin,

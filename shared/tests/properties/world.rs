@@ -6,14 +6,15 @@ use crate::home::{
 };
 use crate::model::{CONFIG, Meaning, Meets, Model, REACH, Who};
 use crate::store::Store;
-use shared::answer::Answer;
-use shared::clock::Timestamp;
 use shared::config::Config;
-use shared::decision::{Refusal, Verdict};
-use shared::door::{AfterPassword, Browser, Door, Means, Visitor};
-use shared::enrolment::{Confirmation, Pending};
-use shared::guess::Stage;
-use shared::place::Origin;
+use shared::credential::input::Answer;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::{AfterPassword, Browser, Door, Visitor};
+use shared::system::clock::Timestamp;
+use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::method::Means;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::collections::HashMap;
 use tempfile::TempDir;
 

@@ -1,14 +1,14 @@
 //! What people and processes do at the doors.
 
 use crate::home::{Home, NOW, attempt_at, name, password};
-use shared::answer::Answer;
-use shared::decision::Verdict;
-use shared::door::{
+use shared::credential::input::Answer;
+use shared::engine::{
     AdministrationError, AfterPassword, Browser, Caller, Door, DoorError, Outcome, Visitor,
 };
-use shared::errand::{self, Change, Errand, Kind, Setup, Task};
-use shared::guess::Stage;
-use shared::place::Origin;
+use shared::protocol::command_request::{self, Change, Errand, Kind, Setup, Task};
+use shared::verify::decision::Verdict;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 use std::sync::Barrier;
 use std::thread;
 
@@ -40,7 +40,10 @@ pub(crate) fn opened(verdicts: &[Verdict]) -> usize {
 }
 
 /// What alice, who is not root, asks about her own account.
-pub(crate) fn asks(home: &mut Home, task: Task) -> Result<errand::Answer, AdministrationError> {
+pub(crate) fn asks(
+    home: &mut Home,
+    task: Task,
+) -> Result<command_request::Answer, AdministrationError> {
     let alice = name("alice");
     let caller = Caller::Owner {
         name: &alice,

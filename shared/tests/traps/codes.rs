@@ -4,16 +4,15 @@ use crate::acts::{at_once, opened};
 use crate::home::{
     Home, NOW, accepted, alice, attempt_at, code_at, code_of, name, recovery, refused, remote,
 };
-use shared::answer::Answer;
-use shared::clock::Timestamp;
-use shared::decision::{Refusal, Verdict};
-use shared::door::{Door, Outcome};
-use shared::enrolment::Pending;
-use shared::guess::Stage;
-use shared::otpauth;
-use shared::place::Origin;
-use shared::totp::{Moving, Parameters, Step};
-use shared::words;
+use shared::credential::input::Answer;
+use shared::credential::otpauth_uri;
+use shared::credential::totp::{Moving, Parameters, Step};
+use shared::engine::enrollment::pending::Pending;
+use shared::engine::{Door, Outcome, messages};
+use shared::system::clock::Timestamp;
+use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
 
 #[test]
 fn trap_03_a_code_usable_again_within_its_window_or_by_parallel_requests() {
@@ -41,7 +40,11 @@ fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
     const ZEROS: Timestamp = Timestamp(60_360_134 * 30);
     let mut home = Home::new("");
     let app = Pending::new(&home.config, &name("alice")).unwrap();
-    let app = app.with_secret(otpauth::read("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap().0);
+    let app = app.with_secret(
+        otpauth_uri::read("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+            .unwrap()
+            .0,
+    );
     home.activates(&app);
     assert_eq!(code_at(&app, 0, ZEROS), "000000");
     for typed in ["0", "00000", "0000000"] {
@@ -140,7 +143,7 @@ fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_withou
         panic!("accepted again")
     };
     assert_eq!(
-        words::refusal(refusal),
+        messages::refusal(refusal),
         "That code was used already; wait 15 s for the next one"
     );
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW.plus(15)));
@@ -188,7 +191,7 @@ fn trap_15_one_text_for_every_failure() {
     let mut said = Vec::new();
     let mut says = |outcome: Outcome| match outcome.verdict {
         Verdict::Accepted(_) => {}
-        Verdict::Refused(refusal) => said.push(words::refusal(refusal)),
+        Verdict::Refused(refusal) => said.push(messages::refusal(refusal)),
     };
     says(home.attempt("alice", &code_of(&app, 0), NOW));
     says(home.attempt("alice", &code_of(&app, 0), NOW));

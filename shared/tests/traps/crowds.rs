@@ -3,10 +3,10 @@
 use crate::acts::{at_once, attempts, gives_password, opened};
 use crate::home::{Home, NOW, alice, alice_at_the_web, attempt_at, code_of, refused, remote};
 use rusqlite::Connection;
-use shared::decision::{Refusal, Verdict};
-use shared::door::{AfterPassword, DoorError};
-use shared::guess::Stage;
+use shared::engine::{AfterPassword, DoorError};
 use shared::store::StoreError;
+use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::throttle::Stage;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::thread;

@@ -7,17 +7,17 @@ use crate::home::{
 };
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
-use shared::answer::Answer;
 use shared::config::file;
-use shared::door::{
+use shared::credential::input::Answer;
+use shared::credential::otpauth_uri;
+use shared::credential::secret::Secret;
+use shared::credential::totp::{Step, code};
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::{
     AdministrationError, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Door, DoorError,
     Shown,
 };
-use shared::enrolment::{Confirmation, Pending};
-use shared::errand::Task;
-use shared::otpauth;
-use shared::secret::Secret;
-use shared::totp::{Step, code};
+use shared::protocol::command_request::Task;
 use std::collections::HashSet;
 use std::fs;
 
@@ -106,7 +106,7 @@ fn at_the_web_too(home: &mut Home) {
     let Some(Shown { secret, draft, .. }) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
         return;
     };
-    let (secret, parameters) = otpauth::read(&secret).unwrap();
+    let (secret, parameters) = otpauth_uri::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = home
         .door

@@ -4,14 +4,16 @@ use crate::acts::{asks, gives_password, one_more};
 use crate::home::{
     Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, password, remote,
 };
-use shared::answer::Answer;
 use shared::config::Config;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, AfterCode, AfterPassword, Browser, Door, Trust};
-use shared::errand::{self, Change, Finish, Task};
-use shared::otpauth;
-use shared::session::Session;
-use shared::token::{EnrollmentToken, LoginToken};
+use shared::credential::input::Answer;
+use shared::credential::otpauth_uri;
+use shared::engine::{
+    AdministrationError, AfterCode, AfterPassword, Browser, Door, EnrollmentToken, Trust,
+};
+use shared::protocol::command_request::{self, Change, Finish, Task};
+use shared::token::LoginToken;
+use shared::token::session::Session;
+use shared::verify::decision::Refusal;
 
 /// And the setup token is sealed: it tells nothing to whoever holds it.
 #[test]
@@ -70,7 +72,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         },
     )
     .unwrap();
-    let errand::Answer::Setup {
+    let command_request::Answer::Setup {
         secret,
         ticket: setup,
         ..
@@ -87,7 +89,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         },
     )
     .unwrap();
-    let errand::Answer::RecoveryCodes {
+    let command_request::Answer::RecoveryCodes {
         codes,
         ticket: renewal,
     } = begun
@@ -142,7 +144,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         assert!(EnrollmentToken::read(other, &keys, NOW).is_none());
     }
 
-    let raw = otpauth::read(&secret).unwrap().0;
+    let raw = otpauth_uri::read(&secret).unwrap().0;
     let plain = data_encoding::BASE64URL_NOPAD
         .decode(setup.as_bytes())
         .unwrap();

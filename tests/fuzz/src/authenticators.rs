@@ -1,11 +1,12 @@
 //! What must hold of otpauth URIs and of other systems' files.
 
-use shared::clock::Timestamp;
-use shared::import::{Format, Found, Key, LARGEST, MOST, NAMES, read};
-use shared::name::UserName;
-use shared::otpauth::{self, Url};
-use shared::secret::Secret;
-use shared::totp::Parameters;
+use shared::account::name::UserName;
+use shared::credential::import::{Format, Found, Key, LARGEST, MOST, NAMES, read};
+use shared::credential::otpauth_uri;
+use shared::credential::otpauth_uri::Url;
+use shared::credential::secret::Secret;
+use shared::credential::totp::Parameters;
+use shared::system::clock::Timestamp;
 
 /// The longest otpauth URI that is read, in bytes.
 const LONGEST_URI: usize = 2048;
@@ -15,7 +16,7 @@ pub fn otpauth(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
-    let declared = otpauth::read(text);
+    let declared = otpauth_uri::read(text);
     if let Ok((secret, parameters)) = &declared {
         assert!(parameters.check().is_ok());
         is_read_back("", "alice", secret, *parameters, 0);
@@ -43,12 +44,12 @@ pub fn otpauth(bytes: &[u8]) -> bool {
 
 /// Insists that an authenticator written as a URI is read as the same one.
 fn is_read_back(issuer: &str, account: &str, secret: &Secret, parameters: Parameters, first: u64) {
-    let text = otpauth::url(
+    let text = otpauth_uri::url(
         issuer,
         account,
         secret,
         parameters,
-        shared::totp::Step(first),
+        shared::credential::totp::Step(first),
     );
     if text.len() > LONGEST_URI {
         return;

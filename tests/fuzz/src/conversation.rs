@@ -2,19 +2,20 @@
 //! log, and has told the module nothing but instructions that it reads. The fuzz target calls this, and so does
 //! posternd/tests/hostile_module.rs, which needs no nightly.
 
-use posternd::conversation::{self, Reach, User};
-use posternd::engines::{Engines, Worker};
-use posternd::origin::Origin;
-use posternd::remote_host::RemoteHost;
-use shared::admission::Class;
-use shared::clock;
+use posternd::pam::conversation;
+use posternd::pam::conversation::{Reach, User};
+use posternd::pam::remote_host::RemoteHost;
+use posternd::workers::engines::{Engines, Worker};
+use posternd::workers::origin::Origin;
 use shared::config::{StoreUrl, file};
-use shared::door::Door;
-use shared::enrolment::{Confirmation, Pending};
-use shared::host_process::HostProcess;
-use shared::key::MasterKeys;
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Vault;
+use shared::engine::Door;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
 use shared::protocol::{Hook, HookResult, Instruction, Opening, Severity, Transaction, receive};
-use shared::vault::Vault;
+use shared::system::admission::Class;
+use shared::system::clock;
+use shared::system::process::HostProcess;
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Read, Write};

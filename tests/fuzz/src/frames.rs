@@ -1,11 +1,12 @@
 //! What must hold of any bytes that come over a socket of posternd's, from either side. The fuzz targets call these, and
 //! so does shared/tests/frames.rs, which needs no nightly.
 
-use shared::errand::{self, Errand, wire};
+use shared::protocol::command_request::Errand;
 use shared::protocol::{
     CommandReply, FrameError, Greeting, Instruction, Message, Opening, Reply, State,
     common_version, receive, send,
 };
+use shared::protocol::{command_request, wire};
 use std::io::{self, ErrorKind, Read};
 
 /// Reads what posternd sends, as the module does: a greeting, then instructions up to the last one, which comes or not.
@@ -49,7 +50,7 @@ pub fn command_reads(bytes: &[u8]) -> bool {
     let Some(CommandReply(reply)) = next::<CommandReply>(&mut stream) else {
         return false;
     };
-    is_understood::<errand::Reply>(&reply)
+    is_understood::<command_request::Reply>(&reply)
 }
 
 /// Whether what a command asks, or hears, is read; it is then understood as its own text is.

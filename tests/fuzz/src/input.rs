@@ -1,10 +1,10 @@
 //! What must hold of input at a prompt, of names, and of what sshd says in SSH_AUTH_INFO_0.
 
-use shared::answer::{Answer, LONGEST};
-use shared::app_password::AppPassword;
-use shared::earlier::{Earlier, LONGEST as LONGEST_INFO};
-use shared::name::{Group, Label, Service, UserName};
-use shared::recovery::{has_shape, is_one_time};
+use shared::account::name::{Group, Label, Service, UserName};
+use shared::credential::app_password::AppPassword;
+use shared::credential::completed_methods::{Earlier, LONGEST as LONGEST_INFO};
+use shared::credential::input::{Answer, LONGEST};
+use shared::credential::recovery_code::{has_shape, is_one_time};
 
 /// Reads what was typed as each credential and each name; returns whether it fits any.
 pub fn typed(bytes: &[u8]) -> bool {

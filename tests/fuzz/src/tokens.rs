@@ -1,11 +1,12 @@
 //! What must hold of session cookies and sealed tokens: only what was issued is accepted, byte for byte.
 
-use shared::clock::Timestamp;
-use shared::host_groups::KnownGroups;
-use shared::key::MasterKeys;
-use shared::session::{Passed, PassedFirst, PassedSecond, Session, SessionId};
-use shared::token::{AccessToken, EnrollmentToken, LoginToken, RefreshToken, StepUpToken};
-use shared::vault::{TokenKeys, Vault};
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::{TokenKeys, Vault};
+use shared::engine::EnrollmentToken;
+use shared::policy::session_groups::KnownGroups;
+use shared::system::clock::Timestamp;
+use shared::token::session::{Passed, PassedFirst, PassedSecond, Session, SessionId};
+use shared::token::{AccessToken, LoginToken, RefreshToken, StepUpToken};
 use std::sync::LazyLock;
 
 const NOW: Timestamp = Timestamp(1_700_000_000);

@@ -1,8 +1,8 @@
 //! What must hold of hosts, paths, URLs, e-mail addresses and scopes.
 
-use shared::email::EmailAddress;
-use shared::scope::{NamedScopes, Scope, Term, WebRequest};
-use shared::web_address::{WebHost, WebPath, host_of, is_host, split_url};
+use shared::account::email::EmailAddress;
+use shared::credential::scope::{NamedScopes, Scope, Term, WebRequest};
+use shared::network::web_address::{WebHost, WebPath, host_of, is_host, split_url};
 
 /// Reads a text as a host, a path, a URL and an e-mail address; returns whether it is any of them.
 pub fn addresses(bytes: &[u8]) -> bool {

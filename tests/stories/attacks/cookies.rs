@@ -182,7 +182,7 @@ fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
             "{front:?} {answer:?}"
         );
         web.gate
-            .says("refused cause=cookies-disagree address=127.0.0.1 service=web");
+            .says("refused cause=cookies-conflict address=127.0.0.1 service=web");
         let page = visitor.loads(&format!("{AUTH}/cookies"));
         assert_eq!(
             page.header("clear-site-data"),
@@ -218,7 +218,7 @@ fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
     }
 }
 
-/// "You are signed out here." was said while the session stayed good for twelve hours.
+/// "You are signed out in this browser." was said while the session stayed good for twelve hours.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
@@ -254,10 +254,7 @@ fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
         );
     }
     let unread = with_cookies("out", &[b"__Secure-postern=stale"]).sends(&out, &[]);
-    assert!(
-        unread.body.contains("no sign-in that could be read"),
-        "{unread:?}"
-    );
+    assert!(unread.body.contains("no valid session"), "{unread:?}");
     assert!(
         unread
             .all("set-cookie")
@@ -394,7 +391,7 @@ fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
     let answer = tcp_reply(9091, page).expect("an answer");
     assert_eq!(answer.status, 403, "it is no browser: {answer:?}");
     web.gate.says(
-        "refused cause=not-a-trusted-proxy: the peer 127.0.0.1 is listed in gate.trusted_proxies as nginx",
+        "refused cause=untrusted-proxy: the peer 127.0.0.1 is listed in gate.trusted_proxies as nginx",
     );
     let local = Wire::open().asks("GET /sign-in", &["Host: auth.example.test:8443"], "");
     assert_eq!(local.map(|answer| answer.status), Some(403));
@@ -508,7 +505,7 @@ fn proxy_secrets_and_cookie_domains_are_refused_by_check_edit_and_the_gate_alike
         assert!(checked.err.contains(&words), "check: {words}: {checked:?}");
         web.gate.signal(Signal::SIGHUP);
         web.gate.says(&format!(
-            "not reloaded, goes on as before: /etc/postern/{words}"
+            "not reloaded, the previous configuration stays in force: /etc/postern/{words}"
         ));
         host.write_configuration(&good);
     }
@@ -654,16 +651,14 @@ fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
         // for this host and path alone, beside the session of the domain
         let planted = json!({ "name": SESSION, "value": mallory, "url": APP, "secure": true, "path": "/notes" });
         browser.devtools("Network.setCookie", &planted);
-        browser
-            .opens(&page)
-            .arrives_at("Cookies that do not fit together");
+        browser.opens(&page).arrives_at("Conflicting cookies");
         assert!(
             browser.url().starts_with(&format!("{}cookies", web.pages)),
             "{}",
             browser.url()
         );
         web.gate
-            .says("refused cause=cookies-disagree address=127.0.0.1 service=web user=\"-\"");
+            .says("refused cause=cookies-conflict address=127.0.0.1 service=web user=\"-\"");
         browser.opens(&page).arrives_at("Sign in");
         host.clock.forward(30);
         browser

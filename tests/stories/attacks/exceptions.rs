@@ -97,7 +97,7 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
     finished(Command::new("usermod").args(["--append", "--groups", "robots", "alice"]));
     alice.with_key().is_turned_away();
     host.journal
-        .says("refused cause=not-asked address=127.0.0.1 service=sshd user=\"alice\"");
+        .says("refused cause=not-verified address=127.0.0.1 service=sshd user=\"alice\"");
     finished(Command::new("gpasswd").args(["--delete", "alice", "robots"]));
     host.configure("[policy]\nrequired = \"all\"\n");
     for person in [&root, &robot] {

@@ -3,13 +3,12 @@
 use crate::web_crowds::descriptors;
 use crate::without_root::PAM_PEER;
 use serde_json::json;
-use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 use testhost::{
     AUTH, Disk, Front, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Place,
     Postern, Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, patiently, reconfigure, tcp_reply,
@@ -344,7 +343,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
     let dropped = metrics
         .body
         .lines()
-        .find(|line| line.starts_with("postern_gate_log_lines_dropped_total "));
+        .find(|line| line.starts_with("postern_log_lines_dropped_total "));
     let dropped: u64 = dropped
         .and_then(|line| line.rsplit(' ').next()?.parse().ok())
         .expect("it is counted");
@@ -380,12 +379,12 @@ fn lines_that_strangers_cause_are_written_now_and_then() {
         );
     }
     for (kind, cause) in [
-        ("contract", "cause=contract"),
-        ("not-a-trusted-proxy", "cause=not-a-trusted-proxy"),
+        ("proxy-contract", "cause=proxy-contract"),
+        ("untrusted-proxy", "cause=untrusted-proxy"),
     ] {
         let lines = web.gate.log().matches(cause).count();
         assert!((1..60).contains(&lines), "{lines} lines of {cause}");
-        web.gate.says(&format!("log of={kind} left-out="));
+        web.gate.says(&format!("log kind={kind} suppressed="));
     }
 }
 

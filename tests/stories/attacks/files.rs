@@ -215,11 +215,14 @@ fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
         .filter_map(|l| l.strip_prefix("RestartPreventExitStatus="))
         .collect();
 
-    host.write_configuration("[gate]\nsession = \"1s\"\n");
+    host.write_configuration("[gate]\nsession_lifetime = \"1s\"\n");
     Postern::call("check --keep").refuses();
     fs::remove_file(COPY).expect("init made it");
     let (status, said) = shell(&format!("{AS_GATE} postern-gate"));
-    assert!(said.contains("postern.toml:2: gate.session"), "{said}");
+    assert!(
+        said.contains("postern.toml:2: gate.session_lifetime"),
+        "{said}"
+    );
     assert_eq!(never, [status.to_string()]);
     // what may be over later is
     host.configure(
@@ -282,7 +285,8 @@ fn an_edit_overwrites_nothing_that_another_hand_wrote() {
     let edit = |script: &str| Postern::call("edit").variable("EDITOR", script);
     let said = edit(&format!("echo '# theirs' >{CONFIG}; echo '[pam]' >>")).refuses();
     assert!(
-        said.err.contains("somebody else has changed it meanwhile"),
+        said.err
+            .contains("was changed by someone else in the meantime"),
         "{}",
         said.err
     );

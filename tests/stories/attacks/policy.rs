@@ -51,7 +51,7 @@ fn a_second_auth_that_is_refused_takes_the_pass_of_the_first_away() {
         );
     }
     host.journal.says(
-        "pam_totp(twice:account): refused cause=not-asked address=- service=twice user=\"alice\"",
+        "pam_totp(twice:account): refused cause=not-verified address=- service=twice user=\"alice\"",
     );
 }
 
@@ -70,7 +70,7 @@ fn another_spelling_of_a_name_opens_nothing_and_makes_no_account() {
             "{ended:?}"
         );
         host.journal.says(&format!(
-            "refused cause=other-spelling address=- service=virtual user={spelling:?}"
+            "refused cause=similar-name address=- service=virtual user={spelling:?}"
         ));
         for command in [
             format!("account add {spelling}"),
@@ -108,9 +108,9 @@ fn a_required_group_whose_source_does_not_answer_requires_everyone() {
     alice.with_key().is_turned_away();
     let line = host
         .journal
-        .says("warning cause=group-in-doubt address=127.0.0.1 service=sshd user=\"alice\": ");
+        .says("warning cause=group-unresolved address=127.0.0.1 service=sshd user=\"alice\": ");
     assert!(
-        line.contains("\"directory-staff\" that policy.required names"),
+        line.contains("\"directory-staff\" in policy.required"),
         "{line}"
     );
     host.journal
@@ -138,5 +138,5 @@ fn a_member_of_a_very_large_group_is_neither_locked_out_nor_overlooked() {
     host.journal
         .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
     bob.with_key().enters();
-    assert!(!host.journal.rest().contains("group-in-doubt"));
+    assert!(!host.journal.rest().contains("group-unresolved"));
 }

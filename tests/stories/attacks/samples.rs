@@ -328,12 +328,16 @@ fn nginx_says_what_went_wrong() {
             );
             assert!(answer.body.contains(words), "{answer:?}");
         };
-        says(&format!("{APP}/denied/"), 403, "You may not open this page");
+        says(
+            &format!("{APP}/denied/"),
+            403,
+            "You are not allowed to open this page",
+        );
         web.gate.signal(Signal::SIGSTOP);
         says(
             &format!("{APP}/"),
             500,
-            "It could not be checked who you are, so access is denied.",
+            "Your sign-in could not be checked, so access is denied.",
         );
         web.gate.signal(Signal::SIGCONT);
         web.gate.stop();

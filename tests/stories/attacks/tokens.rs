@@ -86,13 +86,13 @@ fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in()
         let (thief, _) = enters(&web, &bob, "/");
         let at = |page: &str| format!("{}{page}", web.pages);
         let begun = thief.sends(&at("turn-on"), &[("password", &bob.password), ("code", "")]);
-        assert_eq!(begun.header("location"), "/setup", "{begun:?}");
-        let page = thief.loads(&at("setup"));
+        assert_eq!(begun.header("location"), "/enroll", "{begun:?}");
+        let page = thief.loads(&at("enroll"));
         let phone = scans(&page);
         let code = phone.code();
         let codes = thief.sends(
-            &at("setup/code"),
-            &[("draft", hidden(&page, "draft")), ("code", &code)],
+            &at("enroll/code"),
+            &[("pending", hidden(&page, "pending")), ("code", &code)],
         );
         assert_eq!(codes.status, 200, "{codes:?}");
 
@@ -110,17 +110,17 @@ fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in()
         Postern::call(&format!("session revoke bob {which}")).does();
         let over = [
             thief.sends(
-                &at("setup/finish"),
+                &at("enroll/finish"),
                 &[("confirmed", hidden(&codes, "confirmed")), ("saved", "yes")],
             ),
             thief.sends(
-                &at("setup/code"),
-                &[("draft", hidden(&page, "draft")), ("code", &code)],
+                &at("enroll/code"),
+                &[("pending", hidden(&page, "pending")), ("code", &code)],
             ),
         ];
         for reply in &over {
             assert_eq!(reply.status, 401, "{reply:?}");
-            assert!(reply.body.contains("That setup is over"), "{reply:?}");
+            assert!(reply.body.contains("This setup has expired"), "{reply:?}");
             assert!(
                 !reply
                     .all("set-cookie")
@@ -150,7 +150,7 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
         alice.has_a_password();
         let phone = alice.enrols();
         let (visitor, _) = enters(&web, &alice, "/cheap");
-        let led = visitor.loads(&format!("{}rise?rd={APP}/", web.pages));
+        let led = visitor.loads(&format!("{}upgrade?rd={APP}/", web.pages));
         assert_eq!(led.header("location"), "/code", "{led:?}");
         match all {
             true => Postern::call("session revoke alice --all").does(),
@@ -179,7 +179,7 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
 fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    reconfigure("[gate]\n", "[gate]\nsession = \"5m\"\n");
+    reconfigure("[gate]\n", "[gate]\nsession_lifetime = \"5m\"\n");
     reload(&web);
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
@@ -198,7 +198,7 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
         (200, 200, 401)
     );
     host.clock.forward(301);
-    reconfigure("session = \"5m\"", "session = \"12h\"");
+    reconfigure("session_lifetime = \"5m\"", "session_lifetime = \"12h\"");
     reload(&web);
     assert_eq!(
         checks(&out),
@@ -247,7 +247,7 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
     assert_eq!(checks(&near.cookie(SESSION)), 401, "outside");
     let fields = [
         ("new", alice.password.as_str()),
-        ("again", &alice.password),
+        ("repeat", &alice.password),
         ("password", &alice.password),
         ("code", &phone.code()),
     ];

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use shared::host_password::{LONGEST_WORD, Said};
+use shared::protocol::host_password::{LONGEST_WORD, Said};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -53,7 +53,7 @@ pub(crate) fn ask(question: &[u8], config: &Path, within: Duration) -> io::Resul
         Said::read(word).is_some()
     })?;
     Said::read(&word)
-        .ok_or_else(|| io::Error::other("the process that asked PAM ended without a word"))
+        .ok_or_else(|| io::Error::other("the process that asked PAM ended without a reply"))
 }
 
 /// Reads until the end, a most, or until it is enough.

@@ -4,16 +4,15 @@
 //! MUST take who asks from the kernel (SO_PEERCRED).
 
 use crate::asking::{self, read_until};
-use crate::log;
-use crate::service;
 use crate::tries::Tries;
 use crate::turns::{Seated, Turns};
+use crate::{log, service};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_dumpable;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{AcceptConn, PeerCredentials};
 use nix::unistd::{User, geteuid};
-use shared::host_password::{GREETING, JUDGED, LONGEST_QUESTION, Question, Said, WAITED};
+use shared::protocol::host_password::{GREETING, JUDGED, LONGEST_QUESTION, Question, Said, WAITED};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -45,7 +44,7 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     let input = io::stdin();
     if !matches!(getsockopt(&input, AcceptConn), Ok(true)) {
         return Err(io::Error::other(
-            "standard input is no listening socket; systemctl start postern-password.socket has it started with one",
+            "standard input is not a listening socket; start it with systemctl start postern-password.socket",
         ));
     }
     if !geteuid().is_root() {
@@ -61,13 +60,13 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     if askers.is_empty() {
         let names = ASKERS.join(" nor ");
         return Err(io::Error::other(format!(
-            "there is neither a user {names}, who ask here"
+            "there is neither a user {names}, which connect here"
         )));
     }
     match service::configured(&config) {
         Ok(found) => found.problem.into_iter().for_each(log::says),
         Err(error) => log::says(format_args!(
-            "{error}; until then nobody is let in by a password"
+            "{error}; until then access by password is denied"
         )),
     }
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
@@ -120,14 +119,14 @@ impl Helper {
             log::seldom(
                 "peer",
                 format_args!(
-                    "refused cause=peer uid={}: only the gate and posternd ask here",
+                    "refused cause=untrusted-peer uid={}: only the gate and posternd may connect",
                     peer.uid()
                 ),
             );
             return;
         }
         let Some(seated) = self.turns.place() else {
-            log::seldom("busy", "refused cause=busy: too many questions at once");
+            log::seldom("busy", "refused cause=busy: too many requests at once");
             return;
         };
         let helper = Arc::clone(self);
@@ -151,8 +150,8 @@ impl Helper {
         )?;
         let Some(question) = Question::read(&bytes) else {
             log::seldom(
-                "no-question",
-                "refused cause=no-question: the gate may be of another version",
+                "no-request",
+                "refused cause=no-request: the gate may be of another version",
             );
             return Ok(());
         };
@@ -183,7 +182,7 @@ impl Helper {
         };
         let give_back = || self.with_tries(|tries, _| tries.give_back(name, taken));
         let Some(_turn) = seated.turn(question, WAITED) else {
-            refused("busy", &"too many questions at once");
+            refused("busy", &"too many requests at once");
             give_back();
             return Some(Said::Unasked);
         };
@@ -195,7 +194,7 @@ impl Helper {
                 Some(said)
             }
             Err(error) => {
-                refused("unanswered", &format_args!("PAM gave no answer: {error}"));
+                refused("timeout", &format_args!("PAM gave no answer: {error}"));
                 None
             }
         }

@@ -8,7 +8,7 @@ use nonstick::conv::Exchange;
 use nonstick::items::{Items, ItemsMut};
 use nonstick::{AuthnFlags, Conversation, ErrorCode, PamShared, Transaction, TransactionBuilder};
 use shared::config::gate::PamServiceFile;
-use shared::host_password::{Candidate, Question};
+use shared::protocol::host_password::{Candidate, Question};
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -110,8 +110,8 @@ impl fmt::Display for No {
                 f.write_str("account-refused")
             }
             No::Account(error) => write!(f, "account-{}", name_of(*error)),
-            No::NotLookedAt => f.write_str("not-looked-at"),
-            No::OtherName => f.write_str("other-name"),
+            No::NotLookedAt => f.write_str("password-not-checked"),
+            No::OtherName => f.write_str("name-mismatch"),
         }
     }
 }
@@ -174,7 +174,7 @@ mod tests {
                 "password-expired",
             ),
             (No::Account(ErrorCode::PermissionDenied), "account-refused"),
-            (No::NotLookedAt, "not-looked-at"),
+            (No::NotLookedAt, "password-not-checked"),
         ] {
             assert_eq!(no.to_string(), word);
         }

@@ -1,7 +1,7 @@
 //! What postern-password writes on standard error. Nobody waits for whoever reads it: lines go through the gate's bounded
 //! queue.
 
-#[path = "../../log/queue.rs"]
+#[path = "../../observe/log/queue.rs"]
 mod queue;
 
 use queue::{Lost, Queue};
@@ -39,14 +39,14 @@ fn line(words: impl Display) -> String {
 fn told(lost: &Lost) -> String {
     match lost {
         Lost::Dropped(lines) => line(format_args!(
-            "log dropped={lines}: {lines} lines were dropped, for nobody read the log fast enough"
+            "log dropped={lines}: {lines} lines were dropped, because the log was not read fast enough"
         )),
         Lost::LeftOut {
             kind,
             lines,
             seconds,
         } => line(format_args!(
-            "log of={kind} left-out={lines}: {lines} more lines of this kind in {seconds} s were left out"
+            "log kind={kind} suppressed={lines}: {lines} more lines of this kind in {seconds} s were left out"
         )),
     }
 }

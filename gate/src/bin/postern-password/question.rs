@@ -1,12 +1,11 @@
 //! The process of one question: reads it from its standard input, has PAM judge it, and says one word.
 
-use crate::judgement;
-use crate::log;
 use crate::service::{self, Configured};
+use crate::{judgement, log};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;
-use shared::host_password::{LONGEST_QUESTION, Question, Said};
+use shared::protocol::host_password::{LONGEST_QUESTION, Question, Said};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;

@@ -3,7 +3,7 @@
 
 use shared::config::file::{self, ConfigError, Fallback};
 use shared::config::gate::PamServiceFile;
-use shared::files::{self, FileError, Follow, Privacy};
+use shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,7 @@ impl Search<'_> {
             .find(|path| path.exists());
         let path =
             found.ok_or_else(|| ServiceError::Missing(self.service.clone(), name.to_owned()))?;
-        let bytes = files::read(&path, Privacy::Public, Follow::Yes, LARGEST)
+        let bytes = trusted_file::read(&path, Privacy::Public, Follow::Yes, LARGEST)
             .map_err(ServiceError::File)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for (number, line) in joined(&text) {
@@ -192,7 +192,7 @@ impl fmt::Display for ServiceError {
                 let (service, path) = (service.as_str(), path.display());
                 write!(
                     f,
-                    "{path}:{line}: holds {FORBIDDEN}, by which /etc/pam.d/{service} would ask for a code that nobody can give there; name other modules in {service} than those of this file"
+                    "{path}:{line}: holds {FORBIDDEN}, so /etc/pam.d/{service} would ask for a code that cannot be entered there; use other modules in {service} than those of this file"
                 )
             }
             ServiceError::TooMany(service) => {

@@ -1,7 +1,7 @@
 //! How many wrong passwords the helper lets the gate try. The gate counts guesses itself, by account and place; these
 //! bounds are far above what it lets through, and hold if someone has taken it over.
 
-use shared::name::UserName;
+use shared::account::name::UserName;
 use std::collections::HashMap;
 use std::time::Duration;
 

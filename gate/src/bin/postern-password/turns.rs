@@ -1,9 +1,9 @@
 //! How many questions there are at once: connections, and among them those that PAM is asked, by whose account they are
 //! about and where they come from.
 
-use shared::admission::{Admission, Class, ClassLimits, Limits, Place};
-use shared::host_password::{QUESTIONS, Question};
-use shared::name::UserName;
+use shared::account::name::UserName;
+use shared::protocol::host_password::{QUESTIONS, Question};
+use shared::system::admission::{Admission, Class, ClassLimits, Limits, Place};
 use std::time::{Duration, Instant};
 
 /// Connections; the gate is the only one that opens any, and bounds them by what their people have proven.
@@ -101,8 +101,8 @@ impl Seated {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::host_password::Candidate;
-    use shared::place::Address;
+    use shared::network::address::Address;
+    use shared::protocol::host_password::Candidate;
 
     fn question(name: &str, address: &str, class: Class) -> Question {
         let password = Candidate::typed(b"secret").unwrap();

@@ -1,8 +1,8 @@
 //! Why a configuration is not in force, and why its copy is: each names file, line and key, and what to do.
 
 use super::Valid;
-use crate::clock::Timestamp;
-use crate::files::FileError;
+use crate::system::clock::Timestamp;
+use crate::system::trusted_file::FileError;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ impl fmt::Display for Fallback {
         write!(f, "{}; until then ", self.reason.with_remedy())?;
         match &self.copy {
             Some(copy) => write!(f, "{} is in force", copy.display())?,
-            None => f.write_str("the last one that was read stays in force")?,
+            None => f.write_str("the last configuration that was read stays in force")?,
         }
         match self.since {
             Some(since) => write!(f, ", the configuration of {since}"),
@@ -73,9 +73,9 @@ impl ConfigError {
     pub fn with_remedy(&self) -> String {
         match self {
             ConfigError::File(error) if error.is_missing() => {
-                format!("{error}; put it back, or have postern init make one")
+                format!("{error}; restore it, or create one with postern init")
             }
-            ConfigError::Content { .. } => format!("{self}; mend it with postern edit"),
+            ConfigError::Content { .. } => format!("{self}; correct it with postern edit"),
             _ => self.to_string(),
         }
     }
@@ -87,13 +87,13 @@ impl fmt::Display for ConfigError {
             ConfigError::NotKept { error, .. } => {
                 write!(
                     f,
-                    "{error}; a new configuration is in force once root has kept its copy: postern check --keep"
+                    "{error}; a new configuration comes into force once root has saved a copy of it: postern check --keep"
                 )
             }
             ConfigError::NoCopy { reason, copy } => {
                 write!(
                     f,
-                    "{}; no copy of an earlier one can be in force: {copy}",
+                    "{}; no saved copy of an earlier configuration can be used: {copy}",
                     reason.with_remedy()
                 )
             }

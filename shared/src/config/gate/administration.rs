@@ -4,7 +4,7 @@
 use crate::config::AbsolutePath;
 use crate::config::conflict::Conflict;
 use crate::config::email::Credential;
-use crate::place::{Address, Network};
+use crate::network::address::{Address, Network};
 use serde::{Deserialize, Serialize};
 
 /// `[gate.administration]`
@@ -56,7 +56,7 @@ impl Administration {
         if self.secret_file.is_some() && self.secret_credential.is_some() {
             return conflict(
                 &["gate", "administration", "secret_credential"],
-                "stands beside secret_file; keep one",
+                "is set together with secret_file; keep one",
             );
         }
         if self.is_on() && lives == Lives::OnAPath {
@@ -69,7 +69,7 @@ impl Administration {
         if self.pages && administrators == 0 {
             return conflict(
                 &["gate", "administration", "pages"],
-                "is for policy.administrators, which names nobody",
+                "needs policy.administrators, which names no one",
             );
         }
         Ok(())
@@ -106,7 +106,7 @@ mod tests {
         for (text, lives, administrators, said) in [
             ("pages = true", Lives::OnAPath, 1, "host of its own"),
             ("secret_file = \"/a\"", Lives::OnAPath, 1, "host of its own"),
-            ("pages = true", Lives::Apart, 0, "names nobody"),
+            ("pages = true", Lives::Apart, 0, "names no one"),
             (
                 "secret_file = \"/a\"\nsecret_credential = \"a\"",
                 Lives::Apart,

@@ -1,7 +1,6 @@
 //! `gate.first_factor`: what proves a person before the code, and the names that two of the ways need.
 
-use crate::earlier::Earlier;
-use crate::host_password;
+use crate::credential::completed_methods::Earlier;
 use serde::{Deserialize, Serialize};
 
 /// `gate.first_factor`
@@ -51,7 +50,7 @@ impl PamServiceFile {
 
 impl Default for PamServiceFile {
     fn default() -> PamServiceFile {
-        PamServiceFile(host_password::SERVICE.to_owned())
+        PamServiceFile(HOST_PASSWORD_SERVICE.to_owned())
     }
 }
 
@@ -125,7 +124,7 @@ impl TryFrom<String> for IdentityHeader {
         match (1..=64).contains(&name.len()) && name.chars().all(plain) && is_free {
             true => Ok(IdentityHeader(name)),
             false => Err(
-                "must be a header such as Remote-User, and none that proxies or browsers use otherwise",
+                "must be a header such as Remote-User that proxies and browsers do not use otherwise",
             ),
         }
     }
@@ -136,6 +135,9 @@ impl From<IdentityHeader> for String {
         header.0
     }
 }
+
+/// The name of the helper's service file in /etc/pam.d.
+pub const HOST_PASSWORD_SERVICE: &str = "postern-gate";
 
 #[cfg(test)]
 mod tests {

@@ -2,9 +2,10 @@
 
 use super::mail::address;
 use super::rows::{Rows, damaged, signed, time, unsigned};
-use crate::clock::Timestamp;
-use crate::name::{Group, NameKey, NewName, UserName};
-use crate::store::{AccountId, AccountRecord, Accounts, Addresses, Intent, StoreError, Tally};
+use crate::account::name::{Group, NameKey, NewName, UserName};
+use crate::account::record::{AccountId, AccountRecord};
+use crate::store::{Accounts, Addresses, Intent, StoreError, Tally};
+use crate::system::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -67,7 +68,7 @@ impl Accounts for Rows<'_> {
              (SELECT min(created) FROM authenticator WHERE account = account.id), \
              (SELECT count(*) FROM recovery_code WHERE account = account.id AND used_at IS NULL \
               AND at_renewal = (SELECT number FROM renewal)), \
-             (SELECT count(*) FROM row_lock WHERE owner = account.id), confirmed, pending \
+             (SELECT count(*) FROM bucket_lock WHERE owner = account.id), confirmed, pending \
              FROM account LEFT JOIN email ON email.account = account.id {} ORDER BY name",
             if name.is_some() {
                 "WHERE name = ?1"
@@ -170,7 +171,7 @@ impl Accounts for Rows<'_> {
         let sql = "INSERT INTO removed_account (id, revision) SELECT ?1, number + 1 FROM revision";
         self.execute(sql, [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
-        self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
+        self.execute("DELETE FROM bucket_lock WHERE owner = ?1", [account.0])?;
         self.forget_app_passwords_of(account)?;
         self.erase_secrets(account)?;
         // all else goes with it

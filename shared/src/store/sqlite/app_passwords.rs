@@ -2,14 +2,14 @@
 
 use super::accounts::{account_name, groups};
 use super::rows::{Rows, bytes, damaged, signed, time, unsigned};
-use crate::clock::Timestamp;
-use crate::email::EmailAddress;
-use crate::name::Label;
-use crate::scope::Scope;
-use crate::store::{
-    AccountId, AppPasswordRecord, AppPasswords, FoundAppPassword, LiveAppPasswords, StoreError,
-};
-use crate::vault::AppPasswordHash;
+use crate::account::email::EmailAddress;
+use crate::account::name::Label;
+use crate::account::record::AccountId;
+use crate::credential::scope::Scope;
+use crate::crypto::vault::AppPasswordHash;
+use crate::store::{AppPasswordRecord, AppPasswords, LiveAppPasswords, StoreError};
+use crate::system::clock::Timestamp;
+use crate::verify::app_password::FoundAppPassword;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -4,7 +4,7 @@
 //!
 //! MUST NOT fail a write: what cannot be copied now is copied by a later one.
 
-use super::turn;
+use super::write_lock;
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 
@@ -49,14 +49,14 @@ fn shorten(connection: &Connection) -> rusqlite::Result<()> {
         if !found.is_worth_waiting() {
             return run(connection, "PASSIVE").map(|_| ());
         }
-        connection.busy_handler(Some(turn::wait_briefly))?;
+        connection.busy_handler(Some(write_lock::wait_briefly))?;
         let restarted = run(connection, "RESTART");
-        connection.busy_handler(Some(turn::wait))?;
+        connection.busy_handler(Some(write_lock::wait))?;
         restarted?;
         if found.all < FULL || began.elapsed() >= PATIENCE {
             return Ok(());
         }
-        turn::pause();
+        write_lock::pause();
     }
 }
 

@@ -1,16 +1,16 @@
 //! The event log's statements: each method of [`Events`] in SQL, and nothing else.
 
 use super::rows::{Rows, damaged, signed, time};
-use crate::clock::Timestamp;
-use crate::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
-use crate::name::UserName;
+use crate::account::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
+use crate::account::name::UserName;
 use crate::store::{Events, Logged, StoreError};
+use crate::system::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// The columns of [`Filter`], each with what it must fulfil where that is given.
-const MEANT: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR what = ?2) AND (?3 IS NULL OR door = ?3) \
+const MEANT: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR service = ?3) \
                      AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
 
 type Meant<'a> = (
@@ -36,7 +36,7 @@ impl Rows<'_> {
     /// How many events of this kind the account had in the day before this one; counts to `limit` at most.
     fn in_a_day(&mut self, event: &Event, limit: u32) -> Result<u32> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
-                   WHERE account = ?1 AND what = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
+                   WHERE account = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
         let Event {
             at, account, what, ..
         } = event;
@@ -61,7 +61,7 @@ impl Rows<'_> {
     ) -> Result<Vec<(i64, Event)>> {
         // By number, not by an index that fits the filter: page after page is then one walk through the log.
         let sql = format!(
-            "SELECT id, at, account, what, door, origin, actor, cause FROM event NOT INDEXED \
+            "SELECT id, at, account, kind, service, origin, principal, cause FROM event NOT INDEXED \
              WHERE {place} AND {MEANT} ORDER BY {order} LIMIT ?7"
         );
         type Columns = (
@@ -132,7 +132,7 @@ impl Events for Rows<'_> {
                 _ => {}
             }
         }
-        let sql = "INSERT INTO event (at, account, what, door, origin, actor, cause) \
+        let sql = "INSERT INTO event (at, account, kind, service, origin, principal, cause) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let columns = (
             signed(at.0),

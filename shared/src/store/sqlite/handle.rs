@@ -1,7 +1,7 @@
 //! An open connection with its deadline and the state of its WAL. Another thread may continue its transaction.
 
 use super::Deadline;
-use super::tail::Tail;
+use super::wal_end::Tail;
 use crate::store::StoreError;
 use rusqlite::{Connection, ffi};
 

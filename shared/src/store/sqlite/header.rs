@@ -1,7 +1,7 @@
 //! What the first bytes of a store say, without the engine: the file format of SQLite, section 1.3.
 
-use crate::files::FileError;
 use crate::store::location;
+use crate::system::trusted_file::FileError;
 use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io::Read;
@@ -40,10 +40,10 @@ pub(super) fn says_version(path: &Path, application: i64, version: i64) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use super::super::{APPLICATION, Sqlite, VERSION};
     use super::*;
-    use crate::key::MasterKeys;
-    use crate::vault::Vault;
+    use crate::crypto::master_key::MasterKeys;
+    use crate::crypto::vault::Vault;
+    use crate::store::sqlite::{APPLICATION, Sqlite, VERSION};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 

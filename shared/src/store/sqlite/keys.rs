@@ -2,10 +2,11 @@
 
 use super::mail;
 use super::rows::{Rows, damaged, parameters, signed, time, unsigned};
-use crate::clock::Timestamp;
-use crate::name::UserName;
-use crate::store::{AccountId, KeyBound, Keys, Sealed, SealedRow, StoreError, Transaction};
-use crate::vault::{Binding, LetterBinding, WrappedKey};
+use crate::account::name::UserName;
+use crate::account::record::AccountId;
+use crate::crypto::vault::{Binding, LetterBinding, WrappedKey};
+use crate::store::{KeyBound, Keys, Sealed, SealedRow, StoreError, Transaction};
+use crate::system::clock::Timestamp;
 
 type Result<T> = std::result::Result<T, StoreError>;
 

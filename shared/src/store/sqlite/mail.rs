@@ -1,12 +1,13 @@
 //! Mail's statements: each method of [`Mails`] in SQL, and nothing else.
 
 use super::rows::{Rows, bytes, damaged, signed, time};
-use crate::account::KeptMailedCode;
-use crate::clock::Timestamp;
-use crate::email::EmailAddress;
-use crate::name::UserName;
-use crate::store::{AccountId, Addresses, ExpiredLetter, Fate, Mails, StoreError, Waiting};
-use crate::vault::{MailedFor, MailedHash};
+use crate::account::email::EmailAddress;
+use crate::account::name::UserName;
+use crate::account::record::AccountId;
+use crate::crypto::vault::{MailedFor, MailedHash};
+use crate::store::{Addresses, ExpiredLetter, Fate, Mails, StoreError, Waiting};
+use crate::system::clock::Timestamp;
+use crate::verify::account::KeptMailedCode;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;

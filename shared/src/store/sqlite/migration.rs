@@ -5,14 +5,16 @@
 
 mod unreleased;
 mod version_3;
+mod version_4;
 
-use super::place::Place;
-use super::tail::Tail;
+use super::throttle_scope::Place;
+use super::wal_end::Tail;
 use super::{
-    APPLICATION, Deadline, SCHEMA, VERSION, files, harden, holder, limits, location, shape, turn,
+    APPLICATION, Deadline, SCHEMA, VERSION, harden, limits, location, lock_holder, schema_check,
+    write_lock,
 };
-use crate::files::FileError;
 use crate::store::{StoreError, Upgraded};
+use crate::system::trusted_file::{self, FileError};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
@@ -36,11 +38,18 @@ struct Migration {
 }
 
 /// The steps, each beginning where the one before ends. A new version moves the present schema into a file here.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    from: 3,
-    schema: version_3::SCHEMA,
-    migrate: version_3::migrate,
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        from: 3,
+        schema: version_3::SCHEMA,
+        migrate: version_3::migrate,
+    },
+    Migration {
+        from: 4,
+        schema: version_4::SCHEMA,
+        migrate: version_4::migrate,
+    },
+];
 
 /// Whether there is a way from that version to this program's.
 fn is_upgradable(version: i64) -> bool {
@@ -66,7 +75,7 @@ pub(super) fn upgrade(path: &Path) -> Result<Upgraded> {
     let path = location::trusted(path)?;
     let upgraded = under_lock(&path);
     match upgraded {
-        Err(StoreError::Busy) => Err(holder::held(&path)),
+        Err(StoreError::Busy) => Err(lock_holder::held(&path)),
         upgraded => upgraded,
     }
 }
@@ -77,7 +86,7 @@ fn under_lock(path: &Path) -> Result<Upgraded> {
     // refused before anything is waited for
     let found = version(&connection)?;
     if found == VERSION {
-        shape::check(&connection)?;
+        schema_check::check(&connection)?;
         return Ok(Upgraded::Already(VERSION));
     }
     check(&connection, found)?;
@@ -118,7 +127,7 @@ fn open(path: &Path) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_handler(Some(turn::wait))?;
+    connection.busy_handler(Some(write_lock::wait))?;
     Deadline::of(&connection)?.is_in(UPGRADING);
     harden(&connection)?;
     // A table that others refer to is made again under its own name: the references stay as they are written.
@@ -132,7 +141,7 @@ fn version(connection: &Connection) -> Result<i64> {
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != APPLICATION {
         return Err(StoreError::Damaged(
-            "it is no store of Postern's".to_owned(),
+            "it is not a store of Postern".to_owned(),
         ));
     }
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
@@ -141,7 +150,7 @@ fn version(connection: &Connection) -> Result<i64> {
 /// Refuses a store that no step begins with.
 fn check(connection: &Connection, found: i64) -> Result<()> {
     match MIGRATIONS.iter().find(|step| step.from == found) {
-        Some(step) => match shape::compare(connection, step.schema) {
+        Some(step) => match schema_check::compare(connection, step.schema) {
             Err(StoreError::Shape(what)) => match unreleased::find(connection)? {
                 Some(commit) => Err(StoreError::Unreleased { found, commit }),
                 None => Err(StoreError::Shape(what)),
@@ -176,13 +185,13 @@ fn migrate(connection: &Connection, found: i64) -> Result<()> {
             "a row refers to an account that is gone".to_owned(),
         ));
     }
-    shape::check(connection)
+    schema_check::check(connection)
 }
 
 /// Makes whatever of a schema is missing. What its tables hold at first is for the step to say.
 fn set_up(connection: &Connection, schema: &str) -> Result<()> {
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
-    for (name, sql) in shape::created_by(schema) {
+    for (name, sql) in schema_check::created_by(schema) {
         if !connection.query_row(exists, [name], |row| row.get::<_, bool>(0))? {
             connection.execute_batch(sql)?;
         }
@@ -190,15 +199,16 @@ fn set_up(connection: &Connection, schema: &str) -> Result<()> {
     Ok(())
 }
 
-/// Copies the store as its last commit left it, journal included, to `postern.db.before-4` beside it; who may read the
+/// Copies the store as its last commit left it, journal included, to `postern.db.before-5` beside it; who may read the
 /// store may read the copy. One that an interrupted upgrade made is replaced, once the new one is whole.
 fn back_up(path: &Path) -> Result<PathBuf> {
     let backup = location::with_suffix(path, &format!(".before-{VERSION}"));
-    files::remove_abandoned(&backup)?;
+    trusted_file::remove_abandoned(&backup)?;
     let name = backup.file_name().unwrap_or_default().to_string_lossy();
     let new = backup.with_file_name(format!(".{name}.{}.new", std::process::id()));
     let copied = copy(path, &new).and_then(|()| {
-        let renamed = std::fs::rename(&new, &backup).and_then(|()| files::sync_folder(&backup));
+        let renamed =
+            std::fs::rename(&new, &backup).and_then(|()| trusted_file::sync_folder(&backup));
         renamed.map_err(|error| FileError::io(&backup, error).into())
     });
     if copied.is_err() {
@@ -291,8 +301,8 @@ mod tests {
         );
 
         let again = upgrade(&left).unwrap();
-        assert!(matches!(again, Upgraded::Now { from: 3, to: 4, .. }));
-        assert_eq!(upgrade(&left).unwrap(), Upgraded::Already(4));
+        assert!(matches!(again, Upgraded::Now { from: 3, to: 5, .. }));
+        assert_eq!(upgrade(&left).unwrap(), Upgraded::Already(5));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The statements: each method of [`Transaction`] in SQL, and nothing else.
 
-use super::super::*;
+use super::WrappedKey;
 use super::statements::Statements;
-use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
-use crate::name::Label;
-use crate::place::KEY;
-use crate::totp::{Algorithm, Moving};
-use crate::vault::OneTimeHash;
+use crate::account::name::Label;
+use crate::account::record::AccountId;
+use crate::credential::totp::{Algorithm, Moving, Parameters, Step};
+use crate::crypto::vault::{Fingerprint, OneTimeHash, RecoveryHash};
+use crate::store::*;
+use crate::system::clock::Timestamp;
+use crate::verify::account::{KeptOneTimeCode, KeptRecoveryCode};
+use crate::verify::throttle::{CLOCK_SLACK, Failure, LOCK_WINDOW, Stage, Wrong};
+use crate::verify::throttle_scope::KEY;
 use rusqlite::{OptionalExtension, Row};
 
 /// What hangs on keys that were renewed counts no more: `?1` is the account that something is of.
@@ -115,8 +119,8 @@ impl Rows<'_> {
 
     /// The same for familiar addresses, of whatever account.
     fn clear_addresses(&mut self, since: Timestamp, most: u32) -> Result<usize> {
-        let sql = "DELETE FROM familiar_address WHERE (account, address, door) IN \
-                   (SELECT account, address, door FROM familiar_address WHERE at < ?1 ORDER BY at LIMIT ?2)";
+        let sql = "DELETE FROM familiar_address WHERE (account, address, service) IN \
+                   (SELECT account, address, service FROM familiar_address WHERE at < ?1 ORDER BY at LIMIT ?2)";
         Ok(self.0.execute(sql, (signed(since.0), most))?)
     }
 }
@@ -366,7 +370,7 @@ impl Transaction for Rows<'_> {
     fn failures(&mut self, row: &RowKey, since: Timestamp) -> Result<Vec<Failure>> {
         let (owner, stage, place) = key(row);
         let sql = "SELECT at, cost FROM failure \
-                   WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at >= ?4";
+                   WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND at >= ?4";
         self.all(sql, (owner, stage, place, signed(since.0)), |row| {
             Ok(Failure {
                 at: time(row, 0)?,
@@ -379,8 +383,8 @@ impl Transaction for Rows<'_> {
         let (owner, stage, place) = key(row);
         // as a range, which the index of the rows fits
         let (from, to) = (format!("{KEY} "), format!("{KEY}!"));
-        let sql = "SELECT count(*) FROM (SELECT DISTINCT place FROM failure \
-                   WHERE owner = ?1 AND stage = ?2 AND place > ?3 AND place < ?4 AND place <> ?5 AND at >= ?6 LIMIT ?7)";
+        let sql = "SELECT count(*) FROM (SELECT DISTINCT scope FROM failure \
+                   WHERE owner = ?1 AND phase = ?2 AND scope > ?3 AND scope < ?4 AND scope <> ?5 AND at >= ?6 LIMIT ?7)";
         let row = (owner, stage, from, to, place, signed(since.0), most);
         Ok(self.0.query_row(sql, row, |row| row.get(0))?)
     }
@@ -394,10 +398,10 @@ impl Transaction for Rows<'_> {
         since: Timestamp,
     ) -> Result<FailureId> {
         let (owner, stage, place) = key(row);
-        let sql = "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at < ?4";
+        let sql = "DELETE FROM failure WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND at < ?4";
         self.execute(sql, (owner, stage, &place, signed(since.0)))?;
         self.clear_failures(failure.at.minus(LOCK_WINDOW), CLEARED_AT_ONCE)?;
-        let sql = "INSERT INTO failure (owner, stage, place, at, cost, wrong, address) \
+        let sql = "INSERT INTO failure (owner, phase, scope, at, cost, factor, address) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let (at, wrong) = (signed(failure.at.0), wrong_name(wrong));
         self.execute(sql, (owner, stage, &place, at, failure.cost, wrong, from))?;
@@ -415,14 +419,14 @@ impl Transaction for Rows<'_> {
     fn forgive(&mut self, row: &RowKey, from: &str) -> Result<()> {
         let (owner, stage, place) = key(row);
         let sql =
-            "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND address = ?4";
+            "DELETE FROM failure WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND address = ?4";
         self.execute(sql, (owner, stage, place, from))
     }
 
     fn clamp(&mut self, row: &RowKey, from: Option<&str>, now: Timestamp) -> Result<()> {
         let (owner, stage, place) = key(row);
         let sql = "UPDATE failure SET at = ?4 \
-                   WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at > ?4";
+                   WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND at > ?4";
         self.execute(sql, (owner, stage, place, signed(now.0)))?;
         let sql = "UPDATE address_failure SET at = ?2 WHERE address = ?1 AND at > ?2";
         self.execute(sql, (from, signed(now.0)))
@@ -430,8 +434,7 @@ impl Transaction for Rows<'_> {
 
     fn is_locked(&mut self, row: &RowKey) -> Result<bool> {
         let (owner, stage, place) = key(row);
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM row_lock WHERE owner = ?1 AND stage = ?2 AND place = ?3)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM bucket_lock WHERE owner = ?1 AND phase = ?2 AND scope = ?3)";
         Ok(self
             .0
             .query_row(sql, (owner, stage, place), |row| row.get(0))?)
@@ -440,26 +443,26 @@ impl Transaction for Rows<'_> {
     fn lock(&mut self, row: &RowKey, now: Timestamp) -> Result<()> {
         let (owner, stage, place) = key(row);
         let sql =
-            "INSERT OR IGNORE INTO row_lock (owner, stage, place, at) VALUES (?1, ?2, ?3, ?4)";
+            "INSERT OR IGNORE INTO bucket_lock (owner, phase, scope, at) VALUES (?1, ?2, ?3, ?4)";
         self.execute(sql, (owner, stage, place, signed(now.0)))
     }
 
     fn unlock(&mut self, row: &RowKey) -> Result<()> {
-        for table in ["row_lock", "failure"] {
-            let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND stage = ?2 AND place = ?3");
+        for table in ["bucket_lock", "failure"] {
+            let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND phase = ?2 AND scope = ?3");
             self.execute(&sql, key(row))?;
         }
         Ok(())
     }
 
     fn unlock_all(&mut self, account: AccountId) -> Result<()> {
-        self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
+        self.execute("DELETE FROM bucket_lock WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])
     }
 
     fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>> {
         let sql = "SELECT count(*) OVER (), coalesce(address, '-') FROM failure \
-                   WHERE owner = ?1 AND at > ?2 AND wrong = ?3 ORDER BY at DESC, id DESC LIMIT 1";
+                   WHERE owner = ?1 AND at > ?2 AND factor = ?3 ORDER BY at DESC, id DESC LIMIT 1";
         let found = self.0.query_row(
             sql,
             (account.0, signed(since.0), wrong_name(Wrong::Code)),
@@ -529,8 +532,8 @@ impl Transaction for Rows<'_> {
         let ahead = now.plus(CLOCK_SLACK);
         self.execute(sql, (account.0, signed(since.0), signed(ahead.0)))?;
         self.clear_addresses(since, CLEARED_AT_ONCE)?;
-        let sql = "INSERT INTO familiar_address (account, address, door, at) VALUES (?1, ?2, ?3, ?4) \
-                   ON CONFLICT (account, address, door) DO UPDATE SET at = excluded.at";
+        let sql = "INSERT INTO familiar_address (account, address, service, at) VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT (account, address, service) DO UPDATE SET at = excluded.at";
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
@@ -542,7 +545,7 @@ impl Transaction for Rows<'_> {
         now: Timestamp,
     ) -> Result<()> {
         let sql = "UPDATE familiar_address SET code_at = ?4 \
-                   WHERE account = ?1 AND address = ?2 AND door = ?3";
+                   WHERE account = ?1 AND address = ?2 AND service = ?3";
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
@@ -554,7 +557,7 @@ impl Transaction for Rows<'_> {
     ) -> Result<Option<Timestamp>> {
         let sql = format!(
             "SELECT code_at FROM familiar_address \
-             WHERE account = ?1 AND address = ?2 AND door = ?3 AND code_at IS NOT NULL AND {IS_UP_TO_DATE}"
+             WHERE account = ?1 AND address = ?2 AND service = ?3 AND code_at IS NOT NULL AND {IS_UP_TO_DATE}"
         );
         Ok(self
             .0
@@ -573,10 +576,10 @@ impl Transaction for Rows<'_> {
         let sql = "DELETE FROM address_failure WHERE id IN \
                    (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at LIMIT ?2)";
         let of_addresses = self.0.execute(sql, (signed(now.minus(window).0), most))?;
-        let locks = "DELETE FROM row_lock WHERE (owner, stage, place) IN \
-                     (SELECT owner, stage, place FROM row_lock \
-                      WHERE at < ?1 AND place GLOB 'address *' AND NOT EXISTS \
-                      (SELECT 1 FROM familiar_address WHERE account = owner AND address = substr(place, 9)) \
+        let locks = "DELETE FROM bucket_lock WHERE (owner, phase, scope) IN \
+                     (SELECT owner, phase, scope FROM bucket_lock \
+                      WHERE at < ?1 AND scope GLOB 'address *' AND NOT EXISTS \
+                      (SELECT 1 FROM familiar_address WHERE account = owner AND address = substr(scope, 9)) \
                       ORDER BY at LIMIT ?2)";
         let addresses = self.clear_addresses(since, most)?;
         let locks = self.0.execute(locks, (signed(since.0), most))?;

@@ -1,14 +1,14 @@
 //! The web's statements: each method of [`Sessions`] in SQL, and nothing else.
 
 use super::rows::{IS_UP_TO_DATE, Rows, bytes, signed, time, unsigned};
-use crate::clock::Timestamp;
-use crate::password::Hash;
-use crate::session::{CLOCKS_APART, Revoked, SessionId};
+use crate::account::record::AccountId;
+use crate::crypto::password::Hash;
+use crate::crypto::vault::BrowserHash;
 use crate::store::{
-    AccountId, BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, StoreError, Token,
-    Transaction,
+    BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, StoreError, Token, Transaction,
 };
-use crate::vault::BrowserHash;
+use crate::system::clock::Timestamp;
+use crate::token::session::{CLOCKS_APART, Revoked, SessionId};
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -19,7 +19,7 @@ const STOLEN: i64 = 2;
 /// Tokens that are remembered for each browser, so that stolen ones are recognised.
 const TOKENS_KEPT: i64 = 64;
 
-/// How long revocations are known, in seconds: a session lasts 30 days at most (`gate.session`), so that none that was
+/// How long revocations are known, in seconds: a session lasts 30 days at most (`gate.session_lifetime`), so that none that was
 /// opened before one that is forgotten is still good.
 pub(super) const REVOCATIONS_KEPT: u64 = 31 * 86_400;
 /// How far the times of two revisions that are noted lie apart, in seconds.

@@ -3,7 +3,7 @@
 //! Whoever waits for the write lock waits for every row that is read under it.
 
 use super::handle::Outcome;
-use super::running::Running;
+use super::shared_transaction::Running;
 use crate::store::Intent;
 #[cfg(debug_assertions)]
 use rusqlite::Connection;
@@ -103,8 +103,11 @@ fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Deadline, handle::Handle, stops::StopsBlocked, tail::Tail};
     use super::*;
+    use crate::store::sqlite::Deadline;
+    use crate::store::sqlite::handle::Handle;
+    use crate::store::sqlite::stop_signals::StopsBlocked;
+    use crate::store::sqlite::wal_end::Tail;
 
     #[test]
     fn a_statement_that_reads_a_whole_table_is_found() {

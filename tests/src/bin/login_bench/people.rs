@@ -1,8 +1,8 @@
 //! The people who sign in, each with a secret, and the accounts that only fill the store.
 
-use shared::clock;
-use shared::secret::Secret;
-use shared::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::credential::secret::Secret;
+use shared::credential::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::system::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use testhost::STORE;
 

@@ -1,7 +1,7 @@
 //! Shapes that stores had before any version was one to keep. They are told by name: some call themselves version 3.
 
-use super::shape;
 use crate::store::StoreError;
+use crate::store::sqlite::schema_check;
 use rusqlite::Connection;
 
 /// The commits, by the mark of the shape that each made.
@@ -26,7 +26,7 @@ const SHAPES: [(&str, &str); 4] = [
 
 /// The commit that made a store of an unreleased shape.
 pub(super) fn find(connection: &Connection) -> Result<Option<&'static str>, StoreError> {
-    let mark = shape::mark(connection)?;
+    let mark = schema_check::mark(connection)?;
     Ok(SHAPES
         .iter()
         .find(|(_, known)| *known == mark)
@@ -46,7 +46,7 @@ mod tests {
             let schema = std::fs::read_to_string(folder.join(format!("{commit}.sql"))).unwrap();
             let connection = Connection::open_in_memory().unwrap();
             connection.execute_batch(&schema).unwrap();
-            assert_eq!(shape::mark(&connection).unwrap(), known, "{commit}");
+            assert_eq!(schema_check::mark(&connection).unwrap(), known, "{commit}");
             assert_eq!(find(&connection).unwrap(), Some(commit));
         }
     }

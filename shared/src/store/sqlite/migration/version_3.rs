@@ -4,7 +4,7 @@
 //! Sessions end: their cookies are of a form that this program does not read. Everything else goes on.
 
 use super::{Result, set_up};
-use crate::name::UserName;
+use crate::account::name::UserName;
 use crate::store::StoreError;
 use rusqlite::Connection;
 

@@ -1,0 +1,90 @@
+//! Whether a program has shown the gate's secret for administration. A program shows it with every request, and has no
+//! session: no cookie and no other token stands in for it.
+//!
+//! MUST NOT look at a secret from an address that has shown too many wrong ones, nor say anything else by how long it
+//! takes.
+
+use crate::api::problem::problem;
+use crate::http::authorization::bearer;
+use crate::http::reply::{Reply, closing};
+use crate::live::store_pool::Applicant;
+use crate::observe::log;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use shared::engine::{ShownSecret, SignInError};
+use shared::system::clock;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// How to show it (RFC 6750, section 3).
+const CHALLENGE: &str = "Bearer realm=\"administration\"";
+
+/// What a program is told that has not shown the secret; of its request no more is read.
+pub(in crate::api) async fn turned_away(
+    guest: &Guest<'_>,
+    secret: &Zeroizing<String>,
+) -> Option<Reply> {
+    let refused = weigh(guest, secret).await.err()?;
+    let mut reply = closing(problem(&refused));
+    if refused.status == StatusCode::UNAUTHORIZED {
+        reply
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    }
+    Some(reply)
+}
+
+async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refused> {
+    let mut lines = guest.headers.get_all(AUTHORIZATION).iter();
+    let shown = match (lines.next(), lines.next()) {
+        (Some(line), None) => bearer(line.as_bytes()).filter(|shown| !shown.is_empty()),
+        _ => None,
+    };
+    let Some(shown) = shown else {
+        let text = "Authorization: Bearer SECRET is required".to_owned();
+        return Err(Refused::new(StatusCode::UNAUTHORIZED, "no_secret", text));
+    };
+    let is_right = bool::from(secret.as_bytes().ct_eq(shown));
+    let (address, shown) = (
+        guest.address,
+        if is_right {
+            ShownSecret::Right
+        } else {
+            ShownSecret::Wrong
+        },
+    );
+    // whatever it shows, as a stranger: by the time that takes, no secret is told from another
+    let judge = guest.site.workers.serving(Applicant::stranger(address));
+    let run = judge.run(move |door| {
+        let now = clock::now().map_err(SignInError::Clock)?;
+        door.weigh_secret(address, shown, now)
+            .map_err(SignInError::Door)
+    });
+    let refused = |cause: &str| {
+        log::event("refused")
+            .with("cause", cause)
+            .with("address", address)
+            .write()
+    };
+    match run.await.map_err(|error| guest.not_run(&error))? {
+        Some(wait) => {
+            refused(&format!("address-delayed-{wait}s"));
+            let text =
+                "too many wrong secrets or codes came from your address; wait, then try again";
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let refused = Refused::new(status, "too_many_attempts", text.to_owned());
+            Err(Refused {
+                retry_after: Some(wait),
+                ..refused
+            })
+        }
+        None if shown == ShownSecret::Wrong => {
+            refused("administration-secret");
+            let text = "the secret for administration is wrong".to_owned();
+            Err(Refused::new(StatusCode::FORBIDDEN, "wrong_secret", text))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,279 @@
+//! Routes of the API: the endpoint for a path and method, and who may use it.
+
+use super::administration::secret;
+use super::endpoint::{Access, Call, Endpoint};
+use super::problem::problem;
+use crate::http::body::{LARGEST, PATIENCE, is_same_origin};
+use crate::http::reply::{Reply, closing};
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
+use std::sync::LazyLock;
+
+/// Where it stands, below the gate's own address.
+pub(crate) const PLACE: &str = "api/v1/";
+/// Below which programs administer.
+const ADMINISTRATION: &str = "administration/";
+/// The endpoint that ends sessions.
+const SIGN_OUT: &str = "sign-out";
+/// The most segments that a path is looked at with.
+const DEEPEST: usize = 8;
+
+/// Whether a text is the body of a request, of the types that several endpoints read.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn is_body(bytes: &[u8]) -> bool {
+    use serde_json::from_slice;
+    let is_any = from_slice::<super::body::Proof>(bytes).is_ok()
+        || from_slice::<super::enrollment::FirstCode>(bytes).is_ok()
+        || from_slice::<super::enrollment::Saved>(bytes).is_ok();
+    is_any && bytes.trim_ascii_start().starts_with(b"{")
+}
+
+/// Every endpoint.
+pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
+    let rooms = [
+        super::document::endpoints(),
+        super::login::endpoints(),
+        super::enrollment::endpoints(),
+        super::account::endpoints(),
+        super::second_factor::endpoints(),
+        super::authenticators::endpoints(),
+        super::app_passwords::endpoints(),
+        super::email::endpoints(),
+        super::sessions::endpoints(),
+        super::refresh::endpoints(),
+        super::administration::endpoints(),
+    ];
+    rooms.into_iter().flatten().collect()
+});
+
+/// Answers one request.
+pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: Incoming) -> Reply {
+    if path.starts_with(ADMINISTRATION) {
+        let Some(secret) = guest.administration_secret() else {
+            return problem(&nowhere(guest, &[]));
+        };
+        if let Some(reply) = secret::turned_away(guest, secret).await {
+            return reply;
+        }
+    }
+    let found = match find(&parts.method, path) {
+        Ok(found) => found,
+        Err(allowed) => {
+            let mut reply = problem(&nowhere(guest, &allowed));
+            if let Ok(value) = HeaderValue::try_from(allowed.join(", ")) {
+                if !allowed.is_empty() {
+                    reply.headers_mut().insert(ALLOW, value);
+                }
+            }
+            return reply;
+        }
+    };
+    let bytes = match bytes(guest, body).await {
+        Ok(bytes) => bytes,
+        Err(refused) => return closing(problem(&refused)),
+    };
+    let (endpoint, _) = &found;
+    let signs_out = endpoint.path == SIGN_OUT;
+    let reply = run(guest, parts, found, bytes)
+        .await
+        .unwrap_or_else(|refused| match signs_out {
+            // the cookies go, whatever could not be ended; but for another site's asking
+            true if refused.status != StatusCode::FORBIDDEN => {
+                guest.without_cookies(problem(&refused))
+            }
+            _ => problem(&refused),
+        });
+    super::tokens::with_challenge(guest, reply)
+}
+
+async fn run(
+    guest: &Guest<'_>,
+    parts: &Parts,
+    (endpoint, arguments): (&Endpoint, Vec<String>),
+    bytes: Bytes,
+) -> Result<Reply, Refused> {
+    let is_harmless = endpoint.method == Method::GET;
+    // no browser sends the secret of administration along for another site
+    let is_ambient = endpoint.access != Access::Administration;
+    if !is_harmless && is_ambient && !is_same_origin(&parts.headers, &guest.site.url.origin()) {
+        let text = guest.t.say("foreign-origin");
+        return Err(Refused::new(StatusCode::FORBIDDEN, "foreign_origin", text));
+    }
+    if endpoint.access == Access::SignedIn {
+        guest.signed_in()?;
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    endpoint
+        .run(
+            &Call {
+                guest,
+                arguments,
+                query,
+            },
+            bytes,
+        )
+        .await
+}
+
+/// The endpoint, and what stands in the variable places of its path; else the methods that there are.
+fn find(
+    method: &Method,
+    path: &str,
+) -> Result<(&'static Endpoint, Vec<String>), Vec<&'static str>> {
+    let segments: Vec<&str> = path.split('/').take(DEEPEST).collect();
+    let method = if method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let mut allowed = Vec::new();
+    for endpoint in ENDPOINTS.iter() {
+        let Some(arguments) = fits(endpoint.path, &segments) else {
+            continue;
+        };
+        if endpoint.method == *method {
+            return Ok((endpoint, arguments));
+        }
+        allowed.push(endpoint.method.as_str());
+        if endpoint.method == Method::GET {
+            allowed.push("HEAD");
+        }
+    }
+    Err(allowed)
+}
+
+/// What stands in a path's variable places, decoded, if it is of that form.
+fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
+    let form: Vec<&str> = form.split('/').collect();
+    if form.len() != segments.len() {
+        return None;
+    }
+    let mut arguments = Vec::new();
+    for (part, segment) in form.iter().zip(segments) {
+        match part.starts_with('{') {
+            true if segment.is_empty() => return None,
+            true => arguments.push(percent_decode_str(segment).decode_utf8().ok()?.into_owned()),
+            false if part == segment => {}
+            false => return None,
+        }
+    }
+    Some(arguments)
+}
+
+pub(super) fn nowhere(guest: &Guest<'_>, allowed: &[&str]) -> Refused {
+    match allowed.is_empty() {
+        true => Refused::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            guest.t.say("unknown-endpoint"),
+        ),
+        false => {
+            let (status, text) = (
+                StatusCode::METHOD_NOT_ALLOWED,
+                guest.t.say("method-not-allowed"),
+            );
+            Refused::new(status, "method_not_allowed", text)
+        }
+    }
+}
+
+async fn bytes(guest: &Guest<'_>, body: Incoming) -> Result<Bytes, Refused> {
+    match tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await {
+        Err(_) => Err(Refused::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            guest.t.say("body-too-slow"),
+        )),
+        Ok(Err(_)) => Err(Refused::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            guest.t.say("body-too-large"),
+        )),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_one_endpoint_and_its_variable_parts_are_decoded() {
+        let (endpoint, arguments) = find(&Method::DELETE, "authenticators/my%20t%2fken").unwrap();
+        assert_eq!(
+            (endpoint.path, arguments),
+            ("authenticators/{name}", vec!["my t/ken".to_owned()])
+        );
+        assert!(find(&Method::HEAD, "account").is_ok());
+        for nowhere in [
+            "",
+            "accounts",
+            "account/",
+            "/account",
+            "authenticators/",
+            "authenticators/%ff",
+            "a/b/c/d",
+        ] {
+            assert_eq!(
+                find(&Method::DELETE, nowhere).err(),
+                Some(Vec::new()),
+                "{nowhere}"
+            );
+        }
+        assert_eq!(
+            find(&Method::POST, "account").err(),
+            Some(vec!["GET", "HEAD"])
+        );
+        let act = "administration/accounts/a%20b/one-time-code";
+        assert_eq!(
+            find(&Method::DELETE, act).map(|(_, arguments)| arguments),
+            Ok(vec!["a b".to_owned()])
+        );
+        assert_eq!(find(&Method::GET, act).err(), Some(vec!["POST", "DELETE"]));
+    }
+
+    #[test]
+    fn no_two_endpoints_answer_the_same_request() {
+        for (at, one) in ENDPOINTS.iter().enumerate() {
+            let segments: Vec<&str> = one.path.split('/').collect();
+            for other in &ENDPOINTS[at + 1..] {
+                let same = one.method == other.method && fits(other.path, &segments).is_some();
+                assert!(!same, "{} {} and {}", one.method, one.path, other.path);
+            }
+        }
+    }
+
+    /// The secret is looked at by the path, before there is an endpoint.
+    #[test]
+    fn what_stands_below_administration_takes_the_secret_and_nothing_else_does() {
+        assert_eq!(
+            format!("{PLACE}{ADMINISTRATION}"),
+            shared::protocol::admin_api::PATH
+        );
+        for endpoint in ENDPOINTS.iter() {
+            let is_below = endpoint.path.starts_with(ADMINISTRATION);
+            assert_eq!(
+                is_below,
+                endpoint.access == Access::Administration,
+                "{}",
+                endpoint.path
+            );
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_no_get() {
+        for endpoint in ENDPOINTS
+            .iter()
+            .filter(|endpoint| endpoint.method == Method::GET)
+        {
+            assert!(endpoint.takes.is_none(), "{}", endpoint.path);
+        }
+    }
+}

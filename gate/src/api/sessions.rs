@@ -1,0 +1,167 @@
+//! Where the account is signed in, and which browsers it trusts.
+
+use super::body::Nothing;
+use super::endpoint::{Access, Call, Done, Endpoint};
+use crate::http::reply;
+use crate::web::login::Guest;
+use crate::web::refusal::Refused;
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use shared::token::session::SessionId;
+use utoipa::ToSchema;
+
+/// The account's sessions, newest first.
+#[derive(Serialize, ToSchema)]
+struct Sessions {
+    sessions: Vec<SessionLine>,
+}
+
+/// One of them. Moments are in seconds since 1970.
+#[derive(Serialize, ToSchema)]
+struct SessionLine {
+    id: String,
+    /// Whether it is the one that asks.
+    own: bool,
+    browser: String,
+    address: String,
+    created: u64,
+    last_seen: u64,
+    expires: u64,
+}
+
+/// The browsers that the account trusts, newest first.
+#[derive(Serialize, ToSchema)]
+struct Browsers {
+    browsers: Vec<BrowserLine>,
+}
+
+/// One of them. Moments are in seconds since 1970.
+#[derive(Serialize, ToSchema)]
+struct BrowserLine {
+    number: i64,
+    browser: String,
+    address: String,
+    created: u64,
+    last_seen: u64,
+    expires: u64,
+}
+
+/// How many were ended.
+#[derive(Serialize, ToSchema)]
+struct Count {
+    ended: usize,
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    use Access::SignedIn;
+    vec![
+        Endpoint::tells(
+            (Method::GET, "sessions"),
+            SignedIn,
+            "Lists the account's sessions.",
+            |call, Nothing| Box::pin(sessions(call.guest)),
+        ),
+        Endpoint::tells(
+            (Method::DELETE, "sessions"),
+            SignedIn,
+            "Ends every session of the account, this one too.",
+            |call, Nothing| Box::pin(end_all(call.guest)),
+        ),
+        Endpoint::does(
+            (Method::DELETE, "sessions/{id}"),
+            SignedIn,
+            "Ends one session.",
+            |call, Nothing| Box::pin(end_one(call)),
+        ),
+        Endpoint::tells(
+            (Method::GET, "browsers"),
+            SignedIn,
+            "Lists the browsers that the account trusts.",
+            |call, Nothing| Box::pin(browsers(call.guest)),
+        ),
+        Endpoint::tells(
+            (Method::DELETE, "browsers"),
+            SignedIn,
+            "Revokes every trusted browser.",
+            |call, Nothing| Box::pin(forget_all(call.guest)),
+        ),
+        Endpoint::does(
+            (Method::DELETE, "browsers/{number}"),
+            SignedIn,
+            "Revokes one trusted browser.",
+            |call, Nothing| Box::pin(forget_one(call)),
+        ),
+    ]
+}
+
+async fn sessions(guest: &Guest<'_>) -> Result<Done<Sessions>, Refused> {
+    let own = guest.signed_in()?;
+    let sessions = guest
+        .sessions(&own)
+        .await?
+        .into_iter()
+        .map(|one| SessionLine {
+            id: one.id.to_string(),
+            own: one.id == own.id,
+            browser: one.browser,
+            address: one.address,
+            created: one.created.0,
+            last_seen: one.last_seen.0,
+            expires: one.expires.0,
+        });
+    Ok(Done::saying(Sessions {
+        sessions: sessions.collect(),
+    }))
+}
+
+async fn end_all(guest: &Guest<'_>) -> Result<Done<Count>, Refused> {
+    let ended = guest.revoke_sessions(&guest.signed_in()?, None).await?;
+    Ok(Done {
+        reply: guest.without_cookies(reply::bare(StatusCode::OK)),
+        answer: Count { ended },
+    })
+}
+
+async fn end_one(call: &Call<'_>) -> Result<Done<()>, Refused> {
+    let (guest, id) = (
+        call.guest,
+        SessionId::parse(call.argument()).ok_or_else(|| call.gone())?,
+    );
+    guest.revoke_sessions(&guest.signed_in()?, Some(id)).await?;
+    Ok(Done::saying(()))
+}
+
+async fn browsers(guest: &Guest<'_>) -> Result<Done<Browsers>, Refused> {
+    let browsers = guest
+        .browsers(&guest.signed_in()?)
+        .await?
+        .into_iter()
+        .map(|one| BrowserLine {
+            number: one.number,
+            browser: one.name,
+            address: one.address,
+            created: one.created.0,
+            last_seen: one.last_seen.0,
+            expires: one.expires.0,
+        });
+    Ok(Done::saying(Browsers {
+        browsers: browsers.collect(),
+    }))
+}
+
+async fn forget_all(guest: &Guest<'_>) -> Result<Done<Count>, Refused> {
+    Ok(Done::saying(Count {
+        ended: guest.revoke_browsers(&guest.signed_in()?, None).await?,
+    }))
+}
+
+async fn forget_one(call: &Call<'_>) -> Result<Done<()>, Refused> {
+    let (guest, number) = (
+        call.guest,
+        call.argument().parse().map_err(|_| call.gone())?,
+    );
+    guest
+        .revoke_browsers(&guest.signed_in()?, Some(number))
+        .await?;
+    Ok(Done::saying(()))
+}

@@ -1,0 +1,434 @@
+//! A check: what a proxy asks before each request. No disk, no lock shared between workers.
+
+use super::rules::{self, Reach};
+use crate::http::authorization::Authorization;
+use crate::http::cookies::{MOST, Shown, Unclear};
+use crate::live::app_password_cache::Refused;
+use crate::observe::log;
+use crate::observe::metrics::Answered;
+use crate::proxy::contract::Asked;
+use crate::proxy::identity::Identity;
+use crate::state::site::Site;
+use hyper::HeaderMap;
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
+use memchr::memmem;
+use shared::account::email::EmailAddress;
+use shared::account::name::{Group, UserName};
+use shared::config::rule::Access;
+use shared::credential::scope::WebRequest;
+use shared::engine::SERVICE;
+use shared::network::address::Address;
+use shared::policy::rule::{Decision, Request};
+use shared::system::clock::{self, Timestamp};
+use shared::token::session::Session;
+use shared::verify::app_password::FoundAppPassword;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The most of cookies that is looked at, in bytes.
+const LONGEST: usize = 48 * 1024;
+/// What stands for a header that is not there.
+static EMPTY: HeaderValue = HeaderValue::from_static("");
+
+/// What the proxy is told.
+pub(crate) enum Ruling {
+    /// Let it through, with what the application may see.
+    Allow(Allowed),
+    /// Not signed in.
+    SignIn(Wants),
+    /// Signed in, and it takes more than what has passed.
+    Rise(Wants),
+    /// Malformed: not a request of a browser's.
+    Refuse,
+    /// It cannot be said which session it is of.
+    Unclear(Wants),
+    /// Not signed in, at a host that no session is good for.
+    NotCovered(Wants),
+    /// Basic, or an app password, and not one that is good: another may be.
+    AppPassword,
+    /// A rule that denies, or an app password that is good elsewhere.
+    Forbid,
+}
+
+impl Ruling {
+    /// As it is counted.
+    pub(crate) fn answered(&self) -> Answered {
+        match self {
+            Ruling::Allow(_) => Answered::Allow,
+            Ruling::SignIn(_) | Ruling::NotCovered(_) => Answered::SignIn,
+            Ruling::Rise(_) => Answered::Rise,
+            Ruling::Refuse | Ruling::Unclear(_) => Answered::Refuse,
+            Ruling::AppPassword => Answered::AppPasswordWrong,
+            Ruling::Forbid => Answered::Forbid,
+        }
+    }
+}
+
+/// What the application may see.
+pub(crate) struct Allowed {
+    pub(crate) user: String,
+    pub(crate) groups: String,
+    pub(crate) email: String,
+    pub(crate) cookie: HeaderValue,
+    pub(crate) authorization: HeaderValue,
+}
+
+/// Whether the request loads a page, so that sending it elsewhere makes sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Page,
+    Data,
+}
+
+/// Judges a check.
+///
+/// An identity that the proxy brings opens nothing: it ends a session of someone else's.
+pub(crate) fn check(
+    site: &Site,
+    asked: &Asked<'_>,
+    headers: &HeaderMap,
+    identity: &Identity,
+) -> Ruling {
+    let Ok(now) = clock::now() else {
+        return Ruling::Refuse;
+    };
+    let Ok(authorization) = one(headers, &AUTHORIZATION) else {
+        return Ruling::Refuse;
+    };
+    let line = match cookie_line(headers) {
+        Ok(line) => line,
+        Err(unclear) => return cannot_say(&unclear, asked, headers),
+    };
+    let host = asked.host();
+    let shown = Shown::read(
+        line.as_bytes(),
+        site.jar.names.session,
+        &site.watch.keys(),
+        MOST,
+    );
+    let session = match shown.session(|session| {
+        is_live(site, session, now)
+            && site.is_good_at(session, &host)
+            && !identity.contradicts(&session.name)
+    }) {
+        Ok(session) => session,
+        Err(unclear) => return cannot_say(&unclear, asked, headers),
+    };
+    // the usual line goes on as it is, without a copy
+    let cookie = || match shown.others() {
+        Cow::Borrowed(_) => line.clone(),
+        Cow::Owned(others) => {
+            HeaderValue::from_maybe_shared(Bytes::from(others)).unwrap_or_else(|_| EMPTY.clone())
+        }
+    };
+    let said = Authorization::read(authorization.as_bytes());
+    let request = Request {
+        host: &host,
+        target: asked.target,
+        method: asked.method,
+        address: Some(asked.address),
+    };
+    if let Some(session) = session {
+        match rules::of_session(site, &request, session) {
+            (_, Reach::Enough) => {
+                // an application never sees an app password, needed or not
+                let authorization = if said.is_ours() {
+                    &EMPTY
+                } else {
+                    authorization
+                };
+                let who = Who {
+                    name: &session.name,
+                    groups: &session.groups,
+                    email: session.email.as_ref(),
+                };
+                return Ruling::Allow(allowed(site, &who, cookie(), authorization.clone()));
+            }
+            (decision, Reach::Never) => return deny(&decision, Some(&session.name), asked.address),
+            (_, Reach::TooLittle) => {}
+        }
+    } else {
+        let decision = rules::of_nobody(site, &request);
+        match decision.access {
+            Access::Deny => return deny(&decision, None, asked.address),
+            // whoever shows an app password wants to be somebody
+            Access::Open if !said.is_ours() => {
+                return Ruling::Allow(Allowed {
+                    user: String::new(),
+                    groups: String::new(),
+                    email: String::new(),
+                    cookie: cookie(),
+                    authorization: authorization.clone(),
+                });
+            }
+            Access::Open | Access::Password | Access::Code => {}
+        }
+    }
+    match without_session(site, asked, &host, &said, now) {
+        Ok(found) => {
+            let decision = rules::of_app_password(site, &request, &found);
+            if decision.access == Access::Deny {
+                return deny(&decision, Some(&found.account), asked.address);
+            }
+            let who = Who {
+                name: &found.account,
+                groups: &found.groups,
+                email: found.email.as_ref(),
+            };
+            Ruling::Allow(allowed(site, &who, cookie(), EMPTY.clone()))
+        }
+        Err(NoEntry::Scope) => Ruling::Forbid,
+        Err(NoEntry::Basic) if !navigates(headers) => Ruling::AppPassword,
+        // a browser that sends what an application asked for may still sign in
+        Err(NoEntry::Basic | NoEntry::Nothing) => match session {
+            Some(_) => Ruling::Rise(wants(asked.method, headers)),
+            None if !site.covers(&host) => {
+                site.uncovered.note(site, &host);
+                Ruling::NotCovered(wants(asked.method, headers))
+            }
+            None => Ruling::SignIn(wants(asked.method, headers)),
+        },
+    }
+}
+
+/// Whose session it is cannot be said; the log has a line.
+fn cannot_say(unclear: &Unclear, asked: &Asked<'_>, headers: &HeaderMap) -> Ruling {
+    unclear.log(asked.address);
+    Ruling::Unclear(wants(asked.method, headers))
+}
+
+fn deny(decision: &Decision, name: Option<&UserName>, address: Address) -> Ruling {
+    refused(&decision.name().to_string(), name, address);
+    Ruling::Forbid
+}
+
+/// Why a request without a session has no entry.
+enum NoEntry {
+    /// It shows nothing that the gate knows.
+    Nothing,
+    /// It shows something by Basic, or an app password, that is not good.
+    Basic,
+    /// It shows an app password that is good elsewhere.
+    Scope,
+}
+
+/// Whose request it is by an app password.
+fn without_session(
+    site: &Site,
+    asked: &Asked<'_>,
+    host: &str,
+    said: &Authorization,
+    now: Timestamp,
+) -> Result<Arc<FoundAppPassword>, NoEntry> {
+    let claim = match said {
+        Authorization::Foreign => return Err(NoEntry::Nothing),
+        Authorization::OtherBasic => return Err(NoEntry::Basic),
+        Authorization::Mistyped => {
+            refused("app-password-mistyped", None, asked.address);
+            return Err(NoEntry::Basic);
+        }
+        Authorization::AppPassword(claim) => claim,
+    };
+    if !site.watch.is_sure() {
+        return Err(NoEntry::Nothing);
+    }
+    let judged = match site.is_own(host, asked.target) {
+        true => Err(Refused::Scope),
+        false => {
+            let request = WebRequest {
+                host,
+                target: asked.target,
+                method: asked.method,
+            };
+            let (keys, named) = (site.watch.keys(), &site.gate().scope);
+            site.watch
+                .app_passwords()
+                .judge(claim, &keys, &request, named, asked.address, now)
+        }
+    };
+    judged.map_err(|why| {
+        refused(why.name(), claim.name.as_ref(), asked.address);
+        match why {
+            Refused::Wrong | Refused::Expired => NoEntry::Basic,
+            Refused::Scope => NoEntry::Scope,
+        }
+    })
+}
+
+fn refused(cause: &str, name: Option<&UserName>, address: Address) {
+    let line = log::event("refused")
+        .with("cause", cause)
+        .with("address", address);
+    line.with("service", SERVICE)
+        .quoted("user", name.map_or("-", UserName::as_str))
+        .write();
+}
+
+/// Whose request it is, as the store knows the account.
+struct Who<'a> {
+    name: &'a UserName,
+    groups: &'a [Group],
+    email: Option<&'a EmailAddress>,
+}
+
+fn allowed(site: &Site, who: &Who<'_>, cookie: HeaderValue, authorization: HeaderValue) -> Allowed {
+    // a declaration stands in place of what the store keeps
+    let email = match site.config.declared(who.name) {
+        Some(declared) => declared.email.as_ref(),
+        None => who.email,
+    };
+    Allowed {
+        groups: list(site.config.memberships(who.name, who.groups)),
+        email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
+        user: who.name.as_str().to_owned(),
+        cookie,
+        authorization,
+    }
+}
+
+/// With commas, as applications read it.
+fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
+    let mut text = String::new();
+    for group in groups {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(group.as_str());
+    }
+    text
+}
+
+/// Whether a session is in time and not revoked.
+pub(crate) fn is_live(site: &Site, session: &Session, now: Timestamp) -> bool {
+    session.is_in_time(site.gate().session.seconds(), now) && !site.watch.refuses(session)
+}
+
+/// The Cookie line, empty if there is none. Several were joined when the request came.
+pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&HeaderValue, Unclear> {
+    match one(headers, &COOKIE) {
+        Ok(line) if line.len() <= LONGEST => Ok(line),
+        _ => Err(Unclear::TooLong),
+    }
+}
+
+/// The one value of a header, empty if there is none.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(&EMPTY),
+        (Some(value), None) => Ok(value),
+        _ => Err(()),
+    }
+}
+
+/// What a 401 asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// Basic, which a client that shows no pages waits for before it sends an app password.
+    Basic,
+    /// Bearer, which opens no dialog in a browser.
+    Quiet,
+    /// A form of the gate's own: no scheme of HTTP's, so that nobody opens a dialog.
+    Form,
+}
+
+/// What a 401 asks of whoever made a request. Browsers say how they ask, and older ones accept HTML.
+pub(crate) fn challenge(method: &str, headers: &HeaderMap) -> Challenge {
+    let is_there = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
+    let is_browser = is_there("sec-fetch-mode") || is_there("x-requested-with");
+    match is_browser || wants(method, headers) == Wants::Page {
+        true => Challenge::Quiet,
+        false => Challenge::Basic,
+    }
+}
+
+/// Whether a browser is on its way to a page. Clients that can show none do not say so.
+pub(crate) fn navigates(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-fetch-mode")
+        .is_some_and(|mode| mode.as_bytes() == b"navigate")
+}
+
+/// Fetch metadata says it; older browsers accept HTML for pages only.
+fn wants(method: &str, headers: &HeaderMap) -> Wants {
+    let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
+    let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();
+    let page = match is_empty("sec-fetch-mode") {
+        true => headers.get_all(ACCEPT).iter().any(accepts_html) && is_empty("x-requested-with"),
+        false => navigates(headers),
+    };
+    if page && method != "OPTIONS" {
+        Wants::Page
+    } else {
+        Wants::Data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::contract::headers;
+
+    const PAGE: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
+
+    /// Browsers are led to pages and see no dialog; git, wget and DAV clients wait for Basic.
+    #[test]
+    fn clients_that_show_no_pages_are_asked_for_basic_and_browsers_are_not() {
+        for (pairs, asked, led) in [
+            (vec![], Challenge::Basic, Wants::Data),
+            (vec![("accept", "*/*")], Challenge::Basic, Wants::Data),
+            (vec![("sec-fetch-mode", "")], Challenge::Basic, Wants::Data),
+            (
+                vec![("sec-fetch-mode", "cors")],
+                Challenge::Quiet,
+                Wants::Data,
+            ),
+            (
+                vec![("x-requested-with", "XMLHttpRequest"), PAGE],
+                Challenge::Quiet,
+                Wants::Data,
+            ),
+            (vec![PAGE], Challenge::Quiet, Wants::Page),
+            (
+                vec![("accept", "application/xml"), PAGE],
+                Challenge::Quiet,
+                Wants::Page,
+            ),
+            (
+                vec![("sec-fetch-mode", "navigate")],
+                Challenge::Quiet,
+                Wants::Page,
+            ),
+        ] {
+            let headers = headers(&pairs);
+            assert_eq!(
+                (challenge("GET", &headers), wants("GET", &headers)),
+                (asked, led),
+                "{pairs:?}"
+            );
+        }
+        let mut latin = headers(&[PAGE]);
+        latin.append("accept", HeaderValue::from_bytes(b"\xeb").unwrap());
+        assert_eq!(
+            wants("GET", &latin),
+            Wants::Page,
+            "bytes that are no text hide nothing"
+        );
+    }
+
+    #[test]
+    fn a_cookie_line_is_opaque_and_a_doubled_header_is_none() {
+        let mut lines = HeaderMap::new();
+        assert_eq!(cookie_line(&lines), Ok(&EMPTY));
+        lines.append(COOKIE, HeaderValue::from_bytes(b"n=Zo\xeb").unwrap());
+        assert_eq!(cookie_line(&lines).unwrap().as_bytes(), b"n=Zo\xeb");
+        lines.insert(
+            COOKIE,
+            HeaderValue::from_bytes(&vec![b'a'; LONGEST + 1]).unwrap(),
+        );
+        assert_eq!(cookie_line(&lines), Err(Unclear::TooLong));
+        let doubled = headers(&[("authorization", "Basic a"), ("authorization", "Basic a")]);
+        assert_eq!(one(&doubled, &AUTHORIZATION), Err(()));
+    }
+}

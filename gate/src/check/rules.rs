@@ -1,0 +1,145 @@
+//! The rules at the gate: what they say of a request, and whether a session is enough for that. Part of every check: no
+//! disk, no lock.
+
+use crate::state::site::Site;
+use shared::account::name::{Group, UserName};
+use shared::account::second_factor::Enrolled;
+use shared::config::rule::Access;
+use shared::engine::{Page, SERVICE};
+use shared::network::address::Address;
+use shared::network::web_address::split_url;
+use shared::policy::groups::{Doubt, PersonGroups};
+use shared::policy::requirement::Subject;
+use shared::policy::rule::{self, Decision, Person, Request, Why};
+use shared::token::session::{PassedSecond, Session};
+use shared::verify::app_password::FoundAppPassword;
+
+/// How far a session goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// It is enough.
+    Enough,
+    /// It takes more than what opened it.
+    TooLittle,
+    /// Nobody enters, or not this one.
+    Never,
+}
+
+/// What the rules say of a request of nobody's.
+pub(crate) fn of_nobody(site: &Site, request: &Request<'_>) -> Decision {
+    rule::decide(&site.gate().rule, request, None)
+}
+
+/// Of one with an app password.
+pub(crate) fn of_app_password(
+    site: &Site,
+    request: &Request<'_>,
+    found: &FoundAppPassword,
+) -> Decision {
+    let groups = [declared(site, &found.account), found.groups.as_slice()];
+    let person = Person {
+        name: &found.account,
+        groups,
+        of_host: None,
+    };
+    rule::decide(&site.gate().rule, request, Some(&person))
+}
+
+/// Of one in a session, and whether that is enough.
+pub(crate) fn of_session(
+    site: &Site,
+    request: &Request<'_>,
+    session: &Session,
+) -> (Decision, Reach) {
+    let groups = [declared(site, &session.name), session.groups.as_slice()];
+    let of_host = session.host_groups.answer(&site.asked_groups);
+    let person = Person {
+        name: &session.name,
+        groups,
+        of_host,
+    };
+    let decision = rule::decide(&site.gate().rule, request, Some(&person));
+    let reach = match decision.access {
+        Access::Open | Access::Password => Reach::Enough,
+        Access::Code if is_full(site, session, request.address) => Reach::Enough,
+        Access::Code => Reach::TooLittle,
+        // a new session knows
+        Access::Deny if decision.why == Why::Groups => Reach::TooLittle,
+        Access::Deny => Reach::Never,
+    };
+    (decision, reach)
+}
+
+/// Whether a session is good where the code is asked, by the policy of now. One without a second factor is where an
+/// exemption holds, or the policy asks none of that person.
+pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) -> bool {
+    let mut passed = session.passed;
+    if !matches!(passed.second, PassedSecond::None(_)) {
+        return true;
+    }
+    // one that the configuration has declared since has no other sign
+    if site.config.declared(&session.name).is_some() {
+        passed.second = PassedSecond::None(Enrolled::Yes);
+    }
+    let policy = &site.config.policy;
+    let asks_groups = !policy.groups_asked().is_empty();
+    let groups = match (asks_groups, session.host_groups.answer(&site.asked_groups)) {
+        (false, _) => PersonGroups::default(),
+        // other groups were asked about when it began: whether the policy means this person, a new session knows
+        (true, None) => return false,
+        (true, Some(of_host)) => {
+            let ours = site
+                .config
+                .memberships(&session.name, &session.groups)
+                .map(Group::as_str);
+            PersonGroups::known(ours.chain(of_host.held()))
+                .in_doubt(of_host.in_doubt(), Doubt::Earlier)
+        }
+    };
+    let subject = Subject {
+        name: &session.name,
+        groups: &groups,
+        service: SERVICE,
+        address,
+        earlier: site.gate().first_factor.earlier(),
+    };
+    passed.is_full(policy, &subject)
+}
+
+fn declared<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {
+    site.config
+        .declared(name)
+        .map_or(&[], |declared| &declared.groups)
+}
+
+/// A page behind the gate, to go back to.
+pub(crate) struct BackTo {
+    host: String,
+    target: String,
+}
+
+impl BackTo {
+    /// Reads what [`Site::back_to`] let pass. The gate's own pages have no rules.
+    pub(crate) fn read(site: &Site, url: &str) -> Option<BackTo> {
+        let (host, target) = split_url(url)?;
+        (!site.is_own(&host, &target)).then_some(BackTo { host, target })
+    }
+
+    /// As a door asks about it.
+    pub(crate) fn page(&self) -> Page<'_> {
+        Page {
+            host: &self.host,
+            target: &self.target,
+        }
+    }
+
+    /// The request of a browser that goes back.
+    pub(crate) fn request(&self, address: Address) -> Request<'_> {
+        Request {
+            host: &self.host,
+            target: &self.target,
+            method: "GET",
+            address: Some(address),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The Authorization of a request: an app password, or what is none of the gate's business. Nothing here is compared
+//! with anything; the account's own password is not even looked at.
+
+use data_encoding::BASE64;
+use shared::account::name::UserName;
+use shared::credential::app_password::{AppPassword, Misread};
+use zeroize::Zeroizing;
+
+/// The longest value that could hold an app password: a name, and the password with its blanks, in Base64.
+const LONGEST: usize = 1024;
+
+/// What an Authorization holds.
+#[derive(Debug)]
+pub(crate) enum Authorization {
+    /// Nothing, or what is for the application: a token of its own.
+    Foreign,
+    /// Basic, and no app password.
+    OtherBasic,
+    /// An app password with a slip in it.
+    Mistyped,
+    /// An app password, by its shape.
+    AppPassword(Claim),
+}
+
+/// An app password, and for whom it is said to be.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    /// The name that came with it; a Bearer token has none.
+    pub(crate) name: Option<UserName>,
+    pub(crate) password: AppPassword,
+}
+
+impl Authorization {
+    /// Takes a value apart (RFC 7617, RFC 6750). What is no text is for the application.
+    pub(crate) fn read(value: &[u8]) -> Authorization {
+        let Ok(value) = std::str::from_utf8(value) else {
+            return Authorization::Foreign;
+        };
+        let Some((scheme, rest)) = value.split_once(' ') else {
+            return Authorization::Foreign;
+        };
+        let rest = rest.trim_matches(' ');
+        if scheme.eq_ignore_ascii_case("basic") {
+            basic(rest)
+        } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= LONGEST {
+            match AppPassword::read(rest) {
+                Ok(password) => Authorization::AppPassword(Claim {
+                    name: None,
+                    password,
+                }),
+                Err(Misread::Mistyped) => Authorization::Mistyped,
+                Err(Misread::OtherShape) => Authorization::Foreign,
+            }
+        } else {
+            Authorization::Foreign
+        }
+    }
+
+    /// Whether it is the gate's, and the application must not see it.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Authorization::Mistyped | Authorization::AppPassword(_)
+        )
+    }
+}
+
+/// The token of a value that is Bearer (RFC 6750); empty, if there is none.
+pub(crate) fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let end = value
+        .iter()
+        .position(|byte| *byte == b' ')
+        .unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(end);
+    scheme
+        .eq_ignore_ascii_case(b"bearer")
+        .then(|| rest.trim_ascii())
+}
+
+fn basic(encoded: &str) -> Authorization {
+    if encoded.len() > LONGEST {
+        return Authorization::OtherBasic;
+    }
+    let Ok(decoded) = BASE64.decode(encoded.as_bytes()).map(Zeroizing::new) else {
+        return Authorization::OtherBasic;
+    };
+    let said = std::str::from_utf8(&decoded)
+        .ok()
+        .and_then(|text| text.split_once(':'));
+    let Some((name, password)) = said else {
+        return Authorization::OtherBasic;
+    };
+    match (
+        AppPassword::read(password),
+        UserName::parse(name.as_bytes()),
+    ) {
+        (Ok(password), Ok(name)) => Authorization::AppPassword(Claim {
+            name: Some(name),
+            password,
+        }),
+        // nobody's; and the application must not see it
+        (Ok(_), Err(_)) | (Err(Misread::Mistyped), _) => Authorization::Mistyped,
+        (Err(Misread::OtherShape), _) => Authorization::OtherBasic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic_of(text: &str) -> String {
+        format!("Basic {}", BASE64.encode(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_bearer_token_comes_after_its_scheme_and_no_other_way() {
+        assert_eq!(bearer(b"Bearer abc"), Some(&b"abc"[..]));
+        assert_eq!(bearer(b"bEARER  abc "), Some(&b"abc"[..]));
+        assert_eq!(
+            bearer(b"Bearer"),
+            Some(&b""[..]),
+            "one that is empty is no other scheme"
+        );
+        for value in [&b""[..], b"abc", b"Basic YTph", b"Bearerabc"] {
+            assert_eq!(bearer(value), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn an_app_password_comes_as_basic_or_bearer() {
+        let password = AppPassword::random().unwrap();
+        let (shown, plain) = (password.grouped(), password.grouped().replace('-', ""));
+        for (value, name) in [
+            (basic_of(&format!("alice:{}", *shown)), Some("alice")),
+            (
+                basic_of(&format!("ü@x.org:{}", plain.to_lowercase())),
+                Some("ü@x.org"),
+            ),
+            (
+                basic_of(&format!("alice:{}", *shown)).replace("Basic", "bAsIc"),
+                Some("alice"),
+            ),
+            (format!("Bearer {}", *shown), None),
+            (format!("bearer  {plain}"), None),
+        ] {
+            match Authorization::read(value.as_bytes()) {
+                Authorization::AppPassword(claim) => {
+                    assert_eq!(claim.name.as_ref().map(UserName::as_str), name, "{value}");
+                    assert_eq!(*claim.password.grouped(), *shown, "{value}");
+                }
+                other => panic!("{value}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_for_the_application() {
+        for value in [&b"Basic \xeb"[..], b"\xff", b"Bearer \xc0\xaf"] {
+            assert!(
+                matches!(Authorization::read(value), Authorization::Foreign),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_slip_is_ours_and_every_other_basic_is_not() {
+        let shown = AppPassword::random().unwrap().grouped();
+        let slip = if shown.ends_with('2') { "3" } else { "2" };
+        let slip = format!("{}{slip}", &shown[..shown.len() - 1]);
+        let nobodys = basic_of(&format!("a/b:{}", *shown));
+        for value in [
+            basic_of(&format!("alice:{slip}")),
+            format!("Bearer {slip}"),
+            nobodys,
+        ] {
+            let read = Authorization::read(value.as_bytes());
+            assert!(
+                matches!(read, Authorization::Mistyped) && read.is_ours(),
+                "{value}"
+            );
+        }
+        let long = basic_of(&format!("{}:{}", "a".repeat(4096), *shown));
+        for value in [
+            basic_of("alice:correct horse"),
+            basic_of("alice"),
+            basic_of(""),
+            "Basic %%".to_owned(),
+            long,
+        ] {
+            let read = Authorization::read(value.as_bytes());
+            assert!(
+                matches!(read, Authorization::OtherBasic) && !read.is_ours(),
+                "{value}"
+            );
+        }
+        for value in [
+            "",
+            "Basic",
+            "Bearer",
+            "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x",
+            "Digest username=\"a\"",
+            "x y z",
+        ] {
+            assert!(
+                matches!(
+                    Authorization::read(value.as_bytes()),
+                    Authorization::Foreign
+                ),
+                "{value}"
+            );
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The session among a request's cookies. Of several cookies under its name the valid one counts; where two that are
+//! valid disagree, it cannot be said whose request it is.
+
+use super::{MOST, Scanned, scan};
+use crate::observe::log;
+use shared::account::name::UserName;
+use shared::crypto::vault::TokenKeys;
+use shared::engine::SERVICE;
+use shared::network::address::Address;
+use shared::token::session::Session;
+
+/// The shortest cookie of a session, in bytes: what is shorter is not verified.
+const SHORTEST: usize = 100;
+
+/// It cannot be said which session a request is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unclear {
+    /// Two are valid, of these people, who may be the same.
+    Disagree(UserName, UserName),
+    /// Two tokens of one sign-in are valid and not the same.
+    Tokens,
+    /// More could be valid than [`MOST`], which none of ours are.
+    TooMany,
+    /// The cookies are longer than what is looked at.
+    TooLong,
+}
+
+impl Unclear {
+    /// Writes a line about it, with the client's address.
+    pub(crate) fn log(&self, address: Address) {
+        let line = log::event("refused")
+            .with("cause", self.cause())
+            .with("address", address);
+        line.with("service", SERVICE)
+            .quoted("user", "-")
+            .because(self.text());
+    }
+
+    /// The word for it in logs.
+    fn cause(&self) -> &'static str {
+        match self {
+            Unclear::Disagree(..) | Unclear::Tokens => "cookies-conflict",
+            Unclear::TooMany => "cookies-too-many",
+            Unclear::TooLong => "cookies-too-long",
+        }
+    }
+
+    /// What is wrong, and what to do.
+    fn text(&self) -> String {
+        const WHY: &str = "another host of the domain may set cookies for it: an application that is not trusted needs another \
+                           registrable domain, see postern-gate(8)";
+        match self {
+            Unclear::Disagree(one, other) => {
+                format!("the request has two different valid sessions, of {one} and {other}; {WHY}")
+            }
+            Unclear::Tokens => {
+                format!("the request has two different valid tokens; {WHY}")
+            }
+            Unclear::TooMany => {
+                format!("the request has more than {MOST} cookies with the session's name; {WHY}")
+            }
+            Unclear::TooLong => format!("the request has more cookies than are read; {WHY}"),
+        }
+    }
+}
+
+/// What a Cookie line shows.
+pub(crate) struct Shown<'a> {
+    scanned: Scanned<'a>,
+    /// Every session whose signature is right, with the value that it came as.
+    pub(crate) signed: Vec<(&'a str, Session)>,
+    /// Whether more than that many were left unread.
+    overflows: bool,
+}
+
+impl<'a> Shown<'a> {
+    /// Reads the first of a line, at most `most` values.
+    pub(crate) fn read(line: &'a [u8], name: &'a str, keys: &TokenKeys, most: usize) -> Shown<'a> {
+        let scanned = scan(line, name);
+        let likely = || {
+            scanned
+                .values
+                .iter()
+                .copied()
+                .filter(|value| value.len() >= SHORTEST)
+        };
+        let signed = likely()
+            .take(most)
+            .filter_map(|value| Some((value, Session::from_cookie(value, keys)?)));
+        Shown {
+            signed: signed.collect(),
+            overflows: likely().nth(most).is_some(),
+            scanned,
+        }
+    }
+
+    /// The session that counts, of those that are good here and now.
+    pub(crate) fn session(
+        &self,
+        is_good: impl Fn(&Session) -> bool,
+    ) -> Result<Option<&Session>, Unclear> {
+        if self.overflows {
+            return Err(Unclear::TooMany);
+        }
+        let mut good = self
+            .signed
+            .iter()
+            .map(|(_, session)| session)
+            .filter(|session| is_good(session));
+        let Some(first) = good.next() else {
+            return Ok(None);
+        };
+        match good.find(|other| other.id != first.id) {
+            Some(other) => Err(Unclear::Disagree(first.name.clone(), other.name.clone())),
+            None => Ok(Some(first)),
+        }
+    }
+
+    /// The cookies that are not ours, as they came.
+    pub(crate) fn others(&self) -> std::borrow::Cow<'a, [u8]> {
+        self.scanned
+            .others(|value| self.signed.iter().any(|(valid, _)| *valid == value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::crypto::master_key::MasterKeys;
+    use shared::crypto::vault::Vault;
+    use shared::policy::session_groups::KnownGroups;
+    use shared::system::clock::Timestamp;
+    use shared::token::session::{Passed, PassedFirst, PassedSecond, SessionId};
+
+    const NAME: &str = "__Secure-postern";
+
+    fn keys() -> TokenKeys {
+        let (masters, _) = MasterKeys::generate().unwrap();
+        Vault::open(&masters, &Vault::create(&masters).unwrap())
+            .unwrap()
+            .token_keys()
+    }
+
+    fn session(name: &str) -> Session {
+        Session {
+            id: SessionId::random().unwrap(),
+            account: 1,
+            generation: 0,
+            revision: 0,
+            passed: Passed {
+                first: PassedFirst::Password,
+                second: PassedSecond::Code,
+            },
+            issued: Timestamp(1_000_000),
+            expires: Timestamp(1_000_000 + 12 * 3600),
+            name: name.parse().unwrap(),
+            scope: "example.com".to_owned(),
+            groups: Vec::new(),
+            host_groups: KnownGroups::default(),
+            email: None,
+        }
+    }
+
+    fn line(values: &[&str]) -> Vec<u8> {
+        values
+            .iter()
+            .map(|value| format!("{NAME}={value}; "))
+            .collect::<String>()
+            .into_bytes()
+    }
+
+    /// A stale cookie beside a good one was a bare 401 until it expired; a sibling host could plant two hundred.
+    #[test]
+    fn the_valid_one_of_several_counts() {
+        let keys = keys();
+        let alice = session("alice");
+        let (good, forged) = (alice.to_cookie(&keys), alice.to_cookie(&self::keys()));
+        let planted: Vec<String> = (0..200).map(|n| format!("planted-planted-{n}")).collect();
+        let planted: Vec<&str> = planted
+            .iter()
+            .map(String::as_str)
+            .chain([good.as_str()])
+            .collect();
+        for values in [
+            &[&good[..]][..],
+            &[&forged, &good],
+            &[&good, "stale", &good],
+            &planted,
+        ] {
+            let line = line(values);
+            let shown = Shown::read(&line, NAME, &keys, MOST);
+            assert_eq!(shown.session(|_| true), Ok(Some(&alice)), "{values:?}");
+        }
+        let line = line(&[&forged]);
+        assert_eq!(
+            Shown::read(&line, NAME, &keys, MOST).session(|_| true),
+            Ok(None)
+        );
+    }
+
+    #[test]
+    fn two_valid_ones_that_disagree_are_unclear_and_one_that_is_over_says_nothing() {
+        let keys = keys();
+        let (alice, bob, again) = (session("alice"), session("bob"), session("alice"));
+        let both = line(&[&alice.to_cookie(&keys), &bob.to_cookie(&keys)]);
+        let shown = Shown::read(&both, NAME, &keys, MOST);
+        let disagree = Unclear::Disagree(alice.name.clone(), bob.name.clone());
+        assert_eq!(shown.session(|_| true), Err(disagree));
+        assert_eq!(
+            shown.session(|session| session.id != alice.id),
+            Ok(Some(&bob))
+        );
+        assert_eq!(shown.session(|_| false), Ok(None));
+        // also of one person: they are not the same sign-in
+        let line = line(&[&alice.to_cookie(&keys), &again.to_cookie(&keys)]);
+        assert!(
+            Shown::read(&line, NAME, &keys, MOST)
+                .session(|_| true)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn what_is_verified_is_bounded_and_too_much_of_it_is_unclear() {
+        let (keys, others) = (keys(), keys());
+        let forged: Vec<String> = (0..=MOST)
+            .map(|_| session("mallory").to_cookie(&others))
+            .collect();
+        let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+        let good = session("alice").to_cookie(&keys);
+        let most = line(&[&forged[..MOST - 1], &[&good]].concat());
+        assert!(
+            Shown::read(&most, NAME, &keys, MOST)
+                .session(|_| true)
+                .is_ok_and(|found| found.is_some())
+        );
+        let more = line(&[&forged[..MOST], &[&good]].concat());
+        assert_eq!(
+            Shown::read(&more, NAME, &keys, MOST).session(|_| true),
+            Err(Unclear::TooMany)
+        );
+        // a sign-out ends it all the same
+        assert_eq!(Shown::read(&more, NAME, &keys, usize::MAX).signed.len(), 1);
+    }
+
+    /// A proxy that joins two lines with a comma.
+    #[test]
+    fn a_session_behind_a_comma_counts_and_does_not_go_on_to_the_application() {
+        let keys = keys();
+        let alice = session("alice");
+        let line = format!("a=1, {NAME}={}", alice.to_cookie(&keys));
+        let shown = Shown::read(line.as_bytes(), NAME, &keys, MOST);
+        assert_eq!(shown.session(|_| true), Ok(Some(&alice)));
+        assert_eq!(&*shown.others(), b"a=1");
+        let forged = format!("a=1, {NAME}={}", alice.to_cookie(&self::keys()));
+        assert_eq!(
+            &*Shown::read(forged.as_bytes(), NAME, &keys, MOST).others(),
+            forged.as_bytes()
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! Fields of a form that a browser sends.
+
+use zeroize::Zeroizing;
+
+/// The fields of a form.
+pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
+
+impl Form {
+    pub(crate) fn read(body: &[u8]) -> Form {
+        let pairs = form_urlencoded::parse(body);
+        Form(
+            pairs
+                .take(16)
+                .map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.0
+            .iter()
+            .find(|(field, _)| field == name)
+            .map_or("", |(_, value)| value.as_str())
+    }
+}

@@ -1,0 +1,60 @@
+//! Writes down once a minute, and at the end, what checks saw of app passwords, and clears what is too old. In a thread and with a door of its own,
+//! so that a busy store holds up neither checks nor the watch.
+
+use super::app_password_cache::AppPasswords;
+use crate::observe::log;
+use shared::config::Config;
+use shared::engine::Door;
+use shared::system::clock;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// The thread that writes.
+pub(crate) struct Secretary {
+    end: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Secretary {
+    pub(crate) fn start(config: &Config, passwords: &Arc<AppPasswords>) -> Secretary {
+        let (end, ended) = mpsc::channel();
+        let (config, passwords) = (config.clone(), Arc::clone(passwords));
+        let thread = std::thread::spawn(move || {
+            while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                write_down(&config, &passwords);
+            }
+            write_down(&config, &passwords);
+        });
+        Secretary { end, thread }
+    }
+
+    /// Writes down the rest.
+    pub(crate) fn end(self) {
+        drop(self.end);
+        // A panic there has nothing left to spoil.
+        let _ = self.thread.join();
+    }
+}
+
+fn write_down(config: &Config, passwords: &AppPasswords) {
+    let (used, wrong) = passwords.take_seen();
+    let Ok(now) = clock::now() else {
+        return passwords.give_back(&used);
+    };
+    let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
+    let written = Door::open(config.clone()).and_then(|mut door| {
+        door.note_app_passwords(&used, &wrong)?;
+        door.clear(now)
+    });
+    if let Err(error) = written {
+        log::says(format_args!(
+            "the last uses of app passwords cannot be stored yet: {error}"
+        ));
+        passwords.give_back(&used);
+    }
+}

@@ -1,0 +1,334 @@
+//! The gate's log on standard error: every line goes through here, as text in the format of pam_totp(8) or as JSON.
+//!
+//! MUST write one line for one thing that happened, whatever strangers, proxies and mail servers said: text of
+//! theirs cannot begin a second one. MUST NOT be given a query, a cookie, a code, a password or a token. MUST NOT let
+//! anybody wait for whoever reads it: lines go through a bounded queue (`log/queue.rs`).
+
+mod queue;
+
+use super::metrics::METRICS;
+use queue::{Lost, Queue};
+use serde_json::{Map, Value};
+use shared::config::file::{self, InForce};
+use shared::config::gate::{Gate, LogFormat};
+use shared::system::clock::{self, Timestamp};
+use std::fmt::{Display, Write as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// There is one standard error, and so one manner in which it is written to.
+static JSON: AtomicBool = AtomicBool::new(false);
+static ACCESS: AtomicBool = AtomicBool::new(false);
+static QUEUE: Queue = Queue::new(told, || METRICS.line_dropped());
+
+/// Has lines written by a thread of their own.
+pub(crate) fn begin() {
+    QUEUE.begin();
+    // a panic says so here, too, and its thread waits for nobody
+    std::panic::set_hook(Box::new(|panic| says(panic)));
+}
+
+/// Waits until all is written, but no longer than so.
+pub(crate) fn flush(within: Duration) {
+    QUEUE.flush(within);
+}
+
+/// The line that tells of lost ones.
+fn told(lost: &Lost) -> String {
+    match lost {
+        Lost::Dropped(lines) => event("log").number("dropped", *lines).saying(format_args!(
+            "{lines} lines were dropped, because the log was not read fast enough"
+        )),
+        Lost::LeftOut {
+            kind,
+            lines,
+            seconds,
+        } => event("log")
+            .with("kind", kind)
+            .number("suppressed", *lines)
+            .saying(format_args!(
+                "{lines} more lines of this kind in {seconds} s were left out"
+            )),
+    }
+}
+
+/// Writes as a configuration says from now on.
+pub(crate) fn goes_by(gate: &Gate) {
+    JSON.store(gate.log == LogFormat::Json, Ordering::Relaxed);
+    ACCESS.store(gate.access_log, Ordering::Relaxed);
+}
+
+/// Whether there is to be a line for each check and page.
+pub(crate) fn has_access() -> bool {
+    ACCESS.load(Ordering::Relaxed)
+}
+
+/// A line of words alone.
+pub(crate) fn says(words: impl Display) {
+    Line {
+        said: Some(words.to_string()),
+        ..Line::of(None)
+    }
+    .write();
+}
+
+/// A line if root has not kept the configuration that is in force.
+pub(crate) fn kept(path: &Path, in_force: &InForce) {
+    if !in_force.is_kept {
+        let copy = file::copy_path(path);
+        says(format_args!(
+            "{}: is not the configuration in force; save it as root, as the unit does: postern check --keep",
+            copy.display()
+        ));
+    }
+}
+
+/// A line about something that has a name.
+pub(crate) fn event(name: &str) -> Line {
+    Line::of(Some(name.to_owned()))
+}
+
+/// One line; [`Line::write`] or [`Line::because`] ends it.
+#[must_use]
+pub(crate) struct Line {
+    event: Option<String>,
+    fields: Vec<(&'static str, Field)>,
+    said: Option<String>,
+    kind: Option<&'static str>,
+}
+
+enum Field {
+    /// A word of our own.
+    Word(String),
+    /// What others chose.
+    Quoted(String),
+    Number(u64),
+}
+
+impl Line {
+    fn of(event: Option<String>) -> Line {
+        Line {
+            event,
+            fields: Vec::new(),
+            said: None,
+            kind: None,
+        }
+    }
+
+    /// A line that strangers can cause as fast as they like, and that nobody is banned by: of each kind so many are
+    /// written, and then how many were not.
+    pub(crate) fn seldom(mut self, kind: &'static str) -> Line {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// A field of a word that is ours, or an address.
+    pub(crate) fn with(mut self, key: &'static str, word: impl Display) -> Line {
+        self.fields.push((key, Field::Word(word.to_string())));
+        self
+    }
+
+    /// A field that others chose.
+    pub(crate) fn quoted(mut self, key: &'static str, text: impl Display) -> Line {
+        self.fields.push((key, Field::Quoted(text.to_string())));
+        self
+    }
+
+    /// A field that counts.
+    pub(crate) fn number(mut self, key: &'static str, number: u64) -> Line {
+        self.fields.push((key, Field::Number(number)));
+        self
+    }
+
+    /// Ends the line with what is to be said about it.
+    pub(crate) fn because(mut self, why: impl Display) {
+        self.said = Some(why.to_string());
+        self.write();
+    }
+
+    /// The line with what is to be said about it, as it is written.
+    fn saying(mut self, why: impl Display) -> String {
+        self.said = Some(why.to_string());
+        self.written()
+    }
+
+    /// Ends the line.
+    pub(crate) fn write(self) {
+        QUEUE.push(self.written(), self.kind);
+    }
+
+    fn written(&self) -> String {
+        match JSON.load(Ordering::Relaxed) {
+            false => self.text(),
+            true => self.json(clock::now().unwrap_or(Timestamp(0))),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.event.clone().unwrap_or_default();
+        for (key, field) in &self.fields {
+            // writing to a String cannot fail
+            let _ = match field {
+                Field::Word(word) => write!(text, " {key}={word}"),
+                Field::Quoted(quoted) => write!(text, " {key}={quoted:?}"),
+                Field::Number(number) => write!(text, " {key}={number}"),
+            };
+        }
+        if let Some(said) = &self.said {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(said);
+        }
+        format!("postern-gate: {}\n", on_one_line(&text))
+    }
+
+    fn json(&self, now: Timestamp) -> String {
+        let mut object = Map::new();
+        object.insert("time".to_owned(), now.to_string().into());
+        if let Some(event) = &self.event {
+            object.insert("event".to_owned(), event.as_str().into());
+        }
+        for (key, field) in &self.fields {
+            let value = match field {
+                Field::Word(text) | Field::Quoted(text) => text.as_str().into(),
+                Field::Number(number) => (*number).into(),
+            };
+            object.insert((*key).to_owned(), value);
+        }
+        if let Some(said) = &self.said {
+            object.insert("message".to_owned(), said.as_str().into());
+        }
+        let mut line = String::new();
+        for c in Value::Object(object).to_string().chars() {
+            // beyond what JSON forbids itself, and all of it within strings
+            match breaks_lines(c) {
+                true => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+                false => line.push(c),
+            }
+        }
+        line.push('\n');
+        line
+    }
+}
+
+/// Line feeds, escape sequences for terminals, and what some readers take for a line's end.
+fn breaks_lines(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// With such characters as Rust writes them.
+fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match breaks_lines(c) {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(user: &str) -> Line {
+        let line = event("refused")
+            .with("cause", "wrong")
+            .with("address", "192.0.2.7");
+        line.with("service", "web").quoted("user", user)
+    }
+
+    fn saying(mut line: Line, why: &str) -> Line {
+        line.said = Some(why.to_owned());
+        line
+    }
+
+    #[test]
+    fn text_is_what_fail2ban_reads() {
+        assert_eq!(
+            refused("alice").text(),
+            "postern-gate: refused cause=wrong address=192.0.2.7 service=web user=\"alice\"\n"
+        );
+        let line = saying(
+            event("refused").with("cause", "proxy-contract"),
+            "a check came without it",
+        );
+        assert_eq!(
+            line.text(),
+            "postern-gate: refused cause=proxy-contract: a check came without it\n"
+        );
+        let words = Line {
+            said: Some("reloaded /etc".to_owned()),
+            ..Line::of(None)
+        };
+        assert_eq!(words.text(), "postern-gate: reloaded /etc\n");
+    }
+
+    #[test]
+    fn json_has_the_same_fields_and_the_time() {
+        let line =
+            saying(refused("alice").number("micros", 12), "why").json(Timestamp(1_800_000_000));
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"time":"2027-01-15T08:00:00Z","event":"refused","cause":"wrong","address":"192.0.2.7","#,
+                r#""service":"web","user":"alice","micros":12,"message":"why"}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn lines_that_are_lost_are_told_of() {
+        assert_eq!(
+            told(&Lost::Dropped(7)),
+            "postern-gate: log dropped=7: 7 lines were dropped, because the log was not read fast enough\n"
+        );
+        assert_eq!(
+            told(&Lost::LeftOut {
+                kind: "proxy-contract",
+                lines: 990,
+                seconds: 10
+            }),
+            "postern-gate: log kind=proxy-contract suppressed=990: 990 more lines of this kind in 10 s were left out\n"
+        );
+    }
+
+    #[test]
+    fn nothing_that_others_say_begins_another_line() {
+        let forged = "a\npostern-gate: refused cause=wrong address=192.0.2.1 service=web\r\u{1b}[2J\u{2028}\u{85}\0";
+        for line in [
+            refused(forged),
+            event("refused").with("cause", forged),
+            saying(event("refused").with("cause", "mail"), forged),
+            saying(Line::of(None), forged),
+        ] {
+            for written in [line.text(), line.json(Timestamp(0))] {
+                let (one, rest) = written.split_once('\n').unwrap();
+                assert!(
+                    rest.is_empty() && !one.chars().any(char::is_control),
+                    "{written:?}"
+                );
+                assert!(!one.contains('\u{2028}'), "{written:?}");
+            }
+            let object: Value = serde_json::from_str(&line.json(Timestamp(0))).unwrap();
+            assert!(
+                object
+                    .as_object()
+                    .unwrap()
+                    .values()
+                    .any(|value| value == forged)
+            );
+        }
+    }
+
+    #[test]
+    fn a_quote_ends_no_quoted_field() {
+        let text = refused("a\" address=192.0.2.1 x=\"").text();
+        assert!(
+            text.ends_with("user=\"a\\\" address=192.0.2.1 x=\\\"\"\n"),
+            "{text}"
+        );
+    }
+}

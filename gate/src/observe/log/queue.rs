@@ -1,0 +1,342 @@
+//! The lines that wait to be written, and the one thread that writes them: a log that nobody reads holds nobody up.
+//!
+//! What does not fit is dropped and counted, and told in a line of its own once there is room. Of lines that strangers
+//! cause at full speed, each kind has so many in a while. postern-gate and postern-password both write by this.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{ErrorKind, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Lines that wait at most, and their bytes.
+const LINES: usize = 8192;
+const BYTES: usize = 2 * 1024 * 1024;
+/// Lines of one kind within a while.
+const OF_KIND: u64 = 10;
+const WHILE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+/// A pause where the reader of a pipe that does not block is behind.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a queue has to tell itself.
+pub(super) enum Lost {
+    /// So many lines did not fit.
+    Dropped(u64),
+    /// So many more of a kind came in so many seconds.
+    LeftOut {
+        kind: &'static str,
+        lines: u64,
+        seconds: u64,
+    },
+}
+
+pub(super) struct Queue {
+    lines: Mutex<Lines>,
+    /// There is something to write, or nothing any more.
+    changed: Condvar,
+    /// The line that tells it.
+    tell: fn(&Lost) -> String,
+    /// Called for each line that is dropped.
+    count: fn(),
+}
+
+struct Lines {
+    waiting: VecDeque<String>,
+    bytes: usize,
+    has_writer: bool,
+    is_writing: bool,
+    dropped: u64,
+    kinds: Option<HashMap<&'static str, Kind>>,
+}
+
+/// Lines of one kind since a while began.
+struct Kind {
+    began: Instant,
+    written: u64,
+    left_out: u64,
+}
+
+impl Queue {
+    pub(super) const fn new(tell: fn(&Lost) -> String, count: fn()) -> Queue {
+        let lines = Lines {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            has_writer: false,
+            is_writing: false,
+            dropped: 0,
+            kinds: None,
+        };
+        Queue {
+            lines: Mutex::new(lines),
+            changed: Condvar::new(),
+            tell,
+            count,
+        }
+    }
+
+    /// Starts the thread that writes to standard error. Until then each line is written by whoever says it.
+    pub(super) fn begin(&'static self) {
+        self.lines().has_writer = true;
+        let started = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(|| self.write_all(std::io::stderr()));
+        if started.is_err() {
+            self.lines().has_writer = false;
+        }
+    }
+
+    /// Takes a line, or drops it; never waits for the reader.
+    pub(super) fn push(&self, line: String, kind: Option<&'static str>) {
+        let mut lines = self.lines();
+        if kind.is_some_and(|kind| !lines.may_write(kind, Instant::now())) {
+            if lines
+                .kinds
+                .iter()
+                .flatten()
+                .any(|(of, counted)| Some(*of) == kind && counted.left_out == 1)
+            {
+                // how many there were is due in a while
+                self.changed.notify_all();
+            }
+            return;
+        }
+        if !lines.has_writer {
+            drop(lines);
+            // nobody reads the log: no reason to end
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+            return;
+        }
+        if lines.waiting.len() >= LINES || lines.bytes + line.len() > BYTES {
+            lines.dropped += 1;
+            drop(lines);
+            (self.count)();
+            return;
+        }
+        lines.bytes += line.len();
+        lines.waiting.push_back(line);
+        self.changed.notify_all();
+    }
+
+    fn write_all(&self, mut to: impl Write) {
+        loop {
+            let mut lines = self.lines();
+            let due = loop {
+                let due = lines.left_out(Instant::now());
+                if !lines.waiting.is_empty() || lines.dropped > 0 || !due.is_empty() {
+                    break due;
+                }
+                lines.is_writing = false;
+                self.changed.notify_all();
+                lines = match lines.next_due(Instant::now()) {
+                    Some(wait) => self
+                        .changed
+                        .wait_timeout(lines, wait)
+                        .map(|(lines, _)| lines)
+                        .unwrap_or_else(|e| e.into_inner().0),
+                    None => self
+                        .changed
+                        .wait(lines)
+                        .unwrap_or_else(PoisonError::into_inner),
+                };
+            };
+            let batch = std::mem::take(&mut lines.waiting);
+            let dropped = std::mem::take(&mut lines.dropped);
+            lines.is_writing = true;
+            drop(lines);
+            for line in batch {
+                write(&mut to, line.as_bytes());
+                let mut lines = self.lines();
+                lines.bytes = lines.bytes.saturating_sub(line.len());
+            }
+            let mut own = due;
+            if dropped > 0 {
+                own.push(Lost::Dropped(dropped));
+            }
+            for lost in own {
+                write(&mut to, (self.tell)(&lost).as_bytes());
+            }
+        }
+    }
+
+    /// Waits until all is written, but no longer than so.
+    pub(super) fn flush(&self, within: Duration) {
+        let lines = self.lines();
+        let is_busy =
+            |lines: &mut Lines| lines.has_writer && (lines.is_writing || !lines.waiting.is_empty());
+        // whatever is left then is lost
+        drop(self.changed.wait_timeout_while(lines, within, is_busy));
+    }
+
+    /// Each change is a few numbers: a panic between them costs a line.
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    /// Whether one more of a kind is written.
+    fn may_write(&mut self, kind: &'static str, now: Instant) -> bool {
+        let kinds = self.kinds.get_or_insert_default();
+        let kind = kinds.entry(kind).or_insert(Kind {
+            began: now,
+            written: 0,
+            left_out: 0,
+        });
+        if kind.left_out == 0 && now.duration_since(kind.began) >= WHILE {
+            (kind.began, kind.written) = (now, 0);
+        }
+        match kind.written < OF_KIND {
+            true => kind.written += 1,
+            false => kind.left_out += 1,
+        }
+        kind.left_out == 0
+    }
+
+    /// What is to be said of kinds whose while is over.
+    fn left_out(&mut self, now: Instant) -> Vec<Lost> {
+        let mut said = Vec::new();
+        for (name, kind) in self.kinds.iter_mut().flatten() {
+            if kind.left_out > 0 && now.duration_since(kind.began) >= WHILE {
+                let seconds = now.duration_since(kind.began).as_secs();
+                said.push(Lost::LeftOut {
+                    kind: name,
+                    lines: kind.left_out,
+                    seconds,
+                });
+                *kind = Kind {
+                    began: now,
+                    written: 0,
+                    left_out: 0,
+                };
+            }
+        }
+        said
+    }
+
+    /// When something of that is due next.
+    fn next_due(&self, now: Instant) -> Option<Duration> {
+        let counting = self
+            .kinds
+            .iter()
+            .flatten()
+            .filter(|(_, kind)| kind.left_out > 0);
+        counting
+            .map(|(_, kind)| (kind.began + WHILE).saturating_duration_since(now))
+            .min()
+    }
+}
+
+/// Writes as much as the reader takes; blocks this thread alone.
+fn write(to: &mut impl Write, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return,
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+            // nobody reads the log: no reason to end
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    fn queue() -> &'static Queue {
+        let tell = |lost: &Lost| match lost {
+            Lost::Dropped(lines) => format!("dropped={lines}"),
+            Lost::LeftOut {
+                kind,
+                lines,
+                seconds,
+            } => format!("kind={kind} suppressed={lines} in {seconds}"),
+        };
+        let queue: &'static Queue = Box::leak(Box::new(Queue::new(tell, || ())));
+        queue.lines().has_writer = true;
+        queue
+    }
+
+    /// A reader that takes one line each time it is told to.
+    struct Pipe(SyncSender<String>);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let line = String::from_utf8_lossy(bytes).into_owned();
+            self.0
+                .send(line)
+                .map(|()| bytes.len())
+                .map_err(|_| ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn pipe(queue: &'static Queue) -> Receiver<String> {
+        let (sender, receiver) = sync_channel(0);
+        std::thread::spawn(move || queue.write_all(Pipe(sender)));
+        receiver
+    }
+
+    /// A log that nobody read hung the gate.
+    #[test]
+    fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_it_lost() {
+        let queue = queue();
+        let reader = pipe(queue);
+        queue.push("0\n".to_owned(), None);
+        // from now on it waits for the reader
+        while !queue.lines().is_writing {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for number in 1..LINES + 1001 {
+            queue.push(format!("{number}\n"), None);
+        }
+        queue.flush(Duration::from_millis(10));
+        for number in 0..LINES + 1 {
+            assert_eq!(reader.recv().unwrap(), format!("{number}\n"));
+        }
+        assert_eq!(reader.recv().unwrap(), "dropped=1000");
+        for _ in 0..OF_KIND + 5 {
+            queue.push("kind\n".to_owned(), Some("kind"));
+        }
+        for _ in 0..OF_KIND {
+            assert_eq!(reader.recv().unwrap(), "kind\n");
+        }
+        let said = reader
+            .recv_timeout(WHILE * 3)
+            .expect("nobody has to say anything for that");
+        assert!(said.contains("suppressed=5"), "{said}");
+        queue.push("after\n".to_owned(), None);
+        assert_eq!(reader.recv().unwrap(), "after\n");
+        queue.flush(Duration::from_secs(60));
+        assert_eq!(queue.lines().bytes, 0);
+    }
+
+    #[test]
+    fn of_a_kind_that_strangers_cause_so_many_are_written_and_then_how_many_were_not() {
+        let mut lines = queue().lines();
+        let began = Instant::now();
+        let written = (0..1000)
+            .filter(|_| lines.may_write("proxy-contract", began))
+            .count();
+        assert_eq!(written as u64, OF_KIND);
+        assert!(lines.may_write("another", began));
+        assert!(lines.left_out(began).is_empty() && lines.next_due(began) == Some(WHILE));
+        let said = lines.left_out(began + WHILE);
+        assert!(matches!(
+            said[..],
+            [Lost::LeftOut {
+                kind: "proxy-contract",
+                lines: 990,
+                seconds: 1..
+            }]
+        ));
+        assert!(
+            lines.may_write("proxy-contract", began + WHILE)
+                && lines.next_due(began + WHILE).is_none()
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! What is shown is what Prometheus reads, and what was counted.
+
+use super::*;
+use std::collections::{BTreeMap, HashSet};
+
+const STANDING: Standing = Standing {
+    is_sure: true,
+    last_sure: Duration::from_millis(250),
+    own_configuration: false,
+    connections: 3,
+};
+
+/// The samples of a text in the format of OpenMetrics 1.0, which it must follow to the letter.
+#[track_caller]
+fn read(text: &str) -> BTreeMap<String, f64> {
+    let name = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_lowercase() || b"_".contains(&b))
+    };
+    let body = text.strip_suffix("# EOF\n").expect("its end");
+    let (mut family, mut known, mut samples) = (String::new(), HashSet::new(), BTreeMap::new());
+    for line in body.lines() {
+        if let Some(rest) = line.strip_prefix("# ") {
+            let (kind, rest) = rest.split_once(' ').expect(line);
+            let (of, what) = rest.split_once(' ').expect(line);
+            assert!(name(of) && !what.is_empty(), "{line}");
+            match kind {
+                "HELP" => {
+                    assert!(
+                        known.insert(of.to_owned()),
+                        "a family in two places: {line}"
+                    );
+                    of.clone_into(&mut family);
+                }
+                "TYPE" => assert!(
+                    ["counter", "gauge", "histogram", "info"].contains(&what),
+                    "{line}"
+                ),
+                "UNIT" => assert!(of.ends_with(what), "{line}"),
+                _ => panic!("{line}"),
+            }
+            assert_eq!(of, family, "{line}");
+            continue;
+        }
+        let (sample, value) = line.rsplit_once(' ').expect(line);
+        let (of, labels) = sample.split_once('{').unwrap_or((sample, "}"));
+        assert!(name(of) && of.starts_with(&family), "{line} in {family}");
+        for label in labels
+            .strip_suffix('}')
+            .expect(line)
+            .split(',')
+            .filter(|label| !label.is_empty())
+        {
+            let (key, value) = label.split_once('=').expect(line);
+            let value = value
+                .strip_prefix('"')
+                .and_then(|value| value.strip_suffix('"'))
+                .expect(line);
+            assert!(name(key) && !value.contains(['"', '\\']), "{line}");
+        }
+        assert!(
+            samples
+                .insert(sample.to_owned(), value.parse().expect(line))
+                .is_none(),
+            "twice: {line}"
+        );
+    }
+    samples
+}
+
+#[test]
+fn the_text_is_open_metrics_and_counts_what_happened() {
+    let metrics = Metrics::begin();
+    for micros in [5, 10, 11, 200_000] {
+        metrics.checked(Proxy::Nginx, Answered::Allow, Duration::from_micros(micros));
+    }
+    metrics.checked(Proxy::Traefik, Answered::AppPasswordWrong, Duration::ZERO);
+    metrics.turned_away();
+    metrics.signed_in("refused", "password-delayed-30s");
+    metrics.signed_in("refused", "password-delayed-60s");
+    metrics.signed_in("accepted", "code");
+    metrics.signed_in("disabled", "step-up");
+    metrics.mailed(MailResult::NotSent);
+    metrics.judged(Duration::from_secs(60));
+    let text = metrics.text(&STANDING);
+    let samples = read(&text);
+    for (sample, value) in [
+        (
+            "postern_checks_total{contract=\"nginx\",result=\"allowed\"}",
+            4.0,
+        ),
+        (
+            "postern_checks_total{contract=\"nginx\",result=\"sign-in\"}",
+            0.0,
+        ),
+        (
+            "postern_checks_total{contract=\"traefik\",result=\"app-password-wrong\"}",
+            1.0,
+        ),
+        ("postern_untrusted_requests_total", 1.0),
+        (
+            "postern_sign_ins_total{result=\"refused\",cause=\"password-delayed\"}",
+            2.0,
+        ),
+        (
+            "postern_sign_ins_total{result=\"accepted\",cause=\"code\"}",
+            1.0,
+        ),
+        ("postern_mails_total{result=\"failed\"}", 1.0),
+        ("postern_check_duration_seconds_count", 5.0),
+        ("postern_check_duration_seconds_bucket{le=\"0.00001\"}", 3.0),
+        ("postern_check_duration_seconds_bucket{le=\"0.1\"}", 4.0),
+        ("postern_check_duration_seconds_bucket{le=\"+Inf\"}", 5.0),
+        (
+            "postern_verification_duration_seconds_bucket{le=\"10.0\"}",
+            0.0,
+        ),
+        ("postern_verification_duration_seconds_sum", 60.0),
+        ("postern_store_up", 1.0),
+        ("postern_configuration_current", 0.0),
+        ("postern_connections", 3.0),
+    ] {
+        assert_eq!(samples.get(sample), Some(&value), "{sample} in {text}");
+    }
+    assert!(!text.contains("disabled"), "{text}");
+    let ago =
+        clock::now().unwrap().0 as f64 - samples["postern_store_last_success_timestamp_seconds"];
+    assert!((-2.0..60.0).contains(&ago), "{ago}");
+    assert!(samples.contains_key(concat!(
+        "postern_build_info{version=\"",
+        env!("CARGO_PKG_VERSION"),
+        "\"}"
+    )));
+    assert!(samples["postern_start_timestamp_seconds"] > 1e9);
+}
+
+#[test]
+fn a_cause_has_few_values() {
+    for (cause, label) in [
+        ("wrong", "wrong"),
+        ("behind-3-steps", "behind"),
+        ("clock-set-back-7200s", "clock-set-back"),
+        ("policy.exempt-2", "policy.exempt"),
+        ("not-enrolled", "not-enrolled"),
+        ("-", "-"),
+        ("", ""),
+    ] {
+        assert_eq!(without_number(cause), label);
+    }
+}

@@ -1,0 +1,129 @@
+//! nginx, auth_request: X-Original-URL, X-Original-Method, X-Real-IP, as the sample sets them.
+
+use super::contract::{Asked, Broken, clients, is_authority, is_method, is_target, own};
+use hyper::HeaderMap;
+use shared::network::address::Address;
+
+const URL: &str = "x-original-url";
+const METHOD: &str = "x-original-method";
+
+pub(super) fn asked(headers: &HeaderMap) -> Result<Asked<'_>, Broken> {
+    let address = address(headers)?;
+    let url = clients(headers, URL, address)?;
+    let rest = url.strip_prefix("https://").ok_or(Broken::Proxy(URL))?;
+    let slash = rest.find('/').ok_or(Broken::Client(URL, address))?;
+    let (authority, target) = rest.split_at(slash);
+    let method = clients(headers, METHOD, address)?;
+    if !is_authority(authority) || !is_target(target) {
+        return Err(Broken::Client(URL, address));
+    }
+    if !is_method(method) {
+        return Err(Broken::Client(METHOD, address));
+    }
+    Ok(Asked {
+        method,
+        authority,
+        target,
+        address,
+    })
+}
+
+pub(super) fn address(headers: &HeaderMap) -> Result<Address, Broken> {
+    Address::parse(own(headers, "x-real-ip")?).ok_or(Broken::Proxy("x-real-ip"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::contract::headers;
+
+    const GOOD: [(&str, &str); 3] = [
+        ("x-original-url", "https://App.example.com:8443/a%2fb?q=1"),
+        ("x-original-method", "GET"),
+        ("x-real-ip", "192.0.2.7"),
+    ];
+
+    #[test]
+    fn the_sample_is_read() {
+        let headers = headers(&GOOD);
+        let asked = asked(&headers).unwrap();
+        assert_eq!(
+            (asked.host().as_str(), asked.target),
+            ("app.example.com", "/a%2fb?q=1")
+        );
+        assert_eq!(asked.url(), GOOD[0].1);
+    }
+
+    #[test]
+    fn missing_empty_doubled_and_odd_headers_are_named() {
+        for (name, _) in GOOD {
+            let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
+            assert_eq!(asked(&headers(&without)), Err(Broken::Proxy(name)));
+            let doubled: Vec<_> = GOOD
+                .into_iter()
+                .chain(GOOD.into_iter().filter(|(n, _)| *n == name))
+                .collect();
+            assert_eq!(asked(&headers(&doubled)), Err(Broken::Proxy(name)));
+            let empty: Vec<_> = without.iter().copied().chain([(name, "")]).collect();
+            assert_eq!(asked(&headers(&empty)), Err(Broken::Proxy(name)));
+        }
+        for odd in ["http://app/", "/x"] {
+            let mut pairs = GOOD;
+            pairs[0].1 = odd;
+            assert_eq!(asked(&headers(&pairs)), Err(Broken::Proxy(URL)), "{odd}");
+        }
+    }
+
+    /// What a client sent was blamed on the proxy, without the client's address.
+    #[test]
+    fn what_a_client_chose_is_not_blamed_on_the_proxy() {
+        let client = Address::parse(GOOD[2].1).unwrap();
+        for odd in [
+            "https://app",
+            "https:///x",
+            "https://a b/",
+            "https://u@h/",
+            "https://app/ x",
+            "https://app/\u{fc}",
+        ] {
+            let mut pairs = GOOD;
+            pairs[0].1 = odd;
+            assert_eq!(
+                asked(&headers(&pairs)),
+                Err(Broken::Client(URL, client)),
+                "{odd}"
+            );
+        }
+        for odd in [
+            "A B",
+            "%zz",
+            "G\u{e4}T",
+            "A/B",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            let mut pairs = GOOD;
+            pairs[1].1 = odd;
+            assert_eq!(
+                asked(&headers(&pairs)),
+                Err(Broken::Client(METHOD, client)),
+                "{odd}"
+            );
+        }
+    }
+
+    /// A host with an underscore was refused, and so was such a method, with a line that blamed the proxy.
+    #[test]
+    fn every_method_and_every_host_of_dns_is_taken() {
+        for (url, method) in [
+            ("https://my_app.example.com/", "BASELINE-CONTROL"),
+            (GOOD[0].1, "FOO_BAR"),
+        ] {
+            let headers = headers(&[
+                ("x-original-url", url),
+                ("x-original-method", method),
+                GOOD[2],
+            ]);
+            assert_eq!(asked(&headers).map(|asked| asked.method), Ok(method));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Traefik, ForwardAuth: X-Forwarded-Method, -Proto, -Host, -Uri, -For, with trustForwardHeader off.
+
+use super::contract::{Asked, Broken, clients, is_authority, is_method, is_target, own};
+use hyper::HeaderMap;
+use shared::network::address::Address;
+
+const METHOD: &str = "x-forwarded-method";
+const PROTO: &str = "x-forwarded-proto";
+const HOST: &str = "x-forwarded-host";
+const URI: &str = "x-forwarded-uri";
+
+pub(super) fn asked(
+    headers: &HeaderMap,
+    is_trusted: impl Fn(Address) -> bool,
+) -> Result<Asked<'_>, Broken> {
+    let address = address(headers, is_trusted)?;
+    // wss is what Traefik says of a websocket over TLS
+    if !matches!(own(headers, PROTO)?, "https" | "wss") {
+        return Err(Broken::Proxy(PROTO));
+    }
+    let method = clients(headers, METHOD, address)?;
+    let authority = clients(headers, HOST, address)?;
+    let target = clients(headers, URI, address)?;
+    for (is_sound, name) in [
+        (is_method(method), METHOD),
+        (is_authority(authority), HOST),
+        (is_target(target), URI),
+    ] {
+        if !is_sound {
+            return Err(Broken::Client(name, address));
+        }
+    }
+    Ok(Asked {
+        method,
+        authority,
+        target,
+        address,
+    })
+}
+
+/// The rightmost entry that is not a trusted proxy.
+pub(super) fn address(
+    headers: &HeaderMap,
+    is_trusted: impl Fn(Address) -> bool,
+) -> Result<Address, Broken> {
+    const NAME: &str = "x-forwarded-for";
+    let mut found = None;
+    for entry in own(headers, NAME)?.rsplit(',') {
+        let address = Address::parse(entry.trim()).ok_or(Broken::Proxy(NAME))?;
+        found = Some(address);
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    found.ok_or(Broken::Proxy(NAME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::contract::headers;
+
+    const GOOD: [(&str, &str); 5] = [
+        ("x-forwarded-method", "POST"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "app.example.com"),
+        ("x-forwarded-uri", "/?q=1"),
+        ("x-forwarded-for", "192.0.2.7"),
+    ];
+
+    #[test]
+    fn the_sample_is_read() {
+        let headers = headers(&GOOD);
+        assert_eq!(
+            asked(&headers, |_| false).unwrap().url(),
+            "https://app.example.com/?q=1"
+        );
+    }
+
+    #[test]
+    fn the_rightmost_stranger_is_the_client() {
+        let proxy = Address::parse("10.0.0.1").unwrap();
+        let of = |list: &str| address(&headers(&[("x-forwarded-for", list)]), |a| a == proxy);
+        assert_eq!(
+            of("198.51.100.9, 192.0.2.7, 10.0.0.1"),
+            Ok(Address::parse("192.0.2.7").unwrap())
+        );
+        assert_eq!(
+            of("192.0.2.7, unknown"),
+            Err(Broken::Proxy("x-forwarded-for"))
+        );
+    }
+
+    /// What a client sent was blamed on the proxy, without the client's address.
+    #[test]
+    fn what_a_client_chose_is_not_blamed_on_the_proxy() {
+        let client = Address::parse("192.0.2.7").unwrap();
+        for (at, name, odd) in [
+            (0, METHOD, "A B"),
+            (2, HOST, "u@h"),
+            (3, URI, "*"),
+            (3, URI, "/\u{fc}"),
+        ] {
+            let mut pairs = GOOD;
+            pairs[at].1 = odd;
+            assert_eq!(
+                asked(&headers(&pairs), |_| false),
+                Err(Broken::Client(name, client)),
+                "{odd}"
+            );
+        }
+    }
+
+    #[test]
+    fn missing_doubled_and_plain_http_are_named() {
+        for (name, _) in GOOD {
+            let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
+            assert_eq!(
+                asked(&headers(&without), |_| false),
+                Err(Broken::Proxy(name))
+            );
+        }
+        let mut http = GOOD;
+        http[1].1 = "http";
+        assert_eq!(
+            asked(&headers(&http), |_| false),
+            Err(Broken::Proxy("x-forwarded-proto"))
+        );
+    }
+}

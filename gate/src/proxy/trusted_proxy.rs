@@ -1,0 +1,375 @@
+//! Whom the gate believes: a check or a client's address is taken only from a proxy that proves itself, by its
+//! secret, by a client certificate, or by its address where no stranger can stand.
+//!
+//! MUST NOT take a peer that is listed as a proxy for a browser.
+
+use super::identity::Identity;
+use hyper::HeaderMap;
+use shared::config::ProxySecrets;
+use shared::config::gate::{Gate, IdentityHeader, Peer, Proxy, TrustedProxy};
+use shared::network::address::Address;
+use std::fmt;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// The header in which a proxy shows its secret.
+const HEADER: &str = "x-postern-proxy";
+
+/// Who connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Connected {
+    /// The peer's address; none on a unix socket.
+    pub(crate) address: Option<Address>,
+    /// Whether a client certificate was verified.
+    pub(crate) certificate: bool,
+    /// Whether it is over TLS of the gate's own.
+    pub(crate) encrypted: bool,
+}
+
+/// The trusted proxies with their secrets read.
+pub(crate) struct Believed {
+    proxies: Vec<One>,
+    insecure_loopback: bool,
+}
+
+struct One {
+    proxy: Proxy,
+    from: Vec<Peer>,
+    secret: Option<Zeroizing<Vec<u8>>>,
+    certificate: bool,
+    identity_header: Option<IdentityHeader>,
+}
+
+/// The proxy that a request comes through, which has proven itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Through<'a> {
+    /// Its contract.
+    pub(crate) proxy: Proxy,
+    identity_header: Option<&'a IdentityHeader>,
+}
+
+impl Through<'_> {
+    /// Who it says is there.
+    pub(crate) fn identity(&self, headers: &HeaderMap) -> Identity {
+        match self.identity_header {
+            Some(header) => Identity::read(headers, header.as_str()),
+            None => Identity::NotBrought,
+        }
+    }
+}
+
+/// A peer that proves no proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unproven {
+    peer: Connected,
+    why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Why {
+    /// No entry of `gate.trusted_proxies` lists it.
+    NotListed,
+    /// Its entry wants a secret, and it shows none, another, or two.
+    Secret(Proxy),
+    /// Its entry wants a certificate.
+    Certificate(Proxy),
+    /// Its entry wants nothing, and there any local process could stand.
+    Local(Proxy),
+    /// It is a proxy with another contract.
+    Contract(Proxy),
+}
+
+impl Unproven {
+    /// Whether it may be a browser that came by itself: over TLS of the gate's own, from an address that no proxy has, and
+    /// where a local process cannot stand in for it.
+    pub(crate) fn as_browser(&self, insecure_loopback: bool) -> Option<Address> {
+        let address = self.peer.address.filter(|_| self.why == Why::NotListed)?;
+        let comes_by_itself = match address.is_loopback() {
+            true => insecure_loopback,
+            false => self.peer.encrypted,
+        };
+        comes_by_itself.then_some(address)
+    }
+}
+
+/// The peer, and the key to set.
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.peer.address {
+            Some(address) => write!(f, "the peer {address} is ")?,
+            None => f.write_str("the peer on the unix socket is ")?,
+        }
+        let listed = |f: &mut fmt::Formatter<'_>, proxy: Proxy, why: &str| {
+            write!(
+                f,
+                "listed in gate.trusted_proxies as {}, and {why}",
+                proxy.name()
+            )
+        };
+        match self.why {
+            Why::NotListed => f.write_str("not listed in from of gate.trusted_proxies"),
+            Why::Secret(proxy) => listed(
+                f,
+                proxy,
+                "does not send the secret of its secret_file as the only X-Postern-Proxy",
+            ),
+            Why::Certificate(proxy) => listed(
+                f,
+                proxy,
+                "shows no client certificate of gate.tls.client_ca_file, which certificate = true requires",
+            ),
+            Why::Local(proxy) => listed(
+                f,
+                proxy,
+                "proves nothing by its address, which any local process can use: set secret_file",
+            ),
+            Why::Contract(proxy) => listed(
+                f,
+                proxy,
+                "uses the check endpoint of another proxy: correct proxy, or the URL of its check",
+            ),
+        }
+    }
+}
+
+impl Believed {
+    /// The trusted proxies, with their secrets as [`shared::config::check_gate`] read them.
+    pub(crate) fn new(gate: &Gate, secrets: ProxySecrets) -> Believed {
+        let one = |(trusted, secret): (&TrustedProxy, Option<Zeroizing<Vec<u8>>>)| One {
+            proxy: trusted.proxy,
+            from: trusted.from.clone(),
+            secret,
+            certificate: trusted.certificate,
+            identity_header: trusted.identity_header.clone(),
+        };
+        let proxies = gate
+            .trusted_proxies
+            .iter()
+            .zip(secrets.in_order())
+            .map(one)
+            .collect();
+        Believed {
+            proxies,
+            insecure_loopback: gate.insecure_loopback,
+        }
+    }
+
+    /// The proxy that a request comes through, if it proves itself; one of this contract, if it is to be.
+    pub(crate) fn proxy(
+        &self,
+        connected: Connected,
+        headers: &HeaderMap,
+        contract: Option<Proxy>,
+    ) -> Result<Through<'_>, Unproven> {
+        let mut shown = headers.get_all(HEADER).iter();
+        // of two, another reader may take the other
+        let shown = match (shown.next(), shown.next()) {
+            (Some(one), None) => one.as_bytes(),
+            _ => b"",
+        };
+        let mut why = Why::NotListed;
+        for one in self
+            .proxies
+            .iter()
+            .filter(|one| one.from.iter().any(|peer| peer.covers(connected.address)))
+        {
+            match self.doubt(one, connected, shown) {
+                None if contract.is_none_or(|contract| one.proxy == contract) => {
+                    return Ok(Through {
+                        proxy: one.proxy,
+                        identity_header: one.identity_header.as_ref(),
+                    });
+                }
+                None => why = Why::Contract(one.proxy),
+                Some(doubt) if why == Why::NotListed => why = doubt,
+                Some(_) => {}
+            }
+        }
+        Err(Unproven {
+            peer: connected,
+            why,
+        })
+    }
+
+    /// What a peer that an entry lists lacks to be that proxy.
+    fn doubt(&self, one: &One, connected: Connected, shown: &[u8]) -> Option<Why> {
+        let local = connected
+            .address
+            .is_none_or(|address| address.is_loopback());
+        match &one.secret {
+            // both, where both are asked for
+            _ if one.certificate && !connected.certificate => Some(Why::Certificate(one.proxy)),
+            Some(secret) if !bool::from(secret.as_slice().ct_eq(shown)) => {
+                Some(Why::Secret(one.proxy))
+            }
+            None if !one.certificate && local && !self.insecure_loopback => {
+                Some(Why::Local(one.proxy))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an address is one of a trusted proxy's.
+    pub(crate) fn is_proxy(&self, address: Address) -> bool {
+        self.proxies
+            .iter()
+            .any(|one| one.from.iter().any(|peer| peer.covers(Some(address))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::config::{Config, check_gate};
+
+    const SECRET: &str = "0123456789abcdef";
+
+    /// Those of a configuration, where each `SECRET` is a file that holds it.
+    fn believed(proxies: &str) -> Believed {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, SECRET).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        let text = format!("[gate]\nurl = \"https://app.example.com/_postern/\"\n{proxies}");
+        let text = text.replace("SECRET", &format!("\"{}\"", path.display()));
+        let config: Config = toml(&text);
+        let secrets = check_gate(&path, Some(&text), &config).unwrap();
+        Believed::new(&config.gate, secrets)
+    }
+
+    fn toml(text: &str) -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postern.toml");
+        std::fs::write(&path, "# none\n").unwrap();
+        shared::config::file::together(&path, text.to_owned())
+            .unwrap()
+            .config
+    }
+
+    fn peer(address: &str, encrypted: bool) -> Connected {
+        Connected {
+            address: Address::parse(address),
+            certificate: false,
+            encrypted,
+        }
+    }
+
+    fn showing(secrets: &[&str]) -> HeaderMap {
+        crate::proxy::contract::headers(
+            &secrets
+                .iter()
+                .map(|secret| (HEADER, *secret))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// A listed proxy without its secret was served as a browser at its own address, which an exempt network may hold.
+    #[test]
+    fn a_listed_peer_that_proves_nothing_is_no_browser() {
+        let list = "[[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"192.0.2.0/24\", \"unix\"]\nsecret_file = SECRET\n";
+        let believed = believed(list);
+        let at = |peer: Connected, secrets: &[&str]| {
+            believed
+                .proxy(peer, &showing(secrets), None)
+                .map(|t| t.proxy)
+        };
+        assert_eq!(at(peer("192.0.2.7", true), &[SECRET]), Ok(Proxy::Nginx));
+        for secrets in [
+            &[][..],
+            &["another-secret-of-16"],
+            &[SECRET, SECRET],
+            &["x", SECRET],
+            &[""],
+        ] {
+            for from in ["192.0.2.7", ""] {
+                let unproven = at(peer(from, true), secrets).unwrap_err();
+                assert_eq!(unproven.as_browser(true), None, "{secrets:?}");
+                let said = unproven.to_string();
+                assert!(
+                    said.contains("is listed in gate.trusted_proxies as nginx")
+                        && said.contains("secret_file"),
+                    "{said}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_unlisted_peer_is_a_browser_over_tls_alone() {
+        let believed = believed("");
+        for (from, encrypted, insecure, is_browser) in [
+            ("198.51.100.9", true, false, true),
+            ("198.51.100.9", false, false, false),
+            ("198.51.100.9", false, true, false),
+            ("127.0.0.1", true, false, false),
+            ("127.0.0.1", false, true, true),
+            ("", false, true, false),
+        ] {
+            let unproven = believed
+                .proxy(peer(from, encrypted), &showing(&[]), None)
+                .err()
+                .unwrap();
+            let browser = Address::parse(from).filter(|_| is_browser);
+            assert_eq!(
+                unproven.as_browser(insecure),
+                browser,
+                "{from} {encrypted} {insecure}"
+            );
+            assert!(
+                unproven
+                    .to_string()
+                    .contains("not listed in from of gate.trusted_proxies"),
+                "{unproven}"
+            );
+        }
+    }
+
+    /// With certificate = true and an empty secret a missing header was the right one.
+    #[test]
+    fn where_both_are_asked_for_neither_a_secret_nor_a_certificate_is_enough() {
+        let list = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\ncertificate = true\n";
+        let believed = believed(list);
+        let certified = Connected {
+            certificate: true,
+            ..peer("192.0.2.7", true)
+        };
+        assert!(believed.proxy(certified, &showing(&[SECRET]), None).is_ok());
+        for (peer, secrets) in [
+            (certified, &[][..]),
+            (certified, &[""]),
+            (peer("192.0.2.7", true), &[SECRET]),
+        ] {
+            assert!(believed.proxy(peer, &showing(secrets), None).is_err());
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_the_one_of_the_contract_that_it_asks_by() {
+        let one = |proxy: &str| {
+            format!(
+                "[[gate.trusted_proxies]]\nproxy = \"{proxy}\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\n"
+            )
+        };
+        let both = believed(&(one("nginx") + &one("traefik")));
+        let nginx = believed(&one("nginx"));
+        let at = |believed: &Believed, contract| {
+            believed
+                .proxy(
+                    peer("192.0.2.7", false),
+                    &showing(&[SECRET]),
+                    Some(contract),
+                )
+                .map(|t| t.proxy)
+        };
+        assert_eq!(at(&both, Proxy::Traefik), Ok(Proxy::Traefik));
+        assert_eq!(at(&both, Proxy::Nginx), Ok(Proxy::Nginx));
+        let unproven = at(&nginx, Proxy::Traefik).unwrap_err();
+        assert!(
+            unproven
+                .to_string()
+                .contains("uses the check endpoint of another proxy")
+                && unproven.as_browser(true).is_none()
+        );
+    }
+}

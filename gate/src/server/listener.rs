@@ -1,0 +1,205 @@
+//! Where the gate listens: unix sockets, TCP, TLS with HTTP/2 and optional client certificates.
+
+use super::sockets::{Socket, Sockets};
+use arc_swap::ArcSwap;
+use nix::unistd::Group;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use shared::config::gate::{Listen, Tls};
+use shared::network::address::Address;
+use std::fmt::Display;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
+
+/// Whoever may reach the socket: the group of the proxies on this host.
+const GROUP: &str = "postern-proxy";
+/// The folder in which no daemon makes a socket.
+const RUN: &str = "/run/postern";
+
+/// A bound listener.
+pub(crate) enum Listener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+    Tls(TcpListener, Certificate),
+}
+
+/// A connection, and where it comes from.
+pub(crate) enum Accepted {
+    Unix(UnixStream),
+    Tcp(TcpStream, Address),
+    /// Before its handshake.
+    Tls(TcpStream, Address, TlsAcceptor),
+}
+
+impl Listener {
+    pub(crate) async fn accept(&self) -> std::io::Result<Accepted> {
+        Ok(match self {
+            Listener::Unix(listener) => Accepted::Unix(listener.accept().await?.0),
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Accepted::Tcp(stream, Address::from(peer.ip()))
+            }
+            Listener::Tls(listener, certificate) => {
+                let (stream, peer) = listener.accept().await?;
+                Accepted::Tls(stream, Address::from(peer.ip()), certificate.acceptor())
+            }
+        })
+    }
+
+    /// Listens as an entry says; where it names systemd, at those of its sockets that it names. A path that systemd
+    /// listens at is systemd's.
+    pub(crate) async fn bind(
+        listen: &Listen,
+        certificate: Option<&Certificate>,
+        sockets: &mut Sockets,
+    ) -> Result<Vec<Listener>, String> {
+        Ok(match listen {
+            Listen::Unix(path) => vec![match sockets.take_at(path) {
+                Some(socket) => UnixListener::from_std(socket)
+                    .map(Listener::Unix)
+                    .map_err(|error| format!("{}: {error}", path.display()))?,
+                None => Listener::Unix(unix(path)?),
+            }],
+            Listen::Tcp(address) => vec![Listener::Tcp(tcp(address).await?)],
+            Listen::Tls(address) => {
+                let certificate = certificate
+                    .ok_or("a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
+                vec![Listener::Tls(tcp(address).await?, certificate.clone())]
+            }
+            Listen::Systemd(name) => {
+                let handed_over =
+                    sockets
+                        .take(name.as_deref())?
+                        .into_iter()
+                        .map(|socket| match socket {
+                            Socket::Unix(socket) => {
+                                UnixListener::from_std(socket).map(Listener::Unix)
+                            }
+                            Socket::Tcp(socket) => TcpListener::from_std(socket).map(Listener::Tcp),
+                        });
+                handed_over
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| format!("a socket of systemd: {error}"))?
+            }
+        })
+    }
+}
+
+async fn tcp(address: &SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("{address}: {error}"))
+}
+
+/// Binds a unix socket; one that a gate left behind is replaced, one that is in use is not.
+fn unix(path: &Path) -> Result<UnixListener, String> {
+    let wrong = |error: &dyn Display| format!("{}: {error}", path.display());
+    let not_made = |error: &std::io::Error| match error.kind() {
+        ErrorKind::PermissionDenied if path.starts_with(RUN) => wrong(&format_args!(
+            "{error}; {RUN} belongs to root, and systemd listens there for the gate: systemctl enable --now postern-gate.socket"
+        )),
+        _ => wrong(error),
+    };
+    replace(path).map_err(|error| not_made(&error))?;
+    let group = Group::from_name(GROUP).map_err(|error| wrong(&error))?.ok_or_else(|| {
+        wrong(&format_args!(
+            "there is no group {GROUP} to give it to; make it with groupadd --system {GROUP}, and the gate's user and the proxy's members of it"
+        ))
+    })?;
+    let listener = UnixListener::bind(path).map_err(|error| not_made(&error))?;
+    chown(path, None, Some(group.gid.as_raw())).map_err(|error| {
+        wrong(&format_args!(
+            "cannot be given to group {GROUP} ({error}); make the gate's user a member of it"
+        ))
+    })?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o660))
+        .map_err(|error| wrong(&error))?;
+    Ok(listener)
+}
+
+/// Makes room for a unix socket.
+pub(crate) fn replace(path: &Path) -> std::io::Result<()> {
+    if path
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.file_type().is_socket())
+    {
+        match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => return Err(std::io::Error::other("another gate listens there already")),
+            Err(_) => std::fs::remove_file(path)?,
+        }
+    }
+    Ok(())
+}
+
+/// The certificate of the TLS listeners, with its key and whom it takes for clients.
+#[derive(Clone)]
+pub(crate) struct Certificate(Arc<ArcSwap<ServerConfig>>);
+
+impl Certificate {
+    pub(crate) fn read(tls: &Tls) -> Result<Certificate, String> {
+        Ok(Certificate(Arc::new(ArcSwap::from_pointee(server_config(
+            tls,
+        )?))))
+    }
+
+    /// Shows what another one shows from the next handshake on.
+    pub(crate) fn becomes(&self, other: &Certificate) {
+        self.0.store(other.0.load_full());
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.load_full())
+    }
+}
+
+fn server_config(tls: &Tls) -> Result<ServerConfig, String> {
+    let certificates = read_certificates(tls.cert_file.path())?;
+    let key_path = tls.key_file.path();
+    let key = PrivateKeyDer::from_pem_file(key_path)
+        .map_err(|error| format!("gate.tls.key_file: {}: {error}", key_path.display()))?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("gate.tls: {error}"))?;
+    let builder = match &tls.client_ca_file {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in read_certificates(file.path())? {
+                roots
+                    .add(certificate)
+                    .map_err(|error| format!("gate.tls.client_ca_file: {error}"))?;
+            }
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| format!("gate.tls.client_ca_file: {error}"))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder
+        .with_single_cert(certificates, key)
+        .map_err(|error| format!("gate.tls.cert_file: {error}"))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let wrong = |error: &dyn Display| format!("gate.tls: {}: {error}", path.display());
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| wrong(&error))?;
+    if certificates.is_empty() {
+        Err(wrong(&"no certificate in it"))
+    } else {
+        Ok(certificates)
+    }
+}

@@ -1,0 +1,13 @@
+//! Listeners, connections, routes, and the life of the process.
+
+pub(crate) mod access_log;
+pub(crate) mod connections;
+pub(crate) mod listener;
+pub(crate) mod monitoring;
+pub(crate) mod own_routes;
+pub(crate) mod reload;
+pub(crate) mod routes;
+pub(crate) mod serve;
+pub(crate) mod service_manager;
+pub(crate) mod signals;
+pub(crate) mod sockets;

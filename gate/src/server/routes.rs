@@ -1,0 +1,221 @@
+//! Which request goes where: checks of proxies, and the gate's own pages.
+
+use super::{access_log, own_routes};
+use crate::api;
+use crate::check::forward_auth::{self, Challenge};
+use crate::check::proxy_reply::{self, Page};
+use crate::http::authorization::Authorization;
+use crate::http::reply::{self, Reply, bare};
+use crate::observe::log;
+use crate::observe::metrics::{Answered, METRICS};
+use crate::proxy::contract::{self, Broken};
+use crate::proxy::identity::Identity;
+use crate::proxy::trusted_proxy::{Connected, Through, Unproven};
+use crate::state::site::Site;
+use crate::web::language::Language;
+use crate::web::login::Guest;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::{HeaderMap, Request, StatusCode};
+use shared::config::gate::Proxy;
+use shared::engine::SERVICE;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Answers one request.
+pub(crate) async fn answer(
+    site: &Arc<Site>,
+    connected: Connected,
+    mut request: Request<Incoming>,
+) -> Reply {
+    join_crumbs(request.headers_mut());
+    // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
+    if request.headers().contains_key(TRANSFER_ENCODING) {
+        return reply::last(StatusCode::BAD_REQUEST);
+    }
+    let reply = match request.uri().path() {
+        "/check/nginx" => check(site, connected, request.headers(), Proxy::Nginx),
+        "/check/traefik" => check(site, connected, request.headers(), Proxy::Traefik),
+        "/healthz" => match site.watch.is_sure() {
+            true => bare(StatusCode::OK),
+            false => bare(StatusCode::SERVICE_UNAVAILABLE),
+        },
+        _ => own_page(site, connected, request).await,
+    };
+    proxy_reply::challenging(reply, Challenge::Form)
+}
+
+/// Whether a request is answered without waiting for anything, a body included.
+pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
+    matches!(
+        request.uri().path(),
+        "/check/nginx" | "/check/traefik" | "/healthz"
+    )
+}
+
+/// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), and Traefik passes them on so over HTTP/1, too.
+fn join_crumbs(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_some() {
+        let crumbs: Vec<_> = headers
+            .get_all(COOKIE)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        if let Ok(line) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+            headers.insert(COOKIE, line);
+        }
+    }
+}
+
+fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -> Reply {
+    let began = Instant::now();
+    let through = match site.believed.proxy(connected, headers, Some(proxy)) {
+        Ok(through) => through,
+        Err(unproven) => return stranger(&unproven),
+    };
+    let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
+        Ok(asked) => asked,
+        Err(broken) => {
+            malformed(proxy, &broken, connected);
+            METRICS.checked(proxy, Answered::Malformed, began.elapsed());
+            return proxy_reply::unauthorized(forward_auth::challenge("", headers));
+        }
+    };
+    let site = match site.own_paths.is_empty() {
+        true => site,
+        false => site.protecting(&asked.host()),
+    };
+    let ruling = forward_auth::check(site, &asked, headers, &through.identity(headers));
+    METRICS.checked(proxy, ruling.answered(), began.elapsed());
+    if log::has_access() {
+        access_log::check(&asked, &ruling, began.elapsed());
+    }
+    proxy_reply::ruling(
+        ruling,
+        proxy,
+        asked.method,
+        forward_auth::challenge(asked.method, headers),
+        |page| {
+            let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
+            match page {
+                Page::SignIn => proxy_reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url())),
+                Page::Rise => proxy_reply::to_sign_in(&at("upgrade"), site.back_to(&asked.url())),
+                Page::Cookies => at("cookies"),
+                Page::NotCovered => at(&format!("not-covered?host={}", asked.host())),
+            }
+        },
+    )
+}
+
+fn stranger(unproven: &Unproven) -> Reply {
+    METRICS.turned_away();
+    let line = log::event("refused")
+        .with("cause", "untrusted-proxy")
+        .seldom("untrusted-proxy");
+    line.because(unproven);
+    bare(StatusCode::FORBIDDEN)
+}
+
+/// A request that makes no sense, by whoever's fault it is.
+fn malformed(proxy: Proxy, broken: &Broken, connected: Connected) {
+    match broken {
+        Broken::Client(name, address) => {
+            let line = log::event("refused")
+                .with("cause", "malformed-request")
+                .with("address", address);
+            line.with("service", SERVICE)
+                .seldom("malformed-request")
+                .because(format_args!(
+                    "the client's request has an invalid method, host or path, see {name}"
+                ));
+        }
+        Broken::Proxy(name) => {
+            let peer = connected
+                .address
+                .map_or_else(|| "unix".to_owned(), |address| address.to_string());
+            log::event("refused").with("cause", "proxy-contract").with("peer", peer).seldom("proxy-contract").because(format_args!(
+                "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
+                proxy.name()
+            ));
+        }
+    }
+}
+
+async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incoming>) -> Reply {
+    let headers = request.headers();
+    let (address, identity) = match site.believed.proxy(connected, headers, None) {
+        Ok(through @ Through { proxy, .. }) => {
+            match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
+                Ok(address) => (address, through.identity(headers)),
+                Err(broken) => {
+                    malformed(proxy, &broken, connected);
+                    return bare(StatusCode::BAD_REQUEST);
+                }
+            }
+        }
+        Err(unproven) => match unproven.as_browser(site.gate().insecure_loopback) {
+            Some(address) => (address, Identity::NotBrought),
+            None => return stranger(&unproven),
+        },
+    };
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return bare(StatusCode::BAD_REQUEST),
+        (host, None) => authority.or_else(|| host.and_then(|value| value.to_str().ok())),
+    };
+    // as gate.url leaves it out
+    let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
+    let Some(site) = host.and_then(|host| site.at(host)) else {
+        return bare(StatusCode::MISDIRECTED_REQUEST);
+    };
+    // never good here, and so not even looked up
+    if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
+        let line = log::event("refused")
+            .with("cause", "scope")
+            .with("address", address);
+        line.because("an app password opens none of the gate's own pages");
+        return bare(StatusCode::FORBIDDEN);
+    }
+    let Some(page) = request
+        .uri()
+        .path()
+        .strip_prefix(site.url.path.as_str())
+        .map(str::to_owned)
+    else {
+        return bare(StatusCode::NOT_FOUND);
+    };
+    let (mut parts, body) = request.into_parts();
+    api::into_cookies(site, &page, &mut parts.headers);
+    let t = Language::asked(&parts.headers);
+    let guest = Guest {
+        site,
+        headers: &parts.headers,
+        address,
+        identity,
+        t,
+    };
+    if !log::has_access() {
+        return own_routes::turn_to(&guest, &parts, &page, body).await;
+    }
+    // before a page of sign-out ends it
+    let (began, session) = (Instant::now(), guest.session());
+    let reply = own_routes::turn_to(&guest, &parts, &page, body).await;
+    let user = session.as_ref().map(|session| &session.name);
+    access_log::page(
+        &parts,
+        &site.url,
+        address,
+        user,
+        reply.status(),
+        began.elapsed(),
+    );
+    reply
+}
+
+fn is_app_password(value: &HeaderValue) -> bool {
+    Authorization::read(value.as_bytes()).is_ours()
+}

@@ -1,0 +1,119 @@
+//! Socket activation: the listening sockets that systemd made and hands over (sd_listen_fds(3)). They stay systemd's:
+//! whoever connects while the gate starts anew waits, and the gate neither replaces nor removes their files.
+
+use listenfd::ListenFd;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::AcceptConn;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+/// One of them.
+pub(crate) enum Socket {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+/// What systemd handed over, until an entry of gate.listen takes it.
+pub(crate) struct Sockets(Vec<HandedOver>);
+
+struct HandedOver {
+    name: String,
+    /// Why it cannot be served, where it is not a listening socket.
+    socket: io::Result<Socket>,
+}
+
+impl Sockets {
+    /// Those of this process. Reads the environment.
+    pub(crate) fn handed_over() -> Sockets {
+        let mut descriptors = ListenFd::from_env();
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':').filter(|name| !name.is_empty());
+        let taken = (0..descriptors.len()).map(|number| HandedOver {
+            name: names.next().unwrap_or("unknown").to_owned(),
+            socket: socket(&mut descriptors, number),
+        });
+        Sockets(taken.collect())
+    }
+
+    /// Those of a name, or all that are left.
+    pub(crate) fn take(&mut self, name: Option<&str>) -> Result<Vec<Socket>, String> {
+        let wanted = |one: &HandedOver| name.is_none_or(|name| one.name == name);
+        let (taken, left): (Vec<_>, _) = std::mem::take(&mut self.0).into_iter().partition(wanted);
+        self.0 = left;
+        if taken.is_empty() {
+            return Err(self.none(name));
+        }
+        let usable = taken.into_iter().map(|HandedOver { name, socket }| {
+            socket.map_err(|error| format!("the socket {name} of systemd: {error}"))
+        });
+        usable.collect()
+    }
+
+    /// The one that listens at a path, if there is one: where the folder is root's, the gate cannot make it.
+    pub(crate) fn take_at(&mut self, path: &Path) -> Option<UnixListener> {
+        let listens_there = |one: &HandedOver| match &one.socket {
+            Ok(Socket::Unix(socket)) => socket
+                .local_addr()
+                .is_ok_and(|address| address.as_pathname() == Some(path)),
+            _ => false,
+        };
+        let number = self.0.iter().position(listens_there)?;
+        match self.0.remove(number).socket {
+            Ok(Socket::Unix(socket)) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// Whoever connects to a socket that nobody takes would wait for ever.
+    pub(crate) fn are_all_taken(&self) -> Result<(), String> {
+        match self.0.first() {
+            None => Ok(()),
+            Some(HandedOver { name, .. }) => Err(format!(
+                "systemd passes a socket {name} that no entry uses; add \"systemd:{name}\", or end its socket unit for good: systemctl mask --now postern-gate.socket"
+            )),
+        }
+    }
+
+    fn none(&self, name: Option<&str>) -> String {
+        let left: Vec<_> = self.0.iter().map(|one| one.name.as_str()).collect();
+        match name {
+            Some(name) if !left.is_empty() => format!(
+                "systemd passes no socket {name}, but {}; see FileDescriptorName= in the socket unit",
+                left.join(", ")
+            ),
+            _ => "systemd passes no socket; start the gate by its socket unit: systemctl enable --now postern-gate.socket"
+                .to_owned(),
+        }
+    }
+}
+
+fn socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
+    if let Ok(Some(listener)) = descriptors.take_unix_listener(number) {
+        listens(&listener)?;
+        listener.set_nonblocking(true)?;
+        return Ok(Socket::Unix(listener));
+    }
+    match descriptors.take_tcp_listener(number) {
+        Ok(Some(listener)) => {
+            listens(&listener)?;
+            listener.set_nonblocking(true)?;
+            Ok(Socket::Tcp(listener))
+        }
+        _ => Err(io::Error::other(
+            "it is neither TCP nor a unix stream; set ListenStream= in the socket unit",
+        )),
+    }
+}
+
+/// Accept=yes hands over connections.
+fn listens(socket: &impl AsFd) -> io::Result<()> {
+    match getsockopt(socket, AcceptConn)? {
+        true => Ok(()),
+        false => Err(io::Error::other(
+            "it does not listen; set Accept=no in the socket unit",
+        )),
+    }
+}

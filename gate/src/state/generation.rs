@@ -1,0 +1,81 @@
+//! What runs by one configuration: the site, its watch over the store, and what writes down. A reload starts
+//! the next one before it ends this.
+
+use super::admin_secret::Administration;
+use super::branding::Look;
+use super::exit::Stopped;
+use super::site::Site;
+use crate::http::cookies::Jar;
+use crate::live::revocation_cache::Watch;
+use crate::live::store_pool::Workers;
+use crate::live::usage_writer::Secretary;
+use crate::proxy::trusted_proxy::Believed;
+use shared::config::{Config, check_gate};
+use shared::policy::session_groups::AskedGroups;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether the last request is done.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A web gate at work.
+pub(crate) struct Running {
+    pub(crate) site: Arc<Site>,
+    watching: JoinHandle<()>,
+    secretary: Secretary,
+}
+
+impl Running {
+    /// Starts it. MUST be called within the runtime.
+    pub(crate) fn start(path: &Path, config: Config) -> Result<Running, Stopped> {
+        let read = || -> Result<_, String> {
+            let Some(url) = config.gate.url.clone() else {
+                return Err(format!(
+                    "{}: gate.url is missing; set the URL at which browsers reach the gate",
+                    path.display()
+                ));
+            };
+            let secrets = check_gate(path, None, &config).map_err(|error| error.to_string())?;
+            let believed = Believed::new(&config.gate, secrets);
+            let look = Look::read(&config)?;
+            let administration = Administration::read(&config)?;
+            Ok((url, believed, look, administration))
+        };
+        let (url, believed, look, administration) = read().map_err(Stopped::Configuration)?;
+        let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
+        let site = Site {
+            jar: Jar::new(&config.gate, &url.path),
+            url,
+            own_paths: Vec::new(),
+            look: Arc::new(look),
+            administration: Arc::new(administration),
+            believed: Arc::new(believed),
+            uncovered: Arc::default(),
+            watch: Arc::new(watch),
+            workers: Workers::new(&config),
+            asked_groups: Arc::new(AskedGroups::of(&config)),
+            config: Arc::new(config),
+        };
+        let site = Arc::new(site.with_own_paths());
+        let secretary = Secretary::start(&site.config, site.watch.app_passwords());
+        Ok(Running {
+            site,
+            watching,
+            secretary,
+        })
+    }
+
+    /// Ends it when nobody else has the site any more, or when that took too long.
+    pub(crate) fn end(self, patience: Duration) {
+        let began = Instant::now();
+        while Arc::strong_count(&self.site) > 1 && began.elapsed() < patience {
+            std::thread::sleep(LOOK);
+        }
+        self.site.watch.end();
+        self.secretary.end();
+        // A panic there has nothing left to spoil.
+        let _ = self.watching.join();
+    }
+}

@@ -1,0 +1,159 @@
+//! What stays the same until the gate is reloaded: its place, its cookies, whom it believes.
+
+use super::admin_secret::Administration;
+use super::branding::Look;
+use crate::http::cookies::Jar;
+use crate::live::revocation_cache::Watch;
+use crate::live::store_pool::Workers;
+use crate::observe::log;
+use crate::proxy::trusted_proxy::Believed;
+use shared::config::Config;
+use shared::config::gate::{Gate, GateUrl};
+use shared::network::web_address::{WebPath, is_host};
+use shared::policy::session_groups::AskedGroups;
+use shared::token::session::Session;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The longest page to come back to, in bytes: browsers keep cookies of up to 4096, sealed and in Base64.
+const LONGEST: usize = 2048;
+
+/// The hosts that no session is good for, and that the log has said so of.
+#[derive(Default)]
+pub(crate) struct Uncovered(Mutex<HashSet<String>>);
+
+impl Uncovered {
+    /// The most of them: strangers choose names.
+    const MOST: usize = 64;
+
+    /// Says once of a host, in lower case, that somebody asked there who must sign in, and which key to set.
+    pub(crate) fn note(&self, site: &Site, host: &str) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_host(host) || noted.len() >= Uncovered::MOST || !noted.insert(host.to_owned()) {
+            return;
+        }
+        let last = if noted.len() == Uncovered::MOST {
+            "; more such hosts are not logged"
+        } else {
+            ""
+        };
+        let line = log::event("refused")
+            .with("cause", "host-outside-cookie-domain")
+            .quoted("host", host);
+        match &site.gate().cookie_domain {
+            Some(domain) if site.url.has_own_host() => line.because(format_args!(
+                "gate.cookie_domain = \"{}\" does not cover {host}, so sign-in is not possible there: set a parent domain, or give the host a path in gate.application_urls{last}",
+                domain.as_str()
+            )),
+            _ => line.because(format_args!(
+                "gate.url is a path of {}, and sessions are valid only there: sign-in is not possible at {host}{last}",
+                site.url.host()
+            )),
+        }
+    }
+}
+
+/// The gate at one place: at `gate.url`, or at one of `gate.application_urls`.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) url: GateUrl,
+    pub(crate) jar: Jar,
+    /// The gate's other places.
+    pub(crate) own_paths: Vec<Arc<Site>>,
+    pub(crate) look: Arc<Look>,
+    pub(crate) administration: Arc<Administration>,
+    pub(crate) believed: Arc<Believed>,
+    pub(crate) uncovered: Arc<Uncovered>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) workers: Arc<Workers>,
+    pub(crate) asked_groups: Arc<AskedGroups>,
+    pub(crate) config: Arc<Config>,
+}
+
+impl Site {
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.config.gate
+    }
+
+    /// With a place at each of `gate.application_urls`.
+    pub(crate) fn with_own_paths(mut self) -> Site {
+        let at = |url: &GateUrl| {
+            let jar = Jar::new(self.gate(), &url.path);
+            Arc::new(Site {
+                url: url.clone(),
+                jar,
+                ..self.clone()
+            })
+        };
+        self.own_paths = self.gate().own_paths.iter().map(at).collect();
+        self
+    }
+
+    /// The place that protects a host, in lower case.
+    pub(crate) fn protecting(&self, host: &str) -> &Site {
+        let own = self.own_paths.iter().find(|site| site.url.host() == host);
+        own.map_or(self, |site| site)
+    }
+
+    /// The place whose pages are at a host, with its port if that is not 443.
+    pub(crate) fn at<'a>(self: &'a Arc<Site>, authority: &str) -> Option<&'a Arc<Site>> {
+        let is_here = |site: &&Arc<Site>| site.url.authority.eq_ignore_ascii_case(authority);
+        std::iter::once(self).chain(&self.own_paths).find(is_here)
+    }
+
+    /// The host or domain that sessions are good for.
+    pub(crate) fn scope(&self) -> &str {
+        match &self.gate().cookie_domain {
+            Some(domain) if self.url.has_own_host() => domain.as_str(),
+            _ => self.url.host(),
+        }
+    }
+
+    /// Whether a session may be used at a host, in lower case.
+    pub(crate) fn is_good_at(&self, session: &Session, host: &str) -> bool {
+        session.scope == self.scope() && self.covers(host)
+    }
+
+    /// Whether a host, in lower case, is protected by this gate.
+    pub(crate) fn covers(&self, host: &str) -> bool {
+        match &self.gate().cookie_domain {
+            Some(domain) if self.url.has_own_host() => domain.covers(host),
+            _ => host == self.url.host(),
+        }
+    }
+
+    /// Whether a request to a host, in lower case, may be for the gate's own pages.
+    pub(crate) fn is_own(&self, host: &str, target: &str) -> bool {
+        if host != self.url.host() {
+            return false;
+        }
+        match (WebPath::read(target), WebPath::read(&self.url.path)) {
+            (Ok(asked), Ok(own)) => asked.is_below(&own),
+            // what can be read in two ways may be
+            _ => true,
+        }
+    }
+
+    /// Where the browser may go back to: an https URL whose host is covered, else nowhere. Of one that no cookie
+    /// could hold until the code has been given, the host's front page.
+    pub(crate) fn back_to<'a>(&self, url: &'a str) -> Option<&'a str> {
+        let rest = url.strip_prefix("https://")?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let authority = &rest[..end];
+        let (host, port) = match authority.split_once(':') {
+            Some((host, port)) => (host, port),
+            None => (authority, "443"),
+        };
+        let sound = url.bytes().all(|b| b.is_ascii_graphic())
+            && port.parse::<u16>().is_ok()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
+        let whole = if url.len() <= LONGEST {
+            url
+        } else {
+            &url[..url.len() - rest.len() + end]
+        };
+        (sound && self.covers(&host.trim_end_matches('.').to_ascii_lowercase())).then_some(whole)
+    }
+}

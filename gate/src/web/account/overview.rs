@@ -1,0 +1,57 @@
+//! The account at a glance: the gate's front page for whoever is signed in.
+
+use crate::http::reply::{self, Reply};
+use crate::web::login::Guest;
+use crate::web::pages::account::Standing;
+use crate::web::pages::{self, html};
+use crate::web::refusal::Refused;
+use hyper::StatusCode;
+use shared::config::gate::FirstFactor;
+use shared::engine::Administers;
+use shared::token::session::Session;
+
+impl Guest<'_> {
+    /// How the account stands.
+    pub(crate) async fn standing(&self, session: &Session) -> Result<Standing, Refused> {
+        let (name, has_pages) = (session.name.clone(), self.has_administration());
+        self.act(session, move |door, _, now| {
+            Ok(Standing {
+                status: door.status(&name)?,
+                authenticators: door.authenticators(&name)?,
+                app_passwords: door.app_passwords(Some(&name))?.len(),
+                sessions: door.sessions(&name, now)?.len(),
+                browsers: door.browsers(&name, now)?.len(),
+                administers: if has_pages {
+                    door.administers(&name)?
+                } else {
+                    Administers::No
+                },
+            })
+        })
+        .await
+    }
+
+    /// GET the gate's own address
+    pub(crate) async fn home(&self) -> Reply {
+        let Some(session) = self.session() else {
+            if self.any_session().is_some() {
+                return reply::see_other(&self.at("upgrade"));
+            }
+            let lines = [self.t.say("not-signed-in-line")];
+            return self.notice(StatusCode::OK, &self.t.say("not-signed-in"), &lines);
+        };
+        let standing = match self.standing(&session).await {
+            Ok(standing) => standing,
+            Err(refused) => return self.refused(&refused),
+        };
+        let page = pages::account::Overview {
+            frame: self.frame(),
+            user: session.name.as_str(),
+            standing: &standing,
+            mails: self.site.config.email.is_on(),
+            has_password: self.site.gate().first_factor == FirstFactor::Password,
+            administers: standing.administers == Administers::Yes,
+        };
+        reply::page(StatusCode::OK, html(&page))
+    }
+}

@@ -1,0 +1,57 @@
+//! The event log on pages: of one account or of all, newest first.
+
+use super::pages::encoded;
+use crate::http::reply::{self, Reply};
+use crate::web::login::Guest;
+use crate::web::pages::admin::Journal;
+use crate::web::pages::html;
+use crate::web::refusal::Refused;
+use hyper::StatusCode;
+use shared::account::event::Filter;
+use shared::token::session::Session;
+
+/// Events of a page.
+const MOST: u32 = 50;
+
+impl Guest<'_> {
+    /// GET administration/log
+    pub(super) async fn events_of(
+        &self,
+        session: &Session,
+        account: &str,
+        before: &str,
+    ) -> Result<Reply, Refused> {
+        let account = if account.is_empty() {
+            None
+        } else {
+            Some(self.name_of(account)?)
+        };
+        let before = if before.is_empty() {
+            None
+        } else {
+            before.parse::<i64>().ok()
+        };
+        let filter = Filter {
+            account: account.clone(),
+            ..Filter::default()
+        };
+        let read = self.act(session, move |door, _, _| {
+            Ok(door.newest_events(&filter, before, MOST + 1)?)
+        });
+        let mut events = read.await?;
+        let is_last = events.len() <= MOST as usize;
+        events.truncate(MOST as usize);
+        let user = account.as_ref().map(|name| name.as_str());
+        let older = events.last().filter(|_| !is_last).map(|(number, _)| {
+            let of = user.map_or_else(String::new, |name| format!("account={}&", encoded(name)));
+            self.at(&format!("administration/log?{of}before={number}"))
+        });
+        let page = Journal {
+            frame: self.frame(),
+            user,
+            events: &events,
+            older: older.as_deref(),
+        };
+        Ok(reply::page(StatusCode::OK, html(&page)))
+    }
+}

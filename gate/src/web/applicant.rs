@@ -1,0 +1,48 @@
+//! Whose share of the workers a request takes, by what it has proven.
+
+use super::login::{Guest, Visit};
+use crate::live::store_pool::{Applicant, Judge, Key, NotJudged};
+use shared::account::name::UserName;
+use shared::credential::input::Answer;
+use shared::engine::SignInScope;
+use shared::verify::decision::Refusal;
+
+impl Guest<'_> {
+    /// The workers, for this request: of a valid session or token that it carries, else of its address.
+    pub(crate) fn judge(&self) -> Judge {
+        let applicant = if let Some(session) = self.any_session() {
+            Applicant::of_session(&session)
+        } else if let Some(ticket) = self.ticket() {
+            Applicant::proven(Key::Account(ticket.account().clone()))
+        } else if let Some(ticket) = self.setup_ticket() {
+            Applicant::proven(Key::Account(ticket.account().clone()))
+        } else {
+            Applicant::stranger(self.address)
+        };
+        self.site.workers.serving(applicant)
+    }
+
+    /// The workers for a first factor of an account: by where it comes from, as far as that account is concerned. An
+    /// address that has to wait anyway takes no worker, unless something came along that may be let in nevertheless.
+    pub(super) async fn judge_of_sign_in(
+        &self,
+        name: &UserName,
+        recovery: &Answer,
+    ) -> Result<Result<Judge, Refusal>, NotJudged> {
+        let stranger = self.site.workers.serving(Applicant::stranger(self.address));
+        let (who, visit) = (name.clone(), Visit::of(self));
+        let looked =
+            stranger.look_up(move |door| door.sign_in_scope(&visit.browser(), &who, visit.now()?));
+        let applicant = match looked.await? {
+            SignInScope::AddressDelayed { wait }
+                if matches!(recovery, Answer::Unfit | Answer::Digits(_)) =>
+            {
+                return Ok(Err(Refusal::AddressDelayed { wait }));
+            }
+            SignInScope::TrustedBrowser => Applicant::proven(Key::Browser(name.clone())),
+            SignInScope::FamiliarAddress => Applicant::known(self.address),
+            SignInScope::Elsewhere | SignInScope::AddressDelayed { .. } => return Ok(Ok(stranger)),
+        };
+        Ok(Ok(self.site.workers.serving(applicant)))
+    }
+}

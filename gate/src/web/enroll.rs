@@ -1,0 +1,335 @@
+//! A setup, page by page: the QR, a code, the recovery codes, and only then the way on. Someone who must have a second
+//! factor and has none finds nothing else open.
+
+use super::login::{Guest, Visit};
+use super::pages::{self, html};
+use crate::http::form::Form;
+use crate::http::reply::{self, Reply};
+use crate::live::store_pool::NotJudged;
+use hyper::StatusCode;
+use shared::account::name::UserName;
+use shared::config::OnUse;
+use shared::credential::input::Answer;
+use shared::credential::qr;
+use shared::engine::{AfterSetup, AfterSetupCode, EnrollmentToken, MayEnroll, Shown};
+use shared::protocol::command_request::Typed;
+use shared::system::clock;
+use shared::token::Kind;
+use shared::verify::decision::Refusal;
+use zeroize::Zeroizing;
+
+/// Where the code of a first authenticator, or of one in place of all, goes.
+const FIRST: &str = "enroll/code";
+/// Where its recovery codes are said to be saved.
+const FINISH: &str = "enroll/finish";
+
+impl Guest<'_> {
+    /// The password has passed, and there is no second factor.
+    pub(crate) fn ask_setup(&self, token: &EnrollmentToken) -> Reply {
+        let page = match token.payload().may {
+            MayEnroll::WithOneTimeCode => {
+                self.invitation(StatusCode::FORBIDDEN, token.account(), None)
+            }
+            MayEnroll::Yes | MayEnroll::Replacing | MayEnroll::Invited(_) => {
+                reply::see_other(&self.at("enroll"))
+            }
+        };
+        match self.with_ticket(page, token) {
+            Ok(page) => page,
+            Err(error) => self.not_judged(&error),
+        }
+    }
+
+    /// A new authenticator, which nothing keeps yet; none, if the setup is over.
+    pub(crate) async fn begin_setup(
+        &self,
+        ticket: &EnrollmentToken,
+    ) -> Result<Option<Shown>, NotJudged> {
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        self.judge()
+            .run(move |door| door.begin_web_setup(&asked, visit.now()?))
+            .await
+    }
+
+    /// The one-time code without which a setup may not begin; what was refused stands in the log.
+    pub(crate) async fn invite(
+        &self,
+        ticket: &EnrollmentToken,
+        answer: Answer,
+    ) -> Result<Result<EnrollmentToken, Refusal>, NotJudged> {
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        let run = self
+            .judge()
+            .run(move |door| door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?));
+        let invited = run.await?;
+        if let Err(refusal) = &invited {
+            self.log(ticket.account(), "refused", &refusal.to_string());
+        }
+        Ok(invited)
+    }
+
+    /// The first code of the new authenticator.
+    pub(crate) async fn enter_setup_code(
+        &self,
+        ticket: &EnrollmentToken,
+        draft: Typed,
+        answer: Answer,
+    ) -> Result<AfterSetupCode, NotJudged> {
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        let run = self
+            .judge()
+            .run(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
+        run.await
+    }
+
+    /// The recovery codes are saved: it is all active.
+    pub(crate) async fn activate_setup(
+        &self,
+        ticket: &EnrollmentToken,
+        confirmed: Typed,
+    ) -> Result<AfterSetup, NotJudged> {
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        let run = self.judge().run(move |door| {
+            door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?)
+        });
+        run.await
+    }
+
+    /// GET enroll
+    pub(crate) async fn setup_page(&self) -> Reply {
+        let Some(ticket) = self.setup_ticket() else {
+            return reply::see_other(&self.at("sign-in"));
+        };
+        if ticket.payload().may == MayEnroll::WithOneTimeCode {
+            return self.invitation(StatusCode::OK, ticket.account(), None);
+        }
+        match self.begin_setup(&ticket).await {
+            Err(error) => self.not_judged(&error),
+            Ok(None) => self.setup_is_over(),
+            Ok(Some(shown)) => {
+                self.new_authenticator(StatusCode::OK, FIRST, ticket.account(), &shown, None)
+            }
+        }
+    }
+
+    /// POST enroll/one-time-code
+    pub(crate) async fn enter_invitation(&self, form: &Form) -> Reply {
+        let Some(ticket) = self.setup_ticket() else {
+            return self.setup_is_over();
+        };
+        let answer = Answer::read(form.field("code").as_bytes());
+        match self.invite(&ticket, answer).await {
+            Err(error) => self.not_judged(&error),
+            Ok(Ok(ticket)) => {
+                match self.with_ticket(reply::see_other(&self.at("enroll")), &ticket) {
+                    Ok(page) => page,
+                    Err(error) => self.not_judged(&error),
+                }
+            }
+            Ok(Err(Refusal::Expired)) => self.setup_is_over(),
+            Ok(Err(refusal)) => {
+                let text = match refusal {
+                    Refusal::Unfit => self.t.say("one-time-code-invalid"),
+                    refusal => self.t.refusal(refusal),
+                };
+                match refusal {
+                    Refusal::AddressDelayed { wait } => {
+                        let status = StatusCode::TOO_MANY_REQUESTS;
+                        let page = self.invitation(status, ticket.account(), Some(&text));
+                        reply::with_retry_after(page, wait)
+                    }
+                    _ => self.invitation(StatusCode::UNAUTHORIZED, ticket.account(), Some(&text)),
+                }
+            }
+        }
+    }
+
+    /// POST enroll/code
+    pub(crate) async fn confirm_setup(&self, form: &Form) -> Reply {
+        let Some(ticket) = self.setup_ticket() else {
+            return self.setup_is_over();
+        };
+        let answer = Answer::read(form.field("code").as_bytes());
+        match self
+            .enter_setup_code(&ticket, form.field("pending").to_owned().into(), answer)
+            .await
+        {
+            Err(error) => self.not_judged(&error),
+            Ok(AfterSetupCode::Over) => self.setup_is_over(),
+            Ok(AfterSetupCode::Refused(refusal, shown)) => {
+                let text = self.t.refusal(refusal);
+                self.new_authenticator(
+                    StatusCode::UNAUTHORIZED,
+                    FIRST,
+                    ticket.account(),
+                    &shown,
+                    Some(&text),
+                )
+            }
+            Ok(AfterSetupCode::Confirmed { codes, confirmed }) => {
+                let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
+                self.new_codes(&codes, FINISH, &confirmed, self.t.say("turn-on"))
+            }
+        }
+    }
+
+    /// POST enroll/finish
+    pub(crate) async fn finish_setup(&self, form: &Form) -> Reply {
+        let Some(ticket) = self.setup_ticket() else {
+            return self.setup_is_over();
+        };
+        // browsers insist on the tick; whoever leaves it out wrote the request by hand
+        if form.field("saved") != "yes" {
+            return reply::bare(StatusCode::BAD_REQUEST);
+        }
+        match self
+            .activate_setup(&ticket, form.field("confirmed").to_owned().into())
+            .await
+        {
+            Err(error) => self.not_judged(&error),
+            Ok(AfterSetup::Over) => self.setup_is_over(),
+            Ok(AfterSetup::Opened(opened)) => {
+                self.without_ticket(self.opened(&opened, &ticket.payload().back_to))
+            }
+        }
+    }
+
+    /// Recovery codes, shown once; `ticket` makes them good.
+    pub(crate) fn new_codes(
+        &self,
+        codes: &[&str],
+        act: &str,
+        ticket: &str,
+        button: String,
+    ) -> Reply {
+        let page = pages::SetupCodes {
+            frame: self.frame(),
+            codes,
+            act,
+            ticket,
+            button,
+            first: act == FINISH,
+            turns_off: self.site.config.recovery.on_use == OnUse::Disable,
+        };
+        reply::page(StatusCode::OK, html(&page))
+    }
+
+    /// The setup that has begun.
+    pub(crate) fn setup_ticket(&self) -> Option<EnrollmentToken> {
+        let (keys, now) = (self.site.watch.keys(), clock::now().ok()?);
+        let read = |value: &str| EnrollmentToken::read(value, &keys, now);
+        let ticket = self.token(self.site.jar.names.setup, read).ok()??;
+        self.may_go_on(ticket.account()).then_some(ticket)
+    }
+
+    /// The cookie of a setup.
+    pub(crate) fn with_ticket(
+        &self,
+        page: Reply,
+        ticket: &EnrollmentToken,
+    ) -> Result<Reply, NotJudged> {
+        let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys()));
+        let value = value.map_err(|error| unavailable(&error))?;
+        Ok(reply::with_cookie(
+            page,
+            &jar.strict(jar.names.setup, &value, Kind::Enrollment.life()),
+        ))
+    }
+
+    /// The setup is over.
+    pub(crate) fn without_ticket(&self, page: Reply) -> Reply {
+        reply::with_cookie(
+            page,
+            &self.site.jar.strict(self.site.jar.names.setup, "", 0),
+        )
+    }
+
+    fn setup_is_over(&self) -> Reply {
+        let page = self.sign_in(
+            StatusCode::UNAUTHORIZED,
+            "",
+            "",
+            Some(&self.t.say("enrollment-expired")),
+        );
+        self.without_ticket(page)
+    }
+
+    fn invitation(&self, status: StatusCode, name: &UserName, message: Option<&str>) -> Reply {
+        let word = |word: &str| match word.strip_prefix('%') {
+            Some(group) => self.t.say_of("group", "name", group.to_owned()),
+            None => word.to_owned(),
+        };
+        let administrators: Vec<String> = self
+            .site
+            .config
+            .policy
+            .administrators
+            .words()
+            .map(word)
+            .collect();
+        let ask = match administrators.is_empty() {
+            true => self.t.say("enrollment-required-line"),
+            false => self.t.say_of(
+                "enrollment-required-one-of",
+                "administrators",
+                administrators.join(", "),
+            ),
+        };
+        let page = pages::SetupInvitation {
+            frame: self.frame(),
+            user: name.as_str(),
+            ask: &ask,
+            message,
+        };
+        reply::page(status, html(&page))
+    }
+
+    /// The page that shows it; `act` is where its code goes.
+    pub(crate) fn new_authenticator(
+        &self,
+        status: StatusCode,
+        act: &str,
+        name: &UserName,
+        shown: &Shown,
+        message: Option<&str>,
+    ) -> Reply {
+        let Some(picture) = qr::svg(&shown.url) else {
+            return self.failed(
+                "unavailable",
+                "the otpauth URI is too long for a QR code; shorten totp.issuer",
+            );
+        };
+        let page = pages::Setup {
+            frame: self.frame(),
+            user: name.as_str(),
+            qr: &picture,
+            secret: &in_fours(&shown.secret),
+            url: &shown.url,
+            draft: &shown.draft,
+            act,
+            digits: shown.digits,
+            message,
+        };
+        reply::page(status, html(&page))
+    }
+}
+
+/// What no door was asked for.
+pub(crate) fn unavailable(error: &dyn std::error::Error) -> NotJudged {
+    NotJudged::Failed {
+        cause: "unavailable",
+        why: error.to_string(),
+    }
+}
+
+/// As people copy it by hand; apps read over the blanks.
+fn in_fours(secret: &str) -> Zeroizing<String> {
+    let mut grouped = Zeroizing::new(String::with_capacity(secret.len() * 2));
+    for (at, character) in secret.chars().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(character);
+    }
+    grouped
+}

@@ -1,0 +1,138 @@
+//! The language of a page. Its texts stand in the catalogue, `gate/texts`, one Fluent file a language; which one is shown
+//! the browser says with Accept-Language. What a language lacks is said in English.
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use fluent_langneg::{NegotiationStrategy, negotiate_languages};
+use hyper::HeaderMap;
+use hyper::header::ACCEPT_LANGUAGE;
+use std::sync::LazyLock;
+use unic_langid::LanguageIdentifier;
+
+/// The tag and the texts of every language.
+const CATALOGUE: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
+/// What is shown to whoever asks for none of them.
+const DEFAULT: &str = "en";
+/// The most of Accept-Language that is looked at: bytes, and languages.
+const LONGEST: usize = 1024;
+const MOST: usize = 32;
+
+static ENGLISH: LazyLock<Language> = LazyLock::new(|| Language::of(DEFAULT));
+static OTHERS: LazyLock<Vec<Language>> = LazyLock::new(|| {
+    let tags = CATALOGUE
+        .iter()
+        .map(|(tag, _)| *tag)
+        .filter(|tag| *tag != DEFAULT);
+    tags.map(Language::of).collect()
+});
+
+/// One language, and what is said in it.
+pub(crate) struct Language {
+    tag: LanguageIdentifier,
+    texts: FluentBundle<FluentResource>,
+}
+
+impl Language {
+    /// The one that a browser likes best.
+    pub(crate) fn asked(headers: &HeaderMap) -> &'static Language {
+        let header = headers
+            .get(ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let available: Vec<_> = OTHERS
+            .iter()
+            .chain([&*ENGLISH])
+            .map(|language| &language.tag)
+            .collect();
+        let (liked, default) = (liked(header), Some(&&ENGLISH.tag));
+        let found = negotiate_languages(&liked, &available, default, NegotiationStrategy::Lookup);
+        let is_found =
+            |language: &&Language| found.first().is_some_and(|tag| **tag == &language.tag);
+        OTHERS.iter().find(is_found).unwrap_or(&*ENGLISH)
+    }
+
+    fn of(tag: &'static str) -> Language {
+        let source = CATALOGUE
+            .iter()
+            .find(|(named, _)| *named == tag)
+            .map_or("", |(_, source)| source);
+        // A test reads every file whole; of one with a mistake the rest would do.
+        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(rest, _)| rest);
+        let tag: LanguageIdentifier = tag.parse().unwrap_or_default();
+        let mut texts = FluentBundle::new_concurrent(vec![tag.clone()]);
+        // marks around what is put in: noise where names are short and read from left to right
+        texts.set_use_isolating(false);
+        texts.add_resource_overriding(resource);
+        Language { tag, texts }
+    }
+
+    /// Its tag, as HTML and HTTP write it.
+    pub(crate) fn tag(&self) -> String {
+        self.tag.to_string()
+    }
+
+    /// A text.
+    pub(crate) fn say(&self, name: &str) -> String {
+        self.format(name, None)
+    }
+
+    /// A text about something.
+    pub(crate) fn say_of<'a>(
+        &self,
+        name: &str,
+        what: &str,
+        is: impl Into<FluentValue<'a>>,
+    ) -> String {
+        self.say_with(name, &[(what, is.into())])
+    }
+
+    /// A text about several things.
+    pub(crate) fn say_with(&self, name: &str, of: &[(&str, FluentValue<'_>)]) -> String {
+        let arguments: FluentArgs<'_> = of
+            .iter()
+            .map(|(what, is)| ((*what).to_owned(), is.clone()))
+            .collect();
+        self.format(name, Some(&arguments))
+    }
+
+    fn format(&self, name: &str, arguments: Option<&FluentArgs<'_>>) -> String {
+        let own = self.texts.get_message(name).map(|message| (self, message));
+        let found = own.or_else(|| {
+            ENGLISH
+                .texts
+                .get_message(name)
+                .map(|message| (&*ENGLISH, message))
+        });
+        match found.and_then(|(language, message)| Some((language, message.value()?))) {
+            Some((language, pattern)) => language
+                .texts
+                .format_pattern(pattern, arguments, &mut Vec::new())
+                .into_owned(),
+            None => name.to_owned(),
+        }
+    }
+}
+
+/// What Accept-Language lists, the best first.
+fn liked(header: &str) -> Vec<LanguageIdentifier> {
+    let header = if header.len() > LONGEST { "" } else { header };
+    let mut liked: Vec<(LanguageIdentifier, f32)> = Vec::new();
+    for entry in header.split(',').take(MOST) {
+        let (tag, weight) = entry.split_once(';').unwrap_or((entry, "q=1"));
+        let weight = weight
+            .trim()
+            .strip_prefix("q=")
+            .and_then(|weight| weight.parse::<f32>().ok());
+        if let (Ok(tag), Some(weight)) = (tag.trim().parse(), weight) {
+            if weight > 0.0 {
+                liked.push((tag, weight));
+            }
+        }
+    }
+    liked.sort_by(|one, other| other.1.total_cmp(&one.1));
+    liked.into_iter().map(|(tag, _)| tag).collect()
+}
+
+mod messages;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The pages of a person's own account.
+
+use super::Frame;
+use crate::web::step_up::Proof;
+use askama::Template;
+use shared::engine::Administers;
+use shared::protocol::status::{AuthenticatorState, State, Status};
+use shared::store::{Addresses, AppPasswordRecord, BrowserRecord, SessionRecord};
+use shared::token::session::SessionId;
+
+/// How an account stands.
+pub(crate) struct Standing {
+    pub(crate) status: Status,
+    pub(crate) authenticators: Vec<AuthenticatorState>,
+    pub(crate) app_passwords: usize,
+    pub(crate) sessions: usize,
+    pub(crate) browsers: usize,
+    pub(crate) administers: Administers,
+}
+
+impl Standing {
+    /// Whether there is a second factor.
+    pub(crate) fn is_on(&self) -> bool {
+        self.status.state != State::Off
+    }
+
+    /// Whether the person may change it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.status.state != State::Declared
+    }
+}
+
+/// What a critical act asks for on its page: nothing more than a click, if a proof was given a short time ago.
+pub(crate) struct Asked<'a> {
+    /// Where the form goes.
+    pub(crate) act: &'a str,
+    pub(crate) title: String,
+    pub(crate) lines: Vec<String>,
+    pub(crate) button: String,
+    /// Fields that the person does not see.
+    pub(crate) hidden: Vec<(&'static str, String)>,
+}
+
+/// The account at a glance.
+#[derive(Template)]
+#[template(path = "account.html")]
+pub(crate) struct Overview<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) user: &'a str,
+    pub(crate) standing: &'a Standing,
+    /// Whether codes can be mailed here.
+    pub(crate) mails: bool,
+    /// Whether the password is kept here.
+    pub(crate) has_password: bool,
+    /// Whether they administer others'.
+    pub(crate) administers: bool,
+}
+
+/// A critical act, to be confirmed.
+#[derive(Template)]
+#[template(path = "ask.html")]
+pub(crate) struct Ask<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) asked: &'a Asked<'a>,
+    pub(crate) proof: Proof,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// An authenticator more.
+#[derive(Template)]
+#[template(path = "add_authenticator.html")]
+pub(crate) struct AddAuthenticator<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) proof: Proof,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// The app passwords, and a new one.
+#[derive(Template)]
+#[template(path = "app_passwords.html")]
+pub(crate) struct AppPasswords<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) all: &'a [AppPasswordRecord],
+    /// Scopes that postern.toml names.
+    pub(crate) named: &'a [String],
+    /// Days that one may live.
+    pub(crate) lives: &'a [u64],
+    pub(crate) proof: Proof,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// One that was made, shown once.
+#[derive(Template)]
+#[template(path = "new_app_password.html")]
+pub(crate) struct NewAppPassword<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) user: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) password: &'a str,
+}
+
+/// The address that codes are mailed to.
+#[derive(Template)]
+#[template(path = "email.html")]
+pub(crate) struct Email<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) addresses: &'a Addresses,
+    pub(crate) proof: Proof,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// A new password.
+#[derive(Template)]
+#[template(path = "password.html")]
+pub(crate) struct NewPassword<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) proof: Proof,
+    pub(crate) least: usize,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// Sessions and trusted browsers.
+#[derive(Template)]
+#[template(path = "sign_ins.html")]
+pub(crate) struct SignIns<'a> {
+    pub(crate) frame: Frame<'a>,
+    /// The session of whoever reads this.
+    pub(crate) own: SessionId,
+    pub(crate) sessions: &'a [SessionRecord],
+    pub(crate) browsers: &'a [BrowserRecord],
+    pub(crate) message: Option<&'a str>,
+}
+
+/// A timestamp for people, to the minute; UTC, and it says so.
+pub(super) fn moment(at: impl std::fmt::Display) -> String {
+    let text = at.to_string();
+    format!(
+        "{} {} UTC",
+        text.get(..10).unwrap_or_default(),
+        text.get(11..16).unwrap_or_default()
+    )
+}
+
+/// What a browser is called.
+fn browser(agent: impl AsRef<str>) -> String {
+    super::user_agent::name(agent.as_ref())
+}

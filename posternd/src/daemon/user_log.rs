@@ -1,0 +1,109 @@
+//! Lines that posternd writes about users. A user causes as many as they like, and the service manager leaves out what
+//! comes too fast, whoever it is about: so each user has so many lines in a time, and the next one says so.
+
+use super::log::write_line;
+use shared::protocol::Severity;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Lines of one user within [`WINDOW`].
+const LINES: u32 = 64;
+const WINDOW: Duration = Duration::from_secs(10);
+/// Users whose lines are counted.
+const USERS: usize = 1024;
+
+/// The log.
+#[derive(Default)]
+pub(crate) struct Log {
+    written: Mutex<HashMap<u32, Written>>,
+}
+
+struct Written {
+    since: Instant,
+    lines: u32,
+}
+
+impl Log {
+    /// Writes a line about a user, unless there were too many.
+    pub(crate) fn write(&self, uid: u32, severity: Severity, line: &str) {
+        match self.count(uid, Instant::now()) {
+            lines if lines < LINES => write(severity, line),
+            LINES => write(
+                Severity::Notice,
+                &format!("more lines about uid {uid} are left out for {WINDOW:?}"),
+            ),
+            _ => {}
+        }
+    }
+
+    /// How many lines of a user came before this one.
+    fn count(&self, uid: u32, now: Instant) -> u32 {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |written: &Written| now.duration_since(written.since) >= WINDOW;
+        if written.len() >= USERS && !written.contains_key(&uid) {
+            written.retain(|_, written| !is_over(written));
+            if written.len() >= USERS {
+                return u32::MAX;
+            }
+        }
+        let of_user = written.entry(uid).or_insert(Written {
+            since: now,
+            lines: 0,
+        });
+        if is_over(of_user) {
+            *of_user = Written {
+                since: now,
+                lines: 0,
+            };
+        }
+        let before = of_user.lines;
+        of_user.lines = before.saturating_add(1);
+        before
+    }
+}
+
+/// Writes a line with its level, as sd-daemon(3) has it; control characters would begin another.
+fn write(severity: Severity, line: &str) {
+    let level = match severity {
+        Severity::Error => 3,
+        Severity::Notice => 5,
+        Severity::Info => 6,
+        Severity::Debug => 7,
+    };
+    let line: String = line
+        .chars()
+        .map(|letter| if letter.is_control() { '?' } else { letter })
+        .collect();
+    write_line(format_args!("<{level}>{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_with_too_many_lines_takes_none_of_another() {
+        let log = Log::default();
+        let now = Instant::now();
+        let last = (0..10_000).map(|_| log.count(1000, now)).last();
+        assert_eq!(last, Some(9_999));
+        assert_eq!(log.count(1001, now), 0);
+        assert_eq!(
+            log.count(1000, now + WINDOW),
+            0,
+            "and the next time begins anew"
+        );
+    }
+
+    #[test]
+    fn so_many_users_are_counted() {
+        let log = Log::default();
+        let now = Instant::now();
+        for uid in 0..3_000 {
+            log.count(uid, now);
+        }
+        assert_eq!(log.count(5_000, now), u32::MAX);
+        assert_eq!(log.count(5_000, now + WINDOW), 0);
+    }
+}

@@ -1,0 +1,36 @@
+//! A PAM conversation: what each hook asks, tells, logs and decides. `login`, `guard` and `password` are the kinds of
+//! lines in a service file; what they need of the PAM host they ask through the trait in `host`, and what they ask of
+//! the engine at `desk`.
+
+pub use super::engine_access::{Reach, User};
+pub use super::host::{Host, Item, NoAnswer, NotForgotten};
+pub use super::log::LogFields;
+pub(crate) use super::options::{first_factor, is_sshd};
+
+use super::entry::misconfigured;
+use shared::protocol::{Hook, HookResult};
+
+/// Runs a hook, from its first prompt to its result.
+pub fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
+    match hook {
+        Hook::Auth => super::auth::authenticate(host, options),
+        Hook::Account => super::account::account(host, options),
+        Hook::Password => {
+            super::password::changed(host, options);
+            HookResult::NotNeeded
+        }
+    }
+}
+
+/// Refuses a hook whose line names a configuration of its own: only root's lines may.
+pub fn refuse_config(host: &dyn Host, hook: Hook) -> HookResult {
+    let denied = misconfigured(
+        host,
+        &"config= is for PAM hosts that run as root; remove it",
+    );
+    if hook.may_end(denied) {
+        denied
+    } else {
+        HookResult::NotNeeded
+    }
+}

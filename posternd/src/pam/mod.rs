@@ -1,0 +1,18 @@
+//! PAM conversations: what each hook of the module asks, decides and logs.
+
+mod account;
+mod auth;
+mod auth_token;
+pub mod conversation;
+mod engine_access;
+mod enrollment;
+mod entry;
+mod host;
+mod input;
+mod log;
+pub(crate) mod options;
+mod password;
+pub mod remote_host;
+#[cfg(test)]
+pub(crate) mod tests;
+mod user;

@@ -1,0 +1,76 @@
+//! The `password` line: someone's password was changed through PAM. Ends what a password of Postern's own would end.
+//!
+//! MUST NOT change what comes of the stack: the password is changed already, and a success of ours could make up for
+//! a module that refused.
+
+use super::engine_access::Person;
+use super::entry::{Front, misconfigured};
+use super::host::Host;
+use super::log::LogFields;
+use super::options::Options;
+use shared::engine::{Visitor, messages};
+use shared::protocol::{Denial, Severity};
+use shared::store;
+use shared::verify::origin::Origin;
+use shared::verify::throttle::Stage;
+
+/// What is left to do if nothing was ended.
+const REMEDY: &str = "end open sessions with postern session revoke USER --all and postern browser revoke USER --all";
+
+/// `password … pam_totp.so`, once everything above it has changed the password.
+pub(super) fn changed(host: &dyn Host, words: &[String]) {
+    let front = match Options::read(words) {
+        Ok(options) => Front::open(host, &options),
+        Err(error) => {
+            misconfigured(host, &error);
+            Err(Denial::Misconfigured)
+        }
+    };
+    let front = match front {
+        Ok(front) => front,
+        Err(_) => return not_ended(host),
+    };
+    let line = match front.line() {
+        Ok(line) => line,
+        // nobody of such a name can have anything open
+        Err(Denial::BadName) => return,
+        Err(_) => return not_ended(host),
+    };
+    let actor = host.runs_as();
+    let origin = match &front.origin {
+        Origin::Unknown => Origin::Local(actor.clone()),
+        known => known.clone(),
+    };
+    let person = line.person(Stage::After);
+    let visitor = Visitor {
+        name: &line.user,
+        origin: &origin,
+        ..person.visitor
+    };
+    let person = Person { visitor, ..person };
+    match line.desk.password_changed(&person, &actor) {
+        Ok(Some(told)) => {
+            line.log(Severity::Info, "revoked", "host-password");
+            line.tell(&told);
+        }
+        Ok(None) => {}
+        Err(error) => {
+            let why = format!("{}: {error}; {REMEDY}", store::cause(&error));
+            line.log(Severity::Error, "not revoked", &why);
+            host.tell(messages::NOT_SIGNED_OUT);
+        }
+    }
+}
+
+/// A configuration that cannot be read, or a user who cannot be looked up; the line above in the log says why.
+fn not_ended(host: &dyn Host) {
+    let detail = format_args!("a password was changed; {REMEDY}");
+    LogFields::of_host(host).write(
+        host,
+        Severity::Error,
+        "not revoked",
+        "misconfigured",
+        Some(&detail),
+    );
+    host.tell(messages::NOT_SIGNED_OUT);
+}

@@ -1,0 +1,509 @@
+//! Tests of `auth` and `account` lines as a service file puts them together: a real store and key in a folder
+//! of their own, and a host process that the test plays.
+
+mod attacks;
+mod auth_token;
+mod completed_methods;
+mod enrollment;
+mod grace;
+mod one_field;
+mod password;
+mod through_the_protocol;
+mod without_root;
+
+use super::host::Item;
+use super::host::fake::Fake;
+use super::{account, auth};
+use shared::config::{StoreUrl, file};
+use shared::credential::totp::{Step, code};
+use shared::crypto::master_key::MasterKeys;
+use shared::crypto::vault::Vault;
+use shared::engine::Door;
+use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::protocol::{Denial, HookResult};
+use shared::system::clock;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A folder with configuration, key and store; alice is enrolled.
+pub(crate) struct Home {
+    folder: TempDir,
+    pending: Pending,
+}
+
+impl Home {
+    pub(crate) fn new(config: &str) -> Home {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (_, key) = MasterKeys::generate().unwrap();
+        fs::write(at("postern.key"), key.as_bytes()).unwrap();
+        fs::set_permissions(at("postern.key"), PermissionsExt::from_mode(0o600)).unwrap();
+        let url = format!("sqlite:{}", at("store/postern.db").display());
+        let text = format!(
+            "{config}\n[store]\nurl = \"{url}\"\nkey_file = \"{}\"\n",
+            at("postern.key").display()
+        );
+        fs::write(at("postern.toml"), text).unwrap();
+        let keys = Vault::create(&MasterKeys::read(&at("postern.key")).unwrap()).unwrap();
+        shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
+
+        let config = file::read(&at("postern.toml")).unwrap().config;
+        let mut door = Door::open(config).unwrap();
+        let pending = Pending::new(door.config(), &"alice".parse().unwrap()).unwrap();
+        let now = clock::now().unwrap();
+        door.activate(&pending, &Confirmation::vouched(), "root", now)
+            .unwrap();
+        Home { folder, pending }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn door(&self) -> Door {
+        Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
+    }
+
+    fn words(&self, words: &str) -> Vec<String> {
+        let config = format!("config={}", self.path("postern.toml").display());
+        std::iter::once(config)
+            .chain(words.split_whitespace().map(str::to_owned))
+            .collect()
+    }
+
+    fn auth(&self, host: &Fake, words: &str) -> HookResult {
+        auth::authenticate(host, &self.words(words))
+    }
+
+    fn account(&self, host: &Fake, words: &str) -> HookResult {
+        account::account(host, &self.words(words))
+    }
+
+    /// The code of a step relative to now.
+    fn code(&self, offset: i64) -> String {
+        let parameters = self.pending.parameters();
+        let current = parameters.moving.step_at(clock::now().unwrap()).unwrap().0;
+        let step = Step(current.checked_add_signed(offset).unwrap());
+        code(self.pending.secret(), parameters, step).to_string()
+    }
+
+    fn recovery_code(&self) -> String {
+        self.pending.recovery_codes()[0].grouped().to_string()
+    }
+}
+
+fn sudo() -> Fake {
+    Fake::at("sudo", "alice").run_by("alice")
+}
+
+#[test]
+fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
+    let home = Home::new("");
+    let code = home.code(0);
+    let host = sudo().who_types(&[&code]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    assert!(
+        host.log_text()
+            .contains("accepted cause=code address=- service=sudo user=\"alice\"")
+    );
+    assert_eq!(home.account(&host, ""), HookResult::Passed);
+
+    let again = sudo().who_types(&[&code]);
+    assert_eq!(
+        home.auth(&again, "first_factor=passed tries=1"),
+        HookResult::Denied(Denial::TooManyTries)
+    );
+    assert!(again.log_text().contains("refused cause=used"));
+    assert!(again.told.borrow()[0].starts_with("That code was used already"));
+}
+
+#[test]
+fn the_next_prompt_says_why_the_last_answer_was_refused() {
+    let home = Home::new("");
+    let host = sudo().who_types(&["junk!", "000 00x", &home.recovery_code()]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    let prompts = host.prompts.borrow();
+    assert_eq!(prompts[0], "Verification code: ");
+    assert!(
+        prompts[1].starts_with("That is not a code: ")
+            && prompts[1].ends_with("\nVerification code: ")
+    );
+    assert_eq!(*host.told.borrow(), ["5 recovery codes are left"]);
+}
+
+#[test]
+fn an_unknown_option_denies_and_names_the_word() {
+    let home = Home::new("");
+    for line in [Home::auth, Home::account] {
+        let host = sudo();
+        assert_eq!(
+            line(&home, &host, "nulok"),
+            HookResult::Denied(Denial::Misconfigured)
+        );
+        assert!(host.log_text().contains("\"nulok\""));
+        assert!(host.prompts.borrow().is_empty());
+    }
+}
+
+#[test]
+fn a_cancelled_prompt_ends_at_once() {
+    let home = Home::new("");
+    let host = sudo();
+    assert_eq!(
+        home.auth(&host, "first_factor=passed"),
+        HookResult::Denied(Denial::Conversation)
+    );
+    assert_eq!(host.prompts.borrow().len(), 1);
+    assert!(
+        host.log_text()
+            .contains("refused cause=cancelled address=- service=sudo user=\"alice\"")
+    );
+}
+
+#[test]
+fn proven_asks_nothing_and_believes_only_an_sshd() {
+    let home = Home::new("");
+    let key = "publickey ssh-ed25519 AAAA";
+    let sshd = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", key);
+    assert_eq!(home.auth(&sshd, "proven"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&Fake::at("sshd", "alice"), "proven"),
+        HookResult::NotNeeded
+    );
+    let other = Fake::at("ftp", "alice").with_variable("SSH_AUTH_INFO_0", key);
+    assert_eq!(home.auth(&other, "proven"), HookResult::NotNeeded);
+    assert_eq!(
+        home.account(&sshd, ""),
+        HookResult::Denied(Denial::NotAsked)
+    );
+}
+
+#[test]
+fn the_guard_refuses_whoever_was_not_asked_and_passes_whoever_needs_no_code() {
+    let home = Home::new("");
+    let alice = Fake::at("sshd", "alice");
+    assert_eq!(
+        home.account(&alice, ""),
+        HookResult::Denied(Denial::NotAsked)
+    );
+    assert!(
+        alice.log_text().contains("refused cause=not-verified")
+            && alice.log_text().contains("AuthenticationMethods")
+    );
+    assert_eq!(
+        home.account(&Fake::at("sshd", "bob"), ""),
+        HookResult::Passed
+    );
+    assert_eq!(
+        home.account(&Fake::at("sshd", "bob"), "unenrolled=deny"),
+        HookResult::Denied(Denial::NotAsked)
+    );
+}
+
+#[test]
+fn a_mark_is_good_for_its_own_user_only() {
+    let home = Home::new("");
+    let bob = Fake::at("sshd", "bob").who_types(&["1"]);
+    assert_eq!(
+        home.auth(&bob, "first_factor=passed"),
+        HookResult::NotNeeded
+    );
+    let alice = Fake {
+        mark: bob.mark,
+        ..Fake::at("sshd", "alice")
+    };
+    assert_eq!(
+        home.account(&alice, ""),
+        HookResult::Denied(Denial::NotAsked)
+    );
+}
+
+#[test]
+fn whoever_is_not_enrolled_gets_what_the_line_or_the_policy_says() {
+    let bob = || Fake::at("sudo", "bob");
+    let (open, strict) = (Home::new(""), Home::new("[policy]\nrequired = \"all\""));
+    let passed = "first_factor=passed";
+    assert_eq!(open.auth(&bob(), passed), HookResult::NotNeeded);
+    assert_eq!(
+        open.auth(&bob(), "first_factor=passed unenrolled=deny"),
+        HookResult::Denied(Denial::Refused)
+    );
+    assert_eq!(
+        strict.auth(&bob(), passed),
+        HookResult::Denied(Denial::Refused)
+    );
+    assert_eq!(
+        strict.auth(&bob(), "first_factor=passed nullok"),
+        HookResult::NotNeeded
+    );
+    let host = bob();
+    assert_eq!(
+        strict.auth(&host, passed),
+        HookResult::Denied(Denial::Refused)
+    );
+    assert!(
+        host.prompts.borrow().is_empty() && host.told.borrow()[0].contains("ask the administrator")
+    );
+}
+
+#[test]
+fn before_the_first_factor_everyone_meets_one_prompt_and_one_text() {
+    let home = Home::new("[policy]\nrequired = \"all\"");
+    for (user, typed) in [
+        ("alice", "000000"),
+        ("alice", "junk!"),
+        ("bob", "000000"),
+        ("nobody at all", "12345678"),
+        ("../x", "000000"),
+    ] {
+        let host = Fake::at("sshd", user).who_types(&[typed, typed]);
+        assert!(
+            matches!(home.auth(&host, ""), HookResult::Denied(_)),
+            "{user}"
+        );
+        assert_eq!(*host.prompts.borrow(), ["Verification code: "], "{user}");
+        assert_eq!(
+            *host.told.borrow(),
+            [shared::engine::messages::BEFORE_FIRST_FACTOR],
+            "{user}"
+        );
+    }
+    let right = Fake::at("sshd", "alice").who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&right, ""), HookResult::Passed);
+    assert_eq!(
+        *right.told.borrow(),
+        [shared::engine::messages::BEFORE_FIRST_FACTOR]
+    );
+}
+
+#[test]
+fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
+    let home = Home::new("");
+    let address = "192.0.2.7";
+    let host = Fake::at("ftp", "alice")
+        .with(Item::RemoteHost, address)
+        .who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, ""), HookResult::Passed);
+    let door = || Door::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+    let last = || {
+        door()
+            .status(&"alice".parse().unwrap())
+            .unwrap()
+            .tally
+            .last_sign_in
+    };
+    assert_eq!(last(), None);
+    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    assert!(last().is_some());
+}
+
+#[test]
+fn an_exemption_is_named_in_the_log_and_passes_the_guard() {
+    let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
+    for words in ["", "first_factor=passed"] {
+        let host = Fake::at("backup", "alice");
+        assert_eq!(home.auth(&host, words), HookResult::NotNeeded);
+        assert!(host.log_text().contains("not needed cause=policy.exempt-1"));
+        assert_eq!(home.account(&host, ""), HookResult::Passed);
+    }
+}
+
+/// The other half is the one translation of entries into libpam's numbers, in `ffi`.
+#[test]
+fn trap_19_errors_answered_with_pam_ignore_or_success() {
+    for broken in ["store/postern.db", "postern.key", "postern.toml"] {
+        let home = Home::new("");
+        fs::rename(home.path(broken), home.path("aside")).unwrap();
+        // without a copy; else that is in force
+        let _ = fs::remove_file(home.path("postern.toml.valid"));
+        for words in ["", "first_factor=passed"] {
+            let host = sudo().who_types(&[&home.code(0)]);
+            assert!(
+                matches!(home.auth(&host, words), HookResult::Denied(_)),
+                "{broken}"
+            );
+            assert!(
+                host.log_text().contains(broken),
+                "{broken}: {}",
+                host.log_text()
+            );
+            assert!(
+                matches!(home.account(&host, ""), HookResult::Denied(_)),
+                "{broken}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_typo_in_the_configuration_is_logged_and_the_last_valid_copy_counts() {
+    let home = Home::new("");
+    let path = home.path("postern.toml");
+    file::keep_current(&path).unwrap();
+    fs::write(&path, "[totp]\nperiod = 5\n").unwrap();
+    let host = sudo().who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    assert!(
+        host.log_text()
+            .contains("postern.toml:2: totp.period: must be")
+    );
+}
+
+#[test]
+fn a_name_that_nobody_can_have_is_asked_by_the_asking_line_alone() {
+    let home = Home::new("");
+    for (words, line) in [
+        ("proven", Home::auth as fn(&Home, &Fake, &str) -> HookResult),
+        ("", Home::account),
+    ] {
+        let host = Fake::at("sshd", "../x");
+        line(&home, &host, words);
+        assert!(host.prompts.borrow().is_empty(), "{words}");
+    }
+    let host = Fake::at("sshd", "../x").who_types(&["000000"]);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed"),
+        HookResult::Denied(Denial::BadName)
+    );
+    assert!(host.prompts.borrow().is_empty());
+}
+
+#[test]
+fn a_configuration_that_may_not_be_trusted_is_refused_once_by_the_asking_line() {
+    let home = Home::new("");
+    fs::set_permissions(home.path("postern.toml"), PermissionsExt::from_mode(0o666)).unwrap();
+    let key = "publickey ssh-ed25519 AAAA";
+    let host = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", key);
+    assert_eq!(home.auth(&host, "proven"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed"),
+        HookResult::Denied(Denial::Misconfigured)
+    );
+    assert_eq!(host.logged.borrow().len(), 1);
+    assert!(host.log_text().contains("has mode 0666"));
+}
+
+#[test]
+fn an_exemption_needs_a_store_that_can_be_read() {
+    let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
+    fs::rename(home.path("store/postern.db"), home.path("aside")).unwrap();
+    for words in ["", "first_factor=passed"] {
+        let host = Fake::at("backup", "alice");
+        assert_eq!(
+            home.auth(&host, words),
+            HookResult::Denied(Denial::Unavailable),
+            "{words}"
+        );
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
+    let home = Home::new("");
+    fs::rename(home.path("store/postern.db"), home.path("aside")).unwrap();
+    let host = Fake::at("sshd", "alice").who_types(&["000000"]);
+    assert_eq!(
+        home.auth(&host, ""),
+        HookResult::Denied(Denial::Unavailable)
+    );
+    assert_eq!(
+        *host.told.borrow(),
+        [shared::engine::messages::BEFORE_FIRST_FACTOR]
+    );
+}
+
+#[test]
+fn an_app_password_passes_at_the_service_of_its_scope_alone() {
+    let home = Home::new("");
+    let add = |name: &str, scope: &str| {
+        let mut door = Door::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+        let (name, scope) = (name.parse().unwrap(), scope.parse().unwrap());
+        let alice = "alice".parse().unwrap();
+        let made =
+            door.add_app_password(&alice, &name, &scope, None, "root", clock::now().unwrap());
+        made.unwrap().grouped().to_string()
+    };
+    let (mail, sudo_too) = (
+        add("mail", "pam:dovecot"),
+        add("both", "pam:dovecot\npam:sudo"),
+    );
+    for words in ["", "first_factor=passed tries=1"] {
+        let dovecot = Fake::at("dovecot", "alice").who_types(&[&mail]);
+        assert_eq!(home.auth(&dovecot, words), HookResult::Passed);
+        assert!(
+            dovecot
+                .log_text()
+                .contains("accepted cause=app-password address=- service=dovecot")
+        );
+        assert_eq!(home.account(&dovecot, ""), HookResult::Passed);
+        assert_eq!(
+            home.auth(
+                &sudo().who_types(&[&sudo_too.replace('-', "").to_lowercase()]),
+                words
+            ),
+            HookResult::Passed
+        );
+
+        let elsewhere = sudo().who_types(&[&mail]);
+        assert!(
+            matches!(home.auth(&elsewhere, words), HookResult::Denied(_)),
+            "{words}"
+        );
+        assert!(
+            elsewhere.log_text().contains("refused cause=scope"),
+            "{}",
+            elsewhere.log_text()
+        );
+        assert_eq!(
+            home.account(&elsewhere, ""),
+            HookResult::Denied(Denial::NotAsked)
+        );
+        let bob = Fake::at("dovecot", "bob").who_types(&[&mail]);
+        assert_ne!(
+            home.auth(&bob, &format!("{words} unenrolled=deny")),
+            HookResult::Passed
+        );
+    }
+    let host = sudo().who_types(&[&mail, &home.code(0)]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    assert!(host.prompts.borrow()[1].starts_with("That app password is not for this service\n"));
+}
+
+#[test]
+fn a_line_may_ask_for_the_code_of_another_account() {
+    let home = Home::new("");
+    let words = "first_factor=passed user=alice";
+    let host = Fake::at("sudo", "bob").who_types(&["000000", &home.code(0)]);
+    assert_eq!(home.auth(&host, words), HookResult::Passed);
+    assert!(
+        host.log_text().contains("user=\"bob\""),
+        "{}",
+        host.log_text()
+    );
+    // the mark is bob's, whatever the guard's line says
+    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    let alice = Fake {
+        mark: host.mark,
+        ..Fake::at("sudo", "alice")
+    };
+    assert_eq!(
+        home.account(&alice, ""),
+        HookResult::Denied(Denial::NotAsked)
+    );
+    let before = Fake::at("ftp", "bob").who_types(&[&home.code(1)]);
+    assert_eq!(home.auth(&before, "user=alice"), HookResult::Passed);
+    assert_eq!(home.account(&before, "user=alice"), HookResult::Passed);
+}
+
+#[test]
+fn libpam_is_asked_for_a_delay_where_the_line_says_so() {
+    let home = Home::new("[pam.service.login]\nfail_delay = \"5s\"");
+    for (service, words, seconds) in [("sudo", "", 0), ("sudo", "fail_delay", 2), ("login", "", 5)]
+    {
+        let host = Fake::at(service, "alice");
+        home.auth(&host, &format!("first_factor=passed {words}"));
+        assert_eq!(host.delay.get(), seconds, "{service} {words}");
+    }
+}

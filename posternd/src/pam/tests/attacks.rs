@@ -1,0 +1,225 @@
+//! PAM hosts and networks that once got around the code, or left nothing in the log that says whom a refusal met.
+
+use super::{Home, sudo};
+use crate::pam::host::Item;
+use crate::pam::host::fake::Fake;
+use shared::protocol::{Denial, HookResult};
+use std::fs;
+
+const PASSED: &str = "first_factor=passed";
+
+/// A locker or server may authenticate several times on one handle: what counts is the last `auth`.
+#[test]
+fn a_refused_auth_takes_the_pass_of_an_earlier_one_on_the_same_handle_away() {
+    for second in [
+        PASSED,
+        "first_factor=passed nulok",
+        "proven",
+        "app_password",
+    ] {
+        let home = Home::new("");
+        let host = sudo().who_types(&[&home.code(0)]);
+        assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
+        assert_ne!(home.auth(&host, second), HookResult::Passed, "{second}");
+        assert_eq!(
+            home.account(&host, ""),
+            HookResult::Denied(Denial::NotAsked),
+            "{second}"
+        );
+    }
+}
+
+/// One pass is good for one entry.
+#[test]
+fn a_pass_is_good_for_one_account_hook() {
+    let home = Home::new("");
+    let host = sudo().who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
+    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    assert_eq!(
+        home.account(&host, ""),
+        HookResult::Denied(Denial::NotAsked)
+    );
+}
+
+/// Where a service gives the name that reverse DNS says, whoever owns the zone of an address writes it, and an address
+/// as a name comes back from the C library unchanged.
+#[test]
+fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {
+    let exempt = "[[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]\n";
+    let home = Home::new(exempt);
+    for words in ["", PASSED] {
+        let host = Fake::at("vsftpd", "alice")
+            .with(Item::RemoteHost, "192.0.2.7")
+            .who_types(&["000000"]);
+        assert!(
+            matches!(home.auth(&host, words), HookResult::Denied(_)),
+            "{words:?}: {}",
+            host.log_text()
+        );
+        // guesses from there are counted for it all the same
+        assert!(
+            host.log_text().contains("address=192.0.2.7"),
+            "{}",
+            host.log_text()
+        );
+        let host = Fake::at("vsftpd", "alice").with(Item::RemoteHost, "192.0.2.7");
+        assert_eq!(
+            home.account(&host, words),
+            HookResult::Denied(Denial::NotAsked),
+            "{words:?}"
+        );
+    }
+}
+
+/// The same for whoever gave a code there a while ago, and for networks in which one may set up a second factor.
+#[test]
+fn a_name_of_reverse_dns_spares_and_enrolls_nobody() {
+    let home = Home::new(
+        "[policy]\nself_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]\n",
+    );
+    let words = "first_factor=passed grace=1h unenrolled=enroll";
+    let alice = || Fake::at("vsftpd", "alice").with(Item::RemoteHost, "192.0.2.7");
+    assert_eq!(
+        home.auth(&alice().who_types(&[&home.code(0)]), words),
+        HookResult::Passed
+    );
+    assert_eq!(
+        home.auth(&alice(), words),
+        HookResult::Denied(Denial::Conversation)
+    );
+    let bob = Fake::at("vsftpd", "bob").with(Item::RemoteHost, "192.0.2.7");
+    home.auth(&bob, words);
+    let prompts = bob.prompts.borrow().join("\n");
+    assert!(
+        !prompts.contains("otpauth") && prompts.contains("one-time code"),
+        "{prompts}"
+    );
+}
+
+/// Every line says whom it met, and where: fail2ban and people read them.
+#[test]
+fn no_line_of_the_log_lacks_user_service_address_or_cause() {
+    let files = ["store/postern.db", "postern.key", "postern.toml"];
+    for (words, broken) in [("nulok", None), ("tries=0", None), ("user=a/b", None)]
+        .into_iter()
+        .chain(files.map(|file| (PASSED, Some(file))))
+        .chain([
+            (PASSED, None),
+            ("", None),
+            ("first_factor=passed debug", None),
+        ])
+    {
+        let home = Home::new("");
+        if let Some(file) = broken {
+            fs::rename(home.path(file), home.path("aside")).unwrap();
+        }
+        for user in ["alice", "bob", "../x"] {
+            let host = || {
+                Fake::at("sshd", user)
+                    .with(Item::RemoteHost, "198.51.100.9")
+                    .with_variable("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.1 22")
+                    .who_types(&["000000"])
+            };
+            let (one, other, changed) = (host(), host(), host());
+            home.auth(&one, words);
+            home.account(&other, words);
+            crate::pam::password::changed(&changed, &home.words(words));
+            let shown = if user == "../x" { "-" } else { user };
+            for line in [one, other, changed]
+                .iter()
+                .flat_map(|host| host.logged.borrow().clone())
+            {
+                let (result, rest) = line
+                    .split_once(" cause=")
+                    .unwrap_or_else(|| panic!("{line}"));
+                assert!(
+                    !result.is_empty()
+                        && result.chars().all(|c| c == ' ' || c.is_ascii_lowercase()),
+                    "{line}"
+                );
+                let (_, rest) = rest
+                    .split_once(" address=192.0.2.7 service=sshd ")
+                    .unwrap_or_else(|| panic!("{line}"));
+                assert!(rest.starts_with(&format!("user=\"{shown}\"")), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pass_that_cannot_be_taken_away_denies() {
+    let home = Home::new("");
+    let host = sudo().who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
+    let host = Fake {
+        keeps_marks: true,
+        ..host
+    };
+    assert_eq!(
+        home.account(&host, ""),
+        HookResult::Denied(Denial::Unavailable)
+    );
+    assert_eq!(
+        home.auth(&host, PASSED),
+        HookResult::Denied(Denial::Unavailable)
+    );
+    assert!(
+        host.log_text().ends_with("restart the service"),
+        "{}",
+        host.log_text()
+    );
+}
+
+/// A typo that the last valid copy makes up for, too.
+#[test]
+fn a_line_about_the_configuration_says_at_whose_entry_it_was_seen() {
+    use shared::config::file;
+    let home = Home::new("");
+    let path = home.path("postern.toml");
+    file::keep_current(&path).unwrap();
+    fs::write(&path, "[totp]\nperiod = 5\n").unwrap();
+    let host = sudo().who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
+    let log = host.log_text();
+    let line = log
+        .lines()
+        .find(|line| line.contains("totp.period"))
+        .unwrap();
+    assert!(
+        line.starts_with("warning cause=misconfigured address=- service=sudo user=\"alice\": "),
+        "{line}"
+    );
+}
+
+/// Wrong codes were counted under the number of a user whose name the host did not say: tries beside those under the name.
+#[test]
+fn a_user_who_cannot_be_looked_up_is_refused() {
+    let home = Home::new("");
+    let host = Fake {
+        names_unavailable: true,
+        ..sudo().who_types(&[&home.code(0)])
+    };
+    for words in ["", "first_factor=passed"] {
+        assert_eq!(
+            home.auth(&host, words),
+            HookResult::Denied(Denial::Unavailable)
+        );
+    }
+    assert_eq!(
+        home.account(&host, ""),
+        HookResult::Denied(Denial::Unavailable)
+    );
+    assert!(host.prompts.borrow().is_empty());
+    let log = host.log_text();
+    assert!(
+        log.contains("refused cause=unavailable ") && log.contains("see getent passwd"),
+        "{log}"
+    );
+    // where someone comes from an address, who runs the process does not matter
+    let remote = host.with(Item::RemoteHost, "192.0.2.7");
+    assert_eq!(
+        home.auth(&remote, "first_factor=passed"),
+        HookResult::Passed
+    );
+}

@@ -1,0 +1,163 @@
+//! The mark between `auth` and `account`: whatever is wrong with it, the policy is asked anew, and the log says what it was.
+
+use super::*;
+use shared::engine::Actor;
+use shared::system::process::Unseen;
+
+/// Alice has passed `auth` with a code.
+fn passed(home: &Home) -> Fake {
+    let host = sudo().who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    host
+}
+
+/// Refused, with one line that says why.
+#[track_caller]
+fn is_refused(home: &Home, host: &Fake, why: &str) {
+    host.logged.borrow_mut().clear();
+    assert_eq!(home.account(host, ""), HookResult::Denied(Denial::NotAsked));
+    let log = host.log_text();
+    assert!(
+        log.starts_with("refused cause=not-verified ") && log.contains(why),
+        "{log}"
+    );
+    assert_eq!(host.logged.borrow().len(), 1);
+}
+
+#[test]
+fn a_mark_of_another_process_user_or_service_is_refused() {
+    let home = Home::new("");
+    let mark = passed(&home).mark;
+    let with_mark = |host: Fake| Fake {
+        mark: mark.clone(),
+        ..host
+    };
+    is_refused(
+        &home,
+        &with_mark(Fake {
+            process: 7,
+            ..sudo()
+        }),
+        "the mark of its auth line belongs to another process",
+    );
+    is_refused(
+        &home,
+        &with_mark(Fake::at("su", "alice")),
+        "the mark of its auth line belongs to another service",
+    );
+    let shared = with_mark(Fake::at("sudo", "bob"));
+    assert_eq!(
+        home.account(&shared, "unenrolled=deny"),
+        HookResult::Denied(Denial::NotAsked)
+    );
+    assert!(
+        shared.log_text().contains("belongs to another user"),
+        "{}",
+        shared.log_text()
+    );
+    // the process that the mark is of
+    assert_eq!(home.account(&with_mark(sudo()), ""), HookResult::Passed);
+}
+
+#[test]
+fn a_mark_that_was_altered_is_refused() {
+    let home = Home::new("");
+    let host = passed(&home);
+    let whole = host.mark.borrow().clone().unwrap();
+    let mut altered = whole.clone();
+    altered[40] ^= 1;
+    for bytes in [altered, whole[1..].to_vec(), b"-alice\nalice\n".to_vec()] {
+        host.mark.replace(Some(bytes));
+        is_refused(&home, &host, "has expired, or belongs to another store");
+    }
+    // as the module leaves one that it removes
+    for bytes in [Vec::new(), vec![0xff]] {
+        host.mark.replace(Some(bytes));
+        is_refused(&home, &host, "no code was asked for");
+    }
+}
+
+#[test]
+fn a_mark_is_refused_after_a_revocation() {
+    let home = Home::new("");
+    let host = passed(&home);
+    let alice = "alice".parse().unwrap();
+    home.door()
+        .host_password_changed(&alice, Actor::Command("root"), clock::now().unwrap())
+        .unwrap();
+    is_refused(&home, &host, "what its auth line accepted has been revoked");
+}
+
+/// C30: a host may authenticate several times on one handle.
+#[test]
+fn a_second_auth_that_is_refused_takes_the_mark_of_the_first() {
+    let home = Home::new("");
+    let host = passed(&home).who_types(&["junk!"]);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed tries=1"),
+        HookResult::Denied(Denial::TooManyTries)
+    );
+    is_refused(&home, &host, "no code was asked for");
+}
+
+/// Nobody is kept out by a mark who needs none.
+#[test]
+fn whoever_needs_no_code_passes_whatever_the_mark_is() {
+    let home = Home::new("");
+    let host = Fake {
+        mark: passed(&home).mark,
+        ..Fake::at("sshd", "bob")
+    };
+    assert_eq!(home.account(&host, ""), HookResult::Passed);
+}
+
+/// A mark of a process that nothing tells from others fitted all of them: the policy is asked anew, and the log says why.
+#[test]
+fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
+    for (unseen, remedy) in [
+        (Unseen::OtherNamespace, "PID namespace"),
+        (Unseen::Hidden, "mount /proc with gid=postern"),
+    ] {
+        let home = Home::new("");
+        let unseen = Some(unseen);
+        let host = Fake {
+            unseen,
+            ..sudo().who_types(&[&home.code(0)])
+        };
+        assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+        assert_eq!(host.mark.borrow().as_deref(), None);
+        let log = host.log_text();
+        assert!(
+            log.contains("warning cause=process-unidentified ") && log.contains(remedy),
+            "{log}"
+        );
+        is_refused(&home, &host, remedy);
+
+        let seen = sudo().who_types(&[&home.code(1)]);
+        assert_eq!(home.auth(&seen, "first_factor=passed"), HookResult::Passed);
+        is_refused(
+            &home,
+            &Fake {
+                unseen,
+                mark: seen.mark.clone(),
+                ..sudo()
+            },
+            remedy,
+        );
+        // whoever needs no code is kept out by nothing
+        let bob = Fake {
+            unseen,
+            ..Fake::at("sudo", "bob")
+        };
+        assert_eq!(
+            home.auth(&bob, "first_factor=passed"),
+            HookResult::NotNeeded
+        );
+        assert_eq!(home.account(&bob, ""), HookResult::Passed);
+        assert!(
+            !bob.log_text().contains("process-unidentified"),
+            "{}",
+            bob.log_text()
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Exemptions that depend on what passed before the line.
+
+use super::Home;
+use crate::pam::host::Item;
+use crate::pam::host::fake::Fake;
+use shared::protocol::{Denial, HookResult};
+
+const KEY: &str =
+    "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
+const BOTH: &str = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\npassword\n";
+const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
+const PASSED: &str = "first_factor=passed";
+
+fn home(after: &str) -> Home {
+    Home::new(&format!("[[policy.exempt]]\ncompleted_methods = {after}"))
+}
+
+fn sshd(said: &'static str) -> Fake {
+    Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", said)
+}
+
+/// Whether a line asks alice.
+#[track_caller]
+fn asks(home: &Home, host: &Fake, words: &str) -> bool {
+    match home.auth(host, words) {
+        HookResult::NotNeeded => {
+            assert!(
+                host.log_text().contains("not needed cause=policy.exempt-1"),
+                "{}",
+                host.log_text()
+            );
+            assert!(host.prompts.borrow().is_empty());
+            assert_eq!(home.account(host, ""), HookResult::Passed);
+            false
+        }
+        // nothing is typed
+        HookResult::Denied(Denial::Conversation) => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_rule_can_ask_only_after_a_password() {
+    let home = home("[\"publickey\"]");
+    assert!(!asks(&home, &sshd(KEY), PASSED));
+    assert!(!asks(&home, &sshd(KEY), ""));
+    assert!(asks(&home, &sshd(""), PASSED));
+    assert!(asks(&home, &sshd("password\n"), PASSED));
+    assert!(asks(&home, &sshd(BOTH), PASSED));
+}
+
+#[test]
+fn a_rule_can_ask_only_after_a_key() {
+    let home = home("[\"password\"]");
+    assert!(asks(&home, &sshd(KEY), PASSED));
+    assert!(!asks(&home, &sshd(""), PASSED));
+    assert!(!asks(&home, &sshd("password\n"), ""));
+    assert!(asks(&home, &sshd(BOTH), ""));
+    assert!(!asks(
+        &home,
+        &Fake::at("sudo", "alice").run_by("alice"),
+        PASSED
+    ));
+    // sshd's own password method says nothing, also not of a key before it
+    assert!(asks(&home, &Fake::at("sshd", "alice"), PASSED));
+}
+
+#[test]
+fn a_rule_can_name_keys() {
+    let that_one = home(&format!("[\"{PRINT}\"]"));
+    assert!(!asks(&that_one, &sshd(KEY), ""));
+    assert!(asks(
+        &that_one,
+        &sshd("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n"),
+        ""
+    ));
+    let all_but_that_one = home(&format!("[\"publickey\", \"!{PRINT}\"]"));
+    assert!(asks(&all_but_that_one, &sshd(KEY), ""));
+    assert!(asks(
+        &all_but_that_one,
+        &sshd("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n"),
+        ""
+    ));
+}
+
+/// The variable of any other host is what its user wants it to be.
+#[test]
+fn only_an_sshd_is_believed() {
+    let home = home("[\"publickey\"]");
+    let other = Fake::at("sudo", "alice").with_variable("SSH_AUTH_INFO_0", KEY);
+    assert!(asks(&home, &other, PASSED));
+}
+
+#[test]
+fn before_the_first_factor_everyone_is_asked() {
+    let home = home("[\"publickey\", \"password\"]");
+    assert!(asks(&home, &sshd(""), ""));
+    let host = sshd("").who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, ""), HookResult::Passed);
+}
+
+/// What stands in postern.toml of the stack is said of the line that asks: where that was skipped it proves nothing.
+#[test]
+fn the_guard_goes_by_sshd_alone() {
+    let home = Home::new(
+        "[pam]\nfirst_factor = \"passed\"\n[[policy.exempt]]\ncompleted_methods = [\"password\"]",
+    );
+    assert_eq!(
+        home.account(&sshd(""), PASSED),
+        HookResult::Denied(Denial::NotAsked)
+    );
+    assert_eq!(
+        home.account(&sshd(KEY), ""),
+        HookResult::Denied(Denial::NotAsked)
+    );
+    assert_eq!(home.account(&sshd("password\n"), ""), HookResult::Passed);
+}
+
+#[test]
+fn debug_says_what_passed_before() {
+    let host = sshd(BOTH);
+    home("[\"password\"]").auth(&host, "debug");
+    let line = format!("completed_methods=publickey/{PRINT},password");
+    assert!(host.log_text().contains(&line), "{}", host.log_text());
+}
+
+/// Whoever knows the account's name, or its password, types wrong codes elsewhere: the owner, whose key sshd has verified,
+/// is at an address that was never seen, and is not made to wait.
+#[test]
+fn a_verified_key_is_not_made_to_wait_behind_strangers() {
+    let home = Home::new("");
+    let from = |address: &'static str, said| sshd(said).with_variable("SSH_CONNECTION", address);
+    for _ in 0..2 {
+        let stranger = from("198.51.100.7 1 192.0.2.1 22", "password\n").who_types(&["000000"; 3]);
+        assert!(matches!(
+            home.auth(&stranger, PASSED),
+            HookResult::Denied(_)
+        ));
+    }
+    let delayed = from("203.0.113.9 1 192.0.2.1 22", "password\n").who_types(&["000000"]);
+    home.auth(&delayed, PASSED);
+    assert!(
+        delayed.log_text().contains("cause=delayed-"),
+        "{}",
+        delayed.log_text()
+    );
+    for (said, offset) in [
+        (KEY, 0),
+        ("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n", 1),
+    ] {
+        let owner = from("203.0.113.9 1 192.0.2.1 22", said).who_types(&[&home.code(offset)]);
+        assert_eq!(
+            home.auth(&owner, PASSED),
+            HookResult::Passed,
+            "{}",
+            owner.log_text()
+        );
+    }
+}
+
+/// At the console no address is known, and neither is any of sshd's where a client hides it.
+#[test]
+fn strangers_without_an_address_do_not_delay_the_console() {
+    let home = Home::new("");
+    for _ in 0..2 {
+        let stranger = sshd("password\n").who_types(&["000000"; 3]);
+        assert!(matches!(
+            home.auth(&stranger, PASSED),
+            HookResult::Denied(_)
+        ));
+    }
+    let console = || Fake::at("login", "alice").with(Item::Terminal, "/dev/tty1");
+    let owner = console().who_types(&[&home.code(0)]);
+    assert_eq!(
+        home.auth(&owner, PASSED),
+        HookResult::Passed,
+        "{}",
+        owner.log_text()
+    );
+}

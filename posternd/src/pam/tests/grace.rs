@@ -1,0 +1,126 @@
+//! `grace=`: whoever gave a code from the same address a while ago is not asked.
+
+use super::Home;
+use crate::pam::host::Item;
+use crate::pam::host::fake::Fake;
+use shared::protocol::{Denial, HookResult};
+use shared::system::clock;
+use std::fs;
+
+const PASSED: &str = "first_factor=passed grace=1h";
+const KEY: &str = "publickey ssh-ed25519 AAAA";
+
+fn from(address: &str) -> Fake {
+    Fake::at("sshd", "alice")
+        .with_variable("SSH_CONNECTION", &format!("{address} 4711 192.0.2.1 22"))
+}
+
+/// A home where alice gave a code from 192.0.2.7.
+fn entered(config: &str) -> Home {
+    let home = Home::new(config);
+    let host = from("192.0.2.7").who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
+    home
+}
+
+#[track_caller]
+fn asked(home: &Home, host: &Fake, words: &str) {
+    assert_eq!(
+        home.auth(host, words),
+        HookResult::Denied(Denial::Conversation),
+        "{}",
+        host.log_text()
+    );
+    assert_eq!(host.prompts.borrow().len(), 1);
+}
+
+#[track_caller]
+fn spared(home: &Home, host: &Fake, words: &str) {
+    assert_eq!(
+        home.auth(host, words),
+        HookResult::Passed,
+        "{}",
+        host.log_text()
+    );
+    assert!(host.prompts.borrow().is_empty());
+    let line = "not needed cause=grace address=192.0.2.7 service=sshd user=\"alice\"";
+    assert!(host.log_text().contains(line), "{}", host.log_text());
+}
+
+#[test]
+fn within_its_time_nobody_is_asked_and_the_guard_lets_in() {
+    let home = entered("");
+    let host = from("192.0.2.7");
+    spared(&home, &host, PASSED);
+    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    spared(
+        &home,
+        &from("192.0.2.7").with_variable("SSH_AUTH_INFO_0", KEY),
+        "grace=1h",
+    );
+}
+
+#[test]
+fn elsewhere_and_without_the_option_everyone_is_asked() {
+    let home = entered("");
+    asked(&home, &from("192.0.2.7"), "first_factor=passed");
+    asked(&home, &from("192.0.2.7"), "first_factor=passed grace=0");
+    asked(&home, &from("192.0.2.8"), PASSED);
+    asked(
+        &home,
+        &Fake::at("sshd", "alice").with(Item::RemoteHost, "client.example.org"),
+        PASSED,
+    );
+    asked(&home, &Fake::at("sshd", "alice"), PASSED);
+    asked(
+        &home,
+        &Fake::at("ftp", "alice").with(Item::RemoteHost, "192.0.2.7"),
+        PASSED,
+    );
+}
+
+#[test]
+fn a_service_whose_remote_host_is_an_address_has_it_too() {
+    let home = Home::new("[pam.service.ftp]\nrhost_is_address = true");
+    let ftp = || Fake::at("ftp", "alice").with(Item::RemoteHost, "192.0.2.7");
+    assert_eq!(
+        home.auth(&ftp().who_types(&[&home.code(0)]), PASSED),
+        HookResult::Passed
+    );
+    assert_eq!(home.auth(&ftp(), PASSED), HookResult::Passed);
+}
+
+/// Whoever was not asked before must be told nothing by that.
+#[test]
+fn before_the_first_factor_it_has_no_effect() {
+    let home = entered("");
+    asked(&home, &from("192.0.2.7"), "grace=1h");
+}
+
+#[test]
+fn the_guard_spares_nobody_who_was_not_at_the_line() {
+    let home = entered("[pam]\ngrace = \"1h\"");
+    let host = from("192.0.2.7");
+    assert_eq!(
+        home.account(&host, "grace=1h"),
+        HookResult::Denied(Denial::NotAsked)
+    );
+    spared(&home, &host, "first_factor=passed");
+}
+
+#[test]
+fn a_revocation_ends_it_and_a_store_that_cannot_be_read_spares_nobody() {
+    let home = entered("");
+    let (alice, now) = ("alice".parse().unwrap(), clock::now().unwrap());
+    home.door()
+        .revoke_sessions(&alice, None, "root", now)
+        .unwrap();
+    asked(&home, &from("192.0.2.7"), PASSED);
+
+    let home = entered("");
+    fs::rename(home.path("postern.key"), home.path("aside")).unwrap();
+    assert_eq!(
+        home.auth(&from("192.0.2.7"), PASSED),
+        HookResult::Denied(Denial::Unavailable)
+    );
+}

@@ -1,0 +1,108 @@
+//! `password` lines: what a changed password ends, and what is said where that cannot be.
+
+use super::Home;
+use crate::pam::host::Item;
+use crate::pam::host::fake::Fake;
+use crate::pam::{password, user};
+use shared::account::event::{Event, Filter, What};
+use shared::engine::messages;
+use shared::system::clock;
+use std::fs;
+
+impl Home {
+    fn changed(&self, host: &Fake, words: &str) {
+        password::changed(host, &self.words(words));
+    }
+
+    fn changes(&self) -> Vec<Event> {
+        let only = Filter {
+            what: Some(What::HostPasswordChanged),
+            ..Filter::default()
+        };
+        self.door()
+            .events(&only, 0, 100)
+            .unwrap()
+            .into_iter()
+            .map(|(_, event)| event)
+            .collect()
+    }
+}
+
+fn passwd(user: &str) -> Fake {
+    Fake::at("passwd", user)
+}
+
+#[test]
+fn a_changed_password_is_logged_and_says_what_became_of_app_passwords() {
+    let home = Home::new("");
+    let (label, scope) = ("mail".parse().unwrap(), "pam:dovecot".parse().unwrap());
+    let now = clock::now().unwrap();
+    home.door()
+        .add_app_password(&"alice".parse().unwrap(), &label, &scope, None, "root", now)
+        .unwrap();
+    let host = passwd("alice");
+    home.changed(&host, "");
+    assert_eq!(
+        host.log_text(),
+        "revoked cause=host-password address=- service=passwd user=\"alice\""
+    );
+    assert_eq!(
+        *host.told.borrow(),
+        ["1 app password revoked: make new ones"]
+    );
+    let me = user::runs_as();
+    let [event] = &home.changes()[..] else {
+        panic!("not one event")
+    };
+    assert_eq!((event.door.as_str(), &event.actor), ("passwd", &me));
+    assert_eq!(event.origin, format!("local user {me}"));
+
+    home.changed(
+        &Fake::at("login", "alice").with(Item::RemoteHost, "192.0.2.7"),
+        "",
+    );
+    assert_eq!(home.changes()[1].origin, "192.0.2.7");
+}
+
+#[test]
+fn whoever_has_no_account_changes_the_password_unnoticed() {
+    let home = Home::new("");
+    for user in ["bob", "../x"] {
+        let host = passwd(user);
+        home.changed(&host, "");
+        assert!(
+            !host.log_text().contains("revoked cause"),
+            "{}",
+            host.log_text()
+        );
+        assert!(host.told.borrow().is_empty() && host.prompts.borrow().is_empty());
+    }
+    assert!(home.changes().is_empty());
+}
+
+#[test]
+fn what_could_not_be_ended_is_said_with_what_to_do() {
+    for broken in ["store/postern.db", "postern.key", "postern.toml"] {
+        let home = Home::new("");
+        fs::rename(home.path(broken), home.path("aside")).unwrap();
+        let host = passwd("alice");
+        home.changed(&host, "");
+        let log = host.log_text();
+        assert!(
+            log.contains("not revoked cause=") && log.contains(broken),
+            "{broken}: {log}"
+        );
+        assert!(
+            log.contains("postern session revoke USER --all"),
+            "{broken}: {log}"
+        );
+        assert_eq!(*host.told.borrow(), [messages::NOT_SIGNED_OUT]);
+    }
+    let home = Home::new("");
+    let host = passwd("alice");
+    home.changed(&host, "nulok");
+    assert!(
+        host.log_text().contains("\"nulok\"") && host.log_text().contains("not revoked cause=")
+    );
+    assert!(home.changes().is_empty());
+}

@@ -1,0 +1,308 @@
+//! The same lines in a host that is not root: posternd decides for it as the user whom the kernel names.
+
+use super::Home;
+use crate::pam::conversation::{Reach, User};
+use crate::pam::host::Item;
+use crate::pam::host::fake::Fake;
+use crate::pam::remote_host::RemoteHost;
+use crate::pam::{account, auth, password};
+use crate::workers::engines::{Engines, Worker};
+use crate::workers::origin::Origin;
+use shared::engine::messages::BEFORE_FIRST_FACTOR;
+use shared::protocol::{Denial, Hook, HookResult, Transaction};
+use shared::system::admission::Class;
+use std::cell::RefCell;
+use std::os::unix::net::UnixStream;
+
+/// Hosts of one user.
+struct OfUser {
+    home: Home,
+    user: User,
+}
+
+impl OfUser {
+    fn new(config: &str, name: &str) -> OfUser {
+        let is_service = config.contains(&format!("socket_users = [\"{name}\"]"));
+        OfUser {
+            home: Home::new(config),
+            user: User {
+                uid: 1000,
+                name: name.parse().unwrap(),
+                is_service,
+            },
+        }
+    }
+
+    fn worker(&self) -> Worker {
+        Worker {
+            engines: Engines::of_users(),
+            origin: Origin::User(self.user.uid),
+            class: Class::Known,
+        }
+    }
+
+    fn host(&self, service: &str, user: &str, typed: &[&str]) -> Fake {
+        let reach = Some(Reach::User(self.worker(), self.user.clone()));
+        Fake {
+            reach,
+            ..Fake::at(service, user).who_types(typed)
+        }
+    }
+
+    fn auth(&self, host: &Fake, words: &str) -> HookResult {
+        auth::authenticate(host, &self.home.words(words))
+    }
+
+    fn account(&self, host: &Fake) -> HookResult {
+        account::account(host, &self.home.words(""))
+    }
+}
+
+#[test]
+fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
+    let of_user = OfUser::new("", "alice");
+    let code = of_user.home.code(0);
+    assert_eq!(
+        of_user.account(&of_user.host("locker", "alice", &[])),
+        HookResult::Denied(Denial::NotAsked)
+    );
+    let host = of_user.host("locker", "alice", &["hello", &code]);
+    assert_eq!(
+        of_user.auth(&host, "first_factor=passed"),
+        HookResult::Passed
+    );
+    assert!(host.prompts.borrow()[1].starts_with("That is not a code: "));
+    let log = host.log_text();
+    assert!(
+        log.contains("refused cause=malformed address=- service=locker user=\"alice\""),
+        "{log}"
+    );
+    assert!(
+        log.contains("accepted cause=code address=- service=locker user=\"alice\""),
+        "{log}"
+    );
+    assert_eq!(of_user.account(&host), HookResult::Passed);
+
+    let again = of_user.host("locker", "alice", &[&code]);
+    assert_eq!(
+        of_user.auth(&again, "first_factor=passed tries=1"),
+        HookResult::Denied(Denial::TooManyTries)
+    );
+    assert!(again.told.borrow()[0].starts_with("That code was used already"));
+}
+
+#[test]
+fn before_the_first_factor_the_text_is_one_and_the_guard_tells_the_rest() {
+    let of_user = OfUser::new("", "alice");
+    let recovery = of_user.home.recovery_code();
+    for (typed, entry) in [
+        ("000000", HookResult::Denied(Denial::Refused)),
+        (&recovery, HookResult::Passed),
+    ] {
+        let host = of_user.host("locker", "alice", &[typed]);
+        assert_eq!(of_user.auth(&host, ""), entry);
+        assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
+        assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
+        if entry == HookResult::Passed {
+            assert_eq!(of_user.account(&host), HookResult::Passed);
+            let told = host.told.borrow();
+            assert!(
+                told.contains(&"5 recovery codes are left".to_owned()),
+                "{told:?}"
+            );
+            assert!(told[1].starts_with("1 wrong code since"), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_is_trusted_names_person_and_address() {
+    let of_user = OfUser::new("[pam]\nsocket_users = [\"dovecot\"]", "dovecot");
+    let at = |typed: &str| {
+        of_user
+            .host("imap", "alice", &[typed])
+            .with(Item::RemoteHost, "192.0.2.7")
+    };
+    let wrong = at("000000");
+    assert_eq!(
+        of_user.auth(&wrong, ""),
+        HookResult::Denied(Denial::Refused)
+    );
+    assert!(
+        wrong
+            .log_text()
+            .contains("refused cause=wrong address=192.0.2.7 service=imap")
+    );
+    let right = at(&of_user.home.code(0));
+    assert_eq!(of_user.auth(&right, ""), HookResult::Passed);
+    assert_eq!(of_user.account(&right), HookResult::Passed);
+    let told = right.told.borrow();
+    assert_eq!(
+        *told,
+        [
+            BEFORE_FIRST_FACTOR,
+            "1 wrong code since your last sign-in, last from 192.0.2.7"
+        ]
+    );
+}
+
+#[test]
+fn whoever_asks_for_another_is_refused_and_the_log_says_what_to_set() {
+    let of_user = OfUser::new("", "bob");
+    for user in ["alice", "nobody-here"] {
+        let host = of_user.host("locker", user, &[&of_user.home.code(0)]);
+        assert_eq!(
+            of_user.auth(&host, "first_factor=passed"),
+            HookResult::Denied(Denial::Unavailable)
+        );
+        assert!(host.prompts.borrow().is_empty());
+        assert!(
+            host.log_text().contains("pam.socket_users"),
+            "{}",
+            host.log_text()
+        );
+        assert_eq!(
+            of_user.account(&host),
+            HookResult::Denied(Denial::Unavailable)
+        );
+    }
+    let host = of_user.host("locker", "alice", &[&of_user.home.code(0)]);
+    assert_eq!(
+        of_user.auth(&host, ""),
+        HookResult::Denied(Denial::Unavailable)
+    );
+    assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
+    // whoever is not enrolled needs no code of the own
+    assert_eq!(
+        of_user.auth(&of_user.host("locker", "bob", &[]), "first_factor=passed"),
+        HookResult::NotNeeded
+    );
+}
+
+/// Any process of a person's could say so of the own account, and would end all that is open.
+#[test]
+fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
+    let of_user = OfUser::new("[pam]\nsocket_users = [\"kdc\"]", "kdc");
+    let host = of_user.host("kpasswd", "alice", &[]);
+    password::changed(&host, &of_user.home.words(""));
+    assert_eq!(
+        host.log_text(),
+        "revoked cause=host-password address=- service=kpasswd user=\"alice\""
+    );
+
+    let of_user = OfUser::new("", "alice");
+    for user in ["alice", "bob"] {
+        let host = of_user.host("kpasswd", user, &[]);
+        password::changed(&host, &of_user.home.words(""));
+        let log = host.log_text();
+        assert!(
+            log.contains("not revoked cause=unavailable") && log.contains("alice"),
+            "{log}"
+        );
+        assert_eq!(host.told.borrow().len(), 1);
+    }
+}
+
+/// Of a process of one's own no address is believed.
+#[test]
+fn grace_is_for_services_that_are_trusted() {
+    let line = "first_factor=passed grace=1h";
+    for (user, spared) in [("dovecot", true), ("alice", false)] {
+        let imap =
+            "[pam]\nsocket_users = [\"dovecot\"]\n[pam.service.imap]\nrhost_is_address = true";
+        let of_user = OfUser::new(imap, user);
+        let at = |typed: &[&str]| {
+            of_user
+                .host("imap", "alice", typed)
+                .with(Item::RemoteHost, "192.0.2.7")
+        };
+        assert_eq!(
+            of_user.auth(&at(&[&of_user.home.code(0)]), line),
+            HookResult::Passed
+        );
+        let again = at(&[]);
+        let entry = if spared {
+            HookResult::Passed
+        } else {
+            HookResult::Denied(Denial::Conversation)
+        };
+        assert_eq!(of_user.auth(&again, line), entry, "{user}");
+        assert_eq!(
+            again
+                .log_text()
+                .contains("not needed cause=grace address=192.0.2.7"),
+            spared,
+            "{user}"
+        );
+    }
+}
+
+/// Nothing of where the person is or of what has passed reaches a conversation, unless `pam.socket_users` names the user.
+#[test]
+fn claims_of_a_users_process_are_dropped() {
+    let claimed = Transaction {
+        hook: Hook::Auth,
+        options: Vec::new(),
+        service: Some(b"sshd".to_vec()),
+        user: Some(b"alice".to_vec()),
+        remote_host: Some(b"192.0.2.7".to_vec()),
+        terminal: Some(b"pts/1".to_vec()),
+        ssh_connection: Some(b"192.0.2.7 1 192.0.2.1 22".to_vec()),
+        ssh_auth_info: Some(b"publickey x".to_vec()),
+        real_uid: 0,
+        mark: None,
+    };
+    for (config, is_service) in [("", false), ("[pam]\nsocket_users = [\"alice\"]", true)] {
+        let of_user = OfUser::new(config, "alice");
+        let logged = RefCell::new(Vec::new());
+        let log = |_, line: &str| logged.borrow_mut().push(line.to_owned());
+        let (mut module, daemon) = UnixStream::pair().unwrap();
+        let (worker, user) = (of_user.worker(), of_user.user.clone());
+        let process = shared::system::process::HostProcess::find(1);
+        let host = RemoteHost::of_user(
+            daemon,
+            claimed.clone(),
+            process,
+            (worker, user),
+            Box::new(log),
+        );
+        let transaction = host.transaction();
+        let items = [&transaction.remote_host, &transaction.terminal];
+        let variables = [&transaction.ssh_connection, &transaction.ssh_auth_info];
+        for claim in items.into_iter().chain(variables) {
+            assert_eq!(claim.is_some(), is_service);
+        }
+        assert_eq!(transaction.real_uid, 1000);
+        host.end(HookResult::Denied(Denial::Misconfigured)).unwrap();
+        let end: shared::protocol::Instruction = shared::protocol::receive(&mut module).unwrap();
+        assert!(matches!(
+            end,
+            shared::protocol::Instruction::End(HookResult::Denied(Denial::Misconfigured))
+        ));
+    }
+}
+
+/// A policy that exempts a service exempts none that a process only calls itself.
+#[test]
+fn a_claimed_service_exempts_nobody() {
+    let policy = "[[policy.exempt]]\nservices = [\"cron\"]\n";
+    let alice = OfUser::new(policy, "alice");
+    for words in ["", "first_factor=passed tries=1"] {
+        let host = alice.host("cron", "alice", &["000000"]);
+        let result = alice.auth(&host, words);
+        assert!(
+            matches!(result, HookResult::Denied(_)),
+            "{words}: {result:?}: {}",
+            host.log_text()
+        );
+        assert_eq!(host.prompts.borrow().len(), 1);
+    }
+    let named = OfUser::new(
+        &format!("{policy}[pam]\nsocket_users = [\"cronie\"]"),
+        "cronie",
+    );
+    assert_eq!(
+        named.auth(&named.host("cron", "alice", &[]), ""),
+        HookResult::NotNeeded
+    );
+}

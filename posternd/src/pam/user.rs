@@ -1,0 +1,220 @@
+//! Who stands at the line: user, service, where from, and whether an earlier factor is proven. Believes only
+//! what the host process itself set.
+
+use super::host::{Host, Item};
+use nix::errno::Errno;
+use shared::account::name::{NameError, Service, UserName, is_plain};
+use shared::credential::completed_methods::Earlier;
+use shared::network::address::Address;
+use shared::policy::groups;
+use shared::system::name_service;
+use shared::verify::origin::Origin;
+use std::fmt;
+
+/// The service, as text that is fit for a log.
+pub(crate) fn service(host: &dyn Host) -> Service {
+    Service::named(&host.item(Item::Service).unwrap_or_default())
+}
+
+/// The user, under the host's own name for it: some name services take other spellings too (Alice,
+/// alice@example.com), and each of them must find the one account. A user whom the host does not know keeps the
+/// name as it is.
+pub(crate) fn user(host: &dyn Host) -> Result<UserName, UserError> {
+    let typed =
+        UserName::parse(&host.item(Item::User).unwrap_or_default()).map_err(UserError::Name)?;
+    match groups::user_named(&typed) {
+        Ok(Some(entry)) => UserName::parse(entry.name.as_bytes()).map_err(UserError::Name),
+        Ok(None) => Ok(typed),
+        Err(error) => Err(UserError::Lookup(error)),
+    }
+}
+
+/// Why there is no user to ask.
+#[derive(Debug)]
+pub(crate) enum UserError {
+    /// The name is none that an account can have.
+    Name(NameError),
+    /// The host's name service does not answer.
+    Lookup(Errno),
+    /// The same, about the user who runs the host process.
+    HostLookup(Errno),
+}
+
+impl fmt::Display for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UserError::Name(error) => error.fmt(f),
+            UserError::Lookup(error) => {
+                let why = name_service::reason(*error, "passwd");
+                write!(f, "the user cannot be looked up: {why}; see getent passwd")
+            }
+            UserError::HostLookup(error) => {
+                let why = name_service::reason(*error, "passwd");
+                write!(
+                    f,
+                    "the user who runs the service cannot be looked up: {why}; see getent passwd"
+                )
+            }
+        }
+    }
+}
+
+/// Where from. SSH_CONNECTION and a verified key only in an sshd; PAM_RHOST only as a literal address, and as one that is
+/// certain only where the service is configured to put the address there and never a name. Where there is no remote host:
+/// the user who runs the process, as the kernel says, and for one of root's the terminal. Each of them has a bucket of
+/// wrong codes, so a name that anyone can choose, such as PAM_RUSER, is not taken.
+///
+/// # Errors
+/// Those of the name service, where it is the user who counts.
+pub(crate) fn origin(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
+    Ok(place(host, sshd, rhost_is_address)?.with_key_of(&earlier(host, sshd)))
+}
+
+fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
+    let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    if sshd {
+        let connection = text(host.variable("SSH_CONNECTION")).unwrap_or_default();
+        if let Some(address) = connection.split(' ').next().and_then(Address::parse) {
+            return Ok(Origin::Remote(address));
+        }
+    }
+    Ok(match host.item(Item::RemoteHost) {
+        Some(remote) => match text(Some(remote)).as_deref().and_then(Address::parse) {
+            Some(address) if rhost_is_address => Origin::Remote(address),
+            Some(address) => Origin::Claimed(address),
+            None => Origin::Unknown,
+        },
+        None if sshd => Origin::Unknown,
+        None => match (
+            host.real_user()?,
+            text(host.item(Item::Terminal)).filter(|name| is_plain(name)),
+        ) {
+            (Some(name), _) => Origin::Local(name),
+            (None, Some(name)) => Origin::Terminal(name.trim_start_matches("/dev/").to_owned()),
+            (None, None) => Origin::Unknown,
+        },
+    })
+}
+
+/// The user who runs this process.
+#[cfg(test)]
+pub(crate) fn runs_as() -> String {
+    let uid = nix::unistd::getuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| format!("uid {uid}"), |user| user.name)
+}
+
+/// The variable in which sshd says what has passed before.
+const SAID: &str = "SSH_AUTH_INFO_0";
+
+/// What has passed before a line that stands behind the first factor. Where nothing is said it is a password, whichever
+/// the stack asked for; but sshd's own password method says nothing also of a key that came before it.
+pub(crate) fn earlier_behind(host: &dyn Host, sshd: bool) -> Earlier {
+    match earlier(host, sshd) {
+        nothing if nothing.is_nothing() && sshd && host.variable(SAID).is_none() => nothing,
+        nothing if nothing.is_nothing() => Earlier::PASSWORD,
+        said => said,
+    }
+}
+
+/// What sshd says has passed before, such as a key; of any other service nothing is known.
+pub(crate) fn earlier(host: &dyn Host, sshd: bool) -> Earlier {
+    match host.variable(SAID) {
+        Some(said) if sshd => Earlier::of_sshd(&said),
+        _ => Earlier::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pam::host::fake::Fake;
+
+    fn origin(host: &Fake, sshd: bool, rhost_is_address: bool) -> Origin {
+        super::origin(host, sshd, rhost_is_address).unwrap()
+    }
+
+    fn remote(text: &str) -> Origin {
+        Origin::Remote(Address::parse(text).unwrap())
+    }
+
+    #[test]
+    fn an_sshd_names_the_address_in_its_own_environment() {
+        let host = Fake::at("sshd", "alice")
+            .with_variable("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.1 22");
+        assert_eq!(origin(&host, true, false), remote("192.0.2.7"));
+        assert_eq!(origin(&host, false, true), Origin::Unknown);
+    }
+
+    #[test]
+    fn a_remote_host_counts_only_as_a_literal_address() {
+        let at = |host: &str, rhost_is_address| {
+            origin(
+                &Fake::at("login", "alice").with(Item::RemoteHost, host),
+                false,
+                rhost_is_address,
+            )
+        };
+        let claimed = Origin::Claimed(Address::parse("2001:db8::1").unwrap());
+        assert_eq!(at("2001:db8::1", false), claimed);
+        assert_eq!(at("2001:db8::1", true), remote("2001:db8::1"));
+        for rhost_is_address in [false, true] {
+            assert_eq!(at("client.example.org", rhost_is_address), Origin::Unknown);
+        }
+    }
+
+    #[test]
+    fn who_runs_the_process_counts_only_without_a_remote_host() {
+        let sudo = Fake::at("sudo", "alice")
+            .run_by("alice")
+            .with(Item::Terminal, "/dev/pts/3");
+        assert_eq!(
+            origin(&sudo, false, false),
+            Origin::Local("alice".to_owned())
+        );
+        assert_eq!(origin(&sudo, true, false), Origin::Unknown);
+        let rsh = sudo.with(Item::RemoteHost, "evil.example.org");
+        assert_eq!(origin(&rsh, false, true), Origin::Unknown);
+    }
+
+    /// At a console nobody is signed in yet, and strangers elsewhere must not keep whoever sits there out.
+    #[test]
+    fn a_process_of_roots_is_told_by_its_terminal() {
+        let login = |name: &str| {
+            origin(
+                &Fake::at("login", "alice").with(Item::Terminal, name),
+                false,
+                false,
+            )
+        };
+        assert_eq!(login("/dev/tty1"), Origin::Terminal("tty1".to_owned()));
+        assert_eq!(login(":0"), Origin::Terminal(":0".to_owned()));
+        assert_eq!(login("a\nb"), Origin::Unknown);
+        assert_eq!(
+            origin(&Fake::at("cron", "alice"), false, false),
+            Origin::Unknown
+        );
+    }
+
+    #[test]
+    fn only_an_sshd_can_prove_an_earlier_factor() {
+        let host =
+            Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "publickey ssh-ed25519 AAAA\n");
+        assert!(!earlier(&host, true).is_nothing());
+        assert!(earlier(&host, false).is_nothing());
+        let blank = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "\n");
+        assert!(earlier(&blank, true).is_nothing());
+    }
+
+    /// sshd sets it for keyboard-interactive, empty where nothing came before.
+    #[test]
+    fn where_sshd_says_nothing_at_all_nothing_is_known() {
+        let host = || Fake::at("x", "alice");
+        assert!(earlier_behind(&host(), true).is_nothing());
+        assert_eq!(
+            earlier_behind(&host().with_variable(SAID, ""), true),
+            Earlier::PASSWORD
+        );
+        assert_eq!(earlier_behind(&host(), false), Earlier::PASSWORD);
+    }
+}

@@ -1,0 +1,269 @@
+//! The daemon's side of host.sock: greets whoever connects, and runs each conversation on a thread of its own.
+//!
+//! MUST NOT wait for a peer, or look a name up, on the thread that accepts. What it asks of the kernel, that answers at once.
+
+use super::connection_limit::{Conversations, Place};
+use super::peer::{Connecting, Peer, class_of};
+use super::service::Daemon;
+use crate::daemon::configuration::CONFIGURATION;
+use crate::daemon::drain::CONNECTIONS;
+use crate::daemon::log::log;
+use crate::pam::conversation::{self, Reach};
+use crate::pam::remote_host::RemoteHost;
+use crate::workers::engines::{Engines, Worker};
+use crate::workers::origin::Origin;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use shared::engine::{Waiting, while_waiting};
+use shared::protocol::{
+    Denial, FrameError, Greeting, HookResult, Instruction, Opening, State, VERSIONS, receive, send,
+};
+use shared::system::admission::Class;
+use shared::system::name_service::NameService;
+use shared::system::process::HostProcess;
+use shared::system::thread_pool::Threads;
+use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Conversations at once, most of which wait for a person.
+const CONVERSATIONS: usize = 1024;
+/// Of these, those of one origin before the first factor; and as many after it.
+const OF_ONE_ORIGIN: usize = 256;
+/// Connections that have not said yet what they are about, and those of one user among them.
+const OPENING: usize = 256;
+const OF_ONE_USER: usize = 64;
+/// Descriptors besides those: of pam.sock, listeners, log, and the engines' files.
+const OTHER_DESCRIPTORS: u64 = 1024;
+/// How long such a connection may stay silent, and how long a module may take to accept a frame.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
+pub(crate) const STACK: usize = 1024 * 1024;
+/// Threads that are kept for the next conversations.
+pub(crate) const WAITING_THREADS: usize = 4;
+
+/// Why a conversation ended without a result.
+#[derive(Debug)]
+enum Ended {
+    Stream(FrameError),
+    /// The peer is not root's.
+    Peer(u32),
+    /// What it sent is for pam.sock.
+    OtherSocket,
+    /// Every place is taken by conversations that none may be ended for.
+    Busy,
+}
+
+impl From<FrameError> for Ended {
+    fn from(error: FrameError) -> Ended {
+        Ended::Stream(error)
+    }
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Ended {
+        Ended::Stream(error.into())
+    }
+}
+
+/// Has the daemon accept PAM hosts of effective user 0.
+///
+/// # Errors
+/// Those of [`Daemon::accept`].
+pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
+    raise_descriptor_limit();
+    let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
+    let opening = Conversations::with_room_for(OPENING, OF_ONE_USER);
+    let (engines, names) = (Engines::new(), NameService::default());
+    let threads = Threads::new("conversation", STACK, WAITING_THREADS);
+    daemon.accept(listener, move |stream| {
+        let stream = Arc::new(stream);
+        let Ok(peer) = Peer::of(&stream) else { return };
+        let Some(place) = opening.enter_or_wait(peer.connecting(), ends(&stream)) else {
+            let _ = greet(&stream, State::Busy);
+            return;
+        };
+        let (conversations, engines, names) = (
+            Arc::clone(&conversations),
+            Arc::clone(&engines),
+            names.clone(),
+        );
+        let connection = Arc::clone(&stream);
+        let started = threads.run(move || {
+            let _connection = CONNECTIONS.enter(&connection);
+            report(converse(
+                &connection,
+                peer,
+                &conversations,
+                (engines, names),
+                place,
+            ));
+        });
+        if let Err(error) = started {
+            log(format_args!("a thread cannot be started: {error}"));
+            let _ = greet(&stream, State::Busy);
+        }
+    })
+}
+
+/// What ends a connection, whoever waits for it.
+pub(crate) fn ends(stream: &Arc<UnixStream>) -> impl Fn() + Send + use<> {
+    let stream = Arc::clone(stream);
+    move || {
+        // it may have ended by itself
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// Makes room for a descriptor of every place: without one, connections would wait unaccepted, whoever they are of.
+fn raise_descriptor_limit() {
+    let needed = (CONVERSATIONS + OPENING) as u64 + OTHER_DESCRIPTORS;
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < needed {
+            setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard)?;
+        }
+        Ok(hard.max(soft))
+    });
+    match raised {
+        Ok(most) if most >= needed => {}
+        Ok(most) => log(format_args!(
+            "the limit on open files is {most}; set LimitNOFILE={needed} or more"
+        )),
+        Err(error) => log(format_args!(
+            "the limit on open files cannot be raised: {error}"
+        )),
+    }
+}
+
+fn report(ended: Result<(), Ended>) {
+    match ended {
+        Ok(()) | Err(Ended::Busy) => {}
+        // a host that was killed, or a conversation that made room for another
+        Err(Ended::Stream(FrameError::Stream(_))) => {}
+        Err(Ended::Stream(error)) => log(format_args!("a PAM host sent an invalid frame: {error}")),
+        Err(Ended::OtherSocket) => {
+            log(format_args!(
+                "refused on host.sock: a frame of a kind that belongs to pam.sock"
+            ));
+        }
+        Err(Ended::Peer(uid)) => log(format_args!(
+            "uid {uid} connected to the socket of root's PAM hosts"
+        )),
+    }
+}
+
+pub(crate) fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
+    stream.set_write_timeout(Some(PATIENCE))?;
+    send(
+        &mut &*stream,
+        &Greeting {
+            versions: VERSIONS.to_vec(),
+            state,
+        },
+    )
+}
+
+/// A conversation, from the greeting to the result.
+fn converse(
+    stream: &Arc<UnixStream>,
+    peer: Peer,
+    all: &Conversations<Origin>,
+    (engines, names): (Arc<Engines>, NameService),
+    opening: Place<Connecting>,
+) -> Result<(), Ended> {
+    if peer.effective_uid != 0 {
+        return Err(Ended::Peer(peer.effective_uid));
+    }
+    greet(stream, State::Ready)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let Opening::Host {
+        transaction, id, ..
+    } = receive(&mut stream.as_ref())?
+    else {
+        return Err(Ended::OtherSocket);
+    };
+    drop(opening);
+    // the last one in memory: the conversation reads the one of now
+    let (origin, class) = CONFIGURATION.look_at(|pam| {
+        (
+            Origin::of(&transaction, peer, pam),
+            class_of(&transaction, pam),
+        )
+    });
+    let proven = class != Class::Stranger;
+    let worker = Worker {
+        engines,
+        origin: origin.clone(),
+        class,
+    };
+    // the name service knows two classes
+    let _entered = names.enter(
+        if proven {
+            Class::Proven
+        } else {
+            Class::Stranger
+        },
+        format!("{origin:?}"),
+    );
+    let Some(_place) = all.enter(origin, proven, ends(stream)) else {
+        return Err(Ended::Busy);
+    };
+    // a person takes as long as it takes
+    stream.set_read_timeout(None)?;
+    let host = RemoteHost::new(
+        stream.as_ref(),
+        *transaction,
+        HostProcess::find(peer.process).in_transaction(id),
+        Reach::Worker(worker),
+    );
+    let _waiting = says_still_working(stream);
+    let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
+    let ran = panic::catch_unwind(AssertUnwindSafe(|| {
+        conversation::run(hook, &host, &options)
+    }));
+    // the panic's own message stands in the log of the daemon
+    host.end(ran.unwrap_or(HookResult::Denied(Denial::Unavailable)))?;
+    Ok(())
+}
+
+/// Has the module go on waiting while an act of this thread waits for others.
+fn says_still_working(stream: &Arc<UnixStream>) -> Waiting {
+    let stream = Arc::clone(stream);
+    while_waiting(move || {
+        // whoever has gone is noticed with the next instruction
+        let _ = send(&mut stream.as_ref(), &Instruction::StillWorking);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::engine::still_waiting;
+    use std::thread;
+
+    /// A revocation waits for a gate's lease; the module gives up after ten seconds of silence.
+    #[test]
+    fn the_module_hears_that_an_act_which_waits_is_still_working() {
+        let (module, daemon) = UnixStream::pair().unwrap();
+        module
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        let acts = thread::spawn(move || {
+            let daemon = Arc::new(daemon);
+            let waiting = says_still_working(&daemon);
+            for _ in 0..250 {
+                still_waiting();
+                thread::sleep(Duration::from_millis(10));
+            }
+            drop(waiting);
+            still_waiting();
+        });
+        let heard: Instruction = receive(&mut &module).unwrap();
+        assert_eq!(heard, Instruction::StillWorking);
+        acts.join().unwrap();
+        let more = receive::<Instruction>(&mut &module);
+        assert!(matches!(more, Err(FrameError::Stream(_))), "{more:?}");
+    }
+}

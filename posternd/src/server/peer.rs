@@ -1,0 +1,329 @@
+//! By what the conversations of PAM hosts are counted, and what has been proven in them: known from the first frame, before
+//! anything is looked up.
+//!
+//! MUST NOT count by a text that a stranger chooses: each one would have a share of its own.
+
+use crate::daemon::log::log;
+use crate::pam::conversation;
+use crate::workers::origin::Origin;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use shared::config::{FirstFactor, Pam};
+use shared::network::address::Address;
+use shared::protocol::Transaction;
+use shared::system::admission::Class;
+use shared::system::process;
+use std::io;
+use std::os::unix::net::UnixStream;
+
+/// By whom connections are counted that have not sent anything yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Connecting {
+    /// The real user of the process.
+    User(u32),
+    /// Someone whose process the kernel or /proc does not show: not counted as root, whose hosts would wait with them.
+    Unseen,
+}
+
+/// A process at the other end of a connection, as the kernel says.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer {
+    /// 0 beyond this PID namespace.
+    pub(crate) process: i32,
+    pub(crate) effective_uid: u32,
+    /// Whoever started it: the user of a set-user-ID program, who can stop it; none where it cannot be seen.
+    real_uid: Option<u32>,
+}
+
+impl Peer {
+    pub(crate) fn of(stream: &UnixStream) -> io::Result<Peer> {
+        let peer = getsockopt(stream, PeerCredentials)?;
+        let real_uid = process::real_uid(peer.pid());
+        Ok(Peer {
+            process: peer.pid(),
+            effective_uid: peer.uid(),
+            real_uid,
+        })
+    }
+
+    pub(crate) fn connecting(self) -> Connecting {
+        match (self.real_uid, self.effective_uid) {
+            (Some(uid), _) => Connecting::User(uid),
+            // it cannot have more rights than whoever started it
+            (None, uid) if uid != 0 => Connecting::User(uid),
+            (None, _) => Connecting::Unseen,
+        }
+    }
+}
+
+impl Origin {
+    /// Of a conversation of one of root's hosts, which is believed where the kernel names no other user.
+    pub(crate) fn of(transaction: &Transaction, peer: Peer, pam: &Pam) -> Origin {
+        let uid = peer
+            .real_uid
+            .filter(|uid| *uid != 0)
+            .unwrap_or(transaction.real_uid);
+        if uid != 0 {
+            return Origin::User(uid);
+        }
+        match remote_address(transaction, pam) {
+            Some(address) => Origin::Remote(address.key()),
+            None => Origin::Service(transaction.service.clone().unwrap_or_default()),
+        }
+    }
+}
+
+/// Warns where /proc hides the processes of others: before they have sent anything users are then not told apart,
+/// and some hosts never.
+pub fn warn_of_hidden_processes() {
+    if !process::sees_others() {
+        log(
+            "/proc hides the processes of others (hidepid=): PAM hosts that only connect are counted as one user, and marks of \
+             users' hosts are refused; mount /proc with gid=postern or without hidepid=",
+        );
+    }
+}
+
+/// The address that an sshd says, else PAM_RHOST where that is one: a name is whatever its owner's name server says.
+fn remote_address(transaction: &Transaction, pam: &Pam) -> Option<Address> {
+    let Transaction {
+        ssh_connection,
+        remote_host,
+        ..
+    } = transaction;
+    let connection = ssh_connection
+        .as_ref()
+        .filter(|_| conversation::is_sshd(transaction, pam));
+    let address = connection
+        .and_then(|said| said.split(|byte| *byte == b' ').next())
+        .and_then(literal);
+    address.or_else(|| literal(remote_host.as_deref()?))
+}
+
+fn literal(text: &[u8]) -> Option<Address> {
+    Address::parse(std::str::from_utf8(text).ok()?)
+}
+
+/// What has been proven, as far as one of root's hosts says: whoever comes back with a mark, whose code is spent, waits
+/// behind nobody who has only passed the first factor.
+pub(crate) fn class_of(transaction: &Transaction, pam: &Pam) -> Class {
+    let says_key = transaction
+        .ssh_auth_info
+        .as_ref()
+        .is_some_and(|said| !said.trim_ascii().is_empty());
+    match &transaction.mark {
+        // one that was removed may come back empty
+        Some(mark) if !mark.is_empty() => Class::Proven,
+        _ if says_key && conversation::is_sshd(transaction, pam) => Class::Known,
+        _ if conversation::first_factor(transaction, pam) == FirstFactor::Passed => Class::Known,
+        _ => Class::Stranger,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::transaction_of;
+    use crate::server::connection_limit::Conversations;
+    use shared::config::PamService;
+    use zeroize::Zeroizing;
+
+    const ROOT: Peer = Peer {
+        process: 1,
+        effective_uid: 0,
+        real_uid: Some(0),
+    };
+    const UNSEEN: Peer = Peer {
+        process: 0,
+        effective_uid: 0,
+        real_uid: None,
+    };
+
+    fn from(service: &str, remote_host: &str) -> Origin {
+        let transaction = Transaction {
+            remote_host: Some(remote_host.into()),
+            ..transaction_of(service)
+        };
+        Origin::of(&transaction, ROOT, &Pam::default())
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_origin_and_mapped_ipv4_is_ipv4() {
+        assert_eq!(from("x", "2001:db8::1"), from("x", "2001:db8:0:0:ffff::2"));
+        assert_ne!(from("x", "2001:db8::1"), from("x", "2001:db8:0:1::1"));
+        assert_eq!(
+            from("x", "::ffff:192.0.2.7"),
+            Origin::Remote("192.0.2.7".to_owned())
+        );
+        assert_eq!(from("x", "fe80::1%eth0"), from("x", "fe80::2%eth1"));
+    }
+
+    /// Each name that a stranger's name server made up was an origin with a share of its own.
+    #[test]
+    fn five_thousand_made_up_names_and_addresses_of_one_network_are_two_origins() {
+        let all = Conversations::with_room_for(64, 16);
+        let enter = |origin: Origin| all.enter(origin, false, || {});
+        let owner = enter(from("sshd", "192.0.2.7")).unwrap();
+        let mut held = Vec::new();
+        for number in 0..5_000 {
+            held.push(enter(from("sshd", &format!("host{number}.example.org"))));
+            held.push(enter(from("sshd", &format!("2001:db8::{number:x}"))));
+        }
+        // sixteen of each, and the owner's, which none of them has ended
+        assert_eq!(all.open(), 2 * 16 + 1);
+        drop(owner);
+        assert_eq!(all.open(), 2 * 16);
+    }
+
+    #[test]
+    fn names_and_nothing_at_all_count_by_their_service() {
+        let service = |name: &str| Origin::Service(name.into());
+        assert_eq!(from("imap", "client.example.org"), service("imap"));
+        assert_eq!(from("ftp", "client.example.org"), service("ftp"));
+        assert_eq!(
+            Origin::of(&transaction_of("imap"), ROOT, &Pam::default()),
+            service("imap")
+        );
+    }
+
+    /// With `UseDNS yes` PAM_RHOST is a name.
+    #[test]
+    fn an_sshd_says_the_address_beside_the_name() {
+        let transaction = |service| Transaction {
+            remote_host: Some(b"client.example.org".to_vec()),
+            ssh_connection: Some(b"192.0.2.7 4711 192.0.2.1 22".to_vec()),
+            ..transaction_of(service)
+        };
+        let origin = |service| Origin::of(&transaction(service), ROOT, &Pam::default());
+        assert_eq!(origin("sshd"), Origin::Remote("192.0.2.7".to_owned()));
+        assert_eq!(origin("imap"), Origin::Service(b"imap".to_vec()));
+    }
+
+    #[test]
+    fn the_user_whom_the_kernel_names_counts_first_then_the_one_that_the_host_says() {
+        let says = |real_uid, peer| {
+            let remote_host = Some(b"192.0.2.7".to_vec());
+            let transaction = Transaction {
+                real_uid,
+                remote_host,
+                ..transaction_of("sudo")
+            };
+            Origin::of(&transaction, peer, &Pam::default())
+        };
+        let mallorys = Peer {
+            real_uid: Some(1000),
+            ..ROOT
+        };
+        assert_eq!(says(0, mallorys), Origin::User(1000));
+        assert_eq!(says(1001, mallorys), Origin::User(1000));
+        assert_eq!(says(1001, UNSEEN), Origin::User(1001));
+        assert_eq!(says(0, UNSEEN), Origin::Remote("192.0.2.7".to_owned()));
+    }
+
+    /// They took root's share, so that root's hosts waited with whoever else cannot be seen.
+    #[test]
+    fn whoever_cannot_be_seen_connects_beside_root() {
+        assert_eq!(UNSEEN.connecting(), Connecting::Unseen);
+        assert_eq!(ROOT.connecting(), Connecting::User(0));
+        assert_eq!(
+            Peer {
+                real_uid: Some(1000),
+                ..ROOT
+            }
+            .connecting(),
+            Connecting::User(1000)
+        );
+        assert_eq!(
+            Peer {
+                effective_uid: 1000,
+                ..UNSEEN
+            }
+            .connecting(),
+            Connecting::User(1000)
+        );
+        let all = Conversations::with_room_for(256, 64);
+        let unseen: Vec<_> = (0..100)
+            .filter_map(|_| all.enter_or_wait(Connecting::Unseen, || {}))
+            .collect();
+        assert_eq!(unseen.len(), 64);
+        assert!(all.enter_or_wait(Connecting::User(0), || {}).is_some());
+    }
+
+    fn class(transaction: Transaction, pam: &Pam) -> Class {
+        class_of(&transaction, pam)
+    }
+
+    #[test]
+    fn a_mark_is_proof_and_an_empty_one_is_none() {
+        let with = |mark: &[u8]| Transaction {
+            mark: Some(Zeroizing::new(mark.to_vec())),
+            ..transaction_of("x")
+        };
+        assert_eq!(class(with(b"mark"), &Pam::default()), Class::Proven);
+        // as the module leaves one that it removes
+        assert_eq!(class(with(b""), &Pam::default()), Class::Stranger);
+    }
+
+    /// A service whose postern.toml says that the first factor has passed waited with strangers.
+    #[test]
+    fn the_first_factor_counts_wherever_it_is_said() {
+        let passed = Some(FirstFactor::Passed);
+        let of_imap = PamService {
+            first_factor: passed,
+            ..PamService::default()
+        };
+        let pam = Pam {
+            service: [("imap".to_owned(), of_imap)].into(),
+            ..Pam::default()
+        };
+        let everywhere = Pam {
+            first_factor: passed,
+            ..Pam::default()
+        };
+        let with = |service, word: &str| {
+            let options = word.split_whitespace().map(str::to_owned).collect();
+            Transaction {
+                options,
+                ..transaction_of(service)
+            }
+        };
+        for (service, word, pam, expected) in [
+            ("imap", "", &pam, Class::Known),
+            ("ftp", "", &pam, Class::Stranger),
+            ("ftp", "", &everywhere, Class::Known),
+            ("ftp", "first_factor=passed", &pam, Class::Known),
+            ("imap", "first_factor=unknown", &pam, Class::Stranger),
+            // a line that is refused
+            ("imap", "first_factor=pased", &pam, Class::Stranger),
+        ] {
+            assert_eq!(
+                class(with(service, word), pam),
+                expected,
+                "{service} {word}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_counts_only_at_an_sshd() {
+        let with = |service, said: &str| Transaction {
+            ssh_auth_info: Some(said.into()),
+            ..transaction_of(service)
+        };
+        assert_eq!(
+            class(
+                with("sshd", "publickey ssh-ed25519 AAAA\n"),
+                &Pam::default()
+            ),
+            Class::Known
+        );
+        assert_eq!(class(with("sshd", "\n"), &Pam::default()), Class::Stranger);
+        assert_eq!(
+            class(
+                with("imap", "publickey ssh-ed25519 AAAA\n"),
+                &Pam::default()
+            ),
+            Class::Stranger
+        );
+    }
+}

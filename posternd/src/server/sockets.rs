@@ -1,0 +1,98 @@
+//! The listening sockets that systemd made and hands over (sd_listen_fds(3)), by the names that their units give them.
+//! They stay systemd's: whoever connects while posternd starts again waits, and posternd never makes, replaces or
+//! removes a socket.
+
+use listenfd::ListenFd;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::AcceptConn;
+use std::os::unix::net::UnixListener;
+use std::{fmt, io};
+
+/// FileDescriptorName= of posternd.socket.
+const HOST: &str = "host";
+/// FileDescriptorName= of posternd-pam.socket.
+const PAM: &str = "pam";
+
+/// What was handed over.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// host.sock, for PAM hosts of effective user 0.
+    pub host: Option<UnixListener>,
+    /// pam.sock, for everyone else.
+    pub pam: Option<UnixListener>,
+}
+
+/// Why what was handed over cannot be served.
+#[derive(Debug)]
+pub enum SocketError {
+    /// There is none.
+    Missing,
+    /// A name that posternd does not serve, or one that it has got already.
+    Name(String),
+    /// The socket of a name is none to accept connections from.
+    Unusable(String, io::Error),
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SocketError::Missing => f.write_str(
+                "no socket was passed; start posternd with systemctl enable --now posternd.socket",
+            ),
+            SocketError::Name(name) => write!(
+                f,
+                "a socket {name:?} was passed; FileDescriptorName= of its unit is {HOST} or {PAM}, once each"
+            ),
+            SocketError::Unusable(name, error) => write!(
+                f,
+                "the socket {name:?} cannot be used: {error}; its unit has ListenStream= and Accept=no"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SocketError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            SocketError::Unusable(_, error) => Some(error),
+            SocketError::Missing | SocketError::Name(_) => None,
+        }
+    }
+}
+
+/// The sockets of this process. Reads the environment, and takes what it says.
+///
+/// # Errors
+/// [`SocketError`], also for a socket that nobody would serve: whoever connects to it would wait in vain.
+pub fn handed_over() -> Result<Sockets, SocketError> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut descriptors = ListenFd::from_env();
+    if descriptors.len() == 0 {
+        return Err(SocketError::Missing);
+    }
+    let mut names = names.split(':');
+    let mut sockets = Sockets::default();
+    for number in 0..descriptors.len() {
+        let name = names.next().unwrap_or_default();
+        let place = match name {
+            HOST => &mut sockets.host,
+            PAM => &mut sockets.pam,
+            _ => return Err(SocketError::Name(name.to_owned())),
+        };
+        if place.is_some() {
+            return Err(SocketError::Name(name.to_owned()));
+        }
+        let taken = take(&mut descriptors, number);
+        *place = Some(taken.map_err(|error| SocketError::Unusable(name.to_owned(), error))?);
+    }
+    Ok(sockets)
+}
+
+fn take(descriptors: &mut ListenFd, number: usize) -> io::Result<UnixListener> {
+    let listener = descriptors.take_unix_listener(number)?;
+    let listener = listener.ok_or_else(|| io::Error::other("it was taken already"))?;
+    match getsockopt(&listener, AcceptConn)? {
+        true => Ok(listener),
+        false => Err(io::Error::other("it does not listen")),
+    }
+}

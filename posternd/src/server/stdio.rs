@@ -1,0 +1,206 @@
+//! `posternd --stdio`: one conversation with the PAM module that started it, at its standard input, where no daemon listens.
+//! It begins as root, to read what root alone can read, and runs the conversation as user `posternd`.
+//!
+//! MUST give root up before it opens key or store, and before it reads anything of the module's.
+
+use crate::pam::conversation::{self, LogFields, Reach};
+use crate::pam::remote_host::RemoteHost;
+use crate::workers::engines::{Engines, Worker};
+use crate::workers::origin::Origin;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::unistd::getresuid;
+use shared::config::file::{self, ConfigError, InForce};
+use shared::engine::privileges::{PrivilegesError, give_root_up};
+use shared::engine::while_waiting;
+use shared::protocol::{
+    Denial, FrameError, Greeting, HookResult, Instruction, Malformed, Message, Opening, Severity,
+    State, VERSIONS, receive, send,
+};
+use shared::system::admission::Class;
+use shared::system::name_service::NameService;
+use shared::system::process::HostProcess;
+use std::fmt;
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the module may take to say what it is about, and to accept a frame.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs the conversation.
+pub fn serve(config: &Path) -> Result<(), StdioError> {
+    let stream = roots_stream()?;
+    // The module made both ends of the socket: the peer is the host process. Root sees it also where /proc hides it.
+    let process = HostProcess::find(
+        getsockopt(&stream, PeerCredentials)
+            .map_err(io::Error::from)?
+            .pid(),
+    );
+    // root keeps the copy that is in force in doubt, as root's commands do
+    let mut configuration = file::in_force(config);
+    let unprivileged = give_root_up(
+        configuration
+            .as_mut()
+            .ok()
+            .map(|in_force| &mut in_force.config),
+    );
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    send(
+        &mut &stream,
+        &Greeting {
+            versions: VERSIONS.to_vec(),
+            state: State::Ready,
+        },
+    )?;
+    match unprivileged {
+        Ok(()) => converse(&stream, process, configuration),
+        Err(error) => {
+            deny_unheard(&stream, &error)?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Denies without reading what the module says.
+fn deny_unheard(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), FrameError> {
+    let fields = LogFields::unknown();
+    let line = fields.line(
+        "refused",
+        "unavailable",
+        Some(&format_args!("posternd --stdio: {error}")),
+    );
+    send(
+        &mut stream,
+        &Instruction::Log {
+            severity: Severity::Error,
+            line,
+        },
+    )?;
+    send(
+        &mut stream,
+        &Instruction::End(HookResult::Denied(Denial::Unavailable)),
+    )?;
+    // what it sends must find somebody until it has read this
+    stream.shutdown(Shutdown::Write)?;
+    io::copy(&mut stream.take(Opening::LIMIT as u64), &mut io::sink())?;
+    Ok(())
+}
+
+/// Standard input, if it is a socket of root's and whoever started this was root: nobody else has a use for it.
+fn roots_stream() -> Result<UnixStream, StdioError> {
+    let ids = getresuid().map_err(io::Error::from)?;
+    if ![ids.real, ids.effective, ids.saved]
+        .iter()
+        .all(|id| id.is_root())
+    {
+        return Err(StdioError::NotRoot);
+    }
+    let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    match getsockopt(&stream, PeerCredentials) {
+        Ok(peer) if peer.uid() == 0 => Ok(stream),
+        Ok(_) | Err(_) => Err(StdioError::NotRoot),
+    }
+}
+
+fn converse(
+    stream: &UnixStream,
+    process: HostProcess,
+    configuration: Result<InForce, ConfigError>,
+) -> Result<(), StdioError> {
+    let Opening::Host {
+        transaction, id, ..
+    } = receive(&mut &*stream)?
+    else {
+        return Err(FrameError::from(Malformed("kind")).into());
+    };
+    // a person takes as long as it takes
+    stream.set_read_timeout(None)?;
+    let (hook, options) = (transaction.hook, transaction.options.clone());
+    // the only conversation: it waits behind nobody
+    let origin = Origin::Service(Vec::new());
+    let _entered = NameService::default().enter(Class::Proven, String::new());
+    let worker = Worker {
+        engines: Engines::new(),
+        origin,
+        class: Class::Proven,
+    };
+    let host = RemoteHost::new(
+        stream,
+        *transaction,
+        process.in_transaction(id),
+        Reach::Worker(worker),
+    )
+    .with_configuration(configuration);
+    let module = stream.try_clone()?;
+    let _waiting = while_waiting(move || {
+        // whoever has gone is noticed with the next instruction
+        let _ = send(&mut &module, &Instruction::StillWorking);
+    });
+    let ran = panic::catch_unwind(AssertUnwindSafe(|| {
+        conversation::run(hook, &host, &options)
+    }));
+    let result = ran.unwrap_or_else(|_| {
+        let detail = "internal error of posternd --stdio; please report it";
+        LogFields::of_host(&host).write(&host, Severity::Error, "refused", "panic", Some(&detail));
+        HookResult::Denied(Denial::Unavailable)
+    });
+    host.end(result)?;
+    Ok(())
+}
+
+/// Why there was no conversation, or no end to it.
+#[derive(Debug)]
+pub enum StdioError {
+    /// It was not started by root, or not by the module.
+    NotRoot,
+    /// Root was not given up.
+    Privileges(PrivilegesError),
+    /// The module has gone, or sent an invalid frame.
+    Stream(FrameError),
+}
+
+impl From<PrivilegesError> for StdioError {
+    fn from(error: PrivilegesError) -> StdioError {
+        StdioError::Privileges(error)
+    }
+}
+
+impl From<FrameError> for StdioError {
+    fn from(error: FrameError) -> StdioError {
+        StdioError::Stream(error)
+    }
+}
+
+impl From<io::Error> for StdioError {
+    fn from(error: io::Error) -> StdioError {
+        StdioError::Stream(error.into())
+    }
+}
+
+impl fmt::Display for StdioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StdioError::NotRoot => {
+                f.write_str("--stdio is for pam_totp.so, which starts it as root")
+            }
+            StdioError::Privileges(error) => error.fmt(f),
+            StdioError::Stream(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StdioError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StdioError::NotRoot => None,
+            StdioError::Privileges(error) => Some(error),
+            StdioError::Stream(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The engines that conversations share: opened once, used by one worker at a time. Who waits for one waits by origin,
+//! and whoever has passed the first factor never behind whoever has not.
+//!
+//! MUST NOT use an engine whose key file, store or folder has changed since it was opened: a key that was taken away,
+//! or a mode that anyone can write by, is a doubt, and the next opening says which.
+
+use super::origin::Origin;
+use crate::daemon::watchdog::ACTIVITIES;
+use shared::config::Config;
+use shared::engine::{Door, DoorError, still_waiting};
+use shared::store::CheckedFiles;
+use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use shared::system::trusted_file::FolderStates;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Acts at once. One that reads is short; one that writes waits for the disk, and then shares it.
+const WORKERS: Limits = Limits {
+    shared: 4,
+    // with a mark: a code was spent for it, so nobody is told that others wait
+    proven: ClassLimits {
+        own: 4,
+        per_key: 4,
+        waiting_per_key: 1024,
+        waiting: 1024,
+    },
+    // whose first factor has passed
+    known: ClassLimits {
+        own: 4,
+        per_key: 4,
+        waiting_per_key: 256,
+        waiting: 512,
+    },
+    stranger: ClassLimits {
+        own: 4,
+        per_key: 4,
+        waiting_per_key: 64,
+        waiting: 256,
+    },
+};
+/// The same for users of this host, each of whom has one: services that ask about others have some of their own.
+const WORKERS_OF_USERS: Limits = Limits {
+    shared: 1,
+    proven: ClassLimits {
+        own: 2,
+        per_key: 2,
+        waiting_per_key: 64,
+        waiting: 256,
+    },
+    known: ClassLimits {
+        own: 2,
+        per_key: 1,
+        waiting_per_key: 16,
+        waiting: 256,
+    },
+    stranger: ClassLimits {
+        own: 0,
+        per_key: 0,
+        waiting_per_key: 0,
+        waiting: 0,
+    },
+};
+/// How long an act waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How long an act takes at most, by the time limits of what it does: longer than anyone waits for its result.
+const LONGEST: Duration = Duration::from_secs(40);
+/// Engines that are kept open while nobody uses them.
+const IDLE: usize = 4;
+
+/// The engines of this process.
+pub struct Engines {
+    workers: Admission<Origin>,
+    /// What everyone counts as at the store, whatever they have proven here.
+    writes_as: Option<Class>,
+    idle: Mutex<Vec<Engine>>,
+}
+
+/// The engines, for one conversation.
+#[derive(Clone)]
+pub struct Worker {
+    /// The engines.
+    pub engines: Arc<Engines>,
+    /// Where the conversation comes from.
+    pub origin: Origin,
+    /// What it has proven.
+    pub class: Class,
+}
+
+struct Engine {
+    door: Door,
+    /// None where they were in doubt: it is used once.
+    opened: Option<Files>,
+    /// Bytes of the store when it was last used. One that has become shorter was overwritten from outside, and what the
+    /// engine remembers of it holds no longer.
+    length: u64,
+}
+
+/// What an engine was opened from, as the file system tells one state from another.
+struct Files {
+    key: KeyFile,
+    above_key: FolderStates,
+    store: CheckedFiles,
+}
+
+/// Device, number, size, mode, owner, group and last change of the key file.
+type KeyFile = [i64; 8];
+
+/// Why no act was run.
+#[derive(Debug)]
+pub enum WorkerError {
+    /// Others have all workers.
+    Busy(Busy),
+    /// The engine cannot be opened.
+    Open(DoorError),
+}
+
+impl Engines {
+    /// None is open yet.
+    pub fn new() -> Arc<Engines> {
+        Engines::limited(WORKERS, None)
+    }
+
+    /// None is open yet; for hosts and commands of users, who keep no host of root's waiting.
+    pub fn of_users() -> Arc<Engines> {
+        Engines::limited(WORKERS_OF_USERS, Some(Class::Stranger))
+    }
+
+    fn limited(limits: Limits, writes_as: Option<Class>) -> Arc<Engines> {
+        Arc::new(Engines {
+            workers: Admission::new(limits),
+            writes_as,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// An engine under this configuration, opened before if it can still be used.
+    fn take(&self, config: &Config) -> Result<Engine, DoorError> {
+        let kept = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        if let Some(engine) = kept {
+            if let Some(length) = engine.length_if_good_for(config) {
+                return Ok(Engine { length, ..engine });
+            }
+            // the others were opened from the same files, and hold what must not be held beside new ones
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+        }
+        // before they are read; where they are not there, opening says what is wrong with them
+        let opened = Files::of(config);
+        let length = opened
+            .as_ref()
+            .and_then(|files| files.store.length_if_unchanged())
+            .unwrap_or(0);
+        Door::open(config.clone()).map(|door| Engine {
+            door,
+            opened,
+            length,
+        })
+    }
+
+    fn keep(&self, engine: Engine) {
+        if engine.door.is_read_only() {
+            return;
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE {
+            idle.push(engine);
+        }
+    }
+}
+
+impl Worker {
+    /// Runs an act, when it is its turn. One that fails or panics takes its engine along: a disk may have been read-only
+    /// while the engine was opened.
+    pub fn run<R, E>(
+        &self,
+        config: &Config,
+        act: impl FnOnce(&mut Door) -> Result<R, E>,
+    ) -> Result<Result<R, E>, WorkerError> {
+        let turn = self
+            .engines
+            .workers
+            .enter(self.class, self.origin.clone())
+            .map_err(WorkerError::Busy)?;
+        let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
+        // the turn alone may have taken some seconds
+        still_waiting();
+        let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
+        let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
+        engine
+            .door
+            .serve(self.engines.writes_as.unwrap_or(self.class));
+        let ran = act(&mut engine.door);
+        if ran.is_ok() {
+            self.engines.keep(engine);
+        }
+        Ok(ran)
+    }
+}
+
+impl Engine {
+    /// The length of the store, if this engine can be used under a configuration.
+    fn length_if_good_for(&self, config: &Config) -> Option<u64> {
+        let files = self.opened.as_ref()?;
+        let length = files.store.length_if_unchanged()?;
+        let is_key = files.key == key_file(config).ok()? && files.above_key == above_key(config)?;
+        let is_good = is_key && self.length <= length && self.door.config() == config;
+        is_good.then_some(length)
+    }
+}
+
+impl Files {
+    /// As they are now; none where they cannot be trusted. MUST be taken before they are read.
+    fn of(config: &Config) -> Option<Files> {
+        let key = key_file(config).ok()?;
+        Some(Files {
+            key,
+            above_key: above_key(config)?,
+            store: CheckedFiles::check(&config.store.url).ok()?,
+        })
+    }
+}
+
+fn above_key(config: &Config) -> Option<FolderStates> {
+    FolderStates::of(config.store.key_file.path()).ok()
+}
+
+fn key_file(config: &Config) -> io::Result<KeyFile> {
+    let key = config.store.key_file.path().metadata()?;
+    let signed = |value: u64| i64::from_ne_bytes(value.to_ne_bytes());
+    Ok([
+        signed(key.dev()),
+        signed(key.ino()),
+        signed(key.len()),
+        key.mode().into(),
+        key.uid().into(),
+        key.gid().into(),
+        key.ctime(),
+        key.ctime_nsec(),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::config::file;
+    use shared::crypto::master_key::MasterKeys;
+    use shared::crypto::vault::Vault;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    /// A store and a key, each in a folder below another.
+    fn config(folder: &Path) -> Config {
+        for name in ["etc/postern", "lib/store"] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        fs::set_permissions(folder.join("lib/store"), Permissions::from_mode(0o750)).unwrap();
+        let (key, store) = (folder.join("etc/postern/key"), folder.join("lib/store/db"));
+        let (masters, text) = MasterKeys::generate().unwrap();
+        fs::write(&key, text.as_bytes()).unwrap();
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        let path = folder.join("etc/postern/postern.toml");
+        let text = format!(
+            "[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n",
+            store.display(),
+            key.display()
+        );
+        fs::write(&path, text).unwrap();
+        let config = file::read(&path).unwrap().config;
+        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
+        config
+    }
+
+    /// Whoever can write a folder above the key or the store can exchange it: no engine that was opened before is used.
+    #[test]
+    fn a_folder_that_is_opened_to_others_denies_until_it_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder.path().canonicalize().unwrap());
+        let (origin, class) = (Origin::User(0), Class::Proven);
+        let worker = Worker {
+            engines: Engines::new(),
+            origin,
+            class,
+        };
+        let name = "alice".parse().unwrap();
+        let act = || worker.run(&config, |door| door.membership(&name).map(drop));
+        act().unwrap().unwrap();
+        for (changed, mode) in [
+            ("etc/postern", 0o755),
+            ("etc", 0o755),
+            ("lib/store", 0o750),
+            ("lib", 0o755),
+        ] {
+            let changed = folder.path().join(changed);
+            fs::set_permissions(&changed, Permissions::from_mode(0o777)).unwrap();
+            let Err(WorkerError::Open(doubt)) = act() else {
+                panic!("{changed:?} is open to others")
+            };
+            assert!(
+                doubt
+                    .to_string()
+                    .contains("the folder has mode 0777, too open"),
+                "{doubt}"
+            );
+            fs::set_permissions(&changed, Permissions::from_mode(mode)).unwrap();
+            act().unwrap().unwrap();
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Names of accounts, and what people call their devices. A name is text that identifies; it never becomes a path,
+//! a command or a format.
+
+mod characters;
+mod service;
+mod spelling;
+
+pub use characters::is_invisible;
+pub use service::{Service, is_plain};
+pub use spelling::{Distinct, NameKey, NewName, OtherSpelling};
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Longest account name, in bytes.
+pub const LONGEST: usize = 256;
+
+/// An account's name: 1 to 256 bytes of UTF-8 without control characters, others that nobody sees, `/`, `:` or blanks at
+/// either end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UserName(String);
+
+impl UserName {
+    /// Checks what PAM, a command line or a file gave.
+    pub fn parse(bytes: &[u8]) -> Result<UserName, NameError> {
+        if bytes.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if bytes.len() > LONGEST {
+            return Err(NameError::TooLong);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| NameError::NotUtf8)?;
+        if text.chars().any(|c| c.is_control() || c == '/' || c == ':') || text.trim() != text {
+            return Err(NameError::Forbidden);
+        }
+        if text.chars().any(is_invisible) {
+            return Err(NameError::Invisible);
+        }
+        Ok(UserName(text.to_owned()))
+    }
+
+    /// A name that the store keeps. What an earlier version took and this one refuses is read all the same, so that one
+    /// such account closes nothing to all others.
+    pub(crate) fn kept(text: &str) -> Result<UserName, NameError> {
+        match UserName::parse(text.as_bytes()) {
+            Err(NameError::Invisible) => Ok(UserName(text.to_owned())),
+            parsed => parsed,
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for UserName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<UserName, NameError> {
+        UserName::parse(text.as_bytes())
+    }
+}
+
+impl TryFrom<String> for UserName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<UserName, NameError> {
+        UserName::parse(text.as_bytes())
+    }
+}
+
+impl From<UserName> for String {
+    fn from(name: UserName) -> String {
+        name.0
+    }
+}
+
+/// Longest label, in characters.
+pub const LONGEST_LABEL: usize = 64;
+
+/// What a person calls an authenticator or an app password: 1 to 64 characters, each of which can be seen, no blanks at
+/// either end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Label(String);
+
+impl Label {
+    /// The label as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A label that the store keeps; see [`UserName::kept`].
+    pub(crate) fn kept(text: String) -> Result<Label, LabelError> {
+        match has_shape(&text) {
+            true => Ok(Label(text)),
+            false => Err(LabelError),
+        }
+    }
+}
+
+fn has_shape(text: &str) -> bool {
+    let fits = (1..=LONGEST_LABEL).contains(&text.chars().count());
+    fits && text.trim() == text && !text.chars().any(char::is_control)
+}
+
+impl TryFrom<String> for Label {
+    type Error = LabelError;
+
+    fn try_from(text: String) -> Result<Label, LabelError> {
+        match has_shape(&text) && !text.chars().any(is_invisible) {
+            true => Ok(Label(text)),
+            false => Err(LabelError),
+        }
+    }
+}
+
+impl std::str::FromStr for Label {
+    type Err = LabelError;
+
+    fn from_str(text: &str) -> Result<Label, LabelError> {
+        Label::try_from(text.to_owned())
+    }
+}
+
+impl From<Label> for String {
+    fn from(label: Label) -> String {
+        label.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Text that is no label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelError;
+
+impl fmt::Display for LabelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a name has 1 to 64 characters, no control, format or invisible character, and no blank at either end",
+        )
+    }
+}
+
+impl std::error::Error for LabelError {}
+
+/// A group that Postern keeps: a label without commas (applications read lists of groups), which begins neither with
+/// `%` nor with `!` (policies do).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Group(Label);
+
+impl Group {
+    /// The group as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// A group that the store keeps; see [`UserName::kept`].
+    pub(crate) fn kept(text: String) -> Result<Group, GroupError> {
+        Group::labelled(Label::kept(text))
+    }
+
+    fn labelled(label: Result<Label, LabelError>) -> Result<Group, GroupError> {
+        match label {
+            Ok(label)
+                if !label.as_str().contains(',') && !label.as_str().starts_with(['%', '!']) =>
+            {
+                Ok(Group(label))
+            }
+            _ => Err(GroupError),
+        }
+    }
+}
+
+impl TryFrom<String> for Group {
+    type Error = GroupError;
+
+    fn try_from(text: String) -> Result<Group, GroupError> {
+        Group::labelled(Label::try_from(text))
+    }
+}
+
+impl std::str::FromStr for Group {
+    type Err = GroupError;
+
+    fn from_str(text: &str) -> Result<Group, GroupError> {
+        Group::try_from(text.to_owned())
+    }
+}
+
+impl From<Group> for String {
+    fn from(group: Group) -> String {
+        group.0.0
+    }
+}
+
+/// Text that names no group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupError;
+
+impl fmt::Display for GroupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a group's name has 1 to 64 characters, no comma, no control, format or invisible character, no blank at either end, and begins neither with '%' nor with '!'",
+        )
+    }
+}
+
+impl std::error::Error for GroupError {}
+
+/// Why something is no account name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing was given.
+    Empty,
+    /// More than [`LONGEST`] bytes.
+    TooLong,
+    /// Bytes that are no UTF-8.
+    NotUtf8,
+    /// A control character, `/`, `:`, or a blank at an end.
+    Forbidden,
+    /// A character that nobody sees.
+    Invisible,
+}
+
+impl NameError {
+    /// What is wrong, in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            NameError::Empty => "the account name is empty",
+            NameError::TooLong => "the account name is longer than 256 bytes",
+            NameError::NotUtf8 => "the account name is not UTF-8",
+            NameError::Forbidden => {
+                "an account name must not contain control characters, '/' or ':', or a blank at either end"
+            }
+            NameError::Invisible => {
+                "an account name must not contain format characters or invisible characters"
+            }
+        }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for NameError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_names_pass() {
+        for name in ["alice", "ü@x.org", "DOMAIN\\alice", "a b", "svc-1$"] {
+            assert_eq!(UserName::parse(name.as_bytes()).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn labels_and_groups_keep_to_one_line() {
+        for label in ["app", "Alice's phone", "ü".repeat(64).as_str(), "a,b"] {
+            assert!(label.parse::<Label>().is_ok(), "{label}");
+        }
+        for label in [
+            "",
+            " a",
+            "a\n",
+            "a\tb",
+            "a\u{2066}b",
+            "\u{3164}",
+            "ü".repeat(65).as_str(),
+        ] {
+            assert_eq!(label.parse::<Label>(), Err(LabelError), "{label}");
+        }
+        assert!("ops team".parse::<Group>().is_ok());
+        for group in ["", "a,b", "%ops", "!ops", "a\nb", "op\u{AD}s"] {
+            assert_eq!(group.parse::<Group>(), Err(GroupError), "{group}");
+        }
+    }
+
+    #[test]
+    fn what_the_store_keeps_is_read_though_it_would_be_refused_today() {
+        assert!(UserName::kept("ali\u{200B}ce").is_ok() && UserName::kept("a\nb").is_err());
+        assert!(
+            Label::kept("a\u{200D}b".to_owned()).is_ok() && Label::kept("a\nb".to_owned()).is_err()
+        );
+        assert!(
+            Group::kept("a\u{200D}b".to_owned()).is_ok() && Group::kept("%a".to_owned()).is_err()
+        );
+    }
+
+    #[test]
+    fn what_could_be_a_path_or_break_a_log_line_is_refused() {
+        for (name, why) in [
+            (&b"../x"[..], NameError::Forbidden),
+            (b"a\nb", NameError::Forbidden),
+            (b"a\0b", NameError::Forbidden),
+            (b" a", NameError::Forbidden),
+            (b"a:b", NameError::Forbidden),
+            ("ali\u{200B}ce".as_bytes(), NameError::Invisible),
+            ("\u{202E}ecila".as_bytes(), NameError::Invisible),
+            (b"\xff", NameError::NotUtf8),
+            (b"", NameError::Empty),
+            (&[b'a'; 4096], NameError::TooLong),
+        ] {
+            assert_eq!(UserName::parse(name), Err(why));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `[gate.branding]`: how the gate's pages name and colour themselves.
+
+use super::AbsolutePath;
+use super::value::Line;
+use serde::{Deserialize, Serialize};
+
+/// `[gate.branding]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Look {
+    /// Stands above every page; what authenticator apps show too (`totp.issuer`) if not given.
+    pub name: Option<Line>,
+    /// A picture beside the name: PNG, SVG or WebP.
+    pub logo_file: Option<AbsolutePath>,
+    /// Of buttons and links.
+    pub color: Color,
+}
+
+/// A colour of sRGB that white text can be read on: a contrast of 4.5 and more (WCAG 2.2, 1.4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Color([u8; 3]);
+
+/// The least contrast of text.
+const READABLE: f64 = 4.5;
+/// Steps from a colour to white.
+const STEPS: u8 = 20;
+
+impl Color {
+    /// White.
+    pub const WHITE: Color = Color([255; 3]);
+
+    /// From its three parts.
+    pub const fn of(red: u8, green: u8, blue: u8) -> Color {
+        Color([red, green, blue])
+    }
+
+    /// The least whitened shade of it that can be read on `ground`, a dark colour.
+    pub fn readable_on(self, ground: Color) -> Color {
+        let shades = (0..STEPS).map(|step| self.whitened(step));
+        shades
+            .into_iter()
+            .find(|shade| shade.contrast(ground) >= READABLE)
+            .unwrap_or(Color::WHITE)
+    }
+
+    fn whitened(self, step: u8) -> Color {
+        let lift = |part: u8| {
+            let missing = u16::from(255 - part) * u16::from(step) / u16::from(STEPS);
+            part + u8::try_from(missing).unwrap_or(0)
+        };
+        Color(self.0.map(lift))
+    }
+
+    /// WCAG 2.2, contrast ratio.
+    fn contrast(self, other: Color) -> f64 {
+        let (one, other) = (self.luminance(), other.luminance());
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    /// WCAG 2.2, relative luminance.
+    fn luminance(self) -> f64 {
+        let linear = |part: u8| {
+            let part = f64::from(part) / 255.0;
+            if part <= 0.04045 {
+                part / 12.92
+            } else {
+                ((part + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        let [red, green, blue] = self.0.map(linear);
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    }
+}
+
+impl Default for Color {
+    fn default() -> Color {
+        Color([0x1f, 0x5f, 0xbf])
+    }
+}
+
+impl TryFrom<String> for Color {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Color, Self::Error> {
+        const WHAT: &str = "must be a colour such as \"#1f5fbf\"";
+        let is_hex = |digits: &&str| {
+            digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        let digits = text.strip_prefix('#').filter(is_hex).ok_or(WHAT)?;
+        let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| WHAT);
+        let color = Color([part(0)?, part(2)?, part(4)?]);
+        match color.contrast(Color::WHITE) >= READABLE {
+            true => Ok(color),
+            false => {
+                Err("must have a contrast of at least 4.5 with white text; choose a darker colour")
+            }
+        }
+    }
+}
+
+impl From<Color> for String {
+    fn from(color: Color) -> String {
+        color.to_string()
+    }
+}
+
+impl std::fmt::Display for Color {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [red, green, blue] = self.0;
+        write!(f, "#{red:02x}{green:02x}{blue:02x}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Color, &'static str> {
+        Color::try_from(text.to_owned())
+    }
+
+    #[test]
+    fn contrast_is_that_of_wcag() {
+        let black = Color([0; 3]);
+        assert!((black.contrast(Color::WHITE) - 21.0).abs() < 1e-9);
+        // the greys on both sides of 4.5 on white
+        assert!(read("#767676").is_ok() && read("#777777").is_err());
+    }
+
+    #[test]
+    fn what_is_no_readable_colour_is_refused() {
+        for text in [
+            "",
+            "#",
+            "1f5fbf",
+            "#1f5fb",
+            "#1f5fbfaa",
+            "#1f5fbg",
+            "blue",
+            "#+f5fbf",
+            "#ffff00",
+            "#ü1fbf",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert_eq!(read("#1F5FBF").unwrap().to_string(), "#1f5fbf");
+        assert_eq!(read("#1f5fbf"), Ok(Color::default()));
+    }
+
+    #[test]
+    fn a_colour_can_be_read_on_a_dark_ground() {
+        let ground = Color::of(0x1d, 0x23, 0x2d);
+        for text in ["#000000", "#1f5fbf", "#8b0000", "#767676", "#0000ff"] {
+            assert!(
+                read(text).unwrap().readable_on(ground).contrast(ground) >= READABLE,
+                "{text}"
+            );
+        }
+        assert_eq!(
+            Color::of(0xee, 0xee, 0xee).readable_on(ground),
+            Color::of(0xee, 0xee, 0xee)
+        );
+    }
+}

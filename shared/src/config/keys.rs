@@ -1,0 +1,428 @@
+//! Keys of postern.toml: each with its type, range and default, declared once.
+
+use super::app_passwords::AppPasswords;
+use super::pam::Pam;
+use super::policy::{Policy, Required};
+use super::secret_text::SecretText;
+use super::value::{Digits, Duration, Line, Whole};
+use super::{email, gate};
+use crate::account::email::EmailAddress;
+use crate::account::name::{Group, UserName};
+use crate::credential::recovery_code::RecoveryCode;
+use crate::credential::secret::RandomError;
+use crate::credential::totp::{Algorithm, Moving, Parameters};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Where postern.toml is, unless told otherwise.
+pub const DEFAULT_PATH: &str = "/etc/postern/postern.toml";
+
+/// All of postern.toml, and the accounts declared in accounts.d beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the state is kept.
+    pub store: Store,
+    /// New authenticators, and the window of steps.
+    pub totp: Totp,
+    /// Recovery codes.
+    pub recovery: Recovery,
+    /// What wrong answers cost.
+    pub throttle: Throttle,
+    /// Who must give a code.
+    pub policy: Policy,
+    /// App passwords.
+    pub app_passwords: AppPasswords,
+    /// Mail, and the codes in it.
+    pub email: email::Email,
+    /// The PAM module.
+    pub pam: Pam,
+    /// The gate.
+    pub gate: gate::Gate,
+    /// Accounts declared here instead of enrolled by command.
+    pub account: Vec<Declared>,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:` and an absolute path.
+    pub url: StoreUrl,
+    /// The master key.
+    pub key_file: AbsolutePath,
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store {
+            url: StoreUrl(PathBuf::from("/var/lib/postern/postern.db")),
+            key_file: AbsolutePath(PathBuf::from("/etc/postern/postern.key")),
+        }
+    }
+}
+
+/// `[totp]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Totp {
+    /// Shown by the person's app; the host's short name if not given.
+    pub issuer: Option<Line>,
+    /// Of new authenticators.
+    pub algorithm: Algorithm,
+    /// Of new authenticators.
+    pub digits: Digits,
+    /// Of new authenticators.
+    pub period: Duration<15, 120>,
+    /// Past steps accepted, for slow typing and slow clocks.
+    pub past_steps: Whole<0, 10>,
+    /// Future steps accepted, for fast clocks.
+    pub future_steps: Whole<0, 2>,
+}
+
+impl Default for Totp {
+    fn default() -> Totp {
+        Totp {
+            issuer: None,
+            algorithm: Algorithm::Sha1,
+            digits: Digits::SIX,
+            period: Duration::of(30),
+            past_steps: Whole::of(1),
+            future_steps: Whole::of(1),
+        }
+    }
+}
+
+impl Totp {
+    /// The parameters of a new authenticator.
+    pub fn parameters(&self) -> Parameters {
+        let moving = Moving::Time {
+            period: self.period.seconds(),
+        };
+        Parameters {
+            algorithm: self.algorithm,
+            digits: self.digits.value(),
+            moving,
+        }
+    }
+}
+
+/// `[recovery]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recovery {
+    /// Codes in a set.
+    pub count: Whole<1, 20>,
+    /// Characters in a code.
+    pub length: Whole<10, 32>,
+    /// What the use of a code does.
+    pub on_use: OnUse,
+}
+
+impl Default for Recovery {
+    fn default() -> Recovery {
+        Recovery {
+            count: Whole::of(6),
+            length: Whole::of(10),
+            on_use: OnUse::StepUp,
+        }
+    }
+}
+
+impl Recovery {
+    /// A new set of codes.
+    pub fn new_codes(&self) -> Result<Vec<RecoveryCode>, RandomError> {
+        RecoveryCode::random_set(self.codes(), self.length.value() as usize)
+    }
+
+    /// How many codes a new set has: with `disable` there is one.
+    pub fn codes(&self) -> u32 {
+        match self.on_use {
+            OnUse::StepUp => self.count.value(),
+            OnUse::Disable => 1,
+        }
+    }
+}
+
+/// `recovery.on_use`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUse {
+    /// The code lets in and counts as step-up.
+    StepUp,
+    /// There is one code; it lets in and turns the second factor off.
+    Disable,
+}
+
+/// `[throttle]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Throttle {
+    /// Wrong answers before the first delay.
+    pub free: Whole<1, 10>,
+    /// The first delay; each further wrong answer doubles it.
+    pub first_delay: Duration<1, 3600>,
+    /// The longest delay.
+    pub max_delay: Duration<60, 86_400>,
+    /// Wrong answers in 30 days that lock (NIST SP 800-63B, 5.2.2: at most 100).
+    pub lock_after: Whole<10, 100>,
+    /// Wrong answers from one address, over all accounts, within `address_window`.
+    pub address_limit: Whole<1, 1000>,
+    /// How long an address's wrong answers count.
+    pub address_window: Duration<60, 86_400>,
+}
+
+impl Default for Throttle {
+    fn default() -> Throttle {
+        Throttle {
+            free: Whole::of(5),
+            first_delay: Duration::of(30),
+            max_delay: Duration::of(3600),
+            lock_after: Whole::of(100),
+            address_limit: Whole::of(10),
+            address_window: Duration::of(300),
+        }
+    }
+}
+
+/// `[[account]]`: an account whose secret stands in a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// The account.
+    pub name: UserName,
+    /// Holds an otpauth:// URL or Base32.
+    pub secret_file: AbsolutePath,
+    /// What the file held, where it was read before a program gave root up.
+    #[serde(skip)]
+    pub secret: SecretText,
+    /// Groups for the policy, beside those of the host.
+    #[serde(default)]
+    pub groups: Vec<Group>,
+    /// Where mail to the person goes; codes too.
+    #[serde(default)]
+    pub email: Option<EmailAddress>,
+}
+
+/// An absolute path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "PathBuf", into = "PathBuf")]
+pub struct AbsolutePath(PathBuf);
+
+impl AbsolutePath {
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<PathBuf> for AbsolutePath {
+    type Error = &'static str;
+
+    fn try_from(path: PathBuf) -> Result<AbsolutePath, Self::Error> {
+        if path.is_absolute() {
+            Ok(AbsolutePath(path))
+        } else {
+            Err("must be an absolute path")
+        }
+    }
+}
+
+impl From<AbsolutePath> for PathBuf {
+    fn from(path: AbsolutePath) -> PathBuf {
+        path.0
+    }
+}
+
+/// `store.url`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StoreUrl(PathBuf);
+
+impl StoreUrl {
+    /// The file of the embedded store.
+    pub fn sqlite_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<StoreUrl, Self::Error> {
+        match url.strip_prefix("sqlite:").map(PathBuf::from) {
+            Some(path) if path.is_absolute() && path.file_name().is_some() => Ok(StoreUrl(path)),
+            _ => Err("must be \"sqlite:\" and an absolute path"),
+        }
+    }
+}
+
+impl From<StoreUrl> for String {
+    fn from(url: StoreUrl) -> String {
+        format!("sqlite:{}", url.0.display())
+    }
+}
+
+impl Config {
+    /// The keys that name a group, as logs name them.
+    pub fn keys_that_name(&self, group: &str) -> Vec<String> {
+        let is_it = |word: &str| word.trim_start_matches('!').strip_prefix('%') == Some(group);
+        let mut keys = Vec::new();
+        if matches!(&self.policy.required, Required::Listed(words) if words.iter().any(|word| is_it(word)))
+        {
+            keys.push("policy.required".to_owned());
+        }
+        let exempt = self.policy.exempt.iter().zip(1..);
+        let exempt = exempt.filter(|(exempt, _)| exempt.groups.iter().any(|named| named == group));
+        keys.extend(exempt.map(|(_, position)| format!("policy.exempt-{position}")));
+        if self.policy.administrators.words().any(is_it) {
+            keys.push("policy.administrators".to_owned());
+        }
+        let rules = self.gate.rule.iter().zip(1..);
+        let rules =
+            rules.filter(|(rule, _)| rule.groups.iter().any(|named| named.as_str() == group));
+        keys.extend(rules.map(|(_, position)| format!("gate.rule-{position}")));
+        keys
+    }
+
+    /// The people whom rules and the policy name, with an account or without.
+    pub fn people_named(&self) -> Vec<UserName> {
+        let required = match &self.policy.required {
+            Required::Enrolled | Required::All => &[][..],
+            Required::Listed(words) => words,
+        };
+        let required = required
+            .iter()
+            .map(|word| word.trim_start_matches('!'))
+            .filter(|word| *word != "all");
+        let words = required.chain(self.policy.administrators.words());
+        let words = words
+            .filter(|word| !word.starts_with('%'))
+            .filter_map(|word| word.parse().ok());
+        self.gate
+            .rule
+            .iter()
+            .flat_map(|rule| rule.users.iter().cloned())
+            .chain(words)
+            .collect()
+    }
+
+    /// The groups of an account that Postern knows of, without those of the host.
+    pub fn memberships<'a>(
+        &'a self,
+        name: &UserName,
+        kept: &'a [Group],
+    ) -> impl Iterator<Item = &'a Group> {
+        let declared = self
+            .declared(name)
+            .map_or(&[][..], |declared| &declared.groups);
+        declared.iter().chain(kept)
+    }
+
+    /// The declaration of an account, if it has one.
+    pub fn declared(&self, name: &UserName) -> Option<&Declared> {
+        self.account.iter().find(|declared| declared.name == *name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../../config/postern.toml");
+
+    const MANUAL: &str = include_str!("../../../packaging/man/postern.toml.5");
+
+    /// The sample with every key in force: prose comments stay, `#key` and `#[table]` lose their mark.
+    fn uncommented() -> String {
+        let line = |line: &'static str| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
+            _ => line,
+        };
+        SAMPLE.lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The keys of a table, from the refusal of an unknown one.
+    fn known_keys(header: &str, rest: &str) -> Vec<String> {
+        let text = format!("{header}\n{rest}\nunknown_key = 1\n");
+        let error = toml::from_str::<Config>(&text).unwrap_err().to_string();
+        let (_, expected) = error.split_once("expected").expect(&error);
+        expected
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_sample_is_the_default_and_names_the_defaults() {
+        assert_eq!(toml::from_str::<Config>(SAMPLE).unwrap(), Config::default());
+        let sample: toml::Table = uncommented().parse().unwrap();
+        toml::from_str::<Config>(&uncommented()).unwrap();
+        let defaults = toml::Table::try_from(Config::default()).unwrap();
+        for (section, table) in &defaults {
+            for (key, default) in table.as_table().into_iter().flatten() {
+                if default.as_array().is_none_or(|a| !a.is_empty()) && default.as_table().is_none()
+                {
+                    assert_eq!(sample[section].get(key), Some(default), "{section}.{key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_sample_and_the_man_page_name_every_key() {
+        let sample: toml::Table = uncommented().parse().unwrap();
+        let exempt = sample["policy"]["exempt"][0].as_table().unwrap();
+        let proxy = sample["gate"]["trusted_proxies"][0].as_table().unwrap();
+        let tls = sample["gate"]["tls"].as_table().unwrap();
+        let scope = sample["gate"]["scope"]["webdav"].as_table().unwrap();
+        let rule = sample["gate"]["rule"][0].as_table().unwrap();
+        let look = sample["gate"]["branding"].as_table().unwrap();
+        let administration = sample["gate"]["administration"].as_table().unwrap();
+        let account = sample["account"][0].as_table().unwrap();
+        for (header, rest, table) in [
+            ("[store]", "", sample["store"].as_table().unwrap()),
+            ("[totp]", "", sample["totp"].as_table().unwrap()),
+            ("[recovery]", "", sample["recovery"].as_table().unwrap()),
+            ("[throttle]", "", sample["throttle"].as_table().unwrap()),
+            ("[policy]", "", sample["policy"].as_table().unwrap()),
+            ("[[policy.exempt]]", "", exempt),
+            (
+                "[app_passwords]",
+                "",
+                sample["app_passwords"].as_table().unwrap(),
+            ),
+            ("[email]", "", sample["email"].as_table().unwrap()),
+            ("[pam]", "", sample["pam"].as_table().unwrap()),
+            ("[gate]", "", sample["gate"].as_table().unwrap()),
+            ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),
+            (
+                "[[gate.trusted_proxies]]",
+                "proxy = \"nginx\"\nfrom = []",
+                proxy,
+            ),
+            ("[gate.scope.webdav]", "hosts = [\"a\"]", scope),
+            ("[[gate.rule]]", "then = \"code\"", rule),
+            ("[gate.branding]", "", look),
+            ("[gate.administration]", "", administration),
+            ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
+        ] {
+            for key in known_keys(header, rest) {
+                assert!(table.contains_key(&key), "{header} lacks {key}");
+                let described = [format!(".It Cm {key}\n"), format!(".{key}]")];
+                assert!(
+                    described.iter().any(|d| MANUAL.contains(d)),
+                    "postern.toml(5) lacks {key}"
+                );
+            }
+        }
+        for section in known_keys("", "") {
+            assert!(
+                sample.contains_key(&section),
+                "the sample lacks [{section}]"
+            );
+        }
+    }
+}

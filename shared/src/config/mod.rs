@@ -1,0 +1,32 @@
+//! postern.toml: every key, its type with its range, and its default, declared once. Reading opens no socket
+//! and changes nothing; how a typo is survived stands in [`file`].
+
+mod app_passwords;
+pub mod branding;
+mod check;
+mod conflict;
+pub mod email;
+pub mod file;
+pub mod gate;
+mod gate_check;
+mod keys;
+mod listen;
+mod locate;
+mod pam;
+mod policy;
+mod renamed;
+pub mod rule;
+pub mod secret_file;
+mod secret_text;
+mod unchanged;
+pub mod value;
+
+pub use app_passwords::{AppPasswords, OnChange};
+pub use check::MOST_GROUPS;
+pub use gate_check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
+pub use keys::{
+    AbsolutePath, Config, DEFAULT_PATH, Declared, OnUse, Recovery, Store, StoreUrl, Throttle, Totp,
+};
+pub use pam::{FirstFactor, Grace, Pam, PamService, Unenrolled};
+pub use policy::{Administrators, After, AfterWord, Exempt, Policy, Required, SelfEnroll};
+pub use secret_text::SecretText;

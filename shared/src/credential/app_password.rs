@@ -1,0 +1,213 @@
+//! App passwords: the text that a person copies into a client that can show no page. A mark, 26 random characters
+//! (130 bits), and one that checks them, so that a slip is told from a wrong one without a look at anything kept.
+//! What the store keeps is a keyed hash, made by [`crate::crypto::vault`].
+
+use super::recovery_code::ALPHABET;
+use super::secret::{RandomError, fill_random};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The first character: one that codes of other kinds never have, so that the shape alone tells them apart. Typed as
+/// the digit that looks like it, it counts as well.
+const MARK: char = 'O';
+/// Random characters, 5 bits each.
+const RANDOM: usize = 26;
+/// Characters in a group, as people read it: with mark and check seven groups.
+const GROUP: usize = 4;
+/// The longest text that is looked at, in bytes: blanks and dashes are forgiven, but not without end.
+const LONGEST: usize = 128;
+
+/// An app password, without its mark, in upper case.
+pub struct AppPassword(Zeroizing<String>);
+
+/// Text that is no app password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misread {
+    /// It has another shape: a password, a code, a token of somebody else's.
+    OtherShape,
+    /// The check character does not fit: a wrong character, or two that changed places.
+    Mistyped,
+}
+
+impl AppPassword {
+    /// A new random one.
+    pub fn random() -> Result<AppPassword, RandomError> {
+        let mut bytes = Zeroizing::new([0; RANDOM]);
+        fill_random(&mut *bytes)?;
+        let mut plain = Zeroizing::new(String::with_capacity(RANDOM + 1));
+        let values = bytes.iter().map(|byte| byte & 31);
+        plain.extend(values.clone().map(character));
+        plain.push(character(times_two(sum(values))));
+        Ok(AppPassword(plain))
+    }
+
+    /// Reads what was typed; blanks, dashes and case do not matter.
+    pub fn read(typed: &str) -> Result<AppPassword, Misread> {
+        if typed.len() > LONGEST {
+            return Err(Misread::OtherShape);
+        }
+        let mut characters = typed.chars().filter(|c| !c.is_whitespace() && *c != '-');
+        if !matches!(characters.next(), Some(MARK | 'o' | '0')) {
+            return Err(Misread::OtherShape);
+        }
+        let mut plain = Zeroizing::new(String::with_capacity(LONGEST));
+        plain.extend(characters.map(|c| c.to_ascii_uppercase()));
+        let mut values = Zeroizing::new([0; RANDOM + 1]);
+        if plain.len() != values.len() {
+            return Err(Misread::OtherShape);
+        }
+        for (value, byte) in values.iter_mut().zip(plain.bytes()) {
+            let position = ALPHABET
+                .iter()
+                .position(|known| *known == byte)
+                .ok_or(Misread::OtherShape)?;
+            *value = u8::try_from(position).map_err(|_| Misread::OtherShape)?;
+        }
+        match sum(values.iter().copied()) {
+            0 => Ok(AppPassword(plain)),
+            _ => Err(Misread::Mistyped),
+        }
+    }
+
+    /// The characters that are hashed.
+    pub(crate) fn plain(&self) -> &str {
+        &self.0
+    }
+
+    /// With its mark, in groups, as people read it.
+    pub fn grouped(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(2 * (RANDOM + 2)));
+        for (i, c) in std::iter::once(MARK).chain(self.0.chars()).enumerate() {
+            if i > 0 && i % GROUP == 0 {
+                text.push('-');
+            }
+            text.push(c);
+        }
+        text
+    }
+}
+
+impl fmt::Debug for AppPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AppPassword(…)")
+    }
+}
+
+fn character(value: u8) -> char {
+    char::from(ALPHABET[usize::from(value & 31)])
+}
+
+/// A weighted sum in the field of 32 elements, 0 for a whole app password. The weights are powers of an element of
+/// order 31: none is 0, so a wrong character shows; none of 27 is another's equal, so two that changed places do.
+fn sum(values: impl Iterator<Item = u8>) -> u8 {
+    values.fold(0, |sum, value| times_two(sum) ^ value)
+}
+
+/// Times the root of x⁵ + x² + 1, whose order is 31.
+fn times_two(value: u8) -> u8 {
+    let doubled = value << 1;
+    if doubled & 32 == 0 {
+        doubled
+    } else {
+        doubled ^ 0b10_0101
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::input::Answer;
+    use crate::credential::recovery_code::{OneTimeCode, RecoveryCode};
+
+    fn read(text: &str) -> Result<String, Misread> {
+        AppPassword::read(text).map(|read| read.plain().to_owned())
+    }
+
+    #[test]
+    fn it_is_shown_in_groups_and_read_however_it_is_typed() {
+        let password = AppPassword::random().unwrap();
+        let shown = password.grouped();
+        assert_eq!(shown.split('-').map(str::len).collect::<Vec<_>>(), [4; 7]);
+        let plain = Ok(password.plain().to_owned());
+        let typed = [
+            shown.to_string(),
+            shown.replace('-', ""),
+            shown.replace('-', " "),
+            shown.to_lowercase(),
+        ];
+        for typed in typed {
+            assert_eq!(read(&typed), plain, "{typed}");
+        }
+        assert_eq!(read(&format!(" 0{}\n", &shown[1..])), plain);
+    }
+
+    #[test]
+    fn two_are_never_alike() {
+        let all: std::collections::HashSet<_> = (0..1000)
+            .map(|_| AppPassword::random().unwrap().plain().to_owned())
+            .collect();
+        assert_eq!(all.len(), 1000);
+    }
+
+    #[test]
+    fn every_single_wrong_character_is_noticed() {
+        for _ in 0..20 {
+            let right = AppPassword::random().unwrap().grouped().replace('-', "");
+            for position in 1..right.len() {
+                for other in ALPHABET.iter().map(|byte| char::from(*byte)) {
+                    let mut wrong: Vec<char> = right.chars().collect();
+                    if std::mem::replace(&mut wrong[position], other) != other {
+                        let wrong: String = wrong.into_iter().collect();
+                        assert_eq!(read(&wrong), Err(Misread::Mistyped), "{right} {wrong}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_two_characters_that_changed_places_are_noticed() {
+        for _ in 0..20 {
+            let right: Vec<char> = AppPassword::random().unwrap().plain().chars().collect();
+            for one in 0..right.len() {
+                for other in (one + 1..right.len()).filter(|other| right[one] != right[*other]) {
+                    let mut wrong = right.clone();
+                    wrong.swap(one, other);
+                    let wrong: String = std::iter::once(MARK).chain(wrong).collect();
+                    assert_eq!(read(&wrong), Err(Misread::Mistyped));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_others_make_is_told_apart_by_its_shape() {
+        let whole = AppPassword::random().unwrap();
+        let (shown, plain) = (whole.grouped(), whole.plain().to_owned());
+        let others = [
+            "",
+            "O",
+            "O-",
+            "000042",
+            "correct horse battery",
+            "OOOO-OOOO-OOOO-OOOO-OOOO-OOOO-OOOO",
+            &plain,
+            &shown[..33],
+            &format!("{}2", shown.as_str()),
+            &"O".repeat(4096),
+            "Oü2345678923456789234567892",
+        ];
+        for other in others {
+            assert_eq!(read(other), Err(Misread::OtherShape), "{other}");
+        }
+        assert!(matches!(Answer::read(shown.as_bytes()), Answer::Unfit));
+        for length in [10, 27, 28, 32] {
+            let code = RecoveryCode::random(length).unwrap();
+            assert_eq!(read(&code.grouped()), Err(Misread::OtherShape));
+        }
+        assert_eq!(
+            read(&OneTimeCode::random().unwrap().grouped()),
+            Err(Misread::OtherShape)
+        );
+    }
+}

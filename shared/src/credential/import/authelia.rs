@@ -1,0 +1,320 @@
+//! What `authelia storage user totp export` writes: a YAML file whose secret is Base64 of Base32, a CSV file
+//! without any quoting, or otpauth:// URLs on the terminal with a closing line.
+
+use super::{Entry, Import, ImportError, MovingFactor, lines, stamp, urls, yaml};
+use crate::credential::secret::Secret;
+use crate::credential::totp::{Algorithm, Moving, Step};
+use crate::system::clock::Timestamp;
+use data_encoding::BASE64;
+use zeroize::Zeroizing;
+
+const HEADER: &str = "issuer,username,algorithm,digits,period,secret";
+const CLOSING: &str = "Successfully exported ";
+
+/// Takes the authenticators of `text`, whichever of the three it is.
+pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("");
+    if first.starts_with("otpauth://") {
+        let end = text.find(&format!("\n{CLOSING}")).unwrap_or(text.len());
+        urls::read(&text[..end], import)
+    } else if first == HEADER {
+        csv(text, import)
+    } else {
+        for record in yaml::read(text, "totp_configurations")? {
+            take(record.line, &record.pairs, import)?;
+        }
+        Ok(())
+    }
+}
+
+fn csv(text: &str, import: &mut Import) -> Result<(), ImportError> {
+    for numbered in lines(text) {
+        let (line, text) = numbered?;
+        if text.trim().is_empty() || text == HEADER {
+            continue;
+        }
+        let fields: Vec<&str> = text.split(',').collect();
+        let [issuer, username, algorithm, digits, period, secret] = fields[..] else {
+            return Err(ImportError::Line(
+                line,
+                "this line must have six fields; a name with a comma is not supported",
+            ));
+        };
+        let given = Given {
+            issuer,
+            username,
+            algorithm,
+            digits,
+            period,
+        };
+        given.take(line, Secret::from_base32(secret), None, import)?;
+    }
+    Ok(())
+}
+
+fn take(line: usize, pairs: &[yaml::Pair], import: &mut Import) -> Result<(), ImportError> {
+    let value = |key: &str| {
+        let value = pairs
+            .iter()
+            .find(|pair| pair.key == key)
+            .and_then(|pair| pair.value.as_ref());
+        value.map(|text| text.as_str())
+    };
+    let needed = |key: &str| {
+        let missing = "each map must have issuer, username, algorithm, digits, period and secret";
+        value(key).ok_or(ImportError::Line(line, missing))
+    };
+    let given = Given {
+        issuer: needed("issuer")?,
+        username: needed("username")?,
+        algorithm: needed("algorithm")?,
+        digits: needed("digits")?,
+        period: needed("period")?,
+    };
+    let base32 = BASE64
+        .decode(needed("secret")?.as_bytes())
+        .map(Zeroizing::new);
+    let base32 = base32.map_err(|_| ImportError::Line(line, "the secret is not Base64"))?;
+    let base32 = std::str::from_utf8(&base32);
+    let base32 =
+        base32.map_err(|_| ImportError::Line(line, "the secret is not Base64 of Base32"))?;
+    let used = value("last_used_at").map(|text| {
+        stamp::rfc3339(text).ok_or(ImportError::Line(
+            line,
+            "last_used_at must be a time with its zone",
+        ))
+    });
+    let used = used.transpose()?;
+    for pair in pairs
+        .iter()
+        .filter(|pair| !KEYS.contains(&pair.key.as_str()))
+    {
+        import.without(
+            pair.line,
+            given.username,
+            "a key that Postern does not know",
+        );
+    }
+    given.take(
+        line,
+        Secret::from_base32(base32),
+        used.map(|used| used.0),
+        import,
+    )
+}
+
+const KEYS: [&str; 8] = [
+    "created_at",
+    "last_used_at",
+    "username",
+    "issuer",
+    "algorithm",
+    "digits",
+    "period",
+    "secret",
+];
+
+/// What YAML and CSV say alike.
+struct Given<'a> {
+    issuer: &'a str,
+    username: &'a str,
+    algorithm: &'a str,
+    digits: &'a str,
+    period: &'a str,
+}
+
+impl Given<'_> {
+    fn take(
+        &self,
+        line: usize,
+        secret: Result<Secret, crate::credential::secret::SecretError>,
+        used: Option<u64>,
+        import: &mut Import,
+    ) -> Result<(), ImportError> {
+        let number = |text: &str| {
+            text.parse::<u64>()
+                .map_err(|_| ImportError::Line(line, "digits and period must be numbers"))
+        };
+        let (digits, period) = (number(self.digits)?, number(self.period)?);
+        let account = self.username.to_owned();
+        let Some(algorithm) = Algorithm::from_name(self.algorithm) else {
+            return import.leave_out(
+                line,
+                Some(&account),
+                "the algorithm must be SHA1, SHA256 or SHA512",
+            );
+        };
+        import.add(Entry {
+            line,
+            account,
+            label: Some(self.issuer.to_owned()).filter(|issuer| !issuer.is_empty()),
+            secret,
+            algorithm,
+            digits,
+            moving: MovingFactor::Time { period },
+            floor: used.and_then(|used| floor(used, period)),
+            recovery: Vec::new(),
+        })
+    }
+}
+
+/// Authelia takes a code of the step after the current one, too, and says only when it did.
+fn floor(used: u64, period: u64) -> Option<Step> {
+    let step = Moving::Time { period }.step_at(Timestamp(used))?;
+    Some(Step(step.0.saturating_add(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::import::{Format, Found, Loss, read};
+
+    /// Written with Go's yaml.v3 and net/url from the structure and the code of Authelia 4.38.
+    const YAML: &str = include_str!("../../../tests/import/authelia/export.yml");
+    const CSV: &str = include_str!("../../../tests/import/authelia/export.csv");
+    const URLS: &str = include_str!("../../../tests/import/authelia/export.uris");
+
+    fn told(found: &Found) -> (&str, Option<&str>, String, Algorithm, u32, MovingFactor) {
+        let secret = found.secret.to_base32().to_string();
+        (
+            found.account.as_str(),
+            found.label.as_deref(),
+            secret,
+            found.algorithm,
+            found.digits,
+            found.moving,
+        )
+    }
+
+    #[track_caller]
+    fn import(text: &str) -> Import {
+        read(Format::Authelia, text.as_bytes()).unwrap()
+    }
+
+    #[track_caller]
+    fn refused(text: &str) -> String {
+        read(Format::Authelia, text.as_bytes())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_three_kinds_of_export_hold_the_same() {
+        let time = |period| MovingFactor::Time { period };
+        let expected = [
+            (
+                "john",
+                Some("Authelia"),
+                "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned(),
+                Algorithm::Sha1,
+                6,
+                time(30),
+            ),
+            (
+                "0123",
+                Some("auth: it's #1"),
+                "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK".to_owned(),
+                Algorithm::Sha512,
+                6,
+                time(30),
+            ),
+            (
+                "@weird \"x\" \\ ü",
+                Some("My Site & Co"),
+                "KRUGS4ZANFZSAYJAKRUGS4ZANFZSAYJA".to_owned(),
+                Algorithm::Sha1,
+                6,
+                time(90),
+            ),
+        ];
+        for (name, text) in [("YAML", YAML), ("CSV", CSV), ("URLs", URLS)] {
+            let import = import(text);
+            assert_eq!(
+                import.found.iter().map(told).collect::<Vec<_>>(),
+                expected,
+                "{name}"
+            );
+            // a name with a colon, a secret of 80 bit
+            assert_eq!(import.dropped.len(), 2, "{name}");
+            assert!(
+                import
+                    .dropped
+                    .iter()
+                    .all(|dropped| dropped.loss == Loss::Authenticator),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_step_after_the_last_use_becomes_the_floor() {
+        let floors: Vec<_> = import(YAML).found.iter().map(|found| found.floor).collect();
+        assert_eq!(
+            floors,
+            [
+                Some(Step(1_795_278_894 / 30 + 1)),
+                Some(Step(1_735_787_045 / 30 + 1)),
+                None
+            ]
+        );
+    }
+
+    #[test]
+    fn broken_exports_are_refused_by_line() {
+        for (text, said) in [
+            (
+                YAML.replace("digits: 6", "digits: six"),
+                "line 4: digits and period",
+            ),
+            (
+                YAML.replace("      period: 30\n", ""),
+                "line 4: each map must have issuer, username",
+            ),
+            (
+                YAML.replace("secret: R0V", "secret: *0V"),
+                "line 11: an unsupported value",
+            ),
+            (
+                YAML.replace("secret: R0V", "secret: R-V"),
+                "line 4: the secret is not Base64",
+            ),
+            (
+                YAML.replace("secret: R0V", "secret: AAA"),
+                "line 4: the secret is not Base32",
+            ),
+            (YAML.replace("+01:00", ""), "line 4: last_used_at"),
+            (
+                YAML.replace("totp_configurations", "webauthn_credentials"),
+                "line 3: it is not an export",
+            ),
+            (
+                CSV.replace("Authelia,john", "Authelia, Inc.,john"),
+                "line 2: this line must have six fields",
+            ),
+            (CSV.replace(",6,30,", ",6,x,"), "line 2: digits and period"),
+            (
+                URLS.replace("secret=GEZ", "secret=01"),
+                "line 1: the secret is not Base32",
+            ),
+            ("".to_owned(), "there is no authenticator"),
+        ] {
+            let message = refused(&text);
+            assert!(message.starts_with(said), "{message}, not {said}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_a_later_version_is_said_to_be_lost() {
+        let import = import(&YAML.replace("      digits: 8", "      skew: 2\n      digits: 8"));
+        assert!(
+            import
+                .dropped
+                .iter()
+                .any(|dropped| dropped.line == 17 && dropped.loss == Loss::Detail)
+        );
+    }
+}

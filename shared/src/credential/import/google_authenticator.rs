@@ -1,0 +1,275 @@
+//! `~/.google_authenticator` of libpam-google-authenticator: the secret, option lines that begin with `"`, and
+//! scratch codes of eight digits. As its module reads it, only stricter: nothing may be said twice.
+
+use super::{Entry, Import, ImportError, MovingFactor, ScratchCode, lines};
+use crate::account::name::UserName;
+use crate::credential::secret::Secret;
+use crate::credential::totp::{Algorithm, Step};
+use zeroize::Zeroizing;
+
+/// More unused scratch codes than the tool makes.
+const MOST_SCRATCH_CODES: usize = 10;
+const MOST_OPTIONS: usize = 100;
+/// Without STEP_SIZE.
+const DEFAULT_PERIOD: u64 = 30;
+
+/// Takes the one authenticator of `text`.
+pub(super) fn read(text: &str, account: &UserName, import: &mut Import) -> Result<(), ImportError> {
+    let mut lines = lines(text);
+    let (line, secret) = lines.next().ok_or(ImportError::File("it is empty"))??;
+    if secret.trim().is_empty() {
+        return Err(ImportError::Line(
+            line,
+            "the first line must hold the secret",
+        ));
+    }
+    let secret = Secret::from_base32(secret);
+
+    let mut options = Options::default();
+    let mut recovery: Vec<ScratchCode> = Vec::new();
+    for numbered in lines {
+        let (line, text) = numbered?;
+        if let Some(option) = text.strip_prefix('"') {
+            options.take(line, option, account, import)?;
+        } else if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) {
+            if recovery.len() == MOST_SCRATCH_CODES
+                || recovery.iter().any(|code| code.plain() == text)
+            {
+                return Err(ImportError::Line(
+                    line,
+                    "a doubled scratch code, or more than 10 of them",
+                ));
+            }
+            recovery.push(ScratchCode(Zeroizing::new(text.to_owned())));
+        } else if !text.is_empty() {
+            return Err(ImportError::Line(
+                line,
+                "this is neither an option nor a scratch code of 8 digits",
+            ));
+        }
+    }
+
+    let (moving, floor) = options.moving(line)?;
+    import.add(Entry {
+        line,
+        account: account.to_string(),
+        label: None,
+        secret,
+        algorithm: Algorithm::Sha1,
+        digits: 6,
+        moving,
+        floor,
+        recovery,
+    })
+}
+
+/// The options that say how codes are made.
+#[derive(Default)]
+struct Options {
+    /// Every option met, with its line.
+    seen: Vec<(String, usize)>,
+    time: Option<usize>,
+    counter: Option<(usize, u64)>,
+    period: Option<u64>,
+    used: Option<u64>,
+}
+
+impl Options {
+    /// Takes one option line, without its quotation mark.
+    fn take(
+        &mut self,
+        line: usize,
+        text: &str,
+        account: &UserName,
+        import: &mut Import,
+    ) -> Result<(), ImportError> {
+        let mut words = text.split_ascii_whitespace();
+        let (true, Some(name)) = (text.starts_with(' '), words.next()) else {
+            return Err(ImportError::Line(
+                line,
+                "an option is a quotation mark, a blank and its name",
+            ));
+        };
+        if let Some((_, earlier)) = self.seen.iter().find(|(seen, _)| seen == name) {
+            return Err(ImportError::Lines(
+                line,
+                *earlier,
+                "it gives the same option",
+            ));
+        }
+        if self.seen.len() == MOST_OPTIONS {
+            return Err(ImportError::Line(line, "more than 100 options"));
+        }
+        self.seen.push((name.to_owned(), line));
+        match name {
+            "TOTP_AUTH" => self.time = Some(line),
+            "HOTP_COUNTER" => self.counter = Some((line, number(line, words.next())?)),
+            "STEP_SIZE" => self.period = Some(number(line, words.next())?),
+            "DISALLOW_REUSE" => {
+                for step in words {
+                    self.used = self.used.max(Some(number(line, Some(step))?));
+                }
+            }
+            "RATE_LIMIT" => {
+                import.without(line, account.as_str(), "its rate limit: Postern counts guesses itself")
+            }
+            "WINDOW_SIZE" => import.without(
+                line,
+                account.as_str(),
+                "its window: [totp] past_steps and future_steps say how far a code may be off",
+            ),
+            "TIME_SKEW" | "RESETTING_TIME_SKEW" => import.without(
+                line,
+                account.as_str(),
+                "the clock skew it learnt: Postern does not learn one; set the clock of the person's device",
+            ),
+            _ => import.without(line, account.as_str(), "an option that Postern does not know"),
+        }
+        Ok(())
+    }
+
+    /// What the codes move with, and the highest step used.
+    fn moving(&self, line: usize) -> Result<(MovingFactor, Option<Step>), ImportError> {
+        match (self.time, self.counter) {
+            (Some(_), None) => Ok((
+                MovingFactor::Time {
+                    period: self.period.unwrap_or(DEFAULT_PERIOD),
+                },
+                self.used.map(Step),
+            )),
+            (None, Some((_, next))) => Ok((MovingFactor::Counter { next }, None)),
+            (Some(time), Some((counter, _))) => Err(ImportError::Line(
+                time.max(counter),
+                "TOTP_AUTH and HOTP_COUNTER exclude each other",
+            )),
+            (None, None) => Err(ImportError::Line(
+                line,
+                "the file has neither TOTP_AUTH nor HOTP_COUNTER",
+            )),
+        }
+    }
+}
+
+fn number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
+    text.and_then(|text| text.parse().ok())
+        .ok_or(ImportError::Line(line, "the option needs a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::import::{Format, Loss, read};
+
+    const UNUSED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/unused");
+    const USED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/used");
+    const COUNTER: &[u8] =
+        include_bytes!("../../../tests/import/google-authenticator/counter-used");
+
+    const SECRET: &str = "WPYVHDTMXW2OUSRHQOXG4N74EY\n";
+
+    #[track_caller]
+    fn import(bytes: &[u8]) -> Import {
+        read(
+            Format::GoogleAuthenticator {
+                account: &"alice".parse().unwrap(),
+            },
+            bytes,
+        )
+        .unwrap()
+    }
+
+    #[track_caller]
+    fn refused(text: &str) -> String {
+        read(
+            Format::GoogleAuthenticator {
+                account: &"alice".parse().unwrap(),
+            },
+            text.as_bytes(),
+        )
+        .unwrap_err()
+        .to_string()
+    }
+
+    #[test]
+    fn a_file_as_the_tool_makes_it_is_taken_over() {
+        let import = import(UNUSED);
+        let found = &import.found[0];
+        assert_eq!(
+            (found.account.as_str(), found.digits, found.floor),
+            ("alice", 6, None)
+        );
+        assert_eq!(found.secret.to_base32().as_str(), SECRET.trim());
+        assert_eq!(found.moving, MovingFactor::Time { period: 30 });
+        let codes: Vec<&str> = found.recovery.iter().map(ScratchCode::plain).collect();
+        assert_eq!(
+            codes,
+            ["20972959", "46097071", "18212242", "37292819", "74323161"]
+        );
+    }
+
+    /// The module wrote it, after two codes, a scratch code, and two codes from a clock 20 minutes behind.
+    #[test]
+    fn the_highest_used_step_becomes_the_floor_and_used_scratch_codes_are_gone() {
+        let import = import(USED);
+        assert_eq!(import.found[0].floor, Some(Step(59_842_624)));
+        assert_eq!(import.found[0].recovery.len(), 4);
+        let dropped: Vec<(usize, Loss)> = import.dropped.iter().map(|d| (d.line, d.loss)).collect();
+        assert_eq!(
+            dropped,
+            [(2, Loss::Detail), (3, Loss::Detail), (4, Loss::Detail)]
+        );
+        assert!(import.dropped[0].why.contains("clock skew"));
+    }
+
+    #[test]
+    fn a_counter_goes_on_after_the_last_one_used() {
+        assert_eq!(
+            import(COUNTER).found[0].moving,
+            MovingFactor::Counter { next: 3 }
+        );
+    }
+
+    #[test]
+    fn an_old_secret_of_80_bits_and_an_odd_period_are_left_out() {
+        let short = import(b"GEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n");
+        assert!(short.found.is_empty());
+        assert!(
+            short.dropped[0].loss == Loss::Authenticator
+                && short.dropped[0].why.contains("16 to 128")
+        );
+        let quick = import(format!("{SECRET}\" TOTP_AUTH\n\" STEP_SIZE 10\n").as_bytes());
+        assert!(quick.found.is_empty() && quick.dropped[0].why.contains("period"));
+    }
+
+    #[test]
+    fn broken_and_contradictory_files_are_refused_with_the_line() {
+        for (rest, said) in [
+            ("", "line 1: the file has neither"),
+            (
+                "\" TOTP_AUTH\n\" HOTP_COUNTER 1\n",
+                "line 3: TOTP_AUTH and HOTP_COUNTER",
+            ),
+            (
+                "\" TOTP_AUTH\n\" TOTP_AUTH\n",
+                "line 3: it gives the same option as line 2",
+            ),
+            ("\" HOTP_COUNTER\n", "line 2: the option needs a number"),
+            (
+                "\" DISALLOW_REUSE 1 x\n",
+                "line 2: the option needs a number",
+            ),
+            ("\"TOTP_AUTH\n", "line 2: an option is a quotation mark"),
+            ("\" TOTP_AUTH\n1234567\n", "line 3: this is neither"),
+            (
+                "\" TOTP_AUTH\n12345678\n12345678\n",
+                "line 4: a doubled scratch code",
+            ),
+        ] {
+            let message = refused(&format!("{SECRET}{rest}"));
+            assert!(message.starts_with(said), "{message}");
+        }
+        assert!(refused("not base32!\n\" TOTP_AUTH\n").contains("not Base32"));
+        assert!(refused("\n\" TOTP_AUTH\n").contains("must hold the secret"));
+        assert_eq!(refused(""), "it is empty");
+    }
+}

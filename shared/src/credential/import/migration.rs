@@ -1,0 +1,373 @@
+//! otpauth-migration:// URLs, which Google Authenticator's app exports as QR codes: Base64 of a small protobuf
+//! message. A large export comes in parts, which say how many there are; all must be in the file, one a line.
+//!
+//! ```text
+//! MigrationPayload { 1: repeated OtpParameters  2: version  3: batch_size  4: batch_index  5: batch_id }
+//! OtpParameters { 1: secret  2: name  3: issuer  4: algorithm  5: digits  6: type  7: counter }
+//! ```
+
+use super::protobuf::{Field, Fields, Value};
+use super::{Entry, Import, ImportError, MovingFactor, lines};
+use crate::credential::otpauth_uri::split_label;
+use crate::credential::secret::Secret;
+use crate::credential::totp::Algorithm;
+use data_encoding::BASE64;
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
+const PREFIX: &str = "otpauth-migration://offline?data=";
+/// The app's own steps; it knows no other.
+const PERIOD: u64 = 30;
+/// More parts than the app ever made.
+const MOST_PARTS: u64 = 1000;
+
+/// Takes the authenticators of `text`.
+pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
+    let mut parts = Vec::new();
+    for numbered in lines(text) {
+        let (line, text) = numbered?;
+        let text = text.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let data = text.strip_prefix(PREFIX);
+        let data = data.ok_or(ImportError::Line(
+            line,
+            "it must begin with otpauth-migration://offline?data=",
+        ))?;
+        let message = decoded(data).ok_or(ImportError::Line(
+            line,
+            "its data is damaged; copy it again",
+        ))?;
+        parts.push(take(line, &message, import)?);
+    }
+    whole(parts)
+}
+
+fn decoded(data: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let base64 = Zeroizing::new(percent_decode_str(data).collect::<Vec<u8>>());
+    BASE64.decode(&base64).ok().map(Zeroizing::new)
+}
+
+/// One QR code of an export.
+#[derive(Clone, Copy)]
+struct Part {
+    line: usize,
+    batch: u64,
+    size: u64,
+    index: u64,
+}
+
+fn take(line: usize, message: &[u8], import: &mut Import) -> Result<Part, ImportError> {
+    let (mut version, mut size, mut index, mut batch) = (None, None, None, None);
+    let mut entries = Vec::new();
+    for field in Fields::new(message) {
+        match field.map_err(|_| broken(line))? {
+            Field {
+                number: 1,
+                value: Value::Bytes(bytes),
+            } => entries.push(bytes),
+            Field {
+                number: 2,
+                value: Value::Number(value),
+            } => once(line, &mut version, value)?,
+            Field {
+                number: 3,
+                value: Value::Number(value),
+            } => once(line, &mut size, value)?,
+            Field {
+                number: 4,
+                value: Value::Number(value),
+            } => once(line, &mut index, value)?,
+            Field {
+                number: 5,
+                value: Value::Number(value),
+            } => once(line, &mut batch, value)?,
+            Field { number: 1..=5, .. } => return Err(broken(line)),
+            Field { .. } => {}
+        }
+    }
+    if !matches!(version, Some(1 | 2)) {
+        return Err(ImportError::Line(
+            line,
+            "a version of the export that Postern does not know",
+        ));
+    }
+    for entry in entries {
+        authenticator(line, entry, import)?;
+    }
+    let (size, index, batch) = (size.unwrap_or(1), index.unwrap_or(0), batch.unwrap_or(0));
+    if !(1..=MOST_PARTS).contains(&size) || index >= size {
+        return Err(broken(line));
+    }
+    Ok(Part {
+        line,
+        batch,
+        size,
+        index,
+    })
+}
+
+/// OtpParameters; what is left out is 0 or empty.
+#[derive(Default)]
+struct Parameters<'a> {
+    secret: Option<&'a [u8]>,
+    name: Option<&'a str>,
+    issuer: Option<&'a str>,
+    algorithm: Option<u64>,
+    digits: Option<u64>,
+    kind: Option<u64>,
+    counter: Option<u64>,
+}
+
+fn authenticator(line: usize, message: &[u8], import: &mut Import) -> Result<(), ImportError> {
+    let given = parameters(line, message)?;
+    let (issuer, account) = split_label(given.name.unwrap_or(""), given.issuer);
+    let label = given
+        .issuer
+        .filter(|text| !text.is_empty())
+        .or(issuer)
+        .map(str::to_owned);
+    let algorithm = match given.algorithm.unwrap_or(0) {
+        0 | 1 => Algorithm::Sha1,
+        2 => Algorithm::Sha256,
+        3 => Algorithm::Sha512,
+        _ => {
+            return import.leave_out(
+                line,
+                Some(account),
+                "the algorithm must be SHA1, SHA256 or SHA512",
+            );
+        }
+    };
+    let digits = match given.digits.unwrap_or(0) {
+        0 | 1 => 6,
+        2 => 8,
+        _ => return import.leave_out(line, Some(account), "digits must be 6 or 8"),
+    };
+    let moving = match given.kind.unwrap_or(0) {
+        1 => {
+            let next = given.counter.unwrap_or(0);
+            MovingFactor::Counter {
+                next: i64::try_from(next)
+                    .map_err(|_| broken(line))?
+                    .unsigned_abs(),
+            }
+        }
+        2 => MovingFactor::Time { period: PERIOD },
+        _ => {
+            return import.leave_out(
+                line,
+                Some(account),
+                "neither a TOTP nor a HOTP authenticator",
+            );
+        }
+    };
+    import.add(Entry {
+        line,
+        account: account.to_owned(),
+        label,
+        secret: Secret::from_bytes(Zeroizing::new(given.secret.unwrap_or(&[]).to_vec())),
+        algorithm,
+        digits,
+        moving,
+        floor: None,
+        recovery: Vec::new(),
+    })
+}
+
+fn parameters(line: usize, message: &[u8]) -> Result<Parameters<'_>, ImportError> {
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| broken(line));
+    let mut given = Parameters::default();
+    for field in Fields::new(message) {
+        match field.map_err(|_| broken(line))? {
+            Field {
+                number: 1,
+                value: Value::Bytes(bytes),
+            } => once(line, &mut given.secret, bytes)?,
+            Field {
+                number: 2,
+                value: Value::Bytes(bytes),
+            } => once(line, &mut given.name, text(bytes)?)?,
+            Field {
+                number: 3,
+                value: Value::Bytes(bytes),
+            } => once(line, &mut given.issuer, text(bytes)?)?,
+            Field {
+                number: 4,
+                value: Value::Number(value),
+            } => once(line, &mut given.algorithm, value)?,
+            Field {
+                number: 5,
+                value: Value::Number(value),
+            } => once(line, &mut given.digits, value)?,
+            Field {
+                number: 6,
+                value: Value::Number(value),
+            } => once(line, &mut given.kind, value)?,
+            Field {
+                number: 7,
+                value: Value::Number(value),
+            } => once(line, &mut given.counter, value)?,
+            Field { number: 1..=7, .. } => return Err(broken(line)),
+            // 8, of newer versions, names the entry inside the app
+            Field { .. } => {}
+        }
+    }
+    Ok(given)
+}
+
+/// Every batch is there with all its parts, and each part once.
+fn whole(mut parts: Vec<Part>) -> Result<(), ImportError> {
+    parts.sort_by_key(|part| (part.batch, part.index, part.line));
+    for pair in parts.windows(2) {
+        let (one, next) = (pair[0], pair[1]);
+        if one.batch == next.batch && (one.index == next.index || one.size != next.size) {
+            let (line, earlier) = (one.line.max(next.line), one.line.min(next.line));
+            return Err(ImportError::Lines(
+                line,
+                earlier,
+                "it claims to be the same part of the same export",
+            ));
+        }
+    }
+    for batch in parts.chunk_by(|one, next| one.batch == next.batch) {
+        if batch.len() as u64 != batch[0].size {
+            let why =
+                "the export has more parts than this file: add the contents of its other QR codes";
+            return Err(ImportError::Line(batch[0].line, why));
+        }
+    }
+    Ok(())
+}
+
+fn once<T>(line: usize, place: &mut Option<T>, value: T) -> Result<(), ImportError> {
+    match place.replace(value) {
+        Some(_) => Err(broken(line)),
+        None => Ok(()),
+    }
+}
+
+fn broken(line: usize) -> ImportError {
+    ImportError::Line(
+        line,
+        "it is not an export of Google Authenticator, or it is damaged",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::import::{Format, Loss, read};
+
+    /// Two parts, the second one first, made with protobuf's own Python library.
+    const BATCH: &str = include_str!("../../../tests/import/migration/batch");
+    const SINGLE: &str = include_str!("../../../tests/import/migration/single");
+
+    #[track_caller]
+    fn import(text: &str) -> Import {
+        read(Format::OtpauthMigration, text.as_bytes()).unwrap()
+    }
+
+    #[track_caller]
+    fn refused(text: &str) -> String {
+        read(Format::OtpauthMigration, text.as_bytes())
+            .unwrap_err()
+            .to_string()
+    }
+
+    fn url(message: &[u8]) -> String {
+        format!("{PREFIX}{}\n", BASE64.encode(message))
+    }
+
+    #[test]
+    fn all_parts_of_an_export_are_taken_over() {
+        let import = import(BATCH);
+        let found: Vec<_> = import
+            .found
+            .iter()
+            .map(|f| {
+                (
+                    f.line,
+                    f.account.as_str(),
+                    f.label.as_deref(),
+                    f.algorithm,
+                    f.digits,
+                    f.moving,
+                )
+            })
+            .collect();
+        let (time, server) = (MovingFactor::Time { period: 30 }, Some("server-01"));
+        assert_eq!(
+            found,
+            [
+                (1, "ü@x.org", server, Algorithm::Sha512, 6, time),
+                (2, "alice", server, Algorithm::Sha1, 6, time),
+                (
+                    2,
+                    "bob",
+                    Some("A & B"),
+                    Algorithm::Sha256,
+                    8,
+                    MovingFactor::Counter { next: 42 }
+                ),
+            ]
+        );
+        assert_eq!(import.found[1].secret.expose(), b"12345678901234567890");
+        let dropped: Vec<_> = import
+            .dropped
+            .iter()
+            .map(|d| (d.account.as_ref().map(|name| name.as_str()), d.loss))
+            .collect();
+        assert_eq!(
+            dropped,
+            [
+                (Some("old"), Loss::Authenticator),
+                (Some("md5"), Loss::Authenticator)
+            ]
+        );
+    }
+
+    #[test]
+    fn an_export_of_one_part_takes_the_apps_defaults() {
+        let import = import(SINGLE);
+        assert_eq!(
+            (import.found[0].account.as_str(), import.found[0].digits),
+            ("carol", 6)
+        );
+    }
+
+    #[test]
+    fn a_part_that_is_missing_or_doubled_is_named() {
+        let first = BATCH.lines().next().unwrap();
+        assert!(refused(first).starts_with("line 1: the export has more parts"));
+        assert!(
+            refused(&format!("{BATCH}{first}"))
+                .starts_with("line 3: it claims to be the same part")
+        );
+    }
+
+    #[test]
+    fn broken_messages_are_refused_by_line() {
+        for text in [
+            "otpauth://totp/x".to_owned(),
+            format!("{PREFIX}%%%"),
+            format!("{PREFIX}AAA"),
+            // no version; version 9; a length beyond the end; a number for the secret; size 0; index 1 of 1
+            url(&[0x18, 1]),
+            url(&[0x10, 9]),
+            url(&[0x10, 1, 0x0a, 200]),
+            url(&[0x10, 1, 0x0a, 2, 0x08, 1]),
+            url(&[0x10, 1, 0x18, 0]),
+            url(&[0x10, 1, 0x18, 1, 0x20, 1]),
+            // the version twice; a counter below zero
+            url(&[0x10, 1, 0x10, 1]),
+            url(&[
+                0x10, 1, 0x0a, 13, 0x30, 1, 0x38, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1,
+            ]),
+        ] {
+            let message = refused(&format!("# export\n{text}"));
+            assert!(message.starts_with("line 2: "), "{message}");
+        }
+    }
+}

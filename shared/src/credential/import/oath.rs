@@ -1,0 +1,340 @@
+//! The users file of pam_oath (liboath's usersfile.c): type, account, PIN, secret in hex, moving factor, last
+//! code, and the time of its use. Fields are parted by blanks; `#` begins a comment.
+//!
+//! What liboath stores is not what it means: a HOTP counter is the one that was *used* as soon as a last code
+//! stands beside it; the moving factor of a TOTP line counts nothing; and the time is local time.
+
+use super::{Entry, Import, ImportError, MovingFactor, lines, stamp};
+use crate::credential::secret::Secret;
+use crate::credential::totp::{self, Algorithm, Moving, Parameters, Step};
+use crate::system::clock::Timestamp;
+use data_encoding::HEXLOWER_PERMISSIVE;
+use zeroize::Zeroizing;
+
+/// The farthest that local time is behind UTC, and ahead of it.
+const BEHIND: u64 = 12 * 3600;
+const AHEAD: u64 = 14 * 3600;
+/// The widest window that the module's manual names, in steps.
+const WINDOW: u64 = 50;
+
+/// Takes the authenticators of `text`.
+pub(super) fn read(text: &str, now: Timestamp, import: &mut Import) -> Result<(), ImportError> {
+    for numbered in lines(text) {
+        let (line, text) = numbered?;
+        let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+        match fields.first() {
+            None => {}
+            Some(first) if first.starts_with('#') => {}
+            Some(kind) => match Kind::of(kind) {
+                Some(kind) => take(line, kind, &fields[1..], now, import)?,
+                None if !kind
+                    .bytes()
+                    .all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'/')) =>
+                {
+                    return Err(ImportError::Line(
+                        line,
+                        "a line begins with its type, such as HOTP/T30",
+                    ));
+                }
+                None => {
+                    import.leave_out(
+                        line,
+                        fields.get(1).copied(),
+                        "an unknown type, also to pam_oath",
+                    )?;
+                }
+            },
+        }
+    }
+    Ok(())
+}
+
+/// The first field.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// `None` for a counter.
+    period: Option<u64>,
+    digits: u32,
+}
+
+impl Kind {
+    fn of(text: &str) -> Option<Kind> {
+        let rest = text.strip_prefix("HOTP")?;
+        let (period, rest) = match rest {
+            "" => (None, ""),
+            _ => match rest.split_at_checked(4) {
+                Some(("/T30", rest)) => (Some(30), rest),
+                Some(("/T60", rest)) => (Some(60), rest),
+                _ => (None, rest.strip_prefix("/E")?),
+            },
+        };
+        let digits = match rest {
+            "" | "/6" => 6,
+            "/7" => 7,
+            "/8" => 8,
+            _ => return None,
+        };
+        Some(Kind { period, digits })
+    }
+}
+
+fn take(
+    line: usize,
+    kind: Kind,
+    fields: &[&str],
+    now: Timestamp,
+    import: &mut Import,
+) -> Result<(), ImportError> {
+    let broken = |why| ImportError::Line(line, why);
+    let (account, pin, secret, rest) = match fields {
+        [account, pin, secret, rest @ ..] if rest.len() <= 3 => (*account, *pin, *secret, rest),
+        _ => {
+            return Err(broken(
+                "this line must have type, account, PIN and secret, and at most three more fields",
+            ));
+        }
+    };
+    let secret = HEXLOWER_PERMISSIVE.decode(secret.as_bytes());
+    let secret = Zeroizing::new(secret.map_err(|_| broken("the secret is not hexadecimal"))?);
+    let factor: Option<u64> = rest
+        .first()
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|_| broken("the moving factor is not a number"))?;
+    let last = rest.get(1).copied();
+    if last.is_some_and(|code| {
+        !(6..=8).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit())
+    }) {
+        return Err(broken("the last code must have 6 to 8 digits"));
+    }
+    let used = rest.get(2).map(|text| {
+        text.strip_suffix('L')
+            .and_then(stamp::civil)
+            .ok_or(broken("the time of the last use must end in L"))
+    });
+    let used = used.transpose()?;
+
+    // "+": another module asks for the password
+    if !matches!(pin, "-" | "+") {
+        import.without(
+            line,
+            account,
+            "its PIN: another PAM module asks for the first factor",
+        );
+    }
+    let secret = Secret::from_bytes(secret);
+    let (moving, floor) = match (kind.period, last) {
+        (None, None) => (
+            MovingFactor::Counter {
+                next: factor.unwrap_or(0),
+            },
+            None,
+        ),
+        (None, Some(_)) => {
+            let next = factor
+                .unwrap_or(0)
+                .checked_add(1)
+                .ok_or(broken("the moving factor is too large"))?;
+            (MovingFactor::Counter { next }, None)
+        }
+        (Some(period), None) => (MovingFactor::Time { period }, None),
+        (Some(period), Some(last)) => {
+            let moving = Moving::Time { period };
+            let parameters = Parameters {
+                algorithm: Algorithm::Sha1,
+                digits: kind.digits,
+                moving,
+            };
+            let floor = secret
+                .as_ref()
+                .ok()
+                .and_then(|secret| floor(secret, parameters, last, used, now));
+            (MovingFactor::Time { period }, floor)
+        }
+    };
+    let (account, digits) = (account.to_owned(), kind.digits.into());
+    import.add(Entry {
+        line,
+        account,
+        label: None,
+        secret,
+        algorithm: Algorithm::Sha1,
+        digits,
+        moving,
+        floor,
+        recovery: Vec::new(),
+    })
+}
+
+/// The step of the last code. Its time leaves 26 hours open, for want of a time zone: the code itself tells the
+/// step. Where it tells none, the latest step that it can have been.
+fn floor(
+    secret: &Secret,
+    parameters: Parameters,
+    last: &str,
+    used: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Step> {
+    let step_at = |at| parameters.moving.step_at(at);
+    let Some(used) = used else {
+        return step_at(now);
+    };
+    let latest = step_at(used.plus(BEHIND).min(now))?;
+    let earliest = step_at(used.minus(AHEAD))?;
+    let found = (earliest.0.saturating_sub(WINDOW)..=latest.0.saturating_add(WINDOW))
+        .rev()
+        .map(Step)
+        .find(|step| totp::code(secret, parameters, *step).as_str() == last);
+    Some(found.unwrap_or(latest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::import::{Format, Loss, read};
+
+    /// Written by pam_oath in Berlin, an hour ahead of UTC, at 1795278894 and, the last one, at 1795278925.
+    const USED: &[u8] = include_bytes!("../../../tests/import/oath/users.oath");
+    const NOW: Timestamp = Timestamp(1_795_278_930);
+    const HEX: &str = "3132333435363738393031323334353637383930";
+
+    #[track_caller]
+    fn import(bytes: &[u8], now: Timestamp) -> Import {
+        read(Format::Oath { now }, bytes).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_pam_oath_wrote_is_taken_over() {
+        let import = import(USED, NOW);
+        let found: Vec<_> = import
+            .found
+            .iter()
+            .map(|f| {
+                (
+                    f.line,
+                    f.account.as_str(),
+                    f.digits,
+                    f.moving,
+                    f.floor.map(|step| step.0),
+                )
+            })
+            .collect();
+        let (t30, t60) = (
+            MovingFactor::Time { period: 30 },
+            MovingFactor::Time { period: 60 },
+        );
+        assert_eq!(
+            found,
+            [
+                (2, "alice", 6, MovingFactor::Counter { next: 4 }, None),
+                (3, "bob", 8, MovingFactor::Counter { next: 7 }, None),
+                // a code of the step before
+                (4, "carol", 6, t30, Some(1_795_278_894 / 30 - 1)),
+                (5, "dave", 8, t60, Some(1_795_278_894 / 60)),
+                // codes of two steps later
+                (6, "erin", 6, t30, Some(1_795_278_894 / 30 + 2)),
+                (7, "frank", 6, t30, None),
+                (8, "frank", 6, t30, Some(1_795_278_925 / 30 + 2)),
+                (11, "unused", 6, t30, None),
+                (12, "henry", 6, MovingFactor::Counter { next: 9 }, None),
+            ]
+        );
+        let dropped: Vec<_> = import.dropped.iter().map(|d| (d.line, d.loss)).collect();
+        assert_eq!(dropped, [(6, Loss::Detail), (9, Loss::Authenticator)]);
+        assert!(import.dropped[0].why.contains("PIN") && import.dropped[1].why.contains("digits"));
+    }
+
+    #[test]
+    fn a_last_code_that_tells_no_step_makes_the_latest_possible_step_the_floor() {
+        let line = format!("HOTP/T30 alice - {HEX} 0 000000 2026-11-21T17:34:54L\n");
+        let soon = import(line.as_bytes(), NOW).found[0].floor;
+        assert_eq!(soon, Some(Step(NOW.0 / 30)));
+        let later = import(line.as_bytes(), NOW.plus(7 * 86_400)).found[0].floor;
+        assert_eq!(later, Some(Step((1_795_278_894 + 3600 + BEHIND) / 30)));
+        let unstamped = format!("HOTP/T30 alice - {HEX} 0 000000\n");
+        assert_eq!(
+            import(unstamped.as_bytes(), NOW).found[0].floor,
+            Some(Step(NOW.0 / 30))
+        );
+    }
+
+    #[test]
+    fn every_type_is_known() {
+        for (text, period, digits) in [
+            ("HOTP", None, 6),
+            ("HOTP/E", None, 6),
+            ("HOTP/E/8", None, 8),
+            ("HOTP/T30", Some(30), 6),
+            ("HOTP/T60/7", Some(60), 7),
+        ] {
+            let kind = Kind::of(text).unwrap();
+            assert_eq!((kind.period, kind.digits), (period, digits), "{text}");
+        }
+        for text in [
+            "",
+            "TOTP",
+            "HOTP/8",
+            "HOTP/T45",
+            "HOTP/E/9",
+            "HOTP/T30x",
+            "HOTP/E/",
+            "HOTPü",
+        ] {
+            assert!(Kind::of(text).is_none(), "{text}");
+        }
+        assert_eq!(
+            import(b"MOTP x - 00\n", NOW).dropped[0].loss,
+            Loss::Authenticator
+        );
+    }
+
+    #[test]
+    fn broken_and_doubled_lines_are_refused_by_number() {
+        for (text, said) in [
+            (
+                "HOTP alice -".to_owned(),
+                "line 1: this line must have type, account, PIN and secret",
+            ),
+            (
+                format!("HOTP a - {HEX} 1 123456 2026-11-21T17:34:54L x"),
+                "line 1: this line must have type, account",
+            ),
+            ("<xml>".to_owned(), "line 1: a line begins with its type"),
+            (
+                "HOTP alice - secret".to_owned(),
+                "line 1: the secret is not hexadecimal",
+            ),
+            (
+                format!("# x\nHOTP alice - {HEX} x"),
+                "line 2: the moving factor",
+            ),
+            (
+                format!("HOTP alice - {HEX} -1"),
+                "line 1: the moving factor",
+            ),
+            (
+                format!("HOTP alice - {HEX} {} 123456", u64::MAX),
+                "line 1: the moving factor is too large",
+            ),
+            (
+                format!("HOTP alice - {HEX} 1 12345x"),
+                "line 1: the last code",
+            ),
+            (
+                format!("HOTP alice - {HEX} 1 123456 2026-11-21T17:34:54"),
+                "line 1: the time",
+            ),
+            (
+                format!("HOTP a - {HEX}\nHOTP b - {HEX}\nHOTP a - {HEX} 9\n"),
+                "line 3: it holds the same",
+            ),
+            ("# nothing\n".to_owned(), "there is no authenticator"),
+        ] {
+            let message = read(Format::Oath { now: NOW }, text.as_bytes())
+                .unwrap_err()
+                .to_string();
+            assert!(message.starts_with(said), "{message}");
+            assert!(!message.contains("3132"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Portable Symmetric Key Containers (RFC 6030), version 1.0: which keys are in it, whose, and how they make
+//! codes. What is encrypted is opened by [`super::pskc_key`]. No document type, so no entity, is taken.
+//!
+//! Only secrets are encrypted and verified. Whose they are, digits and counters are not, as the RFC has it.
+
+use super::pskc_element::{base64, child, line_of, needed, refusal, text_of};
+use super::pskc_key::{Key, Opener};
+use super::{Entry, Import, ImportError, MovingFactor};
+use crate::credential::secret::Secret;
+use crate::credential::totp::Algorithm;
+use roxmltree::{Document, Error, Node, ParsingOptions};
+use std::collections::HashSet;
+use zeroize::Zeroizing;
+
+const NAMESPACE: &str = "urn:ietf:params:xml:ns:keyprov:pskc";
+const NODES: u32 = 1_000_000;
+const MOST_PREFIXES: usize = 50;
+const LONGEST_PIECE: usize = 16 * 1024;
+const DEFAULT_PERIOD: u64 = 30;
+const DEFAULT_DIGITS: u64 = 6;
+
+/// Takes the authenticators of `text`.
+pub(super) fn read(text: &str, key: Key, import: &mut Import) -> Result<(), ImportError> {
+    refuse_slow(text)?;
+    let options = ParsingOptions {
+        allow_dtd: false,
+        nodes_limit: NODES,
+        ..ParsingOptions::default()
+    };
+    let document = Document::parse_with_options(text, options).map_err(|error| match error {
+        Error::DtdDetected => {
+            ImportError::File("it has a document type, which is refused; remove it")
+        }
+        Error::NodesLimitReached => ImportError::File("it has more than a million XML nodes"),
+        _ => ImportError::Line(error.pos().row as usize, "the XML is malformed"),
+    })?;
+    let container = document.root_element();
+    if !is(container, "KeyContainer") || container.attribute("Version") != Some("1.0") {
+        return Err(ImportError::File(
+            "it is not a KeyContainer of RFC 6030, version 1.0",
+        ));
+    }
+    if let Some(signature) = document
+        .descendants()
+        .find(|node| node.tag_name().name() == "Signature")
+    {
+        let why = "it is signed, and Postern does not verify XML signatures: verify it with pskctool --verify, then \
+                   remove the Signature element";
+        return Err(refusal(signature, why));
+    }
+    let opener = Opener::new(container, key)?;
+    for package in container.children().filter(|node| is(*node, "KeyPackage")) {
+        if let Some(key) = child(package, "Key")? {
+            authenticator(package, key, &opener, import)?;
+        }
+    }
+    Ok(())
+}
+
+/// The XML reader compares each attribute of an element with each other, and looks each name up among all
+/// prefixes above it. No `<` stands within an element's attributes.
+fn refuse_slow(text: &str) -> Result<(), ImportError> {
+    if text.split('<').any(|piece| piece.len() > LONGEST_PIECE) {
+        return Err(ImportError::File(
+            "it has an XML element or a text longer than 16 KiB",
+        ));
+    }
+    let mut prefixes = HashSet::new();
+    for rest in text.split("xmlns").skip(1) {
+        prefixes.insert(rest.split('=').next().unwrap_or(rest).trim());
+        if prefixes.len() > MOST_PREFIXES {
+            return Err(ImportError::File("it declares more than 50 XML namespaces"));
+        }
+    }
+    Ok(())
+}
+
+fn authenticator(
+    package: Node,
+    key: Node,
+    opener: &Opener,
+    import: &mut Import,
+) -> Result<(), ImportError> {
+    let line = line_of(key);
+    let device = child(package, "DeviceInfo")?;
+    let owner = match (text_of(key, "UserId")?, device) {
+        (None, Some(device)) => text_of(device, "UserId")?,
+        (owner, _) => owner,
+    };
+    let Some(owner) = owner else {
+        return import.leave_out(
+            line,
+            None,
+            "it names no user; add a UserId to the Key element",
+        );
+    };
+    let Some(account) = account(owner).map(str::to_owned) else {
+        return import.leave_out(
+            line,
+            None,
+            "its UserId is a distinguished name without one clear UID or CN",
+        );
+    };
+    if let Some(why) = hindrance(key)? {
+        return import.leave_out(line, Some(&account), why);
+    }
+    let data = needed(key, "Data", "the Key element has no Data")?;
+    let period = plain_number(data, "TimeInterval")?.unwrap_or(DEFAULT_PERIOD);
+    let moving = match key.attribute("Algorithm").map(last_segment) {
+        Some("totp") => MovingFactor::Time { period },
+        Some("hotp") => {
+            let next = plain_number(data, "Counter")?;
+            MovingFactor::Counter {
+                next: next.ok_or_else(|| refusal(data, "a HOTP key needs its Counter"))?,
+            }
+        }
+        _ => return import.leave_out(line, Some(&account), "neither a TOTP nor a HOTP key"),
+    };
+    if plain_number(data, "Time")?.unwrap_or(0) != 0 {
+        return import.leave_out(line, Some(&account), "its steps do not count from 1970");
+    }
+    let parameters = child(key, "AlgorithmParameters")?;
+    let Some(algorithm) = algorithm(parameters)? else {
+        return import.leave_out(
+            line,
+            Some(&account),
+            "the algorithm must be SHA1, SHA256 or SHA512",
+        );
+    };
+    let response = parameters
+        .map(|node| child(node, "ResponseFormat"))
+        .transpose()?
+        .flatten();
+    let digits = match response.and_then(|node| node.attribute("Length")) {
+        Some(text) => text
+            .parse()
+            .map_err(|_| refusal(key, "the Length must be a number"))?,
+        None => DEFAULT_DIGITS,
+    };
+    let secret = secret_of(needed(data, "Secret", "its Data has no Secret")?, opener)?;
+    if child(data, "TimeDrift")?.is_some() {
+        import.without(
+            line,
+            &account,
+            "the clock drift it learnt: Postern does not learn one",
+        );
+    }
+    import.add(Entry {
+        line,
+        account,
+        label: label(key, device)?,
+        secret: Secret::from_bytes(secret),
+        algorithm,
+        digits,
+        moving,
+        floor: None,
+        recovery: Vec::new(),
+    })
+}
+
+/// The name in a distinguished name (`UID=alice,DC=example`: its only UID, else its only CN), or the text itself.
+/// Nothing of one with escapes or several names: `CN=x\,UID=root` must not become `root`.
+fn account(owner: &str) -> Option<&str> {
+    if !owner.contains('=') {
+        return Some(owner);
+    }
+    if owner.contains(['\\', '"', '+', ';', '#', '<', '>']) {
+        return None;
+    }
+    let pairs: Vec<_> = owner
+        .split(',')
+        .map(|part| part.split_once('='))
+        .collect::<Option<_>>()?;
+    let named = |wanted: &str| {
+        let kinds = pairs
+            .iter()
+            .filter(|(kind, _)| kind.trim().eq_ignore_ascii_case(wanted));
+        kinds.map(|(_, name)| name.trim()).collect::<Vec<_>>()
+    };
+    match (&named("UID")[..], &named("CN")[..]) {
+        ([name], _) | ([], [name]) => Some(name),
+        _ => None,
+    }
+}
+
+/// What tells the person which device it is.
+fn label(key: Node, device: Option<Node>) -> Result<Option<String>, ImportError> {
+    if let Some(name) = text_of(key, "FriendlyName")? {
+        return Ok(Some(name.to_owned()));
+    }
+    let Some(device) = device else {
+        return Ok(None);
+    };
+    let words = [
+        text_of(device, "Manufacturer")?,
+        text_of(device, "SerialNo")?,
+    ];
+    let words: Vec<&str> = words.into_iter().flatten().collect();
+    Ok(Some(words.join(" ")).filter(|label| !label.is_empty()))
+}
+
+/// Why codes of this key cannot be checked as it wants it. A policy that is not understood forbids the use of
+/// the key (section 5).
+fn hindrance(key: Node) -> Result<Option<&'static str>, ImportError> {
+    if let Some(policy) = child(key, "Policy")? {
+        let known = |node: Node| is(node, "KeyUsage") && node.text().map(str::trim) == Some("OTP");
+        if !policy.children().filter(Node::is_element).all(known) {
+            return Ok(Some(
+                "its Policy (dates, PIN, number of uses) is not supported",
+            ));
+        }
+    }
+    if child(key, "KeyProfileId")?.is_some() || child(key, "KeyReference")?.is_some() {
+        return Ok(Some(
+            "it refers to a profile or key that is not in the file",
+        ));
+    }
+    let Some(parameters) = child(key, "AlgorithmParameters")? else {
+        return Ok(None);
+    };
+    if child(parameters, "ChallengeFormat")?.is_some() {
+        return Ok(Some("its codes answer a challenge"));
+    }
+    let Some(response) = child(parameters, "ResponseFormat")? else {
+        return Ok(None);
+    };
+    let decimal = response
+        .attribute("Encoding")
+        .is_none_or(|encoding| encoding == "DECIMAL");
+    let no_check = response
+        .attribute("CheckDigits")
+        .is_none_or(|check| matches!(check, "false" | "0"));
+    Ok((!decimal || !no_check).then_some("its codes are not plain decimal digits"))
+}
+
+fn algorithm(parameters: Option<Node>) -> Result<Option<Algorithm>, ImportError> {
+    let suite = parameters
+        .map(|node| text_of(node, "Suite"))
+        .transpose()?
+        .flatten();
+    let Some(suite) = suite else {
+        return Ok(Some(Algorithm::Sha1));
+    };
+    let hash = suite
+        .get(..5)
+        .filter(|start| start.eq_ignore_ascii_case("HMAC-"))
+        .map_or(suite, |_| &suite[5..]);
+    Ok(Algorithm::from_name(&hash.replace('-', "")))
+}
+
+/// `urn:ietf:params:xml:ns:keyprov:pskc:totp` and its older and shorter forms.
+fn last_segment(uri: &str) -> &str {
+    uri.rsplit([':', '#']).next().unwrap_or(uri)
+}
+
+fn secret_of(node: Node, opener: &Opener) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    match (child(node, "PlainValue")?, child(node, "EncryptedValue")?) {
+        (Some(plain), None) => {
+            opener.expects_plain(plain)?;
+            base64(plain)
+        }
+        (None, Some(encrypted)) => opener.open(encrypted, child(node, "ValueMAC")?),
+        _ => Err(refusal(
+            node,
+            "a Secret holds one PlainValue or one EncryptedValue",
+        )),
+    }
+}
+
+/// A number under `Data`: a counter, a time. Only secrets may be encrypted.
+fn plain_number(data: Node, name: &str) -> Result<Option<u64>, ImportError> {
+    let Some(node) = child(data, name)? else {
+        return Ok(None);
+    };
+    let number = text_of(node, "PlainValue")?.and_then(|text| text.parse().ok());
+    number
+        .map(Some)
+        .ok_or_else(|| refusal(node, "this needs a PlainValue with a number"))
+}
+
+fn is(node: Node, name: &str) -> bool {
+    node.has_tag_name((NAMESPACE, name))
+}
+
+#[cfg(test)]
+mod tests;

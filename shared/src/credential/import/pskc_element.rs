@@ -1,0 +1,73 @@
+//! Elements of a key container: found by name, read as text, and refused with their line.
+
+use super::ImportError;
+use data_encoding::BASE64;
+use roxmltree::Node;
+use zeroize::Zeroizing;
+
+/// The Base64 that an element holds, in however many lines.
+pub(super) fn base64(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    let text = plain_text(node)?;
+    let mut packed = Zeroizing::new(Vec::with_capacity(text.len()));
+    packed.extend(text.bytes().filter(|b| !b.is_ascii_whitespace()));
+    BASE64
+        .decode(&packed)
+        .map(Zeroizing::new)
+        .map_err(|_| refusal(node, "this is not Base64"))
+}
+
+/// The one child element of that name, whatever its namespace among those that containers use.
+pub(super) fn child<'a>(
+    node: Node<'a, 'a>,
+    name: &str,
+) -> Result<Option<Node<'a, 'a>>, ImportError> {
+    let mut same = node
+        .children()
+        .filter(|child| child.is_element() && child.tag_name().name() == name);
+    let first = same.next();
+    match (first, same.next()) {
+        (Some(first), Some(second)) => Err(ImportError::Lines(
+            line_of(second),
+            line_of(first),
+            "it holds the same element",
+        )),
+        _ => Ok(first),
+    }
+}
+
+/// That child, which must be there.
+pub(super) fn needed<'a>(
+    node: Node<'a, 'a>,
+    name: &str,
+    why: &'static str,
+) -> Result<Node<'a, 'a>, ImportError> {
+    child(node, name)?.ok_or_else(|| refusal(node, why))
+}
+
+/// Refuses the file because of that element.
+pub(super) fn refusal(node: Node, why: &'static str) -> ImportError {
+    ImportError::Line(line_of(node), why)
+}
+
+/// Counts from the beginning, so not for each element.
+pub(super) fn line_of(node: Node) -> usize {
+    let before = &node.document().input_text().as_bytes()[..node.range().start];
+    before.iter().filter(|b| **b == b'\n').count() + 1
+}
+
+pub(super) fn text_of<'a>(node: Node<'a, 'a>, name: &str) -> Result<Option<&'a str>, ImportError> {
+    let Some(node) = child(node, name)? else {
+        return Ok(None);
+    };
+    Ok(Some(plain_text(node)?.trim()).filter(|text| !text.is_empty()))
+}
+
+/// All text of an element: where a comment parts it (`ro<!---->ot`), readers differ in what they take.
+pub(super) fn plain_text<'a>(node: Node<'a, 'a>) -> Result<&'a str, ImportError> {
+    let mut children = node.children();
+    match (children.next(), children.next()) {
+        (None, _) => Ok(""),
+        (Some(text), None) if text.is_text() => Ok(text.text().unwrap_or("")),
+        _ => Err(refusal(node, "this element may contain only text")),
+    }
+}

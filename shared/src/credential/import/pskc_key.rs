@@ -1,0 +1,229 @@
+//! What opens the encrypted values of a key container (RFC 6030, section 6): AES in CBC mode under a key agreed
+//! beforehand, or derived from a password, and an HMAC over each value.
+//!
+//! A value MUST have a MAC that fits before it is decrypted; a container without MACs is not opened. Where a key
+//! was given, plain values MUST NOT be taken: somebody may have put them there.
+
+use super::ImportError;
+use super::pskc_element::{base64, child, needed, plain_text, refusal};
+use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::{BlockDecryptMut, KeyIvInit};
+use hmac::{Hmac, Mac};
+use roxmltree::Node;
+use zeroize::Zeroizing;
+
+/// What the administrator gives to open a container.
+#[derive(Clone, Copy)]
+pub enum Key<'a> {
+    /// Nothing: its values must be plain.
+    None,
+    /// The key itself: 16 or 32 bytes.
+    Shared(&'a [u8]),
+    /// The password that the key is derived from.
+    Password(&'a [u8]),
+}
+
+/// The most rounds of PBKDF2: some seconds.
+const MOST_ROUNDS: u32 = 10_000_000;
+const BLOCK: usize = 16;
+const NO_SALT: &str = "it has no specified salt";
+
+const AES128: &str = "http://www.w3.org/2001/04/xmlenc#aes128-cbc";
+const AES256: &str = "http://www.w3.org/2001/04/xmlenc#aes256-cbc";
+const WRONG: &str = "this cannot be decrypted: the key is wrong, or the file was changed";
+
+/// Opens the values of one container, or holds that there is nothing to open.
+pub(super) enum Opener {
+    Plain,
+    Keyed {
+        key: Zeroizing<Vec<u8>>,
+        mac_key: Zeroizing<Vec<u8>>,
+        hash: Hash,
+    },
+}
+
+impl Opener {
+    /// Derives or takes the key, and opens the key of the MACs with it.
+    pub(super) fn new(container: Node, given: Key) -> Result<Opener, ImportError> {
+        let derived = match child(container, "EncryptionKey")? {
+            Some(node) => child(node, "DerivedKey")?,
+            None => None,
+        };
+        let key = match (given, derived) {
+            (Key::None, _) => return Ok(Opener::Plain),
+            (Key::Shared(key), None) => Zeroizing::new(key.to_vec()),
+            (Key::Password(password), Some(derived)) => derive(derived, password)?,
+            (Key::Shared(_), Some(derived)) => {
+                return Err(refusal(
+                    derived,
+                    "its key is derived from a password; give that password",
+                ));
+            }
+            (Key::Password(_), None) => {
+                return Err(ImportError::File(
+                    "its key is not derived from a password; give the pre-shared key",
+                ));
+            }
+        };
+        let method = child(container, "MACMethod")?;
+        let method = method.ok_or(ImportError::File(
+            "it has no MACMethod: nothing in it can be verified",
+        ))?;
+        let hash = method.attribute("Algorithm").and_then(Hash::of);
+        let hash =
+            hash.ok_or_else(|| refusal(method, "the MAC must be HMAC-SHA1, -SHA256 or -SHA512"))?;
+        let mac_key = needed(method, "MACKey", "the MACMethod has no MACKey")?;
+        let mac_key = decrypt(mac_key, &key, &cipher_value(mac_key)?)?;
+        if mac_key.len() < BLOCK {
+            return Err(refusal(method, "the key of the MAC has less than 128 bits"));
+        }
+        Ok(Opener::Keyed { key, mac_key, hash })
+    }
+
+    /// Refuses a plain value where everything should be encrypted.
+    pub(super) fn expects_plain(&self, value: Node) -> Result<(), ImportError> {
+        match self {
+            Opener::Plain => Ok(()),
+            Opener::Keyed { .. } => Err(refusal(
+                value,
+                "a key was given, but this is not encrypted; check where it comes from",
+            )),
+        }
+    }
+
+    /// Verifies a value's MAC, and only then decrypts it.
+    pub(super) fn open(
+        &self,
+        encrypted: Node,
+        mac: Option<Node>,
+    ) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+        let Opener::Keyed { key, mac_key, hash } = self else {
+            return Err(refusal(
+                encrypted,
+                "this is encrypted; give the key of the file",
+            ));
+        };
+        let mac =
+            mac.ok_or_else(|| refusal(encrypted, "this has no ValueMAC and cannot be verified"))?;
+        let bytes = cipher_value(encrypted)?;
+        if !hash.verifies(mac_key, &bytes, &base64(mac)?) {
+            return Err(refusal(encrypted, WRONG));
+        }
+        decrypt(encrypted, key, &bytes)
+    }
+}
+
+/// The bytes of a CipherValue: the initialization vector and what it goes before.
+fn cipher_value(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    let data = needed(node, "CipherData", "there is no CipherData in it")?;
+    base64(needed(
+        data,
+        "CipherValue",
+        "there is no CipherValue in it",
+    )?)
+}
+
+fn decrypt(node: Node, key: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    let method = child(node, "EncryptionMethod")?.and_then(|method| method.attribute("Algorithm"));
+    let (iv, sealed) = bytes
+        .split_at_checked(BLOCK)
+        .ok_or_else(|| refusal(node, WRONG))?;
+    let mut buffer = Zeroizing::new(sealed.to_vec());
+    let length = match method {
+        Some(AES128) => cbc::Decryptor::<aes::Aes128>::new_from_slices(key, iv)
+            .map_err(|_| refusal(node, "AES-128 needs a key of 16 bytes"))?
+            .decrypt_padded_mut::<Pkcs7>(&mut buffer)
+            .map(<[u8]>::len),
+        Some(AES256) => cbc::Decryptor::<aes::Aes256>::new_from_slices(key, iv)
+            .map_err(|_| refusal(node, "AES-256 needs a key of 32 bytes"))?
+            .decrypt_padded_mut::<Pkcs7>(&mut buffer)
+            .map(<[u8]>::len),
+        _ => return Err(refusal(node, "the cipher must be aes128-cbc or aes256-cbc")),
+    };
+    buffer.truncate(length.map_err(|_| refusal(node, WRONG))?);
+    Ok(buffer)
+}
+
+/// PBKDF2 (RFC 8018) with its parameters.
+fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    let broken = |why| refusal(derived, why);
+    let method = needed(
+        derived,
+        "KeyDerivationMethod",
+        "it has no KeyDerivationMethod",
+    )?;
+    if method
+        .attribute("Algorithm")
+        .is_none_or(|algorithm| !algorithm.ends_with("#pbkdf2"))
+    {
+        return Err(broken("only PBKDF2 is supported to derive a key"));
+    }
+    let parameters = needed(method, "PBKDF2-params", "it has no PBKDF2-params")?;
+    let salt = base64(needed(
+        needed(parameters, "Salt", NO_SALT)?,
+        "Specified",
+        NO_SALT,
+    )?)?;
+    let number = |name: &str| -> Result<Option<u32>, ImportError> {
+        let node = child(parameters, name)?;
+        Ok(node
+            .map(plain_text)
+            .transpose()?
+            .and_then(|text| text.trim().parse().ok()))
+    };
+    let rounds = number("IterationCount")?.filter(|rounds| (1..=MOST_ROUNDS).contains(rounds));
+    let rounds = rounds.ok_or_else(|| broken("the IterationCount must be 1 to 10000000"))?;
+    let length = match number("KeyLength")? {
+        Some(16) => 16,
+        Some(32) => 32,
+        _ => return Err(broken("the KeyLength must be 16 or 32 bytes")),
+    };
+    let hash = match child(parameters, "PRF")? {
+        Some(prf) => prf
+            .attribute("Algorithm")
+            .and_then(Hash::of)
+            .ok_or_else(|| broken("an unknown PRF of PBKDF2"))?,
+        None => Hash::Sha1,
+    };
+    let mut key = Zeroizing::new(vec![0; length]);
+    match hash {
+        Hash::Sha1 => pbkdf2::pbkdf2_hmac::<sha1::Sha1>(password, &salt, rounds, &mut key),
+        Hash::Sha256 => pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password, &salt, rounds, &mut key),
+        Hash::Sha512 => pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, &salt, rounds, &mut key),
+    }
+    Ok(key)
+}
+
+/// The hash of a MAC or of PBKDF2.
+#[derive(Clone, Copy)]
+pub(super) enum Hash {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+impl Hash {
+    /// From the URI of XML Signature.
+    fn of(uri: &str) -> Option<Hash> {
+        match uri.rsplit('#').next()? {
+            "hmac-sha1" => Some(Hash::Sha1),
+            "hmac-sha256" => Some(Hash::Sha256),
+            "hmac-sha512" => Some(Hash::Sha512),
+            _ => None,
+        }
+    }
+
+    fn verifies(self, key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
+        match self {
+            Hash::Sha1 => fits::<Hmac<sha1::Sha1>>(key, bytes, tag),
+            Hash::Sha256 => fits::<Hmac<sha2::Sha256>>(key, bytes, tag),
+            Hash::Sha512 => fits::<Hmac<sha2::Sha512>>(key, bytes, tag),
+        }
+    }
+}
+
+/// In constant time, over the whole tag.
+fn fits<M: Mac + hmac::digest::KeyInit>(key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
+    <M as Mac>::new_from_slice(key)
+        .is_ok_and(|mac| mac.chain_update(bytes).verify_slice(tag).is_ok())
+}

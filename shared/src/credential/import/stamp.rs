@@ -1,0 +1,138 @@
+//! Dates and times as other systems write them, turned into seconds since 1970.
+
+use crate::system::clock::Timestamp;
+
+/// Reads `2026-11-21T17:34:54`, as if it stood in UTC; with a blank for the `T`, as Go and SQL print it.
+pub(super) fn civil(text: &str) -> Option<Timestamp> {
+    let bytes = text.as_bytes();
+    let punctuated = bytes.len() == 19
+        && [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')]
+            .iter()
+            .all(|(place, mark)| bytes[*place] == *mark)
+        && matches!(bytes[10], b'T' | b't' | b' ');
+    if !punctuated {
+        return None;
+    }
+    let (year, month, day) = (
+        number(text, 0, 4)?,
+        number(text, 5, 7)?,
+        number(text, 8, 10)?,
+    );
+    let (hour, minute, second) = (
+        number(text, 11, 13)?,
+        number(text, 14, 16)?,
+        number(text, 17, 19)?,
+    );
+    let known = (1970..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=days_of(year, month)).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second <= 60;
+    known.then(|| Timestamp(((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second))
+}
+
+/// Reads RFC 3339: a date and time with any fraction and its offset from UTC.
+pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
+    let local = civil(text.get(..19)?)?;
+    let rest = text.get(19..)?;
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) => {
+            let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+            (zone.len() < fraction.len()).then_some(zone)?
+        }
+        None => rest,
+    };
+    if zone.eq_ignore_ascii_case("Z") {
+        return Some(local);
+    }
+    let bytes = zone.as_bytes();
+    if bytes.len() != 6 || bytes[3] != b':' {
+        return None;
+    }
+    let (hours, minutes) = (number(zone, 1, 3)?, number(zone, 4, 6)?);
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let offset = hours * 3600 + minutes * 60;
+    match bytes[0] {
+        b'+' => Some(local.minus(offset)),
+        b'-' => Some(local.plus(offset)),
+        _ => None,
+    }
+}
+
+fn number(text: &str, from: usize, to: usize) -> Option<u64> {
+    let digits = text.get(from..to)?;
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse().ok())?
+}
+
+fn days_of(year: u64, month: u64) -> u64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970 of a date from then on (days from the civil calendar, by Howard Hinnant's published algorithm).
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_clock_prints_is_read_back() {
+        for seconds in (0..4_102_444_800).step_by(86_399 * 7) {
+            assert_eq!(
+                rfc3339(&Timestamp(seconds).to_string()),
+                Some(Timestamp(seconds))
+            );
+        }
+    }
+
+    #[test]
+    fn offsets_and_fractions_are_read() {
+        for text in [
+            "2026-11-21T16:34:54Z",
+            "2026-11-21T17:34:54.123456789+01:00",
+            "2026-11-21T07:04:54-09:30",
+            "2026-11-21 16:34:54.5z",
+        ] {
+            assert_eq!(rfc3339(text), Some(Timestamp(1_795_278_894)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "",
+            "2026-11-21",
+            "2026-11-21T17:34:54",
+            "2026-11-21T17:34:54.Z",
+            "2026-11-21T17:34:54+1:00",
+            "2026-11-21T17:34:54*01:00",
+            "2026-02-29T17:34:54Z",
+            "2026-13-01T17:34:54Z",
+            "1969-12-31T23:59:59Z",
+            "2026-11-21T24:34:54Z",
+            "2026-11-21T+7:34:54Z",
+            "2026-11-21T17:34:54ü",
+            "üüüüüüüüüü17:34:54Z",
+        ] {
+            assert_eq!(rfc3339(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A list of otpauth:// URLs, one a line, as many tools export and print them. Blank lines and lines that begin
+//! with `#` are skipped.
+
+use super::{Entry, Import, ImportError, lines};
+use crate::credential::otpauth_uri::{OtpauthError, Url};
+
+/// Takes the authenticators of `text`.
+pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
+    for numbered in lines(text) {
+        let (line, text) = numbered?;
+        let text = text.trim();
+        if !text.is_empty() && !text.starts_with('#') {
+            take(line, text, import)?;
+        }
+    }
+    Ok(())
+}
+
+fn take(line: usize, text: &str, import: &mut Import) -> Result<(), ImportError> {
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) if is_sound(&error) => return import.leave_out(line, None, error.text()),
+        Err(error) => return Err(ImportError::Line(line, error.text())),
+    };
+    import.add(Entry {
+        line,
+        account: url.account,
+        label: url.issuer.filter(|issuer| !issuer.is_empty()),
+        secret: Ok(url.secret),
+        algorithm: url.algorithm,
+        digits: url.digits.into(),
+        moving: url.moving,
+        floor: None,
+        recovery: Vec::new(),
+    })
+}
+
+/// Whether the URL is a good one, only of a kind that is not supported.
+fn is_sound(error: &OtpauthError) -> bool {
+    use crate::credential::secret::SecretError;
+    match error {
+        OtpauthError::Algorithm | OtpauthError::Parameters(_) => true,
+        OtpauthError::Secret(error) => *error == SecretError::Length,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::credential::import::{Format, Loss, read};
+    use crate::credential::otpauth_uri::MovingFactor;
+
+    const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+    #[test]
+    fn a_list_is_taken_over_and_what_is_not_supported_left_out() {
+        let text = format!(
+            "# from the old server\n\notpauth://totp/server-01:alice?secret={BASE32}&issuer=server-01\r\n\
+             otpauth://hotp/bob?secret={BASE32}&counter=5&digits=8&algorithm=sha256\n\
+             otpauth://totp/carol?secret={BASE32}&digits=7\n\
+             otpauth://totp/dave?secret=GEZDGNBV\n\
+             otpauth://totp/erin?secret={BASE32}&algorithm=MD5\n\
+             otpauth://totp/?secret={BASE32}\n\
+             otpauth://totp/host:x:root?secret={BASE32}\n\
+             otpauth://totp/b%1B[31m?secret={BASE32}\n"
+        );
+        let import = read(Format::Otpauth, text.as_bytes()).unwrap();
+        let found: Vec<_> = import
+            .found
+            .iter()
+            .map(|f| {
+                (
+                    f.line,
+                    f.account.as_str(),
+                    f.label.as_deref(),
+                    f.digits,
+                    f.moving,
+                )
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (
+                    3,
+                    "alice",
+                    Some("server-01"),
+                    6,
+                    MovingFactor::Time { period: 30 }
+                ),
+                (4, "bob", None, 8, MovingFactor::Counter { next: 5 }),
+            ]
+        );
+        assert!(import.dropped.iter().all(|d| d.loss == Loss::Authenticator));
+        assert_eq!(
+            import.dropped.iter().map(|d| d.line).collect::<Vec<_>>(),
+            [5, 6, 7, 8, 9, 10]
+        );
+    }
+
+    #[test]
+    fn broken_lists_are_refused_by_line() {
+        let good = format!("otpauth://totp/a?secret={BASE32}\n");
+        for (text, said) in [
+            (
+                format!("{good}hello\n"),
+                "line 2: the otpauth URL must begin",
+            ),
+            (
+                format!("{good}otpauth://totp/b?issuer=x\n"),
+                "line 2: the otpauth URL has no secret",
+            ),
+            (
+                format!("{good}otpauth://totp/b?secret=01\n"),
+                "line 2: the secret is not Base32",
+            ),
+            (
+                format!("{good}otpauth://totp/%1B:b?secret={BASE32}\n"),
+                "line 2: a label",
+            ),
+            (
+                format!("{good}{}\n", "x".repeat(5000)),
+                "line 2: the line is longer",
+            ),
+            (
+                format!("{good}\n{good}"),
+                "line 3: it holds the same authenticator",
+            ),
+        ] {
+            let message = read(Format::Otpauth, text.as_bytes())
+                .unwrap_err()
+                .to_string();
+            assert!(message.starts_with(said), "{message}");
+        }
+    }
+
+    #[test]
+    fn more_than_ten_thousand_are_refused() {
+        let many: String = (0..10_001)
+            .map(|n| format!("otpauth://totp/{n}?secret={BASE32}\n"))
+            .collect();
+        let message = read(Format::Otpauth, many.as_bytes())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("line 10001: more than 10000"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! The one shape of YAML that Authelia's exports have: a key, and under it a list of flat maps of scalars. No
+//! anchors, tags, blocks, flows or nesting: whoever reads less cannot be led further. Anything else is refused.
+
+use super::{ImportError, lines};
+use zeroize::Zeroizing;
+
+/// One map of the list.
+pub(super) struct Record {
+    /// The line that it begins in.
+    pub(super) line: usize,
+    pub(super) pairs: Vec<Pair>,
+}
+
+/// One key of a map with its value, `None` for null.
+pub(super) struct Pair {
+    pub(super) line: usize,
+    pub(super) key: String,
+    pub(super) value: Option<Zeroizing<String>>,
+}
+
+/// More keys than such a map has.
+const MOST_KEYS: usize = 50;
+
+/// The maps under `title`, which must be the only key of the document.
+pub(super) fn read(text: &str, title: &str) -> Result<Vec<Record>, ImportError> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut indent = None;
+    let mut begun = false;
+    let mut titled = false;
+    for numbered in lines(text) {
+        let (line, text) = numbered?;
+        let content = text.trim_start_matches(' ');
+        if content.trim_end().is_empty() || content.starts_with('#') {
+            continue;
+        }
+        if !titled {
+            match text.trim_end() {
+                "---" if !begun => begun = true,
+                title_line if title_line.strip_suffix(':') == Some(title) => titled = true,
+                _ => {
+                    return Err(ImportError::Line(
+                        line,
+                        "it is not an export of Authelia's TOTP configurations",
+                    ));
+                }
+            }
+            continue;
+        }
+        let depth = text.len() - content.len();
+        match content.strip_prefix("- ") {
+            Some(pair) if *indent.get_or_insert(depth) == depth => {
+                records.push(Record {
+                    line,
+                    pairs: vec![read_pair(line, pair)?],
+                });
+            }
+            None if indent.is_some_and(|indent| depth == indent + 2) => {
+                let pair = read_pair(line, content)?;
+                let pairs = records.last_mut().map(|record| &mut record.pairs);
+                add(pairs.ok_or(ImportError::Line(line, UNKNOWN))?, pair)?;
+            }
+            _ => return Err(ImportError::Line(line, UNKNOWN)),
+        }
+    }
+    Ok(records)
+}
+
+const UNKNOWN: &str = "unexpected YAML: only a list of maps, indented with blanks, is supported";
+
+fn add(pairs: &mut Vec<Pair>, pair: Pair) -> Result<(), ImportError> {
+    if let Some(earlier) = pairs.iter().find(|earlier| earlier.key == pair.key) {
+        return Err(ImportError::Lines(
+            pair.line,
+            earlier.line,
+            "it gives the same key",
+        ));
+    }
+    if pairs.len() == MOST_KEYS {
+        return Err(ImportError::Line(pair.line, "more than 50 keys in one map"));
+    }
+    pairs.push(pair);
+    Ok(())
+}
+
+fn read_pair(line: usize, text: &str) -> Result<Pair, ImportError> {
+    let (key, value) = match text.split_once(": ") {
+        Some((key, value)) => (key, value.trim()),
+        None => (
+            text.trim_end()
+                .strip_suffix(':')
+                .ok_or(ImportError::Line(line, UNKNOWN))?,
+            "",
+        ),
+    };
+    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+        return Err(ImportError::Line(line, UNKNOWN));
+    }
+    Ok(Pair {
+        line,
+        key: key.to_owned(),
+        value: scalar(value).ok_or(ImportError::Line(line, SCALAR))?,
+    })
+}
+
+const SCALAR: &str = "an unsupported value: write it without quotes, or in single quotes";
+
+/// A plain, single-quoted or simple double-quoted scalar; the inner `None` is null.
+#[allow(
+    clippy::option_option,
+    reason = "a value that is refused, and one that is null"
+)]
+fn scalar(text: &str) -> Option<Option<Zeroizing<String>>> {
+    let mut value = Zeroizing::new(String::with_capacity(text.len()));
+    if let Some(rest) = text.strip_prefix('\'') {
+        for (place, piece) in rest.strip_suffix('\'')?.split("''").enumerate() {
+            if piece.contains('\'') {
+                return None;
+            }
+            if place > 0 {
+                value.push('\'');
+            }
+            value.push_str(piece);
+        }
+        return Some(Some(value));
+    }
+    if let Some(rest) = text.strip_prefix('"') {
+        let mut characters = rest.strip_suffix('"')?.chars();
+        while let Some(character) = characters.next() {
+            match character {
+                '"' => return None,
+                '\\' => value.push(characters.next().filter(|c| matches!(c, '"' | '\\'))?),
+                _ => value.push(character),
+            }
+        }
+        return Some(Some(value));
+    }
+    if matches!(text, "" | "~" | "null") {
+        return Some(None);
+    }
+    let plain = !text.starts_with(|c: char| "-?:,[]{}#&*!|>%@`".contains(c))
+        && !text.ends_with(':')
+        && !text.contains(": ")
+        && !text.contains(" #")
+        && !text.contains('\t');
+    value.push_str(text);
+    plain.then_some(Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_are_read_in_each_style() {
+        for (text, value) in [
+            ("john", Some("john")),
+            ("2026-11-21T17:34:54Z", Some("2026-11-21T17:34:54Z")),
+            ("'@it''s'", Some("@it's")),
+            (r#""12\"3\\""#, Some(r#"12"3\"#)),
+            ("''", Some("")),
+            ("null", None),
+            ("~", None),
+            ("", None),
+        ] {
+            let read = scalar(text).unwrap();
+            assert_eq!(read.as_ref().map(|read| read.as_str()), value, "{text}");
+        }
+        for text in [
+            "&a x",
+            "*a",
+            "!!str x",
+            "|",
+            "{a: b}",
+            "[x]",
+            "a: b",
+            "a #b",
+            "'a'b'",
+            r#""\x41""#,
+            "'",
+            "\"",
+            "@x",
+        ] {
+            assert!(scalar(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_list_of_flat_maps_is_read() {
+        let records = read(
+            "# schema\n\n---\ntitle:\n- a: 1\n  b: x\n\n- a: 2\n",
+            "title",
+        )
+        .unwrap();
+        let shape: Vec<_> = records
+            .iter()
+            .map(|record| (record.line, record.pairs.len()))
+            .collect();
+        assert_eq!(shape, [(5, 2), (8, 1)]);
+        for (text, line) in [
+            ("other:\n", 1),
+            ("title: &a\n", 1),
+            ("title:\n  a: 1\n", 2),
+            ("title:\n  - a: 1\n   b: 1\n", 3),
+            ("title:\n  - a: 1\n    b:\n      c: 1\n", 4),
+            ("title:\n  - a: 1\n- b: 1\n", 3),
+            ("title:\n  - a: 1\nnext:\n", 3),
+            ("title:\n  - <<: *a\n", 2),
+            ("title:\n\t- a: 1\n", 2),
+        ] {
+            match read(text, "title") {
+                Err(ImportError::Line(refused, _)) => assert_eq!(refused, line, "{text}"),
+                _ => panic!("{text}"),
+            }
+        }
+        let twice = read("title:\n  - a: 1\n    a: 2\n", "title").err().unwrap();
+        assert_eq!(twice.to_string(), "line 3: it gives the same key as line 2");
+    }
+}

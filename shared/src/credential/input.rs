@@ -1,0 +1,148 @@
+//! What was typed at the prompt. The shape alone tells the methods apart: digits are a code, letters and
+//! digits of the recovery alphabet with at least one letter are a recovery code, `P-` and twelve of them are an
+//! administrator's one-time code, all else fits no method.
+
+mod ending;
+
+pub use ending::Reading;
+pub(crate) use ending::{LENGTHS, ending};
+
+use super::recovery_code;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The longest answer that is looked at, in bytes.
+pub const LONGEST: usize = 512;
+
+/// One answer to the prompt, normalised: blanks and dashes gone, recovery codes in upper case.
+pub enum Answer {
+    /// Digits: compared with every live authenticator, as one try.
+    Digits(Zeroizing<String>),
+    /// Letters and digits as recovery codes have them.
+    Recovery(Zeroizing<String>),
+    /// An administrator's one-time code, without its `P-`.
+    OneTime(Zeroizing<String>),
+    /// Fits no method: free of charge, and never right. An empty answer, sshd's junk for an unknown user, a
+    /// password typed by mistake.
+    Unfit,
+}
+
+impl Answer {
+    /// Reads the bytes that came back from the prompt.
+    pub fn read(typed: &[u8]) -> Answer {
+        if typed.len() > LONGEST {
+            return Answer::Unfit;
+        }
+        let Ok(text) = std::str::from_utf8(typed) else {
+            return Answer::Unfit;
+        };
+        let marked = recovery_code::without_mark(text);
+        let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+        plain.extend(
+            marked
+                .unwrap_or(text)
+                .chars()
+                .filter(|c| !c.is_whitespace() && *c != '-'),
+        );
+        if marked.is_some() {
+            plain.make_ascii_uppercase();
+            return if recovery_code::is_one_time(&plain) {
+                Answer::OneTime(plain)
+            } else {
+                Answer::Unfit
+            };
+        }
+        if !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit()) {
+            return Answer::Digits(plain);
+        }
+        plain.make_ascii_uppercase();
+        if recovery_code::has_shape(&plain) {
+            return Answer::Recovery(plain);
+        }
+        plain.zeroize();
+        Answer::Unfit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn digits(typed: &str, meant: &str) {
+        match Answer::read(typed.as_bytes()) {
+            Answer::Digits(code) => assert_eq!(code.as_str(), meant),
+            _ => panic!("{typed:?} is not read as digits"),
+        }
+    }
+
+    #[test]
+    fn blanks_and_dashes_in_a_code_do_not_count() {
+        for typed in [
+            "000042",
+            "000 042",
+            "000-042",
+            " 000042 ",
+            "00 00 42",
+            "000\u{a0}042",
+        ] {
+            digits(typed, "000042");
+        }
+    }
+
+    #[test]
+    fn leading_zeros_stay() {
+        digits("000000", "000000");
+    }
+
+    #[test]
+    fn a_recovery_code_is_read_in_any_case() {
+        match Answer::read(b"abcd-2345-fh") {
+            Answer::Recovery(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
+            _ => panic!("not read as a recovery code"),
+        }
+    }
+
+    #[test]
+    fn a_one_time_code_is_told_by_its_mark() {
+        for typed in [
+            "P-ABCD-2345-FHJK",
+            "p-abcd2345fhjk",
+            " P - ABCD 2345 FHJK ",
+            "P-222222222222",
+        ] {
+            assert!(
+                matches!(Answer::read(typed.as_bytes()), Answer::OneTime(_)),
+                "{typed}"
+            );
+        }
+        for typed in ["P-ABCD", "P-", "P-ABCD-2345-FHJK-2", "P-ABCD-2345-FHJ0"] {
+            assert!(
+                matches!(Answer::read(typed.as_bytes()), Answer::Unfit),
+                "{typed}"
+            );
+        }
+        assert!(matches!(Answer::read(b"PABCD-2345F"), Answer::Recovery(_)));
+    }
+
+    #[test]
+    fn what_fits_no_method_is_unfit() {
+        let long = vec![b'1'; 64 * 1024];
+        let unfit: [&[u8]; 7] = [
+            b"",
+            b"  ",
+            b"\x08\n\r\x7fINCORRECT",
+            b"pass word!",
+            b"\xff\xfe",
+            b"abc",
+            &long,
+        ];
+        for typed in unfit {
+            assert!(matches!(Answer::read(typed), Answer::Unfit), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn digits_of_other_scripts_are_no_code() {
+        assert!(matches!(Answer::read("٠٠٠٠٤٢".as_bytes()), Answer::Unfit));
+    }
+}

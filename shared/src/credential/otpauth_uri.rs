@@ -1,0 +1,404 @@
+//! otpauth:// URLs, the text in every enrolment QR: written with every parameter explicit, read strictly.
+//! hotp URLs are read, for imports. The format is Google Authenticator's "Key Uri Format".
+
+use super::secret::{Secret, SecretError};
+use super::totp::{Algorithm, Moving, Parameters, ParametersError, Step};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The longest URL that is read, in bytes.
+const LONGEST: usize = 2048;
+
+/// All but the unreserved characters of RFC 3986, section 2.3.
+const ESCAPED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The URL for one authenticator: label `issuer:account`, issuer, algorithm, digits, and period or first counter
+/// explicit.
+pub fn url(
+    issuer: &str,
+    account: &str,
+    secret: &Secret,
+    parameters: Parameters,
+    first: Step,
+) -> Zeroizing<String> {
+    let issuer = utf8_percent_encode(issuer, &ESCAPED);
+    let account = utf8_percent_encode(account, &ESCAPED);
+    let (kind, moving) = match parameters.moving {
+        Moving::Time { period } => ("totp", format!("period={period}")),
+        Moving::Counter => ("hotp", format!("counter={}", first.0)),
+    };
+    Zeroizing::new(format!(
+        "otpauth://{kind}/{issuer}:{account}?secret={}&issuer={issuer}&algorithm={}&digits={}&{moving}",
+        secret.to_base32().as_str(),
+        parameters.algorithm.name(),
+        parameters.digits,
+    ))
+}
+
+/// What the format leaves out has these values. Never the host's own: a change there leaves every existing
+/// authenticator as it was.
+const DEFAULTS: Parameters = Parameters {
+    algorithm: Algorithm::Sha1,
+    digits: 6,
+    moving: Moving::Time { period: 30 },
+};
+
+/// Reads what a declared account's file holds: an otpauth://totp URL, or Base32 alone.
+pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
+    let text = text.trim();
+    if text.len() > LONGEST {
+        return Err(OtpauthError::TooLong);
+    }
+    if !text.starts_with("otpauth://") {
+        return Ok((Secret::from_base32(text)?, DEFAULTS));
+    }
+    if !text.starts_with("otpauth://totp/") {
+        return Err(OtpauthError::NotTotp);
+    }
+    let url = Url::parse(text)?;
+    Ok((
+        url.secret,
+        Parameters {
+            algorithm: url.algorithm,
+            digits: url.digits,
+            moving: url.moving.moving(),
+        },
+    ))
+}
+
+/// What an otpauth URL says.
+#[derive(Debug)]
+pub struct Url {
+    /// Who issued it: from the label, else from the parameter.
+    pub issuer: Option<String>,
+    /// The account, from the label; may be empty.
+    pub account: String,
+    /// The shared secret.
+    pub secret: Secret,
+    /// The hash under the HMAC.
+    pub algorithm: Algorithm,
+    /// Digits of a code: 6 or 8.
+    pub digits: u32,
+    /// What its codes move with, and from where on.
+    pub moving: MovingFactor,
+}
+
+/// What codes move with, and from where on: `totp` or `hotp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MovingFactor {
+    /// Time, in steps of so many seconds: 15 to 120.
+    Time {
+        /// Length of a time step, in seconds.
+        period: u64,
+    },
+    /// A counter.
+    Counter {
+        /// The counter of the next code.
+        next: u64,
+    },
+}
+
+impl MovingFactor {
+    /// Time or counter.
+    pub fn moving(self) -> Moving {
+        match self {
+            MovingFactor::Time { period } => Moving::Time { period },
+            MovingFactor::Counter { .. } => Moving::Counter,
+        }
+    }
+
+    /// The first counter whose code counts; time has none.
+    pub fn first(self) -> Step {
+        match self {
+            MovingFactor::Time { .. } => Step(0),
+            MovingFactor::Counter { next } => Step(next),
+        }
+    }
+}
+
+impl Url {
+    /// Reads an otpauth URL of either type. Nothing may be said twice.
+    pub fn parse(text: &str) -> Result<Url, OtpauthError> {
+        if text.len() > LONGEST {
+            return Err(OtpauthError::TooLong);
+        }
+        let rest = text
+            .strip_prefix("otpauth://")
+            .ok_or(OtpauthError::NotOtpauth)?;
+        let (kind, rest) = rest.split_once('/').ok_or(OtpauthError::Malformed)?;
+        let (label, query) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
+        let mut given = Query::default();
+        for pair in query.split('&') {
+            let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
+            given.take(key, Zeroizing::new(decoded(value)?))?;
+        }
+        let secret = Secret::from_base32(&given.secret.ok_or(OtpauthError::Missing)?)?;
+        let algorithm = given
+            .algorithm
+            .map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
+        let algorithm = algorithm.ok_or(OtpauthError::Algorithm)?;
+        let digits = number(given.digits)?.unwrap_or(DEFAULTS.digits.into());
+        let digits = u32::try_from(digits).map_err(|_| ParametersError::Digits)?;
+        let moving = match kind {
+            "totp" => {
+                let period = number(given.period)?.unwrap_or(DEFAULTS.moving.period());
+                MovingFactor::Time { period }
+            }
+            "hotp" => {
+                let next = number(given.counter)?.ok_or(OtpauthError::NoCounter)?;
+                MovingFactor::Counter { next }
+            }
+            _ => return Err(OtpauthError::NotOtpauth),
+        };
+        Parameters {
+            algorithm,
+            digits,
+            moving: moving.moving(),
+        }
+        .check()?;
+        let label = decoded(label)?;
+        let (issuer, account) = split_label(&label, given.issuer.as_deref().map(String::as_str));
+        let issuer = issuer
+            .map(str::to_owned)
+            .or(given.issuer.map(|issuer| issuer.to_string()));
+        let account = account.to_owned();
+        Ok(Url {
+            issuer,
+            account,
+            secret,
+            algorithm,
+            digits,
+            moving,
+        })
+    }
+}
+
+/// Issuer and account of a label, decoded: `issuer:account`, or the account alone. Never less than what follows
+/// the first colon is the account, unless the issuer itself is known to hold one: `x:root` must not become `root`.
+pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>, &'a str) {
+    // some write blanks as +, as in forms
+    let written = issuer
+        .into_iter()
+        .flat_map(|issuer| [issuer.to_owned(), issuer.replace('+', " ")]);
+    for issuer in written.filter(|issuer| !issuer.is_empty()) {
+        if let Some(account) = label
+            .strip_prefix(&issuer)
+            .and_then(|rest| rest.strip_prefix(':'))
+        {
+            return (Some(&label[..issuer.len()]), account.trim());
+        }
+    }
+    match label.split_once(':') {
+        Some((issuer, account)) => (Some(issuer.trim()), account.trim()),
+        None => (None, label.trim()),
+    }
+}
+
+/// The parameters, as they stand.
+#[derive(Default)]
+struct Query {
+    secret: Option<Zeroizing<String>>,
+    algorithm: Option<Zeroizing<String>>,
+    digits: Option<Zeroizing<String>>,
+    period: Option<Zeroizing<String>>,
+    counter: Option<Zeroizing<String>>,
+    issuer: Option<Zeroizing<String>>,
+}
+
+impl Query {
+    fn take(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
+        let place = match key {
+            "secret" => &mut self.secret,
+            "algorithm" => &mut self.algorithm,
+            "digits" => &mut self.digits,
+            "period" => &mut self.period,
+            "counter" => &mut self.counter,
+            "issuer" => &mut self.issuer,
+            // image and the like say nothing about codes
+            _ => return Ok(()),
+        };
+        match place.replace(value) {
+            Some(_) => Err(OtpauthError::Malformed),
+            None => Ok(()),
+        }
+    }
+}
+
+fn decoded(text: &str) -> Result<String, OtpauthError> {
+    Ok(percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| OtpauthError::Malformed)?
+        .into_owned())
+}
+
+fn number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpauthError> {
+    text.map(|text| text.parse().map_err(|_| OtpauthError::Number))
+        .transpose()
+}
+
+/// Why text is no otpauth URL. Never repeats the text: it holds a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub enum OtpauthError {
+    /// More than 2048 bytes.
+    TooLong,
+    /// Neither otpauth://totp/ nor otpauth://hotp/.
+    NotOtpauth,
+    /// An otpauth URL of another type, such as hotp, where a code must move with time.
+    NotTotp,
+    /// No `secret` in it.
+    Missing,
+    /// A pair without `=`, a parameter given twice, broken percent-encoding.
+    Malformed,
+    /// Digits, period or counter: not a number.
+    Number,
+    /// hotp without a counter.
+    NoCounter,
+    /// Not SHA1, SHA256 or SHA512.
+    Algorithm,
+    /// The secret itself.
+    Secret(SecretError),
+    /// Digits or period.
+    Parameters(ParametersError),
+}
+
+impl From<SecretError> for OtpauthError {
+    fn from(error: SecretError) -> OtpauthError {
+        OtpauthError::Secret(error)
+    }
+}
+
+impl From<ParametersError> for OtpauthError {
+    fn from(error: ParametersError) -> OtpauthError {
+        OtpauthError::Parameters(error)
+    }
+}
+
+impl OtpauthError {
+    /// What is wrong, in words.
+    pub fn text(&self) -> &'static str {
+        match self {
+            OtpauthError::TooLong => "the otpauth URL is longer than 2048 bytes",
+            OtpauthError::NotOtpauth => {
+                "the otpauth URL must begin with otpauth://totp/ or otpauth://hotp/"
+            }
+            OtpauthError::NotTotp => "the otpauth URL must begin with otpauth://totp/",
+            OtpauthError::Missing => "the otpauth URL has no secret",
+            OtpauthError::Malformed => "the otpauth URL is malformed",
+            OtpauthError::Number => "digits, period and counter of the otpauth URL must be numbers",
+            OtpauthError::NoCounter => "the otpauth URL has no counter",
+            OtpauthError::Algorithm => "the algorithm must be SHA1, SHA256 or SHA512",
+            OtpauthError::Secret(error) => error.text(),
+            OtpauthError::Parameters(error) => error.text(),
+        }
+    }
+}
+
+impl fmt::Display for OtpauthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for OtpauthError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+    #[test]
+    fn issuer_and_account_are_encoded_and_defaults_are_explicit() {
+        let secret = Secret::from_base32(BASE32).unwrap();
+        assert_eq!(
+            url("A & B", "ü@x.org", &secret, DEFAULTS, Step(0)).as_str(),
+            "otpauth://totp/A%20%26%20B:%C3%BC%40x.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\
+             &issuer=A%20%26%20B&algorithm=SHA1&digits=6&period=30"
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let secret = Secret::from_base32(BASE32).unwrap();
+        let parameters = Parameters {
+            algorithm: Algorithm::Sha512,
+            digits: 8,
+            moving: Moving::Time { period: 60 },
+        };
+        let url = url("host", "alice", &secret, parameters, Step(0));
+        assert!(read(&url).unwrap() == (secret, parameters));
+    }
+
+    #[test]
+    fn base32_alone_takes_the_formats_defaults() {
+        assert_eq!(read(&format!("{BASE32}\n")).unwrap().1, DEFAULTS);
+    }
+
+    #[test]
+    fn both_types_and_every_way_of_writing_a_label_are_read() {
+        for (label, issuer, account) in [
+            ("alice", Some("it:+us"), "alice"),
+            ("A%20%26%20B:alice", Some("A & B"), "alice"),
+            ("host%3A%20%C3%BC%40x.org", Some("host"), "ü@x.org"),
+            ("host:x:root", Some("host"), "x:root"),
+            ("it:%20us:alice", Some("it: us"), "alice"),
+        ] {
+            let url = Url::parse(&format!(
+                "otpauth://hotp/{label}?secret={BASE32}&counter=7&issuer=it:+us"
+            ));
+            let url = url.unwrap();
+            assert_eq!(
+                (url.issuer.as_deref(), url.account.as_str()),
+                (issuer, account)
+            );
+            assert_eq!(url.moving, MovingFactor::Counter { next: 7 });
+        }
+        let url = Url::parse(&format!(
+            "otpauth://totp/alice?secret={BASE32}&issuer=host&period=60"
+        ))
+        .unwrap();
+        assert_eq!(url.issuer.as_deref(), Some("host"));
+        assert_eq!(url.moving, MovingFactor::Time { period: 60 });
+        let no_counter = Url::parse(&format!("otpauth://hotp/alice?secret={BASE32}"));
+        assert_eq!(no_counter.err(), Some(OtpauthError::NoCounter));
+    }
+
+    #[test]
+    fn broken_urls_are_refused_by_name() {
+        for (text, why) in [
+            ("otpauth://hotp/a?secret=x&counter=1", OtpauthError::NotTotp),
+            ("otpauth://totp/a", OtpauthError::Missing),
+            ("otpauth://totp/a?issuer=b", OtpauthError::Missing),
+            ("otpauth://totp/a?secret", OtpauthError::Malformed),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&digits=7"),
+                ParametersError::Digits.into(),
+            ),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&period=x"),
+                OtpauthError::Number,
+            ),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&period=7"),
+                ParametersError::Period.into(),
+            ),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&algorithm=MD5"),
+                OtpauthError::Algorithm,
+            ),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&secret={BASE32}"),
+                OtpauthError::Malformed,
+            ),
+            ("", SecretError::Length.into()),
+            (&"A".repeat(4096), OtpauthError::TooLong),
+        ] {
+            assert_eq!(read(text).err(), Some(why), "{text}");
+        }
+    }
+}

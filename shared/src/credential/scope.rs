@@ -1,0 +1,315 @@
+//! Scopes: where an app password is good. A pure question about a PAM service or a web request, and whatever no term
+//! covers is refused.
+//!
+//! A scope is a list of terms, each one of
+//!
+//! - `pam:SERVICE`
+//! - `web:HOST[/PATH][ METHOD,…]`
+//! - `NAME`, declared in postern.toml as `[gate.scope.NAME]`
+
+use crate::network::web_address::{Ambiguous, WebHost, WebPath};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// The longest term, in bytes, and the most of them.
+const LONGEST: usize = 512;
+const MOST: usize = 16;
+
+/// Where an app password is good: at least one term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope(Vec<Term>);
+
+/// One term of a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// A PAM service.
+    Pam(Service),
+    /// Web requests.
+    Web(Web),
+    /// Web requests that the configuration describes.
+    Named(ScopeName),
+}
+
+/// Web requests: every condition given must hold; of each, one alternative.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// Hosts.
+    #[serde(deserialize_with = "some")]
+    pub hosts: Vec<WebHost>,
+    /// Paths, each with all that lies below it; every path if none is given.
+    #[serde(default)]
+    pub paths: Vec<WebPath>,
+    /// Methods; every method if none is given.
+    #[serde(default)]
+    pub methods: Vec<Method>,
+}
+
+/// The scopes that the configuration describes.
+pub type NamedScopes = BTreeMap<ScopeName, Web>;
+
+/// A web request, as far as scopes go.
+pub struct WebRequest<'a> {
+    /// In lower case, without port and trailing dot.
+    pub host: &'a str,
+    /// The path, with or without a query.
+    pub target: &'a str,
+    /// The method.
+    pub method: &'a str,
+}
+
+impl Scope {
+    /// The terms.
+    pub fn terms(&self) -> &[Term] {
+        &self.0
+    }
+
+    /// Whether it covers a PAM service.
+    pub fn covers_service(&self, service: &str) -> bool {
+        self.0
+            .iter()
+            .any(|term| matches!(term, Term::Pam(meant) if meant.0 == service))
+    }
+
+    /// Whether it covers a web request. A name that is not declared covers nothing.
+    pub fn covers_request(&self, named: &NamedScopes, request: &WebRequest<'_>) -> bool {
+        let path = WebPath::read(request.target);
+        self.0.iter().any(|term| match term {
+            Term::Pam(_) => false,
+            Term::Web(web) => web.covers(request, &path),
+            Term::Named(name) => named
+                .get(name)
+                .is_some_and(|web| web.covers(request, &path)),
+        })
+    }
+
+    /// The first name in it that is not declared.
+    pub fn undeclared(&self, named: &NamedScopes) -> Option<&ScopeName> {
+        self.0.iter().find_map(|term| match term {
+            Term::Named(name) if !named.contains_key(name) => Some(name),
+            _ => None,
+        })
+    }
+}
+
+impl Web {
+    fn covers(&self, request: &WebRequest<'_>, path: &Result<WebPath, Ambiguous>) -> bool {
+        let at_host = self.hosts.iter().any(|host| host.as_str() == request.host);
+        let by_method =
+            self.methods.is_empty() || self.methods.iter().any(|m| m.0 == request.method);
+        let on_path = match path {
+            _ if self.paths.is_empty() => true,
+            Ok(path) => self.paths.iter().any(|top| path.is_below(top)),
+            Err(Ambiguous) => false,
+        };
+        at_host && by_method && on_path
+    }
+}
+
+/// Text of a kind whose form alone is checked.
+macro_rules! plain {
+    ($(#[$doc:meta])* $name:ident, $longest:literal, $allowed:expr, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl TryFrom<String> for $name {
+            type Error = &'static str;
+
+            fn try_from(text: String) -> Result<$name, Self::Error> {
+                let allowed: fn(u8) -> bool = $allowed;
+                match (1..=$longest).contains(&text.len()) && text.bytes().all(allowed) {
+                    true => Ok($name(text)),
+                    false => Err($what),
+                }
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(plain: $name) -> String {
+                plain.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+plain!(
+    /// The name of a PAM service.
+    Service,
+    64,
+    |b| b.is_ascii_graphic() && b != b'/',
+    "a PAM service has 1 to 64 visible characters, no blank and no '/'"
+);
+plain!(
+    /// The name of a declared scope.
+    ScopeName,
+    32,
+    |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_',
+    "a scope's name has 1 to 32 lower-case letters, digits, '-' and '_'"
+);
+plain!(
+    /// A method of HTTP.
+    Method,
+    32,
+    |b| b.is_ascii_uppercase() || b == b'-',
+    "a method has 1 to 32 capital letters and '-'"
+);
+
+impl Method {
+    /// The method.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A list that is not empty: no condition on hosts would be one on nothing.
+fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<WebHost>, D::Error> {
+    let hosts = Vec::<WebHost>::deserialize(deserializer)?;
+    match hosts.is_empty() {
+        true => Err(serde::de::Error::custom("must name at least one host")),
+        false => Ok(hosts),
+    }
+}
+
+impl FromStr for Term {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Term, ScopeError> {
+        let wrong = |what: &'static str| ScopeError::Term(what);
+        const TOO_LONG: &str = "it is longer than 512 bytes";
+        if text.len() > LONGEST {
+            return Err(wrong(TOO_LONG));
+        }
+        let term = match text.split_once(':') {
+            Some(("pam", service)) => Service::try_from(service.to_owned())
+                .map(Term::Pam)
+                .map_err(wrong),
+            Some(("web", rest)) => web(rest).map(Term::Web).map_err(wrong),
+            Some(_) => Err(wrong("it begins with neither \"pam:\" nor \"web:\"")),
+            None => ScopeName::try_from(text.to_owned())
+                .map(Term::Named)
+                .map_err(wrong),
+        }?;
+        // the store keeps a path escaped, and reads it by the same limit
+        match term.to_string().len() <= LONGEST {
+            true => Ok(term),
+            false => Err(wrong(TOO_LONG)),
+        }
+    }
+}
+
+/// `HOST[/PATH][ METHOD,…]`
+fn web(text: &str) -> Result<Web, &'static str> {
+    let (address, methods) = match text.split_once(' ') {
+        Some((address, methods)) => (address, methods.split(',').collect()),
+        None => (text, Vec::new()),
+    };
+    let (host, path) = match address.find('/') {
+        Some(slash) => (&address[..slash], Some(&address[slash..])),
+        None => (address, None),
+    };
+    Ok(Web {
+        hosts: vec![WebHost::try_from(host.to_owned())?],
+        paths: path
+            .map(|path| WebPath::try_from(path.to_owned()))
+            .transpose()?
+            .into_iter()
+            .collect(),
+        methods: methods
+            .into_iter()
+            .map(|m| Method::try_from(m.to_owned()))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+impl TryFrom<Vec<Term>> for Scope {
+    type Error = ScopeError;
+
+    fn try_from(terms: Vec<Term>) -> Result<Scope, ScopeError> {
+        match (1..=MOST).contains(&terms.len()) {
+            true => Ok(Scope(terms)),
+            false => Err(ScopeError::Count),
+        }
+    }
+}
+
+/// One term a line, as the store keeps it.
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Scope, ScopeError> {
+        text.lines()
+            .map(str::parse)
+            .collect::<Result<Vec<Term>, _>>()
+            .and_then(Scope::try_from)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, term) in self.0.iter().enumerate() {
+            write!(f, "{}{term}", if i > 0 { "\n" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// As it is read. A term of the web has one host, and one path at most.
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Term::Pam(service) => write!(f, "pam:{service}"),
+            Term::Named(name) => name.fmt(f),
+            Term::Web(Web {
+                hosts,
+                paths,
+                methods,
+            }) => {
+                let methods: Vec<&str> = methods.iter().map(|method| method.0.as_str()).collect();
+                f.write_str("web:")?;
+                hosts.iter().try_for_each(|host| host.fmt(f))?;
+                paths.iter().try_for_each(|path| path.fmt(f))?;
+                if methods.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, " {}", methods.join(","))
+                }
+            }
+        }
+    }
+}
+
+/// Text that is no scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeError {
+    /// What is wrong with a term.
+    Term(&'static str),
+    /// None, or more than [`MOST`].
+    Count,
+}
+
+impl fmt::Display for ScopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScopeError::Term(what) => write!(
+                f,
+                "{what}; a scope is pam:SERVICE, \"web:HOST/PATH METHOD,METHOD\", or the NAME of a [gate.scope.NAME] in postern.toml"
+            ),
+            ScopeError::Count => write!(f, "a scope has 1 to {MOST} terms"),
+        }
+    }
+}
+
+impl std::error::Error for ScopeError {}
+
+#[cfg(test)]
+mod tests;

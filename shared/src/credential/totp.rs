@@ -1,0 +1,240 @@
+//! One-time passwords by time (TOTP, RFC 6238) and by counter (HOTP, RFC 4226): algorithms, steps, and the code of
+//! a step. totp-rs makes the codes; which steps are acceptable is for [`crate::verify::decision`] to say.
+
+use super::secret::Secret;
+use crate::system::clock::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The hash under the HMAC (RFC 6238, section 1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// HMAC-SHA-1, what every authenticator app knows.
+    #[default]
+    Sha1,
+    /// HMAC-SHA-256.
+    Sha256,
+    /// HMAC-SHA-512.
+    Sha512,
+}
+
+impl Algorithm {
+    /// The name in an otpauth URL and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Sha1 => "SHA1",
+            Algorithm::Sha256 => "SHA256",
+            Algorithm::Sha512 => "SHA512",
+        }
+    }
+
+    /// Reads [`Algorithm::name`], in any case.
+    pub fn from_name(name: &str) -> Option<Algorithm> {
+        [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512]
+            .into_iter()
+            .find(|a| a.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// The moving factor: the time step T of RFC 6238, section 4.2 (seconds since 1970 divided by the period), or the
+/// counter C of RFC 4226.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Step(pub u64);
+
+/// What moves an authenticator on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Moving {
+    /// Time (TOTP).
+    Time {
+        /// Length of a time step, in seconds: 15 to 120.
+        period: u64,
+    },
+    /// Each code (HOTP).
+    Counter,
+}
+
+impl Moving {
+    /// The length of a time step in seconds; 0 for a counter. What the store and what is sealed go by.
+    pub fn period(self) -> u64 {
+        match self {
+            Moving::Time { period } => period,
+            Moving::Counter => 0,
+        }
+    }
+
+    /// Reads [`Moving::period`].
+    pub fn of_period(period: u64) -> Moving {
+        match period {
+            0 => Moving::Counter,
+            period => Moving::Time { period },
+        }
+    }
+
+    /// When a time step begins; a counter has no time.
+    pub fn begin_of(self, step: Step) -> Option<Timestamp> {
+        match self {
+            Moving::Time { period } => Some(Timestamp(step.0.saturating_mul(period))),
+            Moving::Counter => None,
+        }
+    }
+
+    /// The time step that `now` lies in; a counter has none.
+    pub fn step_at(self, now: Timestamp) -> Option<Step> {
+        now.0.checked_div(self.period()).map(Step)
+    }
+}
+
+/// How an authenticator makes codes, its secret aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameters {
+    /// The hash under the HMAC.
+    pub algorithm: Algorithm,
+    /// Digits of a code: 6 or 8.
+    pub digits: u32,
+    /// Time or counter.
+    pub moving: Moving,
+}
+
+impl Parameters {
+    /// Refuses digits and periods outside the supported range.
+    pub fn check(self) -> Result<Parameters, ParametersError> {
+        if self.digits != 6 && self.digits != 8 {
+            return Err(ParametersError::Digits);
+        }
+        match self.moving {
+            Moving::Time { period } if !(15..=120).contains(&period) => {
+                Err(ParametersError::Period)
+            }
+            Moving::Time { .. } | Moving::Counter => Ok(self),
+        }
+    }
+}
+
+/// The code of one step: always as many digits as the authenticator has.
+pub fn code(secret: &Secret, parameters: Parameters, step: Step) -> Zeroizing<String> {
+    let algorithm = match parameters.algorithm {
+        Algorithm::Sha1 => totp_rs::Algorithm::SHA1,
+        Algorithm::Sha256 => totp_rs::Algorithm::SHA256,
+        Algorithm::Sha512 => totp_rs::Algorithm::SHA512,
+    };
+    // A period of 1 makes totp-rs's time the step itself, so that no multiplication can overflow.
+    let maker = totp_rs::TOTP::new_unchecked(
+        algorithm,
+        parameters.digits as usize,
+        0,
+        1,
+        secret.expose().to_vec(),
+    );
+    Zeroizing::new(maker.generate(step.0))
+}
+
+/// Why parameters are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParametersError {
+    /// Neither 6 nor 8.
+    Digits,
+    /// Not 15 to 120 seconds.
+    Period,
+}
+
+impl ParametersError {
+    /// What is wrong, in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            ParametersError::Digits => "digits must be 6 or 8",
+            ParametersError::Period => "the period must be 15 to 120 seconds",
+        }
+    }
+}
+
+impl fmt::Display for ParametersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for ParametersError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(bytes: &[u8]) -> Secret {
+        Secret::from_bytes(Zeroizing::new(bytes.to_vec())).unwrap()
+    }
+
+    /// RFC 4226, appendix D.
+    #[test]
+    fn the_table_of_rfc_4226_holds() {
+        let secret = secret(b"12345678901234567890");
+        let parameters = Parameters {
+            algorithm: Algorithm::Sha1,
+            digits: 6,
+            moving: Moving::Counter,
+        };
+        let table = [
+            "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583",
+            "399871", "520489",
+        ];
+        for (counter, expected) in (0..).zip(table) {
+            assert_eq!(
+                code(&secret, parameters, Step(counter)).as_str(),
+                expected,
+                "counter {counter}"
+            );
+        }
+    }
+
+    /// RFC 6238, appendix B (with the secrets of its errata: 20, 32 and 64 bytes).
+    #[test]
+    fn the_table_of_rfc_6238_holds() {
+        let table = [
+            (59, "94287082", "46119246", "90693936"),
+            (1_111_111_109, "07081804", "68084774", "25091201"),
+            (1_111_111_111, "14050471", "67062674", "99943326"),
+            (1_234_567_890, "89005924", "91819424", "93441116"),
+            (2_000_000_000, "69279037", "90698825", "38618901"),
+            (20_000_000_000, "65353130", "77737706", "47863826"),
+        ];
+        let digits = b"1234567890".repeat(7);
+        for (time, sha1, sha256, sha512) in table {
+            for (algorithm, length, expected) in [
+                (Algorithm::Sha1, 20, sha1),
+                (Algorithm::Sha256, 32, sha256),
+                (Algorithm::Sha512, 64, sha512),
+            ] {
+                let parameters = Parameters {
+                    algorithm,
+                    digits: 8,
+                    moving: Moving::Time { period: 30 },
+                };
+                let step = parameters.moving.step_at(Timestamp(time)).unwrap();
+                let made = code(&secret(&digits[..length]), parameters, step);
+                assert_eq!(made.as_str(), expected, "{} at {time}", algorithm.name());
+            }
+        }
+    }
+
+    #[test]
+    fn unsupported_parameters_are_refused() {
+        let good = Parameters {
+            algorithm: Algorithm::Sha1,
+            digits: 6,
+            moving: Moving::Counter,
+        };
+        assert!(good.check().is_ok());
+        assert_eq!(
+            Parameters { digits: 7, ..good }.check(),
+            Err(ParametersError::Digits)
+        );
+        for (period, right) in [(14, false), (15, true), (120, true), (121, false)] {
+            let by_time = Parameters {
+                moving: Moving::Time { period },
+                ..good
+            };
+            assert_eq!(by_time.check().is_ok(), right, "{period}");
+        }
+    }
+}

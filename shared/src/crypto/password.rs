@@ -1,0 +1,147 @@
+//! Passwords of the built-in first factor: argon2id with a pepper. The store keeps the hash, the pepper lies
+//! sealed apart from it.
+
+use super::vault::Vault;
+use crate::credential::secret::{RandomError, fill_random};
+use argon2::password_hash::{Output, PasswordHash, PasswordHasher, Salt, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use std::fmt;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The shortest password that may be set, in characters (NIST SP 800-63B, 5.1.1.2).
+pub const SHORTEST: usize = 8;
+/// The longest password that is looked at, in bytes.
+pub const LONGEST: usize = 1024;
+
+/// A password as typed.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Takes what was typed at a sign-in; `None` for what nobody can have set.
+    pub fn typed(text: Zeroizing<String>) -> Option<Password> {
+        (1..=LONGEST)
+            .contains(&text.len())
+            .then_some(Password(text))
+    }
+
+    /// Takes a new password.
+    pub fn new(text: Zeroizing<String>) -> Result<Password, PasswordError> {
+        if text.chars().count() < SHORTEST {
+            return Err(PasswordError::TooShort);
+        }
+        Password::typed(text).ok_or(PasswordError::TooLong)
+    }
+}
+
+/// A password's hash, in the PHC string format.
+#[derive(Clone)]
+pub struct Hash(pub(crate) String);
+
+/// Stands in for the hash of a name that has none; no password fits it.
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// OWASP's recommendation for argon2id: 19 MiB, 2 passes, 1 lane.
+fn recommended() -> Result<Params, PasswordError> {
+    Params::new(19 * 1024, 2, 1, None).map_err(|_| PasswordError::Hashing)
+}
+
+fn argon2(pepper: &[u8], parameters: Params) -> Result<Argon2<'_>, PasswordError> {
+    Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, parameters)
+        .map_err(|_| PasswordError::Hashing)
+}
+
+/// What passwords are hashed in: taken at the first one, kept, and wiped after each. Taken anew each time, its
+/// place in memory would hang on what was read before, and the time of a hash on its place: names with a
+/// password were told from names without.
+#[derive(Default)]
+pub struct HashingMemory(Vec<Block>);
+
+impl HashingMemory {
+    fn hash(
+        &mut self,
+        argon2: &Argon2<'_>,
+        password: &[u8],
+        salt: &[u8],
+    ) -> Result<Output, PasswordError> {
+        self.0
+            .resize(argon2.params().block_count(), Block::default());
+        let length = argon2
+            .params()
+            .output_len()
+            .unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let hashed = Output::init_with(length, |output| {
+            Ok(argon2.hash_password_into_with_memory(password, salt, output, &mut self.0)?)
+        });
+        self.0.iter_mut().for_each(Zeroize::zeroize);
+        hashed.map_err(|_| PasswordError::Hashing)
+    }
+}
+
+impl Vault {
+    /// Hashes a new password.
+    pub fn hash_password(&self, password: &Password) -> Result<Hash, PasswordError> {
+        let mut salt = [0; 16];
+        fill_random(&mut salt)?;
+        let salt = SaltString::encode_b64(&salt).map_err(|_| PasswordError::Hashing)?;
+        let hash = argon2(self.pepper(), recommended()?)?
+            .hash_password(password.0.as_bytes(), &salt)
+            .map_err(|_| PasswordError::Hashing)?;
+        Ok(Hash(hash.to_string()))
+    }
+
+    /// Whether a typed password is the one that was hashed. Without a hash it takes as long, and says no.
+    pub fn verify_password(
+        &self,
+        memory: &mut HashingMemory,
+        typed: Option<&Password>,
+        hash: Option<&Hash>,
+    ) -> Result<bool, PasswordError> {
+        let damaged = |_| PasswordError::Hashing;
+        let hash = hash.map_or(NOBODYS, |hash| &hash.0);
+        let kept = PasswordHash::new(hash).map_err(damaged)?;
+        let (Some(salt), Some(expected)) = (kept.salt, kept.hash) else {
+            return Err(PasswordError::Hashing);
+        };
+        let mut salt_bytes = [0; Salt::MAX_LENGTH];
+        let salt = salt.decode_b64(&mut salt_bytes).map_err(damaged)?;
+        let bytes = typed.map_or(&b""[..], |password| password.0.as_bytes());
+        let argon2 = argon2(self.pepper(), Params::try_from(&kept).map_err(damaged)?)?;
+        // `Output` compares in constant time
+        let equal = memory.hash(&argon2, bytes, salt)? == expected;
+        Ok(equal && hash != NOBODYS && typed.is_some())
+    }
+}
+
+/// Why a password cannot be set or checked.
+#[derive(Debug)]
+pub enum PasswordError {
+    /// Fewer than [`SHORTEST`] characters.
+    TooShort,
+    /// More than [`LONGEST`] bytes.
+    TooLong,
+    /// A kept hash is damaged.
+    Hashing,
+    /// No random numbers.
+    Random(RandomError),
+}
+
+impl From<RandomError> for PasswordError {
+    fn from(error: RandomError) -> PasswordError {
+        PasswordError::Random(error)
+    }
+}
+
+impl fmt::Display for PasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PasswordError::TooShort => write!(f, "a password has at least {SHORTEST} characters"),
+            PasswordError::TooLong => write!(f, "a password has at most {LONGEST} bytes"),
+            PasswordError::Hashing => f.write_str(
+                "the hash of a password in the store is damaged; set the password again",
+            ),
+            PasswordError::Random(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PasswordError {}

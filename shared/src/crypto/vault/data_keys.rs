@@ -1,0 +1,296 @@
+//! The data keys themselves: made, wrapped by the master key, opened, renewed. What is done with them stands in
+//! [`super`].
+
+use super::{VaultError, seal, unseal};
+use crate::credential::secret::fill_random;
+use crate::crypto::master_key::{Key, KeyId, MasterKeys};
+
+/// What one data key is for. Each use has a key of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Seals the secrets of authenticators.
+    Seal,
+    /// Hashes recovery codes.
+    Recovery,
+    /// Makes fingerprints of secrets.
+    Fingerprint,
+    /// Makes decoys for names without an account.
+    Decoy,
+    /// The pepper of passwords.
+    Password,
+    /// Signs session cookies.
+    Session,
+    /// Seals the short-lived tokens between two pages of a sign-in.
+    Ticket,
+    /// Hashes the cookies of trusted browsers.
+    Browser,
+    /// Hashes app passwords.
+    AppPassword,
+}
+
+impl Purpose {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Purpose; 9] = [
+        Purpose::Seal,
+        Purpose::Recovery,
+        Purpose::Fingerprint,
+        Purpose::Decoy,
+        Purpose::Password,
+        Purpose::Session,
+        Purpose::Ticket,
+        Purpose::Browser,
+        Purpose::AppPassword,
+    ];
+
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Seal => "seal",
+            Purpose::Recovery => "recovery",
+            Purpose::Fingerprint => "fingerprint",
+            Purpose::Decoy => "decoy",
+            Purpose::Password => "password",
+            Purpose::Session => "session",
+            Purpose::Ticket => "ticket",
+            Purpose::Browser => "browser",
+            Purpose::AppPassword => "app-password",
+        }
+    }
+}
+
+/// A data key as it lies in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// [`Purpose::name`], or the name of a key that was in use before.
+    pub purpose: String,
+    /// The master key that wraps it.
+    pub master: KeyId,
+    /// Nonce and ciphertext.
+    pub wrapped: Vec<u8>,
+}
+
+/// Which data keys are renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// The one that seals secrets, which can be sealed anew. What is hashed cannot be hashed anew.
+    Seal,
+    /// All of them.
+    All,
+}
+
+/// The name of the key that sealed before, for as long as something lies sealed with it.
+const SEAL_BEFORE: &str = "seal-before";
+
+/// The opened data keys.
+#[derive(Clone)]
+pub(super) struct DataKeys {
+    /// In the order of [`Purpose::ALL`].
+    current: Vec<Key>,
+    seal_before: Option<Key>,
+    /// Newest first. Floors outlive the secrets that they belong to, so these are kept for good; they open nothing.
+    fingerprints_before: Vec<Key>,
+}
+
+impl DataKeys {
+    pub(super) fn random() -> Result<DataKeys, VaultError> {
+        let current = Purpose::ALL
+            .iter()
+            .map(|_| random())
+            .collect::<Result<_, _>>()?;
+        Ok(DataKeys {
+            current,
+            seal_before: None,
+            fingerprints_before: Vec::new(),
+        })
+    }
+
+    /// Opens the data keys of a store.
+    pub(super) fn open(
+        masters: &MasterKeys,
+        wrapped: &[WrappedKey],
+    ) -> Result<DataKeys, VaultError> {
+        let find = |name: &str| wrapped.iter().find(|w| w.purpose == name);
+        let open = |wrapped: &WrappedKey| open(masters, wrapped);
+        let current = Purpose::ALL
+            .iter()
+            .map(|purpose| open(find(purpose.name()).ok_or(VaultError::Incomplete)?))
+            .collect::<Result<_, _>>()?;
+        let seal_before = find(SEAL_BEFORE).map(open).transpose()?;
+        let fingerprints_before = (1..)
+            .map_while(|age| find(&fingerprint_before(age)).map(open))
+            .collect::<Result<_, _>>()?;
+        Ok(DataKeys {
+            current,
+            seal_before,
+            fingerprints_before,
+        })
+    }
+
+    /// Wraps all of them with the newest master key.
+    pub(super) fn wrap(&self, masters: &MasterKeys) -> Result<Vec<WrappedKey>, VaultError> {
+        let (master, master_key) = masters.newest();
+        let names = Purpose::ALL.iter().map(|purpose| purpose.name().to_owned());
+        let current = names.zip(&self.current);
+        let seal_before = self
+            .seal_before
+            .iter()
+            .map(|key| (SEAL_BEFORE.to_owned(), key));
+        let fingerprints_before = (1..).map(fingerprint_before).zip(&self.fingerprints_before);
+        current
+            .chain(seal_before)
+            .chain(fingerprints_before)
+            .map(|(purpose, key)| {
+                let wrapped = seal(master_key, &**key, &wrap_data(&purpose))?;
+                Ok(WrappedKey {
+                    purpose,
+                    master,
+                    wrapped,
+                })
+            })
+            .collect()
+    }
+
+    /// The keys that come after these; with them, what these wrote is still read.
+    pub(super) fn renewed(&self, renewal: Renewal) -> Result<DataKeys, VaultError> {
+        let seal_before = Some(self.of(Purpose::Seal).clone());
+        Ok(match renewal {
+            Renewal::Seal => {
+                let mut renewed = DataKeys {
+                    seal_before,
+                    ..self.clone()
+                };
+                renewed.current[Purpose::Seal as usize] = random()?;
+                renewed
+            }
+            Renewal::All => {
+                let mut fingerprints_before = vec![self.of(Purpose::Fingerprint).clone()];
+                fingerprints_before.extend(self.fingerprints_before.iter().cloned());
+                DataKeys {
+                    seal_before,
+                    fingerprints_before,
+                    ..DataKeys::random()?
+                }
+            }
+        })
+    }
+
+    /// Nothing is sealed with the key of before any more.
+    pub(super) fn settled(&self) -> DataKeys {
+        DataKeys {
+            seal_before: None,
+            ..self.clone()
+        }
+    }
+
+    /// The key that is in use.
+    pub(super) fn of(&self, purpose: Purpose) -> &Key {
+        &self.current[purpose as usize]
+    }
+
+    pub(super) fn seal_before(&self) -> Option<&Key> {
+        self.seal_before.as_ref()
+    }
+
+    /// Every key that ever made fingerprints, newest first.
+    pub(super) fn fingerprints(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(self.of(Purpose::Fingerprint)).chain(&self.fingerprints_before)
+    }
+}
+
+fn fingerprint_before(age: usize) -> String {
+    format!("fingerprint-before-{age}")
+}
+
+fn random() -> Result<Key, VaultError> {
+    let mut key = Key::default();
+    fill_random(&mut *key)?;
+    Ok(key)
+}
+
+fn open(masters: &MasterKeys, wrapped: &WrappedKey) -> Result<Key, VaultError> {
+    let master = masters.find(&wrapped.master).ok_or(VaultError::WrongKey)?;
+    let plain = unseal(master, &wrapped.wrapped, &wrap_data(&wrapped.purpose))
+        .ok_or(VaultError::WrongKey)?;
+    let mut key = Key::default();
+    if plain.len() != key.len() {
+        return Err(VaultError::Incomplete);
+    }
+    key.copy_from_slice(&plain);
+    Ok(key)
+}
+
+fn wrap_data(purpose: &str) -> Vec<u8> {
+    format!("postern data key\0{purpose}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masters() -> MasterKeys {
+        MasterKeys::generate().unwrap().0
+    }
+
+    #[test]
+    fn purposes_stand_in_the_order_of_their_declaration() {
+        for (position, purpose) in Purpose::ALL.into_iter().enumerate() {
+            assert_eq!(purpose as usize, position);
+        }
+    }
+
+    #[test]
+    fn another_master_key_opens_nothing() {
+        let masters = masters();
+        let wrapped = DataKeys::random().unwrap().wrap(&masters).unwrap();
+        assert!(matches!(
+            DataKeys::open(&self::masters(), &wrapped),
+            Err(VaultError::WrongKey)
+        ));
+        assert!(matches!(
+            DataKeys::open(&masters, &wrapped[1..]),
+            Err(VaultError::Incomplete)
+        ));
+    }
+
+    #[test]
+    fn data_keys_cannot_be_exchanged() {
+        let masters = masters();
+        let mut wrapped = DataKeys::random().unwrap().wrap(&masters).unwrap();
+        wrapped[0].purpose = Purpose::Recovery.name().to_owned();
+        wrapped[1].purpose = Purpose::Seal.name().to_owned();
+        assert!(matches!(
+            DataKeys::open(&masters, &wrapped),
+            Err(VaultError::WrongKey)
+        ));
+    }
+
+    #[test]
+    fn only_what_can_be_sealed_anew_changes_at_a_rotation() {
+        let keys = DataKeys::random().unwrap();
+        let renewed = keys.renewed(Renewal::Seal).unwrap();
+        for purpose in Purpose::ALL {
+            assert_eq!(
+                keys.of(purpose) == renewed.of(purpose),
+                purpose != Purpose::Seal,
+                "{purpose:?}"
+            );
+        }
+        assert!(renewed.seal_before() == Some(keys.of(Purpose::Seal)));
+        assert!(renewed.settled().seal_before().is_none());
+    }
+
+    #[test]
+    fn all_change_when_they_are_compromised_and_old_fingerprints_are_still_known() {
+        let first = DataKeys::random().unwrap();
+        let second = first.renewed(Renewal::All).unwrap();
+        let third = second.renewed(Renewal::All).unwrap();
+        for purpose in Purpose::ALL {
+            assert!(first.of(purpose) != second.of(purpose), "{purpose:?}");
+        }
+        let masters = masters();
+        let read = DataKeys::open(&masters, &third.wrap(&masters).unwrap()).unwrap();
+        let expected = [&third, &second, &first].map(|keys| keys.of(Purpose::Fingerprint));
+        assert!(read.fingerprints().eq(expected));
+        assert!(read.seal_before() == Some(second.of(Purpose::Seal)));
+    }
+}

@@ -1,0 +1,136 @@
+use super::*;
+use crate::credential::totp::{Algorithm, Moving};
+
+const PARAMETERS: Parameters = Parameters {
+    algorithm: Algorithm::Sha1,
+    digits: 6,
+    moving: Moving::Time { period: 30 },
+};
+
+fn vault() -> Vault {
+    let (masters, _) = MasterKeys::generate().unwrap();
+    Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap()
+}
+
+#[test]
+fn a_sealed_secret_opens_only_where_it_belongs() {
+    let (vault, secret) = (vault(), Secret::random().unwrap());
+    let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+    let home = Binding {
+        account: 1,
+        name: &alice,
+        parameters: PARAMETERS,
+    };
+    let sealed = vault.seal(&secret, &home).unwrap();
+    assert!(vault.unseal(&sealed, &home).unwrap() == secret);
+
+    let eight = Parameters {
+        digits: 8,
+        ..PARAMETERS
+    };
+    for other in [
+        Binding {
+            account: 2,
+            name: &alice,
+            parameters: PARAMETERS,
+        },
+        Binding {
+            account: 1,
+            name: &bob,
+            parameters: PARAMETERS,
+        },
+        Binding {
+            account: 1,
+            name: &alice,
+            parameters: eight,
+        },
+    ] {
+        assert!(matches!(
+            vault.unseal(&sealed, &other),
+            Err(VaultError::Sealed(_))
+        ));
+    }
+    for position in [0, NONCE, sealed.len() - 1] {
+        let mut altered = sealed.clone();
+        altered[position] ^= 1;
+        assert!(vault.unseal(&altered, &home).is_err());
+    }
+    assert!(vault.unseal(&[], &home).is_err());
+}
+
+#[test]
+fn what_was_sealed_before_opens_until_all_is_sealed_anew() {
+    let (masters, _) = MasterKeys::generate().unwrap();
+    let open = |wrapped: &[WrappedKey]| Vault::open(&masters, wrapped).unwrap();
+    let (first, secret) = (
+        open(&Vault::create(&masters).unwrap()),
+        Secret::random().unwrap(),
+    );
+    let alice = "alice".parse().unwrap();
+    let home = Binding {
+        account: 1,
+        name: &alice,
+        parameters: PARAMETERS,
+    };
+    let old = first.seal(&secret, &home).unwrap();
+
+    let between = open(&first.renewed(Renewal::Seal, &masters).unwrap());
+    assert!(between.is_unsettled() && between.unseal(&old, &home).unwrap() == secret);
+    let Ok(Resealed::Anew(new)) = between.sealed_anew(&old, &home.bytes()) else {
+        panic!("not anew")
+    };
+    assert_eq!(new.len(), old.len());
+    assert!(matches!(
+        between.sealed_anew(&new, &home.bytes()),
+        Ok(Resealed::Already)
+    ));
+    let elsewhere = Binding { account: 2, ..home };
+    assert!(matches!(
+        between.sealed_anew(&old, &elsewhere.bytes()),
+        Ok(Resealed::Damaged)
+    ));
+
+    let after = open(&between.settled(&masters).unwrap());
+    assert!(!after.is_unsettled() && after.unseal(&new, &home).unwrap() == secret);
+    assert!(matches!(
+        after.unseal(&old, &home),
+        Err(VaultError::Sealed(_))
+    ));
+    assert!(
+        matches!(first.unseal(&new, &home), Err(VaultError::Sealed(_))),
+        "an old backup's key"
+    );
+}
+
+#[test]
+fn a_recovery_hash_belongs_to_one_account() {
+    let vault = vault();
+    assert_eq!(
+        vault.recovery_hash(1, "ABCDEFGH23"),
+        vault.recovery_hash(1, "ABCDEFGH23")
+    );
+    assert_ne!(
+        vault.recovery_hash(1, "ABCDEFGH23"),
+        vault.recovery_hash(2, "ABCDEFGH23")
+    );
+}
+
+#[test]
+fn eight_digits_have_the_fingerprint_of_six() {
+    let (vault, secret) = (vault(), Secret::random().unwrap());
+    let of = |parameters| vault.fingerprint(&secret, parameters);
+    assert_eq!(
+        of(PARAMETERS),
+        of(Parameters {
+            digits: 8,
+            ..PARAMETERS
+        })
+    );
+    assert_ne!(
+        of(PARAMETERS),
+        of(Parameters {
+            moving: Moving::Time { period: 60 },
+            ..PARAMETERS
+        })
+    );
+}

@@ -1,0 +1,155 @@
+//! Loading an account for a decision: stored and declared authenticators opened, floors looked up, a decoy
+//! where there is no second factor.
+
+use super::{DeclaredError, DoorError};
+use crate::account::email::EmailAddress;
+use crate::account::name::UserName;
+use crate::account::record::{AccountId, AccountRecord};
+use crate::config::{Config, Declared};
+use crate::credential::otpauth_uri;
+use crate::credential::secret::Secret;
+use crate::credential::totp::{Parameters, Step};
+use crate::crypto::vault::{Binding, Vault};
+use crate::store::{Addresses, AuthenticatorRecord, StoreError, Transaction};
+use crate::system::trusted_file::{self, FileError, Follow, Privacy};
+use crate::verify::account::Authenticator;
+use zeroize::Zeroizing;
+
+/// The most that is read of a secret file, in bytes.
+const LARGEST: u64 = 4096;
+
+/// The secret of an account that the configuration declares.
+pub(super) fn declared(
+    config: &Config,
+    name: &UserName,
+) -> Result<Option<(Secret, Parameters)>, DoorError> {
+    let Some(declared) = config.declared(name) else {
+        return Ok(None);
+    };
+    let path = declared.secret_file.path();
+    let wrong = |error| DoorError::Declared {
+        path: path.to_owned(),
+        error,
+    };
+    let read;
+    let bytes = match declared.secret.bytes() {
+        Some(bytes) => bytes,
+        None => {
+            read = read_secret(declared).map_err(|error| wrong(DeclaredError::File(error)))?;
+            &read
+        }
+    };
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| wrong(DeclaredError::Content(otpauth_uri::OtpauthError::Malformed)))?;
+    let read = otpauth_uri::read(text).map_err(|error| wrong(DeclaredError::Content(error)))?;
+    Ok(Some(read))
+}
+
+/// What the secret file of a declared account holds.
+pub fn read_secret(declared: &Declared) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    trusted_file::read(
+        declared.secret_file.path(),
+        Privacy::Secret,
+        Follow::Yes,
+        LARGEST,
+    )
+}
+
+/// All live authenticators of an account with their floors.
+pub(super) fn authenticators(
+    vault: &Vault,
+    transaction: &mut dyn Transaction,
+    name: &UserName,
+    record: Option<&AccountRecord>,
+    declared: Option<(Secret, Parameters)>,
+) -> Result<Vec<Authenticator>, DoorError> {
+    let mut secrets: Vec<(Secret, Parameters)> = Vec::new();
+    // A name without an account is looked up like any other.
+    let id = record.map_or(AccountId(0), |record| record.id);
+    let stored = transaction.authenticators(id)?;
+    match declared {
+        // a declaration stands in place of what was enrolled
+        Some(declared) => secrets.push(declared),
+        None => {
+            for AuthenticatorRecord {
+                parameters, sealed, ..
+            } in stored
+            {
+                let binding = Binding {
+                    account: id.0,
+                    name,
+                    parameters,
+                };
+                secrets.push((vault.unseal(&sealed, &binding)?, parameters));
+            }
+        }
+    }
+    let with_floors = secrets
+        .into_iter()
+        .map(|secret| with_floor(vault, transaction, secret));
+    Ok(with_floors.collect::<Result<_, StoreError>>()?)
+}
+
+/// What stands in place of authenticators where there are none: looked up like one, so that it takes as long.
+pub(super) fn decoy(
+    vault: &Vault,
+    transaction: &mut dyn Transaction,
+    name: &UserName,
+    defaults: Parameters,
+) -> Result<Authenticator, DoorError> {
+    Ok(with_floor(
+        vault,
+        transaction,
+        (vault.decoy(name)?, defaults),
+    )?)
+}
+
+fn with_floor(
+    vault: &Vault,
+    transaction: &mut dyn Transaction,
+    (secret, parameters): (Secret, Parameters),
+) -> Result<Authenticator, StoreError> {
+    let fingerprint = vault.fingerprint(&secret, parameters);
+    let floor = floor(vault, transaction, &secret, parameters)?;
+    let mut used_above = Vec::new();
+    for older in vault.fingerprints(&secret, parameters) {
+        used_above.extend(transaction.accepted_steps(&older)?);
+    }
+    Ok(Authenticator {
+        secret,
+        parameters,
+        fingerprint,
+        floor,
+        used_above,
+    })
+}
+
+/// The floor of a secret, which may have been written under an older key.
+pub(super) fn floor(
+    vault: &Vault,
+    transaction: &mut dyn Transaction,
+    secret: &Secret,
+    parameters: Parameters,
+) -> Result<Option<Step>, StoreError> {
+    for fingerprint in vault.fingerprints(secret, parameters) {
+        if let Some(floor) = transaction.floor(&fingerprint)? {
+            return Ok(Some(floor));
+        }
+    }
+    Ok(None)
+}
+
+/// Where codes for an account are mailed: what the configuration declares, or the confirmed address.
+pub(super) fn mail_address(
+    config: &Config,
+    tx: &mut dyn Transaction,
+    name: &UserName,
+    account: AccountId,
+) -> Result<Option<EmailAddress>, StoreError> {
+    // Looked up in every case: what is declared must not show in the time.
+    let Addresses { confirmed, .. } = tx.addresses(account)?;
+    Ok(match config.declared(name) {
+        Some(declared) => declared.email.clone(),
+        None => confirmed,
+    })
+}

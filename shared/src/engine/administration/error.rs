@@ -1,0 +1,281 @@
+//! Why an act of administration is refused, in words for whoever asked for it.
+
+use crate::account::name::{Label, OtherSpelling, UserName};
+use crate::credential::scope::ScopeName;
+use crate::credential::secret::SecretError;
+use crate::credential::totp::ParametersError;
+use crate::crypto::password::PasswordError;
+use crate::engine::{DoorError, NotMailed, messages};
+use crate::policy::groups::GroupsError;
+use crate::store::StoreError;
+use crate::verify::decision::Refusal;
+use std::fmt;
+
+/// Why an act was refused.
+#[derive(Debug)]
+pub enum AdministrationError {
+    /// No such account.
+    UnknownAccount(UserName),
+    /// There is one already.
+    AccountExists(UserName),
+    /// There is one with another spelling of its name.
+    OtherSpelling(OtherSpelling),
+    /// It has a second factor already.
+    AlreadyEnrolled(UserName),
+    /// It has none.
+    NotEnrolled(UserName),
+    /// It has an authenticator of that name.
+    LabelTaken(UserName, Label),
+    /// It has none of that name.
+    UnknownAuthenticator(UserName, Label),
+    /// It is the only one.
+    LastAuthenticator(UserName),
+    /// It has as many as it may have.
+    TooMany(UserName, usize),
+    /// The names of its groups are too long together.
+    TooManyGroups(UserName, usize),
+    /// The confirming code opened before.
+    CodeUsed,
+    /// Only root may, for another account than one's own.
+    NotOwn(UserName),
+    /// A PAM host that is not root, and that the configuration does not name, asks about another account.
+    NotTrusted(UserName),
+    /// A process of this user says that a password was changed, and no such process is believed in that.
+    NotBelieved(UserName),
+    /// Only root may.
+    OnlyRoot,
+    /// The code that a change needs was refused.
+    Code(Refusal),
+    /// A first setup away from root needs a one-time code, or the password.
+    Uninvited(UserName),
+    /// By the policy a first setup needs a one-time code; a password does not do.
+    PasswordNotEnough(UserName),
+    /// The password of this host that a first setup needs was refused.
+    HostPassword(Refusal),
+    /// It was not looked at.
+    PasswordUnasked(UserName),
+    /// It was being looked at, for too long.
+    PasswordUnanswered(UserName),
+    /// What was begun is over, or the account has changed since.
+    Stale,
+    /// An authenticator cannot be like that.
+    Parameters(ParametersError),
+    /// The seed of a token.
+    Seed(SecretError),
+    /// It is declared in the configuration.
+    Declared(UserName),
+    /// There is no such session or trusted browser.
+    NothingToRevoke(&'static str, UserName),
+    /// `[email]` says nothing to send mail by.
+    NoMail,
+    /// A code was mailed just now: so many seconds are left.
+    MailCooldown(u64),
+    /// A letter was not sent.
+    NotMailed(NotMailed),
+    /// It has no address.
+    NoAddress(UserName),
+    /// It has no address that waits to be confirmed.
+    NothingToConfirm(UserName),
+    /// The code mailed to it opens nothing any more.
+    NoCodeToConfirm(UserName),
+    /// The code that was typed does not confirm an address.
+    NotConfirmed(Refusal),
+    /// The password.
+    Password(PasswordError),
+    /// An app password.
+    AppPassword(AppPasswordError),
+    /// Turned off, but bytes of the old secret may be left in the journal.
+    NotScrubbed(StoreError),
+    /// The host's name service.
+    Groups(GroupsError),
+    /// Nothing could be done.
+    Door(DoorError),
+}
+
+impl<E: Into<DoorError>> From<E> for AdministrationError {
+    fn from(error: E) -> AdministrationError {
+        AdministrationError::Door(error.into())
+    }
+}
+
+impl fmt::Display for AdministrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AdministrationError::UnknownAccount(name) => {
+                write!(f, "there is no account {name}; postern status lists them")
+            }
+            AdministrationError::AccountExists(name) => write!(f, "there is an account {name} already"),
+            AdministrationError::OtherSpelling(error) => error.fmt(f),
+            AdministrationError::AlreadyEnrolled(name) => write!(
+                f,
+                "{name} has a second factor already; postern authenticator add {name} adds to it, postern disable {name} turns it off"
+            ),
+            AdministrationError::NotEnrolled(name) => write!(f, "{name} has no second factor"),
+            AdministrationError::LabelTaken(name, label) => {
+                write!(f, "{name} has an authenticator {:?} already; give this one another --name", label.as_str())
+            }
+            AdministrationError::UnknownAuthenticator(name, label) => write!(
+                f,
+                "{name} has no authenticator {:?}; postern authenticator list {name} shows them",
+                label.as_str()
+            ),
+            AdministrationError::LastAuthenticator(name) => write!(
+                f,
+                "that is {name}'s only authenticator; add another first, or turn the second factor off with postern disable {name}"
+            ),
+            AdministrationError::TooMany(name, most) => {
+                write!(f, "{name} has {most} authenticators, which is the maximum; remove one first")
+            }
+            AdministrationError::TooManyGroups(name, most) => write!(
+                f,
+                "the names of {name}'s groups may have {most} bytes together; remove some, or give them shorter names"
+            ),
+            AdministrationError::CodeUsed => f.write_str(
+                "this secret was in use here before, and this code was already accepted then; start again with the next code",
+            ),
+            AdministrationError::NotOwn(own) => {
+                write!(f, "only root may do this for another account than your own, {own}")
+            }
+            AdministrationError::NotTrusted(own) => write!(
+                f,
+                "a process of user {own} may ask only about the account {own}; for a service that asks about others, see pam.socket_users in postern.toml(5)"
+            ),
+            AdministrationError::NotBelieved(own) => write!(
+                f,
+                "a process of user {own} may not report a changed password; for a service that changes passwords, see pam.socket_users in postern.toml(5)"
+            ),
+            AdministrationError::OnlyRoot => f.write_str("only root may do this; try sudo"),
+            AdministrationError::Code(refusal) => {
+                write!(f, "{}; nothing was changed", messages::refusal(*refusal))
+            }
+            AdministrationError::Uninvited(name) => write!(
+                f,
+                "to set up a first second factor, enter your password on this host or a one-time code; the administrator gets one with postern one-time-code {name}"
+            ),
+            AdministrationError::PasswordNotEnough(name) => write!(
+                f,
+                "the policy requires a one-time code to set up a first second factor; the administrator gets one with postern one-time-code {name}"
+            ),
+            AdministrationError::HostPassword(refusal) => {
+                write!(f, "{}; nothing was changed", messages::password_refusal(*refusal))
+            }
+            AdministrationError::PasswordUnasked(name) => write!(
+                f,
+                "passwords of this host cannot be verified now; ask the administrator to start postern-password.socket, or for a one-time code (postern one-time-code {name})"
+            ),
+            AdministrationError::PasswordUnanswered(name) => write!(
+                f,
+                "your password could not be verified in time, and nothing was changed; try again later, or ask the administrator for a one-time code (postern one-time-code {name})"
+            ),
+            AdministrationError::Stale => f.write_str(
+                "this took too long, or the account was changed in the meantime; nothing was changed, start again",
+            ),
+            AdministrationError::Parameters(error) => error.fmt(f),
+            AdministrationError::Seed(error) => error.fmt(f),
+            AdministrationError::Declared(name) => write!(
+                f,
+                "{name} is declared in postern.toml or accounts.d; change its [[account]] table or its secret_file instead"
+            ),
+            AdministrationError::NothingToRevoke(what, name) => write!(f, "{name} has no such {what}"),
+            AdministrationError::NoMail => f.write_str(
+                "mail is not configured; set smtp_url, webhook_url or command in [email] of postern.toml, then reload the gate",
+            ),
+            AdministrationError::MailCooldown(wait) => {
+                write!(f, "a code was mailed just now; wait {} for the next", messages::duration(*wait))
+            }
+            AdministrationError::NotMailed(error) => error.fmt(f),
+            AdministrationError::NoAddress(name) => write!(f, "{name} has no e-mail address"),
+            AdministrationError::NothingToConfirm(name) => write!(
+                f,
+                "{name} has no address to confirm; postern email set {name} ADDRESS mails a code to one"
+            ),
+            AdministrationError::NoCodeToConfirm(name) => write!(
+                f,
+                "the mailed code is no longer valid, after too many wrong codes or a newer mail; postern email set {name} ADDRESS mails another"
+            ),
+            AdministrationError::NotConfirmed(refusal) => f.write_str(&messages::refusal(*refusal)),
+            AdministrationError::Password(error) => error.fmt(f),
+            AdministrationError::AppPassword(error) => error.fmt(f),
+            AdministrationError::NotScrubbed(error) => write!(
+                f,
+                "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"
+            ),
+            AdministrationError::Groups(error) => error.fmt(f),
+            AdministrationError::Door(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AdministrationError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            AdministrationError::OtherSpelling(error) => Some(error),
+            AdministrationError::NotScrubbed(error) => Some(error),
+            AdministrationError::NotMailed(error) => Some(error),
+            AdministrationError::Groups(error) => Some(error),
+            AdministrationError::Door(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why nothing was done to app passwords.
+#[derive(Debug)]
+pub enum AppPasswordError {
+    /// The account has one of that name.
+    NameTaken(UserName, Label),
+    /// It has none of that name.
+    Unknown(UserName, Label),
+    /// It has none at all.
+    None(UserName),
+    /// It has as many as it may.
+    TooMany(UserName, usize),
+    /// The configuration declares no such scope.
+    Undeclared(ScopeName),
+    /// The gate's own pages are in no scope.
+    Gate,
+    /// Its time would be over.
+    Past,
+}
+
+impl From<AppPasswordError> for AdministrationError {
+    fn from(error: AppPasswordError) -> AdministrationError {
+        AdministrationError::AppPassword(error)
+    }
+}
+
+impl fmt::Display for AppPasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AppPasswordError::NameTaken(account, name) => {
+                write!(
+                    f,
+                    "{account} has an app password {:?} already; give this one another name",
+                    name.as_str()
+                )
+            }
+            AppPasswordError::Unknown(account, name) => write!(
+                f,
+                "{account} has no app password {:?}; postern app-password list {account} shows them",
+                name.as_str()
+            ),
+            AppPasswordError::None(account) => write!(f, "{account} has no app password"),
+            AppPasswordError::TooMany(account, most) => {
+                write!(
+                    f,
+                    "{account} has {most} app passwords, which is the maximum; revoke one first"
+                )
+            }
+            AppPasswordError::Undeclared(name) => write!(
+                f,
+                "there is no scope {name}; declare it as [gate.scope.{name}] in postern.toml, or write pam:SERVICE or web:HOST/PATH"
+            ),
+            AppPasswordError::Gate => f.write_str(
+                "an app password is not valid for the gate's own pages; give the application's host",
+            ),
+            AppPasswordError::Past => {
+                f.write_str("the expiry time has already passed; give a later --expires")
+            }
+        }
+    }
+}

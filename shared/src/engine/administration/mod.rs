@@ -1,0 +1,17 @@
+//! Changes to accounts, and lists of them: by root, by the owner, by an administrator at the web, by a program.
+
+pub(super) mod account_name;
+pub(super) mod accounts;
+pub(super) mod acting;
+pub(super) mod api_secret;
+pub(super) mod app_passwords;
+pub(super) mod audit_log;
+pub(super) mod command;
+pub(super) mod email;
+pub(super) mod error;
+pub(super) mod import;
+pub(super) mod one_time_code;
+pub(super) mod password_change;
+pub(super) mod second_factor;
+pub(super) mod web;
+pub(super) mod write_test;

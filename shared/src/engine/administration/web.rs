@@ -1,0 +1,174 @@
+//! What administrators do to an account at the web: its password, its sessions, its trusted browsers.
+
+use super::acting::{AdministrationError, known, known_or_new, log};
+use super::app_passwords::AppPasswordsAfter;
+use super::password_change::end_with_password;
+use crate::account::event::What;
+use crate::account::name::UserName;
+use crate::account::second_factor::Enrolled;
+use crate::crypto::password::Password;
+use crate::engine::Door;
+use crate::engine::principal::Actor;
+use crate::store::{BegunIn, BrowserRecord, Intent, SessionRecord};
+use crate::system::clock::Timestamp;
+use crate::token::session::SessionId;
+
+/// Whether an account administers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Administers {
+    /// The policy does not name it.
+    No,
+    /// As soon as it has a second factor.
+    OnceEnrolled,
+    /// It does.
+    Yes,
+}
+
+impl Door {
+    /// Whether an account administers at the web, which takes a second factor of its own.
+    pub fn administers(&mut self, name: &UserName) -> Result<Administers, AdministrationError> {
+        let known = self.membership(name)?;
+        let is_one = self.is_administrator(name, &known.groups)?;
+        Ok(match (is_one, known.enrolled) {
+            (false, _) => Administers::No,
+            (true, Enrolled::No) => Administers::OnceEnrolled,
+            (true, Enrolled::Yes) => Administers::Yes,
+        })
+    }
+
+    /// Sets a password. Every session and trusted browser of the account ends, and its grace.
+    pub fn set_password<'a>(
+        &mut self,
+        name: &UserName,
+        password: &Password,
+        actor: impl Into<Actor<'a>>,
+        now: Timestamp,
+    ) -> Result<AppPasswordsAfter, AdministrationError> {
+        let actor = actor.into();
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        // with the pepper of this transaction, not of one before a rotation
+        let hash = self
+            .vault
+            .hash_password(password)
+            .map_err(AdministrationError::Password)?;
+        let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
+        tx.set_password(record.id, &hash)?;
+        let (account, what) = ((name, record.id), What::PasswordSet);
+        let (revision, after) =
+            end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        Ok(after)
+    }
+
+    /// An account's sessions, newest first.
+    pub fn sessions(
+        &mut self,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>, AdministrationError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let record = known(tx.as_mut(), name)?;
+        Ok(tx.sessions(record.id, now)?)
+    }
+
+    /// An account's trusted browsers, newest first.
+    pub fn browsers(
+        &mut self,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<Vec<BrowserRecord>, AdministrationError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let record = known(tx.as_mut(), name)?;
+        Ok(tx.browsers(record.id, now)?)
+    }
+
+    /// Ends one session of an account, or all; how many. Its grace ends in either case. All is also what has no session
+    /// yet: sign-ins and enrollments that have begun. When this returns, no gate lets them in.
+    pub fn revoke_sessions<'a>(
+        &mut self,
+        name: &UserName,
+        one: Option<SessionId>,
+        actor: impl Into<Actor<'a>>,
+        now: Timestamp,
+    ) -> Result<usize, AdministrationError> {
+        let actor = actor.into();
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
+        let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
+        let had_grace = tx.end_grace(record.id)?;
+        let ended = match one {
+            // also one that has ended by a clock that runs ahead
+            Some(id) => match tx.session(record.id, id, Timestamp(0))? {
+                Some(_) => usize::from(tx.end_session(id)?),
+                None => return Err(nothing()),
+            },
+            None => {
+                let count = tx.sessions(record.id, now)?.len();
+                tx.end_sessions(record.id)?;
+                count
+            }
+        };
+        let is_seen = ended > 0 || had_grace;
+        let revision = tx.revise()?;
+        if is_seen {
+            log(
+                &self.config,
+                tx.as_mut(),
+                name,
+                What::SessionRevoked,
+                actor,
+                now,
+            )?;
+        }
+        tx.commit()?;
+        self.await_gates(revision)?;
+        if is_seen { Ok(ended) } else { Err(nothing()) }
+    }
+
+    /// Trusts one browser of an account, or all, no longer; how many. Its grace ends in either case, and so do sessions in
+    /// which the trust took the place of the code, but for the one in which this is asked. When this returns, no gate
+    /// lets them in.
+    pub fn revoke_browsers<'a>(
+        &mut self,
+        name: &UserName,
+        one: Option<i64>,
+        actor: impl Into<Actor<'a>>,
+        now: Timestamp,
+    ) -> Result<usize, AdministrationError> {
+        let actor = actor.into();
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
+        let mut ended = 0;
+        // also those whose trust has ended by a clock that runs ahead
+        for browser in tx.browsers(record.id, Timestamp(0))? {
+            if one.is_some_and(|one| one != browser.number) {
+                continue;
+            }
+            ended += usize::from(tx.remove_browser(browser.number)?);
+            tx.end_sessions_of_browser(browser.number, BegunIn::ByTrust, actor.session())?;
+        }
+        let had_grace = tx.end_grace(record.id)? && one.is_none();
+        if ended == 0 && !had_grace {
+            return Err(AdministrationError::NothingToRevoke(
+                "trusted browser",
+                name.clone(),
+            ));
+        }
+        let revision = tx.revise()?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::BrowserRevoked,
+            actor,
+            now,
+        )?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        Ok(ended)
+    }
+}

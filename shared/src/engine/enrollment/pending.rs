@@ -1,0 +1,389 @@
+//! An authenticator in the making: secret, QR text, and with the first one recovery codes, in memory only. Nothing
+//! of it is stored before it is confirmed, so a cancelled setup leaves no trace.
+
+use crate::account::name::{Label, UserName};
+use crate::account::record::AccountId;
+use crate::account::second_factor::{Enrolled, Mail};
+use crate::config::Config;
+use crate::config::value::Line;
+use crate::credential::input::Answer;
+use crate::credential::otpauth_uri;
+use crate::credential::recovery_code::RecoveryCode;
+use crate::credential::secret::{RandomError, Secret};
+use crate::credential::totp::{Moving, Parameters, Step};
+use crate::crypto::vault::Fingerprint;
+use crate::system::clock::Timestamp;
+use crate::token::{AccountAt, Parent};
+use crate::verify::account::{Account, Authenticator};
+use crate::verify::decision::{Attempt, Invitation, Refusal, Spent, Verdict, decide};
+use crate::verify::throttle::{Row, Stage};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// What is shown during setup, once.
+pub struct Pending {
+    name: UserName,
+    label: Label,
+    secret: Secret,
+    parameters: Parameters,
+    first: Step,
+    issuer: String,
+    kind: EnrolmentKind,
+    recovery_codes: Vec<RecoveryCode>,
+    footing: Option<Footing>,
+    parent: Option<Parent>,
+    invitation: Option<Invitation>,
+}
+
+/// How an account stood when something was begun that is finished later. Whatever has changed since makes it stale:
+/// it cannot undo a revocation, nor be finished twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Footing {
+    /// Its number and generation, if there was one.
+    pub(crate) account: Option<(AccountId, u64)>,
+    /// What tells its set of recovery codes from every other.
+    pub(crate) recovery: Option<[u8; 32]>,
+    /// What tells the data keys from others: whoever stole some forges nothing once they are renewed.
+    pub(crate) keys: [u8; 32],
+}
+
+impl Footing {
+    /// The account as a token says it.
+    pub(crate) fn at(&self) -> Option<AccountAt> {
+        self.account
+            .map(|(id, generation)| AccountAt { id, generation })
+    }
+}
+
+/// What comes of a setup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnrolmentKind {
+    /// A second factor where there was none, with recovery codes.
+    First,
+    /// A second factor in place of the one that there is, with recovery codes.
+    Replacement,
+    /// One authenticator more.
+    Further,
+}
+
+/// Why an enrolment may be made active: the person has shown a code, whose step is spent, or an administrator
+/// vouches.
+#[derive(Debug)]
+pub struct Confirmation(Option<Step>);
+
+impl Confirmation {
+    /// An administrator's word instead of a code.
+    pub fn vouched() -> Confirmation {
+        Confirmation(None)
+    }
+
+    /// One that was given earlier, and sealed.
+    pub(crate) fn given(step: Step) -> Confirmation {
+        Confirmation(Some(step))
+    }
+
+    /// The step that the confirming code spent.
+    pub(crate) fn step(&self) -> Option<Step> {
+        self.0
+    }
+}
+
+impl Pending {
+    /// A new secret and new recovery codes for `name`.
+    pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
+        let recovery_codes = config.recovery.new_codes()?;
+        Ok(Pending {
+            kind: EnrolmentKind::First,
+            recovery_codes,
+            ..Pending::further(config, name)?
+        })
+    }
+
+    /// The same, in place of the second factor that there is.
+    pub fn replacement(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
+        Ok(Pending {
+            kind: EnrolmentKind::Replacement,
+            ..Pending::new(config, name)?
+        })
+    }
+
+    /// A new secret for an additional authenticator.
+    pub fn further(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
+        Ok(Pending {
+            name: name.clone(),
+            label: Label::try_from("app".to_owned()).expect("it is short and plain"),
+            secret: Secret::random()?,
+            parameters: config.totp.parameters(),
+            first: Step(0),
+            issuer: issuer(config),
+            kind: EnrolmentKind::Further,
+            recovery_codes: Vec::new(),
+            footing: None,
+            parent: None,
+            invitation: None,
+        })
+    }
+
+    /// With a name of its own.
+    #[must_use]
+    pub fn called(self, label: Label) -> Pending {
+        Pending { label, ..self }
+    }
+
+    /// With other parameters; one by counter begins at `first`.
+    #[must_use]
+    pub fn with_parameters(self, parameters: Parameters, first: Step) -> Pending {
+        Pending {
+            parameters,
+            first,
+            ..self
+        }
+    }
+
+    /// With the seed of a token that exists.
+    #[must_use]
+    pub fn with_secret(self, secret: Secret) -> Pending {
+        Pending { secret, ..self }
+    }
+
+    /// Of this kind, with recovery codes that were shown.
+    #[must_use]
+    pub(crate) fn restored(
+        self,
+        kind: EnrolmentKind,
+        recovery_codes: Vec<RecoveryCode>,
+    ) -> Pending {
+        Pending {
+            kind,
+            recovery_codes,
+            ..self
+        }
+    }
+
+    /// To become active only while the account stands so.
+    #[must_use]
+    pub(crate) fn on(self, footing: Footing) -> Pending {
+        Pending {
+            footing: Some(footing),
+            ..self
+        }
+    }
+
+    /// To become active only while that is alive.
+    #[must_use]
+    pub(crate) fn born_of(self, parent: Parent) -> Pending {
+        Pending {
+            parent: Some(parent),
+            ..self
+        }
+    }
+
+    /// What must be alive.
+    pub(crate) fn parent(&self) -> Option<&Parent> {
+        self.parent.as_ref()
+    }
+
+    /// To spend the one-time code that allowed it.
+    #[must_use]
+    pub(crate) fn invited(self, invitation: Invitation) -> Pending {
+        Pending {
+            invitation: Some(invitation),
+            ..self
+        }
+    }
+
+    /// How the account must stand.
+    pub(crate) fn footing(&self) -> Option<&Footing> {
+        self.footing.as_ref()
+    }
+
+    /// The one-time code to spend.
+    pub(crate) fn invitation(&self) -> Option<Invitation> {
+        self.invitation
+    }
+
+    /// For whom.
+    pub fn name(&self) -> &UserName {
+        &self.name
+    }
+
+    /// What the person calls it.
+    pub fn label(&self) -> &Label {
+        &self.label
+    }
+
+    /// The first counter whose code counts.
+    pub fn first(&self) -> Step {
+        self.first
+    }
+
+    /// The secret.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The text of the QR.
+    pub fn url(&self) -> Zeroizing<String> {
+        otpauth_uri::url(
+            &self.issuer,
+            self.name.as_str(),
+            &self.secret,
+            self.parameters,
+            self.first,
+        )
+    }
+
+    /// The recovery codes; none for an additional authenticator.
+    pub fn recovery_codes(&self) -> &[RecoveryCode] {
+        &self.recovery_codes
+    }
+
+    /// What comes of it.
+    pub fn kind(&self) -> EnrolmentKind {
+        self.kind
+    }
+
+    /// How the authenticator makes codes.
+    pub fn parameters(&self) -> Parameters {
+        self.parameters
+    }
+
+    /// The floor that a counter begins with; time needs none.
+    pub(crate) fn before_first(&self) -> Option<Step> {
+        match self.parameters.moving {
+            Moving::Time { .. } => None,
+            Moving::Counter => self.first.0.checked_sub(1).map(Step),
+        }
+    }
+
+    /// Confirms by a current code.
+    pub fn confirm(
+        &self,
+        answer: &Answer,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<Confirmation, Refusal> {
+        let account = Account {
+            enrolled: Enrolled::Yes,
+            authenticators: vec![Authenticator {
+                secret: self.secret.clone(),
+                parameters: self.parameters,
+                fingerprint: Fingerprint([0; 32]),
+                floor: self.before_first(),
+                used_above: Vec::new(),
+            }],
+            decoy: None,
+            mail: Mail::Off,
+            mailed_code: None,
+            recovery_codes: Vec::new(),
+            one_time_code: None,
+            row: Row::default(),
+            address_wait: None,
+        };
+        let stage = Stage::After;
+        let attempt = Attempt {
+            answer,
+            recovery_hash: None,
+            one_time_hash: None,
+            mailed_hash: None,
+            usual_length: config.recovery.length.value(),
+            stage,
+        };
+        match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
+            Verdict::Refused(refusal) => Err(refusal),
+            Verdict::Accepted(accepted) => match accepted.spent() {
+                Spent::Step(_, step) => Ok(Confirmation(Some(step))),
+                Spent::RecoveryCode(_) | Spent::OneTimeCode | Spent::MailedCode => {
+                    Err(Refusal::Unfit)
+                }
+            },
+        }
+    }
+}
+
+/// The name that people know this host by.
+pub fn issuer(config: &Config) -> String {
+    config
+        .totp
+        .issuer
+        .as_ref()
+        .map_or_else(host_name, |issuer| issuer.as_str().to_owned())
+}
+
+/// The host's name up to the first dot.
+fn host_name() -> String {
+    let name = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    let short = name
+        .as_deref()
+        .and_then(|name| name.split('.').next())
+        .unwrap_or_default()
+        .to_owned();
+    Line::try_from(short).map_or_else(|_| "postern".to_owned(), String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::totp::code;
+
+    const NOW: Timestamp = Timestamp(1_800_000_015);
+
+    fn pending(config: &Config) -> Pending {
+        Pending::new(config, &"alice".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn two_setups_differ_in_everything() {
+        let config = Config::default();
+        let (one, two) = (pending(&config), pending(&config));
+        assert_ne!(one.url(), two.url());
+        for code in one.recovery_codes() {
+            assert!(
+                two.recovery_codes()
+                    .iter()
+                    .all(|other| other.plain() != code.plain())
+            );
+        }
+        assert_eq!(
+            (one.recovery_codes().len(), one.secret().expose().len()),
+            (6, 20)
+        );
+    }
+
+    #[test]
+    fn a_current_code_confirms_and_its_step_is_remembered() {
+        let config = Config::default();
+        let pending = pending(&config);
+        let step = pending.parameters().moving.step_at(NOW).unwrap();
+        let code = code(pending.secret(), pending.parameters(), step);
+        let confirmation = pending
+            .confirm(&Answer::read(code.as_bytes()), &config, NOW)
+            .ok()
+            .unwrap();
+        assert_eq!(confirmation.step(), Some(step));
+    }
+
+    #[test]
+    fn a_wrong_code_confirms_nothing() {
+        let config = Config::default();
+        let refusal = pending(&config)
+            .confirm(&Answer::read(b"12"), &config, NOW)
+            .err();
+        assert_eq!(refusal, Some(Refusal::Unfit));
+    }
+
+    #[test]
+    fn with_disable_there_is_one_recovery_code() {
+        let config: Config = toml::from_str("[recovery]\non_use = \"disable\"").unwrap();
+        assert_eq!(pending(&config).recovery_codes().len(), 1);
+    }
+
+    #[test]
+    fn the_usual_url_fits_a_terminal() {
+        let config: Config = toml::from_str("[totp]\nissuer = \"server-01\"").unwrap();
+        let pending = Pending::new(&config, &"demonstration".parse().unwrap()).unwrap();
+        assert!(pending.url().len() <= 134, "{}", pending.url().len());
+    }
+}

@@ -1,0 +1,252 @@
+//! New keys under open doors. Killed between any two steps, everything goes on working, and the next rotation
+//! finishes what this one began:
+//!
+//! 1. a new master key joins the old one in the file;
+//! 2. one transaction wraps all data keys with it and renews those that are to be; the old sealing key stays beside
+//!    the new one;
+//! 3. where all were renewed, what hung on the old ones has ended with that transaction, and its rows are removed, a few
+//!    accounts at a time;
+//! 4. what lies sealed is sealed anew, a few rows at a time; then the old sealing key goes;
+//! 5. the store's journal is emptied, which waits for whoever still sees what the old master key wrapped;
+//! 6. the old master key leaves the file.
+//!
+//! Every other transaction begins with the data keys that the store has at that moment ([`super::keyed_store`]).
+
+use super::{COMMAND, Door, DoorError};
+use crate::account::event::{Event, What};
+use crate::account::name::UserName;
+use crate::credential::secret::RandomError;
+use crate::crypto::master_key::{KeyError, KeyFile, MasterKeys, OwnKeyFile};
+use crate::crypto::vault::{Renewal, Resealed, VaultError};
+use crate::store::{self, Intent, KeyBound, Sealed, StoreError, Transaction};
+use crate::system::clock::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Rows that are sealed anew in one transaction.
+const BATCH: u32 = 200;
+/// Accounts of which one transaction removes what ended with the keys.
+const ACCOUNTS_AT_ONCE: u32 = 50;
+/// The shortest pause between two of them.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What accounts had that ended, by name.
+pub type Ended = BTreeMap<UserName, Vec<(KeyBound, u64)>>;
+
+/// What came of a rotation.
+#[derive(Debug, Default)]
+pub struct Rotated {
+    /// What ended with the keys.
+    pub ended: Ended,
+    /// Accounts with a sealed secret that opens with no key. It did not before either.
+    pub damaged: BTreeSet<UserName>,
+}
+
+impl Door {
+    /// What [`Door::rotate_keys`] with [`Renewal::All`] would end now.
+    pub fn ends_with_its_keys(&mut self, now: Timestamp) -> Result<Ended, DoorError> {
+        Ok(key_bound(
+            self.store.begin(&mut self.vault, Intent::Read)?.as_mut(),
+            now,
+        )?)
+    }
+
+    /// A new master key, new data keys, and all secrets sealed anew. When this returns, the old master key opens
+    /// nothing of the store any more, and no door lets in what ended.
+    pub fn rotate_keys(
+        &mut self,
+        renewal: Renewal,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Rotated, RotationError> {
+        let mut file = OwnKeyFile::begin(self.config.store.key_file.path())?;
+        self.rotate_keys_by(&mut file, renewal, actor, now)
+    }
+
+    /// The same for a process that cannot write the key file itself.
+    pub fn rotate_keys_by(
+        &mut self,
+        file: &mut dyn KeyFile,
+        renewal: Renewal,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Rotated, RotationError> {
+        let masters = file.add(&self.store.masters_in_use()?.ids())?;
+
+        // a rotation that was cut off may have left the store with two sealing keys
+        let mut rotated = Rotated::default();
+        if self.vault.is_unsettled() {
+            self.seal_anew(&masters)?;
+        }
+        let mut other = match renewal {
+            Renewal::Seal => None,
+            Renewal::All => Some(store::open(&self.config.store.url)?),
+        };
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        tx.replace_data_keys(&self.vault.renewed(renewal, &masters)?)?;
+        tx.log(&event(renewal, actor, now))?;
+        match &mut other {
+            None => tx.commit()?,
+            Some(other) => {
+                // begun while nobody else writes, it sees exactly what ends, and holds nobody up
+                let mut before = other.begin(Intent::Read)?;
+                tx.end_key_bound()?;
+                let revision = tx.revise()?;
+                tx.commit()?;
+                let ended = key_bound(before.as_mut(), now);
+                self.await_gates(revision)?;
+                rotated.ended = ended?;
+            }
+        }
+        drop(other);
+        self.forget_key_bound()?;
+        rotated.damaged = self.seal_anew(&masters)?;
+        let path = || self.config.store.key_file.path().to_owned();
+        self.store
+            .scrub()
+            .map_err(|error| RotationError::OldKeyStays(path(), error))?;
+        file.keep_newest()?;
+        Ok(rotated)
+    }
+
+    /// Removes what ended with the keys, also that of a renewal that was cut off.
+    fn forget_key_bound(&mut self) -> Result<(), DoorError> {
+        loop {
+            let began = Instant::now();
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let accounts = tx.forget_key_bound(ACCOUNTS_AT_ONCE)?;
+            if accounts == 0 {
+                return Ok(());
+            }
+            tx.commit()?;
+            // as below
+            std::thread::sleep(began.elapsed().max(PAUSE));
+        }
+    }
+
+    /// Seals anew whatever the key of before sealed, and forgets that key. Returns whose secrets open with neither.
+    fn seal_anew(&mut self, masters: &MasterKeys) -> Result<BTreeSet<UserName>, DoorError> {
+        let mut damaged = BTreeSet::new();
+        for sealed_in in Sealed::ALL {
+            let mut after = 0;
+            loop {
+                let began = Instant::now();
+                let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+                let rows = tx.sealed_after(sealed_in, after, BATCH)?;
+                let Some(last) = rows.last() else { break };
+                after = last.number;
+                for row in &rows {
+                    match self.vault.sealed_anew(&row.sealed, &row.bound)? {
+                        Resealed::Already => {}
+                        Resealed::Anew(sealed) => tx.reseal(row, &sealed)?,
+                        Resealed::Damaged => drop(damaged.insert(row.name.clone())),
+                    }
+                }
+                tx.commit()?;
+                // logins wait for the store by looking again and again: half of the time is theirs
+                std::thread::sleep(began.elapsed().max(PAUSE));
+            }
+        }
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        tx.replace_data_keys(&self.vault.settled(masters)?)?;
+        tx.commit()?;
+        Ok(damaged)
+    }
+}
+
+fn key_bound(tx: &mut dyn Transaction, now: Timestamp) -> Result<Ended, StoreError> {
+    let mut ended = Ended::new();
+    for what in KeyBound::ALL {
+        for (name, count) in tx.key_bound(what, now)? {
+            ended.entry(name).or_default().push((what, count));
+        }
+    }
+    Ok(ended)
+}
+
+fn event(renewal: Renewal, actor: &str, now: Timestamp) -> Event {
+    let root = || "root".parse().expect("root is a name");
+    Event {
+        at: now,
+        account: actor.parse().unwrap_or_else(|_| root()),
+        what: match renewal {
+            Renewal::Seal => What::KeysRotated,
+            Renewal::All => What::KeysRenewed,
+        },
+        door: COMMAND.to_owned(),
+        origin: format!("local user {actor}"),
+        actor: actor.to_owned(),
+        cause: String::new(),
+    }
+}
+
+/// Why the keys were not rotated to the end. Doors go on working; another rotation finishes.
+#[derive(Debug)]
+pub enum RotationError {
+    /// The key file.
+    Key(KeyError),
+    /// No random numbers.
+    Random(RandomError),
+    /// The store, or what lies in it.
+    Door(DoorError),
+    /// All is done but the last step: the old master key is still in the file.
+    OldKeyStays(PathBuf, StoreError),
+}
+
+impl From<KeyError> for RotationError {
+    fn from(error: KeyError) -> RotationError {
+        RotationError::Key(error)
+    }
+}
+
+impl From<RandomError> for RotationError {
+    fn from(error: RandomError) -> RotationError {
+        RotationError::Random(error)
+    }
+}
+
+impl From<DoorError> for RotationError {
+    fn from(error: DoorError) -> RotationError {
+        RotationError::Door(error)
+    }
+}
+
+impl From<StoreError> for RotationError {
+    fn from(error: StoreError) -> RotationError {
+        RotationError::Door(error.into())
+    }
+}
+
+impl From<VaultError> for RotationError {
+    fn from(error: VaultError) -> RotationError {
+        RotationError::Door(error.into())
+    }
+}
+
+impl fmt::Display for RotationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RotationError::Key(error) => error.fmt(f),
+            RotationError::Random(error) => error.fmt(f),
+            RotationError::Door(error) => error.fmt(f),
+            RotationError::OldKeyStays(path, error) => write!(
+                f,
+                "the keys are new, but old bytes may be left in the store's journal ({error}), so the old master key stays in {}; run postern key rotate again later",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RotationError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RotationError::Key(error) => Some(error),
+            RotationError::Random(error) => Some(error),
+            RotationError::Door(error) => Some(error),
+            RotationError::OldKeyStays(_, error) => Some(error),
+        }
+    }
+}

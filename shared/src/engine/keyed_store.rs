@@ -1,0 +1,91 @@
+//! The store together with its keys: each transaction sees the data keys that it was begun with, so that a rotation
+//! in another process never splits one.
+
+use super::DoorError;
+use crate::config::Store as Settings;
+use crate::crypto::master_key::MasterKeys;
+use crate::crypto::vault::{Vault, VaultError, WrappedKey};
+use crate::store::{self, Intent, Store, StoreError, Transaction};
+use crate::system::admission::Class;
+use std::path::{Path, PathBuf};
+
+pub(super) struct KeyedStore {
+    store: Box<dyn Store>,
+    path: PathBuf,
+    key_file: PathBuf,
+}
+
+impl KeyedStore {
+    /// Opens a store, and its data keys.
+    pub(super) fn open(settings: &Settings) -> Result<(KeyedStore, Vault), DoorError> {
+        let store = store::open(&settings.url)?;
+        let path = settings.url.sqlite_path().to_owned();
+        let mut keyed = KeyedStore {
+            store,
+            path,
+            key_file: settings.key_file.path().to_owned(),
+        };
+        let mut transaction = keyed.store.begin(Intent::Read)?;
+        let wrapped = transaction.data_keys()?;
+        let (_, vault) = unwrap(&keyed.key_file, &keyed.path, &wrapped)?;
+        drop(transaction);
+        Ok((keyed, vault))
+    }
+
+    /// Begins a transaction; from then on `vault` holds the data keys of that.
+    pub(super) fn begin(
+        &mut self,
+        vault: &mut Vault,
+        intent: Intent,
+    ) -> Result<Box<dyn Transaction + '_>, DoorError> {
+        let mut transaction = self.store.begin(intent)?;
+        let wrapped = transaction.data_keys()?;
+        if !vault.is_of(&wrapped) {
+            (_, *vault) = unwrap(&self.key_file, &self.path, &wrapped)?;
+        }
+        Ok(transaction)
+    }
+
+    /// The master keys of the file that wrap something. None that does is missing there.
+    pub(super) fn masters_in_use(&mut self) -> Result<MasterKeys, DoorError> {
+        let mut transaction = self.store.begin(Intent::Read)?;
+        let wrapped = transaction.data_keys()?;
+        let (masters, _) = unwrap(&self.key_file, &self.path, &wrapped)?;
+        let in_use: Vec<_> = wrapped.iter().map(|key| key.master).collect();
+        Ok(masters.only(&in_use))
+    }
+
+    /// See [`Store::serve`].
+    pub(super) fn serve(&mut self, class: Class) {
+        self.store.serve(class);
+    }
+
+    /// See [`Store::is_read_only`].
+    pub(super) fn is_read_only(&self) -> bool {
+        self.store.is_read_only()
+    }
+
+    /// See [`Store::scrub`].
+    pub(super) fn scrub(&mut self) -> Result<(), StoreError> {
+        self.store.scrub()
+    }
+}
+
+/// To be called within the transaction that gave the wrapped keys: a master key is in the file before a store is
+/// wrapped with it, and leaves only after a [`Store::scrub`], which waits for every transaction that still sees what
+/// it wrapped.
+fn unwrap(
+    key_file: &Path,
+    store: &Path,
+    wrapped: &[WrappedKey],
+) -> Result<(MasterKeys, Vault), DoorError> {
+    let masters = MasterKeys::read(key_file)?;
+    match Vault::open(&masters, wrapped) {
+        Ok(vault) => Ok((masters, vault)),
+        Err(VaultError::WrongKey) => Err(DoorError::WrongKey {
+            key: key_file.to_owned(),
+            store: store.to_owned(),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,336 @@
+//! The first factor of a sign-in. A password is charged before anyone judges it, so that however many come at once, no
+//! more are looked at than the row allows; the host is asked while no door is held. An identity costs nothing: whoever
+//! may bring one has judged already.
+//!
+//! MUST NOT take a try back that nobody judged, but for one that the host was never asked about.
+//! MUST look at no password where another first factor is configured.
+
+use super::known_browser::{Recognised, recognise};
+use super::next::Entering;
+use super::proof::FirstFactorPassed;
+use super::{AfterPassword, Browser, SERVICE, SignInError};
+use crate::account::event::What;
+use crate::account::name::{Distinct, OtherSpelling, UserName};
+use crate::account::record::{AccountId, AccountRecord};
+use crate::config::gate::FirstFactor;
+use crate::credential::input::Answer;
+use crate::crypto::password::{Hash, Password, PasswordError};
+use crate::engine::administration::account_name::new_name;
+use crate::engine::verify::evaluation::Visit;
+use crate::engine::verify::exemption;
+use crate::engine::{Door, MayEnroll, Visitor, account_data};
+use crate::policy::groups;
+use crate::policy::requirement::Enrolling;
+use crate::protocol::host_password::Said;
+use crate::store::{FailureId, Intent};
+use crate::system::clock::Timestamp;
+use crate::token::{Parent, TokenId};
+use crate::verify::decision::Refusal;
+use crate::verify::throttle::{Stage, Wrong};
+
+/// A password that is charged, and to be judged.
+pub struct FirstFactorTried {
+    pub(super) row: FailureId,
+    pub(super) address: Option<FailureId>,
+    /// The account's generation then, if there was one.
+    pub(super) generation: Option<u64>,
+    hash: Option<Hash>,
+}
+
+impl Door {
+    /// The password that the store keeps, with a recovery code if the person gave one along.
+    pub fn enter_password(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        password: Option<&Password>,
+        recovery: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterPassword, SignInError> {
+        if self.config.gate.first_factor != FirstFactor::Password {
+            return Ok(AfterPassword::Refused(Refusal::Unfit));
+        }
+        match self.try_first_factor(browser, name, recovery, now)? {
+            Ok(tried) => {
+                let said = self.judge_password(&tried, password)?;
+                self.settle_first_factor(browser, name, tried, said, recovery, now)
+            }
+            Err(refusal) => {
+                if !matches!(refusal, Refusal::AddressDelayed { .. }) {
+                    // It must not show in the time whether this name's row is delayed: names without an account share
+                    // theirs.
+                    self.vault
+                        .verify_password(&mut self.hashing, password, None)?;
+                }
+                Ok(AfterPassword::Refused(refusal))
+            }
+        }
+    }
+
+    /// An identity that a trusted proxy has established.
+    pub fn enter_identity(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<AfterPassword, SignInError> {
+        match self.config.gate.first_factor {
+            FirstFactor::Header => match self.name_on_host(name)? {
+                Some(other) => Ok(AfterPassword::OtherSpelling(other)),
+                None => {
+                    let first = FirstFactorPassed::established(self.config.gate.first_factor, now);
+                    self.enter(browser, name, None, first, &Answer::Unfit, now)
+                }
+            },
+            FirstFactor::Password | FirstFactor::Pam => Ok(AfterPassword::Refused(Refusal::Unfit)),
+        }
+    }
+
+    /// The account that an unknown identity is on this host, if the host knows it by another name: some name services take
+    /// `alice@example.com` for alice.
+    fn name_on_host(&mut self, name: &UserName) -> Result<Option<OtherSpelling>, SignInError> {
+        if self.config.declared(name).is_some() || self.record(name)?.is_some() {
+            return Ok(None);
+        }
+        let Some(of) = groups::name_of(name)
+            .map_err(SignInError::Groups)?
+            .filter(|of| of != name)
+        else {
+            return Ok(None);
+        };
+        let is_account = self.config.declared(&of).is_some() || self.record(&of)?.is_some();
+        Ok(is_account.then(|| OtherSpelling {
+            name: name.clone(),
+            of,
+        }))
+    }
+
+    fn record(&mut self, name: &UserName) -> Result<Option<AccountRecord>, SignInError> {
+        Ok(self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .account(name)?)
+    }
+
+    /// Charges a password, before it is judged. With a valid recovery or one-time code along with it no delay holds that
+    /// others have caused, of the account or of the address: it has a bucket of its own, in which whoever found such a code
+    /// guesses no more passwords than anybody else.
+    pub fn try_first_factor(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        recovery: &Answer,
+        now: Timestamp,
+    ) -> Result<Result<FirstFactorTried, Refusal>, SignInError> {
+        self.end_stolen_browser(browser, name, now)?;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
+        let declared = account_data::declared(config, name)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
+        let tx = transaction.as_mut();
+        let recognised = recognise(vault, tx, browser, name, now)?;
+        let visitor = before(browser, name, &recognised);
+        let visit = Visit::load(config, vault, tx, &visitor, declared, now)?;
+        let with_recovery = visit.has_recovery_code(recovery);
+        let visit = match with_recovery {
+            true => visit.with_recovery_code(tx)?,
+            false => visit,
+        };
+        if let Some(refusal) = visit.standing() {
+            let delayed = matches!(refusal, Refusal::Delayed { .. });
+            if delayed {
+                visit.write_as_if_charged(tx)?;
+            }
+            let worth_keeping = delayed || visit.mended;
+            drop(visit);
+            match worth_keeping {
+                true => transaction.commit()?,
+                false => drop(transaction),
+            }
+            return Ok(Err(refusal));
+        }
+        let row = visit.charge(tx, 1, Wrong::Password)?;
+        let address = visit.charge_address(tx)?;
+        let hash = tx.password(
+            visit
+                .record
+                .as_ref()
+                .map_or(AccountId(0), |record| record.id),
+        )?;
+        let generation = visit.record.as_ref().map(|record| record.generation);
+        drop(visit);
+        transaction.commit()?;
+        Ok(Ok(FirstFactorTried {
+            row,
+            address,
+            generation,
+            hash,
+        }))
+    }
+
+    /// Goes on by what the judge said of it. A try that was never answered is dropped instead, and stays charged.
+    pub fn settle_first_factor(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        tried: FirstFactorTried,
+        said: Said,
+        recovery: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterPassword, SignInError> {
+        match said {
+            Said::Right => {
+                let first =
+                    FirstFactorPassed::judged(&tried, said, self.config.gate.first_factor, now);
+                self.enter(browser, name, Some(&tried), first, recovery, now)
+            }
+            Said::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
+            Said::Unasked => {
+                self.take_back(&tried)?;
+                Ok(AfterPassword::Refused(Refusal::Unfit))
+            }
+        }
+    }
+
+    /// Has the store's own password judged.
+    pub(super) fn judge_password(
+        &mut self,
+        tried: &FirstFactorTried,
+        password: Option<&Password>,
+    ) -> Result<Said, SignInError> {
+        let is_right =
+            self.vault
+                .verify_password(&mut self.hashing, password, tried.hash.as_ref())?;
+        Ok(if is_right { Said::Right } else { Said::Wrong })
+    }
+
+    pub(super) fn take_back(&mut self, tried: &FirstFactorTried) -> Result<(), SignInError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Attempt)?;
+        tx.take_back(tried.row, tried.address)?;
+        Ok(tx.commit()?)
+    }
+
+    /// The one point where a first factor has passed: what it cost is taken back, and what follows happens together with
+    /// it.
+    fn enter(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        tried: Option<&FirstFactorTried>,
+        first: Option<FirstFactorPassed>,
+        recovery: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterPassword, SignInError> {
+        let Some(first) = first else {
+            return Ok(AfterPassword::Refused(Refusal::Unfit));
+        };
+        self.end_stolen_browser(browser, name, now)?;
+        let host = self.host_groups(name)?;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
+        let declared = || account_data::declared(config, name);
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
+        let tx = transaction.as_mut();
+        if let Some(tried) = tried {
+            tx.take_back(tried.row, tried.address)?;
+        }
+        let recognised = recognise(vault, tx, browser, name, now)?;
+        let visitor = before(browser, name, &recognised);
+        let mut visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
+        if tried.is_some() {
+            visit.forgive(tx)?;
+            visit.forgive_with_recovery_code(tx)?;
+        }
+        // Whatever ended all sessions meanwhile (a new password, the second factor on or off) ended this too.
+        let found = visit.record.as_ref().map(|record| record.generation);
+        if tried.is_some_and(|tried| tried.generation != found) {
+            return Ok(AfterPassword::Refused(Refusal::Expired));
+        }
+        if visit.record.is_none() && config.gate.first_factor.makes_accounts() {
+            drop(visit);
+            let new = match new_name(config, tx, name, Distinct::No)? {
+                Ok(new) => new,
+                Err(other) => {
+                    // the first factor was right, and costs nothing
+                    transaction.commit()?;
+                    return Ok(AfterPassword::OtherSpelling(other));
+                }
+            };
+            exemption::log(tx, &visitor, What::AccountAdded, "first-sign-in", now)?;
+            tx.add_account(&new, now)?;
+            visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
+        }
+        let Some(record) = &visit.record else {
+            return Ok(AfterPassword::Refused(Refusal::Expired));
+        };
+        let sign_in = TokenId::random().map_err(PasswordError::from)?;
+        let parent = Parent::FirstFactor {
+            sign_in,
+            first: first.first(),
+        };
+        let entering = Entering {
+            config,
+            vault,
+            browser,
+            record,
+            host: &host,
+            recovery,
+            first,
+            parent,
+            now,
+        };
+        let next = entering.next(tx, &visit, &recognised)?;
+        drop(visit);
+        transaction.commit()?;
+        match next {
+            AfterPassword::Opened(opened) => {
+                self.settle_recovery(opened.recovery)?;
+                self.settle_session(&opened)?;
+                Ok(AfterPassword::Opened(opened))
+            }
+            // They may set it up by themselves while they could come in without.
+            AfterPassword::Setup(token) => {
+                let visitor = Visitor {
+                    stage: Stage::After,
+                    browser: None,
+                    ..visitor
+                };
+                let may = match self.first_setup_needs(&visitor, now)? {
+                    Enrolling::Free => MayEnroll::Yes,
+                    Enrolling::OneTimeCode => MayEnroll::WithOneTimeCode,
+                };
+                Ok(AfterPassword::Setup(Box::new(token.that_may(may))))
+            }
+            AfterPassword::Code(_)
+            | AfterPassword::Refused(_)
+            | AfterPassword::OtherSpelling(_) => Ok(next),
+        }
+    }
+}
+
+/// Whoever gives a first factor in this browser.
+pub(super) fn before<'a>(
+    browser: &Browser<'a>,
+    name: &'a UserName,
+    recognised: &Recognised,
+) -> Visitor<'a> {
+    let browser_number = match recognised {
+        Recognised::Trusted(trusted) => Some(trusted.number()),
+        _ => None,
+    };
+    Visitor {
+        name,
+        stage: Stage::Before,
+        origin: browser.origin,
+        browser: browser_number,
+        service: SERVICE,
+    }
+}

@@ -1,0 +1,130 @@
+//! The browser that signs in: whether the account trusts it.
+
+use super::{Browser, SERVICE};
+use crate::account::event::{Event, What};
+use crate::account::name::UserName;
+use crate::account::record::AccountRecord;
+use crate::crypto::vault::Vault;
+use crate::engine::mail::notification;
+use crate::engine::{Door, DoorError};
+use crate::store::{BegunIn, BrowserRecord, Intent, StoreError, Token, Transaction};
+use crate::system::clock::Timestamp;
+
+/// What the store says of a browser's cookie.
+pub(super) enum Recognised {
+    /// It is trusted.
+    Trusted(TrustedHere),
+    /// It was, until the newest cookie that it was given: a code makes it trusted again. Its number.
+    Behind(i64),
+    /// Nothing.
+    Stranger,
+}
+
+/// The account trusts this browser. Only this file makes one.
+#[derive(Debug)]
+pub(in crate::engine) struct TrustedHere {
+    number: i64,
+}
+
+impl TrustedHere {
+    /// The number of the browser.
+    pub(super) fn number(&self) -> i64 {
+        self.number
+    }
+}
+
+impl Recognised {
+    /// The number of the browser, if it is one.
+    pub(super) fn number(&self) -> Option<i64> {
+        match self {
+            Recognised::Trusted(trusted) => Some(trusted.number),
+            Recognised::Behind(number) => Some(*number),
+            Recognised::Stranger => None,
+        }
+    }
+}
+
+/// Looks a browser's cookie up; one of another account's says nothing, nor does one that was stolen.
+pub(super) fn recognise(
+    vault: &Vault,
+    tx: &mut dyn Transaction,
+    browser: &Browser<'_>,
+    name: &UserName,
+    now: Timestamp,
+) -> Result<Recognised, StoreError> {
+    Ok(match found(vault, tx, browser, name, now)? {
+        Some((record, _, Token::Newest)) => Recognised::Trusted(TrustedHere {
+            number: record.number,
+        }),
+        Some((record, _, Token::Older)) => Recognised::Behind(record.number),
+        Some((_, _, Token::Stolen)) | None => Recognised::Stranger,
+    })
+}
+
+fn found(
+    vault: &Vault,
+    tx: &mut dyn Transaction,
+    browser: &Browser<'_>,
+    name: &UserName,
+    now: Timestamp,
+) -> Result<Option<(BrowserRecord, AccountRecord, Token)>, StoreError> {
+    let Some(value) = browser.cookie else {
+        return Ok(None);
+    };
+    let Some((record, token)) = tx.browser_of(&vault.browser_hash(value.as_bytes()), now)? else {
+        return Ok(None);
+    };
+    let owner = tx
+        .account(name)?
+        .filter(|account| account.id == record.account);
+    Ok(owner.map(|owner| (record, owner, token)))
+}
+
+impl Door {
+    /// Ends the trust in a browser whose cookie was stolen, and every session that was begun in it: of the two that have
+    /// it one is a thief. In a transaction of its own, so that nothing that comes of the sign-in takes it back; over at
+    /// every gate when this returns.
+    pub(super) fn end_stolen_browser(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<(), DoorError> {
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
+        if browser.cookie.is_none() {
+            return Ok(());
+        }
+        let mut transaction = store.begin(vault, Intent::Read)?;
+        let is_stolen = |found| matches!(found, Some((_, _, Token::Stolen)));
+        if !is_stolen(found(vault, transaction.as_mut(), browser, name, now)?) {
+            return Ok(());
+        }
+        drop(transaction);
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
+        let tx = transaction.as_mut();
+        // as it is when this one's turn has come
+        let Some((record, owner, Token::Stolen)) = found(vault, tx, browser, name, now)? else {
+            return Ok(());
+        };
+        tx.remove_browser(record.number)?;
+        tx.end_sessions_of_browser(record.number, BegunIn::Any, None)?;
+        let revision = tx.revise()?;
+        let event = Event {
+            at: now,
+            account: owner.name,
+            what: What::BrowserRevoked,
+            door: SERVICE.to_owned(),
+            origin: browser.origin.to_string(),
+            actor: name.to_string(),
+            cause: "an old cookie was used after a newer one".to_owned(),
+        };
+        notification::log(config, tx, &event)?;
+        transaction.commit()?;
+        self.await_gates(revision)
+    }
+}

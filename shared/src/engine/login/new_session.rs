@@ -1,0 +1,191 @@
+//! What a sign-in opens: a session with its row, a browser that is trusted from now on, its next cookie. It asks for
+//! proofs of what has passed, and the cookie says that and no more.
+
+use super::HostGroups;
+use super::proof::OpensSession;
+use crate::account::name::UserName;
+use crate::account::record::{AccountId, AccountRecord};
+use crate::config::Config;
+use crate::credential::secret::fill_random;
+use crate::crypto::password::PasswordError;
+use crate::crypto::vault::Vault;
+use crate::engine::{AppPasswordsAfter, Browser, Door, Opened, SignInError, account_data};
+use crate::policy::session_groups::AskedGroups;
+use crate::store::{BrowserRecord, InBrowser, Intent, SessionRecord, Transaction};
+use crate::system::clock::Timestamp;
+use crate::token::AccountAt;
+use crate::token::session::{PassedSecond, Session, SessionId};
+use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
+
+impl Door {
+    /// The session that takes the place of one in which someone just did what ends all sessions of the account. It keeps
+    /// what had passed in that one, and lasts no longer than that one would have. None if anything else ended them as
+    /// well, or that one by itself.
+    pub fn go_on(
+        &mut self,
+        browser: &Browser<'_>,
+        before: &Session,
+        now: Timestamp,
+    ) -> Result<Option<Opened>, SignInError> {
+        let at = AccountAt {
+            id: AccountId(before.account),
+            generation: before.generation,
+        };
+        let whose = (&before.name, at, Some(before.id));
+        self.open_after(browser, whose, OpensSession::going_on(before), now)
+    }
+
+    /// A session for the browser of someone who just did what ends all sessions of the account: the account as it was before
+    /// that, and the session in which it was done. None in another account that has the name meanwhile.
+    pub(in crate::engine) fn open_after(
+        &mut self,
+        browser: &Browser<'_>,
+        (name, at, before): (&UserName, AccountAt, Option<SessionId>),
+        opens: OpensSession,
+        now: Timestamp,
+    ) -> Result<Option<Opened>, SignInError> {
+        let host = self.host_groups(name)?;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let tx = transaction.as_mut();
+        let is_after =
+            |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
+        let record = tx.account(name)?.filter(is_after);
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        // signed out meanwhile, elsewhere
+        if before.is_some_and(|before| tx.is_revoked(before).unwrap_or(true)) {
+            return Ok(None);
+        }
+        tx.signed_in(record.id, now)?;
+        let opening = Opening {
+            config,
+            vault,
+            browser,
+            record: &record,
+            host: &host,
+            now,
+        };
+        let opened = opening.session(tx, opens, None)?;
+        transaction.commit()?;
+        Ok(Some(opened))
+    }
+}
+
+/// What a success opens.
+pub(in crate::engine) struct Opening<'a> {
+    pub(in crate::engine) config: &'a Config,
+    pub(in crate::engine) vault: &'a Vault,
+    pub(in crate::engine) browser: &'a Browser<'a>,
+    pub(in crate::engine) record: &'a AccountRecord,
+    pub(in crate::engine) host: &'a HostGroups,
+    pub(in crate::engine) now: Timestamp,
+}
+
+impl Opening<'_> {
+    fn address(&self) -> String {
+        self.browser
+            .origin
+            .address()
+            .map_or_else(|| "-".to_owned(), |address| address.to_string())
+    }
+
+    /// A session and its row.
+    pub(in crate::engine) fn session(
+        &self,
+        tx: &mut dyn Transaction,
+        opens: OpensSession,
+        browser_cookie: Option<Zeroizing<String>>,
+    ) -> Result<Opened, SignInError> {
+        let groups = self
+            .host
+            .of_session(self.config, self.record)
+            .map_err(SignInError::Groups)?;
+        let id = SessionId::random().map_err(PasswordError::from)?;
+        let of_life = opens.began.plus(self.config.gate.session.seconds());
+        let expires = opens.until.map_or(of_life, |until| until.min(of_life));
+        let by_trust = opens.passed.second == PassedSecond::TrustedBrowser;
+        tx.add_session(
+            self.record.id,
+            &SessionRecord {
+                id,
+                browser: self.browser.name.to_owned(),
+                address: self.address(),
+                created: self.now,
+                last_seen: self.now,
+                expires,
+                trusted_browser: opens.browser.map(|number| InBrowser { number, by_trust }),
+            },
+        )?;
+        let ended = match self.browser.session {
+            Some(before) if tx.end_session(before)? => Some(tx.revise()?),
+            _ => None,
+        };
+        let session = Session {
+            id,
+            account: self.record.id.0,
+            generation: self.record.generation,
+            revision: tx.revision()?,
+            passed: opens.passed,
+            issued: opens.began,
+            expires,
+            name: self.record.name.clone(),
+            scope: self.browser.scope.to_owned(),
+            groups,
+            host_groups: self.host.known(&AskedGroups::of(self.config)),
+            email: account_data::mail_address(self.config, tx, &self.record.name, self.record.id)?,
+        };
+        let keys = self.vault.token_keys();
+        Ok(Opened {
+            session,
+            means: opens.means(),
+            spared: None,
+            keys,
+            browser_cookie,
+            step_up: None,
+            missed: None,
+            recovery: None,
+            app_passwords: AppPasswordsAfter::None,
+            ended,
+        })
+    }
+
+    /// A new trusted browser; its number and its cookie.
+    pub(in crate::engine) fn trust(
+        &self,
+        tx: &mut dyn Transaction,
+    ) -> Result<(i64, Zeroizing<String>), SignInError> {
+        let number = tx.add_browser(&BrowserRecord {
+            number: 0,
+            account: self.record.id,
+            name: self.browser.name.to_owned(),
+            address: self.address(),
+            created: self.now,
+            last_seen: self.now,
+            expires: self.now.plus(self.config.gate.trust.seconds()),
+        })?;
+        self.rotate(tx, number, false)
+    }
+
+    /// A new cookie for a trusted browser, after its number.
+    pub(in crate::engine) fn rotate(
+        &self,
+        tx: &mut dyn Transaction,
+        number: i64,
+        seen: bool,
+    ) -> Result<(i64, Zeroizing<String>), SignInError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        fill_random(&mut *bytes).map_err(PasswordError::from)?;
+        let value = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
+        let hash = self.vault.browser_hash(value.as_bytes());
+        tx.rotate(number, &hash, seen, &self.address(), self.now)?;
+        Ok((number, value))
+    }
+}

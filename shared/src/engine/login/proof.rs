@@ -1,0 +1,235 @@
+//! Proofs that open a session or a critical act. Each is made where it is decided, from a proof of the step before;
+//! none can be copied, kept, or read from anywhere.
+
+use super::token_validity::Alive;
+use super::{FirstFactorTried, TrustedHere};
+use crate::account::second_factor::Enrolled;
+use crate::config::gate::FirstFactor;
+use crate::engine::enrollment::pending::Confirmation;
+use crate::protocol::host_password::Said;
+use crate::system::clock::Timestamp;
+use crate::token::Parent;
+use crate::token::session::{Passed, PassedFirst, PassedSecond, Session};
+use crate::verify::decision::{Accepted, Spent};
+use crate::verify::method::Means;
+
+/// A first factor has passed: just now, or before something that is alive.
+#[derive(Debug)]
+pub(in crate::engine) struct FirstFactorPassed {
+    first: PassedFirst,
+    /// When what it leads to begins, and ends at the latest.
+    began: Timestamp,
+    until: Option<Timestamp>,
+    /// The trusted browser that it began in.
+    browser: Option<i64>,
+}
+
+impl FirstFactorPassed {
+    /// By a password that was charged, and was found to be right.
+    pub(in crate::engine) fn judged(
+        _: &FirstFactorTried,
+        said: Said,
+        configured: FirstFactor,
+        now: Timestamp,
+    ) -> Option<FirstFactorPassed> {
+        let first = match configured {
+            FirstFactor::Password => PassedFirst::Password,
+            FirstFactor::Pam => PassedFirst::HostPassword,
+            FirstFactor::Header => return None,
+        };
+        (said == Said::Right).then_some(FirstFactorPassed {
+            first,
+            began: now,
+            until: None,
+            browser: None,
+        })
+    }
+
+    /// By an identity, where a trusted proxy establishes it.
+    pub(in crate::engine) fn established(
+        configured: FirstFactor,
+        now: Timestamp,
+    ) -> Option<FirstFactorPassed> {
+        let first = PassedFirst::Identity;
+        let passed = FirstFactorPassed {
+            first,
+            began: now,
+            until: None,
+            browser: None,
+        };
+        (configured == FirstFactor::Header).then_some(passed)
+    }
+
+    /// Before what is alive; none at a prompt or a local socket.
+    pub(in crate::engine) fn of(
+        parent: &Parent,
+        alive: &Alive,
+        now: Timestamp,
+    ) -> Option<FirstFactorPassed> {
+        match *parent {
+            Parent::Session {
+                first,
+                issued,
+                expires,
+                ..
+            } => {
+                let kept = alive.session.as_ref()?;
+                let browser = kept.trusted_browser.map(|in_it| in_it.number);
+                Some(FirstFactorPassed {
+                    first,
+                    began: issued,
+                    until: Some(expires),
+                    browser,
+                })
+            }
+            Parent::FirstFactor { first, .. } => Some(FirstFactorPassed {
+                first,
+                began: now,
+                until: None,
+                browser: None,
+            }),
+            Parent::Peer => None,
+        }
+    }
+
+    /// Which.
+    pub(in crate::engine) fn first(&self) -> PassedFirst {
+        self.first
+    }
+}
+
+/// A second factor has passed, or none is claimed to have.
+#[derive(Debug)]
+pub(in crate::engine) struct SecondFactorPassed(PassedSecond);
+
+impl SecondFactorPassed {
+    /// None; whether the account has one. What that opens, policy says at each check.
+    pub(in crate::engine) fn none(enrolled: Enrolled) -> SecondFactorPassed {
+        SecondFactorPassed(PassedSecond::None(enrolled))
+    }
+
+    /// By an answer that was accepted.
+    pub(in crate::engine) fn accepted(accepted: &Accepted) -> SecondFactorPassed {
+        SecondFactorPassed(match accepted.spent() {
+            Spent::Step(..) => PassedSecond::Code,
+            Spent::MailedCode => PassedSecond::MailedCode,
+            Spent::RecoveryCode(_) => PassedSecond::RecoveryCode,
+            Spent::OneTimeCode => PassedSecond::OneTimeCode,
+        })
+    }
+
+    /// By the trust in the browser.
+    pub(in crate::engine) fn trusted(_: &TrustedHere) -> SecondFactorPassed {
+        SecondFactorPassed(PassedSecond::TrustedBrowser)
+    }
+
+    /// By the code that confirmed a new authenticator; none where an administrator vouched for it.
+    pub(in crate::engine) fn confirmed(confirmation: &Confirmation) -> Option<SecondFactorPassed> {
+        confirmation
+            .step()
+            .map(|_| SecondFactorPassed(PassedSecond::Code))
+    }
+}
+
+/// What opens a session.
+#[derive(Debug)]
+pub(in crate::engine) struct OpensSession {
+    pub(in crate::engine) passed: Passed,
+    /// When it begins, and ends at the latest.
+    pub(in crate::engine) began: Timestamp,
+    pub(in crate::engine) until: Option<Timestamp>,
+    /// The trusted browser that it began in.
+    pub(in crate::engine) browser: Option<i64>,
+    /// Only this file makes one.
+    _made_here: (),
+}
+
+impl OpensSession {
+    /// Both factors of a sign-in.
+    pub(in crate::engine) fn by(
+        first: &FirstFactorPassed,
+        second: &SecondFactorPassed,
+    ) -> OpensSession {
+        let SecondFactorPassed(second) = *second;
+        let FirstFactorPassed {
+            first,
+            began,
+            until,
+            browser,
+        } = *first;
+        OpensSession {
+            passed: Passed { first, second },
+            began,
+            until,
+            browser,
+            _made_here: (),
+        }
+    }
+
+    /// What had passed in a session whose place is taken, and no more. To be asked for only once the transaction has shown
+    /// that nothing but the person's own act ended that one.
+    pub(in crate::engine) fn going_on(before: &Session) -> OpensSession {
+        let Session {
+            passed,
+            issued,
+            expires,
+            ..
+        } = *before;
+        OpensSession {
+            passed,
+            began: issued,
+            until: Some(expires),
+            browser: None,
+            _made_here: (),
+        }
+    }
+
+    /// The same in a trusted browser.
+    #[must_use]
+    pub(in crate::engine) fn in_browser(self, number: Option<i64>) -> OpensSession {
+        OpensSession {
+            browser: number.or(self.browser),
+            ..self
+        }
+    }
+
+    /// By what someone gets in, as logs name it.
+    pub(in crate::engine) fn means(&self) -> Means {
+        match (self.passed.second, self.passed.first) {
+            (PassedSecond::None(_), PassedFirst::Identity) => Means::Identity,
+            (PassedSecond::None(_), PassedFirst::Password | PassedFirst::HostPassword) => {
+                Means::Password
+            }
+            (PassedSecond::Code, _) => Means::Code,
+            (PassedSecond::MailedCode, _) => Means::MailedCode,
+            (PassedSecond::RecoveryCode, _) => Means::RecoveryCode,
+            (PassedSecond::OneTimeCode, _) => Means::OneTimeCode,
+            (PassedSecond::TrustedBrowser, _) => Means::TrustedBrowser,
+        }
+    }
+}
+
+/// Someone proved themselves afresh in a session.
+#[derive(Debug)]
+pub(crate) struct SteppedUp(());
+
+impl SteppedUp {
+    /// By an answer that was accepted in the session.
+    pub(in crate::engine) fn by_answer(_: &Accepted) -> SteppedUp {
+        SteppedUp(())
+    }
+
+    /// By the first factor again, of someone who has no second one.
+    pub(in crate::engine) fn by_first_factor(_: &FirstFactorPassed) -> SteppedUp {
+        SteppedUp(())
+    }
+
+    /// By the answer of a sign-in: whoever comes in by a recovery code or a one-time code has lost the way in, and is
+    /// here to mend that.
+    pub(in crate::engine) fn by_sign_in(accepted: &Accepted) -> Option<SteppedUp> {
+        match accepted.spent() {
+            Spent::RecoveryCode(_) | Spent::OneTimeCode => Some(SteppedUp(())),
+            Spent::Step(..) | Spent::MailedCode => None,
+        }
+    }
+}

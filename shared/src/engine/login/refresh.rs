@@ -1,0 +1,71 @@
+//! A session's next access token, for the newest refresh token of that session, once. An older one was used before, so
+//! that either its user or that of the newer one is a thief: the session ends.
+
+use super::token_validity::alive;
+use crate::account::event::{Event, What};
+use crate::crypto::vault::VaultError;
+use crate::engine::mail::notification;
+use crate::engine::{Door, SERVICE, SignInError};
+use crate::store::Intent;
+use crate::system::clock::Timestamp;
+use crate::token::RefreshToken;
+use crate::verify::origin::Origin;
+
+/// What came of a refresh token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AfterRefresh {
+    /// It was the newest; the next one.
+    Next(Box<RefreshToken>),
+    /// It was used before: the session is over at every gate when this is returned.
+    Used,
+    /// Its session is over.
+    Over,
+}
+
+impl Door {
+    /// Takes a refresh token for the next one. Whether the session is otherwise good, the caller has looked at.
+    pub fn refresh(
+        &mut self,
+        shown: RefreshToken,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<AfterRefresh, SignInError> {
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
+        let (tx, keys) = (transaction.as_mut(), vault.token_keys());
+        let account = alive(&shown, tx, &keys, now)?.and_then(|alive| alive.record);
+        let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
+            return Ok(AfterRefresh::Over);
+        };
+        let Some(newest) = tx.refreshed(session.id, now)? else {
+            return Ok(AfterRefresh::Over);
+        };
+        if shown.number() == newest {
+            tx.refresh(session.id, now)?;
+            transaction.commit()?;
+            let next = RefreshToken::numbered(&session, newest + 1, &keys, now)
+                .map_err(VaultError::Random)?;
+            return Ok(AfterRefresh::Next(Box::new(next)));
+        }
+        tx.end_session(session.id)?;
+        let revision = tx.revise()?;
+        let event = Event {
+            at: now,
+            actor: account.name.to_string(),
+            account: account.name,
+            what: What::SessionRevoked,
+            door: SERVICE.to_owned(),
+            origin: origin.to_string(),
+            cause: "an old refresh token was used after a newer one".to_owned(),
+        };
+        notification::log(config, tx, &event)?;
+        transaction.commit()?;
+        self.await_gates(revision)?;
+        Ok(AfterRefresh::Used)
+    }
+}

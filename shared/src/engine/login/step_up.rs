@@ -1,0 +1,179 @@
+//! A fresh proof in a session, for what a session alone may not do: the first factor again, charged like that of a
+//! sign-in, and a code. Where a proxy establishes who is there, a fresh code alone.
+//!
+//! A recovery code steps nobody up here: its use ends every session, this one too; signing in with it does.
+
+use super::first_factor::{FirstFactorTried, before};
+use super::known_browser::recognise;
+use super::proof::{FirstFactorPassed, SteppedUp};
+use super::token_validity::session_is_alive;
+use super::{Browser, SERVICE, SignInError};
+use crate::account::event::What;
+use crate::account::second_factor::Enrolled;
+use crate::config::gate::FirstFactor;
+use crate::credential::input::Answer;
+use crate::credential::secret::RandomError;
+use crate::crypto::password::{Password, PasswordError};
+use crate::crypto::vault::TokenKeys;
+use crate::engine::verify::evaluation::Visit;
+use crate::engine::{Door, Visitor, account_data};
+use crate::protocol::host_password::Said;
+use crate::store::Intent;
+use crate::system::clock::Timestamp;
+use crate::token::session::Session;
+use crate::token::{Holder, StepUp, StepUpToken, Token};
+use crate::verify::decision::{Refusal, Verdict};
+use crate::verify::throttle::Stage;
+
+/// What comes of it.
+pub enum AfterStepUp {
+    /// The proof, for this session.
+    Proven(StepUpToken),
+    /// The password is refused; the code was not looked at.
+    Password(Refusal),
+    /// The code is refused.
+    Code(Refusal),
+    /// The host could not be asked; nothing was charged.
+    Unasked,
+    /// The session has ended.
+    Over,
+}
+
+impl Door {
+    /// The password that the store keeps, and a code. An account without a second factor has no code to give.
+    pub fn step_up(
+        &mut self,
+        browser: &Browser<'_>,
+        session: &Session,
+        password: Option<&Password>,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterStepUp, SignInError> {
+        if self.config.gate.first_factor != FirstFactor::Password {
+            return Ok(AfterStepUp::Password(Refusal::Unfit));
+        }
+        match self.try_first_factor(browser, &session.name, &Answer::Unfit, now)? {
+            Err(refusal) => Ok(AfterStepUp::Password(refusal)),
+            Ok(tried) => {
+                let said = self.judge_password(&tried, password)?;
+                self.settle_step_up(browser, session, &tried, said, answer, now)
+            }
+        }
+    }
+
+    /// A code, by what the judge said of a password that [`Door::try_first_factor`] charged.
+    pub fn settle_step_up(
+        &mut self,
+        browser: &Browser<'_>,
+        session: &Session,
+        tried: &FirstFactorTried,
+        said: Said,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterStepUp, SignInError> {
+        match said {
+            Said::Right => {
+                let first =
+                    FirstFactorPassed::judged(tried, said, self.config.gate.first_factor, now);
+                self.prove_again(browser, session, Some(tried).zip(first), answer, now)
+            }
+            Said::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
+            Said::Unasked => {
+                self.take_back(tried)?;
+                Ok(AfterStepUp::Unasked)
+            }
+        }
+    }
+
+    /// A code alone, where a trusted proxy establishes who is there.
+    pub fn step_up_by_code(
+        &mut self,
+        browser: &Browser<'_>,
+        session: &Session,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterStepUp, SignInError> {
+        match self.config.gate.first_factor {
+            FirstFactor::Header => self.prove_again(browser, session, None, answer, now),
+            FirstFactor::Password | FirstFactor::Pam => Ok(AfterStepUp::Password(Refusal::Unfit)),
+        }
+    }
+
+    fn prove_again(
+        &mut self,
+        browser: &Browser<'_>,
+        session: &Session,
+        tried: Option<(&FirstFactorTried, FirstFactorPassed)>,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterStepUp, SignInError> {
+        let name = &session.name;
+        self.end_stolen_browser(browser, name, now)?;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
+        let declared = || account_data::declared(config, name);
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
+        let tx = transaction.as_mut();
+        if let Some((tried, _)) = &tried {
+            tx.take_back(tried.row, tried.address)?;
+            let recognised = recognise(vault, tx, browser, name, now)?;
+            let visitor = before(browser, name, &recognised);
+            Visit::load(config, vault, tx, &visitor, declared()?, now)?.forgive(tx)?;
+        }
+        let after = Visitor {
+            name,
+            stage: Stage::After,
+            origin: browser.origin,
+            browser: None,
+            service: SERVICE,
+        };
+        let visit = Visit::load(config, vault, tx, &after, declared()?, now)?;
+        let lives = session_is_alive(session, tx, now)?.is_some();
+        let is_same = tried
+            .as_ref()
+            .is_none_or(|(tried, _)| tried.generation == Some(session.generation));
+        if !lives || !is_same {
+            drop(visit);
+            transaction.commit()?;
+            return Ok(AfterStepUp::Over);
+        }
+        let proof = match (visit.account.enrolled, answer, &tried) {
+            (Enrolled::Yes, Answer::Recovery(_), _) => Err(Refusal::Unfit),
+            (Enrolled::Yes, _, _) => match visit.judge(tx, answer)?.verdict {
+                Verdict::Accepted(accepted) => Ok(SteppedUp::by_answer(&accepted)),
+                Verdict::Refused(refusal) => Err(refusal),
+            },
+            (Enrolled::No, _, Some((_, first))) => {
+                visit.log(tx, What::Accepted, "password-again")?;
+                Ok(SteppedUp::by_first_factor(first))
+            }
+            (Enrolled::No, _, None) => Err(Refusal::NotEnrolled),
+        };
+        drop(visit);
+        transaction.commit()?;
+        Ok(match proof {
+            Ok(proof) => {
+                let token = StepUpToken::begun(&proof, session, &self.vault.token_keys(), now);
+                AfterStepUp::Proven(token.map_err(PasswordError::from)?)
+            }
+            Err(refusal) => AfterStepUp::Code(refusal),
+        })
+    }
+}
+
+impl StepUpToken {
+    /// One for a session, by a proof.
+    pub(crate) fn begun(
+        _: &SteppedUp,
+        session: &Session,
+        keys: &TokenKeys,
+        now: Timestamp,
+    ) -> Result<StepUpToken, RandomError> {
+        let to = crate::token::of_session(session, Holder::Session(session.id));
+        Token::issue_until(keys, to, StepUp {}, now, session.expires)
+    }
+}

@@ -1,0 +1,86 @@
+//! Whether what a token was born of is alive, in the transaction that uses the token: the session is there, has not
+//! run out, and nothing has ended all sessions since; of a first factor, that nothing has.
+//!
+//! MUST be asked in the transaction that writes. A revocation that is committed before it ends what was begun; one that
+//! is committed after it ends what comes of it.
+
+use crate::account::name::UserName;
+use crate::account::record::AccountRecord;
+use crate::crypto::vault::TokenKeys;
+use crate::store::{SessionRecord, StoreError, Transaction};
+use crate::system::clock::Timestamp;
+use crate::token::session::Session;
+use crate::token::{AccountAt, Parent, Token};
+
+/// What a token was born of is alive: the account as it is, and the session, if it was one.
+#[derive(Debug)]
+pub(in crate::engine) struct Alive {
+    pub(in crate::engine) record: Option<AccountRecord>,
+    pub(in crate::engine) session: Option<SessionRecord>,
+    /// Only this file makes one.
+    _made_here: (),
+}
+
+/// Whether a token is good in this transaction.
+pub(in crate::engine) fn alive<P>(
+    token: &Token<P>,
+    tx: &mut dyn Transaction,
+    keys: &TokenKeys,
+    now: Timestamp,
+) -> Result<Option<Alive>, StoreError> {
+    // keys that were renewed since it was opened
+    if token.is_over(now) || !token.is_of(keys) {
+        return Ok(None);
+    }
+    parent_is_alive(tx, token.account(), token.at(), token.parent(), now)
+}
+
+/// Whether what something was born of is alive, and the account is as it was.
+pub(in crate::engine) fn parent_is_alive(
+    tx: &mut dyn Transaction,
+    account: &UserName,
+    at: Option<AccountAt>,
+    parent: &Parent,
+    now: Timestamp,
+) -> Result<Option<Alive>, StoreError> {
+    let record = tx.account(account)?;
+    let found = record.as_ref().map(AccountAt::of);
+    if found != at {
+        return Ok(None);
+    }
+    let session = match (parent, &record) {
+        (Parent::Session { id, .. }, Some(record)) => match tx.session(record.id, *id, now)? {
+            None => return Ok(None),
+            found => found,
+        },
+        (Parent::Session { .. }, None) => return Ok(None),
+        (Parent::FirstFactor { .. } | Parent::Peer, _) => None,
+    };
+    Ok(Some(Alive {
+        record,
+        session,
+        _made_here: (),
+    }))
+}
+
+/// An account as it is now, if there is one.
+pub(in crate::engine) fn account_at(
+    tx: &mut dyn Transaction,
+    account: &UserName,
+) -> Result<Option<AccountAt>, StoreError> {
+    Ok(tx.account(account)?.as_ref().map(AccountAt::of))
+}
+
+/// Whether a session is alive.
+pub(in crate::engine) fn session_is_alive(
+    session: &Session,
+    tx: &mut dyn Transaction,
+    now: Timestamp,
+) -> Result<Option<Alive>, StoreError> {
+    let at = account_at(tx, &session.name)?;
+    let is_same = |at: AccountAt| at.id.0 == session.account && at.generation == session.generation;
+    match at.is_some_and(is_same) {
+        true => parent_is_alive(tx, &session.name, at, &Parent::session(session), now),
+        false => Ok(None),
+    }
+}

@@ -1,0 +1,87 @@
+//! Sessions that the first factor alone opened, because a rule or an exemption asked for no more: where that is not
+//! enough, what else a sign-in takes comes then, and the session that it opens takes the place of the one before.
+
+use super::first_factor::before;
+use super::known_browser::recognise;
+use super::next::Entering;
+use super::proof::FirstFactorPassed;
+use super::token_validity::session_is_alive;
+use super::{AfterPassword, Browser, Opened, SignInError};
+use crate::account::second_factor::Enrolled;
+use crate::credential::input::Answer;
+use crate::engine::verify::evaluation::Visit;
+use crate::engine::{Door, DoorError, account_data};
+use crate::store::Intent;
+use crate::system::clock::Timestamp;
+use crate::token::Parent;
+use crate::token::session::Session;
+
+impl Door {
+    /// What comes after the first factor of a session. None where that is over, or has no second factor to ask for: a
+    /// first setup takes the first factor itself, and so the whole sign-in.
+    pub fn rise(
+        &mut self,
+        browser: &Browser<'_>,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Option<AfterPassword>, SignInError> {
+        let name = &session.name;
+        self.end_stolen_browser(browser, name, now)?;
+        let host = self.host_groups(name)?;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
+        let tx = transaction.as_mut();
+        let recognised = recognise(vault, tx, browser, name, now)?;
+        let visitor = before(browser, name, &recognised);
+        let visit = Visit::load(
+            config,
+            vault,
+            tx,
+            &visitor,
+            account_data::declared(config, name)?,
+            now,
+        )?;
+        let alive = session_is_alive(session, tx, now)?;
+        let (Some(record), Some(alive)) = (&visit.record, alive) else {
+            return Ok(None);
+        };
+        if visit.account.enrolled == Enrolled::No {
+            return Ok(None);
+        }
+        let parent = Parent::session(session);
+        let Some(first) = FirstFactorPassed::of(&parent, &alive, now) else {
+            return Ok(None);
+        };
+        let recovery = &Answer::Unfit;
+        let entering = Entering {
+            config,
+            vault,
+            browser,
+            record,
+            host: &host,
+            recovery,
+            first,
+            parent,
+            now,
+        };
+        let next = entering.next(tx, &visit, &recognised)?;
+        drop(visit);
+        transaction.commit()?;
+        if let AfterPassword::Opened(opened) = &next {
+            self.settle_session(opened)?;
+        }
+        Ok(Some(next))
+    }
+
+    /// The session before has ended at every gate when this returns.
+    pub(super) fn settle_session(&mut self, opened: &Opened) -> Result<(), DoorError> {
+        opened
+            .ended
+            .map_or(Ok(()), |revision| self.await_gates(revision))
+    }
+}

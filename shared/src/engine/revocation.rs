@@ -1,0 +1,127 @@
+//! Revocation across processes: a gate goes by a snapshot of what was revoked, and holds a lease of its store.
+//! What revokes is done when every gate has confirmed the new revision or its lease has run out.
+
+use super::{Door, DoorError, still_waiting};
+use crate::crypto::vault::TokenKeys;
+use crate::store::{Intent, LiveAppPasswords};
+use crate::system::clock::{self, Timestamp};
+use crate::token::session::{Revoked, SessionId};
+use std::time::Duration;
+
+/// What a gate goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoesBy {
+    /// The revision of all.
+    pub revision: u64,
+    /// The revision of app passwords.
+    pub app_passwords: u64,
+}
+
+/// What a gate's look found.
+pub struct Seen {
+    /// What was revoked since the revision that the gate goes by.
+    pub revoked: Revoked,
+    /// The keys of cookies and app passwords.
+    pub keys: TokenKeys,
+    /// What changed of the app passwords, one after the other; all that are live first, where the gate knows none.
+    pub app_passwords: Vec<LiveAppPasswords>,
+}
+
+/// How long a gate may go by its last look at the store.
+pub const LEASE: Duration = Duration::from_secs(5);
+/// How often a revocation looks whether every gate has confirmed.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+impl Door {
+    /// Waits until every gate goes by `revision`. One whose last look was before the commit is sure of its store
+    /// for the length of a lease at most.
+    pub(super) fn await_gates(&mut self, revision: u64) -> Result<(), DoorError> {
+        let over = clock::since_boot().saturating_add(LEASE);
+        while self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .gates_behind(revision)?
+            > 0
+        {
+            if clock::since_boot() > over {
+                let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
+                transaction.forget_gates_behind(revision)?;
+                return Ok(transaction.commit()?);
+            }
+            still_waiting();
+            std::thread::sleep(INTERVAL);
+        }
+        Ok(())
+    }
+
+    /// A gate's look at the store: what was revoked, the keys of cookies, and what changed of the app passwords, if that is
+    /// not what it goes by already. Under the write lock it reads no more than what changed since it read without.
+    /// Confirms the new revision; the caller must go by these from the moment `confirm` returns, and by no older ones.
+    pub fn look(
+        &mut self,
+        gate: &[u8; 16],
+        goes_by: Option<GoesBy>,
+        now: Timestamp,
+        confirm: impl FnOnce(Seen),
+    ) -> Result<(), DoorError> {
+        let mut known = goes_by.map(|goes_by| goes_by.app_passwords);
+        loop {
+            let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
+            let revision = transaction.revision()?;
+            if goes_by.is_some_and(|goes_by| goes_by.revision == revision) {
+                return Ok(());
+            }
+            let changed = match known {
+                Some(known) => transaction.app_passwords_changed_after(known)?,
+                None => None,
+            };
+            let first = match changed {
+                Some(changed) => changed,
+                None => transaction.live_app_passwords(now)?,
+            };
+            // what is revoked while these are read is all that is read while nobody else writes
+            let most = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+            drop(transaction);
+            let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
+            transaction.forget_revocations(now)?;
+            let revoked = most.with(transaction.revoked(most.revision)?);
+            let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
+                // all keys were made anew meanwhile
+                known = None;
+                continue;
+            };
+            let is_new = |live: &LiveAppPasswords| known != Some(live.revision);
+            let mut app_passwords = Vec::new();
+            if then.revision != first.revision {
+                app_passwords = vec![first, then];
+            } else if is_new(&first) {
+                app_passwords.push(first);
+            }
+            let revision = revoked.revision;
+            confirm(Seen {
+                revoked,
+                keys: self.vault.token_keys(),
+                app_passwords,
+            });
+            transaction.gate_goes_by(gate, revision)?;
+            return Ok(transaction.commit()?);
+        }
+    }
+
+    /// The person signs out: this session is over at every gate when this returns, and what an act that goes on now would
+    /// open in its place does not open.
+    pub fn sign_out(&mut self, session: SessionId) -> Result<(), DoorError> {
+        let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
+        transaction.end_session(session)?;
+        let revision = transaction.revise()?;
+        transaction.commit()?;
+        self.await_gates(revision)
+    }
+
+    /// A gate has ended.
+    pub fn gate_ended(&mut self, gate: &[u8; 16]) -> Result<(), DoorError> {
+        let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
+        transaction.forget_gate(gate)?;
+        Ok(transaction.commit()?)
+    }
+}

@@ -1,0 +1,157 @@
+//! One attempt, in one transaction: load, decide, mark, commit. Nothing is answered before the commit.
+
+use super::evaluation::Visit;
+use crate::account::name::UserName;
+use crate::account::record::AccountRecord;
+use crate::credential::input::Answer;
+use crate::engine::login::token_validity::account_at;
+use crate::engine::{AppPasswordsAfter, Door, DoorError, account_data};
+use crate::store::{Intent, Missed};
+use crate::system::clock::Timestamp;
+use crate::token::AccountAt;
+use crate::verify::decision::Verdict;
+use crate::verify::method::Means;
+use crate::verify::origin::Origin;
+use crate::verify::throttle::Stage;
+
+/// Who stands at which door.
+pub struct Visitor<'a> {
+    /// The account's name.
+    pub name: &'a UserName,
+    /// Whether the first factor is known to have passed.
+    pub stage: Stage,
+    /// Where from.
+    pub origin: &'a Origin,
+    /// The trusted browser of this account that it is, by number.
+    pub browser: Option<i64>,
+    /// The PAM service, or the name of another door.
+    pub service: &'a str,
+}
+
+/// What the use of a recovery code leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovered {
+    /// So many codes.
+    CodesLeft(usize),
+    /// No second factor: it is turned off.
+    TurnedOff(AppPasswordsAfter),
+}
+
+/// What a success brings, to be told to whoever got in.
+#[derive(Debug)]
+pub struct Entered {
+    /// Wrong codes since the last sign-in.
+    pub missed: Option<Missed>,
+    /// Where a recovery code was used.
+    pub recovery: Option<Recovered>,
+}
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The verdict. If it accepts, what it spends is durably marked.
+    pub verdict: Verdict,
+    /// Wrong codes since the last sign-in; told to whoever got in.
+    pub missed: Option<Missed>,
+    /// What the use of a recovery code left.
+    pub recovery: Option<Recovered>,
+    /// The account as what was accepted left it: whatever ends its sessions later raises its generation.
+    pub(in crate::engine) at: Option<AccountAt>,
+    /// Whether it opened nothing and wrote nothing, so that there is nothing to keep.
+    pub(in crate::engine) is_free: bool,
+}
+
+impl Door {
+    /// Judges one answer.
+    pub fn attempt(
+        &mut self,
+        visitor: &Visitor<'_>,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<Outcome, DoorError> {
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
+        let declared = account_data::declared(config, visitor.name)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
+        let tx = transaction.as_mut();
+        let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+        let mut outcome = visit.judge(tx, answer)?;
+        if let Verdict::Accepted(_) = outcome.verdict {
+            outcome.at = account_at(tx, visitor.name)?;
+        }
+        let worth_keeping = !outcome.is_free || visit.mended;
+        drop(visit);
+        match worth_keeping {
+            true => transaction.commit()?,
+            false => drop(transaction),
+        }
+        self.settle_recovery(outcome.recovery)?;
+        Ok(outcome)
+    }
+
+    /// Someone whose code was accepted before the first factor has passed that too: what a success brings.
+    pub fn entered(
+        &mut self,
+        visitor: &Visitor<'_>,
+        means: Means,
+        now: Timestamp,
+    ) -> Result<Option<Entered>, DoorError> {
+        self.entered_unless(visitor, means, now, |_| false)
+    }
+
+    /// The same, unless that was booked before.
+    pub(in crate::engine) fn entered_unless(
+        &mut self,
+        visitor: &Visitor<'_>,
+        means: Means,
+        now: Timestamp,
+        is_booked: impl FnOnce(&AccountRecord) -> bool,
+    ) -> Result<Option<Entered>, DoorError> {
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
+        let declared = account_data::declared(config, visitor.name)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
+        let tx = transaction.as_mut();
+        let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+        let Some(record) = visit.record.as_ref().filter(|record| !is_booked(record)) else {
+            drop(visit);
+            // whoever booked it may share this commit
+            transaction.commit()?;
+            return Ok(None);
+        };
+        let entered = visit.enter(tx, record, means)?;
+        drop(visit);
+        transaction.commit()?;
+        self.settle_recovery(entered.recovery)?;
+        Ok(Some(entered))
+    }
+
+    /// What the use of a recovery code ended has ended at every gate when this returns, and a secret that it turned off
+    /// has left the store's bytes.
+    pub(in crate::engine) fn settle_recovery(
+        &mut self,
+        recovery: Option<Recovered>,
+    ) -> Result<(), DoorError> {
+        let Some(recovered) = recovery else {
+            return Ok(());
+        };
+        // or a later revision, which covers it too
+        let revision = self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .revision()?;
+        self.await_gates(revision)?;
+        match recovered {
+            Recovered::TurnedOff(_) => Ok(self.store.scrub()?),
+            Recovered::CodesLeft(_) => Ok(()),
+        }
+    }
+}

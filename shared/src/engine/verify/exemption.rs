@@ -1,0 +1,196 @@
+//! Coming in without the second factor that the policy requires: for a while after the first sign-in, and as an
+//! administrator while no administrator has one, so that requiring it shuts nobody out who could mend it.
+
+use crate::account::event::{Event, What};
+use crate::account::name::{Distinct, OtherSpelling, UserName};
+use crate::account::second_factor::Enrolled;
+use crate::credential::completed_methods::Earlier;
+use crate::engine::administration::account_name::new_name;
+use crate::engine::{AdministrationError, COMMAND, Door, DoorError, SignInError, Visitor};
+use crate::policy::groups::GroupsError;
+use crate::policy::requirement::{Enrolling, Need, Subject, Waiver};
+use crate::store::{Intent, StoreError, Transaction};
+use crate::system::clock::Timestamp;
+use std::fmt;
+
+/// Accounts with a second factor that are looked at in search of an administrator; where there are more, one of them
+/// is taken to be.
+const MOST: usize = 10_000;
+
+impl Door {
+    /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
+    /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
+    pub fn waive(
+        &mut self,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Waiver>, PolicyError> {
+        let waiver = self.waiver(visitor, now)?;
+        if let Some(waiver) = waiver {
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            log(tx.as_mut(), visitor, What::Accepted, waiver.name(), now)?;
+            tx.commit()?;
+        }
+        Ok(waiver)
+    }
+
+    /// Whether they may.
+    fn waiver(
+        &mut self,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Waiver>, PolicyError> {
+        let mut waiver = None;
+        if self.config.policy.enroll_within.seconds() > 0 {
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let record = match tx.account(visitor.name)? {
+                Some(record) => record,
+                None => {
+                    let new = new_name(&self.config, tx.as_mut(), visitor.name, Distinct::No)?;
+                    let new = new.map_err(PolicyError::OtherSpelling)?;
+                    log(
+                        tx.as_mut(),
+                        visitor,
+                        What::AccountAdded,
+                        "first-sign-in",
+                        now,
+                    )?;
+                    tx.add_account(&new, now)?
+                }
+            };
+            let first = tx.first_sign_in(record.id, now)?;
+            waiver = self
+                .config
+                .policy
+                .enroll_until(first, now)
+                .map(Waiver::Until);
+            tx.commit()?;
+        }
+        Ok(match waiver {
+            None if self.is_last_administrator(visitor.name)? => Some(Waiver::LastAdministrator),
+            waiver => waiver,
+        })
+    }
+
+    /// What a first setup needs besides the first factor, which has passed: an administrator's one-time code, where a
+    /// second factor is required and nothing waives it any more.
+    pub(in crate::engine) fn first_setup_needs(
+        &mut self,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+    ) -> Result<Enrolling, PolicyError> {
+        if self.is_required(visitor.name)? && self.waiver(visitor, now)?.is_none() {
+            return Ok(Enrolling::OneTimeCode);
+        }
+        Ok(self
+            .config
+            .policy
+            .enrolling(visitor.origin.certain_address()))
+    }
+
+    /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
+    pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
+        let kept = self.membership(name)?.groups;
+        let groups = self.policy_groups(name, &kept)?;
+        let subject = Subject {
+            name,
+            groups: &groups,
+            service: COMMAND,
+            address: None,
+            earlier: &Earlier::default(),
+        };
+        Ok(self.config.policy.need(&subject, Enrolled::No) == Need::Enrolment)
+    }
+
+    /// Whether this is an administrator, and no administrator has a second factor.
+    fn is_last_administrator(&mut self, name: &UserName) -> Result<bool, PolicyError> {
+        let kept = self.membership(name)?.groups;
+        if !self.is_administrator(name, &kept)? {
+            return Ok(false);
+        }
+        let enrolled = self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .enrolled(MOST + 1)?;
+        if enrolled.len() > MOST {
+            return Ok(false);
+        }
+        Ok(!self.an_administrator_is_enrolled(&enrolled)?)
+    }
+}
+
+pub(in crate::engine) fn log(
+    tx: &mut dyn Transaction,
+    visitor: &Visitor<'_>,
+    what: What,
+    cause: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.log(&Event {
+        at: now,
+        account: visitor.name.clone(),
+        what,
+        door: visitor.service.to_owned(),
+        origin: visitor.origin.to_string(),
+        actor: visitor.name.to_string(),
+        cause: cause.to_owned(),
+    })?;
+    Ok(())
+}
+
+/// Why it is not known what the policy says.
+#[derive(Debug)]
+pub enum PolicyError {
+    /// Key, store, or what lies in it.
+    Door(DoorError),
+    /// The host's name service.
+    Groups(GroupsError),
+    /// The name is another spelling of an account's.
+    OtherSpelling(OtherSpelling),
+}
+
+impl<E: Into<DoorError>> From<E> for PolicyError {
+    fn from(error: E) -> PolicyError {
+        PolicyError::Door(error.into())
+    }
+}
+
+impl From<PolicyError> for SignInError {
+    fn from(error: PolicyError) -> SignInError {
+        match error {
+            PolicyError::Door(error) => SignInError::Door(error),
+            PolicyError::Groups(error) => SignInError::Groups(error),
+            PolicyError::OtherSpelling(error) => SignInError::OtherSpelling(error),
+        }
+    }
+}
+
+impl From<PolicyError> for AdministrationError {
+    fn from(error: PolicyError) -> AdministrationError {
+        match error {
+            PolicyError::Door(error) => AdministrationError::Door(error),
+            PolicyError::Groups(error) => AdministrationError::Groups(error),
+            PolicyError::OtherSpelling(error) => AdministrationError::OtherSpelling(error),
+        }
+    }
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PolicyError::Door(error) => error.fmt(f),
+            PolicyError::Groups(error) => error.fmt(f),
+            PolicyError::OtherSpelling(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            PolicyError::Door(error) => Some(error),
+            PolicyError::Groups(error) => Some(error),
+            PolicyError::OtherSpelling(error) => Some(error),
+        }
+    }
+}

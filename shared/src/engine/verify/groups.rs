@@ -1,0 +1,134 @@
+//! What is known of a person's groups: those of this host that the configuration names, those declared, those that the
+//! store keeps. A group that the host does not know is one of Postern's where an account is in it, and else a doubt, which
+//! is left for the log.
+
+use crate::account::name::{Group, UserName};
+use crate::engine::{Door, DoorError, PolicyError};
+use crate::policy::groups::{Doubt, NamedGroups, PersonGroups};
+use crate::store::Intent;
+use std::collections::BTreeSet;
+
+/// Doubts that wait to be logged; more are dropped.
+const MOST_DOUBTS: usize = 64;
+/// Accounts with a second factor whose groups on the host are looked up in search of an administrator, beside those that
+/// the groups list; where there are more, one of them is taken to be one.
+const MOST_LOOKED_UP: usize = 256;
+
+impl Door {
+    /// The groups that nothing was known of since this was asked last, and which keys name them: each a text for the log.
+    pub fn take_doubts(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.doubts)
+    }
+
+    /// Has the next acts go by what the host knows of someone's groups, which was looked up where nobody waits for it; by
+    /// nothing such from now on, if that is none.
+    pub fn foreknow(&mut self, groups: Option<(UserName, PersonGroups)>) {
+        self.foreknown = groups;
+    }
+
+    /// Of the groups that the policy names, which a person is in.
+    pub(in crate::engine) fn policy_groups(
+        &mut self,
+        name: &UserName,
+        kept: &[Group],
+    ) -> Result<PersonGroups, DoorError> {
+        let host = match &self.foreknown {
+            Some((known, groups)) if known == name => groups.clone(),
+            _ => NamedGroups::look_up(self.config.policy.groups_asked()).of(name),
+        };
+        let ours = self.config.memberships(name, kept).map(Group::as_str);
+        let groups = host.and(ours);
+        self.settled(groups)
+    }
+
+    /// Whether an account administers, as far as that is certain.
+    pub(in crate::engine) fn is_administrator(
+        &mut self,
+        name: &UserName,
+        kept: &[Group],
+    ) -> Result<bool, DoorError> {
+        let policy = &self.config.policy;
+        let ours = PersonGroups::known(self.config.memberships(name, kept).map(Group::as_str));
+        if policy.is_administrator(name, &ours) {
+            return Ok(true);
+        }
+        let host = NamedGroups::look_up(policy.administrating_groups()).of(name);
+        let groups = self.settled(host)?;
+        Ok(self.config.policy.is_administrator(name, &groups))
+    }
+
+    /// Whether an administrator has a second factor, or it is not certain that none has.
+    pub(in crate::engine) fn an_administrator_is_enrolled(
+        &mut self,
+        enrolled: &[(UserName, Vec<Group>)],
+    ) -> Result<bool, PolicyError> {
+        let policy = &self.config.policy;
+        let declared = self
+            .config
+            .account
+            .iter()
+            .map(|declared| (&declared.name, &[][..]));
+        let all: Vec<(&UserName, &[Group])> = enrolled
+            .iter()
+            .map(|(name, kept)| (name, kept.as_slice()))
+            .chain(declared)
+            .collect();
+        let by_ours = |(name, kept): &(&UserName, &[Group])| {
+            let ours = self.config.memberships(name, kept).map(Group::as_str);
+            policy.is_administrator(name, &PersonGroups::known(ours))
+        };
+        if all.iter().any(by_ours) {
+            return Ok(true);
+        }
+        let host = NamedGroups::look_up(policy.administrating_groups());
+        if !host.knows_any() {
+            return Ok(host.is_unanswered());
+        }
+        let members = host.members();
+        if all.iter().any(|(name, _)| members.contains(name.as_str())) || all.len() > MOST_LOOKED_UP
+        {
+            return Ok(true);
+        }
+        // by the primary group, or by a source that lists no members
+        Ok(all.iter().any(|(name, _)| !host.excludes(name)))
+    }
+
+    /// Leaves out what another source knows, and notes for the log what nobody does.
+    pub(in crate::engine) fn settled(
+        &mut self,
+        mut groups: PersonGroups,
+    ) -> Result<PersonGroups, DoorError> {
+        let unknown =
+            |(group, why): (&str, Doubt)| (why == Doubt::NoSuchGroup).then(|| group.to_owned());
+        let unknown: Vec<String> = groups.doubts().filter_map(unknown).collect();
+        if !unknown.is_empty() {
+            let declared = self
+                .config
+                .account
+                .iter()
+                .flat_map(|account| &account.groups)
+                .map(Group::as_str);
+            let mut known: BTreeSet<String> = declared
+                .filter(|group| unknown.iter().any(|unknown| unknown == group))
+                .map(str::to_owned)
+                .collect();
+            let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+            for group in unknown {
+                if tx.is_group_kept(&group)? {
+                    known.insert(group);
+                }
+            }
+            groups.settle(|group| known.contains(group));
+        }
+        for (group, why) in groups.doubts() {
+            let keys = self.config.keys_that_name(group).join(", ");
+            let doubt = format!(
+                "the group {group:?} in {keys}: {why}; until this is corrected, the stricter policy applies to everyone who could be a member; see getent group"
+            );
+            if self.doubts.len() < MOST_DOUBTS && !self.doubts.contains(&doubt) {
+                self.doubts.push(doubt);
+            }
+        }
+        Ok(groups)
+    }
+}

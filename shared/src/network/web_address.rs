@@ -1,0 +1,343 @@
+//! Hosts and paths of web requests, as scopes compare them: hosts in lower case, without port and trailing dot; paths
+//! decoded once, without query. What two programs could read in two ways is no path at all: whoever asks must deny.
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A host's name, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WebHost(String);
+
+impl WebHost {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for WebHost {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<WebHost, Self::Error> {
+        match is_host(&text) {
+            true => Ok(WebHost(text.to_ascii_lowercase())),
+            false => Err("must be a host such as app.example.com, without a port"),
+        }
+    }
+}
+
+impl From<WebHost> for String {
+    fn from(host: WebHost) -> String {
+        host.0
+    }
+}
+
+impl fmt::Display for WebHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The host of an authority as rules and scopes compare it: in lower case, without a port and trailing dots.
+pub fn host_of(authority: &str) -> String {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// The host of an https URL, as [`host_of`] gives it, and what is asked there: its path and query.
+pub fn split_url(url: &str) -> Option<(String, String)> {
+    let rest = url.strip_prefix("https://")?;
+    let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    Some((host_of(authority), format!("{slash}{target}")))
+}
+
+/// Whether text is a host's name: letters, digits, dashes and dots, and the underscore, which RFC 1123 lacks and which
+/// DNS and browsers take all the same.
+pub fn is_host(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 253
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        })
+}
+
+/// The longest target that is looked at, in bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// What cannot stand in a path as it is.
+const ESCAPED: AsciiSet = CONTROLS
+    .add(b' ')
+    .add(b'%')
+    .add(b'?')
+    .add(b'#')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>');
+
+/// A path that everybody reads alike: its segments, decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WebPath {
+    /// `/a/b`; of the root nothing. A slash at the end is left out.
+    decoded: String,
+}
+
+/// A target that can be read in two ways, or makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+impl WebPath {
+    /// Reads the target of a request: a path, perhaps with a query.
+    ///
+    /// Ambiguous are segments that are empty or dots or end in a dot or a blank, which Windows drops; and within one, in
+    /// any spelling, what separates something for whoever decodes first (`/`, `\`, `;`, `?`, `#`), what looks encoded
+    /// twice, control characters, and bytes that are no UTF-8.
+    pub fn read(target: &str) -> Result<WebPath, Ambiguous> {
+        if target.len() > LONGEST || target.contains('#') {
+            return Err(Ambiguous);
+        }
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let inner = path.strip_prefix('/').ok_or(Ambiguous)?;
+        let mut decoded = String::with_capacity(path.len());
+        let inner = inner.strip_suffix('/').unwrap_or(inner);
+        if inner.is_empty() {
+            // "//" is the root and an empty segment
+            return if path == "/" {
+                Ok(WebPath { decoded })
+            } else {
+                Err(Ambiguous)
+            };
+        }
+        for segment in inner.split('/') {
+            if !is_encoded_well(segment.as_bytes()) {
+                return Err(Ambiguous);
+            }
+            let segment = percent_decode(segment.as_bytes())
+                .decode_utf8()
+                .map_err(|_| Ambiguous)?;
+            if matches!(&*segment, "" | "." | "..")
+                || segment.ends_with(['.', ' '])
+                || segment.contains(['/', '\\', ';', '?', '#'])
+                || segment.chars().any(char::is_control)
+                || has_escape(segment.as_bytes())
+            {
+                return Err(Ambiguous);
+            }
+            decoded.push('/');
+            decoded.push_str(&segment);
+        }
+        Ok(WebPath { decoded })
+    }
+
+    /// Whether it is `top` or lies below it.
+    pub fn is_below(&self, top: &WebPath) -> bool {
+        let rest = self.decoded.strip_prefix(top.decoded.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The path as text, decoded; `/` for the root.
+    pub fn as_str(&self) -> &str {
+        if self.decoded.is_empty() {
+            "/"
+        } else {
+            &self.decoded
+        }
+    }
+}
+
+impl TryFrom<String> for WebPath {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<WebPath, Self::Error> {
+        const WHAT: &str = "must be a path such as /dav, without a query and not ambiguous";
+        match WebPath::read(&text) {
+            Ok(path) if !text.contains('?') => Ok(path),
+            _ => Err(WHAT),
+        }
+    }
+}
+
+/// As [`WebPath::read`] reads it.
+impl From<WebPath> for String {
+    fn from(path: WebPath) -> String {
+        path.to_string()
+    }
+}
+
+/// Encoded, with as few escapes as a path may have.
+impl fmt::Display for WebPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        utf8_percent_encode(self.as_str(), &ESCAPED).fmt(f)
+    }
+}
+
+/// Whether every `%` begins an escape.
+fn is_encoded_well(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        if !is_escape(&rest[at..]) {
+            return false;
+        }
+        rest = &rest[at + 3..];
+    }
+    true
+}
+
+fn has_escape(bytes: &[u8]) -> bool {
+    (0..bytes.len()).any(|at| bytes[at] == b'%' && is_escape(&bytes[at..]))
+}
+
+fn is_escape(bytes: &[u8]) -> bool {
+    bytes
+        .get(1..3)
+        .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_decoded_once_and_lose_query_and_last_slash() {
+        for (target, path) in [
+            ("/", "/"),
+            ("/?a=//../;", "/"),
+            ("/dav", "/dav"),
+            ("/dav/", "/dav"),
+            ("/d%61v/%C3%BC%20b?x", "/dav/ü b"),
+            ("/a.b/..c/d..e", "/a.b/..c/d..e"),
+            ("/100%25", "/100%"),
+        ] {
+            let read = WebPath::read(target).unwrap();
+            assert_eq!(read.as_str(), path, "{target}");
+            assert_eq!(WebPath::try_from(read.to_string()), Ok(read), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_no_path() {
+        for target in [
+            "",
+            "dav",
+            "*",
+            "https://app.example.com/dav",
+            "//",
+            "//dav",
+            "/dav//x",
+            "/dav//",
+            "/.",
+            "/..",
+            "/dav/.",
+            "/dav/..",
+            "/dav/../x",
+            "/dav/%2e%2e/x",
+            "/dav/.%2E/x",
+            "/dav/%2e/x",
+            "/dav%2fx",
+            "/dav%2F..%2Fx",
+            "/dav\\..\\x",
+            "/dav%5c..%5cx",
+            "/dav;x/y",
+            "/dav;/../x",
+            "/dav%3bx",
+            "/dav%00",
+            "/dav/%00/x",
+            "/dav%0a",
+            "/dav%7f",
+            "/dav/%",
+            "/dav/%2",
+            "/dav/%zz",
+            "/dav/%ff",
+            "/dav/%c0%af",
+            "/dav/%ed%a0%80",
+            "/dav/%252e%252e/x",
+            "/dav%252fx",
+            "/dav#/x",
+            "/dav%3fx",
+            "/dav/%3F/x",
+            "/dav%23x",
+            "/dav./x",
+            "/dav/x..",
+            "/dav%20",
+            "/dav%20/x",
+            "/dav%2e/x",
+            "/dav%09/x",
+            "/dav%0d%0ax",
+            "/dav%u002fx",
+            "/dav/%e0%80%af/x",
+            "/dav/%f0%80%80%af",
+            "/dav%C2%85x",
+        ] {
+            assert_eq!(WebPath::read(target), Err(Ambiguous), "{target}");
+        }
+        assert_eq!(WebPath::read(&"/a".repeat(LONGEST)), Err(Ambiguous));
+    }
+
+    #[test]
+    fn hosts_are_compared_in_lower_case_without_port_and_trailing_dot() {
+        for (authority, host) in [
+            ("App.EXAMPLE.com", "app.example.com"),
+            ("app.example.com:8443", "app.example.com"),
+            ("app.example.com.", "app.example.com"),
+            ("APP.example.com.:443", "app.example.com"),
+            ("app.example.com:", "app.example.com"),
+            ("app.example.com:80:90", "app.example.com:80"),
+            ("[::1]:443", "[::1]"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(authority), host, "{authority}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_a_host_and_what_is_asked_there() {
+        for (url, host, target) in [
+            (
+                "https://App.example.com:8443/a%2fb?q=/#f",
+                "app.example.com",
+                "/a%2fb?q=/",
+            ),
+            ("https://app.example.com", "app.example.com", "/"),
+            ("https://app.example.com?q", "app.example.com", "/?q"),
+            ("https://app.example.com#/x", "app.example.com", "/"),
+            ("https://", "", "/"),
+        ] {
+            assert_eq!(
+                split_url(url),
+                Some((host.to_owned(), target.to_owned())),
+                "{url}"
+            );
+        }
+        for url in [
+            "",
+            "http://app.example.com/",
+            "HTTPS://app.example.com/",
+            "//app.example.com/",
+            "/x",
+        ] {
+            assert_eq!(split_url(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn below_is_by_whole_segments() {
+        let path = |text: &str| WebPath::read(text).unwrap();
+        for below in ["/dav", "/dav/", "/dav/x", "/%64av/x/y"] {
+            assert!(path(below).is_below(&path("/dav/")), "{below}");
+            assert!(path(below).is_below(&path("/")), "{below}");
+        }
+        for beside in ["/", "/davx", "/da", "/DAV", "/x/dav"] {
+            assert!(!path(beside).is_below(&path("/dav")), "{beside}");
+        }
+    }
+}

@@ -1,0 +1,554 @@
+//! Policy: who must give a code. A pure function of the configuration and what a door knows of the person.
+
+use super::groups::{InGroup, PersonGroups};
+use crate::account::name::UserName;
+use crate::account::second_factor::Enrolled;
+use crate::config::{After, AfterWord, Exempt, Policy, Required, SelfEnroll};
+use crate::credential::completed_methods::{Earlier, Factor, Key, Method};
+use crate::network::address::Address;
+use crate::system::clock::Timestamp;
+
+/// A person at a door.
+pub struct Subject<'a> {
+    /// The account's name.
+    pub name: &'a UserName,
+    /// What is known of the person's groups: the host's, those declared for the account, and those that the store keeps.
+    pub groups: &'a PersonGroups,
+    /// The PAM service, or the name of another door.
+    pub service: &'a str,
+    /// The remote address, if there is one.
+    pub address: Option<Address>,
+    /// What passed before.
+    pub earlier: &'a Earlier,
+}
+
+/// What the policy says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Enrolled and not exempt: a code.
+    Code,
+    /// Required, but there is no second factor yet.
+    Enrolment,
+    /// No code, because the person has no second factor and needs none.
+    Nothing,
+    /// No code, because of the exemption at this position (from 1) in postern.toml.
+    Exempt(usize),
+}
+
+/// Why someone who must have a second factor, and has none, may come in without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiver {
+    /// Their first sign-in is not long ago (`policy.enroll_within`); until when.
+    Until(Timestamp),
+    /// No administrator has a second factor, and this is one.
+    LastAdministrator,
+}
+
+impl Waiver {
+    /// The word in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Waiver::Until(_) => "enrollment-grace-period",
+            Waiver::LastAdministrator => "last-administrator",
+        }
+    }
+}
+
+/// What a first enrolment needs besides the first factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enrolling {
+    /// Nothing.
+    Free,
+    /// An administrator's one-time code.
+    OneTimeCode,
+}
+
+impl Policy {
+    /// What `subject` needs.
+    pub fn need(&self, subject: &Subject<'_>, enrolled: Enrolled) -> Need {
+        let covers = |exempt: &Exempt| {
+            exempt.covers(
+                subject.groups,
+                subject.service,
+                subject.address,
+                subject.earlier,
+            )
+        };
+        if let Some(position) = self.exempt.iter().position(covers) {
+            return Need::Exempt(position + 1);
+        }
+        match enrolled {
+            Enrolled::Yes => Need::Code,
+            Enrolled::No if self.required.covers(subject) => Need::Enrolment,
+            Enrolled::No => Need::Nothing,
+        }
+    }
+
+    /// The exemption, by position from 1, that holds for everyone alike at this service and address. Nothing has passed
+    /// yet.
+    pub fn exempts_everyone(&self, service: &str, address: Option<Address>) -> Option<usize> {
+        let covers = |exempt: &Exempt| {
+            exempt.groups.is_empty()
+                && exempt.covers(
+                    &PersonGroups::default(),
+                    service,
+                    address,
+                    &Earlier::default(),
+                )
+        };
+        self.exempt
+            .iter()
+            .position(covers)
+            .map(|position| position + 1)
+    }
+
+    /// What a first enrolment needs that is made from `address`. Whoever has no address is in no network.
+    pub fn enrolling(&self, address: Option<Address>) -> Enrolling {
+        let is_inside = |address| {
+            self.self_enroll_networks
+                .iter()
+                .any(|network| network.contains(address))
+        };
+        match self.self_enroll {
+            SelfEnroll::Always => Enrolling::Free,
+            SelfEnroll::Networks if address.is_some_and(is_inside) => Enrolling::Free,
+            SelfEnroll::Networks | SelfEnroll::OneTimeCode => Enrolling::OneTimeCode,
+        }
+    }
+
+    /// Until when someone may come in without the second factor that they must have, if that is later than `now`.
+    pub fn enroll_until(&self, first_sign_in: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let until = first_sign_in.plus(self.enroll_within.seconds());
+        (now < until).then_some(until)
+    }
+
+    /// Whether a person of that name and in these groups administers; a doubt does not make one.
+    pub fn is_administrator(&self, name: &UserName, groups: &PersonGroups) -> bool {
+        self.administrators
+            .words()
+            .any(|word| means(word, name, groups) == InGroup::Yes)
+    }
+
+    /// The groups whose members administer.
+    pub fn administrating_groups(&self) -> impl Iterator<Item = &str> {
+        self.administrators
+            .words()
+            .filter_map(|word| word.strip_prefix('%'))
+    }
+}
+
+impl Required {
+    /// A name or `%group`; with `!` an exception, which wins wherever it stands.
+    fn covers(&self, subject: &Subject<'_>) -> bool {
+        // of what is not known the stricter reading holds: required, and not excepted
+        let means = |word: &str| means(word, subject.name, subject.groups);
+        let is = |word: &str| means(word) == InGroup::Yes;
+        let could_be = |word: &str| means(word) != InGroup::No;
+        match self {
+            Required::Enrolled => false,
+            Required::All => true,
+            Required::Listed(words) => {
+                let excepted = words.iter().filter_map(|w| w.strip_prefix('!')).any(is);
+                !excepted
+                    && words
+                        .iter()
+                        .filter(|w| !w.starts_with('!'))
+                        .any(|w| w == "all" || could_be(w))
+            }
+        }
+    }
+}
+
+/// Whether a name or `%group` means this person.
+fn means(word: &str, name: &UserName, groups: &PersonGroups) -> InGroup {
+    match word.strip_prefix('%') {
+        Some(group) => groups.in_group(group),
+        None if word == name.as_str() => InGroup::Yes,
+        None => InGroup::No,
+    }
+}
+
+impl Exempt {
+    /// Every condition that is given must hold for certain; of each, one alternative.
+    fn covers(
+        &self,
+        groups: &PersonGroups,
+        service: &str,
+        address: Option<Address>,
+        earlier: &Earlier,
+    ) -> bool {
+        let in_group =
+            self.groups.is_empty() || self.groups.iter().any(|group| groups.is_in(group));
+        let at_service = self.services.is_empty() || self.services.iter().any(|s| s == service);
+        let in_network = self.networks.is_empty()
+            || address.is_some_and(|address| self.networks.iter().any(|n| n.contains(address)));
+        in_group
+            && at_service
+            && in_network
+            && (self.after == After::default() || self.after.covers(earlier))
+    }
+}
+
+impl After {
+    /// Every factor that passed is listed, and none excepted: whoever shows more than one cannot come by the listed one
+    /// where the other would have been asked for a code. Where nothing is known it holds for nobody.
+    fn covers(&self, earlier: &Earlier) -> bool {
+        let covers = |factor: &Factor| {
+            self.listed.iter().any(|word| word.lists(factor))
+                && !self.excepted.iter().any(|word| word.could_be(factor))
+        };
+        !earlier.is_nothing() && earlier.factors().iter().all(covers)
+    }
+}
+
+impl AfterWord {
+    fn lists(&self, factor: &Factor) -> bool {
+        match self {
+            AfterWord::Method(method) => factor.method == Some(*method),
+            AfterWord::Key(listed) => {
+                let is_listed = matches!(&factor.key, Key::Known(shown) if shown == listed);
+                is_listed && factor.method == Some(Method::Publickey)
+            }
+        }
+    }
+
+    /// A key that was not read could be any.
+    fn could_be(&self, factor: &Factor) -> bool {
+        match self {
+            AfterWord::Method(method) => factor.method.is_none_or(|shown| shown == *method),
+            AfterWord::Key(excepted) => match &factor.key {
+                Key::Known(shown) => shown == excepted,
+                Key::Unread => true,
+                Key::None => false,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::groups::Doubt;
+
+    const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
+    const OTHER: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    fn need(
+        policy: &str,
+        groups: &[&str],
+        service: &str,
+        address: &str,
+        enrolled: Enrolled,
+    ) -> Need {
+        let policy: Policy = toml::from_str(policy).unwrap();
+        let groups = PersonGroups::known(groups.iter().copied());
+        let name = "alice".parse().unwrap();
+        let (address, earlier) = (Address::parse(address), &Earlier::PASSWORD);
+        policy.need(
+            &Subject {
+                name: &name,
+                groups: &groups,
+                service,
+                address,
+                earlier,
+            },
+            enrolled,
+        )
+    }
+
+    /// Whether an exemption with `after` holds after what sshd says.
+    fn exempt_after(after: &str, said: &str) -> bool {
+        let policy: Policy =
+            toml::from_str(&format!("[[exempt]]\ncompleted_methods = {after}")).unwrap();
+        let (name, earlier) = (
+            &"alice".parse().unwrap(),
+            &Earlier::of_sshd(said.as_bytes()),
+        );
+        let groups = &PersonGroups::default();
+        let subject = Subject {
+            name,
+            groups,
+            service: "sshd",
+            address: None,
+            earlier,
+        };
+        policy.need(&subject, Enrolled::Yes) == Need::Exempt(1)
+    }
+
+    #[test]
+    fn by_default_whoever_is_enrolled_gives_a_code() {
+        assert_eq!(need("", &[], "sshd", "", Enrolled::Yes), Need::Code);
+        assert_eq!(need("", &[], "sshd", "", Enrolled::No), Need::Nothing);
+    }
+
+    #[test]
+    fn required_takes_names_groups_and_exceptions() {
+        let all = "required = \"all\"";
+        assert_eq!(need(all, &[], "sshd", "", Enrolled::No), Need::Enrolment);
+        let listed = "required = [\"%staff\", \"bob\", \"!%robots\"]";
+        assert_eq!(
+            need(listed, &["staff"], "sshd", "", Enrolled::No),
+            Need::Enrolment
+        );
+        assert_eq!(
+            need(listed, &["staff", "robots"], "sshd", "", Enrolled::No),
+            Need::Nothing
+        );
+        assert_eq!(need(listed, &[], "sshd", "", Enrolled::No), Need::Nothing);
+        let but_alice = "required = [\"all\", \"!alice\"]";
+        assert_eq!(
+            need(but_alice, &[], "sshd", "", Enrolled::No),
+            Need::Nothing
+        );
+        assert_eq!(need(but_alice, &[], "sshd", "", Enrolled::Yes), Need::Code);
+    }
+
+    #[test]
+    fn of_a_group_in_doubt_the_stricter_reading_holds() {
+        let doubtful = PersonGroups::default().in_doubt(["staff", "robots"], Doubt::NoSuchGroup);
+        let need = |policy: &str, groups: &PersonGroups, enrolled| {
+            let policy: Policy = toml::from_str(policy).unwrap();
+            let (name, earlier) = (&"alice".parse().unwrap(), &Earlier::PASSWORD);
+            policy.need(
+                &Subject {
+                    name,
+                    groups,
+                    service: "sshd",
+                    address: None,
+                    earlier,
+                },
+                enrolled,
+            )
+        };
+        assert_eq!(
+            need("required = [\"%staff\"]", &doubtful, Enrolled::No),
+            Need::Enrolment
+        );
+        assert_eq!(
+            need(
+                "required = [\"all\", \"!%robots\"]",
+                &doubtful,
+                Enrolled::No
+            ),
+            Need::Enrolment
+        );
+        assert_eq!(
+            need(
+                "required = [\"%staff\", \"!alice\"]",
+                &doubtful,
+                Enrolled::No
+            ),
+            Need::Nothing
+        );
+        assert_eq!(
+            need("required = [\"%sudo\"]", &doubtful, Enrolled::No),
+            Need::Nothing
+        );
+        assert_eq!(
+            need("[[exempt]]\ngroups = [\"staff\"]", &doubtful, Enrolled::Yes),
+            Need::Code
+        );
+        let also = doubtful.clone().and(["staff"]);
+        assert_eq!(
+            need("[[exempt]]\ngroups = [\"staff\"]", &also, Enrolled::Yes),
+            Need::Exempt(1)
+        );
+        let policy: Policy = toml::from_str("administrators = [\"%staff\"]").unwrap();
+        assert!(!policy.is_administrator(&"alice".parse().unwrap(), &doubtful));
+    }
+
+    #[test]
+    fn an_exemption_holds_where_all_its_conditions_do() {
+        let policy = "[[exempt]]\nservices = [\"cron\"]\n[[exempt]]\ngroups = [\"ops\"]\nnetworks = [\"192.0.2.0/24\"]";
+        assert_eq!(
+            need(policy, &["ops"], "sshd", "192.0.2.7", Enrolled::Yes),
+            Need::Exempt(2)
+        );
+        assert_eq!(
+            need(policy, &[], "sshd", "192.0.2.7", Enrolled::Yes),
+            Need::Code
+        );
+        assert_eq!(
+            need(policy, &["ops"], "sshd", "198.51.100.7", Enrolled::Yes),
+            Need::Code
+        );
+        assert_eq!(
+            need(policy, &["ops"], "sshd", "", Enrolled::Yes),
+            Need::Code
+        );
+        assert_eq!(
+            need(policy, &[], "cron", "", Enrolled::Yes),
+            Need::Exempt(1)
+        );
+    }
+
+    #[test]
+    fn an_exemption_can_depend_on_the_earlier_factor() {
+        let key = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
+        let (certificate, unread) = (
+            "publickey ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIOXG6oSQ85fJsFcbpzikcEPgycxVXNqCEq5ELNkkptPRAAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KPAAAAAAAAAAAAAAABAAAAAWkAAAAJAAAABWFsaWNlAAAAAAAAAAD//////////wAAAAAAAACCAAAAFXBlcm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1pdC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIIXBcaMr3TAPh1Dx2tCZL0tE6fu6GFjQTBvVa0nK6uDcAAAAUwAAAAtzc2gtZWQyNTUxOQAAAEBD2/psYtDeQXIjrlPUea6tNEtqVtqgaw6RhtAg6dK6ybR1CAoYCu7vj4n0n9PThxII3MNaZtj1gIR2Ej09RjEA\n",
+            "publickey ssh-foo AAAA\n",
+        );
+        let password = "password\n";
+        let print = format!("[\"{PRINT}\"]");
+        let all_but = |print: &str| format!("[\"publickey\", \"!{print}\"]");
+        for (after, said, holds) in [
+            ("[\"publickey\"]", key, true),
+            ("[\"publickey\"]", certificate, true),
+            ("[\"publickey\"]", password, false),
+            ("[\"password\"]", password, true),
+            ("[\"password\"]", key, false),
+            ("[\"hostbased\"]", key, false),
+            (&print, key, true),
+            (&print, certificate, false),
+            (&print, unread, false),
+            (&print, password, false),
+            (&print, &key.replace("publickey", "hostbased"), false),
+            (&all_but(PRINT), key, false),
+            (&all_but(OTHER), key, true),
+            // it could be the excepted one
+            (&all_but(OTHER), certificate, false),
+            (&all_but(OTHER), unread, false),
+            // an exception wins wherever it stands
+            (
+                &format!("[\"!{PRINT}\", \"publickey\", \"{PRINT}\"]"),
+                key,
+                false,
+            ),
+            ("[\"!password\", \"publickey\"]", key, true),
+            // nothing is known, or nothing that is
+            ("[\"publickey\", \"password\"]", "", false),
+            ("[\"publickey\", \"password\"]", "telepathy\n", false),
+        ] {
+            assert_eq!(exempt_after(after, said), holds, "{after} after {said}");
+        }
+    }
+
+    #[test]
+    fn of_several_earlier_factors_each_must_be_listed() {
+        let both = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\npassword\n";
+        let holds = |after: &str| exempt_after(after, both);
+        assert!(!holds("[\"publickey\"]") && !holds("[\"password\"]"));
+        assert!(holds("[\"password\", \"publickey\"]"));
+        assert!(holds(&format!("[\"password\", \"{PRINT}\"]")));
+        assert!(!holds(&format!(
+            "[\"password\", \"publickey\", \"!{PRINT}\"]"
+        )));
+        assert!(!holds(&format!("[\"password\", \"{OTHER}\"]")));
+        assert!(!exempt_after(
+            "[\"publickey\", \"password\"]",
+            &format!("{both}telepathy\n")
+        ));
+    }
+
+    #[test]
+    fn before_the_first_factor_no_earlier_one_is_known() {
+        let everyone = |text: &str| {
+            toml::from_str::<Policy>(text)
+                .unwrap()
+                .exempts_everyone("sshd", None)
+        };
+        assert_eq!(everyone("[[exempt]]\nservices = [\"sshd\"]"), Some(1));
+        assert_eq!(
+            everyone("[[exempt]]\nservices = [\"sshd\"]\ncompleted_methods = [\"password\"]"),
+            None
+        );
+    }
+
+    #[test]
+    fn what_no_factor_can_be_is_refused() {
+        for after in [
+            "\"publickey\"",
+            "[\"pubkey\"]",
+            "[\"Publickey\"]",
+            "[\"none\"]",
+            "[\"\"]",
+            "[\"!\"]",
+            "[\"!!password\"]",
+            "[\"SHA256:abc\"]",
+            "[\"publickey\", \"!sha256:x\"]",
+            "[\"!publickey\"]",
+        ] {
+            assert!(
+                toml::from_str::<Policy>(&format!("[[exempt]]\ncompleted_methods = {after}"))
+                    .is_err(),
+                "{after}"
+            );
+        }
+        let after: After = vec!["publickey".to_owned(), format!("!{PRINT}")]
+            .try_into()
+            .unwrap();
+        assert_eq!(
+            Vec::from(after),
+            ["publickey".to_owned(), format!("!{PRINT}")]
+        );
+    }
+
+    #[test]
+    fn a_first_enrolment_needs_what_self_enroll_says() {
+        let enrolling = |text: &str, address: &str| {
+            toml::from_str::<Policy>(text)
+                .unwrap()
+                .enrolling(Address::parse(address))
+        };
+        let networks = "self_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]";
+        for (policy, address, needs) in [
+            ("", "198.51.100.7", Enrolling::Free),
+            ("", "", Enrolling::Free),
+            (networks, "192.0.2.7", Enrolling::Free),
+            (networks, "198.51.100.7", Enrolling::OneTimeCode),
+            (networks, "", Enrolling::OneTimeCode),
+            (
+                "self_enroll = \"one-time-code\"",
+                "192.0.2.7",
+                Enrolling::OneTimeCode,
+            ),
+        ] {
+            assert_eq!(
+                enrolling(policy, address),
+                needs,
+                "{policy} from {address:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn someone_required_may_come_in_without_for_so_long_after_the_first_sign_in() {
+        let until = |text: &str, now| {
+            toml::from_str::<Policy>(text)
+                .unwrap()
+                .enroll_until(Timestamp(1000), Timestamp(now))
+        };
+        assert_eq!(until("", 1000), None);
+        assert_eq!(until("enroll_within = \"1h\"", 1000), Some(Timestamp(4600)));
+        assert_eq!(until("enroll_within = \"1h\"", 4599), Some(Timestamp(4600)));
+        assert_eq!(until("enroll_within = \"1h\"", 4600), None);
+    }
+
+    #[test]
+    fn administrators_are_names_and_groups_and_no_exceptions() {
+        let policy: Policy = toml::from_str("administrators = [\"alice\", \"%sudo\"]").unwrap();
+        let is = |name: &str, groups: &[&str]| {
+            policy.is_administrator(
+                &name.parse().unwrap(),
+                &PersonGroups::known(groups.iter().copied()),
+            )
+        };
+        assert!(is("alice", &[]) && is("bob", &["users", "sudo"]));
+        assert!(!is("bob", &["alice"]) && !is("sudo", &[]));
+        assert!(toml::from_str::<Policy>("administrators = [\"!alice\"]").is_err());
+    }
+
+    #[test]
+    fn groups_are_looked_up_only_where_they_matter() {
+        let asks = |text: &str| {
+            !toml::from_str::<Policy>(text)
+                .unwrap()
+                .groups_asked()
+                .is_empty()
+        };
+        assert!(!asks("required = [\"alice\"]"));
+        assert!(asks("required = [\"!%robots\", \"all\"]"));
+        assert!(asks("[[exempt]]\ngroups = [\"ops\"]"));
+    }
+}

@@ -1,0 +1,452 @@
+use super::*;
+use crate::policy::session_groups::{AskedGroups, KnownGroups};
+use std::sync::LazyLock;
+
+fn rules(text: &str) -> Vec<Rule> {
+    #[derive(serde::Deserialize)]
+    struct Table {
+        rule: Vec<Rule>,
+    }
+    toml::from_str::<Table>(text).unwrap().rule
+}
+
+/// `METHOD https://HOST/TARGET` from 192.0.2.7.
+fn request(line: &str) -> Request<'_> {
+    let (method, url) = line.split_once(' ').unwrap();
+    let rest = url.strip_prefix("https://").unwrap();
+    let (host, target) = rest.split_at(rest.find('/').unwrap());
+    Request {
+        host,
+        target,
+        method,
+        address: Address::parse("192.0.2.7"),
+    }
+}
+
+struct Someone {
+    name: UserName,
+    groups: Vec<Group>,
+    of_host: Option<KnownGroups>,
+}
+
+/// The groups that any rule here asks about.
+static ASKED: LazyLock<AskedGroups> =
+    LazyLock::new(|| AskedGroups::named(["ops", "staff", "banned"].into_iter()));
+
+impl Someone {
+    fn called(name: &str) -> Someone {
+        Someone {
+            name: name.parse().unwrap(),
+            groups: Vec::new(),
+            of_host: in_groups(&[]),
+        }
+    }
+
+    fn person(&self) -> Person<'_> {
+        Person {
+            name: &self.name,
+            groups: [&[], &self.groups],
+            of_host: self.of_host.as_ref().and_then(|known| known.answer(&ASKED)),
+        }
+    }
+}
+
+fn in_groups(groups: &[&str]) -> Option<KnownGroups> {
+    let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+    Some(KnownGroups::among(
+        &ASKED,
+        &crate::policy::groups::PersonGroups::known(groups),
+    ))
+}
+
+#[track_caller]
+fn assert_decided(text: &str, line: &str, access: Access, rule: Option<usize>) {
+    let decision = decide(&rules(text), &request(line), None);
+    assert_eq!(
+        (decision.access, decision.rule),
+        (access, rule),
+        "{line} by {text}"
+    );
+}
+
+const APP: &str = "GET https://app.example.com/";
+
+#[test]
+fn without_a_rule_that_fits_it_takes_the_code() {
+    assert_eq!(decide(&[], &request(APP), None).access, Access::Code);
+    let elsewhere = "[[rule]]\nhosts = [\"other.example.com\"]\nthen = \"open\"";
+    assert_decided(elsewhere, APP, Access::Code, None);
+    assert_eq!(
+        decide(&[], &request(APP), None).name().to_string(),
+        "default"
+    );
+}
+
+#[test]
+fn the_first_rule_that_fits_decides() {
+    let text = "[[rule]]\npaths = [\"/a/b\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"\n[[rule]]\nthen = \"password\"";
+    assert_decided(text, "GET https://h/a/b/c", Access::Open, Some(1));
+    assert_decided(text, "GET https://h/a/c", Access::Deny, Some(2));
+    assert_decided(text, "GET https://h/c", Access::Password, Some(3));
+}
+
+#[test]
+fn every_condition_that_is_given_must_hold() {
+    let all = "[[rule]]\nhosts = [\"app.example.com\", \"*.example.org\"]\npaths = [\"/pub\"]\nmethods = [\"GET\", \"HEAD\"]\nnetworks = [\"192.0.2.0/24\", \"2001:db8::/32\"]\nthen = \"open\"";
+    for line in [
+        "GET https://app.example.com/pub",
+        "HEAD https://a.example.org/pub/x?y=/../",
+        "GET https://a.b.example.org/p%75b/",
+    ] {
+        assert_decided(all, line, Access::Open, Some(1));
+    }
+    for line in [
+        "GET https://example.com/pub",
+        "GET https://example.org/pub",
+        "GET https://app.example.com.evil.org/pub",
+        "GET https://xapp.example.com/pub",
+        "GET https://app.example.com/public",
+        "GET https://app.example.com/PUB",
+        "GET https://app.example.com/x/pub",
+        "GET https://app.example.com/?/pub",
+        "POST https://app.example.com/pub",
+        "GETX https://app.example.com/pub",
+    ] {
+        assert_decided(all, line, Access::Code, None);
+    }
+    let here = |address| Request {
+        address,
+        ..request("GET https://app.example.com/pub")
+    };
+    for (address, access) in [
+        (Address::parse("::ffff:192.0.2.9"), Access::Open),
+        (Address::parse("2001:db8::1"), Access::Open),
+        (Address::parse("198.51.100.1"), Access::Code),
+        (None, Access::Code),
+    ] {
+        assert_eq!(
+            decide(&rules(all), &here(address), None).access,
+            access,
+            "{address:?}"
+        );
+    }
+}
+
+#[test]
+fn users_and_groups_are_those_of_whoever_has_signed_in() {
+    let text = "[[rule]]\nusers = [\"alice\", \"carol\"]\nthen = \"deny\"\n[[rule]]\ngroups = [\"ops\"]\nthen = \"password\"\n[[rule]]\nusers = [\"bob\"]\ngroups = [\"staff\"]\nthen = \"open\"";
+    let (mut alice, mut bob) = (Someone::called("alice"), Someone::called("bob"));
+    let decided = |who: &Someone| decide(&rules(text), &request(APP), Some(&who.person()));
+    assert_eq!(
+        (decided(&alice).access, decided(&alice).rule),
+        (Access::Deny, Some(1))
+    );
+    assert_eq!(decided(&bob).access, Access::Code);
+    bob.groups = vec!["staff".parse().unwrap()];
+    assert_eq!(
+        (decided(&bob).access, decided(&bob).rule),
+        (Access::Open, Some(3))
+    );
+    bob.of_host = in_groups(&["ops"]);
+    assert_eq!(
+        (decided(&bob).access, decided(&bob).rule),
+        (Access::Password, Some(2))
+    );
+    alice.groups = vec!["staff".parse().unwrap()];
+    alice.name = "Alice".parse().unwrap();
+    assert_eq!(
+        decided(&alice).access,
+        Access::Code,
+        "names are compared as they are"
+    );
+}
+
+/// Nobody gets around a rule about themselves by not saying who they are.
+#[test]
+fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
+    let by = |rule: &str| format!("[[rule]]\n{rule}\n");
+    let (deny_bob, alice) = (
+        by("users = [\"bob\"]\nthen = \"deny\""),
+        by("users = [\"alice\"]\nthen = \"code\""),
+    );
+    let (open, deny) = (by("then = \"open\""), by("then = \"deny\""));
+    let here = by("paths = [\"/pub\"]\nthen = \"open\"");
+    let elsewhere = by("hosts = [\"other.example.com\"]\nusers = [\"bob\"]\nthen = \"deny\"");
+    for (text, access, rule, why) in [
+        (
+            deny_bob.clone() + &open,
+            Access::Password,
+            Some(1),
+            Why::Nobody,
+        ),
+        (
+            alice.clone() + &open,
+            Access::Password,
+            Some(1),
+            Why::Nobody,
+        ),
+        (
+            by("groups = [\"ops\"]\nthen = \"open\""),
+            Access::Password,
+            Some(1),
+            Why::Nobody,
+        ),
+        (
+            alice.clone() + &deny,
+            Access::Password,
+            Some(1),
+            Why::Nobody,
+        ),
+        // an earlier rule, or one that does not fit anyway, asks nobody who they are
+        (
+            open.clone() + &by("networks = [\"::1\"]\nthen = \"deny\""),
+            Access::Open,
+            Some(1),
+            Why::First,
+        ),
+        (here + &deny_bob, Access::Open, Some(1), Why::First),
+        (elsewhere + &open, Access::Open, Some(2), Why::First),
+        // no point in signing in
+        (
+            by("paths = [\"/x\"]\nthen = \"deny\"") + &alice,
+            Access::Code,
+            Some(2),
+            Why::Alike,
+        ),
+        (deny_bob + &deny, Access::Deny, Some(1), Why::Alike),
+        (alice, Access::Code, Some(1), Why::Alike),
+    ] {
+        let decision = decide(
+            &rules(&text),
+            &request("GET https://app.example.com/pub"),
+            None,
+        );
+        assert_eq!(decision, Decision { access, rule, why }, "{text}");
+    }
+}
+
+#[test]
+fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
+    let text = "[[rule]]\npaths = [\"/pub\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/admin\"]\nmethods = [\"GET\"]\nthen = \"deny\"\n[[rule]]\npaths = [\"/x\"]\nthen = \"password\"";
+    for target in [
+        "/pub/../admin",
+        "/pub/%2e%2e/admin",
+        "/pub/..%2fadmin",
+        "/pub%2f..%2fadmin",
+        "/pub/%00",
+        "/pub//x",
+        "//pub",
+        "/pub;a=b/x",
+        "/pub\\..\\admin",
+        "/pub/%ff",
+        "/pub/%",
+        "/pub/%252e%252e/admin",
+        "/pub/.",
+        "https://app.example.com/pub",
+        "*",
+        "",
+    ] {
+        for (method, access, rule) in [("GET", Access::Deny, Some(2)), ("POST", Access::Code, None)]
+        {
+            let asked = Request {
+                target,
+                method,
+                ..request(APP)
+            };
+            let decision = decide(&rules(text), &asked, None);
+            assert_eq!(
+                (decision.access, decision.rule),
+                (access, rule),
+                "{method} {target}"
+            );
+            assert!(access != Access::Deny || decision.why == Why::TwoReadings);
+        }
+    }
+    for target in [
+        "/admin%3fx",
+        "/admin%3Fx",
+        "/admin%23x",
+        "/admin./x",
+        "/admin%20",
+        "/admin%09x",
+    ] {
+        let asked = Request {
+            target,
+            ..request(APP)
+        };
+        assert_eq!(
+            decide(&rules(text), &asked, None).access,
+            Access::Deny,
+            "{target}"
+        );
+    }
+    let by_method = Request {
+        method: "get",
+        target: "/admin",
+        ..request(APP)
+    };
+    assert_eq!(decide(&rules(text), &by_method, None).why, Why::TwoReadings);
+    // nobody gets past the first one by signing in, but perhaps past the second
+    let (deny, alice) = (
+        "paths = [\"/a\"]\nthen = \"deny\"\n",
+        "users = [\"alice\"]\nthen = \"open\"\n",
+    );
+    for (text, access) in [
+        (format!("[[rule]]\n{deny}[[rule]]\n{alice}"), Access::Deny),
+        (
+            format!("[[rule]]\n{alice}[[rule]]\n{deny}"),
+            Access::Password,
+        ),
+    ] {
+        assert_eq!(
+            decide(&rules(&text), &request("GET https://h/x//y"), None).access,
+            access,
+            "{text}"
+        );
+    }
+    // a rule without paths fits every reading
+    let open = "[[rule]]\nhosts = [\"static.example.com\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"";
+    assert_decided(
+        open,
+        "GET https://static.example.com/a//b",
+        Access::Open,
+        Some(1),
+    );
+}
+
+#[test]
+fn a_host_that_is_none_could_be_any() {
+    let text = "[[rule]]\nhosts = [\"*.example.com\"]\nthen = \"open\"\n[[rule]]\nhosts = [\"admin.example.com\"]\nthen = \"deny\"\n[[rule]]\nthen = \"open\"";
+    assert_decided(text, "GET https://app.example.com/", Access::Open, Some(1));
+    assert_decided(
+        text,
+        "GET https://my_app.example.com/",
+        Access::Open,
+        Some(1),
+    );
+    for host in [
+        ".example.com",
+        "a..example.com",
+        "[::1]",
+        "a:b",
+        "a b.example.com",
+        "\u{e4}.example.com",
+        "",
+    ] {
+        let decision = decide(
+            &rules(text),
+            &Request {
+                host,
+                ..request(APP)
+            },
+            None,
+        );
+        assert_eq!(
+            (decision.access, decision.why),
+            (Access::Deny, Why::TwoReadings),
+            "{host}"
+        );
+    }
+}
+
+#[test]
+fn groups_that_are_not_known_could_be_held() {
+    let text = "[[rule]]\ngroups = [\"staff\"]\nthen = \"open\"\n[[rule]]\ngroups = [\"banned\"]\nthen = \"deny\"";
+    let mut bob = Someone::called("bob");
+    let decided = |bob: &Someone| decide(&rules(text), &request(APP), Some(&bob.person()));
+    assert_eq!(decided(&bob).access, Access::Code);
+    bob.of_host = None;
+    assert_eq!(
+        (decided(&bob).access, decided(&bob).why),
+        (Access::Deny, Why::Groups)
+    );
+    bob.groups = vec!["staff".parse().unwrap()];
+    assert_eq!(
+        (decided(&bob).access, decided(&bob).why),
+        (Access::Open, Why::First)
+    );
+}
+
+/// Every list of up to three rules of many kinds: no doubt is ever weaker than what removes it.
+#[test]
+fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
+    let mut kinds = Vec::new();
+    for then in ["open", "password", "code", "deny"] {
+        for path in ["", "paths = [\"/a\"]\n", "paths = [\"/b\", \"/a/c\"]\n"] {
+            for who in ["", "users = [\"alice\"]\n", "groups = [\"ops\"]\n"] {
+                kinds.extend(rules(&format!("[[rule]]\n{path}{who}then = \"{then}\"")));
+            }
+        }
+    }
+    let (alice, mut bob, mut ops) = (
+        Someone::called("alice"),
+        Someone::called("bob"),
+        Someone::called("bob"),
+    );
+    bob.of_host = None;
+    ops.of_host = in_groups(&["ops"]);
+    let settled = [Some(&alice), Some(&ops)];
+    let readings = ["/", "/a", "/b", "/a/c", "/c"];
+    let ask = |rules: &[Rule], target: &str, who: Option<&Someone>| {
+        decide(
+            rules,
+            &Request {
+                target,
+                ..request(APP)
+            },
+            who.map(Someone::person).as_ref(),
+        )
+    };
+    let mut lists: Vec<Vec<Rule>> = vec![Vec::new()];
+    let mut begin = 0;
+    for length in 1..=3 {
+        let end = lists.len();
+        for list in begin..end {
+            // of three, some: each pair of kinds goes before a dozenth of all
+            let (skip, step) = if length == 3 { (list % 12, 12) } else { (0, 1) };
+            for kind in kinds.iter().skip(skip).step_by(step) {
+                let mut longer = lists[list].clone();
+                longer.push(kind.clone());
+                lists.push(longer);
+            }
+        }
+        begin = end;
+    }
+    assert!(lists.len() > 5000);
+    for list in &lists {
+        for target in ["/a/../b", "/a"] {
+            let readings: &[&str] = if target == "/a" { &["/a"] } else { &readings };
+            let (nobodys, unknown) = (ask(list, target, None), ask(list, target, Some(&bob)));
+            for reading in readings {
+                for who in settled {
+                    let sure = ask(list, reading, who);
+                    let in_doubt = ask(list, target, who).access;
+                    assert!(in_doubt >= sure.access, "{target} as {reading} by {list:?}");
+                    assert!(
+                        nobodys.access != Access::Open || sure.access == Access::Open,
+                        "{list:?}"
+                    );
+                    assert!(
+                        nobodys.access != Access::Deny || in_doubt == Access::Deny,
+                        "{list:?}"
+                    );
+                }
+                for of_host in [in_groups(&[]), in_groups(&["ops"])] {
+                    let known = Someone {
+                        of_host,
+                        ..Someone::called("bob")
+                    };
+                    assert!(
+                        unknown.access >= ask(list, reading, Some(&known)).access,
+                        "{target} by {list:?}"
+                    );
+                }
+                let nobody_sure = ask(list, reading, None).access;
+                assert!(
+                    nobodys.access != Access::Open || nobody_sure == Access::Open,
+                    "{target} by {list:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What is known of a person's groups on the host where nobody can look them up, at a check: of the groups that the
+//! configuration asks about there, those that the person was in when the session began.
+//!
+//! They MUST be known or not known, never guessed: whoever is in no group that was asked about then may well be in
+//! one that is asked about now.
+
+use super::groups::{InGroup, PersonGroups};
+use crate::config::Config;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// The groups that rules and the policy name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedGroups {
+    /// In order.
+    names: Vec<String>,
+    mark: Mark,
+}
+
+/// Stands for what was asked: a part of its hash.
+type Mark = [u8; 8];
+
+/// Which of the groups that were asked about someone was in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownGroups {
+    mark: Mark,
+    /// One for each, in order; the first is the lowest of the first byte. Of the same length: those of which nothing was
+    /// known.
+    bits: Vec<u8>,
+    doubts: Vec<u8>,
+}
+
+/// The same, beside the names.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    names: &'a [String],
+    bits: &'a [u8],
+    doubts: &'a [u8],
+}
+
+impl AskedGroups {
+    /// What a configuration asks about.
+    pub fn of(config: &Config) -> AskedGroups {
+        AskedGroups::named(config.groups_asked().into_iter())
+    }
+
+    /// These.
+    pub fn named<'a>(names: impl Iterator<Item = &'a str>) -> AskedGroups {
+        let names: BTreeSet<&str> = names.collect();
+        let mut hash = Sha256::new();
+        for name in &names {
+            hash.update(name.len().to_be_bytes());
+            hash.update(name);
+        }
+        let mut mark = Mark::default();
+        mark.copy_from_slice(&hash.finalize()[..8]);
+        AskedGroups {
+            names: names.into_iter().map(str::to_owned).collect(),
+            mark,
+        }
+    }
+}
+
+impl KnownGroups {
+    /// Those that were asked about, of someone who is in these.
+    pub fn among(asked: &AskedGroups, groups: &PersonGroups) -> KnownGroups {
+        let mut bits = vec![0; asked.names.len().div_ceil(8)];
+        let mut doubts = bits.clone();
+        for (position, name) in asked.names.iter().enumerate() {
+            let list = match groups.in_group(name) {
+                InGroup::Yes => &mut bits,
+                InGroup::Unknown => &mut doubts,
+                InGroup::No => continue,
+            };
+            list[position / 8] |= 1 << (position % 8);
+        }
+        KnownGroups {
+            mark: asked.mark,
+            bits,
+            doubts,
+        }
+    }
+
+    /// The answer, if it was these that were asked about.
+    pub fn answer<'a>(&'a self, asked: &'a AskedGroups) -> Option<Answered<'a>> {
+        (self.mark == asked.mark).then_some(Answered {
+            names: &asked.names,
+            bits: &self.bits,
+            doubts: &self.doubts,
+        })
+    }
+
+    /// As a cookie holds it.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        [&self.mark, self.bits.as_slice(), self.doubts.as_slice()].concat()
+    }
+
+    /// Reads what [`KnownGroups::to_bytes`] wrote.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<KnownGroups> {
+        let (mark, rest) = bytes.split_first_chunk()?;
+        let (bits, doubts) = rest.split_at(rest.len() / 2);
+        let (bits, doubts) = (bits.to_vec(), doubts.to_vec());
+        (bits.len() == doubts.len()).then_some(KnownGroups {
+            mark: *mark,
+            bits,
+            doubts,
+        })
+    }
+}
+
+impl<'a> Answered<'a> {
+    /// Whether someone was in a group that was asked about.
+    pub fn in_group(&self, group: &str) -> InGroup {
+        match self.names.binary_search_by(|name| name.as_str().cmp(group)) {
+            Ok(position) if has(self.bits, position) => InGroup::Yes,
+            Ok(position) if has(self.doubts, position) => InGroup::Unknown,
+            Ok(_) | Err(_) => InGroup::No,
+        }
+    }
+
+    /// All that someone was in.
+    pub fn held(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let Answered { names, bits, .. } = *self;
+        names
+            .iter()
+            .enumerate()
+            .filter(move |(position, _)| has(bits, *position))
+            .map(|(_, name)| name.as_str())
+    }
+
+    /// All of which nothing was known.
+    pub fn in_doubt(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let Answered { names, doubts, .. } = *self;
+        names
+            .iter()
+            .enumerate()
+            .filter(move |(position, _)| has(doubts, *position))
+            .map(|(_, name)| name.as_str())
+    }
+}
+
+fn has(bits: &[u8], position: usize) -> bool {
+    bits.get(position / 8)
+        .is_some_and(|byte| byte >> (position % 8) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(text: &str) -> AskedGroups {
+        AskedGroups::of(&toml::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn of_the_hosts_groups_those_that_were_asked_about_are_known() {
+        let rules = "[[gate.rule]]\ngroups = [\"ops\", \"staff\"]\nthen = \"deny\"\n[[policy.exempt]]\ngroups = [\"away\"]";
+        let asked = asked(rules);
+        let known = KnownGroups::among(&asked, &PersonGroups::known(["users", "staff", "away"]));
+        let answered = known.answer(&asked).unwrap();
+        assert_eq!(answered.held().collect::<Vec<_>>(), ["away", "staff"]);
+        let is_in = |group: &str| answered.in_group(group) == InGroup::Yes;
+        assert!(is_in("staff") && !is_in("ops") && !is_in("users"));
+        assert_eq!(KnownGroups::from_bytes(&known.to_bytes()), Some(known));
+    }
+
+    #[test]
+    fn what_was_in_doubt_stays_so_in_the_session() {
+        let asked = AskedGroups::named(["ops", "staff"].into_iter());
+        let groups = PersonGroups::known(["ops"])
+            .in_doubt(["staff"], crate::policy::groups::Doubt::NoSuchGroup);
+        let known =
+            KnownGroups::from_bytes(&KnownGroups::among(&asked, &groups).to_bytes()).unwrap();
+        let answered = known.answer(&asked).unwrap();
+        assert_eq!(
+            (answered.in_group("ops"), answered.in_group("staff")),
+            (InGroup::Yes, InGroup::Unknown)
+        );
+        assert_eq!(answered.in_doubt().collect::<Vec<_>>(), ["staff"]);
+    }
+
+    #[test]
+    fn as_many_as_there_may_be_take_few_bytes() {
+        let names: Vec<String> = (0..crate::config::MOST_GROUPS)
+            .map(|number| format!("group {number}"))
+            .collect();
+        let asked = AskedGroups::named(names.iter().map(String::as_str));
+        let known = KnownGroups::among(&asked, &PersonGroups::known(&names[3..]));
+        assert!(known.to_bytes().len() <= 72);
+        for (number, name) in names.iter().enumerate() {
+            assert_eq!(
+                known.answer(&asked).unwrap().in_group(name) == InGroup::Yes,
+                number >= 3,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_to_other_questions_is_none() {
+        let nothing = asked("");
+        let [ab, a_b] = [["ab", "c"], ["a", "bc"]].map(|[one, other]| {
+            asked(&format!(
+                "[[gate.rule]]\ngroups = [\"{one}\", \"{other}\"]\nthen = \"deny\""
+            ))
+        });
+        let known = KnownGroups::among(&nothing, &PersonGroups::default());
+        assert!(known.answer(&nothing).is_some() && known.answer(&ab).is_none());
+        assert!(
+            KnownGroups::among(&ab, &PersonGroups::default())
+                .answer(&a_b)
+                .is_none()
+        );
+        assert!(
+            KnownGroups::default().answer(&nothing).is_none(),
+            "what was never asked is not known"
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! The command's side of pam.sock. A posternd that is not there, or hangs, is given up within two seconds; one that has
+//! greeted may take as long as a revocation waits for gates.
+//!
+//! MUST send nothing before it knows that root listens there.
+
+use super::command_request::{Errand, Reply};
+use super::{
+    CommandReply, FrameError, Greeting, Opening, PAM_SOCKET, State, common_version, receive, send,
+    wire,
+};
+use crate::network::local_stream::{LocalStream, NotRoot};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+/// How long posternd may take to accept and greet: a look-up of the user's name included.
+const GREETED: Duration = Duration::from_millis(1600);
+/// How long it may take to reply: the store's time limit, a revocation's, that of a password, and some more.
+const REPLIED: Duration = Duration::from_secs(40);
+
+/// Has posternd do an errand for the user of this process.
+pub fn run(errand: &Errand) -> Result<Reply, ClientError> {
+    run_at(Path::new(PAM_SOCKET), errand)
+}
+
+fn run_at(path: &Path, errand: &Errand) -> Result<Reply, ClientError> {
+    let absent = |error| ClientError::Absent {
+        socket: path.to_owned(),
+        error,
+    };
+    let request = wire::write(errand).ok_or(ClientError::TooLong)?;
+    let until = Instant::now() + GREETED;
+    let mut connection = LocalStream::connect_to_root(path, until).map_err(|error| match error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<NotRoot>())
+    {
+        true => ClientError::NotRoot(path.to_owned()),
+        false => absent(error),
+    })?;
+    let greeting: Greeting = receive(&mut connection).map_err(|error| match error {
+        FrameError::Stream(error) => absent(error),
+        _ => ClientError::OtherVersion,
+    })?;
+    let version = common_version(&greeting.versions).ok_or(ClientError::OtherVersion)?;
+    if greeting.state != State::Ready {
+        return Err(ClientError::NotReady(greeting.state));
+    }
+    connection.wait_until(Instant::now() + REPLIED);
+    // of any other failure, what it says before it closes the connection tells more
+    if let Err(FrameError::TooLong { .. }) =
+        send(&mut connection, &Opening::Command { version, request })
+    {
+        return Err(ClientError::TooLong);
+    }
+    match receive(&mut connection) {
+        Ok(CommandReply(reply)) => wire::read(&reply).ok_or(ClientError::OtherVersion),
+        Err(FrameError::Stream(error)) => Err(ClientError::NoReply(error)),
+        Err(_) => Err(ClientError::OtherVersion),
+    }
+}
+
+/// Why posternd did not do an errand.
+#[derive(Debug)]
+pub enum ClientError {
+    /// Nobody listens there, or nobody greets.
+    Absent {
+        /// The socket.
+        socket: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Another user than root listens there.
+    NotRoot(PathBuf),
+    /// It takes no request of this user, or not now.
+    NotReady(State),
+    /// It speaks no version that this command speaks.
+    OtherVersion,
+    /// It greeted, and then did not reply.
+    NoReply(io::Error),
+    /// The request is longer than a frame may be.
+    TooLong,
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::Absent { socket, error } => write!(
+                f,
+                "posternd does not answer at {}: {error}; without it only root may do this: ask the administrator to start posternd.socket",
+                socket.display()
+            ),
+            ClientError::NotRoot(socket) => write!(
+                f,
+                "{}: does not belong to root; nothing was sent: tell the administrator, who should find out who made it",
+                socket.display()
+            ),
+            ClientError::NotReady(State::NoAccount) => f.write_str(
+                "you have no account here: your user ID has no name on this host, or a name that no account can have",
+            ),
+            ClientError::NotReady(State::NameUnavailable) => {
+                f.write_str("your name cannot be looked up now; try again, or ask the administrator")
+            }
+            ClientError::NotReady(State::Busy | State::Ready) => {
+                f.write_str("posternd is busy; try again in a moment")
+            }
+            ClientError::OtherVersion => f.write_str(
+                "posternd and postern have different versions; ask the administrator to restart posternd",
+            ),
+            ClientError::NoReply(error) => write!(
+                f,
+                "posternd did not finish: {error}; check with postern status what was done, and ask the administrator to look at its log"
+            ),
+            ClientError::TooLong => f.write_str("the request is too long to be sent to posternd"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ClientError::Absent { error, .. } | ClientError::NoReply(error) => Some(error),
+            ClientError::NotRoot(_)
+            | ClientError::NotReady(_)
+            | ClientError::OtherVersion
+            | ClientError::TooLong => None,
+        }
+    }
+}

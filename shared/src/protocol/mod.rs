@@ -1,0 +1,37 @@
+//! The protocol between posternd and its peers, the PAM module and the commands of users, over a local stream socket:
+//! frames with a length and a kind, fields in a small binary codec, every size bounded. posternd drives the
+//! conversation, the module relays.
+//!
+//! posternd sends a [`Greeting`] as soon as it accepts. The peer answers with an [`Opening`]. A command then gets one
+//! [`CommandReply`]. To a module posternd sends one [`Instruction`] after the other; those that ask for something are
+//! answered with one [`Reply`] each. The last instruction is [`Instruction::End`].
+//!
+//! MUST NOT hold anything that the module has no use for: it is linked into sshd and sudo.
+
+pub mod admin_api;
+pub mod client;
+mod codec;
+mod command;
+pub mod command_request;
+mod frame;
+mod greeting;
+pub mod host_password;
+mod instruction;
+mod opening;
+mod pam_function;
+mod reply;
+pub mod status;
+mod typed;
+mod verify_request;
+mod version;
+pub mod wire;
+
+pub use codec::{Decoder, Encoder, Malformed};
+pub use command::CommandReply;
+pub use frame::{FrameError, Message, receive, send};
+pub use greeting::{Greeting, State};
+pub use instruction::{Echo, Instruction, Severity};
+pub use opening::{Opening, Transaction};
+pub use pam_function::{Denial, Hook, HookResult};
+pub use reply::Reply;
+pub use version::{HOST_SOCKET, PAM_SOCKET, VERSIONS, common_version};

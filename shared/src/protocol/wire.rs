@@ -1,0 +1,78 @@
+//! Requests of commands and their replies as bytes: JSON inside one frame of [`crate::protocol`], which bounds both.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+/// Room that is set aside for a message. What is longer may leave a copy of its beginning behind.
+const ROOM: usize = 16 * 1024;
+
+/// Writes a message. It is wiped when dropped.
+pub fn write(message: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+    serde_json::to_writer(&mut *bytes, message).ok()?;
+    Some(bytes)
+}
+
+/// Reads a message; `None` for what is none.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::command_request::{Change, Errand, Finish, Look, Task};
+
+    #[test]
+    fn a_request_is_read_back_and_not_printed() {
+        let errand = Errand {
+            account: "ü@x.org".parse().unwrap(),
+            task: Task::Finish(Finish::Activate {
+                ticket: "a\nb".to_owned().into(),
+            }),
+        };
+        let Task::Finish(Finish::Activate { ticket }) =
+            read::<Errand>(&write(&errand).unwrap()).unwrap().task
+        else {
+            panic!("another errand")
+        };
+        assert_eq!(&*ticket, "a\nb");
+        assert!(
+            !format!("{errand:?}").contains("a\\nb"),
+            "a ticket must not be printed"
+        );
+    }
+
+    #[test]
+    fn what_is_no_request_is_not_read() {
+        for line in [
+            "",
+            "null",
+            "{}",
+            r#"{"account":"alice"}"#,
+            r#"{"account":"a\nb","task":{"look":"status"}}"#,
+            r#"{"account":"../x","task":{"look":"status"}}"#,
+            r#"{"account":"alice","task":{"look":"everything"}}"#,
+            r#"{"account":"alice","task":{"look":"status"},"uid":0}"#,
+            r#"{"account":"alice","task":{"judge":{"service":"x","origin":"unknown","stage":"after","question":"need"}}}"#,
+            r#"{"account":"alice","task":{"change":{"change":"begin-recovery-codes"}}}x"#,
+            r#"{"account":"alice","task":{"change":{"code":1,"change":"begin-recovery-codes"}}}"#,
+        ] {
+            assert!(read::<Errand>(line.as_bytes()).is_none(), "{line}");
+        }
+        let deep = "[".repeat(ROOM - 1);
+        assert!(read::<Errand>(deep.as_bytes()).is_none());
+        let look = read::<Errand>(br#"{"account":"alice","task":{"look":"status"}}"#).unwrap();
+        assert!(matches!(look.task, Task::Look(Look::Status)));
+        let no_code =
+            br#"{"account":"alice","task":{"change":{"change":{"revoke-browsers":null}}}}"#;
+        let Task::Change {
+            code: None,
+            change: Change::RevokeBrowsers(None),
+        } = read::<Errand>(no_code).unwrap().task
+        else {
+            panic!("another errand")
+        };
+    }
+}

@@ -1,0 +1,29 @@
+//! What the store keeps of sign-ins between the first factor and the code: how often each was tried.
+
+use super::StoreError;
+use crate::account::record::AccountId;
+use crate::system::clock::Timestamp;
+use crate::token::{LoginToken, TokenId};
+
+/// What became of a sign-in; one that is not kept was not tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trials {
+    /// Wrong codes.
+    pub wrong: u32,
+    /// Whether a code was right: the sign-in is over.
+    pub used: bool,
+}
+
+/// Their part of a transaction.
+pub trait LoginTickets {
+    /// What became of a sign-in.
+    fn trials(&mut self, token: TokenId) -> Result<Trials, StoreError>;
+    /// Keeps what became of it, and forgets those whose life ended long before `now`.
+    fn keep_trials(
+        &mut self,
+        account: AccountId,
+        token: &LoginToken,
+        trials: Trials,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}

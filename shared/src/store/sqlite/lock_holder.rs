@@ -1,0 +1,120 @@
+//! Who holds the store, for whoever waited in vain: which process, of which user, and whether it is stopped. What is found
+//! is for logs and for root.
+//!
+//! MUST NOT open a file of the store: closing one gives up every lock that this process has on it.
+
+use crate::store::{Holder, StoreError};
+use crate::system::name_service;
+use nix::unistd::{Uid, User};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The locks of SQLite's WAL index (`-shm`): the writer's, then the checkpointer's, the one of recovery, and the readers'.
+const WRITER: u64 = 120;
+const LAST: u64 = 127;
+/// The lock that every connection shares, and that whoever makes the index holds alone.
+const MAKER: u64 = 128;
+/// The most of /proc/locks that is read, in lines.
+const MOST_LINES: usize = 10_000;
+
+/// A wait that was in vain, with who holds the store at `path`, if another process does.
+pub(super) fn held(path: &Path) -> StoreError {
+    holder(path).map_or(StoreError::Busy, StoreError::Held)
+}
+
+/// Another process that holds a lock of the store at `path`, the writer before others.
+fn holder(path: &Path) -> Option<Holder> {
+    let inode = fs::metadata(crate::store::location::with_suffix(path, "-shm"))
+        .ok()?
+        .ino();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let held = locks
+        .lines()
+        .take(MOST_LINES)
+        .filter_map(|line| read(line, inode));
+    let others = held.filter(|(pid, _)| *pid != std::process::id());
+    let (pid, _) = others.min_by_key(|(_, first)| *first)?;
+    Some(describe(pid))
+}
+
+/// The process and the first byte of a lock of that file, if a line is about one: `1: POSIX ADVISORY WRITE 123 08:01:77 120 120`.
+fn read(line: &str, inode: u64) -> Option<(u32, u64)> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [_, "POSIX", _, kind, pid, file, first, last] = words[..] else {
+        return None;
+    };
+    let of_file = file.rsplit(':').next()?.parse() == Ok(inode);
+    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+    let last_byte = if kind == "WRITE" { MAKER } else { LAST };
+    let is_ours = of_file && last >= WRITER && first <= last_byte;
+    is_ours.then_some((pid.parse().ok()?, first))
+}
+
+/// What /proc says of a process; it may be hidden, or gone by now.
+fn describe(pid: u32) -> Holder {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let name = stat
+        .split_once('(')
+        .and_then(|(_, rest)| rest.rsplit_once(')'));
+    let uid = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:")?.split_ascii_whitespace().next());
+    let uid: Option<u32> = uid.and_then(|uid| uid.parse().ok());
+    let user =
+        uid.map(
+            |uid| match name_service::look_up(move || User::from_uid(Uid::from_raw(uid))) {
+                Ok(Some(user)) => user.name,
+                _ => uid.to_string(),
+            },
+        );
+    let is_stopped = name.is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']));
+    // whoever runs a process chooses its name
+    let plain = |name: &str| -> String {
+        name.chars()
+            .map(|c| if c.is_ascii_graphic() { c } else { '?' })
+            .take(16)
+            .collect()
+    };
+    Holder {
+        pid,
+        name: name.map(|(name, _)| plain(name)),
+        user,
+        is_stopped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_of_the_store_is_told_from_others() {
+        let line = |rest: &str| read(&format!("1: POSIX  ADVISORY  WRITE {rest}"), 77);
+        assert_eq!(line("123 08:01:77 120 120"), Some((123, 120)));
+        assert_eq!(line("123 08:01:77 123 123"), Some((123, 123)));
+        assert_eq!(line("123 08:01:77 128 128"), Some((123, 128)));
+        for other in [
+            "123 08:01:78 120 120",
+            "123 08:01:77 129 129",
+            "123 08:01:77 0 0",
+            "x 08:01:77 120 120",
+            "",
+        ] {
+            assert_eq!(line(other), None, "{other}");
+        }
+        assert_eq!(
+            read("1: POSIX  ADVISORY  READ 123 08:01:77 128 128", 77),
+            None
+        );
+        assert_eq!(
+            read("1: -> POSIX  ADVISORY  WRITE 123 08:01:77 120 120", 77),
+            None
+        );
+        assert_eq!(
+            read("1: FLOCK  ADVISORY  WRITE 123 08:01:77 0 EOF", 77),
+            None
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! An open transaction: one on the connection of this store, or a part of a transaction that attempts share.
+
+use super::handle::{Handle, Outcome};
+use super::stop_signals::StopsBlocked;
+use super::write_queue::Turn;
+use rusqlite::Connection;
+
+/// The part of an attempt in a transaction that others began.
+const PART: &str = "SAVEPOINT attempt";
+const KEEP_PART: &str = "RELEASE attempt";
+const UNDO_PART: &str = "ROLLBACK TO attempt";
+
+/// A transaction, until it is committed or dropped. The fields are dropped in this order: first the locks of the store are
+/// released, then the turn of this process's writers, then the stop signals of the terminal are delivered.
+pub(super) struct Running<'a> {
+    /// Its connection; `None` after its end.
+    handle: Option<Handle>,
+    /// Where its own connection is kept between transactions.
+    home: &'a mut Option<Handle>,
+    /// `None` for a transaction that only reads.
+    turn: Option<Turn>,
+    _blocked: StopsBlocked,
+}
+
+impl<'a> Running<'a> {
+    /// On the connection that is at home, where nothing has begun yet.
+    pub(super) fn at_home(
+        home: &'a mut Option<Handle>,
+        turn: Option<Turn>,
+        _blocked: StopsBlocked,
+    ) -> Running<'a> {
+        Running {
+            handle: home.take(),
+            home,
+            turn,
+            _blocked,
+        }
+    }
+
+    /// Continues a shared transaction, on its connection.
+    pub(super) fn joined(
+        handle: Handle,
+        home: &'a mut Option<Handle>,
+        turn: Turn,
+        _blocked: StopsBlocked,
+    ) -> rusqlite::Result<Running<'a>> {
+        let running = Running {
+            handle: Some(handle),
+            home,
+            turn: Some(turn),
+            _blocked,
+        };
+        running.handle().run(PART)?;
+        Ok(running)
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        self.handle
+            .as_ref()
+            .expect("a transaction has a connection until it ends")
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.handle().connection
+    }
+
+    /// Opens its own transaction, which has begun, to the attempts that wait now.
+    pub(super) fn has_begun(&mut self) {
+        if let Some(turn) = &mut self.turn {
+            turn.has_begun();
+        }
+    }
+
+    /// Makes it durable; where it is shared, with the others.
+    pub(super) fn commit(mut self) -> Outcome {
+        let is_kept = match self.has_joined() {
+            true => self.handle().run(KEEP_PART),
+            false => Ok(()),
+        };
+        match is_kept {
+            // undone when this is dropped
+            Err(error) => Err(error.into()),
+            Ok(()) => self.end(),
+        }
+    }
+
+    fn has_joined(&self) -> bool {
+        self.turn.as_ref().is_some_and(Turn::has_joined)
+    }
+
+    /// Ends what is under way, however it came to this.
+    fn end(&mut self) -> Outcome {
+        let Some(handle) = self.handle.take() else {
+            return Ok(());
+        };
+        let (outcome, handle) = match self.turn.take() {
+            Some(turn) => turn.end(handle),
+            None => (handle.commit(), Some(handle)),
+        };
+        if handle.is_some() {
+            *self.home = handle;
+        }
+        outcome
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let Some(handle) = &self.handle else { return };
+        if !self.has_joined() {
+            handle.roll_back();
+            // closing the connection rolls back what the statement did not
+            *self.home = self.handle.take().filter(|handle| !handle.is_under_way());
+            return;
+        }
+        match handle.run(UNDO_PART).and_then(|()| handle.run(KEEP_PART)) {
+            // commits the parts of the other members, or hands the transaction on
+            Ok(()) => drop(self.end()),
+            // a part that cannot be undone must not be committed: the connection is closed, and the commit fails for all
+            Err(_) => self.handle = None,
+        }
+    }
+}

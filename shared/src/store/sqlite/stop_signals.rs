@@ -1,0 +1,66 @@
+//! The terminal's stop signals, kept away while this thread holds a lock of the store: whoever runs a command of root's from
+//! a terminal stops it with a key, and all who wait for the lock with it. What was pressed meanwhile counts afterwards.
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+
+/// While this lives, its thread is not stopped from the terminal. To be dropped after the lock is given up.
+#[must_use]
+pub(super) struct StopsBlocked(Option<SigSet>);
+
+impl StopsBlocked {
+    pub(super) fn new() -> StopsBlocked {
+        let stops: SigSet = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU]
+            .into_iter()
+            .collect();
+        // it fails for no set that it could be given
+        StopsBlocked(stops.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
+    }
+}
+
+impl Drop for StopsBlocked {
+    fn drop(&mut self) {
+        if let Some(before) = self.0 {
+            let _ = before.thread_set_mask();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_blocked() -> bool {
+        SigSet::thread_get_mask().unwrap().contains(Signal::SIGTSTP)
+    }
+
+    #[test]
+    fn what_was_blocked_before_stays_blocked() {
+        assert!(!is_blocked());
+        let outer = StopsBlocked::new();
+        let inner = StopsBlocked::new();
+        drop(inner);
+        assert!(is_blocked());
+        drop(outer);
+        assert!(!is_blocked());
+    }
+
+    #[test]
+    fn a_transaction_is_not_stopped_from_the_terminal() {
+        use crate::crypto::master_key::MasterKeys;
+        use crate::crypto::vault::Vault;
+        use crate::store::{Intent, Store};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store/postern.db");
+        let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
+        crate::store::sqlite::Sqlite::create(&path, None, &keys).unwrap();
+        let mut store = crate::store::sqlite::Sqlite::open(&path).unwrap();
+        for intent in [Intent::Read, Intent::Write] {
+            let transaction = store.begin(intent).unwrap();
+            assert!(is_blocked());
+            transaction.commit().unwrap();
+            assert!(!is_blocked());
+            drop(store.begin(intent).unwrap());
+            assert!(!is_blocked());
+        }
+    }
+}

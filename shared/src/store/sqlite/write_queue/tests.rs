@@ -1,0 +1,316 @@
+use super::*;
+use crate::crypto::master_key::MasterKeys;
+use crate::crypto::vault::Vault;
+use crate::store::{Intent, Store, StoreError, Transaction};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+fn entered(writers: &Arc<Writers>) -> Turn {
+    writers.enter(Class::Known, false).unwrap().0
+}
+
+fn waits_for(writers: &Writers, count: usize) {
+    while writers.lock().waiting.len() != count {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn who_has_proven_more_writes_first_and_else_who_came_first() {
+    let writers = Writers::of((0, 1));
+    assert!(Arc::ptr_eq(&writers, &Writers::of((0, 1))));
+    let first = entered(&writers);
+    let _other_store = entered(&Writers::of((0, 2)));
+    let (send, order) = mpsc::channel();
+    let classes = [
+        Class::Stranger,
+        Class::Known,
+        Class::Stranger,
+        Class::Known,
+        Class::Proven,
+    ];
+    let all: Vec<_> = (0..)
+        .zip(classes)
+        .map(|(number, class)| {
+            let (waiting, send) = (Writers::of((0, 1)), send.clone());
+            let thread = thread::spawn(move || {
+                let _turn = waiting.enter(class, false).unwrap();
+                send.send(number).unwrap();
+            });
+            waits_for(&writers, number + 1);
+            thread
+        })
+        .collect();
+    drop(first);
+    all.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(order.try_iter().collect::<Vec<_>>(), [4, 1, 3, 0, 2]);
+}
+
+/// Whoever writes over and over, and has proven more, keeps nobody from writing.
+#[test]
+fn whoever_was_passed_over_some_times_is_next() {
+    let waiting = |number, class, shares| Waiting {
+        number,
+        class,
+        shares,
+        passed_over: 0,
+        thread: thread::current(),
+    };
+    let mut queue = Queue {
+        waiting: vec![waiting(0, Class::Stranger, true)],
+        ..Queue::default()
+    };
+    let mut order = Vec::new();
+    for number in 1..10 {
+        queue.waiting.push(waiting(number, Class::Proven, false));
+        queue.pass_on_to_any().unwrap();
+        order.push(queue.at.unwrap());
+    }
+    assert_eq!(order, [1, 2, 3, 4, 0, 5, 6, 7, 8]);
+    // nor is anybody overtaken by those who could share a transaction
+    let mut queue = Queue {
+        waiting: vec![
+            waiting(1, Class::Known, true),
+            waiting(0, Class::Known, false),
+        ],
+        ..queue
+    };
+    assert!(queue.pass_on(|one| one.shares).is_none());
+    queue.waiting.retain(|one| one.shares);
+    assert!(queue.pass_on(|one| one.shares).is_some());
+}
+
+#[test]
+fn a_turn_that_does_not_come_in_time_is_given_up() {
+    let writers = Writers::of((0, 3));
+    let first = entered(&writers);
+    let gives_up = || assert!(writers.enter(Class::Known, true).is_none());
+    thread::scope(|scope| scope.spawn(gives_up).join().unwrap());
+    assert!(writers.lock().waiting.is_empty());
+    drop(first);
+    assert_eq!(writers.lock().at, None);
+}
+
+/// A store, and those who write to it.
+struct Shop {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    writers: Arc<Writers>,
+}
+
+fn opened(path: &Path) -> crate::store::sqlite::Sqlite {
+    crate::store::sqlite::Sqlite::open(path).unwrap()
+}
+
+impl Shop {
+    fn new() -> Shop {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store/postern.db");
+        let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
+        crate::store::sqlite::Sqlite::create(&path, None, &keys).unwrap();
+        let writers = Arc::clone(&opened(&path).writers);
+        Shop {
+            _folder: folder,
+            path,
+            writers,
+        }
+    }
+
+    /// An attempt on a thread of its own, once as many wait as say so.
+    fn attempt(
+        &self,
+        waiting: usize,
+        act: impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> JoinHandle<Result<(), StoreError>> {
+        self.attempt_on(opened(&self.path), waiting, act)
+    }
+
+    fn attempt_on(
+        &self,
+        mut store: crate::store::sqlite::Sqlite,
+        waiting: usize,
+        act: impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> JoinHandle<Result<(), StoreError>> {
+        let thread = thread::spawn(move || act(store.begin(Intent::Attempt)?));
+        waits_for(&self.writers, waiting);
+        thread
+    }
+
+    fn used(&self) -> Vec<u8> {
+        let mut store = opened(&self.path);
+        let mut tx = store.begin(Intent::Read).unwrap();
+        (0..100)
+            .filter(|number| tx.floor(&fingerprint(*number)).unwrap().is_some())
+            .collect()
+    }
+}
+
+fn fingerprint(number: u8) -> crate::crypto::vault::Fingerprint {
+    crate::crypto::vault::Fingerprint([number; 32])
+}
+
+/// Marks a code as used, and commits that.
+fn uses(number: u8) -> impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), StoreError> {
+    move |mut tx| {
+        tx.raise_floor(&fingerprint(number), crate::credential::totp::Step(1))?;
+        tx.commit()
+    }
+}
+
+#[test]
+fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
+    let shop = Shop::new();
+    let mut store = opened(&shop.path);
+    let mut first = store.begin(Intent::Attempt).unwrap();
+    first
+        .raise_floor(&fingerprint(0), crate::credential::totp::Step(1))
+        .unwrap();
+    first.commit().unwrap();
+    // whoever came too late for a transaction has one of its own
+    let mut first = store.begin(Intent::Write).unwrap();
+    first
+        .raise_floor(&fingerprint(1), crate::credential::totp::Step(1))
+        .unwrap();
+    let leader = shop.attempt(1, uses(2));
+    let fails = shop.attempt(2, |mut tx| {
+        tx.raise_floor(&fingerprint(3), crate::credential::totp::Step(1))?;
+        Err(StoreError::Full)
+    });
+    let panics = shop.attempt(3, |mut tx| {
+        tx.raise_floor(&fingerprint(4), crate::credential::totp::Step(1))?;
+        panic!("within its part")
+    });
+    let last = shop.attempt(4, uses(5));
+    let commits = |store: &crate::store::sqlite::Sqlite| -> i64 {
+        store
+            .handle()
+            .unwrap()
+            .connection
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .unwrap()
+    };
+    let watch = opened(&shop.path);
+    let before = commits(&watch);
+    first.commit().unwrap();
+    leader.join().unwrap().unwrap();
+    assert!(matches!(fails.join().unwrap(), Err(StoreError::Full)));
+    assert!(panics.join().is_err());
+    last.join().unwrap().unwrap();
+    assert_eq!(shop.used(), [0, 1, 2, 5]);
+    assert_ne!(commits(&watch), before);
+    let queue = shop.writers.lock();
+    assert!(queue.at.is_none() && queue.waiting.is_empty() && queue.ended.is_empty());
+    assert!(queue.handed_on.is_none());
+}
+
+#[test]
+fn nobody_is_answered_before_the_commit() {
+    let shop = Shop::new();
+    let mut store = opened(&shop.path);
+    let first = store.begin(Intent::Write).unwrap();
+    let leader = shop.attempt(1, uses(1));
+    let second = shop.attempt(2, uses(2));
+    let (answered, is_answered) = mpsc::channel::<()>();
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let breaks = shop.attempt(3, move |mut tx| {
+        tx.raise_floor(&fingerprint(3), crate::credential::totp::Step(1))?;
+        // the two before have done their part
+        answered.send(()).unwrap();
+        goes_on.recv().unwrap();
+        Err(StoreError::Full)
+    });
+    first.commit().unwrap();
+    is_answered.recv().unwrap();
+    assert!(!leader.is_finished() && !second.is_finished());
+    assert_eq!(shop.used(), [] as [u8; 0]);
+    go_on.send(()).unwrap();
+    assert!(breaks.join().unwrap().is_err());
+    leader.join().unwrap().unwrap();
+    second.join().unwrap().unwrap();
+    assert_eq!(shop.used(), [1, 2]);
+}
+
+#[test]
+fn a_commit_that_fails_fails_for_all_who_share_it_and_the_next_one_is_its_own() {
+    let shop = Shop::new();
+    let mut store = opened(&shop.path);
+    let first = store.begin(Intent::Write).unwrap();
+    let leads = opened(&shop.path);
+    leads
+        .handle()
+        .unwrap()
+        .connection
+        .commit_hook(Some(|| true))
+        .unwrap();
+    let leader = shop.attempt_on(leads, 1, uses(1));
+    // and for whoever only goes by what they wrote
+    let reads = |mut tx: Box<dyn Transaction + '_>| {
+        assert!(tx.floor(&fingerprint(1))?.is_some());
+        tx.commit()
+    };
+    let others = [
+        shop.attempt(2, uses(2)),
+        shop.attempt(3, uses(3)),
+        shop.attempt(4, reads),
+    ];
+    first.commit().unwrap();
+    assert!(leader.join().unwrap().is_err());
+    others
+        .into_iter()
+        .for_each(|other| assert!(other.join().unwrap().is_err()));
+    assert_eq!(shop.used(), [] as [u8; 0]);
+    uses(4)(store.begin(Intent::Attempt).unwrap()).unwrap();
+    assert_eq!(shop.used(), [4]);
+}
+
+#[test]
+fn a_turn_that_is_lost_leaves_nobody_waiting() {
+    let shop = Shop::new();
+    let mut store = opened(&shop.path);
+    let first = store.begin(Intent::Write).unwrap();
+    let leader = shop.attempt(1, uses(1));
+    let writers = Arc::clone(&shop.writers);
+    let lost = thread::spawn(move || {
+        let (turn, handle) = writers.enter(Class::Known, true).unwrap();
+        assert!(turn.has_joined() && handle.is_some());
+    });
+    waits_for(&shop.writers, 2);
+    first.commit().unwrap();
+    lost.join().unwrap();
+    assert!(leader.join().unwrap().is_err());
+    uses(2)(store.begin(Intent::Attempt).unwrap()).unwrap();
+    assert_eq!(shop.used(), [2]);
+}
+
+/// Among all that share transactions nothing is lost, nothing is accepted twice, and no turn is.
+#[test]
+fn a_crowd_uses_each_code_once() {
+    const THREADS: u8 = 12;
+    const CODES: u8 = 40;
+    let shop = Shop::new();
+    let accepted = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (accepted, path) = (&accepted, &shop.path);
+            scope.spawn(move || {
+                let mut store = opened(path);
+                for code in 0..CODES {
+                    let mut tx = store.begin(Intent::Attempt).unwrap();
+                    if tx.floor(&fingerprint(code)).unwrap().is_some() || (code + thread) % 7 == 0 {
+                        continue;
+                    }
+                    tx.raise_floor(&fingerprint(code), crate::credential::totp::Step(1))
+                        .unwrap();
+                    tx.commit().unwrap();
+                    accepted.lock().unwrap().push(code);
+                }
+            });
+        }
+    });
+    let mut accepted = accepted.into_inner().unwrap();
+    accepted.sort_unstable();
+    assert_eq!(accepted, shop.used());
+    assert_eq!(accepted.len(), usize::from(CODES));
+    assert_eq!(shop.writers.lock().at, None);
+}

@@ -1,0 +1,201 @@
+//! The store's files as they were when they were checked, for whoever keeps the store open: a daemon looks before each act
+//! whether they are in doubt now, and a look at each is cheaper than to walk to them anew.
+//!
+//! MUST take files for checked only where every one, and every folder on the way, is the one that was checked, with the
+//! same owner and mode.
+
+use super::location::{BESIDE, trusted, with_suffix};
+use crate::config::StoreUrl;
+use crate::system::trusted_file::FileError;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The store, what lies beside it, and every folder on the way.
+pub struct CheckedFiles {
+    /// As it is configured.
+    path: PathBuf,
+    /// Whether no link leads there: a link, and what it leads over, is walked each time.
+    is_plain: bool,
+    /// The store first.
+    states: Vec<(PathBuf, Option<State>)>,
+}
+
+/// Device, number, mode, owner and group; of a file also its names. None has what no engine may find.
+type State = [u64; 6];
+
+impl CheckedFiles {
+    /// Checks what is checked when a store is opened: owners, modes and links.
+    ///
+    /// # Errors
+    /// Names the file or folder that is in doubt.
+    pub fn check(url: &StoreUrl) -> Result<CheckedFiles, FileError> {
+        let path = url.sqlite_path();
+        // looked at first: what changes between this and the check is found changed later
+        let states = states(path);
+        let resolved = trusted(path)?;
+        let is_plain = resolved == path;
+        let states = if is_plain {
+            states
+        } else {
+            self::states(&resolved)
+        };
+        Ok(CheckedFiles {
+            path: path.to_owned(),
+            is_plain,
+            states,
+        })
+    }
+
+    /// The length of the store in bytes, if nothing is in doubt now and all files are those that were checked.
+    pub fn length_if_unchanged(&self) -> Option<u64> {
+        if !self.is_plain && trusted(&self.path).is_err() {
+            return None;
+        }
+        let mut length = None;
+        for (path, state) in &self.states {
+            let metadata = path.symlink_metadata().ok();
+            if metadata.as_ref().map(state_of) != *state {
+                return None;
+            }
+            // the store comes first
+            length = length.or(metadata.map(|metadata| metadata.len()));
+        }
+        length
+    }
+}
+
+fn states(path: &Path) -> Vec<(PathBuf, Option<State>)> {
+    let beside = BESIDE
+        .into_iter()
+        .chain(["-journal"])
+        .map(|suffix| with_suffix(path, suffix));
+    let all = std::iter::once(path.to_owned()).chain(beside);
+    let all = all.chain(path.ancestors().skip(1).map(Path::to_owned));
+    all.map(|path| {
+        let state = path.symlink_metadata().ok().as_ref().map(state_of);
+        (path, state)
+    })
+    .collect()
+}
+
+fn state_of(metadata: &Metadata) -> State {
+    // a folder's links are its folders, which may come and go
+    let names = if metadata.is_file() {
+        metadata.nlink()
+    } else {
+        0
+    };
+    let (mode, uid, gid) = (metadata.mode(), metadata.uid(), metadata.gid());
+    [
+        metadata.dev(),
+        metadata.ino(),
+        mode.into(),
+        uid.into(),
+        gid.into(),
+        names,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    struct Home(tempfile::TempDir);
+
+    impl Home {
+        fn new() -> Home {
+            let folder = tempfile::tempdir().unwrap();
+            let store = folder.path().join("above/store");
+            fs::create_dir_all(&store).unwrap();
+            fs::set_permissions(&store, Permissions::from_mode(0o750)).unwrap();
+            let home = Home(folder);
+            for name in ["postern.db", "postern.db-wal", "postern.db-shm"] {
+                home.write(name);
+            }
+            home
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.0
+                .path()
+                .canonicalize()
+                .unwrap()
+                .join("above/store")
+                .join(name)
+        }
+
+        fn write(&self, name: &str) {
+            fs::write(self.at(name), "12345").unwrap();
+            fs::set_permissions(self.at(name), Permissions::from_mode(0o660)).unwrap();
+        }
+
+        fn checked(&self, path: &Path) -> CheckedFiles {
+            let url = format!("sqlite:{}", path.display());
+            CheckedFiles::check(&StoreUrl::try_from(url).unwrap()).unwrap()
+        }
+    }
+
+    #[test]
+    fn files_are_unchanged_however_long_they_become() {
+        let home = Home::new();
+        let checked = home.checked(&home.at("postern.db"));
+        assert!(checked.is_plain);
+        assert_eq!(checked.length_if_unchanged(), Some(5));
+        fs::write(home.at("postern.db"), "1234567").unwrap();
+        fs::write(home.at("postern.db-wal"), "1").unwrap();
+        assert_eq!(checked.length_if_unchanged(), Some(7));
+    }
+
+    #[test]
+    fn what_is_exchanged_opened_to_others_or_planted_is_found() {
+        type Doubt = fn(&Home);
+        let doubts: [(&str, Doubt); 7] = [
+            ("another file", |home| {
+                fs::copy(home.at("postern.db"), home.at("new")).unwrap();
+                fs::set_permissions(home.at("new"), Permissions::from_mode(0o660)).unwrap();
+                fs::rename(home.at("new"), home.at("postern.db")).unwrap();
+            }),
+            ("a mode", |home| {
+                fs::set_permissions(home.at("postern.db-wal"), Permissions::from_mode(0o666))
+                    .unwrap();
+            }),
+            ("a folder's mode", |home| {
+                fs::set_permissions(home.at("").join(".."), Permissions::from_mode(0o777)).unwrap();
+            }),
+            ("a second name", |home| {
+                fs::hard_link(home.at("postern.db"), home.at("second")).unwrap();
+            }),
+            ("a journal", |home| home.write("postern.db-journal")),
+            ("a file that is gone", |home| {
+                fs::remove_file(home.at("postern.db-shm")).unwrap()
+            }),
+            ("another folder", |home| {
+                let store = home.at("").components().as_path().to_owned();
+                fs::rename(&store, store.with_file_name("moved")).unwrap();
+                symlink("moved", &store).unwrap();
+            }),
+        ];
+        for (what, doubt) in doubts {
+            let home = Home::new();
+            let checked = home.checked(&home.at("postern.db"));
+            assert!(checked.length_if_unchanged().is_some(), "{what}");
+            doubt(&home);
+            assert_eq!(checked.length_if_unchanged(), None, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_link_on_the_way_is_walked_each_time() {
+        let home = Home::new();
+        let link = home.0.path().canonicalize().unwrap().join("link");
+        symlink("above", &link).unwrap();
+        let checked = home.checked(&link.join("store/postern.db"));
+        assert!(!checked.is_plain);
+        assert_eq!(checked.length_if_unchanged(), Some(5));
+        fs::remove_file(&link).unwrap();
+        assert_eq!(checked.length_if_unchanged(), None);
+    }
+}

@@ -1,0 +1,191 @@
+//! Time. The only file that reads a clock; everything else is told what time it is.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted (the "Unix time" of RFC 6238, section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// Seconds from `earlier` to `self`, 0 if `earlier` lies ahead.
+    pub fn since(self, earlier: Timestamp) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// `seconds` later.
+    pub fn plus(self, seconds: u64) -> Timestamp {
+        Timestamp(self.0.saturating_add(seconds))
+    }
+
+    /// `seconds` earlier, not before 1970.
+    pub fn minus(self, seconds: u64) -> Timestamp {
+        Timestamp(self.0.saturating_sub(seconds))
+    }
+}
+
+/// RFC 3339, UTC, to the second (the civil calendar from days, by Howard Hinnant's published algorithm).
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.0 / 86_400, self.0 % 86_400);
+        let shifted = days + 719_468;
+        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 {
+            month_from_march + 3
+        } else {
+            month_from_march - 9
+        };
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
+    }
+}
+
+/// A time as [`Timestamp`] prints it, or a date, which is its first second; both UTC.
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Timestamp, TimestampError> {
+        let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
+        let numbers = |text: &str, between: char| -> Option<[u64; 3]> {
+            let found: Vec<u64> = text
+                .split(between)
+                .map(|n| n.parse().ok())
+                .collect::<Option<_>>()?;
+            found.try_into().ok()
+        };
+        let clock = time.strip_suffix('Z').and_then(|time| numbers(time, ':'));
+        let (Some([year, month, day]), Some([hour, minute, second])) = (numbers(date, '-'), clock)
+        else {
+            return Err(TimestampError);
+        };
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day)
+        {
+            return Err(TimestampError);
+        }
+        // the inverse of what prints it, by the same author
+        let year_from_march = if month <= 2 { year - 1 } else { year };
+        let (era, year_of_era) = (year_from_march / 400, year_from_march % 400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = (era * 146_097 + day_of_era)
+            .checked_sub(719_468)
+            .ok_or(TimestampError)?;
+        if hour > 23 || minute > 59 || second > 59 {
+            return Err(TimestampError);
+        }
+        let read = Timestamp(days * 86_400 + hour * 3600 + minute * 60 + second);
+        // whatever prints otherwise was none: a 30th of February, a sign, a digit too few
+        match read.to_string() == format!("{date}T{time}") {
+            true => Ok(read),
+            false => Err(TimestampError),
+        }
+    }
+}
+
+/// The text is no time.
+#[derive(Debug)]
+pub struct TimestampError;
+
+impl fmt::Display for TimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "must be a date such as 2027-01-15 or a time such as 2027-01-15T08:00:00Z, both UTC",
+        )
+    }
+}
+
+impl std::error::Error for TimestampError {}
+
+/// The clock stands before 1970: no code can be checked.
+#[derive(Debug)]
+pub struct ClockError;
+
+impl fmt::Display for ClockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the system clock is before 1970; set it, then try again")
+    }
+}
+
+impl std::error::Error for ClockError {}
+
+/// What time it is.
+pub fn now() -> Result<Timestamp, ClockError> {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_err(|_| ClockError)?;
+    Ok(Timestamp(since.as_secs()))
+}
+
+/// Seconds and nanoseconds since the host started, time asleep included (CLOCK_BOOTTIME): never set back.
+pub fn since_boot() -> std::time::Duration {
+    match nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME) {
+        Ok(time) => time.into(),
+        // Linux always has this clock; without it every lease has run out.
+        Err(_) => std::time::Duration::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_read_as_rfc_3339() {
+        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp(951_782_400).to_string(), "2000-02-29T00:00:00Z");
+        assert_eq!(Timestamp(1_111_111_109).to_string(), "2005-03-18T01:58:29Z");
+        assert_eq!(
+            Timestamp(20_000_000_000).to_string(),
+            "2603-10-11T11:33:20Z"
+        );
+    }
+
+    #[test]
+    fn a_time_reads_as_it_prints_and_what_is_none_is_refused() {
+        for second in [
+            0,
+            68_169_600,
+            951_782_399,
+            951_868_799,
+            1_800_000_015,
+            4_107_542_399,
+            253_402_300_799,
+        ] {
+            let time = Timestamp(second);
+            assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+        }
+        assert_eq!(
+            "2027-01-15".parse::<Timestamp>().unwrap().to_string(),
+            "2027-01-15T00:00:00Z"
+        );
+        for text in [
+            "",
+            "2027",
+            "2027-02-29",
+            "2027-13-01",
+            "2027-00-10",
+            "1969-12-31",
+            "2027-1-5",
+            "+2027-01-05",
+            "2027-01-15T08:00",
+            "2027-01-15T08:00:00",
+            "2027-01-15T24:00:00Z",
+            "2027-01-15T08:60:00Z",
+            "2027-01-15T08:00:00+01:00",
+            "99999999999999999999-01-01",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Look-ups of users and groups of this host. What answers is a library of whoever set up nsswitch.conf, and it may take as
+//! long as it likes: in a daemon each look-up has a thread of its own, of a bounded number, and is waited for so long and no
+//! longer.
+//!
+//! MUST NOT be asked where others wait meanwhile for the same lock, transaction or worker.
+
+use super::admission::{Admission, Class, ClassLimits, Limits};
+use super::thread_pool::Threads;
+use nix::errno::Errno;
+use std::cell::RefCell;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// How long a look-up is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+/// The stack of a look-up's thread, in bytes; libraries of directories are not modest.
+const STACK: usize = 1024 * 1024;
+/// Threads that are kept for the next look-ups.
+const WAITING_THREADS: usize = 2;
+/// Look-ups at once. One that is not waited for any more keeps its place until it returns.
+const LIMITS: Limits = Limits {
+    shared: 0,
+    proven: ClassLimits {
+        own: 64,
+        per_key: 4,
+        waiting_per_key: 256,
+        waiting: 1024,
+    },
+    known: ClassLimits {
+        own: 64,
+        per_key: 4,
+        waiting_per_key: 256,
+        waiting: 1024,
+    },
+    stranger: ClassLimits {
+        own: 64,
+        per_key: 4,
+        waiting_per_key: 256,
+        waiting: 1024,
+    },
+};
+
+thread_local! {
+    static LOOK_UPS: RefCell<Option<LookUps>> = const { RefCell::new(None) };
+}
+
+/// The look-ups of one daemon.
+#[derive(Clone)]
+pub struct NameService {
+    places: Admission<String>,
+    threads: Arc<Threads>,
+    patience: Duration,
+}
+
+/// Those of one thread of it.
+struct LookUps {
+    service: NameService,
+    class: Class,
+    key: String,
+}
+
+impl Default for NameService {
+    fn default() -> NameService {
+        NameService::with_patience(PATIENCE)
+    }
+}
+
+impl NameService {
+    /// One that waits for so long.
+    pub fn with_patience(patience: Duration) -> NameService {
+        let threads = Arc::new(Threads::new("name service", STACK, WAITING_THREADS));
+        NameService {
+            places: Admission::new(LIMITS),
+            threads,
+            patience,
+        }
+    }
+
+    /// Has the look-ups of this thread run on threads of their own, counted by `key`, until what is returned goes.
+    pub fn enter(&self, class: Class, key: String) -> Entered {
+        LOOK_UPS.replace(Some(LookUps {
+            service: self.clone(),
+            class,
+            key,
+        }));
+        Entered(())
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        (class, key): (Class, String),
+        look_up: impl FnOnce() -> Result<T, Errno> + Send + 'static,
+    ) -> Result<T, Errno> {
+        let until = Instant::now() + self.patience;
+        let waiting = self.places.enter(class, key).map_err(|_| Errno::EAGAIN)?;
+        let place = waiting.wait(self.patience).map_err(|_| Errno::EAGAIN)?;
+        let (answer, answered) = mpsc::sync_channel(1);
+        let started = self.threads.run(move || {
+            let found = look_up();
+            drop(place);
+            // nobody may wait for it any more
+            let _ = answer.send(found);
+        });
+        started.map_err(|_| Errno::EAGAIN)?;
+        // a panic ends the channel
+        let left = until.saturating_duration_since(Instant::now());
+        answered.recv_timeout(left).unwrap_or(Err(Errno::ETIMEDOUT))
+    }
+}
+
+/// While this lives, look-ups of its thread run elsewhere.
+pub struct Entered(());
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        LOOK_UPS.replace(None);
+    }
+}
+
+/// Runs a look-up as this thread's daemon does; directly where there is none.
+///
+/// # Errors
+/// What the look-up says; `ETIMEDOUT` if it was not waited for any longer, `EAGAIN` if there was no place for it.
+pub fn look_up<T: Send + 'static>(
+    look_up: impl FnOnce() -> Result<T, Errno> + Send + 'static,
+) -> Result<T, Errno> {
+    let entered = LOOK_UPS.with_borrow(|of| {
+        of.as_ref().map(
+            |LookUps {
+                 service,
+                 class,
+                 key,
+             }| (service.clone(), *class, key.clone()),
+        )
+    });
+    match entered {
+        Some((service, class, key)) => service.run((class, key), look_up),
+        None => look_up(),
+    }
+}
+
+/// Why a look-up failed, in words that name what to look at: the sources of `database` (passwd, group).
+pub fn reason(error: Errno, database: &str) -> String {
+    let why = match error {
+        Errno::ETIMEDOUT => format!("no answer within {} s", PATIENCE.as_secs()),
+        Errno::EAGAIN => "too many look-ups wait for an answer".to_owned(),
+        error => error.to_string(),
+    };
+    let text = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
+    let line = text
+        .lines()
+        .filter_map(|line| line.split('#').next()?.split_once(':'));
+    let mut sources = line
+        .filter(|(name, _)| name.trim() == database)
+        .map(|(_, sources)| sources.trim());
+    match sources.next() {
+        Some(sources) => {
+            let sources: Vec<&str> = sources.split_ascii_whitespace().collect();
+            format!(
+                "{why} (/etc/nsswitch.conf: {database}: {})",
+                sources.join(" ")
+            )
+        }
+        None => why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use std::thread;
+
+    fn never() -> Result<(), Errno> {
+        loop {
+            thread::park();
+        }
+    }
+
+    #[test]
+    fn a_source_that_sleeps_is_not_waited_for_and_keeps_no_other_waiting() {
+        let service = NameService::with_patience(Duration::from_millis(200));
+        for number in 0..60 {
+            let _entered = service.enter(Class::Stranger, format!("made-up-{number}"));
+            // as many threads as may be, without their patience
+            let service = NameService {
+                patience: Duration::ZERO,
+                ..service.clone()
+            };
+            let _ = service.run((Class::Stranger, format!("made-up-{number}")), never);
+        }
+        let _entered = service.enter(Class::Proven, "alice".to_owned());
+        let began = Instant::now();
+        assert_eq!(look_up(|| Ok(7)), Ok(7));
+        assert!(began.elapsed() < service.patience, "it waited");
+        assert_eq!(look_up(never), Err(Errno::ETIMEDOUT));
+    }
+
+    #[test]
+    fn one_origin_has_a_bounded_number_of_look_ups() {
+        let service = NameService::with_patience(Duration::from_millis(20));
+        let mallory = || (Class::Stranger, "mallory".to_owned());
+        let errors: Vec<_> = (0..6)
+            .map(|_| service.run(mallory(), never).unwrap_err())
+            .collect();
+        assert_eq!(errors[..4], [Errno::ETIMEDOUT; 4]);
+        assert_eq!(errors[4..], [Errno::EAGAIN; 2]);
+        assert_eq!(
+            service.run((Class::Stranger, "bob".to_owned()), || Ok(1)),
+            Ok(1)
+        );
+    }
+
+    #[test]
+    fn a_look_up_that_panics_is_none() {
+        let service = NameService::with_patience(Duration::from_secs(5));
+        let panics =
+            || -> Result<(), Errno> { panic!("a look-up that panics, as the test wants it") };
+        assert_eq!(
+            service.run((Class::Proven, "alice".to_owned()), panics),
+            Err(Errno::ETIMEDOUT)
+        );
+        assert_eq!(service.places.taken(), 0);
+    }
+
+    #[test]
+    fn without_a_daemon_it_runs_where_it_is_asked() {
+        let here = thread::current().id();
+        let ran = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&ran);
+        look_up(move || {
+            *kept.lock().unwrap() = Some(thread::current().id());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(*ran.lock().unwrap(), Some(here));
+    }
+}

@@ -1,0 +1,183 @@
+//! Threads that wait for their next job instead of being made anew for each: to make one and end it costs as much as a
+//! look-up.
+//!
+//! MUST NOT make a job wait for another one: where no thread waits, a new one is made.
+
+use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{io, thread};
+
+/// How long a thread waits for a job before it ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Threads of one kind.
+pub struct Threads {
+    name: &'static str,
+    /// In bytes; memory is taken only as far as it is used.
+    stack: usize,
+    /// Those that wait, at most.
+    most_waiting: usize,
+    patience: Duration,
+    queue: Arc<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Of the threads that wait, each takes one of the jobs, so that there are never more jobs than threads.
+#[derive(Default)]
+struct State {
+    waiting: usize,
+    jobs: VecDeque<Job>,
+}
+
+impl Threads {
+    /// None is made yet; of those that are, `most_waiting` are kept.
+    pub fn new(name: &'static str, stack: usize, most_waiting: usize) -> Threads {
+        Threads {
+            name,
+            stack,
+            most_waiting,
+            patience: PATIENCE,
+            queue: Arc::default(),
+        }
+    }
+
+    /// Runs a job on a thread of its own. A panic ends the job alone.
+    ///
+    /// # Errors
+    /// Those of making a thread.
+    pub fn run(&self, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let mut state = self.queue.lock();
+        if state.waiting > state.jobs.len() {
+            state.jobs.push_back(Box::new(job));
+            drop(state);
+            self.queue.changed.notify_one();
+            return Ok(());
+        }
+        drop(state);
+        let (queue, patience, most) = (Arc::clone(&self.queue), self.patience, self.most_waiting);
+        let builder = thread::Builder::new()
+            .name(self.name.to_owned())
+            .stack_size(self.stack);
+        builder.spawn(move || {
+            let mut next: Option<Job> = Some(Box::new(job));
+            while let Some(job) = next {
+                // its message stands in the log already
+                let _ = panic::catch_unwind(AssertUnwindSafe(job));
+                next = queue.next(patience, most);
+            }
+        })?;
+        Ok(())
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job of the thread that calls; none if it is to end.
+    fn next(&self, patience: Duration, most: usize) -> Option<Job> {
+        let mut state = self.lock();
+        if state.waiting >= most {
+            return None;
+        }
+        state.waiting += 1;
+        let nothing = |state: &mut State| state.jobs.is_empty();
+        let waited = self.changed.wait_timeout_while(state, patience, nothing);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state.jobs.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::thread::ThreadId;
+
+    fn threads(most_waiting: usize) -> Threads {
+        Threads::new("test", 64 * 1024, most_waiting)
+    }
+
+    /// Waits until so many threads wait and none of them has a job to take.
+    fn waits(threads: &Threads, count: usize) {
+        let is_so = |state: MutexGuard<'_, State>| state.waiting == count && state.jobs.is_empty();
+        while !is_so(threads.queue.lock()) {
+            thread::yield_now();
+        }
+    }
+
+    fn runs_on(threads: &Threads) -> ThreadId {
+        let (send, receive) = mpsc::channel();
+        threads
+            .run(move || send.send(thread::current().id()).unwrap())
+            .unwrap();
+        receive.recv().unwrap()
+    }
+
+    #[test]
+    fn a_thread_that_waits_takes_the_next_job() {
+        let threads = threads(1);
+        let first = runs_on(&threads);
+        waits(&threads, 1);
+        assert_eq!(runs_on(&threads), first);
+    }
+
+    #[test]
+    fn no_job_waits_for_another() {
+        let threads = threads(2);
+        runs_on(&threads);
+        waits(&threads, 1);
+        let (last, ended) = mpsc::channel();
+        // each ends once the next one has run
+        let mut previous = last;
+        for _ in 0..20 {
+            let (send, receive) = mpsc::channel::<()>();
+            threads
+                .run(move || {
+                    receive.recv().unwrap();
+                    previous.send(()).unwrap();
+                })
+                .unwrap();
+            previous = send;
+        }
+        threads.run(move || previous.send(()).unwrap()).unwrap();
+        ended.recv().unwrap();
+        waits(&threads, 2);
+    }
+
+    #[test]
+    fn a_job_that_panics_takes_no_thread_along() {
+        let threads = threads(1);
+        let first = runs_on(&threads);
+        waits(&threads, 1);
+        threads.run(|| panic!("for a test")).unwrap();
+        waits(&threads, 1);
+        assert_eq!(runs_on(&threads), first);
+    }
+
+    #[test]
+    fn a_thread_without_a_job_ends() {
+        let threads = Threads {
+            patience: Duration::from_millis(1),
+            ..threads(1)
+        };
+        runs_on(&threads);
+        waits(&threads, 0);
+        let queue = Arc::clone(&threads.queue);
+        while Arc::strong_count(&queue) > 2 {
+            thread::yield_now();
+        }
+        runs_on(&threads);
+    }
+}

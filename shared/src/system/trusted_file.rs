@@ -1,0 +1,188 @@
+//! Files that must be trusted: each folder on the way is opened from the one above it and checked, links included, and
+//! what was opened is checked, not a name. A file is trusted when root, or the user who runs this, owns it and nobody
+//! else can write it or exchange it.
+//!
+//! MUST NOT look at a path twice: between two looks somebody could exchange what lies there.
+
+mod error;
+mod folder;
+mod folder_states;
+mod walk;
+mod write;
+
+pub use error::FileError;
+pub use folder::Folder;
+pub use folder_states::FolderStates;
+pub use write::{Existing, remove_abandoned, remove_unfinished, replace_if, sync_folder, write};
+
+use error::Problem;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::geteuid;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    /// Everyone.
+    Public,
+    /// Owner and group only.
+    Secret,
+}
+
+/// Whether a symbolic link at the end of the path is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// Yes, for files that NixOS, stow and the like provide as links. Link, target and every folder on the way must be
+    /// as trusted as the file.
+    Yes,
+    /// No.
+    No,
+}
+
+/// Reads a trusted file of at most `largest` bytes.
+pub fn read(
+    path: &Path,
+    privacy: Privacy,
+    follow: Follow,
+    largest: u64,
+) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let place = walk::find(path, follow)?;
+    read_at(&place.folder, &place.name, path, privacy, largest)
+}
+
+/// Reads a file of a folder that was checked. A link in its place is refused.
+fn read_at(
+    folder: impl AsFd,
+    name: &Path,
+    path: &Path,
+    privacy: Privacy,
+    largest: u64,
+) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    // NONBLOCK, so that a FIFO in the file's place cannot hang a login.
+    let flags = OFlag::O_RDONLY
+        | OFlag::O_NOFOLLOW
+        | OFlag::O_NONBLOCK
+        | OFlag::O_NOCTTY
+        | OFlag::O_CLOEXEC;
+    let file = openat(folder, name, flags, Mode::empty())
+        .map_err(|errno| FileError::io(path, errno.into()))?;
+    let file = File::from(file);
+    let metadata = file
+        .metadata()
+        .map_err(|error| FileError::io(path, error))?;
+    trust(path, &metadata, privacy)?;
+    if metadata.len() > largest {
+        return Err(FileError::new(path, Problem::TooLarge(largest)));
+    }
+    read_bounded(&file, largest).map_err(|error| FileError::io(path, error))
+}
+
+fn read_bounded(file: &File, largest: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(largest.min(64 * 1024)).unwrap_or(0),
+    ));
+    file.take(largest).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Checks what was opened: a plain file, of root or of the user who runs this, that nobody else can write and,
+/// if secret, that not everyone can read.
+fn trust(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), FileError> {
+    let forbidden = match privacy {
+        Privacy::Public => 0o022,
+        Privacy::Secret => 0o027,
+    };
+    let problem = if metadata.file_type().is_symlink() {
+        Problem::Link
+    } else if !metadata.is_file() {
+        Problem::NotAFile
+    } else if !is_ours(metadata.uid()) {
+        Problem::Owner(metadata.uid())
+    } else if metadata.mode() & forbidden != 0 {
+        Problem::Mode {
+            is: metadata.mode() & 0o7777,
+            allowed: 0o644 & !forbidden | 0o600,
+        }
+    } else {
+        return Ok(());
+    };
+    Err(FileError::new(path, problem))
+}
+
+/// Where a path leads, without links, if the way there can be trusted. What is there need not exist.
+pub fn real_path(path: &Path) -> Result<PathBuf, FileError> {
+    Ok(walk::find(path, Follow::Yes)?.path)
+}
+
+/// Whether root, or the user who runs this, owns something.
+fn is_ours(owner: u32) -> bool {
+    owner == 0 || owner == geteuid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn refusal(path: &Path, privacy: Privacy) -> String {
+        read(path, privacy, Follow::No, 10).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn files_that_others_could_have_made_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert!(refusal(&path, Privacy::Public).contains("No such file"));
+
+        fs::write(&path, "12345").unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        assert_eq!(
+            *read(&path, Privacy::Public, Follow::No, 10).unwrap(),
+            b"12345"
+        );
+        assert!(
+            refusal(&path, Privacy::Secret).contains("has mode 0644, too open; chmod it to 0640")
+        );
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o664)).unwrap();
+        assert!(
+            refusal(&path, Privacy::Public).contains("has mode 0664, too open; chmod it to 0644")
+        );
+
+        let link = folder.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert!(refusal(&link, Privacy::Public).contains("is a symbolic link"));
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        assert!(refusal(&inner, Privacy::Public).contains("is not a regular file"));
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        fs::write(&path, "12345678901").unwrap();
+        assert!(refusal(&path, Privacy::Secret).contains("is larger than 10 bytes"));
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_no_place_for_trust() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "1").unwrap();
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(refusal(&path, Privacy::Public).contains("the folder has mode 0777, too open"));
+    }
+
+    #[test]
+    fn replacing_leaves_one_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, b"one", 0o640, None, Existing::Refuse).unwrap();
+        assert!(write(&path, b"none", 0o640, None, Existing::Refuse).is_err());
+        write(&path, b"two", 0o600, None, Existing::Replace).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,194 @@
+//! Why a file cannot be read, written or trusted, with what to do about it.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+/// Why a file cannot be read or may not be trusted, with what to do about it.
+#[derive(Debug)]
+pub struct FileError {
+    path: PathBuf,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+pub(super) enum Problem {
+    Io(io::Error),
+    Link,
+    NotAFile,
+    Owner(u32),
+    Mode { is: u32, allowed: u32 },
+    TooLarge(u64),
+    OpenFolder { is: u32, allowed: u32 },
+    LinkOwner(u32),
+    Links,
+    Planted,
+    Missing,
+    Changed,
+    LeftOver,
+}
+
+impl FileError {
+    pub(super) fn new(path: &Path, problem: Problem) -> FileError {
+        FileError {
+            path: path.to_owned(),
+            problem,
+        }
+    }
+
+    /// An error of the system on `path`.
+    pub fn io(path: &Path, error: io::Error) -> FileError {
+        // what O_NOFOLLOW answers to a link
+        let is_link = error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32);
+        FileError::new(
+            path,
+            if is_link {
+                Problem::Link
+            } else {
+                Problem::Io(error)
+            },
+        )
+    }
+
+    /// A symbolic link where none may be.
+    pub fn link(path: &Path) -> FileError {
+        FileError::new(path, Problem::Link)
+    }
+
+    /// A folder, a device, or a file with a second name.
+    pub fn not_a_file(path: &Path) -> FileError {
+        FileError::new(path, Problem::NotAFile)
+    }
+
+    /// A file of somebody else's.
+    pub fn owner(path: &Path, uid: u32) -> FileError {
+        FileError::new(path, Problem::Owner(uid))
+    }
+
+    /// A file that is too open.
+    pub fn mode(path: &Path, is: u32, allowed: u32) -> FileError {
+        FileError::new(path, Problem::Mode { is, allowed })
+    }
+
+    /// A folder that is too open.
+    pub fn folder_mode(path: &Path, is: u32, allowed: u32) -> FileError {
+        FileError::new(path, Problem::OpenFolder { is, allowed })
+    }
+
+    /// A file that is never made.
+    pub fn planted(path: &Path) -> FileError {
+        FileError::new(path, Problem::Planted)
+    }
+
+    /// A file that only root can make again.
+    pub fn missing(path: &Path) -> FileError {
+        FileError::new(path, Problem::Missing)
+    }
+
+    /// A file of a store that is gone.
+    pub fn left_over(path: &Path) -> FileError {
+        FileError::new(path, Problem::LeftOver)
+    }
+
+    /// The same; of a folder at `path` that is too open, with the mode that this one is to have.
+    pub fn with_folder_mode(self, path: &Path, allowed: u32) -> FileError {
+        match self.problem {
+            Problem::OpenFolder { is, .. } if self.path == path => {
+                FileError::folder_mode(path, is, allowed)
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether it is a symbolic link where none may be.
+    pub(super) fn is_link(&self) -> bool {
+        matches!(self.problem, Problem::Link)
+    }
+
+    /// Whether somebody else has changed the file meanwhile.
+    pub fn is_changed(&self) -> bool {
+        matches!(self.problem, Problem::Changed)
+    }
+
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(&self.problem, Problem::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.problem {
+            Problem::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                write!(f, "{path}: {error}; only root may")
+            }
+            Problem::Io(error) if out_of_files(error) => {
+                write!(
+                    f,
+                    "{path}: {error}; raise the limit of open files (ulimit -n, LimitNOFILE=)"
+                )
+            }
+            Problem::Io(error) => write!(f, "{path}: {error}"),
+            Problem::Link => write!(
+                f,
+                "{path}: is a symbolic link; replace it with the file itself"
+            ),
+            Problem::NotAFile => write!(f, "{path}: is not a regular file"),
+            Problem::Owner(uid) => write!(f, "{path}: belongs to uid {uid}; chown it to root"),
+            Problem::Mode { is, allowed } => {
+                write!(
+                    f,
+                    "{path}: has mode {is:04o}, too open; chmod it to {allowed:04o}"
+                )
+            }
+            Problem::OpenFolder { is, allowed } => {
+                write!(
+                    f,
+                    "{path}: the folder has mode {is:04o}, too open; chmod it to {allowed:04o}"
+                )
+            }
+            Problem::LinkOwner(uid) => {
+                write!(
+                    f,
+                    "{path}: the symbolic link belongs to uid {uid}; chown --no-dereference it to root"
+                )
+            }
+            Problem::Links => write!(f, "{path}: too many symbolic links, one after the other"),
+            Problem::Planted => {
+                write!(
+                    f,
+                    "{path}: unexpected file; find out who created it, then remove it"
+                )
+            }
+            Problem::Missing => write!(
+                f,
+                "{path}: is missing; run postern status as root, which makes it"
+            ),
+            Problem::LeftOver => {
+                write!(
+                    f,
+                    "{path}: belongs to another store; restore that store, or move this file away"
+                )
+            }
+            Problem::Changed => write!(f, "{path}: was changed by someone else in the meantime"),
+            Problem::TooLarge(largest) => write!(f, "{path}: is larger than {largest} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for FileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.problem {
+            Problem::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Whether this process, or the whole system, has no file descriptor left.
+fn out_of_files(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    [Errno::EMFILE, Errno::ENFILE]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(*errno as i32))
+}

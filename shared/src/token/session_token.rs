@@ -1,0 +1,177 @@
+//! Tokens of a session: a fresh proof in it, and what programs without cookies carry in its place. None is good for
+//! longer than the session, and none is a session cookie to whoever has it.
+
+use super::session::Session;
+use super::{
+    AccessToken, AccountAt, Holder, Kind, Parent, Payload, RefreshToken, StepUpToken, To, Token,
+};
+use crate::account::record::AccountId;
+use crate::credential::secret::RandomError;
+use crate::crypto::vault::TokenKeys;
+use crate::system::clock::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A fresh proof, for what a session alone may not do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepUp {}
+
+impl Payload for StepUp {
+    const KIND: Kind = Kind::StepUp;
+}
+
+/// A session, as its cookie says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    cookie: String,
+}
+
+impl Payload for Access {
+    const KIND: Kind = Kind::Access;
+}
+
+/// A session, and which of its refresh tokens this is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    cookie: String,
+    /// How many the session had before it.
+    number: u64,
+}
+
+impl Payload for Refresh {
+    const KIND: Kind = Kind::Refresh;
+}
+
+/// For whoever is signed in by a session, or shows it by the token.
+pub(crate) fn of_session(session: &Session, holder: Holder) -> To<'_> {
+    let at = AccountAt {
+        id: AccountId(session.account),
+        generation: session.generation,
+    };
+    To {
+        account: &session.name,
+        at: Some(at),
+        holder,
+        parent: Parent::session(session),
+    }
+}
+
+impl StepUpToken {
+    /// Opens one of this session's that is good at `now`.
+    pub fn read(
+        text: &str,
+        keys: &TokenKeys,
+        session: &Session,
+        now: Timestamp,
+    ) -> Option<StepUpToken> {
+        let token: StepUpToken = Token::open(text, keys, Holder::Session(session.id), now)?;
+        let is_same = token
+            .at()
+            .is_some_and(|at| at.generation == session.generation);
+        (is_same && *token.account() == session.name).then_some(token)
+    }
+
+    /// The same proof, for no longer, in the session that the person goes on in.
+    #[must_use]
+    pub fn going_on(self, session: &Session, keys: &TokenKeys) -> StepUpToken {
+        self.carried_to(session, keys)
+    }
+}
+
+impl AccessToken {
+    /// One for a session that ends at `end`.
+    pub fn begun(
+        session: &Session,
+        keys: &TokenKeys,
+        end: Timestamp,
+        now: Timestamp,
+    ) -> Result<AccessToken, RandomError> {
+        let access = Access {
+            cookie: session.to_cookie(keys),
+        };
+        Token::issue_until(
+            keys,
+            of_session(session, Holder::Bearer),
+            access,
+            now,
+            end.min(session.expires),
+        )
+    }
+
+    /// The session in one that is good at `now`. Whether the session still is, it does not know.
+    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<Session> {
+        let token: AccessToken = Token::open(text, keys, Holder::Bearer, now)?;
+        Session::from_cookie(&token.payload().cookie, keys)
+    }
+}
+
+impl RefreshToken {
+    /// A session's first.
+    pub fn first(
+        session: &Session,
+        keys: &TokenKeys,
+        now: Timestamp,
+    ) -> Result<RefreshToken, RandomError> {
+        Self::numbered(session, 0, keys, now)
+    }
+
+    /// The one after so many.
+    pub(crate) fn numbered(
+        session: &Session,
+        number: u64,
+        keys: &TokenKeys,
+        now: Timestamp,
+    ) -> Result<RefreshToken, RandomError> {
+        let refresh = Refresh {
+            cookie: session.to_cookie(keys),
+            number,
+        };
+        Token::issue_until(
+            keys,
+            of_session(session, Holder::Bearer),
+            refresh,
+            now,
+            session.expires,
+        )
+    }
+
+    /// Opens one that is good at `now`. Whether it is the newest, and the session still good, it does not know.
+    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<RefreshToken> {
+        Token::open(text, keys, Holder::Bearer, now)
+    }
+
+    /// Its session.
+    pub fn session(&self, keys: &TokenKeys) -> Option<Session> {
+        Session::from_cookie(&self.payload().cookie, keys)
+    }
+
+    /// How many the session had before it.
+    pub fn number(&self) -> u64 {
+        self.payload().number
+    }
+}
+
+#[cfg(test)]
+impl StepUp {
+    pub(super) fn for_tests() -> StepUp {
+        StepUp {}
+    }
+}
+
+#[cfg(test)]
+impl Access {
+    pub(super) fn for_tests(cookie: &str) -> Access {
+        Access {
+            cookie: cookie.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Refresh {
+    pub(super) fn for_tests(cookie: &str, number: u64) -> Refresh {
+        Refresh {
+            cookie: cookie.to_owned(),
+            number,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! An account as the decision sees it: its live authenticators, its recovery codes, and how its guesses stand.
+
+use super::throttle::Row;
+use crate::account::second_factor::{Enrolled, Mail};
+use crate::credential::recovery_code::RecoveryCode;
+use crate::credential::secret::Secret;
+use crate::credential::totp::{Parameters, Step};
+use crate::crypto::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash, Vault};
+use crate::system::clock::Timestamp;
+
+/// One live authenticator with its secret opened.
+pub struct Authenticator {
+    /// The shared secret.
+    pub secret: Secret,
+    /// Algorithm, digits and period.
+    pub parameters: Parameters,
+    /// Under which its floor is kept.
+    pub fingerprint: Fingerprint,
+    /// The last accepted step: it and every older one are used.
+    pub floor: Option<Step>,
+    /// Used steps, also above the floor: accepted under a clock that ran ahead, before root lowered the floor.
+    pub used_above: Vec<Step>,
+}
+
+/// One recovery code, as the store keeps it.
+pub struct KeptRecoveryCode {
+    /// Keyed hash of the code, bound to the account.
+    pub hash: RecoveryHash,
+    /// Characters of the code, so that a text of another length is told from a wrong code.
+    pub length: u32,
+    /// Whether it has opened once.
+    pub used: bool,
+}
+
+impl KeptRecoveryCode {
+    /// What is kept of a new set of codes.
+    pub fn all_of(codes: &[RecoveryCode], account: i64, vault: &Vault) -> Vec<KeptRecoveryCode> {
+        let kept = |code: &RecoveryCode| KeptRecoveryCode {
+            hash: vault.recovery_hash(account, code.plain()),
+            length: u32::try_from(code.plain().len()).unwrap_or(u32::MAX),
+            used: false,
+        };
+        codes.iter().map(kept).collect()
+    }
+}
+
+/// An administrator's one-time code, as the store keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptOneTimeCode {
+    /// Keyed hash of the code, bound to the account.
+    pub hash: OneTimeHash,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When its life ends.
+    pub expires: Timestamp,
+    /// Whether it has opened.
+    pub used: bool,
+}
+
+impl KeptOneTimeCode {
+    /// Whether its life is over. A clock that was set back must not lengthen it.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.expires || now < self.issued
+    }
+}
+
+/// The newest code that was mailed to sign in with, as the store keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptMailedCode {
+    /// Keyed hash of the code, bound to the account and to what it is for.
+    pub hash: MailedHash,
+    /// When it was made.
+    pub sent: Timestamp,
+    /// When its life ends.
+    pub expires: Timestamp,
+    /// Whether it has opened.
+    pub used: bool,
+    /// How often a new address was confirmed wrongly while this was the code for it.
+    pub wrong: u32,
+}
+
+impl KeptMailedCode {
+    /// Whether its life is over. A clock that was set back must not lengthen it.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.expires || now < self.sent
+    }
+
+    /// Seconds until another may be asked for; 0 if at once. A clock that was set back must not lengthen that either.
+    pub fn wait(&self, cooldown: u64, now: Timestamp) -> u64 {
+        match now < self.sent {
+            true => 0,
+            false => cooldown.saturating_sub(now.since(self.sent)),
+        }
+    }
+}
+
+/// Everything that the decision about one answer needs to know of an account.
+pub struct Account {
+    /// Whether there is a second factor.
+    pub enrolled: Enrolled,
+    /// Live authenticators.
+    pub authenticators: Vec<Authenticator>,
+    /// Where there is none: a secret that nobody holds, compared like one, and never right.
+    pub decoy: Option<Authenticator>,
+    /// Whether mailed codes open.
+    pub mail: Mail,
+    /// The newest mailed code, also one that is used or over.
+    pub mailed_code: Option<KeptMailedCode>,
+    /// Recovery codes, used ones too.
+    pub recovery_codes: Vec<KeptRecoveryCode>,
+    /// The newest one-time code, also a used one.
+    pub one_time_code: Option<KeptOneTimeCode>,
+    /// The guess row of the attempt's stage and place.
+    pub row: Row,
+    /// Seconds until the attempt's address may try again; `None` if it may now, if there is no address, or where the
+    /// scope is exempt (a trusted browser, a familiar address).
+    pub address_wait: Option<u64>,
+}

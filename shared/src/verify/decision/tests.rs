@@ -1,0 +1,435 @@
+//! The decision in tables: situations, and what each meets.
+
+mod situations;
+
+use super::*;
+use crate::credential::secret::Secret;
+use crate::credential::totp::{Algorithm, Parameters, code};
+use crate::verify::account::KeptRecoveryCode;
+use crate::verify::throttle::{Failure, Row};
+use zeroize::Zeroizing;
+
+const NOW: Timestamp = Timestamp(1_800_000_015);
+const PERIOD: u64 = 30;
+const PARAMETERS: Parameters = Parameters {
+    algorithm: Algorithm::Sha1,
+    digits: 6,
+    moving: Moving::Time { period: PERIOD },
+};
+const BY_COUNTER: Parameters = Parameters {
+    moving: Moving::Counter,
+    ..PARAMETERS
+};
+
+fn authenticator(seed: u8) -> Authenticator {
+    Authenticator {
+        secret: Secret::from_bytes(Zeroizing::new(vec![seed; 20])).unwrap(),
+        parameters: PARAMETERS,
+        fingerprint: Fingerprint([seed; 32]),
+        floor: None,
+        used_above: Vec::new(),
+    }
+}
+
+fn account() -> Account {
+    Account {
+        enrolled: Enrolled::Yes,
+        authenticators: vec![authenticator(1)],
+        decoy: None,
+        mail: Mail::Off,
+        mailed_code: None,
+        recovery_codes: vec![
+            KeptRecoveryCode {
+                hash: RecoveryHash([1; 32]),
+                length: 10,
+                used: false,
+            },
+            KeptRecoveryCode {
+                hash: RecoveryHash([2; 32]),
+                length: 10,
+                used: true,
+            },
+        ],
+        one_time_code: None,
+        row: Row::default(),
+        address_wait: None,
+    }
+}
+
+fn step(offset: i64) -> Step {
+    Step((NOW.0 / PERIOD).checked_add_signed(offset).unwrap())
+}
+
+fn code_of(seed: u8, offset: i64) -> String {
+    code(&authenticator(seed).secret, PARAMETERS, step(offset)).to_string()
+}
+
+/// Has an answer decided; what is kept as a hash hashes to as many of this byte.
+fn decided(
+    account: &Account,
+    answer: &Answer,
+    hash: u8,
+    stage: Stage,
+    totp: &Totp,
+    at: Timestamp,
+) -> Ruling {
+    let attempt = Attempt {
+        answer,
+        recovery_hash: matches!(answer, Answer::Recovery(_)).then_some(RecoveryHash([hash; 32])),
+        one_time_hash: matches!(answer, Answer::OneTime(_)).then_some(OneTimeHash([hash; 32])),
+        mailed_hash: None,
+        usual_length: 10,
+        stage,
+    };
+    decide(account, &attempt, totp, &Throttle::default(), at)
+}
+
+fn ruling(account: &Account, typed: &str, stage: Stage, at: Timestamp) -> Ruling {
+    decided(
+        account,
+        &Answer::read(typed.as_bytes()),
+        0,
+        stage,
+        &Totp::default(),
+        at,
+    )
+}
+
+fn verdict(account: &Account, typed: &str) -> Verdict {
+    ruling(account, typed, Stage::After, NOW).verdict
+}
+
+fn accepted(seed: u8, offset: i64) -> Verdict {
+    let spent = Spent::Step(Fingerprint([seed; 32]), step(offset));
+    Verdict::Accepted(Accepted { spent })
+}
+
+fn refused(refusal: Refusal) -> Verdict {
+    Verdict::Refused(refusal)
+}
+
+/// What an answer met, as the table writes it: `in`, or the cause and what is charged.
+fn told(ruling: &Ruling) -> String {
+    let mut told = match ruling.verdict {
+        Verdict::Accepted(_) => "in".to_owned(),
+        Verdict::Refused(refusal) => refusal.to_string(),
+    };
+    match ruling.row_cost {
+        Some(1) => told += "+row",
+        Some(more) => told += &format!("+row×{more}"),
+        None => {}
+    }
+    told + if ruling.charges_address {
+        "+address"
+    } else {
+        ""
+    }
+}
+
+#[test]
+fn the_window_is_one_step_to_each_side_by_default() {
+    for offset in -1..=1 {
+        assert_eq!(
+            verdict(&account(), &code_of(1, offset)),
+            accepted(1, offset)
+        );
+    }
+    assert_eq!(
+        verdict(&account(), &code_of(1, -2)),
+        refused(Refusal::Behind {
+            steps: 2,
+            seconds: 60
+        })
+    );
+    assert_eq!(
+        verdict(&account(), &code_of(1, 2)),
+        refused(Refusal::Ahead {
+            steps: 2,
+            seconds: 60
+        })
+    );
+}
+
+#[test]
+fn the_window_moves_at_the_second() {
+    let (code, begin) = (code_of(1, 0), Timestamp(step(0).0 * PERIOD));
+    for (at, passes) in [
+        (-31, false),
+        (-30, true),
+        (0, true),
+        (59, true),
+        (60, false),
+    ] {
+        let at = Timestamp(begin.0.checked_add_signed(at).unwrap());
+        let ruling = ruling(&account(), &code, Stage::After, at);
+        assert_eq!(
+            matches!(ruling.verdict, Verdict::Accepted(_)),
+            passes,
+            "{at:?}"
+        );
+    }
+}
+
+#[test]
+fn past_and_future_steps_are_configured_apart() {
+    let totp: Totp = toml::from_str("past_steps = 3\nfuture_steps = 0").unwrap();
+    for (offset, passes) in [(-4, false), (-3, true), (0, true), (1, false)] {
+        let answer = Answer::read(code_of(1, offset).as_bytes());
+        let ruling = decided(&account(), &answer, 0, Stage::After, &totp, NOW);
+        assert_eq!(
+            matches!(ruling.verdict, Verdict::Accepted(_)),
+            passes,
+            "{offset}"
+        );
+    }
+}
+
+#[test]
+fn a_used_step_and_every_older_one_are_refused_free_of_charge() {
+    let mut account = account();
+    account.authenticators[0].floor = Some(step(0));
+    for offset in [-3, -1, 0] {
+        let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
+        assert_eq!(ruling, Ruling::free(Refusal::Used { wait: 15 }), "{offset}");
+    }
+    assert_eq!(verdict(&account, &code_of(1, 1)), accepted(1, 1));
+    account.authenticators[0].floor = Some(step(1));
+    assert_eq!(
+        verdict(&account, &code_of(1, 1)),
+        refused(Refusal::Used { wait: 45 })
+    );
+}
+
+#[test]
+fn one_used_code_never_spends_another_authenticators_step() {
+    let mut account = account();
+    account.authenticators.push(authenticator(2));
+    account.authenticators[0].floor = Some(step(1));
+    assert_eq!(verdict(&account, &code_of(2, 0)), accepted(2, 0));
+}
+
+/// An authenticator by counter whose last used code was that of counter 19.
+fn by_counter() -> Account {
+    let token = Authenticator {
+        parameters: BY_COUNTER,
+        floor: Some(Step(19)),
+        ..authenticator(3)
+    };
+    Account {
+        authenticators: vec![token],
+        ..account()
+    }
+}
+
+fn counter_code(counter: u64) -> String {
+    code(&authenticator(3).secret, BY_COUNTER, Step(counter)).to_string()
+}
+
+fn accepted_counter(counter: u64) -> Verdict {
+    Verdict::Accepted(Accepted {
+        spent: Spent::Step(Fingerprint([3; 32]), Step(counter)),
+    })
+}
+
+#[test]
+fn a_counter_is_found_within_the_look_ahead_and_no_further() {
+    for counter in [20, 21, 30] {
+        assert_eq!(
+            verdict(&by_counter(), &counter_code(counter)),
+            accepted_counter(counter)
+        );
+    }
+    assert_eq!(
+        verdict(&by_counter(), &counter_code(31)),
+        refused(Refusal::Wrong)
+    );
+    for counter in [10, 19] {
+        let ruling = ruling(&by_counter(), &counter_code(counter), Stage::After, NOW);
+        assert_eq!(ruling, Ruling::free(Refusal::Used { wait: 0 }), "{counter}");
+    }
+    assert_eq!(
+        verdict(&by_counter(), &counter_code(9)),
+        refused(Refusal::Wrong)
+    );
+    let mut new = by_counter();
+    new.authenticators[0].floor = None;
+    assert_eq!(verdict(&new, &counter_code(0)), accepted_counter(0));
+}
+
+#[test]
+fn two_codes_in_a_row_bring_a_counter_back_in_step() {
+    let pair =
+        |first: u64, second: u64| format!("{} {}", counter_code(first), counter_code(second));
+    for counter in [20, 500, 1019] {
+        assert_eq!(
+            verdict(&by_counter(), &pair(counter, counter + 1)),
+            accepted_counter(counter + 1)
+        );
+    }
+    for (first, second) in [(500, 502), (501, 500), (18, 19), (19, 20), (1020, 1021)] {
+        let ruling = ruling(&by_counter(), &pair(first, second), Stage::After, NOW);
+        assert_eq!(
+            (ruling.verdict, ruling.row_cost),
+            (refused(Refusal::Wrong), Some(1)),
+            "{first}"
+        );
+    }
+    // and say nothing where all codes come by time
+    assert_eq!(
+        verdict(&account(), &pair(500, 501)),
+        refused(Refusal::Unfit)
+    );
+}
+
+#[test]
+fn drift_beyond_ten_minutes_is_just_wrong() {
+    assert_eq!(
+        verdict(&account(), &code_of(1, -20)),
+        refused(Refusal::Behind {
+            steps: 20,
+            seconds: 600
+        })
+    );
+    assert_eq!(
+        verdict(&account(), &code_of(1, -21)),
+        refused(Refusal::Wrong)
+    );
+    assert_eq!(
+        verdict(&account(), &code_of(1, 21)),
+        refused(Refusal::Wrong)
+    );
+}
+
+#[test]
+fn a_clock_set_back_is_a_cause_of_its_own() {
+    let mut account = account();
+    account.authenticators[0].floor = Some(step(10));
+    for offset in [-5, 0, 1, 10] {
+        let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
+        assert_eq!(
+            ruling,
+            Ruling::free(Refusal::ClockSetBack { seconds: 285 }),
+            "{offset}"
+        );
+    }
+    assert_eq!(
+        verdict(&account, &code_of(1, 11)),
+        refused(Refusal::Ahead {
+            steps: 11,
+            seconds: 330
+        })
+    );
+    assert_eq!(verdict(&account, "000000"), refused(Refusal::Wrong));
+}
+
+#[test]
+fn wrong_codes_cost_by_what_they_were_compared_with() {
+    let mut account = account();
+    assert_eq!(
+        ruling(&account, "000000", Stage::After, NOW).row_cost,
+        Some(1)
+    );
+    account.authenticators.push(authenticator(2));
+    assert_eq!(
+        ruling(&account, "000000", Stage::After, NOW).row_cost,
+        Some(2)
+    );
+}
+
+#[test]
+fn steps_at_the_ends_of_time_do_not_overflow() {
+    for at in [Timestamp(0), Timestamp(u64::MAX)] {
+        assert!(matches!(
+            ruling(&account(), "000000", Stage::After, at).verdict,
+            Verdict::Refused(_)
+        ));
+    }
+}
+
+#[test]
+fn every_algorithm_length_and_period_has_its_window() {
+    for algorithm in [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512] {
+        for (digits, period) in [(6, 15), (8, 30), (6, 60), (8, 120)] {
+            let parameters = Parameters {
+                algorithm,
+                digits,
+                moving: Moving::Time { period },
+            };
+            let account = Account {
+                authenticators: vec![Authenticator {
+                    parameters,
+                    ..authenticator(1)
+                }],
+                ..account()
+            };
+            let current = NOW.0 / period;
+            for (step, expected) in [
+                (current - 2, "behind-2-steps+row"),
+                (current - 1, "in"),
+                (current, "in"),
+                (current + 1, "in"),
+                (current + 2, "ahead-2-steps+row"),
+            ] {
+                let typed =
+                    code(&account.authenticators[0].secret, parameters, Step(step)).to_string();
+                assert_eq!(
+                    told(&ruling(&account, &typed, Stage::After, NOW)),
+                    expected,
+                    "{parameters:?} {step}"
+                );
+            }
+        }
+    }
+}
+
+/// Of two authenticators the better match counts, whichever stands first: an answer that is right for one of them is
+/// no guess at the other.
+#[test]
+fn of_several_authenticators_the_best_match_counts() {
+    for (floors, typed, expected) in [
+        ([Some(1), None], code_of(2, 0), "in"),
+        ([Some(0), None], code_of(1, 0), "used"),
+        ([Some(0), Some(10)], code_of(1, 1), "in"),
+        ([None, Some(10)], code_of(2, 0), "clock-set-back-285s"),
+        ([None, None], code_of(2, -5), "behind-5-steps+row×2"),
+        ([None, None], code_of(1, 5), "ahead-5-steps+row×2"),
+        ([None, None], "000000".to_owned(), "wrong+row×2"),
+    ] {
+        let of = |seed: u8, floor: Option<i64>| Authenticator {
+            floor: floor.map(step),
+            ..authenticator(seed)
+        };
+        for order in [[0, 1], [1, 0]] {
+            let authenticators = order
+                .map(|number: u8| of(number + 1, floors[usize::from(number)]))
+                .into_iter()
+                .collect();
+            let account = Account {
+                authenticators,
+                ..account()
+            };
+            assert_eq!(
+                told(&ruling(&account, &typed, Stage::After, NOW)),
+                expected,
+                "{floors:?} {order:?}"
+            );
+        }
+    }
+}
+
+/// Accepting the lower of two steps would leave an equal code of the higher one open.
+#[test]
+fn of_equal_codes_the_highest_step_is_spent() {
+    // the first step after NOW whose neighbours to both sides have one code
+    const BETWEEN: u64 = 60_216_135;
+    let (now, equal) = (Timestamp(BETWEEN * PERIOD), "339909");
+    let secret = &authenticator(1).secret;
+    assert!(
+        [BETWEEN - 1, BETWEEN + 1]
+            .iter()
+            .all(|step| code(secret, PARAMETERS, Step(*step)).as_str() == equal)
+    );
+    let spent = Spent::Step(Fingerprint([1; 32]), Step(BETWEEN + 1));
+    let opened = ruling(&account(), equal, Stage::After, now);
+    assert_eq!(opened.verdict, Verdict::Accepted(Accepted { spent }));
+}

@@ -1,0 +1,46 @@
+//! What one authenticator, or the mailed code, makes of the digits that were typed.
+
+use crate::credential::totp::Step;
+use crate::crypto::vault::Fingerprint;
+use subtle::{Choice, ConditionallySelectable};
+
+/// From best to worst.
+pub(super) enum Match {
+    Live(Fingerprint, Step),
+    Mailed,
+    ClockSetBack { seconds: u64 },
+    Used { wait: u64 },
+    Expired,
+    Behind { steps: u64, seconds: u64 },
+    Ahead { steps: u64, seconds: u64 },
+    None,
+}
+
+impl Match {
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Match::Live(..) | Match::Mailed => 6,
+            Match::ClockSetBack { .. } => 5,
+            Match::Used { .. } => 4,
+            Match::Expired => 3,
+            Match::Behind { .. } => 2,
+            Match::Ahead { .. } => 1,
+            Match::None => 0,
+        }
+    }
+}
+
+/// The last of `steps` that matches, always after a look at all of them: which one matched, and whether any did,
+/// must not show in the time.
+pub(super) fn last(
+    steps: impl Iterator<Item = u64>,
+    matches: impl Fn(u64) -> Choice,
+) -> (Choice, u64) {
+    let (mut any, mut last) = (Choice::from(0), 0);
+    for step in steps {
+        let equal = matches(step);
+        last.conditional_assign(&step, equal);
+        any |= equal;
+    }
+    (any, last)
+}

@@ -1,0 +1,16 @@
+//! Verification of one input: which time steps are accepted, what a wrong input costs, what is consumed.
+//! Pure functions of values, time included.
+
+pub mod account;
+pub mod app_password;
+mod clock_drift;
+pub mod decision;
+mod grace_period;
+mod mailed_code;
+mod matching;
+pub mod method;
+mod one_time_code;
+pub mod origin;
+pub mod throttle;
+pub mod throttle_scope;
+mod time_window;

@@ -1,0 +1,121 @@
+//! The one-time code with which someone who has no second factor sets up the first, away from root. It is spent when
+//! the setup becomes active, so that one cut off halfway leaves it good.
+
+use super::account::{Account, KeptOneTimeCode};
+use super::decision::{Attempt, Refusal};
+use crate::account::second_factor::Enrolled;
+use crate::crypto::vault::OneTimeHash;
+use crate::system::clock::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Proof that a first setup may begin, and which code it spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation([u8; 32]);
+
+impl Invitation {
+    /// The hash of the code.
+    pub(crate) fn hash(self) -> OneTimeHash {
+        OneTimeHash(self.0)
+    }
+}
+
+/// Decides about one answer. A right one passes while the address waits; a wrong one is not counted then.
+pub fn decide_invitation(
+    account: &Account,
+    attempt: &Attempt<'_>,
+    now: Timestamp,
+) -> Result<Invitation, Refusal> {
+    match (
+        account.enrolled,
+        account.one_time_code,
+        attempt.one_time_hash,
+    ) {
+        (Enrolled::No, Some(kept), Some(hash)) if kept.hash == hash => match kept {
+            KeptOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
+            kept if kept.is_over(now) => Err(Refusal::CodeExpired),
+            _ => Ok(Invitation(hash.0)),
+        },
+        (Enrolled::No, _, Some(_)) => match account.address_wait {
+            Some(wait) => Err(Refusal::AddressDelayed { wait }),
+            None => Err(Refusal::Wrong),
+        },
+        (Enrolled::No, _, None) | (Enrolled::Yes, ..) => Err(Refusal::Unfit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::second_factor::Mail;
+    use crate::credential::input::Answer;
+    use crate::verify::throttle::{Row, Stage};
+
+    const NOW: Timestamp = Timestamp(1_800_000_015);
+
+    fn decided(
+        enrolled: Enrolled,
+        kept: Option<KeptOneTimeCode>,
+        hash: u8,
+    ) -> Result<Invitation, Refusal> {
+        let account = Account {
+            enrolled,
+            authenticators: Vec::new(),
+            decoy: None,
+            mail: Mail::Off,
+            mailed_code: None,
+            recovery_codes: Vec::new(),
+            one_time_code: kept,
+            row: Row::default(),
+            address_wait: None,
+        };
+        let attempt = Attempt {
+            answer: &Answer::read(b"P-2222-2222-2222"),
+            recovery_hash: None,
+            one_time_hash: Some(OneTimeHash([hash; 32])),
+            mailed_hash: None,
+            usual_length: 10,
+            stage: Stage::After,
+        };
+        decide_invitation(&account, &attempt, NOW)
+    }
+
+    #[test]
+    fn only_the_live_code_of_someone_without_a_second_factor_invites() {
+        let hash = OneTimeHash([1; 32]);
+        let live = KeptOneTimeCode {
+            hash,
+            issued: NOW,
+            expires: NOW.plus(1),
+            used: false,
+        };
+        assert_eq!(
+            decided(Enrolled::No, Some(live), 1).map(Invitation::hash),
+            Ok(live.hash)
+        );
+        assert_eq!(decided(Enrolled::No, Some(live), 2), Err(Refusal::Wrong));
+        assert_eq!(decided(Enrolled::No, None, 1), Err(Refusal::Wrong));
+        assert_eq!(decided(Enrolled::Yes, Some(live), 1), Err(Refusal::Unfit));
+        let over = KeptOneTimeCode {
+            expires: NOW,
+            ..live
+        };
+        assert_eq!(
+            decided(Enrolled::No, Some(over), 1),
+            Err(Refusal::CodeExpired)
+        );
+        let ahead = KeptOneTimeCode {
+            issued: NOW.plus(1),
+            expires: NOW.plus(9),
+            ..live
+        };
+        assert_eq!(
+            decided(Enrolled::No, Some(ahead), 1),
+            Err(Refusal::CodeExpired)
+        );
+        let used = KeptOneTimeCode { used: true, ..live };
+        assert_eq!(
+            decided(Enrolled::No, Some(used), 1),
+            Err(Refusal::Used { wait: 0 })
+        );
+    }
+}

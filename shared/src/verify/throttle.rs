@@ -1,0 +1,220 @@
+//! Guesses: what wrong answers cost. Pure arithmetic over the failures of one row (account × stage × place);
+//! the store keeps the failures, [`super::decision`] asks here before it compares anything.
+
+use crate::config::Throttle;
+use crate::system::clock::Timestamp;
+
+/// Failures of the last 24 h make the delay.
+pub const DELAY_WINDOW: u64 = 24 * 3600;
+/// Failures of the last 30 days make the lock, and an address stays familiar for as long.
+pub const LOCK_WINDOW: u64 = 30 * 24 * 3600;
+
+/// By how much a time may lie ahead and still count as written by this clock, in seconds: clocks are corrected by less.
+pub const CLOCK_SLACK: u64 = 60;
+
+/// Whether the first factor is known to have passed when the answer is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Anyone may be typing: strangers learn nothing, and nothing ever locks.
+    Before,
+    /// The first factor has passed: answers are kind, and a row can lock.
+    After,
+}
+
+/// One wrong answer in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When it was given.
+    pub at: Timestamp,
+    /// What it cost: one for every three codes it was compared with.
+    pub cost: u32,
+}
+
+/// One row, as the store holds it.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// The failures of the last 30 days, in any order, none later than now.
+    pub failures: Vec<Failure>,
+    /// A lock that only a recovery code, a one-time code or an administrator opens.
+    pub locked: bool,
+}
+
+/// Whether an answer may be evaluated now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Yes.
+    Open,
+    /// Not for so many seconds.
+    Delayed {
+        /// Seconds left.
+        wait: u64,
+    },
+    /// Not at all.
+    Locked,
+}
+
+impl Row {
+    /// How the row stands at `now`.
+    pub fn standing(&self, throttle: &Throttle, now: Timestamp) -> Standing {
+        if self.locked {
+            return Standing::Locked;
+        }
+        let recent = || {
+            self.failures
+                .iter()
+                .filter(|f| now.since(f.at) < DELAY_WINDOW)
+        };
+        let count: u64 = recent().map(|f| u64::from(f.cost)).sum();
+        let Some(beyond) = count.checked_sub(u64::from(throttle.free.value())) else {
+            return Standing::Open;
+        };
+        let Some(last) = recent().map(|f| f.at).max() else {
+            return Standing::Open;
+        };
+        let longest = throttle.max_delay.seconds();
+        // Doubling 40 times exceeds any max_delay; saturating keeps it there.
+        let factor = 1u64 << beyond.min(40);
+        let delay = throttle
+            .first_delay
+            .seconds()
+            .saturating_mul(factor)
+            .min(longest);
+        match delay.saturating_sub(now.since(last)) {
+            0 => Standing::Open,
+            wait => Standing::Delayed { wait },
+        }
+    }
+
+    /// Whether a further failure of `cost` locks the row.
+    pub fn locks_with(&self, cost: u32, throttle: &Throttle) -> bool {
+        let sum: u64 = self.failures.iter().map(|f| u64::from(f.cost)).sum();
+        sum + u64::from(cost) >= u64::from(throttle.lock_after.value())
+    }
+}
+
+/// What a wrong code costs that was compared with `compared` codes.
+pub fn cost(compared: usize) -> u32 {
+    u32::try_from(compared.div_ceil(3))
+        .unwrap_or(u32::MAX)
+        .max(1)
+}
+
+/// What was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A password.
+    Password,
+    /// A code.
+    Code,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    fn row(ages: &[u64]) -> Row {
+        Row {
+            failures: ages
+                .iter()
+                .map(|age| Failure {
+                    at: NOW.minus(*age),
+                    cost: 1,
+                })
+                .collect(),
+            locked: false,
+        }
+    }
+
+    fn standing(ages: &[u64]) -> Standing {
+        row(ages).standing(&Throttle::default(), NOW)
+    }
+
+    #[test]
+    fn the_sixth_wrong_code_meets_a_delay() {
+        assert_eq!(standing(&[0; 4]), Standing::Open);
+        assert_eq!(standing(&[0; 5]), Standing::Delayed { wait: 30 });
+        assert_eq!(
+            standing(&[29, 29, 29, 29, 29]),
+            Standing::Delayed { wait: 1 }
+        );
+        assert_eq!(standing(&[30, 30, 30, 30, 30]), Standing::Open);
+    }
+
+    #[test]
+    fn the_delay_doubles_to_the_longest() {
+        assert_eq!(standing(&[0; 6]), Standing::Delayed { wait: 60 });
+        assert_eq!(standing(&[0; 7]), Standing::Delayed { wait: 120 });
+        assert_eq!(standing(&[0; 12]), Standing::Delayed { wait: 3600 });
+        assert_eq!(standing(&[0; 99]), Standing::Delayed { wait: 3600 });
+    }
+
+    #[test]
+    fn a_day_later_it_is_forgotten() {
+        assert_eq!(standing(&[DELAY_WINDOW; 50]), Standing::Open);
+        assert_eq!(standing(&[DELAY_WINDOW, 0, 0, 0, 0]), Standing::Open);
+        assert_eq!(
+            standing(&[DELAY_WINDOW - 1, 0, 0, 0, 0]),
+            Standing::Delayed { wait: 30 }
+        );
+    }
+
+    /// Free, first and longest delay; what was failed and how long ago; what is left to wait.
+    #[test]
+    fn limits_are_what_the_configuration_says() {
+        for (limits, cost, age, wait) in [
+            ((1, 30, 3600), 1, 0, 30),
+            ((1, 30, 3600), 3, 119, 1),
+            ((1, 30, 3600), 3, 120, 0),
+            ((10, 30, 3600), 9, 0, 0),
+            ((10, 30, 3600), 10, 0, 30),
+            ((5, 1, 60), 10, 0, 32),
+            ((5, 1, 60), 11, 0, 60),
+            ((5, 3600, 3600), 5, 0, 3600),
+            ((5, 60, 86_400), u32::MAX, 3600, 82_800),
+        ] {
+            let (free, first, longest) = limits;
+            let text =
+                format!("free = {free}\nfirst_delay = \"{first}s\"\nmax_delay = \"{longest}s\"");
+            let throttle: Throttle = toml::from_str(&text).unwrap();
+            let row = Row {
+                failures: vec![Failure {
+                    at: NOW.minus(age),
+                    cost,
+                }],
+                locked: false,
+            };
+            let expected = if wait == 0 {
+                Standing::Open
+            } else {
+                Standing::Delayed { wait }
+            };
+            assert_eq!(
+                row.standing(&throttle, NOW),
+                expected,
+                "{limits:?} {cost} {age}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hundred_failures_in_thirty_days_lock() {
+        let throttle = Throttle::default();
+        assert!(!row(&[1_000_000; 98]).locks_with(1, &throttle));
+        assert!(row(&[1_000_000; 99]).locks_with(1, &throttle));
+        let locked = Row {
+            locked: true,
+            ..Row::default()
+        };
+        assert_eq!(locked.standing(&throttle, NOW), Standing::Locked);
+    }
+
+    #[test]
+    fn wide_windows_and_many_authenticators_buy_no_guesses() {
+        assert_eq!(
+            [cost(0), cost(3), cost(4), cost(6), cost(39)],
+            [1, 1, 2, 2, 13]
+        );
+    }
+}

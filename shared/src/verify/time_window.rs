@@ -1,0 +1,85 @@
+//! The window of time steps (RFC 6238, section 5.2): what one time-based authenticator makes of a code, compared in
+//! constant time with every step in reach.
+
+use super::account::Authenticator;
+use super::matching::{Match, last};
+use crate::config::Totp;
+use crate::credential::totp::{Step, code};
+use crate::system::clock::Timestamp;
+use subtle::{Choice, ConstantTimeEq};
+
+/// How far a clock may be off to be recognised as such, in seconds.
+const RECOGNISED_DRIFT: u64 = 600;
+
+/// Looks for the digits in every step within the recognised drift, always in all of them; returns what was
+/// found and how many codes could have been accepted.
+pub(super) fn compare(
+    authenticator: &Authenticator,
+    period: u64,
+    digits: &str,
+    totp: &Totp,
+    now: Timestamp,
+) -> (Match, usize) {
+    let parameters = authenticator.parameters;
+    if parameters.digits as usize != digits.len() {
+        return (Match::None, 0);
+    }
+    let current = now.0 / period;
+    let (past, future) = (
+        u64::from(totp.past_steps.value()),
+        u64::from(totp.future_steps.value()),
+    );
+    let window = current.saturating_sub(past)..=current.saturating_add(future);
+    let drift = (RECOGNISED_DRIFT / period).max(past).max(future);
+    let matches = |step: u64| {
+        code(&authenticator.secret, parameters, Step(step))
+            .as_bytes()
+            .ct_eq(digits.as_bytes())
+    };
+
+    // The highest match in the window: accepting a lower one would leave an equal code of a higher step open.
+    let (any_in_window, in_window) = last(window.clone(), matches);
+    // Outside, the nearest one to now, on each side.
+    let (any_past, past_match) = last(current.saturating_sub(drift)..*window.start(), matches);
+    let beyond = window.end().saturating_add(1)..=current.saturating_add(drift);
+    let (any_future, future_match) = last(beyond.rev(), matches);
+
+    let seconds = |steps: u64| steps * period;
+    let begin = |step: u64| Timestamp(step.saturating_mul(period));
+    let floor = authenticator.floor.map(|floor| floor.0);
+    let is_marked = |step: u64| authenticator.used_above.contains(&Step(step));
+    let used = |step: u64| match floor.filter(|floor| step <= *floor) {
+        None if is_marked(step) => Some(step),
+        floor => floor,
+    };
+    // A code of a step above the floor says nothing about the floor, and must stay unsaid: it is usable later.
+    let spent_or_older = any_in_window
+        | any_past
+        | (any_future & Choice::from(u8::from(used(future_match).is_some())));
+    let found = match (spent_or_older, floor) {
+        (any, Some(floor)) if floor > *window.end() && any.into() => Match::ClockSetBack {
+            seconds: begin(floor).since(now),
+        },
+        _ if any_in_window.into() => match used(in_window) {
+            Some(floor) => Match::Used {
+                wait: begin(floor.saturating_add(1)).since(now),
+            },
+            None => Match::Live(authenticator.fingerprint, Step(in_window)),
+        },
+        _ if any_past.into() => match used(past_match) {
+            Some(floor) => Match::Used {
+                wait: begin(floor.saturating_add(1)).since(now),
+            },
+            None => Match::Behind {
+                steps: current - past_match,
+                seconds: seconds(current - past_match),
+            },
+        },
+        _ if any_future.into() => Match::Ahead {
+            steps: future_match - current,
+            seconds: seconds(future_match - current),
+        },
+        _ => Match::None,
+    };
+    (found, window.count())
+}

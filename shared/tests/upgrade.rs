@@ -5,18 +5,18 @@
 mod home;
 
 use home::{Home, attempt_at, name};
-use shared::account::event::Filter;
+use shared::account::event::EventFilter;
 use shared::account::name::Distinct;
 use shared::config::Config;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
 use shared::engine::Door;
-use shared::protocol::status::State;
+use shared::protocol::status::SecondFactorState;
 use shared::store::{self, Upgraded};
 use shared::system::clock::Timestamp;
-use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -102,20 +102,23 @@ fn upgraded(config: &Config) -> PathBuf {
     backup
 }
 
-fn verdict(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> Verdict {
-    attempt_at(door, who, &Origin::Unknown, Stage::After, typed, now).verdict
+fn verdict(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
+    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).verdict
 }
 
 fn is_accepted(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> bool {
-    matches!(verdict(door, who, typed, now), Verdict::Accepted { .. })
+    matches!(
+        verdict(door, who, typed, now),
+        VerificationResult::Accepted { .. }
+    )
 }
 
 fn totp(secret: &str, now: Timestamp) -> String {
     let secret = Secret::from_base32(secret).unwrap();
-    let parameters = Parameters {
+    let parameters = OtpParameters {
         algorithm: Algorithm::Sha1,
         digits: 6,
-        moving: Moving::Time { period: 30 },
+        moving: OtpKind::Time { period: 30 },
     };
     code(&secret, parameters, Step(now.0 / 30)).to_string()
 }
@@ -175,7 +178,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
     // the accepted step stays closed, and the next ones open
     let used = verdict(&mut door, "alice", &totp(ALICE, MADE), MADE);
     assert!(
-        matches!(used, Verdict::Refused(Refusal::Used { .. })),
+        matches!(used, VerificationResult::Refused(Refusal::Used { .. })),
         "{used:?}"
     );
     assert!(is_accepted(&mut door, "alice", &totp(ALICE, NOW), NOW));
@@ -186,10 +189,10 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         NOW
     ));
     let seed = Secret::from_seed("3132333435363738393031323334353637383941").unwrap();
-    let parameters = Parameters {
+    let parameters = OtpParameters {
         algorithm: Algorithm::Sha1,
         digits: 6,
-        moving: Moving::Counter,
+        moving: OtpKind::Counter,
     };
     let by_counter = code(&seed, parameters, Step(0));
     assert!(
@@ -208,13 +211,13 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         assert!(is_accepted(&mut door, "alice", typed, NOW), "{typed}");
         let again = verdict(&mut door, "alice", typed, NOW);
         assert!(
-            matches!(again, Verdict::Refused(Refusal::Used { .. })),
+            matches!(again, VerificationResult::Refused(Refusal::Used { .. })),
             "{again:?}"
         );
     }
 
     let carol = door.status(&name("carol")).unwrap();
-    assert!(!matches!(carol.state, State::On));
+    assert!(!matches!(carol.state, SecondFactorState::On));
     assert!(
         door.one_time_code_until(&name("carol"), NOW)
             .unwrap()
@@ -240,7 +243,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         door.unconfirmed_email(&name("alice")).unwrap().as_str(),
         "alice@example.com"
     );
-    assert!(door.events(&Filter::default(), 0, 100).unwrap().len() >= 13);
+    assert!(door.events(&EventFilter::default(), 0, 100).unwrap().len() >= 13);
 
     // another spelling is known for one, and a number is not given twice
     assert!(
@@ -401,14 +404,14 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     let found = |door: &mut Door| {
         let read = door.membership(&name("alice")).map(|_| ());
         let written = door.attempt(
-            &shared::engine::Visitor {
+            &shared::engine::VerificationRequest {
                 name: &name("alice"),
-                stage: Stage::Before,
+                stage: Phase::Before,
                 origin: &Origin::Unknown,
                 browser: None,
                 service: "test",
             },
-            &shared::credential::input::Answer::read(b"123456"),
+            &shared::credential::input::Input::read(b"123456"),
             NOW,
         );
         [read, written.map(|_| ())].map(|result| result.err().map(|error| error.to_string()))

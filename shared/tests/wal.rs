@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use shared::config::{Config, file};
 use shared::credential::secret::Secret;
 use shared::engine::Door;
-use shared::engine::enrollment::pending::Pending;
+use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::system::clock::Timestamp;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -30,7 +30,7 @@ const LOGINS: u64 = 600;
 struct Person {
     config: Config,
     name: String,
-    authenticator: Pending,
+    authenticator: PendingEnrollment,
     logins: u64,
 }
 
@@ -38,7 +38,7 @@ impl Person {
     /// Somebody whom `Home::enrols` has enrolled.
     fn new(config: &Config, who: &str) -> Person {
         let secret = Zeroizing::new(Sha256::digest(who)[..20].to_vec());
-        let pending = Pending::new(config, &name(who)).unwrap();
+        let pending = PendingEnrollment::new(config, &name(who)).unwrap();
         let authenticator = pending.with_secret(Secret::from_bytes(secret).unwrap());
         Person {
             config: config.clone(),
@@ -59,7 +59,7 @@ impl Person {
             &mut door,
             &self.name,
             &origin,
-            Stage::After,
+            Phase::After,
             &code,
             now,
         ));
@@ -140,7 +140,7 @@ fn writes_of_one_connection_leave_the_wal_short() {
             &mut door,
             "alice",
             &remote("192.0.2.1"),
-            Stage::After,
+            Phase::After,
             &code,
             now,
         ));

@@ -12,7 +12,7 @@ fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
     home.door
         .note_app_passwords(&[], &[(address, NOW); 10])
         .unwrap();
-    let delayed = Err(NotAdmitted::AddressDelayed { wait: 300 });
+    let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
     assert_eq!(admits(&mut home.door, &wrong, "dovecot", NOW), delayed);
 }
 
@@ -22,7 +22,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     let (gate, mail) = ([7; 16], add(&mut home, "mail", SCOPE));
     let seen = look(&mut home.door, &gate, None).unwrap();
     assert!(knows(&seen, &mail));
-    let goes_by = |seen: &Seen, before: u64| GoesBy {
+    let goes_by = |seen: &RevocationsSeen, before: u64| GoesBy {
         revision: seen.revoked.revision,
         app_passwords: seen
             .app_passwords
@@ -114,7 +114,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn take_over(&mut self, seen: Seen) {
+    fn take_over(&mut self, seen: RevocationsSeen) {
         for live in seen.app_passwords {
             if live.is_whole {
                 self.hashes.clear();
@@ -209,7 +209,7 @@ fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
                     let admitted = match tried_from(&address, &mut door, &mail, "dovecot", NOW) {
                         Ok(admitted) => admitted.is_ok(),
                         // the others never paused: refused, too
-                        Err(DoorError::Store(StoreError::Busy)) => false,
+                        Err(EngineError::Store(StoreError::Busy)) => false,
                         Err(error) => panic!("{error}"),
                     };
                     assert!(!(was_done && admitted));

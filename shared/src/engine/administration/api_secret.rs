@@ -3,14 +3,14 @@
 
 use crate::config::Config;
 use crate::engine::verify::evaluation::{address_failures, address_wait};
-use crate::engine::{Door, DoorError};
+use crate::engine::{Door, EngineError};
 use crate::network::address::Address;
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
 /// What a program showed, compared with the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum ShownSecret {
     /// The secret.
     Right,
     /// Something else.
@@ -23,12 +23,12 @@ impl Door {
     pub fn weigh_secret(
         &mut self,
         address: Address,
-        shown: Shown,
+        shown: ShownSecret,
         now: Timestamp,
-    ) -> Result<Option<u64>, DoorError> {
+    ) -> Result<Option<u64>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let wait = waits(&self.config, tx.as_mut(), address, now)?;
-        if wait.is_some() || shown == Shown::Right {
+        if wait.is_some() || shown == ShownSecret::Right {
             return Ok(wait);
         }
         drop(tx);

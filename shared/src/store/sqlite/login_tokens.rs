@@ -3,14 +3,14 @@
 use super::rows::{Rows, signed};
 use super::sessions::REVOCATIONS_KEPT;
 use crate::account::record::AccountId;
-use crate::store::{LoginTickets, StoreError, Trials};
+use crate::store::{LoginTokenStore, StoreError, Trials};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginToken, TokenId};
 use rusqlite::OptionalExtension;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-impl LoginTickets for Rows<'_> {
+impl LoginTokenStore for Rows<'_> {
     fn trials(&mut self, token: TokenId) -> Result<Trials> {
         let sql = "SELECT wrong, used FROM login_token WHERE id = ?1";
         let kept = self.0.query_row(sql, [&token.0[..]], |row| {

@@ -7,8 +7,8 @@ mod unreleased;
 mod version_3;
 mod version_4;
 
-use super::throttle_scope::Place;
-use super::wal_end::Tail;
+use super::throttle_scope::DatabasePath;
+use super::wal_end::WalEnd;
 use super::{
     APPLICATION, Deadline, SCHEMA, VERSION, harden, limits, location, lock_holder, schema_check,
     write_lock,
@@ -82,7 +82,7 @@ pub(super) fn upgrade(path: &Path) -> Result<Upgraded> {
 
 fn under_lock(path: &Path) -> Result<Upgraded> {
     let connection = open(path)?;
-    let place = Place::of(path)?;
+    let place = DatabasePath::of(path)?;
     // refused before anything is waited for
     let found = version(&connection)?;
     if found == VERSION {
@@ -110,7 +110,7 @@ fn under_lock(path: &Path) -> Result<Upgraded> {
     place.is_the_same()?;
     connection.execute_batch("COMMIT").map_err(|error| {
         // whoever opens the store next must not go on behind what may not have reached the disk
-        Tail::of(path).failed(&connection, &error);
+        WalEnd::of(path).failed(&connection, &error);
         StoreError::from(error)
     })?;
     // best effort: what the journal holds is folded in by whoever writes next

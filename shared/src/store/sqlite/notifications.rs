@@ -3,17 +3,22 @@
 use super::mail::address;
 use super::rows::{Rows, damaged, signed, time};
 use crate::account::email::EmailAddress;
-use crate::account::event::{Event, What};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
-use crate::store::{MOST_NOTICES, Notice, Notices, StoreError};
+use crate::store::{MOST_NOTICES, Notification, NotificationStore, StoreError};
 use crate::system::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-impl Notices for Rows<'_> {
-    fn add_notice(&mut self, to: &EmailAddress, event: &Event, since: Timestamp) -> Result<()> {
-        let Event {
+impl NotificationStore for Rows<'_> {
+    fn add_notice(
+        &mut self,
+        to: &EmailAddress,
+        event: &AuditEvent,
+        since: Timestamp,
+    ) -> Result<()> {
+        let AuditEvent {
             at,
             account,
             what,
@@ -49,7 +54,7 @@ impl Notices for Rows<'_> {
         now: Timestamp,
         latest: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Notice>> {
+    ) -> Result<Vec<Notification>> {
         let sql = "SELECT id, address, at, account, kind, service, origin, principal, cause FROM notification \
                    WHERE id IN (SELECT id FROM (SELECT id FROM notification WHERE due <= ?1 ORDER BY due LIMIT ?3) \
                    UNION SELECT id FROM (SELECT id FROM notification WHERE due > ?2 ORDER BY due LIMIT ?3)) \
@@ -84,8 +89,8 @@ impl Notices for Rows<'_> {
         let found = self.all(sql, (signed(now.0), signed(latest.0), limit), read)?;
         let notice = |(number, to, at, account, what, door, origin, actor, cause): Columns| {
             let account = UserName::kept(&account).map_err(|_| damaged("a notice"))?;
-            let what = What::from_name(&what).ok_or_else(|| damaged("a notice"))?;
-            let event = Event {
+            let what = EventKind::from_name(&what).ok_or_else(|| damaged("a notice"))?;
+            let event = AuditEvent {
                 at,
                 account,
                 what,
@@ -94,7 +99,7 @@ impl Notices for Rows<'_> {
                 actor,
                 cause,
             };
-            Ok(Notice {
+            Ok(Notification {
                 number,
                 to: address(to)?,
                 event,

@@ -10,7 +10,7 @@ use crate::typing;
 use nix::unistd::{Uid, User, geteuid, getuid};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
-use shared::engine::{Door, privileges};
+use shared::engine::{Engine, privileges};
 use shared::store;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -37,14 +37,14 @@ pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, Co
 }
 
 /// Opens the engine under the configuration, as user `posternd`.
-pub(crate) fn door(arguments: &Arguments, output: Output) -> Result<Door, CommandFailure> {
+pub(crate) fn door(arguments: &Arguments, output: Output) -> Result<Engine, CommandFailure> {
     open(config(arguments, output)?)
 }
 
 /// Gives root up, and opens the engine. The terminal, standard input and output were opened before, and stay.
-pub(crate) fn open(mut config: Config) -> Result<Door, CommandFailure> {
+pub(crate) fn open(mut config: Config) -> Result<Engine, CommandFailure> {
     give_root_up(&mut config)?;
-    Ok(Door::open(config)?)
+    Ok(Engine::open(config)?)
 }
 
 /// Becomes user `posternd`, if this is root, once all is done for which an engine needs root. Where that is not possible

@@ -7,7 +7,7 @@ use crate::{context, terminal};
 use nix::unistd::{User, geteuid, getuid};
 use shared::account::name::UserName;
 use shared::credential::input;
-use shared::engine::{Door, Requester, messages};
+use shared::engine::{Engine, Requester, messages};
 use shared::protocol::client;
 use shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, FinishOperation,
@@ -27,7 +27,7 @@ pub(crate) struct Backend {
 }
 
 enum BackendKind {
-    Door { door: Box<Door>, actor: String },
+    Door { door: Box<Engine>, actor: String },
     Daemon,
 }
 

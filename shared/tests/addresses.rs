@@ -294,7 +294,7 @@ fn codes_of_a_declared_account_go_where_its_declaration_says() {
     );
     let declared: shared::config::Config = toml::from_str(&extra).unwrap();
     (config.account, config.email) = (declared.account, declared.email);
-    home.door = shared::engine::Door::open(config).unwrap();
+    home.door = shared::engine::Engine::open(config).unwrap();
     let letter = asks(&mut home, "alice", NOW).ok().unwrap();
     assert_eq!(letter.to, address("declared@example.com"));
     accepted(&types(&mut home, &letter, NOW));

@@ -10,7 +10,7 @@ use shared::config::file;
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
 use shared::engine::enrollment::pending::EnrollmentConfirmation;
-use shared::engine::{AdministrationError, AfterRecovery, AppPasswordsAfter, Door};
+use shared::engine::{AdministrationError, AfterRecovery, AppPasswordsAfter, Engine};
 use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::throttle::Phase;
 use std::fs;
@@ -189,7 +189,7 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
         secret.display()
     );
     fs::write(&path, fs::read_to_string(&path).unwrap() + &declared).unwrap();
-    home.door = Door::open(file::read(&path).unwrap().config).unwrap();
+    home.door = Engine::open(file::read(&path).unwrap().config).unwrap();
     refused(&home.attempt("alice", &old, NOW), Refusal::Wrong);
     assert!(matches!(
         home.door.disable(&name("alice"), "root", NOW),
@@ -205,14 +205,14 @@ fn a_planted_journal_or_link_closes_the_door_and_is_left_alone() {
     drop(home.door);
     let journal = store.join("db-journal");
     fs::write(&journal, "anything").unwrap();
-    let error = Door::open(config.clone()).err().unwrap().to_string();
+    let error = Engine::open(config.clone()).err().unwrap().to_string();
     assert!(error.contains("db-journal: unexpected file"), "{error}");
     assert!(journal.exists());
     fs::remove_file(&journal).unwrap();
 
     fs::rename(store.join("db"), home.folder.path().join("elsewhere")).unwrap();
     symlink(home.folder.path().join("elsewhere"), store.join("db")).unwrap();
-    let error = Door::open(config).err().unwrap().to_string();
+    let error = Engine::open(config).err().unwrap().to_string();
     assert!(error.contains("is a symbolic link"), "{error}");
 }
 
@@ -246,7 +246,7 @@ fn a_store_of_another_version_is_refused_by_number() {
     // the header's user_version, a big-endian number at byte 60
     bytes[60..64].copy_from_slice(&7u32.to_be_bytes());
     fs::write(&db, bytes).unwrap();
-    let error = Door::open(config).err().unwrap().to_string();
+    let error = Engine::open(config).err().unwrap().to_string();
     assert!(
         error.contains("the store has version 7, this program knows version 5"),
         "{error}"

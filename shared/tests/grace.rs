@@ -10,7 +10,7 @@ use home::{
 use shared::config::GracePeriod;
 use shared::crypto::vault::Renewal;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{AdministrationError, Door, Principal, VerificationRequest};
+use shared::engine::{AdministrationError, Engine, Principal, VerificationRequest};
 use shared::system::clock::Timestamp;
 use shared::verify::decision::WithinGrace;
 use shared::verify::method::AuthenticationMethod;
@@ -22,7 +22,7 @@ const HERE: &str = "192.0.2.7";
 
 /// Whether alice is spared at a service.
 fn spared_at(
-    door: &mut Door,
+    door: &mut Engine,
     service: &str,
     origin: &Origin,
     stage: Phase,

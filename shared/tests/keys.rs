@@ -13,7 +13,7 @@ use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Renewal;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    AfterCode, AfterPassword, BrowserContext, Door, OpenedSession, RotationError, TrustRequest,
+    AfterCode, AfterPassword, BrowserContext, Engine, OpenedSession, RotationError, TrustRequest,
     VerificationRequest,
 };
 use shared::store::KeyBound;
@@ -28,12 +28,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-fn judge(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
+fn judge(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
     attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).verdict
 }
 
 #[track_caller]
-fn accepts(door: &mut Door, who: &str, typed: &str) {
+fn accepts(door: &mut Engine, who: &str, typed: &str) {
     let verdict = judge(door, who, typed, NOW);
     assert!(
         matches!(verdict, VerificationResult::Accepted(_)),
@@ -42,7 +42,7 @@ fn accepts(door: &mut Door, who: &str, typed: &str) {
 }
 
 #[track_caller]
-fn refuses(door: &mut Door, who: &str, typed: &str, refusal: Refusal) {
+fn refuses(door: &mut Engine, who: &str, typed: &str, refusal: Refusal) {
     assert_eq!(
         judge(door, who, typed, NOW),
         VerificationResult::Refused(refusal)
@@ -66,7 +66,7 @@ impl Home {
 
 /// Signs in at the web with the password, and with a code if that is asked for.
 fn signs_in(
-    door: &mut Door,
+    door: &mut Engine,
     who: &str,
     cookie: Option<&str>,
     typed: Option<&str>,
@@ -204,7 +204,7 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
     let (over, config) = (AtomicBool::new(false), home.config.clone());
     let login = |who: &str, pending: &PendingEnrollment| {
         let mut count = 0;
-        let mut kept = Door::open(config.clone()).unwrap();
+        let mut kept = Engine::open(config.clone()).unwrap();
         while !over.load(Ordering::Relaxed) {
             let now = NOW.plus(30 * (count + 1));
             let typed = code(
@@ -214,7 +214,7 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             );
             let mut fresh;
             let door = if count % 2 == 0 {
-                fresh = Door::open(config.clone()).unwrap();
+                fresh = Engine::open(config.clone()).unwrap();
                 &mut fresh
             } else {
                 &mut kept
@@ -364,7 +364,7 @@ fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
     (home, alice, opened)
 }
 
-fn spares(door: &mut Door) -> bool {
+fn spares(door: &mut Engine) -> bool {
     let (alice, origin) = (name("alice"), remote(HERE));
     let visitor = VerificationRequest {
         name: &alice,
@@ -585,7 +585,7 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     let mut home = Home::new("");
     home.enrols("alice");
     let (key, config) = (home.key_file(), home.config.clone());
-    let open = || Door::open(config.clone()).err().unwrap().to_string();
+    let open = || Engine::open(config.clone()).err().unwrap().to_string();
     let kept = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
     assert!(

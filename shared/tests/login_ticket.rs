@@ -8,7 +8,7 @@ use home::{
 };
 use shared::credential::input::Input;
 use shared::engine::{
-    AfterCode, AfterPassword, BrowserContext, Door, MailRefusal, MailRequest, SERVICE,
+    AfterCode, AfterPassword, BrowserContext, Engine, MailRefusal, MailRequest, SERVICE,
     TrustRequest, VerificationRequest,
 };
 use shared::system::clock::Timestamp;
@@ -18,7 +18,7 @@ use shared::verify::throttle::Phase;
 use std::sync::Barrier;
 
 /// What alice types is compared with three codes: a wrong one costs one.
-fn enter(door: &mut Door, pass: &LoginToken, typed: &str, now: Timestamp) -> AfterCode {
+fn enter(door: &mut Engine, pass: &LoginToken, typed: &str, now: Timestamp) -> AfterCode {
     let origin = remote("192.0.2.7");
     let browser = BrowserContext {
         origin: &origin,
@@ -199,7 +199,7 @@ fn in_parallel_never_more_than_five_are_evaluated() {
     let (barrier, config) = (Barrier::new(12), &home.config);
     let wrong = std::thread::scope(|scope| {
         let one = || {
-            let mut door = Door::open(config.clone()).unwrap();
+            let mut door = Engine::open(config.clone()).unwrap();
             barrier.wait();
             let entered = enter(&mut door, &pass, "000000", NOW);
             u32::from(matches!(entered, AfterCode::Refused(Refusal::Wrong)))

@@ -11,7 +11,7 @@ use shared::account::event::EventFilter;
 use shared::account::second_factor::Enrolled;
 use shared::credential::input::Input;
 use shared::crypto::vault::Renewal;
-use shared::engine::{AdministrationError, Door, MailRefusal, NotMailed, VerificationRequest};
+use shared::engine::{AdministrationError, Engine, MailRefusal, NotMailed, VerificationRequest};
 use shared::store::KeyBound;
 use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::method::AuthenticationMethod;
@@ -132,7 +132,7 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
         let letter = asks(&mut home, "alice", now).ok().unwrap();
         let (config, together) = (home.door.config().clone(), std::sync::Barrier::new(crowd));
         let enters = || {
-            let mut door = Door::open(config.clone()).unwrap();
+            let mut door = Engine::open(config.clone()).unwrap();
             let (name, origin) = (name("alice"), Origin::Unknown);
             let visitor = VerificationRequest {
                 name: &name,

@@ -10,7 +10,7 @@ use shared::account::name::Distinct;
 use shared::config::Config;
 use shared::credential::secret::Secret;
 use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
-use shared::engine::Door;
+use shared::engine::Engine;
 use shared::protocol::status::SecondFactorState;
 use shared::store::{self, Upgraded};
 use shared::system::clock::Timestamp;
@@ -77,7 +77,7 @@ fn made_by(schema: &str, version: i64) -> (TempDir, Config) {
 }
 
 fn refused_open(config: &Config) -> String {
-    Door::open(config.clone())
+    Engine::open(config.clone())
         .err()
         .expect("the store is not opened")
         .to_string()
@@ -102,11 +102,11 @@ fn upgraded(config: &Config) -> PathBuf {
     backup
 }
 
-fn verdict(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
+fn verdict(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
     attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).verdict
 }
 
-fn is_accepted(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> bool {
+fn is_accepted(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> bool {
     matches!(
         verdict(door, who, typed, now),
         VerificationResult::Accepted { .. }
@@ -146,7 +146,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
         (copy.mode(), copy.uid(), copy.gid()),
         (store.mode(), store.uid(), store.gid())
     );
-    Door::open(config.clone()).unwrap();
+    Engine::open(config.clone()).unwrap();
     assert_eq!(
         store::upgrade(&config.store.url).unwrap(),
         Upgraded::Already(5)
@@ -165,7 +165,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     }
     assert!(refused_open(&config).contains("run postern upgrade as root"));
     upgraded(&config);
-    Door::open(config).unwrap();
+    Engine::open(config).unwrap();
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
     const ALICE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
     let (folder, config) = version_3("");
     upgraded(&config);
-    let mut door = Door::open(config).unwrap();
+    let mut door = Engine::open(config).unwrap();
 
     // the accepted step stays closed, and the next ones open
     let used = verdict(&mut door, "alice", &totp(ALICE, MADE), MADE);
@@ -401,7 +401,7 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     let version: i64 = engine
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    let found = |door: &mut Door| {
+    let found = |door: &mut Engine| {
         let read = door.membership(&name("alice")).map(|_| ());
         let written = door.attempt(
             &shared::engine::VerificationRequest {

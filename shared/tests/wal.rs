@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use sha2::{Digest, Sha256};
 use shared::config::{Config, file};
 use shared::credential::secret::Secret;
-use shared::engine::Door;
+use shared::engine::Engine;
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::system::clock::Timestamp;
 use shared::verify::throttle::Phase;
@@ -53,7 +53,7 @@ impl Person {
         self.logins += 1;
         let now = Timestamp(NOW.0 + 30 * self.logins);
         let code = code_at(&self.authenticator, 0, now);
-        let mut door = Door::open(self.config.clone()).unwrap();
+        let mut door = Engine::open(self.config.clone()).unwrap();
         let origin = remote("192.0.2.1");
         accepted(&attempt_at(
             &mut door,
@@ -122,7 +122,7 @@ fn logins_that_find_the_store_closed_leave_the_wal_short() {
 #[test]
 fn logins_beside_a_connection_that_does_nothing_leave_the_wal_short() {
     let (folder, mut alice) = closed();
-    let idle = Door::open(alice.config.clone()).unwrap();
+    let idle = Engine::open(alice.config.clone()).unwrap();
     let (_, longest) = most_of(&mut alice, folder.path(), LOGINS);
     assert!(longest <= USUAL, "{longest} bytes");
     drop(idle);
@@ -132,7 +132,7 @@ fn logins_beside_a_connection_that_does_nothing_leave_the_wal_short() {
 #[test]
 fn writes_of_one_connection_leave_the_wal_short() {
     let (folder, mut alice) = closed();
-    let mut door = Door::open(alice.config.clone()).unwrap();
+    let mut door = Engine::open(alice.config.clone()).unwrap();
     for login in 1..=LOGINS {
         let now = Timestamp(NOW.0 + 30 * login);
         let code = code_at(&alice.authenticator, 0, now);

@@ -12,7 +12,7 @@ use shared::config::gate::{GateConfig, GateUrl};
 use shared::config::rule::{RuleAccess, RuleHosts};
 use shared::config::{Config, check_cookie_domain, check_gate, file, registrable_domain};
 use shared::credential::scope::Method;
-use shared::engine::{Door, SERVICE};
+use shared::engine::{Engine, SERVICE};
 use shared::network::web_address::split_url;
 use shared::policy::requirement::Requirement;
 use shared::policy::rule::{RuleDecision, RuleRequest, decide};
@@ -84,7 +84,7 @@ fn mail(output: Output, mut config: Config) -> Result<(), CommandFailure> {
         return Ok(());
     }
     context::give_root_up(&mut config)?;
-    let Ok(mut door) = Door::open(config) else {
+    let Ok(mut door) = Engine::open(config) else {
         return Ok(());
     };
     match door.mail_is_overdue(clock::now()?)? {

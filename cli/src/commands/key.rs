@@ -6,7 +6,7 @@ use crate::output::{CommandFailure, Output, Table};
 use crate::{context, terminal};
 use serde_json::{Value, json};
 use shared::crypto::vault::Renewal;
-use shared::engine::{Door, EndedByRotation, RotationReport};
+use shared::engine::{EndedByRotation, Engine, RotationReport};
 use shared::store::KeyBound;
 use shared::system::clock;
 
@@ -24,7 +24,7 @@ pub(super) fn rotate(
     // the key file changes before the store does, and after it, and is root's alone
     let mut writer = KeyWriter::start(config.store.key_file.path())?;
     let mut door = context::open(config)?;
-    let mut rotate = |door: &mut Door, renewal| {
+    let mut rotate = |door: &mut Engine, renewal| {
         writer.begin()?;
         door.rotate_keys_by(&mut writer, renewal, &context::actor(), clock::now()?)
             .map_err(CommandFailure::from)

@@ -14,7 +14,7 @@ use hyper::Method;
 use shared::account::event::EventFilter;
 use shared::account::name::{NameError, UserName};
 use shared::engine::messages::{self, AfterDisabled};
-use shared::engine::{AdministrationError, Door, LoginError, Principal};
+use shared::engine::{AdministrationError, Engine, LoginError, Principal};
 use shared::protocol::admin_api::{
     self, AccountState, Accounts, EventEntry, Events, IssuedCode, PAGE, Revoke, Revoked, Unlock,
 };
@@ -212,7 +212,7 @@ async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
 /// Runs an act of a program's at a door.
 async fn act<T: Send + 'static>(
     guest: &RequestContext<'_>,
-    work: impl FnOnce(&mut Door, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
+    work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
     + Send
     + 'static,
 ) -> Result<T, ActRefused> {

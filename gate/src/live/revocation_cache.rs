@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 use shared::config::Config;
 use shared::credential::secret::fill_random;
 use shared::crypto::vault::TokenKeys;
-use shared::engine::{Door, EngineError, GoesBy, LEASE, RevocationsSeen};
+use shared::engine::{Engine, EngineError, GoesBy, LEASE, RevocationsSeen};
 use shared::system::admission::Class;
 use shared::system::clock;
 use shared::token::session::{RevokedSessions, Session};
@@ -95,8 +95,8 @@ impl RevocationCache {
 }
 
 /// Opens the store. Its writes have the best class: without them no session is valid.
-fn open(config: &Config) -> Result<Door, EngineError> {
-    let mut door = Door::open(config.clone())?;
+fn open(config: &Config) -> Result<Engine, EngineError> {
+    let mut door = Engine::open(config.clone())?;
     door.serve(Class::Proven);
     Ok(door)
 }
@@ -109,7 +109,7 @@ struct CacheRefresher {
 }
 
 impl CacheRefresher {
-    fn run(mut self, door: Door) {
+    fn run(mut self, door: Engine) {
         let mut door = Some(door);
         while !self.shared.ended.load(Ordering::Acquire) {
             std::thread::sleep(INTERVAL);
@@ -136,7 +136,7 @@ impl CacheRefresher {
         }
     }
 
-    fn look(&mut self, door: &mut Door) -> Result<(), EngineError> {
+    fn look(&mut self, door: &mut Engine) -> Result<(), EngineError> {
         let began = clock::since_boot();
         let now = clock::now().unwrap_or(clock::Timestamp(0));
         let (shared, mut goes_by) = (&self.shared, self.goes_by);

@@ -7,7 +7,7 @@ use crate::observe::log;
 use crate::observe::metrics::METRICS;
 use shared::account::name::UserName;
 use shared::config::Config;
-use shared::engine::{AdministrationError, Door, EngineError};
+use shared::engine::{AdministrationError, Engine, EngineError};
 use shared::network::address::Address;
 use shared::store;
 use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
@@ -142,7 +142,7 @@ pub(crate) struct StorePool {
 struct Pool {
     name: &'static str,
     admission: Admission<ShareKey>,
-    idle: Arc<Mutex<Vec<Door>>>,
+    idle: Arc<Mutex<Vec<Engine>>>,
 }
 
 impl Pool {
@@ -211,7 +211,7 @@ impl Judge {
         work: F,
     ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
     where
-        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
@@ -224,7 +224,7 @@ impl Judge {
         work: F,
     ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
     where
-        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
@@ -237,7 +237,7 @@ impl Judge {
         work: F,
     ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
     where
-        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
@@ -250,7 +250,7 @@ impl Judge {
         work: F,
     ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
     where
-        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
@@ -271,7 +271,7 @@ impl Judge {
                 let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
                 let mut door = match kept {
                     Some(door) => door,
-                    None => Door::open(config).map_err(|error| failed(&error))?,
+                    None => Engine::open(config).map_err(|error| failed(&error))?,
                 };
                 door.serve(class);
                 let result = work(&mut door).map_err(|error| failed(&error));

@@ -4,7 +4,7 @@
 use super::app_password_cache::AppPasswordCache;
 use crate::observe::log;
 use shared::config::Config;
-use shared::engine::Door;
+use shared::engine::Engine;
 use shared::system::clock;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -47,7 +47,7 @@ fn write_down(config: &Config, passwords: &AppPasswordCache) {
         return passwords.give_back(&used);
     };
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
-    let written = Door::open(config.clone()).and_then(|mut door| {
+    let written = Engine::open(config.clone()).and_then(|mut door| {
         door.note_app_passwords(&used, &wrong)?;
         door.clear(now)
     });

@@ -22,7 +22,7 @@ use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::at_door;
 use crate::observe::log;
 use hyper::StatusCode;
-use shared::engine::{AdministrationError, Door, LoginError, OpenedSession, Principal};
+use shared::engine::{AdministrationError, Engine, LoginError, OpenedSession, Principal};
 use shared::protocol::command_request::{CommandRequest, Operation, ReplyBody};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
@@ -36,7 +36,7 @@ impl RequestContext<'_> {
     pub(crate) async fn act<T: Send + 'static>(
         &self,
         session: &Session,
-        work: impl FnOnce(&mut Door, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
+        work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
         + Send
         + 'static,
     ) -> Result<T, ActRefused> {
@@ -53,7 +53,7 @@ impl RequestContext<'_> {
     pub(crate) async fn act_and_go_on<T: Send + 'static>(
         &self,
         session: &Session,
-        work: impl FnOnce(&mut Door, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
+        work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
         + Send
         + 'static,
     ) -> Result<(T, Option<OpenedSession>), ActRefused> {
@@ -65,7 +65,7 @@ impl RequestContext<'_> {
     pub(crate) async fn hash_and_go_on<T: Send + 'static>(
         &self,
         session: &Session,
-        work: impl FnOnce(&mut Door, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
+        work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
         + Send
         + 'static,
     ) -> Result<(T, Option<OpenedSession>), ActRefused> {
@@ -77,9 +77,9 @@ impl RequestContext<'_> {
         &self,
         session: &Session,
         work: F,
-    ) -> impl FnOnce(&mut Door) -> ContinuedSession<T> + use<T, F>
+    ) -> impl FnOnce(&mut Engine) -> ContinuedSession<T> + use<T, F>
     where
-        F: FnOnce(&mut Door, Principal<'_>, Timestamp) -> Result<T, AdministrationError>,
+        F: FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>,
     {
         let (session, visit) = (session.clone(), LoginRequest::of(self));
         move |door| {

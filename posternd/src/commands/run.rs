@@ -7,7 +7,7 @@ use crate::pam::conversation::{LogFields, User};
 use crate::workers::engines::{Worker, WorkerError};
 use shared::account::name::{Service, UserName};
 use shared::config::Config;
-use shared::engine::{AdministrationError, COMMAND, Door, Requester};
+use shared::engine::{AdministrationError, COMMAND, Engine, Requester};
 use shared::protocol::command_request::{
     CommandRequest, EngineReply, EnrollmentOperation, Operation, ReplyBody, TypedText,
 };
@@ -161,7 +161,7 @@ impl Commands<'_> {
     fn act<R>(
         &self,
         config: &Config,
-        act: impl FnOnce(&mut Door, Requester<'_>, Timestamp) -> Result<R, AdministrationError>,
+        act: impl FnOnce(&mut Engine, Requester<'_>, Timestamp) -> Result<R, AdministrationError>,
     ) -> Result<R, NotDone> {
         let caller = Requester::Owner {
             name: &self.user.name,

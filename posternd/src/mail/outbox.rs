@@ -13,7 +13,7 @@ use crate::workers::origin::ClientOrigin;
 use shared::account::name::UserName;
 use shared::config::Config;
 use shared::engine::enrollment::pending;
-use shared::engine::{Door, EngineError, MailMessage};
+use shared::engine::{Engine, EngineError, MailMessage};
 use shared::store::Notification;
 use shared::system::admission::Class;
 use shared::system::clock::{self, Timestamp};
@@ -239,7 +239,7 @@ impl OutboxStore {
 
     async fn act<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Door, Timestamp) -> Result<T, EngineError> + Send + 'static,
+        act: impl FnOnce(&mut Engine, Timestamp) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, String> {
         let _turn = self
             .turn

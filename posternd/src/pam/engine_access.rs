@@ -11,8 +11,8 @@ use shared::config::{Config, GracePeriod};
 use shared::credential::completed_methods::CompletedMethods;
 use shared::credential::input::{InputReading, LONGEST};
 use shared::engine::{
-    AdministrationError, Door, EngineError, MailRequest, NotMailed, Requester, VerificationRequest,
-    messages, still_waiting,
+    AdministrationError, Engine, EngineError, MailRequest, NotMailed, Requester,
+    VerificationRequest, messages, still_waiting,
 };
 use shared::policy::groups::{NamedGroups, PersonGroups};
 use shared::policy::requirement::{Requirement, Waiver};
@@ -517,9 +517,9 @@ impl EngineClient {
     /// An act at the engine, when it is its turn.
     fn act<R>(
         &self,
-        act: impl FnOnce(&mut Door, Timestamp) -> Result<R, EngineClientError>,
+        act: impl FnOnce(&mut Engine, Timestamp) -> Result<R, EngineClientError>,
     ) -> Result<R, EngineClientError> {
-        let act = |door: &mut Door| {
+        let act = |door: &mut Engine| {
             let acted = clock::now()
                 .map_err(EngineClientError::from)
                 .and_then(|now| act(door, now));
@@ -527,7 +527,7 @@ impl EngineClient {
             acted
         };
         match &self.worker {
-            None => act(&mut Door::open((*self.config).clone())?),
+            None => act(&mut Engine::open((*self.config).clone())?),
             Some(worker) => worker.run(&self.config, act)?,
         }
     }

@@ -18,7 +18,7 @@ use shared::config::{StoreUrl, file};
 use shared::credential::totp::{Step, code};
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
-use shared::engine::Door;
+use shared::engine::Engine;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::protocol::{Denial, PamFunctionResult};
 use shared::system::clock;
@@ -50,7 +50,7 @@ impl Home {
         shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
 
         let config = file::read(&at("postern.toml")).unwrap().config;
-        let mut door = Door::open(config).unwrap();
+        let mut door = Engine::open(config).unwrap();
         let pending = PendingEnrollment::new(door.config(), &"alice".parse().unwrap()).unwrap();
         let now = clock::now().unwrap();
         door.activate(&pending, &EnrollmentConfirmation::vouched(), "root", now)
@@ -62,8 +62,8 @@ impl Home {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn door(&self) -> Door {
-        Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
+    pub(crate) fn door(&self) -> Engine {
+        Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
     }
 
     fn words(&self, words: &str) -> Vec<String> {
@@ -292,7 +292,7 @@ fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
         .with(PamItem::RemoteHost, address)
         .who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, ""), PamFunctionResult::Passed);
-    let door = || Door::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+    let door = || Engine::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
     let last = || {
         door()
             .status(&"alice".parse().unwrap())
@@ -430,7 +430,8 @@ fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
 fn an_app_password_passes_at_the_service_of_its_scope_alone() {
     let home = Home::new("");
     let add = |name: &str, scope: &str| {
-        let mut door = Door::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+        let mut door =
+            Engine::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
         let (name, scope) = (name.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
         let made =

@@ -7,7 +7,7 @@
 use super::origin::ClientOrigin;
 use crate::daemon::watchdog::ACTIVITIES;
 use shared::config::Config;
-use shared::engine::{Door, EngineError, still_waiting};
+use shared::engine::{Engine, EngineError, still_waiting};
 use shared::store::UnchangedFiles;
 use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::system::trusted_file::FolderStates;
@@ -89,7 +89,7 @@ pub struct Worker {
 }
 
 struct PooledEngine {
-    door: Door,
+    door: Engine,
     /// None where they were in doubt: it is used once.
     opened: Option<EngineFiles>,
     /// Bytes of the store when it was last used. One that has become shorter was overwritten from outside, and what the
@@ -158,7 +158,7 @@ impl Engines {
             .as_ref()
             .and_then(|files| files.store.length_if_unchanged())
             .unwrap_or(0);
-        Door::open(config.clone()).map(|door| PooledEngine {
+        Engine::open(config.clone()).map(|door| PooledEngine {
             door,
             opened,
             length,
@@ -182,7 +182,7 @@ impl Worker {
     pub fn run<R, E>(
         &self,
         config: &Config,
-        act: impl FnOnce(&mut Door) -> Result<R, E>,
+        act: impl FnOnce(&mut Engine) -> Result<R, E>,
     ) -> Result<Result<R, E>, WorkerError> {
         let turn = self
             .engines

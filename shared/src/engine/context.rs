@@ -35,7 +35,7 @@ pub struct PolicyFacts {
 }
 
 /// An opened door: what a process needs to judge answers.
-pub struct Door {
+pub struct Engine {
     pub(super) config: Config,
     pub(super) vault: Vault,
     pub(super) store: KeyedStore,
@@ -46,11 +46,11 @@ pub struct Door {
     pub(super) foreknown: Option<(UserName, PersonGroups)>,
 }
 
-impl Door {
+impl Engine {
     /// Opens the store, reads the key, and unwraps the data keys.
-    pub fn open(config: Config) -> Result<Door, EngineError> {
+    pub fn open(config: Config) -> Result<Engine, EngineError> {
         let (store, vault) = KeyedStore::open(&config.store)?;
-        Ok(Door {
+        Ok(Engine {
             config,
             vault,
             store,

@@ -12,7 +12,7 @@
 //!
 //! Every other transaction begins with the data keys that the store has at that moment ([`super::keyed_store`]).
 
-use super::{COMMAND, Door, EngineError};
+use super::{COMMAND, Engine, EngineError};
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::credential::secret::RandomError;
@@ -44,7 +44,7 @@ pub struct RotationReport {
     pub damaged: BTreeSet<UserName>,
 }
 
-impl Door {
+impl Engine {
     /// What [`Door::rotate_keys`] with [`Renewal::All`] would end now.
     pub fn ends_with_its_keys(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
         Ok(key_bound(

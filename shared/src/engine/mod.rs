@@ -23,7 +23,7 @@ pub use administration::command::Requester;
 pub use administration::import::{ImportMode, ImportReport};
 pub use administration::web::AdministratorStatus;
 use context::is_enrolled;
-pub use context::{COMMAND, DeclaredError, Door, EngineError, PolicyFacts};
+pub use context::{COMMAND, DeclaredError, Engine, EngineError, PolicyFacts};
 pub use enrollment::by_host_password::EnrollmentRequest;
 pub use enrollment::token::{EnrollmentPermission, EnrollmentToken};
 pub use enrollment::web::{AfterEnrollment, AfterEnrollmentCode, ShownEnrollment};

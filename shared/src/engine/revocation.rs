@@ -1,7 +1,7 @@
 //! Revocation across processes: a gate goes by a snapshot of what was revoked, and holds a lease of its store.
 //! What revokes is done when every gate has confirmed the new revision or its lease has run out.
 
-use super::{Door, EngineError, still_waiting};
+use super::{Engine, EngineError, still_waiting};
 use crate::crypto::vault::TokenKeys;
 use crate::store::{Intent, LiveAppPasswords};
 use crate::system::clock::{self, Timestamp};
@@ -32,7 +32,7 @@ pub const LEASE: Duration = Duration::from_secs(5);
 /// How often a revocation looks whether every gate has confirmed.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-impl Door {
+impl Engine {
     /// Waits until every gate goes by `revision`. One whose last look was before the commit is sure of its store
     /// for the length of a lease at most.
     pub(super) fn await_gates(&mut self, revision: u64) -> Result<(), EngineError> {

@@ -48,7 +48,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     assert!(seen.app_passwords.is_empty(), "bob has none");
     by = goes_by(&seen, by.app_passwords);
 
-    type Act = fn(&mut Door) -> Option<(&'static str, usize)>;
+    type Act = fn(&mut Engine) -> Option<(&'static str, usize)>;
     let acts: [Act; 5] = [
         |door| {
             door.change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", NOW)
@@ -148,7 +148,7 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
         for number in 0..2_u8 {
             let (config, ended, current) = (config.clone(), &ended, &current);
             scope.spawn(move || {
-                let mut door = Door::open(config).unwrap();
+                let mut door = Engine::open(config).unwrap();
                 let mut by = None;
                 while !ended.load(Ordering::SeqCst) {
                     let looked = door.look(&[number; 16], by, NOW, |seen| {
@@ -202,7 +202,7 @@ fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let mut door = Door::open(config.clone()).unwrap();
+                let mut door = Engine::open(config.clone()).unwrap();
                 for turn in 0.. {
                     let was_done = done.load(Ordering::SeqCst);
                     let address = format!("192.0.2.{}", turn % 200);

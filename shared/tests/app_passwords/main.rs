@@ -14,7 +14,7 @@ use shared::crypto::password::Password;
 use shared::crypto::vault::Renewal;
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{
-    AdministrationError, AppPasswordError, AppPasswordsAfter, Door, EngineError, GoesBy,
+    AdministrationError, AppPasswordError, AppPasswordsAfter, Engine, EngineError, GoesBy,
     RevocationsSeen, VerificationRequest,
 };
 use shared::network::address::Address;
@@ -81,7 +81,7 @@ fn names(home: &mut Home) -> Vec<String> {
 
 /// Types it where a PAM service asks alice for a code.
 fn admits(
-    door: &mut Door,
+    door: &mut Engine,
     typed: &AppPassword,
     service: &str,
     now: Timestamp,
@@ -91,7 +91,7 @@ fn admits(
 
 fn admits_from(
     address: &str,
-    door: &mut Door,
+    door: &mut Engine,
     typed: &AppPassword,
     service: &str,
     now: Timestamp,
@@ -101,7 +101,7 @@ fn admits_from(
 
 fn tried_from(
     address: &str,
-    door: &mut Door,
+    door: &mut Engine,
     typed: &AppPassword,
     service: &str,
     now: Timestamp,
@@ -121,7 +121,7 @@ fn tried_from(
 }
 
 /// What a gate sees that goes by this.
-fn look(door: &mut Door, gate: &[u8; 16], goes_by: Option<GoesBy>) -> Option<RevocationsSeen> {
+fn look(door: &mut Engine, gate: &[u8; 16], goes_by: Option<GoesBy>) -> Option<RevocationsSeen> {
     let mut seen = None;
     door.look(gate, goes_by, NOW, |found| seen = Some(found))
         .unwrap();
@@ -176,7 +176,7 @@ fn its_time_is_over_at_the_second() {
 
     let gate = |now| {
         let mut live = Vec::new();
-        Door::open(home.door.config().clone())
+        Engine::open(home.door.config().clone())
             .unwrap()
             .look(&[7; 16], None, now, |seen| live = seen.app_passwords)
             .unwrap();

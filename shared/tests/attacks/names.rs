@@ -6,7 +6,7 @@ use shared::credential::completed_methods::CompletedMethods;
 use shared::credential::import::{ImportFormat, read};
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    AdministrationError, AfterPassword, Door, ImportMode, ImportReport, Requester,
+    AdministrationError, AfterPassword, Engine, ImportMode, ImportReport, Requester,
 };
 use shared::policy::requirement::Requirement;
 use shared::protocol::command_request::{
@@ -29,7 +29,7 @@ const SPELLINGS: [&str; 6] = [
     "\u{1D41A}\u{1D425}\u{1D422}\u{1D41C}\u{1D41E}",
 ];
 
-fn is_brought(door: &mut Door, who: &str) -> AfterPassword {
+fn is_brought(door: &mut Engine, who: &str) -> AfterPassword {
     door.enter_identity(&browser(&remote("192.0.2.7")), &name(who), NOW)
         .unwrap()
 }

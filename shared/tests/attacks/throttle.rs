@@ -421,7 +421,7 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
     // and the codes of the account are still counted, also where the configuration makes others now
     let mut config = home.config.clone();
     config.recovery = toml::from_str("length = 12").unwrap();
-    home.door = shared::engine::Door::open(config).unwrap();
+    home.door = shared::engine::Engine::open(config).unwrap();
     refused(
         &home.attempt_from("alice", &from, Phase::After, "ABCDE-FGHJK", NOW),
         Refusal::Wrong,

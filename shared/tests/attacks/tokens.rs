@@ -11,7 +11,7 @@ use shared::credential::otpauth_uri;
 use shared::credential::totp::{Step, code};
 use shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
-    AfterStepUp, BrowserContext, Door, GoesBy, Principal, RequestedPage, Requester, TrustRequest,
+    AfterStepUp, BrowserContext, Engine, GoesBy, Principal, RequestedPage, Requester, TrustRequest,
 };
 use shared::protocol::command_request::{
     PromptEnrollment, ReplyBody as ErrandAnswer, VerifyOperation, VerifyReply, VerifyRequest,
@@ -480,7 +480,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
         .unwrap()
         .gate
         .session;
-    let mut door = Door::open(config).unwrap();
+    let mut door = Engine::open(config).unwrap();
     let later = NOW.plus(120);
     let Some(AfterPassword::Code(token)) =
         door.rise(&browser(&from), &opened.session, later).unwrap()
@@ -578,7 +578,7 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
 #[test]
 fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let mut home = Home::new("");
-    let asks = |door: &mut Door, step: PromptEnrollment| {
+    let asks = |door: &mut Engine, step: PromptEnrollment| {
         let judging = VerifyRequest {
             service: Service::named(b"sshd"),
             user: name("bob"),

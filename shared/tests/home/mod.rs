@@ -13,7 +13,7 @@ use shared::crypto::password::Password;
 use shared::crypto::vault::Vault;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    AfterCode, AfterPassword, BrowserContext, Door, OpenedSession, TrustRequest,
+    AfterCode, AfterPassword, BrowserContext, Engine, OpenedSession, TrustRequest,
     VerificationRequest, VerifiedAttempt,
 };
 use shared::network::address::Address;
@@ -35,7 +35,7 @@ pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) struct Home {
     pub(crate) folder: TempDir,
     pub(crate) config: Config,
-    pub(crate) door: Door,
+    pub(crate) door: Engine,
 }
 
 pub(crate) fn name(text: &str) -> UserName {
@@ -119,15 +119,15 @@ impl Home {
         let config = file::read(&at("postern.toml")).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
         Home {
-            door: Door::open(config.clone()).unwrap(),
+            door: Engine::open(config.clone()).unwrap(),
             config,
             folder,
         }
     }
 
     /// Another process's door.
-    pub(crate) fn another(&self) -> Door {
-        Door::open(self.config.clone()).unwrap()
+    pub(crate) fn another(&self) -> Engine {
+        Engine::open(self.config.clone()).unwrap()
     }
 
     /// A first authenticator for someone, active without a code. The same secret each time, so that what is typed as a
@@ -205,7 +205,7 @@ impl Home {
 
 /// An answer at a door, of this process or of another.
 pub(crate) fn attempt_at(
-    door: &mut Door,
+    door: &mut Engine,
     who: &str,
     origin: &Origin,
     stage: Phase,

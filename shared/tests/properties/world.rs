@@ -9,7 +9,7 @@ use crate::store::Store;
 use shared::config::Config;
 use shared::credential::input::Input;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{AfterPassword, BrowserContext, Door, VerificationRequest};
+use shared::engine::{AfterPassword, BrowserContext, Engine, VerificationRequest};
 use shared::system::clock::Timestamp;
 use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::method::AuthenticationMethod;
@@ -24,7 +24,7 @@ pub(crate) type Tally = HashMap<&'static str, usize>;
 pub(crate) struct World {
     folder: TempDir,
     config: Config,
-    doors: Vec<Door>,
+    doors: Vec<Engine>,
     store: Option<Store>,
     pub(crate) authenticators: [PendingEnrollment; 2],
     /// Codes that opened, oldest first.
@@ -74,9 +74,9 @@ impl World {
         self.old_recovery = std::mem::replace(&mut self.recovery, codes);
     }
 
-    pub(crate) fn door(&mut self, number: usize) -> &mut Door {
+    pub(crate) fn door(&mut self, number: usize) -> &mut Engine {
         while self.doors.len() <= number {
-            self.doors.push(Door::open(self.config.clone()).unwrap());
+            self.doors.push(Engine::open(self.config.clone()).unwrap());
         }
         &mut self.doors[number]
     }

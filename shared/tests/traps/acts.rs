@@ -3,7 +3,7 @@
 use crate::home::{Home, NOW, attempt_at, name, password};
 use shared::credential::input::Input;
 use shared::engine::{
-    AdministrationError, AfterPassword, BrowserContext, Door, EngineError, Requester,
+    AdministrationError, AfterPassword, BrowserContext, Engine, EngineError, Requester,
     VerificationRequest, VerifiedAttempt,
 };
 use shared::protocol::command_request::{
@@ -19,7 +19,7 @@ use std::thread;
 pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<VerificationResult> {
     let (barrier, config) = (Barrier::new(answers.len()), &home.config);
     let one = |who: &str, typed: &str| {
-        let mut door = Door::open(config.clone()).unwrap();
+        let mut door = Engine::open(config.clone()).unwrap();
         barrier.wait();
         attempt_at(&mut door, who, &Origin::Unknown, Phase::After, typed, NOW).verdict
     };
@@ -78,7 +78,7 @@ pub(crate) fn one_more() -> ChangeOperation {
 }
 
 pub(crate) fn gives_password(
-    door: &mut Door,
+    door: &mut Engine,
     from: &Origin,
     cookie: Option<&str>,
     typed: &str,
@@ -101,7 +101,7 @@ pub(crate) fn gives_password(
     .unwrap()
 }
 
-pub(crate) fn attempts(door: &mut Door, typed: &str) -> Result<VerifiedAttempt, EngineError> {
+pub(crate) fn attempts(door: &mut Engine, typed: &str) -> Result<VerifiedAttempt, EngineError> {
     let (alice, answer) = (name("alice"), Input::read(typed.as_bytes()));
     let visitor = VerificationRequest {
         name: &alice,

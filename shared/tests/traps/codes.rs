@@ -8,7 +8,7 @@ use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
 use shared::credential::totp::{OtpKind, OtpParameters, Step};
 use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{Door, VerifiedAttempt, messages};
+use shared::engine::{Engine, VerifiedAttempt, messages};
 use shared::system::clock::Timestamp;
 use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::origin::Origin;
@@ -89,7 +89,7 @@ fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under
     }
     let mut door = home.another();
     let throttled =
-        |door: &mut Door, at| attempt_at(door, "Alice", &other, Phase::Before, "000000", at);
+        |door: &mut Engine, at| attempt_at(door, "Alice", &other, Phase::Before, "000000", at);
     refused(
         &throttled(&mut door, NOW),
         Refusal::AddressDelayed { wait: 300 },

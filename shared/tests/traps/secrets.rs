@@ -14,7 +14,7 @@ use shared::credential::secret::Secret;
 use shared::credential::totp::{Step, code};
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    AdministrationError, AfterEnrollment, AfterEnrollmentCode, AfterPassword, AfterStepUp, Door,
+    AdministrationError, AfterEnrollment, AfterEnrollmentCode, AfterPassword, AfterStepUp, Engine,
     EngineError, ShownEnrollment,
 };
 use shared::protocol::command_request::Operation;
@@ -228,7 +228,7 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
         );
     }
     fs::remove_file(home.key_file()).unwrap();
-    let said = Door::open(home.config.clone()).err().unwrap().to_string();
+    let said = Engine::open(home.config.clone()).err().unwrap().to_string();
     assert!(
         said.contains("etc/key") && said.contains("backup"),
         "{said}"

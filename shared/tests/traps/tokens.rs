@@ -8,7 +8,7 @@ use shared::config::Config;
 use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
 use shared::engine::{
-    AdministrationError, AfterCode, AfterPassword, BrowserContext, Door, EnrollmentToken,
+    AdministrationError, AfterCode, AfterPassword, BrowserContext, Engine, EnrollmentToken,
     TrustRequest,
 };
 use shared::protocol::command_request::{self, ChangeOperation, FinishOperation, Operation};
@@ -51,7 +51,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         policy: toml::from_str("required = \"all\"").unwrap(),
         ..home.config.clone()
     };
-    let mut required = Door::open(required).unwrap();
+    let mut required = Engine::open(required).unwrap();
     let entered = required.enter_password(
         &browser,
         &name("bob"),

@@ -10,7 +10,7 @@ use posternd::workers::origin::ClientOrigin;
 use shared::config::{StoreUrl, file};
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
-use shared::engine::Door;
+use shared::engine::Engine;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::protocol::{
     Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction, Severity, receive,
@@ -62,7 +62,7 @@ impl Home {
         let config = file::read(&at("postern.toml"))
             .expect("a configuration")
             .config;
-        let mut door = Door::open(config).expect("the store");
+        let mut door = Engine::open(config).expect("the store");
         let pending = PendingEnrollment::new(door.config(), &"alice".parse().expect("a name"))
             .expect("a secret");
         let now = clock::now().expect("a clock");

@@ -4,7 +4,7 @@
 #[path = "../../observe/log/queue.rs"]
 mod queue;
 
-use queue::{Lost, Queue};
+use queue::{LogQueue, Lost};
 use std::fmt::Display;
 use std::time::Duration;
 

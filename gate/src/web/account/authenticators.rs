@@ -12,7 +12,7 @@ use hyper::StatusCode;
 use shared::account::name::Label;
 use shared::credential::totp::Algorithm;
 use shared::engine::{
-    AdministrationError, Door, LoginError, OpenedSession, Principal, Requester, ShownEnrollment,
+    AdministrationError, Engine, LoginError, OpenedSession, Principal, Requester, ShownEnrollment,
 };
 use shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, FinishOperation,
@@ -116,7 +116,7 @@ impl RequestContext<'_> {
         label: Label,
     ) -> Result<Option<OpenedSession>, ActRefused> {
         let name = proven.session.name.clone();
-        let remove = move |door: &mut Door, actor: Principal<'_>, now| {
+        let remove = move |door: &mut Engine, actor: Principal<'_>, now| {
             door.remove_authenticator(&name, &label, actor, now)
         };
         Ok(self.act_and_go_on(&proven.session, remove).await?.1)

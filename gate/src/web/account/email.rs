@@ -12,7 +12,7 @@ use hyper::StatusCode;
 use shared::account::email::EmailAddress;
 use shared::account::second_factor::Enrolled;
 use shared::credential::input::Input;
-use shared::engine::{AdministrationError, AppPasswordsAfter, Door, OpenedSession, Principal};
+use shared::engine::{AdministrationError, AppPasswordsAfter, Engine, OpenedSession, Principal};
 use shared::store::MailAddresses;
 use shared::token::session::Session;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl RequestContext<'_> {
         to: EmailAddress,
     ) -> Result<(), ActRefused> {
         let account = proven.session.name.clone();
-        let set = move |door: &mut Door, actor: Principal<'_>, now| {
+        let set = move |door: &mut Engine, actor: Principal<'_>, now| {
             door.set_email(&account, &to, actor, now)
         };
         let posted = self.act(&proven.session, set).await?;
@@ -56,7 +56,7 @@ impl RequestContext<'_> {
         answer: Input,
     ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
         let account = session.name.clone();
-        let confirm = move |door: &mut Door, actor: Principal<'_>, now| {
+        let confirm = move |door: &mut Engine, actor: Principal<'_>, now| {
             door.confirm_email(&account, &answer, actor, now)
         };
         let ((_, after), opened) = self.act_and_go_on(session, confirm).await?;
@@ -76,7 +76,7 @@ impl RequestContext<'_> {
                 self.t.say("turn-off-required"),
             ));
         }
-        let remove = move |door: &mut Door, actor: Principal<'_>, now| {
+        let remove = move |door: &mut Engine, actor: Principal<'_>, now| {
             door.remove_email(&account, actor, now)
         };
         let ((enrolled, after), opened) = self.act_and_go_on(&proven.session, remove).await?;

@@ -11,7 +11,7 @@ use crate::web::step_up::FreshStepUp;
 use hyper::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::account::name::UserName;
-use shared::engine::{AdministrationError, Door};
+use shared::engine::{AdministrationError, Engine};
 use shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
 use shared::store::{BrowserRecord, SessionRecord};
 use shared::system::clock::Timestamp;
@@ -31,7 +31,7 @@ pub(crate) struct SeenAccount {
 
 impl SeenAccount {
     fn of(
-        door: &mut Door,
+        door: &mut Engine,
         name: &UserName,
         now: Timestamp,
     ) -> Result<SeenAccount, AdministrationError> {

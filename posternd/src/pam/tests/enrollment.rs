@@ -5,7 +5,7 @@ use crate::pam::host::fake::Fake;
 use shared::config::file;
 use shared::credential::otpauth_uri;
 use shared::credential::totp::code;
-use shared::engine::{Door, messages};
+use shared::engine::{Engine, messages};
 use shared::protocol::{Denial, PamFunctionResult};
 use shared::system::clock;
 use std::cell::RefCell;
@@ -24,13 +24,15 @@ impl Home {
     }
 
     fn bob_is_enrolled(&self) -> bool {
-        let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door =
+            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
         door.authenticators(&"bob".parse().unwrap())
             .is_ok_and(|found| !found.is_empty())
     }
 
     fn one_time_code(&self) -> String {
-        let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door =
+            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
         let bob = "bob".parse().unwrap();
         let _ = door.add_account(
             &bob,

@@ -5,7 +5,7 @@ use super::{Home, sudo};
 use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
 use shared::config::file;
-use shared::engine::Door;
+use shared::engine::Engine;
 use shared::protocol::{Denial, PamFunctionResult};
 use shared::system::clock;
 
@@ -264,7 +264,8 @@ fn what_is_no_app_password_can_go_on_to_lines_for_password_and_code() {
 impl Home {
     /// One of alice's.
     fn app_password(&self, scope: &str) -> String {
-        let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door =
+            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
         let (name, scope) = (scope.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
         let made =

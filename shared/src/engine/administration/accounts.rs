@@ -5,7 +5,7 @@ use super::acting::{AdministrationError, AdministrationResult, known, log};
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
 use crate::crypto::vault::SecretBinding;
-use crate::engine::Door;
+use crate::engine::Engine;
 use crate::protocol::status::{AccountStatus, SecondFactorState};
 use crate::store::{AccountTally, Intent, MailAddresses};
 use crate::system::clock::Timestamp;
@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashSet};
 /// What the names of an account's groups may take together, in bytes: session cookies carry them.
 const LONGEST_GROUPS: usize = 1024;
 
-impl Door {
+impl Engine {
     /// Makes an account; for another spelling of one that there is only where root says that it is an account of its own.
     pub fn add_account(
         &mut self,

@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::engine::verify::evaluation::{address_failures, address_wait};
-use crate::engine::{Door, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::network::address::Address;
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
@@ -17,7 +17,7 @@ pub enum ShownSecret {
     Wrong,
 }
 
-impl Door {
+impl Engine {
     /// Seconds that an address has to wait before anything that it shows is looked at, the secret itself included. What
     /// is wrong is counted, if it was looked at.
     pub fn weigh_secret(

@@ -11,7 +11,7 @@ use crate::credential::app_password::AppPassword;
 use crate::credential::scope::{AppPasswordScope, ScopeTerm};
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::VaultError;
-use crate::engine::Door;
+use crate::engine::Engine;
 use crate::engine::principal::Principal;
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
@@ -32,7 +32,7 @@ pub enum AppPasswordsAfter {
     Revoked(u64),
 }
 
-impl Door {
+impl Engine {
     /// Makes an app password; every gate knows it when this returns.
     pub fn add_app_password<'a>(
         &mut self,

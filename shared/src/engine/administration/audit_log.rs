@@ -1,10 +1,10 @@
 //! Reading the event log, page by page: no reader holds the store open while somebody reads what it printed.
 
 use crate::account::event::{AuditEvent, EventFilter};
-use crate::engine::{Door, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::store::Intent;
 
-impl Door {
+impl Engine {
     /// Events numbered after `after`, oldest first, at most `limit`.
     pub fn events(
         &mut self,

@@ -20,7 +20,7 @@ use crate::engine::enrollment::token::{
 use crate::engine::enrollment::web::shown;
 use crate::engine::principal::Principal;
 use crate::engine::{
-    AppPasswordsAfter, COMMAND, Door, EngineError, ShownEnrollment, VerificationRequest, messages,
+    AppPasswordsAfter, COMMAND, Engine, EngineError, ShownEnrollment, VerificationRequest, messages,
 };
 use crate::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
@@ -130,7 +130,7 @@ impl Requester<'_> {
     }
 }
 
-impl Door {
+impl Engine {
     /// Runs one errand.
     pub fn run_errand(
         &mut self,

@@ -11,7 +11,7 @@ use crate::credential::input::Input;
 use crate::crypto::vault::MailedFor;
 use crate::engine::mail::code::{self, MailQueued, MailRefusal};
 use crate::engine::principal::Principal;
-use crate::engine::{Door, is_enrolled};
+use crate::engine::{Engine, is_enrolled};
 use crate::store::{Intent, MailAddresses};
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
@@ -19,7 +19,7 @@ use crate::verify::decision::Refusal;
 /// Wrong confirmations after which the code is worth nothing.
 const MOST_WRONG: u32 = 5;
 
-impl Door {
+impl Engine {
     /// Notes a new address, and leaves a letter with a code for it in the outbox: see [`Door::await_letter`].
     pub fn set_email<'a>(
         &mut self,

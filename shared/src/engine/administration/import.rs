@@ -10,7 +10,7 @@ use crate::credential::import::FoundAuthenticator;
 use crate::credential::otpauth_uri::MovingFactor;
 use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::{SecretBinding, Vault};
-use crate::engine::{Door, account_data};
+use crate::engine::{Engine, account_data};
 use crate::store::{AuthenticatorRecord, Intent, Transaction};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -45,7 +45,7 @@ pub enum ImportReport {
     OtherSpelling(UserName),
 }
 
-impl Door {
+impl Engine {
     /// Takes over what was found; what becomes of each, in the same order. Accounts are taken over a few at a time, each as
     /// a whole: no login waits for a file of thousands, and what is cut off goes on where it was when it is run again.
     pub fn import(
@@ -62,7 +62,7 @@ impl Door {
             if number > 0 {
                 std::thread::sleep(BETWEEN);
             }
-            let Door {
+            let Engine {
                 config,
                 vault,
                 store,

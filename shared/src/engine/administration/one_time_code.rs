@@ -11,7 +11,7 @@ use crate::crypto::vault::VaultError;
 use crate::engine::login::token_validity::alive;
 use crate::engine::principal::Principal;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Door, EngineError, EnrollmentToken, VerificationRequest};
+use crate::engine::{Engine, EngineError, EnrollmentToken, VerificationRequest};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredOneTimeCode;
@@ -20,7 +20,7 @@ use crate::verify::decision::{Invitation, Refusal};
 /// How long it lives, in seconds.
 const LIFE: u64 = 48 * 3600;
 
-impl Door {
+impl Engine {
     /// A new one, in place of an older one; until when it is good.
     pub fn issue_one_time_code<'a>(
         &mut self,
@@ -82,7 +82,7 @@ impl Door {
         token: Option<&EnrollmentToken>,
         now: Timestamp,
     ) -> Result<Result<Invitation, Refusal>, EngineError> {
-        let Door {
+        let Engine {
             config,
             vault,
             store,

@@ -8,7 +8,7 @@ use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::config::Config;
 use crate::engine::principal::Principal;
-use crate::engine::{Door, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -29,7 +29,7 @@ pub(in crate::engine) fn end_with_password(
     Ok((revision, after))
 }
 
-impl Door {
+impl Engine {
     /// Someone's password of this host was changed: what a password of Postern's own would end is over when this
     /// returns. `None` if there is no account, and so nothing that could end.
     pub fn host_password_changed(

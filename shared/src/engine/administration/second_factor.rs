@@ -7,11 +7,11 @@ use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
 use crate::credential::totp::Step;
 use crate::engine::principal::Principal;
-use crate::engine::{Door, account_data, is_enrolled};
+use crate::engine::{Engine, account_data, is_enrolled};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 
-impl Door {
+impl Engine {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
     pub fn disable<'a>(
         &mut self,

@@ -7,7 +7,7 @@ use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
 use crate::crypto::password::Password;
-use crate::engine::Door;
+use crate::engine::Engine;
 use crate::engine::principal::Principal;
 use crate::store::{BegunIn, BrowserRecord, Intent, SessionRecord};
 use crate::system::clock::Timestamp;
@@ -24,7 +24,7 @@ pub enum AdministratorStatus {
     Yes,
 }
 
-impl Door {
+impl Engine {
     /// Whether an account administers at the web, which takes a second factor of its own.
     pub fn administers(
         &mut self,

@@ -1,10 +1,10 @@
 //! Whether the store takes writes, tried: a full disk, a read-only one, and a lock that somebody holds show in nothing
 //! else.
 
-use crate::engine::{Door, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::store::Intent;
 
-impl Door {
+impl Engine {
     /// Commits a change, durably, and takes it back in the same transaction: it leaves nothing.
     pub fn try_write(&mut self) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;

@@ -12,7 +12,7 @@ use crate::credential::recovery_code::RecoveryCode;
 use crate::crypto::vault::VaultError;
 use crate::engine::verify::pam_account::MarkContents;
 use crate::engine::{
-    AdministrationError, Door, Principal, Requester, VerificationRequest, messages,
+    AdministrationError, Engine, Principal, Requester, VerificationRequest, messages,
 };
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::{
@@ -26,7 +26,7 @@ use crate::verify::throttle::Phase;
 
 type PromptResult = Result<EngineReply, AdministrationError>;
 
-impl Door {
+impl Engine {
     /// One step.
     pub(in crate::engine) fn set_up_at_prompt(
         &mut self,

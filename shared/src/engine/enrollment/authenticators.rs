@@ -16,7 +16,7 @@ use crate::engine::administration::acting::{
 use crate::engine::administration::app_passwords::{self, AppPasswordsAfter};
 use crate::engine::login::token_validity::parent_is_alive;
 use crate::engine::principal::Principal;
-use crate::engine::{Door, EngineError, account_data, is_enrolled};
+use crate::engine::{Engine, EngineError, account_data, is_enrolled};
 use crate::protocol::status::AuthenticatorState;
 use crate::store::{AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
@@ -25,7 +25,7 @@ use crate::verify::account::StoredRecoveryCode;
 /// The most authenticators that an account may have.
 pub(in crate::engine) const MOST: usize = 16;
 
-impl Door {
+impl Engine {
     /// Whether a setup would be refused, before anything is shown.
     pub fn refuse_setup(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
         self.refuse_declared(pending.name())?;

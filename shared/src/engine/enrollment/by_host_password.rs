@@ -7,7 +7,7 @@ use super::pending::AccountSnapshot;
 use crate::account::name::UserName;
 use crate::engine::administration::acting::AdministrationError;
 use crate::engine::verify::host_password::{HostPasswordAttempt, HostPasswordResult};
-use crate::engine::{COMMAND, Door, Requester, VerificationRequest};
+use crate::engine::{COMMAND, Engine, Requester, VerificationRequest};
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::{AuthenticatorKind, EngineReply, EnrollmentOperation};
 use crate::protocol::host_password::HostPasswordReply;
@@ -25,7 +25,7 @@ pub struct EnrollmentRequest {
     footing: AccountSnapshot,
 }
 
-impl Door {
+impl Engine {
     /// Whether the host is to be asked about a password for this first setup; the try is charged.
     pub fn ask_first_setup(
         &mut self,

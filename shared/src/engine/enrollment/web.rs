@@ -13,8 +13,8 @@ use crate::engine::login::proof::{FirstFactorPassed, OpensSession, SecondFactorP
 use crate::engine::login::token_validity::{TokenValidity, alive};
 use crate::engine::principal::Principal;
 use crate::engine::{
-    AdministrationError, BrowserContext, Door, EngineError, EnrollmentPermission, EnrollmentToken,
-    LoginError, OpenedSession, SERVICE, VerificationRequest,
+    AdministrationError, BrowserContext, Engine, EngineError, EnrollmentPermission,
+    EnrollmentToken, LoginError, OpenedSession, SERVICE, VerificationRequest,
 };
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::TypedText;
@@ -61,7 +61,7 @@ pub enum AfterEnrollment {
     Over,
 }
 
-impl Door {
+impl Engine {
     /// The one-time code without which the setup may not begin.
     pub fn invite_to_setup(
         &mut self,

@@ -3,7 +3,7 @@
 
 use super::{BrowserContext, LoginError};
 use crate::account::name::UserName;
-use crate::engine::Door;
+use crate::engine::Engine;
 use crate::engine::verify::evaluation::{address_failures, address_wait};
 use crate::store::{BrowserToken, Intent};
 use crate::system::clock::Timestamp;
@@ -25,7 +25,7 @@ pub enum LoginClass {
     },
 }
 
-impl Door {
+impl Engine {
     /// Looks up where a sign-in of an account comes from. A name without an account is from anywhere else.
     pub fn sign_in_scope(
         &mut self,
@@ -33,7 +33,7 @@ impl Door {
         name: &UserName,
         now: Timestamp,
     ) -> Result<LoginClass, LoginError> {
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -53,7 +53,7 @@ impl Door {
             }
             if let Some(from) = &from {
                 let until = now.plus(throttle::CLOCK_SLACK);
-                if tx.is_familiar(record.id, from, Door::memory(now), until)? {
+                if tx.is_familiar(record.id, from, Engine::memory(now), until)? {
                     return Ok(LoginClass::FamiliarAddress);
                 }
             }

@@ -8,14 +8,14 @@ use super::token_validity::alive;
 use super::{AfterCode, BrowserContext, LoginError, OpenedSession, SERVICE, TrustRequest};
 use crate::credential::input::Input;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{AfterRecovery, Door, VerificationRequest, account_data};
+use crate::engine::{AfterRecovery, Engine, VerificationRequest, account_data};
 use crate::store::{Intent, Trials};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::decision::{Refusal, VerificationResult};
 use crate::verify::throttle::Phase;
 
-impl Door {
+impl Engine {
     /// The code, or a recovery code. Whatever ended all sessions meanwhile, or the one from which it goes on, ended this
     /// sign-in too.
     pub fn enter_code(
@@ -32,7 +32,7 @@ impl Door {
         let name = token.account();
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,

@@ -18,7 +18,7 @@ use crate::crypto::password::{Password, PasswordError, PasswordHash};
 use crate::engine::administration::account_name::new_name;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::verify::exemption;
-use crate::engine::{Door, EnrollmentPermission, VerificationRequest, account_data};
+use crate::engine::{Engine, EnrollmentPermission, VerificationRequest, account_data};
 use crate::policy::groups;
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::host_password::HostPasswordReply;
@@ -37,7 +37,7 @@ pub struct FirstFactorAttempt {
     hash: Option<PasswordHash>,
 }
 
-impl Door {
+impl Engine {
     /// The password that the store keeps, with a recovery code if the person gave one along.
     pub fn enter_password(
         &mut self,
@@ -125,7 +125,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<Result<FirstFactorAttempt, Refusal>, LoginError> {
         self.end_stolen_browser(browser, name, now)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -236,7 +236,7 @@ impl Door {
         };
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,

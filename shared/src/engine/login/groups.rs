@@ -4,7 +4,7 @@ use crate::account::name::{Group, UserName};
 use crate::account::record::AccountRecord;
 use crate::config::Config;
 use crate::config::gate::FirstFactorSource;
-use crate::engine::{Door, PolicyError};
+use crate::engine::{Engine, PolicyError};
 use crate::policy::groups::{self, GroupsError, NamedGroups, PersonGroups};
 use crate::policy::session_groups::{RequestedGroups, SessionGroups};
 use crate::token::session::LONGEST_GROUPS;
@@ -17,7 +17,7 @@ pub(in crate::engine) struct HostGroups {
     all: Vec<String>,
 }
 
-impl Door {
+impl Engine {
     /// Looks up those that the policy or a rule names, and all where accounts are the host's.
     pub(in crate::engine) fn host_groups(
         &mut self,

@@ -6,7 +6,7 @@ use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::crypto::vault::Vault;
 use crate::engine::mail::notification;
-use crate::engine::{Door, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::store::{BegunIn, BrowserRecord, BrowserToken, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -80,7 +80,7 @@ fn found(
     Ok(owner.map(|owner| (record, owner, token)))
 }
 
-impl Door {
+impl Engine {
     /// Ends the trust in a browser whose cookie was stolen, and every session that was begun in it: of the two that have
     /// it one is a thief. In a transaction of its own, so that nothing that comes of the sign-in takes it back; over at
     /// every gate when this returns.
@@ -90,7 +90,7 @@ impl Door {
         name: &UserName,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        let Door {
+        let Engine {
             config,
             vault,
             store,

@@ -10,7 +10,7 @@ use crate::credential::secret::fill_random;
 use crate::crypto::password::PasswordError;
 use crate::crypto::vault::Vault;
 use crate::engine::{
-    AppPasswordsAfter, BrowserContext, Door, LoginError, OpenedSession, account_data,
+    AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession, account_data,
 };
 use crate::policy::session_groups::RequestedGroups;
 use crate::store::{BrowserRecord, InBrowser, Intent, SessionRecord, Transaction};
@@ -20,7 +20,7 @@ use crate::token::session::{SecondFactorMethod, Session, SessionId};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
-impl Door {
+impl Engine {
     /// The session that takes the place of one in which someone just did what ends all sessions of the account. It keeps
     /// what had passed in that one, and lasts no longer than that one would have. None if anything else ended them as
     /// well, or that one by itself.
@@ -48,7 +48,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<Option<OpenedSession>, LoginError> {
         let host = self.host_groups(name)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,

@@ -5,7 +5,7 @@ use super::token_validity::alive;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::crypto::vault::VaultError;
 use crate::engine::mail::notification;
-use crate::engine::{Door, LoginError, SERVICE};
+use crate::engine::{Engine, LoginError, SERVICE};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::RefreshToken;
@@ -22,7 +22,7 @@ pub enum AfterRefresh {
     Over,
 }
 
-impl Door {
+impl Engine {
     /// Takes a refresh token for the next one. Whether the session is otherwise good, the caller has looked at.
     pub fn refresh(
         &mut self,
@@ -30,7 +30,7 @@ impl Door {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<AfterRefresh, LoginError> {
-        let Door {
+        let Engine {
             config,
             vault,
             store,

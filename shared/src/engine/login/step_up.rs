@@ -16,7 +16,7 @@ use crate::credential::secret::RandomError;
 use crate::crypto::password::{Password, PasswordError};
 use crate::crypto::vault::TokenKeys;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Door, VerificationRequest, account_data};
+use crate::engine::{Engine, VerificationRequest, account_data};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -39,7 +39,7 @@ pub enum AfterStepUp {
     Over,
 }
 
-impl Door {
+impl Engine {
     /// The password that the store keeps, and a code. An account without a second factor has no code to give.
     pub fn step_up(
         &mut self,
@@ -111,7 +111,7 @@ impl Door {
     ) -> Result<AfterStepUp, LoginError> {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,

@@ -10,13 +10,13 @@ use super::{AfterPassword, BrowserContext, LoginError, OpenedSession};
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Door, EngineError, account_data};
+use crate::engine::{Engine, EngineError, account_data};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::TokenParent;
 use crate::token::session::Session;
 
-impl Door {
+impl Engine {
     /// What comes after the first factor of a session. None where that is over, or has no second factor to ask for: a
     /// first setup takes the first factor itself, and so the whole sign-in.
     pub fn rise(
@@ -28,7 +28,7 @@ impl Door {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,

@@ -12,7 +12,7 @@ use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
 use crate::engine::login::token_validity::alive;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Door, EngineError, VerificationRequest, account_data};
+use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
 use crate::system::clock::{self, Timestamp};
 use crate::token::{LoginPayload, LoginToken};
@@ -111,7 +111,7 @@ impl fmt::Display for MailRefusal {
     }
 }
 
-impl Door {
+impl Engine {
     /// Someone asks for a code: it is left in the outbox. Who has not passed the first factor is told nothing of addresses.
     /// With a `token`, the sign-in must not be over: whatever ended what it was born of ended it too.
     pub fn mail_code(
@@ -123,7 +123,7 @@ impl Door {
         if visitor.stage == Phase::Before {
             return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
-        let Door {
+        let Engine {
             config,
             vault,
             store,

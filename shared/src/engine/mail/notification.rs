@@ -4,7 +4,7 @@
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::config::Config;
-use crate::engine::{Door, EngineError};
+use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, LoggedEvent, Notification, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::method::AuthenticationMethod;
@@ -92,7 +92,7 @@ fn address(
     Ok(addresses.confirmed.or(addresses.pending))
 }
 
-impl Door {
+impl Engine {
     /// posternd takes notices that are due, at most `limit`. Each comes again later, unless [`Door::notice_sent`] follows.
     pub fn take_notices(
         &mut self,

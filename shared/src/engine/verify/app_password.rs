@@ -3,7 +3,7 @@
 use super::evaluation::Evaluation;
 use crate::account::event::EventKind;
 use crate::credential::app_password::AppPassword;
-use crate::engine::{Door, EngineError, VerificationRequest, account_data};
+use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::network::address::Address;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -18,7 +18,7 @@ const MOST_CLEARINGS: usize = 100;
 /// What lets others have their turn between two.
 const BETWEEN: Duration = Duration::from_millis(20);
 
-impl Door {
+impl Engine {
     /// Judges an app password that was typed at a PAM service. A right one is no sign-in with a second factor: it
     /// clears no wrong codes and makes no address familiar, or whoever holds it could go on guessing codes.
     pub fn admit(
@@ -27,7 +27,7 @@ impl Door {
         typed: &AppPassword,
         now: Timestamp,
     ) -> Result<Result<AcceptedAppPassword, AppPasswordRefusal>, EngineError> {
-        let Door {
+        let Engine {
             config,
             vault,
             store,

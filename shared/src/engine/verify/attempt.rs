@@ -5,7 +5,7 @@ use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
 use crate::engine::login::token_validity::account_at;
-use crate::engine::{AppPasswordsAfter, Door, EngineError, account_data};
+use crate::engine::{AppPasswordsAfter, Engine, EngineError, account_data};
 use crate::store::{Intent, MissedInputs};
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
@@ -61,7 +61,7 @@ pub struct VerifiedAttempt {
     pub(in crate::engine) is_free: bool,
 }
 
-impl Door {
+impl Engine {
     /// Judges one answer.
     pub fn attempt(
         &mut self,
@@ -69,7 +69,7 @@ impl Door {
         answer: &Input,
         now: Timestamp,
     ) -> Result<VerifiedAttempt, EngineError> {
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -111,7 +111,7 @@ impl Door {
         now: Timestamp,
         is_booked: impl FnOnce(&AccountRecord) -> bool,
     ) -> Result<Option<AfterLogin>, EngineError> {
-        let Door {
+        let Engine {
             config,
             vault,
             store,

@@ -12,7 +12,7 @@ use crate::crypto::vault::{MailedFor, Vault};
 use crate::engine::administration::app_passwords;
 use crate::engine::mail::notification;
 use crate::engine::{
-    AfterLogin, AfterRecovery, COMMAND, Door, EngineError, VerificationRequest, VerifiedAttempt,
+    AfterLogin, AfterRecovery, COMMAND, Engine, EngineError, VerificationRequest, VerifiedAttempt,
     account_data,
 };
 use crate::network::address::Address;
@@ -100,7 +100,7 @@ impl<'a> Evaluation<'a> {
         let count_key = visitor.origin.count_key();
 
         let mut mended = false;
-        let mut failures = tx.failures(&key, Door::memory(now))?;
+        let mut failures = tx.failures(&key, Engine::memory(now))?;
         let mut of_address = address_failures(tx, config, count_key.as_deref(), now)?;
         let ahead = |at: Timestamp| at > now;
         if failures.iter().any(|f| ahead(f.at)) || of_address.iter().any(|at| ahead(*at)) {
@@ -148,7 +148,7 @@ impl<'a> Evaluation<'a> {
         tx: &mut dyn Transaction,
     ) -> Result<Evaluation<'a>, StoreError> {
         self.key.place = ThrottleScope::RecoveryCode;
-        let mut failures = tx.failures(&self.key, Door::memory(self.now))?;
+        let mut failures = tx.failures(&self.key, Engine::memory(self.now))?;
         failures
             .iter_mut()
             .for_each(|failure| failure.at = failure.at.min(self.now));
@@ -367,7 +367,7 @@ impl<'a> Evaluation<'a> {
     fn remembered(&self) -> Timestamp {
         match self.visitor.stage {
             Phase::Before => self.now.minus(throttle::DELAY_WINDOW),
-            Phase::After => Door::memory(self.now),
+            Phase::After => Engine::memory(self.now),
         }
     }
 
@@ -436,7 +436,7 @@ impl<'a> Evaluation<'a> {
         }
         if let Some(from) = &self.from {
             let door = self.visitor.service;
-            tx.remember_address(record.id, from, door, self.now, Door::memory(self.now))?;
+            tx.remember_address(record.id, from, door, self.now, Engine::memory(self.now))?;
             // One that was given before the first factor is booked in a transaction of its own, and something may have
             // ended all sessions between the two.
             if self.visitor.stage == Phase::After
@@ -531,7 +531,7 @@ fn place(
                 stage: visitor.stage,
                 place: ThrottleScope::VerifiedKey(key.clone()),
             };
-            match tx.other_keys(&own, KEYS, Door::memory(now))? < KEYS {
+            match tx.other_keys(&own, KEYS, Engine::memory(now))? < KEYS {
                 true => own.place,
                 false => match address {
                     Some(address) if is_familiar(tx, account, *address, now)? => {
@@ -563,7 +563,7 @@ fn is_familiar(
     tx.is_familiar(
         account,
         &address.key(),
-        Door::memory(now),
+        Engine::memory(now),
         now.plus(throttle::CLOCK_SLACK),
     )
 }

@@ -7,7 +7,7 @@ use crate::account::second_factor::Enrolled;
 use crate::credential::completed_methods::CompletedMethods;
 use crate::engine::administration::account_name::new_name;
 use crate::engine::{
-    AdministrationError, COMMAND, Door, EngineError, LoginError, VerificationRequest,
+    AdministrationError, COMMAND, Engine, EngineError, LoginError, VerificationRequest,
 };
 use crate::policy::groups::GroupsError;
 use crate::policy::requirement::{EnrollmentRequirement, PolicySubject, Requirement, Waiver};
@@ -19,7 +19,7 @@ use std::fmt;
 /// is taken to be.
 const MOST: usize = 10_000;
 
-impl Door {
+impl Engine {
     /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
     /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
     pub fn waive(

@@ -2,13 +2,13 @@
 
 use super::evaluation::Evaluation;
 use crate::config::GracePeriod;
-use crate::engine::{Door, EngineError, VerificationRequest, account_data};
+use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{WithinGrace, decide_grace};
 use crate::verify::throttle::Phase;
 
-impl Door {
+impl Engine {
     /// Whether an earlier code spares this visitor the next. Writes nothing: only a code begins a grace anew.
     pub fn grace(
         &mut self,
@@ -20,7 +20,7 @@ impl Door {
         else {
             return Ok(WithinGrace::No);
         };
-        let Door {
+        let Engine {
             config,
             vault,
             store,

@@ -3,7 +3,7 @@
 //! is left for the log.
 
 use crate::account::name::{Group, UserName};
-use crate::engine::{Door, EngineError, PolicyError};
+use crate::engine::{Engine, EngineError, PolicyError};
 use crate::policy::groups::{NamedGroups, PersonGroups, UnresolvedGroup};
 use crate::store::Intent;
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ const MOST_DOUBTS: usize = 64;
 /// the groups list; where there are more, one of them is taken to be one.
 const MOST_LOOKED_UP: usize = 256;
 
-impl Door {
+impl Engine {
     /// The groups that nothing was known of since this was asked last, and which keys name them: each a text for the log.
     pub fn take_doubts(&mut self) -> Vec<String> {
         std::mem::take(&mut self.doubts)

@@ -6,7 +6,7 @@
 //! give guesses away.
 
 use super::evaluation::Evaluation;
-use crate::engine::{Door, EngineError, VerificationRequest, account_data};
+use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::{FailureId, Intent};
 use crate::system::clock::Timestamp;
@@ -35,14 +35,14 @@ pub enum HostPasswordResult {
 #[derive(Debug)]
 pub struct HostPassword(());
 
-impl Door {
+impl Engine {
     /// Charges a try, before the host is asked.
     pub fn try_host_password(
         &mut self,
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Result<HostPasswordAttempt, Refusal>, EngineError> {
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -79,7 +79,7 @@ impl Door {
         if said == HostPasswordReply::Wrong {
             return Ok(HostPasswordResult::Refused(Refusal::Wrong));
         }
-        let Door {
+        let Engine {
             config,
             vault,
             store,

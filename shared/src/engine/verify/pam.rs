@@ -16,7 +16,7 @@ use crate::credential::input::{Input as Typing, InputReading, LENGTHS, ending};
 use crate::engine::administration::command::Requester;
 use crate::engine::mail::code::MailQueued;
 use crate::engine::{
-    AdministrationError, Door, EngineError, MailRequest, PolicyError, PolicyFacts, Principal,
+    AdministrationError, Engine, EngineError, MailRequest, PolicyError, PolicyFacts, Principal,
     VerificationRequest, account_data, messages,
 };
 use crate::policy::groups;
@@ -59,7 +59,7 @@ enum PamVerification {
     },
 }
 
-impl Door {
+impl Engine {
     /// Answers a question of a PAM conversation; the caller is the host's, as the kernel says.
     pub fn judge_for(
         &mut self,

@@ -9,7 +9,7 @@ use crate::account::record::AccountRecord;
 use crate::crypto::vault::VaultError;
 use crate::engine::administration::command::Requester;
 use crate::engine::login::token_validity::{account_at, alive};
-use crate::engine::{AdministrationError, Door, EngineError, VerificationRequest, messages};
+use crate::engine::{AdministrationError, Engine, EngineError, VerificationRequest, messages};
 use crate::protocol::command_request::{
     EngineReply, MarkRefusal, ReplyBody, TypedText, VerifyReply, VerifyRequest,
 };
@@ -32,7 +32,7 @@ pub(in crate::engine) struct MarkContents<'a> {
     pub(in crate::engine) told: Vec<String>,
 }
 
-impl Door {
+impl Engine {
     /// An account as it is now.
     pub(in crate::engine) fn account_at(
         &mut self,

@@ -2,7 +2,7 @@
 
 use crate::account::name::UserName;
 use crate::config::rule::RuleAccess;
-use crate::engine::{Door, PolicyError, SERVICE};
+use crate::engine::{Engine, PolicyError, SERVICE};
 use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RuleDecision, RulePerson, RuleRequest};
 use crate::policy::session_groups::RequestedGroups;
@@ -18,7 +18,7 @@ pub struct RuleTest {
     pub need: Option<Requirement>,
 }
 
-impl Door {
+impl Engine {
     /// Says what a request would meet. Nothing is written, and no account needs to exist.
     pub fn rehearse(
         &mut self,

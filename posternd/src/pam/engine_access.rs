@@ -289,7 +289,7 @@ impl Desk {
         let Answered { judged, mark, .. } = self.ask(person, Question::Grace(grace))?;
         match (judged, mark) {
             (Judged::Grace(Spared::Yes), mark) => Ok(Some(Granted {
-                by: "grace".to_owned(),
+                by: "grace-period".to_owned(),
                 mark: self.sealed(mark)?,
             })),
             (Judged::Grace(Spared::No), _) => Ok(None),

@@ -149,7 +149,7 @@ impl Guest<'_> {
     fn described(&self, form: &Form) -> Result<Setup, Refused> {
         let name = form.field("name").trim().parse::<Label>();
         let name = name.map_err(|_| Refused::unreadable(self.t.say("name-invalid")))?;
-        let seed: String = form.field("seed").split_whitespace().collect();
+        let seed: String = form.field("secret").split_whitespace().collect();
         let mut setup = Setup {
             kind: Kind::Further,
             name,

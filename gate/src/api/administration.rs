@@ -16,7 +16,7 @@ use shared::account::name::{NameError, UserName};
 use shared::engine::messages::{self, AfterDisabled};
 use shared::engine::{Actor, AdministrationError, Door, SignInError};
 use shared::protocol::admin_api::{
-    self, AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock,
+    self, AccountState, Accounts, AuditEvent, Events, Issued, PAGE, Revoke, Revoked, Unlock,
 };
 use shared::system::clock::{self, Timestamp};
 use shared::verify::origin::Origin;
@@ -202,7 +202,7 @@ async fn events(call: &Call<'_>) -> Answered<Events> {
     })
     .await?;
     Ok(Done::saying(Events {
-        events: found.into_iter().map(Happened::from).collect(),
+        events: found.into_iter().map(AuditEvent::from).collect(),
     }))
 }
 

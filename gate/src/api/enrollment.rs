@@ -53,7 +53,7 @@ pub(super) struct Saved {
 /// An administrator's one-time code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Invitation {
+struct OneTimeCode {
     #[schema(value_type = String)]
     code: Typed,
 }
@@ -98,7 +98,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refused> {
+async fn invite(guest: &Guest<'_>, given: OneTimeCode) -> Result<Done<()>, Refused> {
     let ticket = ticket(guest)?;
     let invited = guest
         .invite(&ticket, Answer::read(given.code.as_bytes()))

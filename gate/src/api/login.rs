@@ -71,7 +71,7 @@ struct Credentials {
 /// What a sign-in without a password is for.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct RequestedPage {
     /// The page behind the gate that is wanted: its rule may ask for less.
     page: Option<String>,
 }
@@ -233,7 +233,7 @@ async fn enter_password(guest: &Guest<'_>, given: Credentials) -> Result<Done<Ne
     }
 }
 
-async fn enter_identity(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
+async fn enter_identity(guest: &Guest<'_>, given: RequestedPage) -> Result<Done<Next>, Refused> {
     let nobody = || {
         let text = guest.t.say("identity-missing-line");
         Refused::new(StatusCode::FORBIDDEN, "identity_missing", text)
@@ -250,7 +250,7 @@ async fn enter_identity(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, 
     go_on(guest, name, next, back_to)
 }
 
-async fn rise(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
+async fn rise(guest: &Guest<'_>, given: RequestedPage) -> Result<Done<Next>, Refused> {
     let session = guest
         .any_session()
         .ok_or_else(|| Refused::signed_out(guest.t))?;

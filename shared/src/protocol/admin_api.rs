@@ -146,7 +146,7 @@ pub struct Revoke {
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Happened {
+pub struct AuditEvent {
     /// Its number: `before` of the next page.
     pub number: i64,
     /// When.
@@ -167,8 +167,8 @@ pub struct Happened {
     pub cause: String,
 }
 
-impl From<(i64, Event)> for Happened {
-    fn from((number, event): (i64, Event)) -> Happened {
+impl From<(i64, Event)> for AuditEvent {
+    fn from((number, event): (i64, Event)) -> AuditEvent {
         let Event {
             at,
             account,
@@ -178,7 +178,7 @@ impl From<(i64, Event)> for Happened {
             actor,
             cause,
         } = event;
-        Happened {
+        AuditEvent {
             number,
             time: at.to_string(),
             account,
@@ -196,7 +196,7 @@ impl From<(i64, Event)> for Happened {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Events {
     /// One page of them.
-    pub events: Vec<Happened>,
+    pub events: Vec<AuditEvent>,
 }
 
 /// Whether a text can be the secret: long enough, and fit for a header as it stands.

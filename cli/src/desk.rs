@@ -16,7 +16,7 @@ use shared::protocol::status::{AuthenticatorState, Status};
 use shared::store::BrowserRecord;
 use shared::system::clock;
 
-const CODE: &str = "Verification code: ";
+const CODE: &str = messages::CODE_PROMPT;
 
 /// A desk for the errands of one account.
 pub(crate) struct Desk {

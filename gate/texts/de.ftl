@@ -41,7 +41,6 @@ enter-app-code = Einen Code aus der App eingeben
 enter-mailed-code = Einen Code aus einer E-Mail eingeben
 enter-other-code = Einen anderen Code eingeben
 start-again = Neu beginnen
-code-mailed = Ein Code ist unterwegs an { $to }. Er gilt { $life }; frühere Codes gelten nicht mehr.
 
 enroll = Zweiten Faktor einrichten
 enroll-line = Scannen Sie dies mit einer Authenticator-App und geben Sie dann den Code ein, den die App anzeigt.
@@ -224,44 +223,7 @@ too-many = Es gibt schon { $most }; mehr sind nicht erlaubt.
 too-many-app-passwords = Die Höchstzahl an App-Passwörtern ist erreicht: Widerrufen Sie zuerst eines.
 name-invalid = Ein Name muss 1 bis 64 Zeichen haben.
 stale = Das hat zu lange gedauert, oder das Konto wurde inzwischen geändert. Es wurde nichts geändert; beginnen Sie neu.
-
-wrong-code = Dieser Code ist falsch
-code-used-now = Dieser Code wurde schon verwendet; geben Sie den ein, der jetzt angezeigt wird
-code-used = Dieser Code wurde schon verwendet; warten Sie { $wait } auf den nächsten
-device-clock-behind = Dieser Code ist zu alt: Die Uhr Ihres Geräts geht etwa { $by } nach; stellen Sie sie nach der Netzwerkzeit
-host-clock-behind = Die Uhr dieses Servers liegt vor dem Zeitpunkt Ihrer letzten Anmeldung; wenden Sie sich an die Administration
-delayed = Zu viele falsche Codes: Warten Sie { $wait } oder geben Sie einen Wiederherstellungscode ein
-address-delayed = Zu viele Versuche von Ihrer Adresse: Warten Sie { $wait }
-locked = Gesperrt nach zu vielen falschen Codes: Geben Sie einen Wiederherstellungscode ein oder wenden Sie sich an die Administration
-not-a-code = Das ist kein Code: Geben Sie die Ziffern aus Ihrer App oder einen Wiederherstellungscode ein
 other-spelling = Dieser Name ist eine andere Schreibweise eines vorhandenen Kontos. Melden Sie sich mit dem Namen des Kontos an, oder wenden Sie sich an die Administration.
-not-enrolled = Dieses Konto braucht einen zweiten Faktor und hat keinen; wenden Sie sich an die Administration
-code-expired = Dieser Code ist abgelaufen; fordern Sie einen neuen an
-sign-in-expired = Diese Anmeldung ist abgelaufen; beginnen Sie neu
-no-mailed-codes = An dieses Konto werden keine Codes per E-Mail gesendet; geben Sie einen anderen Code ein
-mail-cooldown = Gerade wurde ein Code gesendet; warten Sie { $wait }, bevor Sie einen weiteren anfordern
-mail-waits = Zurzeit werden keine E-Mails gesendet; der Code wird gesendet, sobald das wieder möglich ist. Geben Sie einen anderen Code ein, oder benachrichtigen Sie die Administration.
-not-mailed = Der Code konnte nicht gesendet werden. Geben Sie einen anderen Code ein oder versuchen Sie es noch einmal; wenn das Problem bleibt, benachrichtigen Sie die Administration.
-
-wrong-codes-since = { $count ->
-    [one] { $count } falscher Code
-   *[other] { $count } falsche Codes
-  } seit Ihrer letzten Anmeldung, zuletzt von { $from }
-this-host = diesem Server
-recovery-turned-off = Dieser Wiederherstellungscode hat Ihren zweiten Faktor abgeschaltet; richten Sie ihn neu ein
-recovery-codes-left = { $left ->
-    [0] Das war Ihr letzter Wiederherstellungscode; bitten Sie die Administration um neue
-    [one] { $left } Wiederherstellungscode ist übrig
-   *[other] { $left } Wiederherstellungscodes sind übrig
-  }
-app-passwords-kept = { $count ->
-    [one] { $count } App-Passwort bleibt
-   *[other] { $count } App-Passwörter bleiben
-  }: Programme, die App-Passwörter verwenden, funktionieren weiter
-app-passwords-revoked = { $count ->
-    [one] { $count } App-Passwort widerrufen
-   *[other] { $count } App-Passwörter widerrufen
-  }: Erstellen Sie neue
 
 busy = Ausgelastet
 busy-line = Gerade melden sich zu viele Personen an. Versuchen Sie es gleich noch einmal.
@@ -326,3 +288,41 @@ admin-done-count = { $count ->
 admin-code-shown = Einmal gültig, bis { $until }. Er wird nicht noch einmal angezeigt.
 admin-own-account = Dies ist Ihr eigenes Konto: Ändern Sie es auf Ihrer Kontoseite.
 admin-needs-factor = Für die Administration brauchen Sie selbst einen zweiten Faktor: Richten Sie zuerst einen ein.
+
+# messages of the engine; durations are given as "30 s", "5 min" or "2 h"
+wrong-code = Dieser Code ist falsch
+code-used-now = Dieser Code wurde schon verwendet; geben Sie den ein, der jetzt angezeigt wird
+code-used = Dieser Code wurde schon verwendet; warten Sie { $wait } auf den nächsten
+device-clock-behind = Dieser Code ist zu alt: Die Uhr Ihres Geräts geht etwa { $by } nach; stellen Sie sie nach der Netzwerkzeit
+host-clock-behind = Die Uhr dieses Servers liegt vor dem Zeitpunkt Ihrer letzten Anmeldung; wenden Sie sich an die Administration
+delayed = Zu viele falsche Codes: Warten Sie { $wait } oder geben Sie einen Wiederherstellungscode ein
+address-delayed = Zu viele Versuche von Ihrer Adresse: Warten Sie { $wait }
+locked = Gesperrt nach zu vielen falschen Codes: Geben Sie einen Wiederherstellungscode ein oder wenden Sie sich an die Administration
+not-a-code = Das ist kein Code: Geben Sie die Ziffern aus Ihrer App oder einen Wiederherstellungscode ein
+not-enrolled = Dieses Konto braucht einen zweiten Faktor und hat keinen; wenden Sie sich an die Administration
+code-expired = Dieser Code ist abgelaufen; fordern Sie einen neuen an
+sign-in-expired = Diese Anmeldung ist abgelaufen; beginnen Sie neu
+no-mailed-codes = An dieses Konto werden keine Codes per E-Mail gesendet; geben Sie einen anderen Code ein
+mail-cooldown = Gerade wurde ein Code gesendet; warten Sie { $wait }, bevor Sie einen weiteren anfordern
+mail-waits = Zurzeit werden keine E-Mails gesendet; der Code wird gesendet, sobald das wieder möglich ist. Geben Sie einen anderen Code ein, oder benachrichtigen Sie die Administration.
+not-mailed = Der Code konnte nicht gesendet werden. Geben Sie einen anderen Code ein oder versuchen Sie es noch einmal; wenn das Problem bleibt, benachrichtigen Sie die Administration.
+code-mailed = Ein Code ist unterwegs an { $to }. Er gilt { $life }; frühere Codes gelten nicht mehr.
+wrong-codes-since = { $count ->
+    [one] { $count } falscher Code
+   *[other] { $count } falsche Codes
+  } seit Ihrer letzten Anmeldung, zuletzt von { $from }
+this-host = diesem Server
+recovery-turned-off = Dieser Wiederherstellungscode hat Ihren zweiten Faktor abgeschaltet; richten Sie ihn neu ein
+recovery-codes-left = { $left ->
+    [0] Das war Ihr letzter Wiederherstellungscode; bitten Sie die Administration um neue
+    [one] { $left } Wiederherstellungscode ist übrig
+   *[other] { $left } Wiederherstellungscodes sind übrig
+  }
+app-passwords-kept = { $count ->
+    [one] { $count } App-Passwort bleibt
+   *[other] { $count } App-Passwörter bleiben
+  }: Programme, die App-Passwörter verwenden, funktionieren weiter
+app-passwords-revoked = { $count ->
+    [one] { $count } App-Passwort widerrufen
+   *[other] { $count } App-Passwörter widerrufen
+  }: Erstellen Sie neue

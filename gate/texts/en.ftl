@@ -1,5 +1,6 @@
 # English, the fallback for every other language. Texts of another language have the same ids and the same variables;
-# a test compares them. Durations are given as "30 s", "5 min" or "2 h".
+# a test compares them. The engine's own messages, such as why a code was refused, have their English in
+# shared/src/engine/messages.rs; another language lists them under "messages of the engine".
 
 # used on many pages
 continue = Continue
@@ -45,7 +46,6 @@ enter-app-code = Enter a code from your app
 enter-mailed-code = Enter a mailed code
 enter-other-code = Enter another kind of code
 start-again = Start again
-code-mailed = A code is on its way to { $to }. It is valid for { $life }; earlier codes are no longer valid.
 
 # enrollment
 enroll = Set up your second factor
@@ -239,46 +239,7 @@ too-many = There are already { $most }, which is the maximum.
 too-many-app-passwords = The maximum number of app passwords is reached: revoke one first.
 name-invalid = A name must have 1 to 64 characters.
 stale = This took too long, or the account was changed in the meantime. Nothing was changed; start again.
-
-# why an input was refused, and what to do
-wrong-code = That code is wrong
-code-used-now = That code was used already; enter the one shown now
-code-used = That code was used already; wait { $wait } for the next one
-device-clock-behind = That code is too old: your device’s clock is behind by about { $by }; set it to the network’s time
-host-clock-behind = This host’s clock is behind the time of your last sign-in; ask the administrator
-delayed = Too many wrong codes: wait { $wait }, or enter a recovery code
-address-delayed = Too many attempts from your address: wait { $wait }
-locked = Locked after too many wrong codes: enter a recovery code, or ask the administrator
-not-a-code = That is not a code: enter the digits that your app shows, or a recovery code
 other-spelling = This name is another spelling of an existing account. Sign in with the account’s own name, or ask the administrator.
-not-enrolled = This account needs a second factor and has none; ask the administrator
-code-expired = That code has expired; ask for a new one
-sign-in-expired = This sign-in has expired; start again
-no-mailed-codes = No codes are mailed to this account; enter another kind of code
-mail-cooldown = A code was mailed just now; wait { $wait } before you ask for another
-mail-waits = No mail is sent at the moment; the code is sent as soon as mail works again. Enter another kind of code, or tell the administrator.
-not-mailed = The code could not be mailed. Enter another kind of code, or try again; if this continues, tell the administrator.
-
-# notes after a sign-in
-wrong-codes-since = { $count ->
-    [one] { $count } wrong code
-   *[other] { $count } wrong codes
-  } since your last sign-in, last from { $from }
-this-host = this host
-recovery-turned-off = That recovery code turned your second factor off; set it up again
-recovery-codes-left = { $left ->
-    [0] That was your last recovery code; ask the administrator for new ones
-    [one] { $left } recovery code is left
-   *[other] { $left } recovery codes are left
-  }
-app-passwords-kept = { $count ->
-    [one] { $count } app password
-   *[other] { $count } app passwords
-  } kept: programs that use app passwords keep working
-app-passwords-revoked = { $count ->
-    [one] { $count } app password
-   *[other] { $count } app passwords
-  } revoked: make new ones
 
 # when sign-in is not available
 busy = Busy

@@ -14,7 +14,7 @@ use shared::verify::throttle::Stage;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let config = context::config(arguments, output)?;
-    let typed = terminal::ask(output, "Verification code: ")?;
+    let typed = terminal::ask(output, messages::CODE_PROMPT)?;
     let answer = Answer::read(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());

@@ -300,12 +300,12 @@ async fn mail(guest: &Guest<'_>) -> Result<Done<Mailed>, Refused> {
         Posted::NotSent => Err(Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "not_mailed",
-            guest.t.say("not-mailed"),
+            guest.t.not_mailed(),
         )),
         Posted::Waits => Err(Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "mail_waits",
-            guest.t.say("mail-waits"),
+            guest.t.mail_waits(),
         )),
         Posted::Refused(refusal) => {
             let text = guest.t.mail_refusal(refusal);

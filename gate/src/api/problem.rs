@@ -125,7 +125,7 @@ mod tests {
     fn every_code_that_is_said_stands_in_the_document_and_no_other() {
         let mut said = BTreeSet::new();
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let pages_of_administrators = src.join("administration");
+        let pages_of_administrators = src.join("web/admin");
         let mut folders = vec![src];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {

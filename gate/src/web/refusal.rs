@@ -4,7 +4,7 @@ use super::language::Language;
 use crate::live::store_pool::NotJudged;
 use hyper::StatusCode;
 use shared::crypto::password::PasswordError;
-use shared::engine::{AdministrationError, AppPasswordError, NotMailed};
+use shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
 use shared::verify::decision::Refusal;
 
 /// Why nothing was done.
@@ -158,17 +158,13 @@ impl Refused {
                 ..Refused::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "mail_cooldown",
-                    t.say_of(
-                        "mail-cooldown",
-                        "wait",
-                        shared::engine::messages::duration(*wait),
-                    ),
+                    t.mail_refusal(MailRefusal::Cooldown { wait: *wait }),
                 )
             },
             AdministrationError::NotMailed(NotMailed::Waits) => Refused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "mail_waits",
-                t.say("mail-waits"),
+                t.mail_waits(),
             ),
             AdministrationError::NotMailed(_) => Refused::new(
                 StatusCode::SERVICE_UNAVAILABLE,

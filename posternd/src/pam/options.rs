@@ -5,6 +5,7 @@ use shared::account::name::{Service, UserName};
 use shared::config::value::{Duration, Line, Whole};
 use shared::config::{self, FirstFactor, Grace, Pam, PamService, Unenrolled};
 use shared::credential::input::Reading;
+use shared::engine::messages;
 use shared::protocol::{Echo, Transaction};
 use std::fmt;
 use std::path::PathBuf;
@@ -190,7 +191,7 @@ impl Options {
                 .unwrap_or_default(),
             unenrolled: self.unenrolled.or(own.unenrolled).or(pam.unenrolled),
             prompt: prompt
-                .map_or("Verification code: ", Line::as_str)
+                .map_or(messages::CODE_PROMPT, Line::as_str)
                 .to_owned(),
             echo: if is_on(self.echo, own.echo, pam.echo) {
                 Echo::On

@@ -185,10 +185,11 @@ impl FromStr for Term {
 
     fn from_str(text: &str) -> Result<Term, ScopeError> {
         let wrong = |what: &'static str| ScopeError::Term(what);
+        const TOO_LONG: &str = "it is longer than 512 bytes";
         if text.len() > LONGEST {
-            return Err(wrong("it is longer than 512 bytes"));
+            return Err(wrong(TOO_LONG));
         }
-        match text.split_once(':') {
+        let term = match text.split_once(':') {
             Some(("pam", service)) => Service::try_from(service.to_owned())
                 .map(Term::Pam)
                 .map_err(wrong),
@@ -197,6 +198,11 @@ impl FromStr for Term {
             None => ScopeName::try_from(text.to_owned())
                 .map(Term::Named)
                 .map_err(wrong),
+        }?;
+        // the store keeps a path escaped, and reads it by the same limit
+        match term.to_string().len() <= LONGEST {
+            true => Ok(term),
+            false => Err(wrong(TOO_LONG)),
         }
     }
 }

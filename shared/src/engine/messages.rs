@@ -1,5 +1,5 @@
-//! What a person reads, at whichever door, once the first factor has passed. Before it there is one text for
-//! every refusal, and it says nothing.
+//! Texts for people at PAM, on the pages and at the command, once the first factor has passed. Before it there is one
+//! text for every refusal, which says nothing. English stands here alone; the gate's catalogues hold other languages.
 
 use super::{AppPasswordsAfter, MailRefusal, Recovered};
 use crate::account::email::EmailAddress;
@@ -8,6 +8,99 @@ use crate::policy::requirement::Waiver;
 use crate::store::Missed;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{NotAdmitted, Refusal};
+use std::fmt;
+
+/// A sentence for people. [`fmt::Display`] gives the English; a catalogue of another language looks the id up and puts
+/// the arguments in.
+#[derive(Clone, Debug)]
+pub struct UserMessage {
+    id: &'static str,
+    english: &'static str,
+    arguments: Vec<(&'static str, MessageArgument)>,
+}
+
+/// A value in a [`UserMessage`].
+#[derive(Clone, Debug)]
+pub enum MessageArgument {
+    /// A number, which decides about singular and plural.
+    Count(u64),
+    /// Text that no language changes, such as an address or a duration.
+    Text(String),
+    /// Text that has an id of its own.
+    Message(UserMessage),
+}
+
+impl UserMessage {
+    /// Makes a message. Each argument stands in the English text as its name in braces.
+    fn new(id: &'static str, english: &'static str) -> UserMessage {
+        UserMessage {
+            id,
+            english,
+            arguments: Vec::new(),
+        }
+    }
+
+    fn with(mut self, name: &'static str, argument: impl Into<MessageArgument>) -> UserMessage {
+        self.arguments.push((name, argument.into()));
+        self
+    }
+
+    /// Id in the catalogues of other languages.
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// Arguments by name.
+    pub fn arguments(&self) -> &[(&'static str, MessageArgument)] {
+        &self.arguments
+    }
+}
+
+impl fmt::Display for UserMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.english;
+        // in one pass, so that braces in an argument mean nothing
+        while let Some((before, (name, after))) = rest
+            .split_once('{')
+            .and_then(|(before, after)| Some((before, after.split_once('}')?)))
+        {
+            f.write_str(before)?;
+            if let Some((_, argument)) = self.arguments.iter().find(|(known, _)| *known == name) {
+                argument.fmt(f)?;
+            }
+            rest = after;
+        }
+        f.write_str(rest)
+    }
+}
+
+impl fmt::Display for MessageArgument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MessageArgument::Count(count) => count.fmt(f),
+            MessageArgument::Text(text) => text.fmt(f),
+            MessageArgument::Message(message) => message.fmt(f),
+        }
+    }
+}
+
+impl From<u64> for MessageArgument {
+    fn from(count: u64) -> MessageArgument {
+        MessageArgument::Count(count)
+    }
+}
+
+impl From<String> for MessageArgument {
+    fn from(text: String) -> MessageArgument {
+        MessageArgument::Text(text)
+    }
+}
+
+impl From<UserMessage> for MessageArgument {
+    fn from(message: UserMessage) -> MessageArgument {
+        MessageArgument::Message(message)
+    }
+}
 
 /// The one text before the first factor. It is shown whatever came of the answer, so it must fit everything.
 pub const BEFORE_FIRST_FACTOR: &str =
@@ -120,51 +213,59 @@ pub fn waived(waiver: Waiver) -> String {
     }
 }
 
-/// Why an answer was refused, and what to do.
+/// Why an input was refused, and what to do, in English.
 pub fn refusal(refusal: Refusal) -> String {
-    match refusal {
-        // A hint about a future code would be usable later.
-        Refusal::Wrong | Refusal::Ahead { .. } => "That code is wrong".to_owned(),
-        Refusal::Used { wait: 0 } => {
-            "That code was used already; enter the one shown now".to_owned()
+    UserMessage::from(refusal).to_string()
+}
+
+impl From<Refusal> for UserMessage {
+    fn from(refusal: Refusal) -> UserMessage {
+        match refusal {
+            // A hint about a future code would be usable later.
+            Refusal::Wrong | Refusal::Ahead { .. } => {
+                UserMessage::new("wrong-code", "That code is wrong")
+            }
+            Refusal::Used { wait: 0 } => {
+                let english = "That code was used already; enter the one shown now";
+                UserMessage::new("code-used-now", english)
+            }
+            Refusal::Used { wait } => {
+                let english = "That code was used already; wait {wait} for the next one";
+                UserMessage::new("code-used", english).with("wait", duration(wait))
+            }
+            Refusal::Behind { seconds, .. } => {
+                let english = "That code is too old: your device's clock is behind by about {by}; set it to the network's time";
+                UserMessage::new("device-clock-behind", english).with("by", duration(seconds))
+            }
+            Refusal::ClockSetBack { .. } => {
+                let english = "This host's clock is behind the time of your last sign-in; ask the administrator";
+                UserMessage::new("host-clock-behind", english)
+            }
+            Refusal::Delayed { wait } => {
+                let english = "Too many wrong codes: wait {wait}, or enter a recovery code";
+                UserMessage::new("delayed", english).with("wait", duration(wait))
+            }
+            Refusal::AddressDelayed { wait } => {
+                let english = "Too many attempts from your address: wait {wait}";
+                UserMessage::new("address-delayed", english).with("wait", duration(wait))
+            }
+            Refusal::Locked => {
+                let english = "Locked after too many wrong codes: enter a recovery code, or ask the administrator";
+                UserMessage::new("locked", english)
+            }
+            Refusal::Unfit => {
+                let english =
+                    "That is not a code: enter the digits that your app shows, or a recovery code";
+                UserMessage::new("not-a-code", english)
+            }
+            Refusal::NotEnrolled => UserMessage::new("not-enrolled", NOT_ENROLLED),
+            Refusal::CodeExpired => {
+                UserMessage::new("code-expired", "That code has expired; ask for a new one")
+            }
+            Refusal::Expired => {
+                UserMessage::new("sign-in-expired", "This sign-in has expired; start again")
+            }
         }
-        Refusal::Used { wait } => {
-            format!(
-                "That code was used already; wait {} for the next one",
-                duration(wait)
-            )
-        }
-        Refusal::Behind { seconds, .. } => format!(
-            "That code is too old: your device's clock is behind by about {}; set it to the network's time",
-            duration(seconds)
-        ),
-        Refusal::ClockSetBack { .. } => {
-            "This host's clock is behind the time of your last sign-in; ask the administrator"
-                .to_owned()
-        }
-        Refusal::Delayed { wait } => {
-            format!(
-                "Too many wrong codes: wait {}, or enter a recovery code",
-                duration(wait)
-            )
-        }
-        Refusal::AddressDelayed { wait } => {
-            format!(
-                "Too many attempts from your address: wait {}",
-                duration(wait)
-            )
-        }
-        Refusal::Locked => {
-            "Locked after too many wrong codes: enter a recovery code, or ask the administrator"
-                .to_owned()
-        }
-        Refusal::Unfit => {
-            "That is not a code: enter the digits that your app shows, or a recovery code"
-                .to_owned()
-        }
-        Refusal::NotEnrolled => NOT_ENROLLED.to_owned(),
-        Refusal::CodeExpired => "That code has expired; ask for a new one".to_owned(),
-        Refusal::Expired => "This sign-in has expired; start again".to_owned(),
     }
 }
 
@@ -182,32 +283,48 @@ pub fn password_refusal(refused: Refusal) -> String {
     }
 }
 
-/// Why no code is mailed, and what to do.
+/// Why no code is mailed, and what to do, in English.
 pub fn mail_refusal(refused: MailRefusal) -> String {
-    match refused {
-        MailRefusal::NotConfigured | MailRefusal::NoAddress => {
-            "No codes are mailed to this account; enter another kind of code".to_owned()
+    UserMessage::from(refused).to_string()
+}
+
+impl From<MailRefusal> for UserMessage {
+    fn from(refused: MailRefusal) -> UserMessage {
+        match refused {
+            MailRefusal::NotConfigured | MailRefusal::NoAddress => {
+                let english = "No codes are mailed to this account; enter another kind of code";
+                UserMessage::new("no-mailed-codes", english)
+            }
+            MailRefusal::Cooldown { wait } => {
+                let english = "A code was mailed just now; wait {wait} before you ask for another";
+                UserMessage::new("mail-cooldown", english).with("wait", duration(wait))
+            }
+            MailRefusal::Code(why) => why.into(),
         }
-        MailRefusal::Cooldown { wait } => {
-            format!(
-                "A code was mailed just now; wait {} before you ask for another",
-                duration(wait)
-            )
-        }
-        MailRefusal::Code(why) => refusal(why),
     }
 }
 
-/// Where a code was mailed, and how long it is good, in seconds.
+/// Where a code was mailed, and how long it is valid, in seconds; in English.
 pub fn mailed(to: &EmailAddress, life: u64) -> String {
-    let (to, life) = (to.masked(), duration(life));
-    format!(
-        "A code is on its way to {to}. It is valid for {life}; earlier codes are no longer valid."
-    )
+    code_mailed(to, life).to_string()
 }
 
-/// The mail is in the outbox, and nobody takes it.
+/// Where a code was mailed, and how long it is valid, in seconds.
+pub fn code_mailed(to: &EmailAddress, life: u64) -> UserMessage {
+    let english =
+        "A code is on its way to {to}. It is valid for {life}; earlier codes are no longer valid.";
+    UserMessage::new("code-mailed", english)
+        .with("to", to.masked())
+        .with("life", duration(life))
+}
+
+/// The mail is in the outbox, and no posternd sends it.
 pub const MAIL_WAITS: &str = "No mail is sent at the moment; the code is sent as soon as mail works again. Enter another kind of code, or tell the administrator.";
+
+/// [`MAIL_WAITS`], for other languages too.
+pub fn mail_waits() -> UserMessage {
+    UserMessage::new("mail-waits", MAIL_WAITS)
+}
 
 /// The mail is being sent, and takes longer than a prompt waits.
 pub const MAIL_SLOW: &str = "The code is still being sent and may arrive later. Wait for it, or enter another kind of code.";
@@ -215,51 +332,86 @@ pub const MAIL_SLOW: &str = "The code is still being sent and may arrive later. 
 /// No code was mailed.
 pub const NOT_MAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if this continues, tell the administrator.";
 
-/// What happened since the last sign-in.
-pub fn missed(missed: &Missed) -> String {
-    let codes = if missed.count == 1 { "code" } else { "codes" };
-    let from = if missed.last_from == "-" {
-        "this host"
-    } else {
-        missed.last_from.as_str()
-    };
-    format!(
-        "{} wrong {codes} since your last sign-in, last from {from}",
-        missed.count
-    )
+/// [`NOT_MAILED`], for other languages too.
+pub fn not_mailed() -> UserMessage {
+    UserMessage::new("not-mailed", NOT_MAILED)
 }
 
-/// What the use of a recovery code leaves.
-pub fn recovered(recovered: Recovered) -> String {
-    match recovered {
-        Recovered::TurnedOff(after) => {
-            let text = "That recovery code turned your second factor off; set it up again";
-            app_passwords(after).map_or_else(|| text.to_owned(), |more| format!("{text}. {more}"))
+/// Wrong codes since the last sign-in, in English.
+pub fn missed(missed: &Missed) -> String {
+    UserMessage::from(missed).to_string()
+}
+
+impl From<&Missed> for UserMessage {
+    fn from(missed: &Missed) -> UserMessage {
+        let english = if missed.count == 1 {
+            "{count} wrong code since your last sign-in, last from {from}"
+        } else {
+            "{count} wrong codes since your last sign-in, last from {from}"
+        };
+        let message = UserMessage::new("wrong-codes-since", english).with("count", missed.count);
+        match missed.last_from.as_str() {
+            "-" => message.with("from", UserMessage::new("this-host", "this host")),
+            from => message.with("from", from.to_owned()),
         }
-        Recovered::CodesLeft(0) => {
-            "That was your last recovery code; ask the administrator for new ones".to_owned()
-        }
-        Recovered::CodesLeft(1) => "1 recovery code is left".to_owned(),
-        Recovered::CodesLeft(left) => format!("{left} recovery codes are left"),
     }
 }
 
-/// What became of the app passwords, if there are any.
-pub fn app_passwords(after: AppPasswordsAfter) -> Option<String> {
-    let count = |count| {
-        if count == 1 {
-            "1 app password".to_owned()
-        } else {
-            format!("{count} app passwords")
+/// What the use of a recovery code leaves, in English.
+pub fn recovered(recovered: Recovered) -> String {
+    let messages = after_recovery(recovered);
+    messages
+        .iter()
+        .map(UserMessage::to_string)
+        .collect::<Vec<_>>()
+        .join(". ")
+}
+
+/// What the use of a recovery code leaves, one sentence each.
+pub fn after_recovery(recovered: Recovered) -> Vec<UserMessage> {
+    match recovered {
+        Recovered::TurnedOff(after) => {
+            let english = "That recovery code turned your second factor off; set it up again";
+            let turned_off = UserMessage::new("recovery-turned-off", english);
+            [Some(turned_off), after_change(after)]
+                .into_iter()
+                .flatten()
+                .collect()
         }
-    };
+        Recovered::CodesLeft(left) => {
+            let english = match left {
+                0 => "That was your last recovery code; ask the administrator for new ones",
+                1 => "{left} recovery code is left",
+                _ => "{left} recovery codes are left",
+            };
+            vec![UserMessage::new("recovery-codes-left", english).with("left", left as u64)]
+        }
+    }
+}
+
+/// What became of the app passwords, if there are any, in English.
+pub fn app_passwords(after: AppPasswordsAfter) -> Option<String> {
+    after_change(after).map(|message| message.to_string())
+}
+
+/// What became of the app passwords, if there are any.
+pub fn after_change(after: AppPasswordsAfter) -> Option<UserMessage> {
     match after {
         AppPasswordsAfter::None => None,
-        AppPasswordsAfter::Kept(kept) => Some(format!(
-            "{} kept: programs that use app passwords keep working",
-            count(kept)
-        )),
-        AppPasswordsAfter::Revoked(gone) => Some(format!("{} revoked: make new ones", count(gone))),
+        AppPasswordsAfter::Kept(count) => {
+            let english = match count {
+                1 => "{count} app password kept: programs that use app passwords keep working",
+                _ => "{count} app passwords kept: programs that use app passwords keep working",
+            };
+            Some(UserMessage::new("app-passwords-kept", english).with("count", count))
+        }
+        AppPasswordsAfter::Revoked(count) => {
+            let english = match count {
+                1 => "{count} app password revoked: make new ones",
+                _ => "{count} app passwords revoked: make new ones",
+            };
+            Some(UserMessage::new("app-passwords-revoked", english).with("count", count))
+        }
     }
 }
 
@@ -279,5 +431,27 @@ pub fn duration(seconds: u64) -> String {
         0..=119 => format!("{seconds} s"),
         120..=7199 => format!("{} min", seconds.div_ceil(60)),
         _ => format!("{} h", seconds.div_ceil(3600)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log or a prompt must never show a template, nor read one from an argument.
+    #[test]
+    fn arguments_are_put_in_once_and_braces_in_them_mean_nothing() {
+        let missed = Missed {
+            count: 2,
+            last_from: "{count}".to_owned(),
+        };
+        let text = "2 wrong codes since your last sign-in, last from {count}";
+        assert_eq!(super::missed(&missed), text);
+        let host = Missed {
+            count: 1,
+            last_from: "-".to_owned(),
+        };
+        let text = "1 wrong code since your last sign-in, last from this host";
+        assert_eq!(super::missed(&host), text);
     }
 }

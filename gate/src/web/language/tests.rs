@@ -1,9 +1,10 @@
-//! The catalogue is whole: every language says what English says, about the same things, and nothing says what the
-//! catalogue lacks.
+//! The catalogues are complete: every language has the texts of the pages and the messages of the engine, with the same
+//! variables, and no page uses a text that the catalogue lacks.
 
 use super::*;
 use fluent_bundle::FluentResource;
-use shared::engine::{AppPasswordsAfter, MailRefusal, Recovered, messages};
+use shared::engine::messages::{self, MessageArgument, UserMessage};
+use shared::engine::{AppPasswordsAfter, MailRefusal, Recovered};
 use shared::store::Missed;
 use shared::verify::decision::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,12 +39,83 @@ fn asked(header: &str) -> String {
     Language::asked(&headers).tag()
 }
 
+/// Every message of the engine, with its arguments.
+fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
+    let refusals = [
+        Refusal::Wrong,
+        Refusal::Ahead {
+            steps: 9,
+            seconds: 270,
+        },
+        Refusal::Used { wait: 0 },
+        Refusal::Used { wait: 12 },
+        Refusal::Behind {
+            steps: 3,
+            seconds: 90,
+        },
+        Refusal::ClockSetBack { seconds: 60 },
+        Refusal::Delayed { wait: 30 },
+        Refusal::AddressDelayed { wait: 300 },
+        Refusal::Locked,
+        Refusal::Unfit,
+        Refusal::NotEnrolled,
+        Refusal::CodeExpired,
+        Refusal::Expired,
+    ];
+    let missed = Missed {
+        count: 3,
+        last_from: "-".to_owned(),
+    };
+    let address = "alice@example.com".parse().unwrap();
+    let all = refusals
+        .map(UserMessage::from)
+        .into_iter()
+        .chain([MailRefusal::NoAddress, MailRefusal::Cooldown { wait: 9 }].map(UserMessage::from))
+        .chain([
+            messages::code_mailed(&address, 900),
+            messages::mail_waits(),
+            messages::not_mailed(),
+        ])
+        .chain([UserMessage::from(&missed)])
+        .chain(messages::after_recovery(Recovered::TurnedOff(
+            AppPasswordsAfter::Kept(2),
+        )))
+        .chain(messages::after_recovery(Recovered::CodesLeft(5)))
+        .chain(messages::after_change(AppPasswordsAfter::Revoked(7)));
+    let mut messages = BTreeMap::new();
+    let mut open: Vec<UserMessage> = all.collect();
+    while let Some(message) = open.pop() {
+        let names = message
+            .arguments()
+            .iter()
+            .map(|(name, _)| (*name).to_owned());
+        messages.insert(message.id().to_owned(), names.collect());
+        for (_, argument) in message.arguments() {
+            if let MessageArgument::Message(inner) = argument {
+                open.push(inner.clone());
+            }
+        }
+    }
+    messages
+}
+
 #[test]
 fn every_language_says_the_same_about_the_same() {
-    let english = texts(CATALOGUE.iter().find(|(tag, _)| *tag == DEFAULT).unwrap().1);
+    let pages = texts(CATALOGUE.iter().find(|(tag, _)| *tag == DEFAULT).unwrap().1);
+    let messages = engine_messages();
+    for id in messages.keys() {
+        assert!(
+            !pages.contains_key(id),
+            "{id}: the engine's English is the only one"
+        );
+    }
     for (tag, source) in CATALOGUE {
         assert!(tag.parse::<LanguageIdentifier>().is_ok(), "{tag}");
-        assert_eq!(texts(source), english, "{tag}.ftl differs from en.ftl");
+        let mut expected = pages.clone();
+        if *tag != DEFAULT {
+            expected.extend(messages.clone());
+        }
+        assert_eq!(texts(source), expected, "{tag}.ftl lacks or adds texts");
     }
 }
 
@@ -97,74 +169,27 @@ fn the_browser_chooses_and_english_is_the_rest() {
 }
 
 #[test]
-fn in_english_it_is_what_the_other_doors_say() {
-    let plain = |text: String| text.replace('’', "'");
-    for refusal in [
-        Refusal::Wrong,
-        Refusal::Ahead {
-            steps: 9,
-            seconds: 270,
-        },
-        Refusal::Used { wait: 0 },
-        Refusal::Used { wait: 12 },
-        Refusal::Behind {
-            steps: 3,
-            seconds: 90,
-        },
-        Refusal::ClockSetBack { seconds: 60 },
-        Refusal::Delayed { wait: 30 },
-        Refusal::AddressDelayed { wait: 300 },
-        Refusal::Locked,
-        Refusal::Unfit,
-        Refusal::NotEnrolled,
-        Refusal::CodeExpired,
-        Refusal::Expired,
-    ] {
-        assert_eq!(plain(ENGLISH.refusal(refusal)), messages::refusal(refusal));
-    }
-    for refused in [
-        MailRefusal::NoAddress,
-        MailRefusal::Cooldown { wait: 9 },
-        MailRefusal::Code(Refusal::Locked),
-    ] {
-        assert_eq!(
-            plain(ENGLISH.mail_refusal(refused)),
-            messages::mail_refusal(refused)
-        );
-    }
-    for (count, from) in [(1, "-"), (3, "192.0.2.7")] {
-        let missed = Missed {
-            count,
-            last_from: from.to_owned(),
-        };
-        assert_eq!(plain(ENGLISH.missed(&missed)), messages::missed(&missed));
-    }
-    for recovered in [
-        Recovered::TurnedOff(AppPasswordsAfter::Revoked(1)),
-        Recovered::CodesLeft(0),
-        Recovered::CodesLeft(1),
-        Recovered::CodesLeft(5),
-    ] {
-        assert_eq!(
-            plain(ENGLISH.recovered(recovered)),
-            messages::recovered(recovered)
-        );
-    }
-    for after in [
-        AppPasswordsAfter::None,
-        AppPasswordsAfter::Kept(2),
-        AppPasswordsAfter::Revoked(7),
-    ] {
-        assert_eq!(
-            ENGLISH.app_passwords(after).map(plain),
-            messages::app_passwords(after)
-        );
-    }
-    let address = "alice@example.com".parse().unwrap();
-    assert_eq!(
-        ENGLISH.mailed(&address, 900),
-        messages::mailed(&address, 900)
-    );
+fn messages_of_the_engine_are_rendered_in_english_and_german() {
+    let german = &OTHERS[0];
+    let missed = Missed {
+        count: 1,
+        last_from: "-".to_owned(),
+    };
+    let english = "1 wrong code since your last sign-in, last from this host";
+    assert_eq!(ENGLISH.missed(&missed), english);
+    let text = "1 falscher Code seit Ihrer letzten Anmeldung, zuletzt von diesem Server";
+    assert_eq!(german.missed(&missed), text);
+    let behind = Refusal::Behind {
+        steps: 3,
+        seconds: 90,
+    };
+    let english = "That code is too old: your device’s clock is behind by about 90 s; set it to the network’s time";
+    assert_eq!(ENGLISH.refusal(behind), english);
+    let off = Recovered::TurnedOff(AppPasswordsAfter::Revoked(1));
+    let english = "That recovery code turned your second factor off; set it up again. 1 app password revoked: make new ones";
+    assert_eq!(ENGLISH.recovered(off), english);
+    let text = "Dieser Wiederherstellungscode hat Ihren zweiten Faktor abgeschaltet; richten Sie ihn neu ein. 1 App-Passwort widerrufen: Erstellen Sie neue";
+    assert_eq!(german.recovered(off), text);
 }
 
 #[test]

@@ -58,11 +58,10 @@ impl Guest<'_> {
                 self.code(StatusCode::OK, &ticket, Said::Status(&text), false)
             }
             Ok(not_sent @ (Posted::NotSent | Posted::Waits)) => {
-                let text = self.t.say(if matches!(not_sent, Posted::Waits) {
-                    "mail-waits"
-                } else {
-                    "not-mailed"
-                });
+                let text = match not_sent {
+                    Posted::Waits => self.t.mail_waits(),
+                    _ => self.t.not_mailed(),
+                };
                 self.code(
                     StatusCode::SERVICE_UNAVAILABLE,
                     &ticket,

@@ -79,6 +79,17 @@ fn what_is_no_scope_is_refused() {
     }
 }
 
+/// Such a scope was stored, and no app password of the account could be read any more.
+#[test]
+fn a_scope_that_is_longer_once_it_is_escaped_is_refused() {
+    let scope =
+        |length: usize| format!("web:app.example.com/{}", "\u{fc}".repeat(length)).parse::<Scope>();
+    // six bytes each
+    let kept = scope(82).unwrap();
+    assert_eq!(kept.to_string().parse(), Ok(kept));
+    assert!(scope(83).is_err());
+}
+
 #[test]
 fn a_service_is_covered_by_its_own_name_alone() {
     let scope: Scope = "pam:dovecot\nwebdav\nweb:app.example.com".parse().unwrap();

@@ -172,7 +172,7 @@ fn rule(
             "groups": groups,
             "access": decision.access,
             "rule": decision.rule,
-            "why": decision.why.text(),
+            "reason": decision.why.text(),
             "code": code,
         }));
     }

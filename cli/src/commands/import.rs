@@ -232,14 +232,14 @@ fn value(
         json!({
             "line": one.line,
             "account": one.account,
-            "taken_over": label.is_some(),
+            "imported": label.is_some(),
             "authenticator": label,
             "used_up_to": one.used_up_to().map(|step| step.0),
             "scratch_codes_dropped": one.recovery.len(),
             "message": becomes(taken),
         })
     };
-    let lost = |one: &Dropped| json!({"line": one.line, "account": one.account, "lost": lost(one.loss), "message": one.why});
+    let lost = |one: &Dropped| json!({"line": one.line, "account": one.account, "reason": lost(one.loss), "message": one.why});
     json!({
         "dry_run": trial == ImportMode::Yes,
         "found": found.iter().zip(taken).map(one).collect::<Vec<_>>(),

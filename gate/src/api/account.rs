@@ -29,7 +29,7 @@ struct Account {
     can_mail: bool,
     /// Whether the password is Postern's and can be changed here.
     has_password: bool,
-    proof: ProofNeeded,
+    step_up: ProofNeeded,
 }
 
 /// The second factor.
@@ -96,7 +96,7 @@ async fn account(guest: &RequestContext<'_>) -> Result<EndpointReply<Account>, A
         browsers: standing.browsers,
         can_mail: guest.site.config.email.is_on(),
         has_password: guest.site.gate().first_factor == FirstFactorSource::Password,
-        proof: ProofNeeded {
+        step_up: ProofNeeded {
             password: proof.password,
             code: proof.code,
         },

@@ -53,7 +53,7 @@ struct AddAuthenticator {
     name: String,
     /// The seed of a hardware token, hex or Base32. What stands below goes with it.
     #[schema(value_type = Option<String>)]
-    seed: Option<TypedText>,
+    secret: Option<TypedText>,
     algorithm: Option<HashAlgorithm>,
     /// 6 or 8.
     digits: Option<u32>,
@@ -127,7 +127,7 @@ async fn add(
     given: AddAuthenticator,
 ) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
     let name = guest.label(&given.name)?;
-    let seed: String = text(given.seed).split_whitespace().collect();
+    let seed: String = text(given.secret).split_whitespace().collect();
     let is_described = given.algorithm.is_some()
         || given.digits.is_some()
         || given.period.is_some()

@@ -294,7 +294,7 @@ impl EngineClient {
         let InputResult { judged, mark, .. } = self.ask(person, VerifyOperation::Grace(grace))?;
         match (judged, mark) {
             (VerifyReply::Grace(WithinGrace::Yes), mark) => Ok(Some(Granted {
-                by: "grace".to_owned(),
+                by: "grace-period".to_owned(),
                 mark: self.sealed(mark)?,
             })),
             (VerifyReply::Grace(WithinGrace::No), _) => Ok(None),

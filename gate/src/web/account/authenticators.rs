@@ -160,7 +160,7 @@ impl RequestContext<'_> {
     fn described(&self, form: &Form) -> Result<EnrollmentOperation, ActRefused> {
         let name = form.field("name").trim().parse::<Label>();
         let name = name.map_err(|_| ActRefused::unreadable(self.t.say("name-invalid")))?;
-        let seed: String = form.field("seed").split_whitespace().collect();
+        let seed: String = form.field("secret").split_whitespace().collect();
         let mut setup = EnrollmentOperation {
             kind: AuthenticatorKind::Further,
             name,

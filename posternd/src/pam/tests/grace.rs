@@ -43,7 +43,7 @@ fn spared(home: &Home, host: &Fake, words: &str) {
         host.log_text()
     );
     assert!(host.prompts.borrow().is_empty());
-    let line = "not needed cause=grace address=192.0.2.7 service=sshd user=\"alice\"";
+    let line = "not needed cause=grace-period address=192.0.2.7 service=sshd user=\"alice\"";
     assert!(host.log_text().contains(line), "{}", host.log_text());
 }
 

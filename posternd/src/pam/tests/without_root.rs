@@ -230,7 +230,7 @@ fn grace_is_for_services_that_are_trusted() {
         assert_eq!(
             again
                 .log_text()
-                .contains("not needed cause=grace address=192.0.2.7"),
+                .contains("not needed cause=grace-period address=192.0.2.7"),
             spared,
             "{user}"
         );

@@ -3,19 +3,19 @@
 //!
 //! MUST NOT send the secret anywhere but to the address that was typed: no plain HTTP, no redirect, no proxy.
 
-use crate::arguments::afar::Afar;
+use crate::arguments::afar::RemoteGateArguments;
 use crate::arguments::{Arguments, Command};
-use crate::commands::status::{self, Shown};
+use crate::commands::status::{self, ShownStatus};
 use crate::commands::{disable, one_time_code};
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::account::name::UserName;
 use shared::config::gate::GateUrl;
 use shared::protocol::admin_api::{
-    AccountState, Accounts, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PATH, Problem,
-    SHORTEST_SECRET, Unlock, is_secret,
+    AccountState, Accounts, AdminProblem, IssuedCode, LARGEST_ANSWER, LARGEST_SECRET,
+    OperationDone, PATH, SHORTEST_SECRET, Unlock, is_secret,
 };
 use shared::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
@@ -35,40 +35,49 @@ const LARGEST_CA: u64 = 1024 * 1024;
 const NOT_FOUND: &str = "not_found";
 
 /// A gate, and what opens its administration.
-struct Gate {
+struct RemoteGate {
     agent: Agent,
     url: String,
     authorization: Zeroizing<String>,
 }
 
 /// Runs what was typed, at a gate.
-pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Result<(), Failure> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    output: Output,
+    url: &GateUrl,
+) -> Result<(), CommandFailure> {
     match &arguments.command {
         Command::Status(what) => match &what.user {
-            None => status::show(output, &open(&arguments.afar, url)?.everyone()?, Shown::All),
+            None => status::show(
+                output,
+                &open(&arguments.afar, url)?.everyone()?,
+                ShownStatus::All,
+            ),
             Some(user) => {
                 let state: AccountState = open(&arguments.afar, url)?.asks(&of(user, ""))?;
-                status::show(output, &[state], Shown::One)
+                status::show(output, &[state], ShownStatus::One)
             }
         },
         Command::Disable(what) => {
-            let done = open(&arguments.afar, url)?.does::<Done>(&of(&what.user, "/disable"));
+            let done =
+                open(&arguments.afar, url)?.does::<OperationDone>(&of(&what.user, "/disable"));
             let (success, message) = match &done {
                 Ok(done) => (true, done.message.clone()),
-                Err(Failure::Message(message)) => (false, message.clone()),
+                Err(CommandFailure::Message(message)) => (false, message.clone()),
                 Err(_) => return done.map(drop),
             };
             disable::table(output, success, message)?;
-            done.map(drop).map_err(|_| Failure::Said)
+            done.map(drop).map_err(|_| CommandFailure::Said)
         }
         Command::Unlock(what) => {
             let act = of(&what.user, "/unlock");
-            let done: Done =
+            let done: OperationDone =
                 open(&arguments.afar, url)?.does_so(&act, &Unlock { clock: what.clock })?;
             output.done(done.message)
         }
         Command::OneTimeCode(what) if what.cancel => {
-            let done: Done =
+            let done: OperationDone =
                 open(&arguments.afar, url)?.undoes(&of(&what.user, "/one-time-code"))?;
             output.done(done.message)
         }
@@ -76,15 +85,15 @@ pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Resul
             output.is_seen()?;
             let gate = open(&arguments.afar, url)?;
             let act = of(&what.user, "/one-time-code");
-            let issued: Issued = gate.does(&act)?;
+            let issued: IssuedCode = gate.does(&act)?;
             let shown = one_time_code::show(output, &issued);
             if shown.is_err() {
                 // nobody has seen it
-                let _: Done = gate.undoes(&act)?;
+                let _: OperationDone = gate.undoes(&act)?;
             }
             shown
         }
-        _ => Err(Failure::Usage(
+        _ => Err(CommandFailure::Usage(
             "only status, disable, unlock and one-time-code can be run at a gate; run this command on the gate's host, without --gate",
         )),
     }
@@ -98,16 +107,16 @@ fn of(user: &UserName, act: &str) -> String {
     )
 }
 
-fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
+fn open(afar: &RemoteGateArguments, url: &GateUrl) -> Result<RemoteGate, CommandFailure> {
     let Some(file) = &afar.admin_secret_file else {
-        return Err(Failure::Usage("--gate needs --admin-secret-file"));
+        return Err(CommandFailure::Usage("--gate needs --admin-secret-file"));
     };
     let secret = trusted_file::read(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
     let secret = std::str::from_utf8(secret.trim_ascii())
         .ok()
         .filter(|text| is_secret(text.as_bytes()));
     let Some(secret) = secret else {
-        return Err(Failure::new(format_args!(
+        return Err(CommandFailure::new(format_args!(
             "{}: must contain a secret of at least {SHORTEST_SECRET} characters on one line",
             file.display()
         )));
@@ -131,7 +140,7 @@ fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
                 .root_certs(RootCerts::Specific(Arc::new(roots)))
                 .build(),
         );
-    Ok(Gate {
+    Ok(RemoteGate {
         agent: config.build().into(),
         url: format!("{}{}{PATH}", url.origin(), url.path),
         authorization: Zeroizing::new(format!("Bearer {secret}")),
@@ -139,18 +148,23 @@ fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
 }
 
 /// The authorities of one file.
-fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, CommandFailure> {
     let pem = trusted_file::read(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
     let mut found = Vec::new();
     for item in parse_pem(&pem) {
         match item {
             Ok(PemItem::Certificate(certificate)) => found.push(certificate),
             Ok(_) => {}
-            Err(error) => return Err(Failure::new(format_args!("{}: {error}", file.display()))),
+            Err(error) => {
+                return Err(CommandFailure::new(format_args!(
+                    "{}: {error}",
+                    file.display()
+                )));
+            }
         }
     }
     match found.is_empty() {
-        true => Err(Failure::new(format_args!(
+        true => Err(CommandFailure::new(format_args!(
             "{}: contains no certificate in PEM format",
             file.display()
         ))),
@@ -159,10 +173,10 @@ fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
 }
 
 /// Those that this host knows.
-fn known_here() -> Result<Vec<Certificate<'static>>, Failure> {
+fn known_here() -> Result<Vec<Certificate<'static>>, CommandFailure> {
     let known = rustls_native_certs::load_native_certs().certs;
     match known.is_empty() {
-        true => Err(Failure::new(
+        true => Err(CommandFailure::new(
             "this host has no certificate authorities; install ca-certificates, or give --gate-ca",
         )),
         false => Ok(known
@@ -172,9 +186,9 @@ fn known_here() -> Result<Vec<Certificate<'static>>, Failure> {
     }
 }
 
-impl Gate {
+impl RemoteGate {
     /// Every account, page by page.
-    fn everyone(&self) -> Result<Vec<AccountState>, Failure> {
+    fn everyone(&self) -> Result<Vec<AccountState>, CommandFailure> {
         let mut all: Vec<AccountState> = Vec::new();
         loop {
             let after = all.last().map_or_else(String::new, |last| {
@@ -196,7 +210,7 @@ impl Gate {
         }
     }
 
-    fn asks<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
+    fn asks<T: DeserializeOwned>(&self, what: &str) -> Result<T, CommandFailure> {
         let request = self.agent.get(format!("{}{what}", self.url));
         self.read(
             request
@@ -205,7 +219,7 @@ impl Gate {
         )
     }
 
-    fn does<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
+    fn does<T: DeserializeOwned>(&self, what: &str) -> Result<T, CommandFailure> {
         let request = self.agent.post(format!("{}{what}", self.url));
         self.read(
             request
@@ -214,7 +228,11 @@ impl Gate {
         )
     }
 
-    fn does_so<T: DeserializeOwned>(&self, what: &str, how: &impl Serialize) -> Result<T, Failure> {
+    fn does_so<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        how: &impl Serialize,
+    ) -> Result<T, CommandFailure> {
         let body = serde_json::to_string(how)?;
         let request = self
             .agent
@@ -227,7 +245,7 @@ impl Gate {
         )
     }
 
-    fn undoes<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
+    fn undoes<T: DeserializeOwned>(&self, what: &str) -> Result<T, CommandFailure> {
         let request = self.agent.delete(format!("{}{what}", self.url));
         self.read(
             request
@@ -239,8 +257,8 @@ impl Gate {
     fn read<T: DeserializeOwned>(
         &self,
         answer: Result<Response<Body>, ureq::Error>,
-    ) -> Result<T, Failure> {
-        let unreached = |error| Failure::new(format_args!("{}: {error}", self.url));
+    ) -> Result<T, CommandFailure> {
+        let unreached = |error| CommandFailure::new(format_args!("{}: {error}", self.url));
         let mut answer = answer.map_err(unreached)?;
         let status = answer.status();
         let body = answer
@@ -257,21 +275,21 @@ impl Gate {
         if status == StatusCode::OK {
             return serde_json::from_slice(body).map_err(|_| self.nonsense());
         }
-        match serde_json::from_slice::<Problem>(body) {
-            Ok(problem) if problem.code != NOT_FOUND => Err(Failure::new(problem.detail)),
-            _ if status == StatusCode::NOT_FOUND => Err(Failure::new(format_args!(
+        match serde_json::from_slice::<AdminProblem>(body) {
+            Ok(problem) if problem.code != NOT_FOUND => Err(CommandFailure::new(problem.detail)),
+            _ if status == StatusCode::NOT_FOUND => Err(CommandFailure::new(format_args!(
                 "{}: not found; [gate.administration] in that gate's postern.toml sets a secret and the networks from which it is accepted",
                 self.url
             ))),
-            _ => Err(Failure::new(format_args!(
+            _ => Err(CommandFailure::new(format_args!(
                 "{}: answered {status}",
                 self.url
             ))),
         }
     }
 
-    fn nonsense(&self) -> Failure {
-        Failure::new(format_args!("{}: this is not a reply of a gate", self.url))
+    fn nonsense(&self) -> CommandFailure {
+        CommandFailure::new(format_args!("{}: this is not a reply of a gate", self.url))
     }
 }
 

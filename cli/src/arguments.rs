@@ -7,15 +7,15 @@ pub(crate) mod check;
 pub(crate) mod email;
 pub(crate) mod print_config;
 
-use afar::Afar;
-use app_password::AppPassword;
-pub(crate) use authenticator::{Authenticator, Enroll};
-use check::Check;
+use afar::RemoteGateArguments;
+use app_password::AppPasswordArguments;
+pub(crate) use authenticator::{AuthenticatorArguments, Enroll};
+use check::CheckArguments;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
-pub(crate) use email::Email;
+pub(crate) use email::EmailArguments;
 pub(crate) use print_config::PrintConfig;
-use shared::account::event::{KEPT, What};
+use shared::account::event::{EventKind, KEPT};
 use shared::account::name::{Distinct, Group, UserName};
 use shared::config::DEFAULT_PATH;
 use shared::credential::import::NAMES;
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) afar: Afar,
+    pub(crate) afar: RemoteGateArguments,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -46,52 +46,52 @@ pub(crate) enum Command {
     /// Set up a second factor: QR, a code to confirm, recovery codes
     Enroll(Enroll),
     /// Read a code, consume it, and print the verification result
-    Verify(One),
+    Verify(OneAccount),
     /// Show who has a second factor
     Status(Some),
     /// Turn a second factor off
-    Disable(One),
+    Disable(OneAccount),
     /// Make a new set of recovery codes; earlier ones are no longer valid
-    Recovery(Recovery),
+    Recovery(RecoveryArguments),
     /// Issue a code that is valid once, for someone who cannot sign in
-    OneTimeCode(OneTimeCode),
+    OneTimeCode(OneTimeCodeArguments),
     /// The authenticators of an account
     #[command(subcommand)]
-    Authenticator(Authenticator),
+    Authenticator(AuthenticatorArguments),
     /// The address that codes are mailed to
     #[command(subcommand)]
-    Email(Email),
+    Email(EmailArguments),
     /// Remove delays and locks
-    Unlock(Unlock),
+    Unlock(UnlockArguments),
     /// Accounts
     #[command(subcommand)]
-    Account(Account),
+    Account(AccountArguments),
     /// Set the password for the web, read from the terminal or stdin
-    Password(One),
+    Password(OneAccount),
     /// App passwords, for clients that cannot show a web page
     #[command(subcommand)]
-    AppPassword(AppPassword),
+    AppPassword(AppPasswordArguments),
     /// Trusted browsers
     #[command(subcommand)]
-    Browser(Browsers),
+    Browser(BrowserArguments),
     /// Sessions of the web
     #[command(subcommand)]
     Session(List),
     /// Import second factors from files of other systems
-    Import(Import),
+    Import(ImportArguments),
     /// Print the configuration of a proxy, with its secret filled in
     PrintConfig(PrintConfig),
     /// The master key and the keys that it wraps
     #[command(subcommand)]
-    Key(Key),
+    Key(KeyArguments),
     /// Upgrade the store to the version of this program, after making a copy of it
     Upgrade,
     /// Show audit events
-    Log(Log),
+    Log(LogArguments),
     /// Edit postern.toml and check it before it comes into force
     Edit,
     /// Check postern.toml, and show what a request at the gate requires
-    Check(Check),
+    Check(CheckArguments),
 }
 
 impl Command {
@@ -103,9 +103,9 @@ impl Command {
                 | Command::Log(_)
                 | Command::Check(_)
                 | Command::PrintConfig(_)
-                | Command::Authenticator(Authenticator::List(_))
-                | Command::AppPassword(AppPassword::List(_))
-                | Command::Browser(Browsers::List(_))
+                | Command::Authenticator(AuthenticatorArguments::List(_))
+                | Command::AppPassword(AppPasswordArguments::List(_))
+                | Command::Browser(BrowserArguments::List(_))
                 | Command::Session(List::List(_))
         )
     }
@@ -140,7 +140,7 @@ impl Command {
 }
 
 #[derive(Args)]
-pub(crate) struct One {
+pub(crate) struct OneAccount {
     /// The account
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: UserName,
@@ -161,7 +161,7 @@ pub(crate) struct Own {
 }
 
 #[derive(Args)]
-pub(crate) struct Recovery {
+pub(crate) struct RecoveryArguments {
     /// The account; your own if not given
     #[arg(value_name = "USER")]
     pub(crate) user: Option<UserName>,
@@ -171,7 +171,7 @@ pub(crate) struct Recovery {
 }
 
 #[derive(Args)]
-pub(crate) struct OneTimeCode {
+pub(crate) struct OneTimeCodeArguments {
     /// The account
     #[arg(value_name = "USER")]
     pub(crate) user: UserName,
@@ -181,7 +181,7 @@ pub(crate) struct OneTimeCode {
 }
 
 #[derive(Args)]
-pub(crate) struct Unlock {
+pub(crate) struct UnlockArguments {
     /// The account
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: UserName,
@@ -191,13 +191,13 @@ pub(crate) struct Unlock {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Account {
+pub(crate) enum AccountArguments {
     /// Create an account
     Add(AddAccount),
     /// Remove an account and all its data
-    Remove(One),
+    Remove(OneAccount),
     /// Rename an account
-    Rename(Rename),
+    Rename(RenameArguments),
     /// Show the groups of an account, or change them
     Group(Groups),
 }
@@ -230,7 +230,7 @@ impl DistinctName {
 }
 
 #[derive(Args)]
-pub(crate) struct Rename {
+pub(crate) struct RenameArguments {
     /// The account
     #[arg(value_name = "USER")]
     pub(crate) user: UserName,
@@ -255,23 +255,23 @@ pub(crate) struct Groups {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Browsers {
+pub(crate) enum BrowserArguments {
     /// Show them
     List(Own),
     /// End one, or all
-    Revoke(Revoke),
+    Revoke(RevokeArguments),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum List {
     /// Show them
-    List(One),
+    List(OneAccount),
     /// End one, or all
-    Revoke(Revoke),
+    Revoke(RevokeArguments),
 }
 
 #[derive(Args)]
-pub(crate) struct Revoke {
+pub(crate) struct RevokeArguments {
     /// The account
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: UserName,
@@ -288,7 +288,7 @@ pub(crate) struct Revoke {
 }
 
 #[derive(Args)]
-pub(crate) struct Import {
+pub(crate) struct ImportArguments {
     /// The system that the file is from
     #[arg(value_name = "FORMAT", value_parser = PossibleValuesParser::new(NAMES))]
     pub(crate) format: String,
@@ -315,7 +315,7 @@ pub(crate) struct Import {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Key {
+pub(crate) enum KeyArguments {
     /// Make a new master key and seal every secret again, while services run
     Rotate(Rotate),
 }
@@ -331,13 +331,13 @@ pub(crate) struct Rotate {
 }
 
 #[derive(Args)]
-pub(crate) struct Log {
+pub(crate) struct LogArguments {
     /// The account; all if not given
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: Option<UserName>,
     /// Only events of this kind
     #[arg(long, value_name = "NAME", value_parser = events())]
-    pub(crate) event: Option<What>,
+    pub(crate) event: Option<EventKind>,
     /// Only events at this service: a PAM service, web, or postern
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,
@@ -355,9 +355,9 @@ pub(crate) struct Log {
     pub(crate) follow: bool,
 }
 
-fn events() -> impl TypedValueParser<Value = What> {
-    PossibleValuesParser::new(What::ALL.map(What::name))
-        .map(|name| What::from_name(&name).expect("a possible value is a name"))
+fn events() -> impl TypedValueParser<Value = EventKind> {
+    PossibleValuesParser::new(EventKind::ALL.map(EventKind::name))
+        .map(|name| EventKind::from_name(&name).expect("a possible value is a name"))
 }
 
 /// A point of time, as it is typed.

@@ -24,19 +24,22 @@ mod unlock;
 mod upgrade;
 mod verify;
 
-use crate::arguments::app_password::AppPassword;
-use crate::arguments::{Account, Arguments, Authenticator, Browsers, Command, Email, Key, List};
-use crate::output::{Failure, Output};
+use crate::arguments::app_password::AppPasswordArguments;
+use crate::arguments::{
+    AccountArguments, Arguments, AuthenticatorArguments, BrowserArguments, Command, EmailArguments,
+    KeyArguments, List,
+};
+use crate::output::{CommandFailure, Output};
 use crate::{afar, desk};
 
 /// Runs what was typed.
-pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), CommandFailure> {
     let output = *output;
     if let Some(url) = &arguments.afar.gate {
         return afar::run(arguments, output, url);
     }
     if !desk::is_root() && !arguments.command.is_for_everyone() {
-        return Err(Failure::new("only root may do this; try sudo"));
+        return Err(CommandFailure::new("only root may do this; try sudo"));
     }
     match &arguments.command {
         Command::Init => init::run(arguments, output),
@@ -46,43 +49,55 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Disable(what) => disable::run(arguments, output, &what.user),
         Command::Recovery(what) => recovery::run(arguments, output, what),
         Command::OneTimeCode(what) => one_time_code::run(arguments, output, what),
-        Command::Authenticator(Authenticator::Add(what)) => {
+        Command::Authenticator(AuthenticatorArguments::Add(what)) => {
             authenticator::add(arguments, output, what)
         }
-        Command::Authenticator(Authenticator::List(what)) => {
+        Command::Authenticator(AuthenticatorArguments::List(what)) => {
             authenticator::list(arguments, output, what.user.as_ref())
         }
-        Command::Authenticator(Authenticator::Remove(what)) => {
+        Command::Authenticator(AuthenticatorArguments::Remove(what)) => {
             authenticator::remove(arguments, output, what)
         }
-        Command::Email(Email::Set(what)) => email::set(arguments, output, what),
-        Command::Email(Email::Confirm(what)) => email::confirm(arguments, output, &what.user),
-        Command::Email(Email::Remove(what)) => email::remove(arguments, output, &what.user),
+        Command::Email(EmailArguments::Set(what)) => email::set(arguments, output, what),
+        Command::Email(EmailArguments::Confirm(what)) => {
+            email::confirm(arguments, output, &what.user)
+        }
+        Command::Email(EmailArguments::Remove(what)) => {
+            email::remove(arguments, output, &what.user)
+        }
         Command::Unlock(what) => unlock::run(arguments, output, what),
-        Command::Account(Account::Add(what)) => account::add(arguments, output, what),
-        Command::Account(Account::Remove(what)) => account::remove(arguments, output, &what.user),
-        Command::Account(Account::Rename(what)) => account::rename(arguments, output, what),
-        Command::Account(Account::Group(what)) => account::group(arguments, output, what),
+        Command::Account(AccountArguments::Add(what)) => account::add(arguments, output, what),
+        Command::Account(AccountArguments::Remove(what)) => {
+            account::remove(arguments, output, &what.user)
+        }
+        Command::Account(AccountArguments::Rename(what)) => {
+            account::rename(arguments, output, what)
+        }
+        Command::Account(AccountArguments::Group(what)) => account::group(arguments, output, what),
         Command::Password(what) => password::run(arguments, output, &what.user),
-        Command::AppPassword(AppPassword::Add(what)) => app_password::add(arguments, output, what),
-        Command::AppPassword(AppPassword::List(what)) => {
+        Command::AppPassword(AppPasswordArguments::Add(what)) => {
+            app_password::add(arguments, output, what)
+        }
+        Command::AppPassword(AppPasswordArguments::List(what)) => {
             app_password::list(arguments, output, what.user.as_ref())
         }
-        Command::AppPassword(AppPassword::Rename(what)) => {
+        Command::AppPassword(AppPasswordArguments::Rename(what)) => {
             app_password::rename(arguments, output, what)
         }
-        Command::AppPassword(AppPassword::Revoke(what)) => {
+        Command::AppPassword(AppPasswordArguments::Revoke(what)) => {
             app_password::revoke(arguments, output, what)
         }
-        Command::Browser(Browsers::List(what)) => {
+        Command::Browser(BrowserArguments::List(what)) => {
             browser::list(arguments, output, what.user.as_ref())
         }
-        Command::Browser(Browsers::Revoke(what)) => browser::revoke(arguments, output, what),
+        Command::Browser(BrowserArguments::Revoke(what)) => {
+            browser::revoke(arguments, output, what)
+        }
         Command::Session(List::List(what)) => session::list(arguments, output, &what.user),
         Command::Session(List::Revoke(what)) => session::revoke(arguments, output, what),
         Command::Import(what) => import::run(arguments, output, what),
         Command::PrintConfig(what) => print_config::run(arguments, output, what),
-        Command::Key(Key::Rotate(what)) => key::rotate(arguments, output, what),
+        Command::Key(KeyArguments::Rotate(what)) => key::rotate(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
         Command::Upgrade => upgrade::run(arguments, output),
         Command::Edit => edit::run(arguments, output),

@@ -5,18 +5,18 @@
 //! process behind that does (`key_writer`).
 
 use crate::arguments::Arguments;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use crate::typing;
 use nix::unistd::{Uid, User, geteuid, getuid};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
-use shared::engine::{Door, privileges};
+use shared::engine::{Engine, privileges};
 use shared::store;
 use std::path::Path;
 use std::sync::LazyLock;
 
 /// Reads postern.toml; a command of root's keeps a valid one before it goes by it.
-pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, Failure> {
+pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, CommandFailure> {
     let path = Path::new(&arguments.config);
     let read = if geteuid().is_root() {
         file::keep_current(path)
@@ -32,24 +32,24 @@ pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, Fa
             ));
             Ok(valid.config)
         }
-        Err(error) => Err(Failure::new(error.with_remedy())),
+        Err(error) => Err(CommandFailure::new(error.with_remedy())),
     }
 }
 
 /// Opens the engine under the configuration, as user `posternd`.
-pub(crate) fn door(arguments: &Arguments, output: Output) -> Result<Door, Failure> {
+pub(crate) fn door(arguments: &Arguments, output: Output) -> Result<Engine, CommandFailure> {
     open(config(arguments, output)?)
 }
 
 /// Gives root up, and opens the engine. The terminal, standard input and output were opened before, and stay.
-pub(crate) fn open(mut config: Config) -> Result<Door, Failure> {
+pub(crate) fn open(mut config: Config) -> Result<Engine, CommandFailure> {
     give_root_up(&mut config)?;
-    Ok(Door::open(config)?)
+    Ok(Engine::open(config)?)
 }
 
 /// Becomes user `posternd`, if this is root, once all is done for which an engine needs root. Where that is not possible
 /// nothing is opened: a host without that user has no daemon either.
-pub(crate) fn give_root_up(config: &mut Config) -> Result<(), Failure> {
+pub(crate) fn give_root_up(config: &mut Config) -> Result<(), CommandFailure> {
     if !geteuid().is_root() {
         return Ok(());
     }
@@ -58,7 +58,7 @@ pub(crate) fn give_root_up(config: &mut Config) -> Result<(), Failure> {
     LazyLock::force(&ACTOR);
     privileges::give_root_up(Some(config))?;
     typing::refuse().map_err(|error| {
-        Failure::new(format_args!(
+        CommandFailure::new(format_args!(
             "access to the terminal cannot be restricted (seccomp): {error}"
         ))
     })

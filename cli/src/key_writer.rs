@@ -4,9 +4,11 @@
 //!
 //! MUST NOT open the store, or take a key from the rotation: that may have read a store which an intruder wrote.
 
-use crate::output::Failure;
+use crate::output::CommandFailure;
 use nix::unistd::geteuid;
-use shared::crypto::master_key::{KeyError, KeyFile, KeyId, MasterKeys, OwnKeyFile};
+use shared::crypto::master_key::{
+    MasterKeyError, MasterKeyFile, MasterKeyId, MasterKeys, OwnKeyFile,
+};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -36,7 +38,7 @@ pub(crate) struct KeyWriter {
 
 impl KeyWriter {
     /// Starts it, as root.
-    pub(crate) fn start(key_file: &Path) -> Result<KeyWriter, Failure> {
+    pub(crate) fn start(key_file: &Path) -> Result<KeyWriter, CommandFailure> {
         let (stream, theirs) = UnixStream::pair()?;
         let mut command = Command::new("/proc/self/exe");
         command.arg0(NAME).arg(key_file);
@@ -44,8 +46,9 @@ impl KeyWriter {
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .spawn();
-        let process = process
-            .map_err(|error| Failure::new(format_args!("postern cannot be run again: {error}")))?;
+        let process = process.map_err(|error| {
+            CommandFailure::new(format_args!("postern cannot be run again: {error}"))
+        })?;
         Ok(KeyWriter {
             key_file: key_file.to_owned(),
             stream,
@@ -55,13 +58,13 @@ impl KeyWriter {
 
     /// Has it keep all others from changing the key file, until this goes. To be done before the file is read that is to be
     /// changed.
-    pub(crate) fn begin(&mut self) -> Result<(), KeyError> {
+    pub(crate) fn begin(&mut self) -> Result<(), MasterKeyError> {
         self.ask(&[])
     }
 
-    fn ask(&mut self, text: &[u8]) -> Result<(), KeyError> {
+    fn ask(&mut self, text: &[u8]) -> Result<(), MasterKeyError> {
         let gone = |error: io::Error| {
-            KeyError::NotWritten(format!(
+            MasterKeyError::NotWritten(format!(
                 "the process that writes the key file has ended: {error}"
             ))
         };
@@ -71,20 +74,20 @@ impl KeyWriter {
             .as_slice()
         {
             [] => Ok(()),
-            reason => Err(KeyError::NotWritten(
+            reason => Err(MasterKeyError::NotWritten(
                 String::from_utf8_lossy(reason).into_owned(),
             )),
         }
     }
 }
 
-impl KeyFile for KeyWriter {
-    fn add(&mut self, used: &[KeyId]) -> Result<MasterKeys, KeyError> {
+impl MasterKeyFile for KeyWriter {
+    fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
         self.ask(&[&[ADD], used.as_flattened()].concat())?;
         MasterKeys::read(&self.key_file)
     }
 
-    fn keep_newest(&mut self) -> Result<(), KeyError> {
+    fn keep_newest(&mut self) -> Result<(), MasterKeyError> {
         self.ask(&[KEEP_NEWEST])
     }
 }
@@ -117,7 +120,7 @@ pub(crate) fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Opt
 }
 
 /// How far a rotation has come.
-enum Stage {
+enum WriterStage {
     Begun(OwnKeyFile),
     Added(OwnKeyFile),
     /// The lock is held on.
@@ -134,25 +137,28 @@ fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
             request => request?,
         };
         let done = match (stage.take(), request.as_slice()) {
-            (None, []) => OwnKeyFile::begin(path).map(|file| stage = Some(Stage::Begun(file))),
-            (Some(Stage::Begun(mut file)), [ADD, used @ ..]) => {
-                let used: Vec<KeyId> = used.chunks(8).filter_map(|id| id.try_into().ok()).collect();
+            (None, []) => {
+                OwnKeyFile::begin(path).map(|file| stage = Some(WriterStage::Begun(file)))
+            }
+            (Some(WriterStage::Begun(mut file)), [ADD, used @ ..]) => {
+                let used: Vec<MasterKeyId> =
+                    used.chunks(8).filter_map(|id| id.try_into().ok()).collect();
                 let added = file.add(&used).map(drop);
                 stage = Some(if added.is_ok() {
-                    Stage::Added(file)
+                    WriterStage::Added(file)
                 } else {
-                    Stage::Begun(file)
+                    WriterStage::Begun(file)
                 });
                 added
             }
-            (Some(Stage::Added(mut file)), [KEEP_NEWEST]) => {
+            (Some(WriterStage::Added(mut file)), [KEEP_NEWEST]) => {
                 let kept = file.keep_newest();
-                stage = Some(Stage::Done(file));
+                stage = Some(WriterStage::Done(file));
                 kept
             }
             (now, _) => {
                 stage = now;
-                Err(KeyError::NotWritten(
+                Err(MasterKeyError::NotWritten(
                     "what was asked for is not next in a rotation".to_owned(),
                 ))
             }
@@ -161,7 +167,7 @@ fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
     }
 }
 
-fn reply(stream: &UnixStream, result: Result<(), KeyError>) -> io::Result<()> {
+fn reply(stream: &UnixStream, result: Result<(), MasterKeyError>) -> io::Result<()> {
     let reason = result
         .err()
         .map(|error| error.to_string())
@@ -227,7 +233,7 @@ mod tests {
         // nobody else changes the file meanwhile
         assert!(matches!(
             OwnKeyFile::begin(&path),
-            Err(KeyError::Changing(_))
+            Err(MasterKeyError::Changing(_))
         ));
         for request in [
             &b""[..],
@@ -252,7 +258,7 @@ mod tests {
         (&ours).write_all(&[0, 0, 0, 65, ADD]).unwrap();
         assert!(matches!(
             OwnKeyFile::begin(&path),
-            Err(KeyError::Changing(_))
+            Err(MasterKeyError::Changing(_))
         ));
         drop(ours);
         writer.join().unwrap().unwrap();

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     match commands::run(&arguments, &output) {
         Ok(()) => ExitCode::SUCCESS,
         // such as head: it has read all that it wants
-        Err(output::Failure::Closed) if arguments.command.only_shows() => ExitCode::SUCCESS,
+        Err(output::CommandFailure::Closed) if arguments.command.only_shows() => ExitCode::SUCCESS,
         Err(failure) => output.fail(&failure),
     }
 }

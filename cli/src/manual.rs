@@ -101,7 +101,8 @@ fn the_man_page_lists_every_command_and_option_and_no_other() {
 
 #[test]
 fn the_man_page_names_every_event() {
-    for name in shared::account::event::What::ALL.map(shared::account::event::What::name) {
+    for name in shared::account::event::EventKind::ALL.map(shared::account::event::EventKind::name)
+    {
         assert!(
             MANUAL.contains(&format!("\n.Ql {name}")),
             "postern(1) lacks {name}"

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 /// Why a command ends with exit status 1, or 2 for a wrong command line.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CommandFailure {
     /// Said already, in the command's own form.
     Said,
     /// To be said.
@@ -22,15 +22,15 @@ pub(crate) enum Failure {
     Closed,
 }
 
-impl Failure {
-    pub(crate) fn new(message: impl Display) -> Failure {
-        Failure::Message(message.to_string())
+impl CommandFailure {
+    pub(crate) fn new(message: impl Display) -> CommandFailure {
+        CommandFailure::Message(message.to_string())
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Failure {
-        Failure::new(error)
+impl<E: std::error::Error> From<E> for CommandFailure {
+    fn from(error: E) -> CommandFailure {
+        CommandFailure::new(error)
     }
 }
 
@@ -92,7 +92,7 @@ impl Output {
     }
 
     /// Prints one JSON value on a line.
-    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), CommandFailure> {
         let text = Zeroizing::new(serde_json::to_string(value)?);
         // those beyond JSON's own are odd only inside its strings
         let text = shown(&text, is_odd, |c| format!("\\u{:04x}", u32::from(c)));
@@ -100,25 +100,25 @@ impl Output {
     }
 
     /// Prints text at once. What would move a terminal's cursor is shown as an escape: it may be somebody else's.
-    pub(crate) fn text(self, text: impl Display) -> Result<(), Failure> {
+    pub(crate) fn text(self, text: impl Display) -> Result<(), CommandFailure> {
         write_out(&lines(&Zeroizing::new(text.to_string())))
     }
 
     /// Refuses to show a secret where nobody can see it, before it is one. A standard output that was closed is
     /// /dev/null by the time that this program begins.
-    pub(crate) fn is_seen(self) -> Result<(), Failure> {
+    pub(crate) fn is_seen(self) -> Result<(), CommandFailure> {
         let seen = fstat(io::stdout())
             .is_ok_and(|stat| stat.st_rdev != NULL_DEVICE || stat.st_mode & S_IFMT != S_IFCHR);
         match seen {
             true => Ok(()),
-            false => Err(Failure::new(
+            false => Err(CommandFailure::new(
                 "standard output is closed or /dev/null, and the secret is shown only once; nothing was changed",
             )),
         }
     }
 
     /// Says that an act is done.
-    pub(crate) fn done(self, message: impl Display) -> Result<(), Failure> {
+    pub(crate) fn done(self, message: impl Display) -> Result<(), CommandFailure> {
         match self.json {
             true => self.json(&json!({"success": true, "message": message.to_string()})),
             false => self.text(format_args!("{message}\n")),
@@ -136,12 +136,12 @@ impl Output {
     }
 
     /// Says the failure; gives the exit status.
-    pub(crate) fn fail(self, failure: &Failure) -> ExitCode {
+    pub(crate) fn fail(self, failure: &CommandFailure) -> ExitCode {
         let (message, status) = match failure {
-            Failure::Said => return ExitCode::from(1),
-            Failure::Message(message) => (message.as_str(), 1),
-            Failure::Usage(message) => (*message, 2),
-            Failure::Closed => (
+            CommandFailure::Said => return ExitCode::from(1),
+            CommandFailure::Message(message) => (message.as_str(), 1),
+            CommandFailure::Usage(message) => (*message, 2),
+            CommandFailure::Closed => (
                 "standard output was closed before everything was written",
                 1,
             ),
@@ -160,13 +160,13 @@ const NULL_DEVICE: u64 = (1 << 8) | 3;
 const S_IFMT: u32 = 0o170_000;
 const S_IFCHR: u32 = 0o020_000;
 
-fn write_out(text: &str) -> Result<(), Failure> {
+fn write_out(text: &str) -> Result<(), CommandFailure> {
     let mut stdout = io::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
     {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Closed),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CommandFailure::Closed),
         written => Ok(written?),
     }
 }

@@ -1,6 +1,6 @@
 //! Asking: one line from whoever types, or from a script's pipe.
 
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use nix::sys::termios::{self, LocalFlags, SetArg};
 use std::io::{self, BufRead, IsTerminal, Read};
 use zeroize::Zeroizing;
@@ -14,7 +14,10 @@ pub(crate) fn is_watched(output: Output) -> bool {
 }
 
 /// Like [`ask`], but what is typed does not show.
-pub(crate) fn ask_hidden(output: Output, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn ask_hidden(
+    output: Output,
+    prompt: &str,
+) -> Result<Zeroizing<String>, CommandFailure> {
     let stdin = io::stdin();
     let line = match termios::tcgetattr(&stdin) {
         // no terminal
@@ -35,7 +38,7 @@ pub(crate) fn ask_hidden(output: Output, prompt: &str) -> Result<Zeroizing<Strin
 }
 
 /// Reads one line from stdin; the prompt is shown on a terminal only. The end of input is a refusal.
-pub(crate) fn ask(output: Output, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn ask(output: Output, prompt: &str) -> Result<Zeroizing<String>, CommandFailure> {
     let stdin = io::stdin();
     if is_watched(output) {
         output.text(prompt)?;
@@ -43,11 +46,11 @@ pub(crate) fn ask(output: Output, prompt: &str) -> Result<Zeroizing<String>, Fai
     let mut line = Zeroizing::new(String::with_capacity(128));
     let read = stdin.lock().take(LONGEST).read_line(&mut line);
     match read {
-        Ok(0) => Err(Failure::new(
+        Ok(0) => Err(CommandFailure::new(
             "cancelled: the input ended; nothing was changed",
         )),
         Ok(_) => Ok(line),
-        Err(error) => Err(Failure::new(format_args!(
+        Err(error) => Err(CommandFailure::new(format_args!(
             "the input cannot be read: {error}"
         ))),
     }

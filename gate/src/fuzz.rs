@@ -3,20 +3,22 @@
 
 use crate::api;
 use crate::http::authorization::{Authorization, bearer};
-use crate::http::cookies::{MOST, Shown, scan};
+use crate::http::cookies::{MOST, ShownSession, scan};
 use crate::http::form::Form;
-use crate::proxy::contract::{self, Asked, Broken};
+use crate::proxy::contract::{self, ContractError, OriginalRequest};
 use crate::web::language::Language;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
-use shared::config::gate::Proxy;
+use shared::config::gate::ProxyKind;
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::{TokenKeys, Vault};
 use shared::network::address::Address;
 use shared::network::web_address::split_url;
-use shared::policy::session_groups::KnownGroups;
+use shared::policy::session_groups::SessionGroups;
 use shared::system::clock::Timestamp;
-use shared::token::session::{Passed, PassedFirst, PassedSecond, Session, SessionId};
+use shared::token::session::{
+    CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
+};
 use std::sync::LazyLock;
 
 /// Keys, and the cookies of two sessions.
@@ -32,16 +34,16 @@ static SIGNED: LazyLock<(TokenKeys, [String; 2])> = LazyLock::new(|| {
             account: 1,
             generation: 0,
             revision: 0,
-            passed: Passed {
-                first: PassedFirst::Password,
-                second: PassedSecond::Code,
+            passed: CompletedFactors {
+                first: FirstFactorMethod::Password,
+                second: SecondFactorMethod::Code,
             },
             issued: Timestamp(1_700_000_000),
             expires: Timestamp(1_700_003_600),
             name: name.parse().expect("a name"),
             scope: "example.com".to_owned(),
             groups: Vec::new(),
-            host_groups: KnownGroups::default(),
+            host_groups: SessionGroups::default(),
             email: None,
         };
         session.to_cookie(&keys)
@@ -77,7 +79,7 @@ pub fn cookies(bytes: &[u8]) -> bool {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
             );
         }
-        let shown = Shown::read(&line, name, keys, MOST);
+        let shown = ShownSession::read(&line, name, keys, MOST);
         assert!(shown.signed.len() <= MOST);
         assert!(
             shown
@@ -95,7 +97,7 @@ pub fn cookies(bytes: &[u8]) -> bool {
 
 /// Insists that the application gets every foreign cookie and none of ours.
 fn goes_on(line: &[u8], name: &str, keys: &TokenKeys) {
-    let all = Shown::read(line, name, keys, usize::MAX);
+    let all = ShownSession::read(line, name, keys, usize::MAX);
     let others = all.others();
     if !line.windows(7).any(|part| part == b"postern") {
         assert_eq!(&*others, line);
@@ -103,7 +105,7 @@ fn goes_on(line: &[u8], name: &str, keys: &TokenKeys) {
     // what is left came in this order
     let mut rest = line.iter();
     assert!(others.iter().all(|byte| rest.any(|other| other == byte)));
-    let again = Shown::read(&others, name, keys, usize::MAX);
+    let again = ShownSession::read(&others, name, keys, usize::MAX);
     assert!(
         again.signed.is_empty(),
         "a valid session goes on to the application"
@@ -130,7 +132,7 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     let proxy_itself = Address::parse("10.0.0.1").expect("an address");
     let is_trusted = |address: Address| address == proxy_itself;
     let mut is_read = false;
-    for proxy in [Proxy::Nginx, Proxy::Traefik] {
+    for proxy in [ProxyKind::Nginx, ProxyKind::Traefik] {
         let address = contract::address(proxy, &headers, is_trusted);
         match contract::asked(proxy, &headers, is_trusted) {
             Ok(asked) => {
@@ -139,14 +141,14 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
                 is_read = true;
             }
             // the client is named, so that a log can say whose request it was
-            Err(Broken::Client(_, client)) => assert_eq!(address, Ok(client)),
-            Err(Broken::Proxy(name)) => assert!(name.starts_with("x-")),
+            Err(ContractError::Client(_, client)) => assert_eq!(address, Ok(client)),
+            Err(ContractError::Proxy(name)) => assert!(name.starts_with("x-")),
         }
     }
     is_read
 }
 
-fn means_one_url(asked: &Asked<'_>) {
+fn means_one_url(asked: &OriginalRequest<'_>) {
     assert!(!asked.method.is_empty() && asked.method.len() <= 32);
     assert!(!asked.authority.contains(['/', '@', '?', '#', '\\', ' ']));
     let (host, target) = split_url(&asked.url()).expect("it is a URL");
@@ -205,7 +207,7 @@ pub fn accept_language(bytes: &[u8]) -> bool {
         return false;
     };
     let language = Language::asked(&HeaderMap::from_iter([(ACCEPT_LANGUAGE, value)]));
-    assert!(!language.say("malformed").is_empty());
+    assert!(!language.say("sign-in").is_empty());
     // another than the default was asked for
     language.tag() != "en"
 }

@@ -27,14 +27,14 @@ pub(crate) trait Timed: Read + Write {
 }
 
 /// A connection, and until when what is read and written next may take.
-pub(crate) struct Connection {
+pub(crate) struct LocalConnection {
     socket: Socket,
     until: Instant,
 }
 
-impl Connection {
+impl LocalConnection {
     /// Connects to a socket on which root listens.
-    pub(crate) fn open(path: &Path, until: Instant) -> Result<Connection, ConnectError> {
+    pub(crate) fn open(path: &Path, until: Instant) -> Result<LocalConnection, ConnectError> {
         let address = SockAddr::unix(path).map_err(|_| ConnectError::Nobody)?;
         let socket =
             Socket::new(Domain::UNIX, Type::STREAM, None).map_err(|_| ConnectError::Nobody)?;
@@ -54,13 +54,13 @@ impl Connection {
             }
         }
         match getsockopt(&socket, PeerCredentials) {
-            Ok(peer) if peer.uid() == 0 => Ok(Connection { socket, until }),
+            Ok(peer) if peer.uid() == 0 => Ok(LocalConnection { socket, until }),
             Ok(_) | Err(_) => Err(ConnectError::NotRoot),
         }
     }
 }
 
-impl Timed for Connection {
+impl Timed for LocalConnection {
     fn wait_until(&mut self, until: Instant) {
         self.until = until;
     }
@@ -84,7 +84,7 @@ fn late(error: io::Error) -> io::Error {
     }
 }
 
-impl Read for Connection {
+impl Read for LocalConnection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = left(self.until).and_then(|left| {
             self.socket.set_read_timeout(Some(left))?;
@@ -101,7 +101,7 @@ impl Read for Connection {
     }
 }
 
-impl Write for Connection {
+impl Write for LocalConnection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.set_write_timeout(Some(left(self.until)?))?;
         self.socket

@@ -2,7 +2,7 @@
 //!
 //! MUST run no program but one that root alone can write, at the one path where packages put it.
 
-use crate::helper::{self, Helper, HelperError};
+use crate::helper::{self, HelperError, HelperProcess};
 use std::ffi::{CStr, CString};
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
@@ -21,7 +21,7 @@ pub(crate) fn own_configuration(options: &[String]) -> Option<&str> {
 }
 
 /// Starts it, for the configuration that the options name or else the host's. It must have begun by `until`.
-pub(crate) fn start(options: &[String], until: Instant) -> Result<Helper, FallbackError> {
+pub(crate) fn start(options: &[String], until: Instant) -> Result<HelperProcess, FallbackError> {
     check(FOLDER)?;
     check(PROGRAM)?;
     // a relative path is refused with the options, which are sent

@@ -5,13 +5,15 @@
 //! MUST NOT keep a pointer of libpam's beyond the call that gave it.
 #![allow(unsafe_code)]
 
-use crate::host::{Host, Item, MarkStays, NoInput};
+use crate::host::{HostCalls, MarkStays, NoInput, PamItemType};
 use crate::relay::{self, HostOf};
 use crate::{fallback, log};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::credential::input;
-use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity};
+use shared::protocol::{
+    Denial, Echo, HOST_SOCKET, PAM_SOCKET, PamFunction, PamFunctionResult, Severity,
+};
 use shared::system::process::TransactionId;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
@@ -29,12 +31,14 @@ struct Module;
 
 impl PamServiceModule for Module {
     fn authenticate(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
-        hook(&Libpam { pam, flags }, |host| run(Hook::Auth, host, &words))
+        hook(&Libpam { pam, flags }, |host| {
+            run(PamFunction::Auth, host, &words)
+        })
     }
 
     fn acct_mgmt(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
         hook(&Libpam { pam, flags }, |host| {
-            run(Hook::Account, host, &words)
+            run(PamFunction::Account, host, &words)
         })
     }
 
@@ -53,7 +57,7 @@ impl PamServiceModule for Module {
     fn chauthtok(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
         if flags.bits() & UPDATE_AUTHTOK != 0 {
             hook(&Libpam { pam, flags }, |host| {
-                run(Hook::Password, host, &words)
+                run(PamFunction::Password, host, &words)
             });
         }
         // Whatever came of it: a success of ours could make up for a module that refused the change, and a failure
@@ -65,20 +69,20 @@ impl PamServiceModule for Module {
 pam_module!(Module);
 
 /// Has a hook run by posternd.
-fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
+fn run(hook: PamFunction, host: &dyn HostCalls, options: &[String]) -> PamFunctionResult {
     if nix::unistd::geteuid().is_root() {
         return relay::relay(HostOf::Root, Path::new(HOST_SOCKET), hook, host, options);
     }
     if fallback::own_configuration(options).is_some() {
         let why = "config= is for services that run as root; remove it, this service uses /etc/postern/postern.toml";
         log::denied(host, "misconfigured", &why);
-        return HookResult::Denied(Denial::Misconfigured);
+        return PamFunctionResult::Denied(Denial::Misconfigured);
     }
     relay::relay(HostOf::User, Path::new(PAM_SOCKET), hook, host, options)
 }
 
 /// Runs a hook; a panic denies, and leaves a line that says where.
-fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> HookResult) -> PamError {
+fn hook(host: &Libpam, run: impl FnOnce(&dyn HostCalls) -> PamFunctionResult) -> PamError {
     thread_local! {
         static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
     }
@@ -108,17 +112,17 @@ fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> HookResult) -> PamError {
 }
 
 /// The one translation into libpam's numbers.
-fn number(entry: HookResult) -> PamError {
+fn number(entry: PamFunctionResult) -> PamError {
     match entry {
-        HookResult::Passed => PamError::SUCCESS,
-        HookResult::NotNeeded => PamError::IGNORE,
-        HookResult::Denied(Denial::Refused) => PamError::AUTH_ERR,
-        HookResult::Denied(Denial::TooManyTries) => PamError::MAXTRIES,
-        HookResult::Denied(Denial::Conversation) => PamError::CONV_ERR,
-        HookResult::Denied(Denial::BadName) => PamError::USER_UNKNOWN,
-        HookResult::Denied(Denial::Unavailable) => PamError::AUTHINFO_UNAVAIL,
-        HookResult::Denied(Denial::Misconfigured) => PamError::SERVICE_ERR,
-        HookResult::Denied(Denial::NotAsked) => PamError::PERM_DENIED,
+        PamFunctionResult::Passed => PamError::SUCCESS,
+        PamFunctionResult::NotNeeded => PamError::IGNORE,
+        PamFunctionResult::Denied(Denial::Refused) => PamError::AUTH_ERR,
+        PamFunctionResult::Denied(Denial::TooManyTries) => PamError::MAXTRIES,
+        PamFunctionResult::Denied(Denial::Conversation) => PamError::CONV_ERR,
+        PamFunctionResult::Denied(Denial::BadName) => PamError::USER_UNKNOWN,
+        PamFunctionResult::Denied(Denial::Unavailable) => PamError::AUTHINFO_UNAVAIL,
+        PamFunctionResult::Denied(Denial::Misconfigured) => PamError::SERVICE_ERR,
+        PamFunctionResult::Denied(Denial::NotAsked) => PamError::PERM_DENIED,
     }
 }
 
@@ -129,7 +133,7 @@ struct Libpam {
 }
 
 #[repr(C)]
-struct Message {
+struct PamMessage {
     style: c_int,
     text: *const c_char,
 }
@@ -142,13 +146,13 @@ struct Response {
 
 type Converse = unsafe extern "C" fn(
     count: c_int,
-    messages: *mut *const Message,
+    messages: *mut *const PamMessage,
     responses: *mut *mut Response,
     data: *mut c_void,
 ) -> c_int;
 
 #[repr(C)]
-struct Conversation {
+struct LibpamConversation {
     converse: Option<Converse>,
     data: *mut c_void,
 }
@@ -188,7 +192,7 @@ impl Libpam {
     }
 
     /// The conversation of the host, if it has one.
-    fn conversation(&self) -> Option<&Conversation> {
+    fn conversation(&self) -> Option<&LibpamConversation> {
         let mut item: *const c_void = std::ptr::null();
         // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives the call.
         let status = unsafe { pam_get_item(self.handle(), PAM_CONV, &raw mut item) };
@@ -197,7 +201,7 @@ impl Libpam {
         }
         // SAFETY: the item is null or a struct pam_conv that stays as long as the transaction, which outlives
         // this hook, and so `self`.
-        unsafe { item.cast::<Conversation>().as_ref() }
+        unsafe { item.cast::<LibpamConversation>().as_ref() }
     }
 
     /// One message, one reply: copied up to just above the longest answer, then wiped and freed.
@@ -206,11 +210,11 @@ impl Libpam {
         let converse = conversation.converse.ok_or(NoInput)?;
         // prompts of a setup hold its secret
         let text = Zeroizing::new(CString::new(text).map_err(|_| NoInput)?);
-        let message = Message {
+        let message = PamMessage {
             style,
             text: text.as_ptr(),
         };
-        let mut messages: *const Message = &raw const message;
+        let mut messages: *const PamMessage = &raw const message;
         let mut responses: *mut Response = std::ptr::null_mut();
         // SAFETY: one message is announced and one passed; all of it outlives the call; `data` is the host's.
         let status =
@@ -264,13 +268,13 @@ fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
     (!bytes.is_empty()).then(|| bytes[..shown].to_vec())
 }
 
-impl Host for Libpam {
-    fn item(&self, item: Item) -> Option<Vec<u8>> {
+impl HostCalls for Libpam {
+    fn item(&self, item: PamItemType) -> Option<Vec<u8>> {
         let item = match item {
-            Item::Service => self.pam.get_service(),
-            Item::User => self.pam.get_user(None),
-            Item::RemoteHost => self.pam.get_rhost(),
-            Item::Terminal => Ok(self.terminal()),
+            PamItemType::Service => self.pam.get_service(),
+            PamItemType::User => self.pam.get_user(None),
+            PamItemType::RemoteHost => self.pam.get_rhost(),
+            PamItemType::Terminal => Ok(self.terminal()),
         };
         owned(item)
     }
@@ -395,7 +399,7 @@ mod tests {
         ];
         for (denial, meant) in denials {
             assert_eq!(
-                number(HookResult::Denied(denial)) as i32,
+                number(PamFunctionResult::Denied(denial)) as i32,
                 meant as i32,
                 "{denial:?}"
             );

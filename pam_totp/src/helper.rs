@@ -16,7 +16,7 @@ mod sys;
 mod tests;
 
 use crate::connection::Timed;
-use child::{ARGUMENTS, Failure, Launch, REPORT, Step};
+use child::{ARGUMENTS, Launch, LaunchFailure, LaunchStep, REPORT};
 use nix::errno::Errno;
 use std::ffi::CStr;
 use std::io::{self, Read, Write};
@@ -31,7 +31,7 @@ use sys::SignalsBlocked;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A running helper, connected by its descriptors 0 and 1. Dropped, it has ended: by itself when its socket closes, or killed.
-pub(crate) struct Helper {
+pub(crate) struct HelperProcess {
     socket: UnixStream,
     /// A pidfd; none before Linux 5.3, where a helper that does not end when its socket closes stays.
     process: Option<OwnedFd>,
@@ -44,7 +44,7 @@ pub(crate) fn start(
     program: &CStr,
     arguments: &[&CStr],
     deadline: Instant,
-) -> Result<Helper, HelperError> {
+) -> Result<HelperProcess, HelperError> {
     if !sys::is_root() {
         return Err(HelperError::NotRoot);
     }
@@ -71,7 +71,7 @@ pub(crate) fn start(
     drop((helpers_socket, helpers_report));
     let process = wait_for_program(&report, deadline);
     sys::end_copy(copy);
-    Ok(Helper {
+    Ok(HelperProcess {
         socket,
         process: process?,
         deadline,
@@ -87,7 +87,7 @@ fn wait_for_program(
         Some(Report(failure, process)) => (failure, process),
         None => return Err(HelperError::Ended),
     };
-    if ready.step != Step::Ready {
+    if ready.step != LaunchStep::Ready {
         return Err(HelperError::Step(ready));
     }
     let soon = deadline.min(Instant::now() + PATIENCE);
@@ -100,7 +100,7 @@ fn wait_for_program(
     }
 }
 
-struct Report(Failure, Option<OwnedFd>);
+struct Report(LaunchFailure, Option<OwnedFd>);
 
 /// The next report; none at the end.
 fn next_report(report: &UnixStream, deadline: Instant) -> Result<Option<Report>, HelperError> {
@@ -120,7 +120,7 @@ fn next_report(report: &UnixStream, deadline: Instant) -> Result<Option<Report>,
         .map_err(HelperError::Descriptors)?;
     match length {
         0 => Ok(None),
-        REPORT => Failure::from_report(bytes)
+        REPORT => LaunchFailure::from_report(bytes)
             .map(|failure| Some(Report(failure, process)))
             .ok_or(HelperError::Ended),
         _ => Err(HelperError::Ended),
@@ -174,20 +174,20 @@ fn errno_of(error: io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
-impl Timed for Helper {
+impl Timed for HelperProcess {
     fn wait_until(&mut self, until: Instant) {
         self.deadline = until;
     }
 }
 
-impl Read for Helper {
+impl Read for HelperProcess {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let receive = || sys::receive(self.socket.as_fd(), buffer);
         retry_until(&self.socket, libc::POLLIN, self.deadline, receive).map_err(io::Error::from)
     }
 }
 
-impl Write for Helper {
+impl Write for HelperProcess {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let send = || sys::send(self.socket.as_fd(), bytes);
         retry_until(&self.socket, libc::POLLOUT, self.deadline, send).map_err(io::Error::from)
@@ -198,7 +198,7 @@ impl Write for Helper {
     }
 }
 
-impl Drop for Helper {
+impl Drop for HelperProcess {
     fn drop(&mut self) {
         // also where another process has inherited the descriptor
         let _ = self.socket.shutdown(Shutdown::Both);
@@ -228,7 +228,7 @@ pub(crate) enum HelperError {
     /// The host may have no more processes.
     Process(Errno),
     /// A step on the way to the program failed.
-    Step(Failure),
+    Step(LaunchFailure),
     /// It ended before it ran its program.
     Ended,
     /// It did nothing until the deadline.
@@ -281,52 +281,56 @@ fn no_process(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for LaunchFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let errno = reason(self.errno);
         match self.step {
-            Step::Root => {
+            LaunchStep::Root => {
                 write!(
                     f,
                     "posternd --stdio cannot become root ({errno}); give the PAM host CAP_SETUID and CAP_SETGID"
                 )
             }
-            Step::CgroupUnknown => write!(
+            LaunchStep::CgroupUnknown => write!(
                 f,
                 "/proc/self/cgroup cannot be read ({errno}), so that a user might freeze posternd --stdio; mount /proc where \
                  the PAM host runs"
             ),
-            Step::CgroupOfUser => write!(
+            LaunchStep::CgroupOfUser => write!(
                 f,
                 "posternd --stdio cannot leave the cgroup of a user, who could freeze it ({errno}); mount /sys/fs/cgroup \
                  writable where the PAM host runs, or start posternd.socket"
             ),
-            Step::Process => no_process(f, self.errno),
-            Step::Limit => {
+            LaunchStep::Process => no_process(f, self.errno),
+            LaunchStep::Limit => {
                 let name = self.limit_name();
                 write!(
                     f,
                     "posternd --stdio cannot raise {name} ({errno}); raise its hard limit, or give CAP_SYS_RESOURCE"
                 )
             }
-            Step::OutOfMemoryScore => write!(
+            LaunchStep::OutOfMemoryScore => write!(
                 f,
                 "posternd --stdio cannot set its oom_score_adj to 0 ({errno}); set OOMScoreAdjust=0, or give CAP_SYS_RESOURCE"
             ),
-            Step::Scheduling => write!(
+            LaunchStep::Scheduling => write!(
                 f,
                 "posternd --stdio cannot reset its scheduling ({errno}); run the PAM host with nice 0, or give CAP_SYS_NICE"
             ),
-            Step::Null => write!(
+            LaunchStep::Null => write!(
                 f,
                 "posternd --stdio cannot open /dev/null ({errno}); bind-mount it where the PAM host runs"
             ),
-            Step::Program => write!(
+            LaunchStep::Program => write!(
                 f,
                 "posternd --stdio cannot be run ({errno}); install it, or bind-mount /usr/libexec/postern where the PAM host \
                  runs"
             ),
-            Step::Session | Step::Descriptors | Step::Directory | Step::Signals | Step::Ready => {
+            LaunchStep::Session
+            | LaunchStep::Descriptors
+            | LaunchStep::Directory
+            | LaunchStep::Signals
+            | LaunchStep::Ready => {
                 write!(
                     f,
                     "posternd --stdio cannot be prepared ({:?}: {errno}); please report it",

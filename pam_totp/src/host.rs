@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 /// The items of a PAM transaction that are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Item {
+pub(crate) enum PamItemType {
     /// PAM_SERVICE
     Service,
     /// PAM_USER
@@ -23,9 +23,9 @@ pub(crate) enum Item {
 pub(crate) struct NoInput;
 
 /// The host process, as one hook sees it.
-pub(crate) trait Host {
+pub(crate) trait HostCalls {
     /// An item, if it is set and not empty.
-    fn item(&self, item: Item) -> Option<Vec<u8>>;
+    fn item(&self, item: PamItemType) -> Option<Vec<u8>>;
     /// The user, if the host or an earlier module has named one; unlike [`Item::User`] it asks nobody.
     fn known_user(&self) -> Option<Vec<u8>>;
     /// A variable of the transaction's own environment (pam_getenv), never the process's.

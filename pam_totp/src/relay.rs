@@ -5,13 +5,13 @@
 //! MUST believe no socket on which another user than root listens.
 //! MUST NOT let the stacked password leave the host process unless the line's own options ask for it.
 
-use crate::connection::{ConnectError, Connection, Timed};
+use crate::connection::{ConnectError, LocalConnection, Timed};
 use crate::fallback::{self, FallbackError};
-use crate::host::{Host, Item};
+use crate::host::{HostCalls, PamItemType};
 use crate::log;
 use shared::protocol::{
-    Denial, FrameError, Greeting, Hook, HookResult, Instruction, Malformed, Opening, Reply, State,
-    Transaction, common_version, receive, send,
+    DecodeError, Denial, FrameError, Greeting, Instruction, Opening, PamFunction,
+    PamFunctionResult, PamTransaction, RelayReply, ServerState, common_version, receive, send,
 };
 use shared::system::process::TransactionId;
 use std::fmt;
@@ -35,18 +35,18 @@ const VERIFIED: Duration = Duration::from_secs(30);
 
 /// Who decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Server {
+enum RelayServer {
     /// The daemon, at its socket.
     Daemon,
     /// `posternd --stdio`.
     Stdio,
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for RelayServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Server::Daemon => "posternd",
-            Server::Stdio => "posternd --stdio",
+            RelayServer::Daemon => "posternd",
+            RelayServer::Stdio => "posternd --stdio",
         })
     }
 }
@@ -65,11 +65,11 @@ enum RelayError {
     /// The host may have no more memory.
     Memory,
     /// The connection failed, or a frame came that has no place there.
-    Frame(Server, FrameError),
+    Frame(RelayServer, FrameError),
     /// An instruction beyond the module's bounds.
-    Bounds(Server, &'static str),
+    Bounds(RelayServer, &'static str),
     /// It took longer than it may.
-    TooLong(Server),
+    TooLong(RelayServer),
 }
 
 impl fmt::Display for RelayError {
@@ -86,10 +86,10 @@ impl fmt::Display for RelayError {
             RelayError::Memory => f.write_str(
                 "no memory is left in the PAM host; raise RLIMIT_AS and RLIMIT_DATA (ulimit -v, ulimit -d)",
             ),
-            RelayError::Frame(Server::Daemon, FrameError::Stream(error)) => {
+            RelayError::Frame(RelayServer::Daemon, FrameError::Stream(error)) => {
                 write!(f, "posternd ended the conversation: {error}; see its log")
             }
-            RelayError::Frame(Server::Stdio, FrameError::Stream(error)) => {
+            RelayError::Frame(RelayServer::Stdio, FrameError::Stream(error)) => {
                 write!(f, "posternd --stdio ended the conversation: {error}; was it killed?")
             }
             RelayError::Frame(server, error) => write!(
@@ -97,10 +97,10 @@ impl fmt::Display for RelayError {
                 "{server} and pam_totp.so have different versions ({error}); install both of one version, and restart posternd"
             ),
             RelayError::Bounds(server, what) => write!(f, "{server} sent an instruction that is not allowed: {what}"),
-            RelayError::TooLong(Server::Daemon) => {
+            RelayError::TooLong(RelayServer::Daemon) => {
                 f.write_str("posternd did not answer in time; see its log")
             }
-            RelayError::TooLong(Server::Stdio) => {
+            RelayError::TooLong(RelayServer::Stdio) => {
                 f.write_str("posternd --stdio did not answer in time; is it stopped, or the disk slow?")
             }
         }
@@ -108,7 +108,7 @@ impl fmt::Display for RelayError {
 }
 
 impl RelayError {
-    fn of_frame(server: Server, error: FrameError) -> RelayError {
+    fn of_frame(server: RelayServer, error: FrameError) -> RelayError {
         match error {
             FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => {
                 RelayError::TooLong(server)
@@ -134,7 +134,7 @@ impl HostOf {
     fn open(
         self,
         version: u16,
-        transaction: Box<Transaction>,
+        transaction: Box<PamTransaction>,
         id: Option<TransactionId>,
     ) -> Opening {
         match self {
@@ -156,11 +156,11 @@ impl HostOf {
 pub(crate) fn relay(
     of: HostOf,
     socket: &Path,
-    hook: Hook,
-    host: &dyn Host,
+    hook: PamFunction,
+    host: &dyn HostCalls,
     options: &[String],
-) -> HookResult {
-    if hook == Hook::Auth {
+) -> PamFunctionResult {
+    if hook == PamFunction::Auth {
         if let Err(error) = host.remove_mark() {
             return unavailable(host, &error);
         }
@@ -168,14 +168,14 @@ pub(crate) fn relay(
     // libpam may ask who signs in: posternd has no place for whoever still types a name
     let transaction = transaction(hook, host, options);
     let id = match hook {
-        Hook::Auth => host.name_transaction(),
-        Hook::Account | Hook::Password => host.transaction_id(),
+        PamFunction::Auth => host.name_transaction(),
+        PamFunction::Account | PamFunction::Password => host.transaction_id(),
     };
     let (server, connection, version) = match connect(of, socket, options) {
         Ok(connected) => connected,
         Err(error) => return unavailable(host, &error),
     };
-    let mut conversation = Conversation {
+    let mut conversation = RelayedConversation {
         host,
         hook,
         options,
@@ -186,20 +186,20 @@ pub(crate) fn relay(
     };
     match conversation.run(&of.open(version, Box::new(transaction), id)) {
         Err(error) => denied(host, &error, conversation.sent_input),
-        Ok(HookResult::Passed) if hook == Hook::Account => match host.remove_mark() {
-            Ok(()) => HookResult::Passed,
+        Ok(PamFunctionResult::Passed) if hook == PamFunction::Account => match host.remove_mark() {
+            Ok(()) => PamFunctionResult::Passed,
             Err(error) => unavailable(host, &error),
         },
         Ok(result) => result,
     }
 }
 
-fn unavailable(host: &dyn Host, why: &dyn fmt::Display) -> HookResult {
+fn unavailable(host: &dyn HostCalls, why: &dyn fmt::Display) -> PamFunctionResult {
     log::denied(host, "unavailable", why);
-    HookResult::Denied(Denial::Unavailable)
+    PamFunctionResult::Denied(Denial::Unavailable)
 }
 
-fn denied(host: &dyn Host, error: &RelayError, sent_input: bool) -> HookResult {
+fn denied(host: &dyn HostCalls, error: &RelayError, sent_input: bool) -> PamFunctionResult {
     match sent_input {
         true => unavailable(
             host,
@@ -211,18 +211,20 @@ fn denied(host: &dyn Host, error: &RelayError, sent_input: bool) -> HookResult {
 
 /// One type for whatever the stream is, so that the codec is compiled once.
 type Stream = Box<dyn Timed>;
-type Connected = (Server, Stream, u16);
+type RelayConnection = (RelayServer, Stream, u16);
 
 /// Whoever decides, and the version to speak. A full backlog, or a daemon without room, is no reason for the fallback; a
 /// configuration of the line's own is.
-fn connect(of: HostOf, socket: &Path, options: &[String]) -> Result<Connected, RelayError> {
+fn connect(of: HostOf, socket: &Path, options: &[String]) -> Result<RelayConnection, RelayError> {
     let until = Instant::now() + ADMITTED;
     if of == HostOf::Root && fallback::own_configuration(options).is_some() {
         return start_fallback(options, until);
     }
     loop {
         match greeted(socket, until) {
-            Ok(Some((connection, version))) => return Ok((Server::Daemon, connection, version)),
+            Ok(Some((connection, version))) => {
+                return Ok((RelayServer::Daemon, connection, version));
+            }
             // a full backlog, or no room; or a name service that takes its time
             Ok(None) | Err(Absent::NameUnavailable) if Instant::now() + PAUSE < until => {
                 std::thread::sleep(PAUSE);
@@ -234,14 +236,14 @@ fn connect(of: HostOf, socket: &Path, options: &[String]) -> Result<Connected, R
     }
 }
 
-fn start_fallback(options: &[String], until: Instant) -> Result<Connected, RelayError> {
+fn start_fallback(options: &[String], until: Instant) -> Result<RelayConnection, RelayError> {
     let helper = fallback::start(options, until).map_err(RelayError::Fallback)?;
     let mut helper: Stream = Box::new(helper);
     helper.wait_until(until);
     let greeting = receive::<Greeting>(&mut helper)
-        .map_err(|error| RelayError::of_frame(Server::Stdio, error))?;
+        .map_err(|error| RelayError::of_frame(RelayServer::Stdio, error))?;
     let version = common_version(&greeting.versions).ok_or(RelayError::Version)?;
-    Ok((Server::Stdio, helper, version))
+    Ok((RelayServer::Stdio, helper, version))
 }
 
 /// Why nobody listens at a socket who may be believed and has a greeting for this host.
@@ -290,7 +292,7 @@ impl fmt::Display for Absent {
 
 /// A connection to a posternd that has room, and the version to speak; `None` if it has none now.
 fn greeted(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, Absent> {
-    let mut connection: Stream = match Connection::open(socket, until) {
+    let mut connection: Stream = match LocalConnection::open(socket, until) {
         Ok(connection) => Box::new(connection),
         Err(ConnectError::Full) => return Ok(None),
         Err(ConnectError::Nobody) => return Err(Absent::Nobody),
@@ -300,18 +302,18 @@ fn greeted(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, Absen
     let greeting: Greeting = receive(&mut connection).map_err(Absent::NoGreeting)?;
     let version = common_version(&greeting.versions).ok_or(Absent::OtherVersion)?;
     match greeting.state {
-        State::Ready => Ok(Some((connection, version))),
-        State::Busy => Ok(None),
-        State::NoAccount => Err(Absent::NoAccount),
-        State::NameUnavailable => Err(Absent::NameUnavailable),
+        ServerState::Ready => Ok(Some((connection, version))),
+        ServerState::Busy => Ok(None),
+        ServerState::NoAccount => Err(Absent::NoAccount),
+        ServerState::NameUnavailable => Err(Absent::NameUnavailable),
     }
 }
 
-struct Conversation<'a> {
-    host: &'a dyn Host,
-    hook: Hook,
+struct RelayedConversation<'a> {
+    host: &'a dyn HostCalls,
+    hook: PamFunction,
     options: &'a [String],
-    server: Server,
+    server: RelayServer,
     connection: Stream,
     /// Whether anything was sent that a code may be in.
     sent_input: bool,
@@ -319,8 +321,8 @@ struct Conversation<'a> {
     mark: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl Conversation<'_> {
-    fn run(&mut self, opening: &Opening) -> Result<HookResult, RelayError> {
+impl RelayedConversation<'_> {
+    fn run(&mut self, opening: &Opening) -> Result<PamFunctionResult, RelayError> {
         self.connection.wait_until(Instant::now() + SILENT);
         send(&mut self.connection, opening)
             .map_err(|error| RelayError::of_frame(self.server, error))?;
@@ -337,13 +339,13 @@ impl Conversation<'_> {
             match instruction {
                 Instruction::Ask { prompt, echo } => {
                     prompts += 1;
-                    if prompts > PROMPTS || self.hook != Hook::Auth {
+                    if prompts > PROMPTS || self.hook != PamFunction::Auth {
                         return Err(self.beyond_bounds("a prompt"));
                     }
                     let reply = self
                         .host
                         .ask(&prompt, echo)
-                        .map_or(Reply::NoInput, Reply::Typed);
+                        .map_or(RelayReply::NoInput, RelayReply::Typed);
                     self.reply(&reply)?;
                     verifying = Instant::now();
                 }
@@ -351,7 +353,7 @@ impl Conversation<'_> {
                     if !self.may_read_stacked() {
                         return Err(self.beyond_bounds("the password of an earlier module"));
                     }
-                    self.reply(&Reply::Stacked(self.host.stacked()))?;
+                    self.reply(&RelayReply::Stacked(self.host.stacked()))?;
                 }
                 Instruction::SetStacked(password) if self.may_read_stacked() => {
                     self.host.set_stacked(&password);
@@ -364,14 +366,16 @@ impl Conversation<'_> {
                 Instruction::DelayFailure(seconds) => {
                     self.host.delay_failure(u64::from(seconds.min(60)))
                 }
-                Instruction::KeepMark(mark) if self.hook == Hook::Auth => self.mark = Some(mark),
+                Instruction::KeepMark(mark) if self.hook == PamFunction::Auth => {
+                    self.mark = Some(mark)
+                }
                 Instruction::KeepMark(_) => return Err(self.beyond_bounds("a mark")),
                 Instruction::StillWorking => {}
                 Instruction::End(result) if self.hook.may_end(result) => {
                     let mark = self
                         .mark
                         .take()
-                        .filter(|_| !matches!(result, HookResult::Denied(_)));
+                        .filter(|_| !matches!(result, PamFunctionResult::Denied(_)));
                     if let Some(mark) = mark {
                         self.host.keep_mark(mark.to_vec());
                     }
@@ -383,12 +387,12 @@ impl Conversation<'_> {
         Err(self.beyond_bounds("more than is allowed"))
     }
 
-    fn reply(&mut self, reply: &Reply) -> Result<(), RelayError> {
-        self.sent_input |= matches!(reply, Reply::Typed(_) | Reply::Stacked(Some(_)));
+    fn reply(&mut self, reply: &RelayReply) -> Result<(), RelayError> {
+        self.sent_input |= matches!(reply, RelayReply::Typed(_) | RelayReply::Stacked(Some(_)));
         self.connection.wait_until(Instant::now() + SILENT);
         send(&mut self.connection, reply).map_err(|error| match error {
             FrameError::TooLong { .. } => {
-                RelayError::Frame(self.server, Malformed("an input that is too long").into())
+                RelayError::Frame(self.server, DecodeError("an input that is too long").into())
             }
             error => RelayError::of_frame(self.server, error),
         })
@@ -400,7 +404,7 @@ impl Conversation<'_> {
 
     fn may_read_stacked(&self) -> bool {
         let words = ["try_first_pass", "use_first_pass", "forward_pass"];
-        self.hook == Hook::Auth
+        self.hook == PamFunction::Auth
             && self
                 .options
                 .iter()
@@ -409,22 +413,22 @@ impl Conversation<'_> {
 }
 
 /// What the transaction is about, as posternd is told.
-fn transaction(hook: Hook, host: &dyn Host, options: &[String]) -> Transaction {
+fn transaction(hook: PamFunction, host: &dyn HostCalls, options: &[String]) -> PamTransaction {
     let asks_nobody = options.iter().any(|option| option == "proven");
     let mark = match hook {
-        Hook::Account => host.mark().map(Zeroizing::new),
-        Hook::Auth | Hook::Password => None,
+        PamFunction::Account => host.mark().map(Zeroizing::new),
+        PamFunction::Auth | PamFunction::Password => None,
     };
-    Transaction {
+    PamTransaction {
         hook,
         options: options.to_vec(),
-        service: host.item(Item::Service),
+        service: host.item(PamItemType::Service),
         user: match asks_nobody {
             true => host.known_user(),
-            false => host.item(Item::User),
+            false => host.item(PamItemType::User),
         },
-        remote_host: host.item(Item::RemoteHost),
-        terminal: host.item(Item::Terminal),
+        remote_host: host.item(PamItemType::RemoteHost),
+        terminal: host.item(PamItemType::Terminal),
         ssh_connection: host.variable("SSH_CONNECTION"),
         ssh_auth_info: host.variable("SSH_AUTH_INFO_0"),
         real_uid: nix::unistd::getuid().as_raw(),

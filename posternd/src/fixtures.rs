@@ -1,11 +1,11 @@
 //! What several unit tests begin with.
 
-use shared::protocol::{Hook, Transaction};
+use shared::protocol::{PamFunction, PamTransaction};
 
 /// A transaction of alice's at an `auth` line, without a remote host or terminal.
-pub(crate) fn transaction_of(service: &str) -> Transaction {
-    Transaction {
-        hook: Hook::Auth,
+pub(crate) fn transaction_of(service: &str) -> PamTransaction {
+    PamTransaction {
+        hook: PamFunction::Auth,
         options: Vec::new(),
         service: Some(service.into()),
         user: Some(b"alice".to_vec()),

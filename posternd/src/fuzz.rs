@@ -1,7 +1,7 @@
 //! What must hold of the options in a service file, for the fuzz targets of tests/fuzz.
 
-use crate::pam::options::Options;
-use shared::config::Pam;
+use crate::pam::options::PamOptions;
+use shared::config::PamConfig;
 
 /// Reads the words after pam_totp.so, and returns whether all are options. Panics where a property does not hold.
 pub fn pam_options(bytes: &[u8]) -> bool {
@@ -11,7 +11,7 @@ pub fn pam_options(bytes: &[u8]) -> bool {
         .filter(|word| !word.is_empty())
         .map(str::to_owned)
         .collect();
-    let options = match Options::read(&words) {
+    let options = match PamOptions::read(&words) {
         Ok(options) => options,
         Err(unknown) => {
             let said = unknown.to_string();
@@ -23,7 +23,7 @@ pub fn pam_options(bytes: &[u8]) -> bool {
         }
     };
     assert!(options.config_path().is_absolute());
-    let settings = options.settings(&Pam::default(), "sshd");
+    let settings = options.settings(&PamConfig::default(), "sshd");
     assert!((1..=10).contains(&settings.tries));
     assert!(settings.fail_delay.is_none_or(|seconds| seconds <= 30));
     assert!(!settings.prompt.contains(char::is_control));
@@ -31,10 +31,13 @@ pub fn pam_options(bytes: &[u8]) -> bool {
     for position in 0..=words.len() {
         let mut words = words.clone();
         words.insert(position, "unknown".to_owned());
-        assert!(Options::read(&words).is_err());
+        assert!(PamOptions::read(&words).is_err());
     }
     // the last of a word counts, so the same words again change nothing
-    assert_eq!(Options::read(&[words.clone(), words].concat()), Ok(options));
+    assert_eq!(
+        PamOptions::read(&[words.clone(), words].concat()),
+        Ok(options)
+    );
     true
 }
 

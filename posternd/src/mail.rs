@@ -16,10 +16,10 @@ mod webhook;
 
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
-use message::Written;
+use message::MailText;
 use outbox::Outbox;
 use shared::account::email::EmailAddress;
-use shared::config::email::Email;
+use shared::config::email::EmailConfig;
 use shared::config::{AbsolutePath, Config, file, secret_file};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -140,15 +140,15 @@ struct Mailer {
 
 enum Transport {
     Off,
-    Smtp(Box<smtp::Server>),
-    Webhook(webhook::Hook),
+    Smtp(Box<smtp::SmtpServer>),
+    Webhook(webhook::Webhook),
     /// The socket of the unit that runs the program.
     Command(PathBuf),
 }
 
 impl Mailer {
     /// Reads what `[email]` names; connects nowhere.
-    fn read(email: &Email, command_socket: &Path) -> Result<Mailer, String> {
+    fn read(email: &EmailConfig, command_socket: &Path) -> Result<Mailer, String> {
         let transport = match (
             &email.smtp_url,
             &email.webhook_url,
@@ -161,14 +161,14 @@ impl Mailer {
                     secret_file::read("email.smtp_password", file.as_ref(), credential.as_ref())?;
                 let user = email.smtp_user.clone().zip(password);
                 let authority = email.smtp_ca_file.as_ref().map(AbsolutePath::path);
-                Transport::Smtp(Box::new(smtp::Server::new(url, user, authority)?))
+                Transport::Smtp(Box::new(smtp::SmtpServer::new(url, user, authority)?))
             }
             (None, Some(url), _) => {
                 let (file, credential) =
                     (&email.webhook_secret_file, &email.webhook_secret_credential);
                 let secret =
                     secret_file::read("email.webhook_secret", file.as_ref(), credential.as_ref())?;
-                Transport::Webhook(webhook::Hook::new(url, secret)?)
+                Transport::Webhook(webhook::Webhook::new(url, secret)?)
             }
             (None, None, []) => Transport::Off,
             (None, None, _) => Transport::Command(command_socket.to_owned()),
@@ -182,7 +182,7 @@ impl Mailer {
     }
 
     /// Sends a letter or a notification, once; or why not, fit for a log.
-    async fn send(&self, written: &Written<'_>) -> Result<(), String> {
+    async fn send(&self, written: &MailText<'_>) -> Result<(), String> {
         let sending = async {
             match &self.transport {
                 Transport::Off => Err("mail is not configured in [email]".to_owned()),

@@ -9,7 +9,7 @@ use posternd::mail::{MailThread, command};
 use posternd::server::host_socket::serve_hosts;
 use posternd::server::peer::warn_of_hidden_processes;
 use posternd::server::service::Daemon;
-use posternd::server::sockets::{self, Sockets};
+use posternd::server::sockets::{self, ListeningSockets};
 use posternd::server::stdio;
 use posternd::server::user_socket::UserSocket;
 use shared::config::DEFAULT_PATH;
@@ -59,7 +59,7 @@ fn report(served: Result<(), impl Display>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve(sockets: Sockets) -> io::Result<()> {
+fn serve(sockets: ListeningSockets) -> io::Result<()> {
     let mut daemon = Daemon::prepare()?;
     warn_of_hidden_processes();
     let mail = MailThread::start(DEFAULT_PATH.into(), COMMAND_SOCKET.into())?;

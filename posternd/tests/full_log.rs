@@ -1,7 +1,7 @@
 //! A log that takes nothing: posternd goes on. `eprintln!` would panic there, and end the thread that accepts.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use shared::protocol::{Greeting, State, receive};
+use shared::protocol::{Greeting, ServerState, receive};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -41,8 +41,8 @@ fn says_nonsense(socket: &std::path::Path) -> bool {
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
     // whoever is not root is refused at the socket of root's hosts, and the log is told that
-    let greeted =
-        receive::<Greeting>(&mut &stream).is_ok_and(|greeting| greeting.state == State::Ready);
+    let greeted = receive::<Greeting>(&mut &stream)
+        .is_ok_and(|greeting| greeting.state == ServerState::Ready);
     let _ = stream.write_all(&[0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff]);
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);

@@ -1,5 +1,5 @@
-//! Whole conversations with hostile modules: the corpus of a fuzz target, and mutations of it. tests/fuzz does the same
-//! without end.
+//! Whole conversations with hostile modules: the corpus of a fuzz target, and mutations of it. tests/fuzz/run does
+//! the same for longer.
 
 // what the fuzz target calls
 #[allow(unreachable_pub)]

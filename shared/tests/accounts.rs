@@ -7,9 +7,11 @@ use home::{Home, NOW, accepted, alice, code_of, name, refused};
 use shared::account::name::Group;
 use shared::account::second_factor::Enrolled;
 use shared::engine::AdministrationError;
-use shared::policy::session_groups::KnownGroups;
-use shared::protocol::status::State;
-use shared::token::session::{Passed, PassedFirst, PassedSecond, Revoked, Session, SessionId};
+use shared::policy::session_groups::SessionGroups;
+use shared::protocol::status::SecondFactorState;
+use shared::token::session::{
+    CompletedFactors, FirstFactorMethod, RevokedSessions, SecondFactorMethod, Session, SessionId,
+};
 use shared::verify::decision::Refusal;
 use std::time::{Duration, Instant};
 
@@ -27,21 +29,21 @@ fn session(account: i64) -> Session {
         account,
         generation: 1,
         revision: 0,
-        passed: Passed {
-            first: PassedFirst::Password,
-            second: PassedSecond::Code,
+        passed: CompletedFactors {
+            first: FirstFactorMethod::Password,
+            second: SecondFactorMethod::Code,
         },
         issued: NOW,
         expires: NOW.plus(12 * 3600),
         name: name("alice"),
         scope: "example.com".to_owned(),
         groups: Vec::new(),
-        host_groups: KnownGroups::default(),
+        host_groups: SessionGroups::default(),
         email: None,
     }
 }
 
-fn revoked(home: &mut Home) -> Revoked {
+fn revoked(home: &mut Home) -> RevokedSessions {
     let mut seen = None;
     home.door
         .look(&[7; 16], None, NOW, |found| seen = Some(found.revoked))
@@ -84,7 +86,7 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
         "authenticator",
         "recovery_code",
         "failure",
-        "row_lock",
+        "bucket_lock",
         "familiar_address",
         "account",
     ] {
@@ -219,7 +221,10 @@ fn what_the_configuration_declares_is_not_for_commands() {
     ] {
         assert!(matches!(refused, Err(AdministrationError::Declared(_))));
     }
-    assert_eq!(home.door.status(&carol).unwrap().state, State::Declared);
+    assert_eq!(
+        home.door.status(&carol).unwrap().state,
+        SecondFactorState::Declared
+    );
     let all: Vec<_> = home
         .door
         .statuses()

@@ -9,15 +9,15 @@ use home::{Home, NOW, accepted, code_of, name, refused};
 use postbox::{MAIL, address, asks, by_both, by_mail_alone, has_mail, sends, takes, types};
 use shared::account::second_factor::Enrolled;
 use shared::config::OnUse;
-use shared::credential::input::Answer;
-use shared::engine::enrollment::pending::Pending;
-use shared::engine::{AdministrationError, MailRefusal, NotMailed, Visitor};
+use shared::credential::input::Input;
+use shared::engine::enrollment::pending::PendingEnrollment;
+use shared::engine::{AdministrationError, MailRefusal, NotMailed, VerificationRequest};
 use shared::policy::requirement::Waiver;
-use shared::protocol::status::State;
-use shared::store::Addresses;
+use shared::protocol::status::SecondFactorState;
+use shared::store::MailAddresses;
 use shared::verify::decision::Refusal;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 /// M4
 #[test]
@@ -49,7 +49,10 @@ fn each_method_is_switched_off_alone() {
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     accepted(&types(&mut home, &letter, now));
     accepted(&home.attempt("alice", app.recovery_codes()[0].plain(), now));
-    assert_eq!(home.door.status(&name("alice")).unwrap().state, State::On);
+    assert_eq!(
+        home.door.status(&name("alice")).unwrap().state,
+        SecondFactorState::On
+    );
 
     assert!(home.holds(b"alice@example.com"));
     assert_eq!(
@@ -96,7 +99,7 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     };
     let confirms = |home: &mut Home, typed: &str, now| {
         home.door
-            .confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", now)
+            .confirm_email(&alice, &Input::read(typed.as_bytes()), "root", now)
     };
     let refusal = confirms(&mut home, wrong, NOW);
     assert!(matches!(
@@ -128,7 +131,7 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     assert!(confirms(&mut home, &sign_in.code, now).is_err());
     accepted(&types(&mut home, &sign_in, now));
     let kept = home.door.status(&alice).unwrap().tally.addresses;
-    let expected = Addresses {
+    let expected = MailAddresses {
         confirmed: Some(address("a@example.com")),
         pending: Some(address("b@example.com")),
     };
@@ -145,7 +148,7 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
     let letter = sends(&mut home, &posted, NOW);
     let confirms = |home: &mut Home, typed: &str| {
         home.door
-            .confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", NOW)
+            .confirm_email(&alice, &Input::read(typed.as_bytes()), "root", NOW)
     };
     let wrong = if *letter.code == "000000" {
         "000001"
@@ -177,7 +180,10 @@ fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     home.door.disable(&name("alice"), "root", now).unwrap();
     refused(&types(&mut home, &letter, now), Refusal::NotEnrolled);
-    assert_eq!(home.door.status(&name("alice")).unwrap().state, State::Off);
+    assert_eq!(
+        home.door.status(&name("alice")).unwrap().state,
+        SecondFactorState::Off
+    );
     assert_eq!(
         asks(&mut home, "alice", now).err(),
         Some(MailRefusal::NoAddress)
@@ -211,7 +217,7 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
         .unwrap();
     let failed = home.door.await_letter(&posted);
     assert!(matches!(failed, Err(NotMailed::Failed(why)) if why == "no such mailbox"));
-    let typed = Answer::read(letter.code.as_bytes());
+    let typed = Input::read(letter.code.as_bytes());
     let confirmed = home.door.confirm_email(&alice, &typed, "root", now);
     assert!(matches!(
         confirmed,
@@ -265,7 +271,7 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
 fn a_recovery_code_that_turns_the_second_factor_off_turns_mail_off() {
     let mut home = Home::new(&format!("{MAIL}[recovery]\non_use = \"disable\"\n"));
     assert_eq!(home.door.config().recovery.on_use, OnUse::Disable);
-    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&app);
     has_mail(&mut home, "alice", "alice@example.com", NOW);
     accepted(&home.attempt("alice", app.recovery_codes()[0].plain(), NOW));
@@ -288,7 +294,7 @@ fn codes_of_a_declared_account_go_where_its_declaration_says() {
     );
     let declared: shared::config::Config = toml::from_str(&extra).unwrap();
     (config.account, config.email) = (declared.account, declared.email);
-    home.door = shared::engine::Door::open(config).unwrap();
+    home.door = shared::engine::Engine::open(config).unwrap();
     let letter = asks(&mut home, "alice", NOW).ok().unwrap();
     assert_eq!(letter.to, address("declared@example.com"));
     accepted(&types(&mut home, &letter, NOW));
@@ -304,9 +310,9 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
     let mut home = Home::new(&format!("{MAIL}{policy}"));
     let waived = |home: &mut Home| {
         let (bob, origin) = (name("bob"), Origin::Unknown);
-        let visitor = Visitor {
+        let visitor = VerificationRequest {
             name: &bob,
-            stage: Stage::After,
+            stage: Phase::After,
             origin: &origin,
             browser: None,
             service: "test",
@@ -322,7 +328,7 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
 #[test]
 fn an_authenticator_put_in_place_of_a_lost_one_leaves_the_address_alone() {
     let (mut home, old, now) = by_both();
-    let new = Pending::replacement(home.door.config(), &name("alice")).unwrap();
+    let new = PendingEnrollment::replacement(home.door.config(), &name("alice")).unwrap();
     home.activates(&new);
     refused(
         &home.attempt("alice", &code_of(&old, 0), now),

@@ -4,24 +4,24 @@
 mod home;
 
 use home::{Home, NOW, accepted, alice, code_of, name, refused};
-use shared::account::event::Filter;
-use shared::credential::input::Answer;
-use shared::credential::totp::{Moving, Parameters, Step};
+use shared::account::event::EventFilter;
+use shared::credential::input::Input;
+use shared::credential::totp::{OtpKind, OtpParameters, Step};
 use shared::engine::AdministrationError;
-use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::verify::decision::Refusal;
-use shared::verify::method::Means;
+use shared::verify::method::AuthenticationMethod;
 
-fn further(home: &Home, label: &str) -> Pending {
-    Pending::further(home.door.config(), &name("alice"))
+fn further(home: &Home, label: &str) -> PendingEnrollment {
+    PendingEnrollment::further(home.door.config(), &name("alice"))
         .unwrap()
         .called(label.parse().unwrap())
 }
 
-fn by_counter(home: &Home, label: &str, first: u64) -> Pending {
+fn by_counter(home: &Home, label: &str, first: u64) -> PendingEnrollment {
     let defaults = home.door.config().totp.parameters();
-    let parameters = Parameters {
-        moving: Moving::Counter,
+    let parameters = OtpParameters {
+        moving: OtpKind::Counter,
         ..defaults
     };
     further(home, label).with_parameters(parameters, Step(first))
@@ -74,7 +74,7 @@ fn a_name_is_given_once_and_there_is_a_most() {
     ));
     let refused = home
         .door
-        .activate(&more, &Confirmation::vouched(), "root", NOW);
+        .activate(&more, &EnrollmentConfirmation::vouched(), "root", NOW);
     assert!(matches!(refused, Err(AdministrationError::TooMany(_, 16))));
 }
 
@@ -111,11 +111,11 @@ fn a_seed_that_comes_back_brings_its_used_codes_along() {
         .unwrap();
 
     let again = further(&home, "token again").with_secret(token.secret().clone());
-    let used = Answer::read(code_of(&token, 0).as_bytes());
+    let used = Input::read(code_of(&token, 0).as_bytes());
     let confirmation = again.confirm(&used, home.door.config(), NOW).ok().unwrap();
     let refusal = home.door.activate(&again, &confirmation, "root", NOW);
     assert!(matches!(refusal, Err(AdministrationError::CodeUsed)));
-    let next = Answer::read(code_of(&token, 1).as_bytes());
+    let next = Input::read(code_of(&token, 1).as_bytes());
     let confirmation = again.confirm(&next, home.door.config(), NOW).ok().unwrap();
     home.door
         .activate(&again, &confirmation, "root", NOW)
@@ -186,7 +186,7 @@ fn a_token_by_counter_begins_where_it_stands() {
 fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
     let (mut home, _) = alice("");
     let token = by_counter(&home, "token", 0);
-    let typed = Answer::read((code_of(&token, 700) + &code_of(&token, 701)).as_bytes());
+    let typed = Input::read((code_of(&token, 700) + &code_of(&token, 701)).as_bytes());
     let confirmation = token.confirm(&typed, home.door.config(), NOW).ok().unwrap();
     home.door
         .activate(&token, &confirmation, "root", NOW)
@@ -245,10 +245,10 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
         Refusal::Used { wait: 0 },
     );
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
+    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     assert!(
         log.iter()
-            .any(|(_, event)| event.cause == Means::OneTimeCode.name()),
+            .any(|(_, event)| event.cause == AuthenticationMethod::OneTimeCode.name()),
         "{log:?}"
     );
 
@@ -278,7 +278,7 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
 #[test]
 fn a_refusal_names_the_authenticator() {
     let mut home = Home::new("");
-    let first = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let first = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&first);
     let again =
         home.door

@@ -4,15 +4,15 @@
 mod home;
 
 use home::{Home, NOW, accepted, alice, code_at, name, recovery, refused, remote};
-use shared::account::event::Filter;
+use shared::account::event::EventFilter;
 use shared::account::second_factor::Enrolled;
 use shared::config::file;
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
-use shared::engine::enrollment::pending::Confirmation;
-use shared::engine::{AdministrationError, AppPasswordsAfter, Door, Recovered};
-use shared::verify::decision::{Refusal, Verdict};
-use shared::verify::throttle::Stage;
+use shared::engine::enrollment::pending::EnrollmentConfirmation;
+use shared::engine::{AdministrationError, AfterRecovery, AppPasswordsAfter, Engine};
+use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::throttle::Phase;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -27,7 +27,7 @@ fn a_code_opens_once_and_survives_re_enrolment_of_the_same_secret() {
     );
     home.door.disable(&name("alice"), "root", NOW).unwrap();
     home.door
-        .activate(&app, &Confirmation::vouched(), "root", NOW)
+        .activate(&app, &EnrollmentConfirmation::vouched(), "root", NOW)
         .unwrap();
     refused(
         &home.attempt("alice", &code, NOW),
@@ -41,7 +41,7 @@ fn strangers_elsewhere_cannot_use_up_the_tries_of_a_familiar_address() {
     accepted(&home.attempt_from(
         "alice",
         &remote("192.0.2.7"),
-        Stage::After,
+        Phase::After,
         &code_at(&app, 0, NOW),
         NOW,
     ));
@@ -49,14 +49,14 @@ fn strangers_elsewhere_cannot_use_up_the_tries_of_a_familiar_address() {
     for host in 1..=5 {
         let from = remote(&format!("198.51.100.{host}"));
         refused(
-            &home.attempt_from("alice", &from, Stage::After, "000000", later),
+            &home.attempt_from("alice", &from, Phase::After, "000000", later),
             Refusal::Wrong,
         );
     }
     let from_elsewhere = home.attempt_from(
         "alice",
         &remote("198.51.100.9"),
-        Stage::After,
+        Phase::After,
         "000000",
         later,
     );
@@ -64,7 +64,7 @@ fn strangers_elsewhere_cannot_use_up_the_tries_of_a_familiar_address() {
     let owner = home.attempt_from(
         "alice",
         &remote("192.0.2.7"),
-        Stage::After,
+        Phase::After,
         &code_at(&app, 1, NOW),
         later,
     );
@@ -83,7 +83,8 @@ fn a_clock_set_ahead_and_back_delays_no_longer_than_max_delay() {
     for _ in 0..20 {
         home.attempt("alice", "000000", ahead);
     }
-    let Verdict::Refused(Refusal::Delayed { wait }) = home.attempt("alice", "000000", NOW).verdict
+    let VerificationResult::Refused(Refusal::Delayed { wait }) =
+        home.attempt("alice", "000000", NOW).verdict
     else {
         panic!("not delayed")
     };
@@ -103,13 +104,16 @@ fn mending_the_clock_opens_no_used_code_again() {
     );
     assert!(matches!(
         home.attempt("alice", &code, NOW).verdict,
-        Verdict::Refused(Refusal::Used { .. })
+        VerificationResult::Refused(Refusal::Used { .. })
     ));
 
     let back = NOW.minus(3600);
     let refusal = home.attempt("alice", &code_at(&app, 0, back), back).verdict;
     assert!(
-        matches!(refusal, Verdict::Refused(Refusal::ClockSetBack { .. })),
+        matches!(
+            refusal,
+            VerificationResult::Refused(Refusal::ClockSetBack { .. })
+        ),
         "{refusal:?}"
     );
     assert_eq!(
@@ -124,13 +128,20 @@ fn answers_that_cost_nothing_write_nothing() {
     let (mut home, app) = alice("");
     let code = code_at(&app, 0, NOW);
     accepted(&home.attempt("alice", &code, NOW));
-    let events = home.door.events(&Filter::default(), 0, 1000).unwrap().len();
+    let events = home
+        .door
+        .events(&EventFilter::default(), 0, 1000)
+        .unwrap()
+        .len();
     for _ in 0..20 {
         home.attempt("alice", &code, NOW);
         home.attempt("alice", "no code", NOW);
     }
     assert_eq!(
-        home.door.events(&Filter::default(), 0, 1000).unwrap().len(),
+        home.door
+            .events(&EventFilter::default(), 0, 1000)
+            .unwrap()
+            .len(),
         events
     );
 }
@@ -156,7 +167,7 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
     accepted(&outcome);
     assert_eq!(
         outcome.recovery,
-        Some(Recovered::TurnedOff(AppPasswordsAfter::None))
+        Some(AfterRecovery::TurnedOff(AppPasswordsAfter::None))
     );
     assert_eq!(
         home.door.membership(&name("alice")).unwrap().enrolled,
@@ -178,7 +189,7 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
         secret.display()
     );
     fs::write(&path, fs::read_to_string(&path).unwrap() + &declared).unwrap();
-    home.door = Door::open(file::read(&path).unwrap().config).unwrap();
+    home.door = Engine::open(file::read(&path).unwrap().config).unwrap();
     refused(&home.attempt("alice", &old, NOW), Refusal::Wrong);
     assert!(matches!(
         home.door.disable(&name("alice"), "root", NOW),
@@ -194,14 +205,14 @@ fn a_planted_journal_or_link_closes_the_door_and_is_left_alone() {
     drop(home.door);
     let journal = store.join("db-journal");
     fs::write(&journal, "anything").unwrap();
-    let error = Door::open(config.clone()).err().unwrap().to_string();
+    let error = Engine::open(config.clone()).err().unwrap().to_string();
     assert!(error.contains("db-journal: unexpected file"), "{error}");
     assert!(journal.exists());
     fs::remove_file(&journal).unwrap();
 
     fs::rename(store.join("db"), home.folder.path().join("elsewhere")).unwrap();
     symlink(home.folder.path().join("elsewhere"), store.join("db")).unwrap();
-    let error = Door::open(config).err().unwrap().to_string();
+    let error = Engine::open(config).err().unwrap().to_string();
     assert!(error.contains("is a symbolic link"), "{error}");
 }
 
@@ -235,9 +246,9 @@ fn a_store_of_another_version_is_refused_by_number() {
     // the header's user_version, a big-endian number at byte 60
     bytes[60..64].copy_from_slice(&7u32.to_be_bytes());
     fs::write(&db, bytes).unwrap();
-    let error = Door::open(config).err().unwrap().to_string();
+    let error = Engine::open(config).err().unwrap().to_string();
     assert!(
-        error.contains("the store has version 7, this program knows version 4"),
+        error.contains("the store has version 7, this program knows version 5"),
         "{error}"
     );
 }

@@ -4,35 +4,36 @@
 mod home;
 
 use home::{Home, NOW, alice, code_of, name};
-use shared::account::event::{Filter, What};
+use shared::account::event::{EventFilter, EventKind};
 use shared::account::name::UserName;
 use shared::account::second_factor::Enrolled;
 use shared::credential::otpauth_uri;
 use shared::credential::totp::code;
 use shared::crypto::vault::Renewal;
-use shared::engine::enrollment::pending::Pending;
-use shared::engine::{AdministrationError, COMMAND, Caller};
+use shared::engine::enrollment::pending::PendingEnrollment;
+use shared::engine::{AdministrationError, COMMAND, Requester};
 use shared::protocol::command_request::{
-    Answer, Change, Errand, Finish, Kind, Look, Reply, Setup, Task, Typed,
+    AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
+    FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
 };
-use shared::protocol::status::State;
+use shared::protocol::status::SecondFactorState;
 use shared::system::clock::Timestamp;
 use shared::verify::decision::Refusal;
 
 const UID: u32 = 1000;
 
-type Done = Result<Reply, AdministrationError>;
+type Done = Result<EngineReply, AdministrationError>;
 
 /// What `who` asks about `account`.
-fn asks(home: &mut Home, who: &str, account: &str, task: Task, now: Timestamp) -> Done {
+fn asks(home: &mut Home, who: &str, account: &str, task: Operation, now: Timestamp) -> Done {
     let who = name(who);
-    let caller = Caller::Owner {
+    let caller = Requester::Owner {
         name: &who,
         uid: UID,
     };
     home.door.run_errand(
         caller,
-        &Errand {
+        &CommandRequest {
             account: name(account),
             task,
         },
@@ -40,17 +41,23 @@ fn asks(home: &mut Home, who: &str, account: &str, task: Task, now: Timestamp) -
     )
 }
 
-fn changes(home: &mut Home, typed: &str, change: Change) -> Done {
-    let code = Some(Typed::from(typed.to_owned()));
-    asks(home, "alice", "alice", Task::Change { code, change }, NOW)
+fn changes(home: &mut Home, typed: &str, change: ChangeOperation) -> Done {
+    let code = Some(TypedText::from(typed.to_owned()));
+    asks(
+        home,
+        "alice",
+        "alice",
+        Operation::Change { code, change },
+        NOW,
+    )
 }
 
-fn finishes(home: &mut Home, finish: Finish, now: Timestamp) -> Done {
-    asks(home, "alice", "alice", Task::Finish(finish), now)
+fn finishes(home: &mut Home, finish: FinishOperation, now: Timestamp) -> Done {
+    asks(home, "alice", "alice", Operation::Finish(finish), now)
 }
 
-fn setup(kind: Kind, label: &str) -> Change {
-    Change::BeginSetup(Setup {
+fn setup(kind: AuthenticatorKind, label: &str) -> ChangeOperation {
+    ChangeOperation::BeginSetup(EnrollmentOperation {
         kind,
         name: label.parse().unwrap(),
         seed: None,
@@ -81,9 +88,9 @@ fn invited() -> (Home, String) {
 
 /// What a setup gave: the current code of the new authenticator, and the ticket.
 #[track_caller]
-fn begun(reply: Done) -> (String, Typed, Vec<Typed>) {
+fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
     match reply.unwrap().answer {
-        Answer::Setup {
+        ReplyBody::Setup {
             url,
             ticket,
             recovery_codes,
@@ -102,13 +109,13 @@ fn begun(reply: Done) -> (String, Typed, Vec<Typed>) {
 }
 
 #[track_caller]
-fn confirmed(home: &mut Home, ticket: &Typed, code: &str) -> Typed {
-    let finish = Finish::Confirm {
+fn confirmed(home: &mut Home, ticket: &TypedText, code: &str) -> TypedText {
+    let finish = FinishOperation::Confirm {
         ticket: ticket.clone(),
         code: code.to_owned().into(),
     };
     match finishes(home, finish, NOW).unwrap().answer {
-        Answer::Confirmed { ticket } => ticket,
+        ReplyBody::Confirmed { ticket } => ticket,
         other => panic!("{other:?}"),
     }
 }
@@ -121,8 +128,12 @@ fn stale(reply: Done) {
     );
 }
 
-fn one_more(home: &mut Home, proof: &str, label: &str) -> Typed {
-    let (code, ticket, _) = begun(changes(home, proof, setup(Kind::Further, label)));
+fn one_more(home: &mut Home, proof: &str, label: &str) -> TypedText {
+    let (code, ticket, _) = begun(changes(
+        home,
+        proof,
+        setup(AuthenticatorKind::Further, label),
+    ));
     confirmed(home, &ticket, &code)
 }
 
@@ -141,19 +152,19 @@ fn nobody_looks_at_or_changes_anothers_account() {
             NOW,
         )
         .unwrap();
-    let own = Some(Typed::from(code_of(&app, 0)));
+    let own = Some(TypedText::from(code_of(&app, 0)));
     for task in [
-        Task::Look(Look::Status),
-        Task::Look(Look::Authenticators),
-        Task::Change {
+        Operation::Look(ReadOperation::Status),
+        Operation::Look(ReadOperation::Authenticators),
+        Operation::Change {
             code: own,
-            change: Change::RevokeBrowsers(None),
+            change: ChangeOperation::RevokeBrowsers(None),
         },
-        Task::Change {
+        Operation::Change {
             code: None,
-            change: setup(Kind::First, "x"),
+            change: setup(AuthenticatorKind::First, "x"),
         },
-        Task::Finish(Finish::Activate {
+        Operation::Finish(FinishOperation::Activate {
             ticket: "x".to_owned().into(),
         }),
     ] {
@@ -163,30 +174,36 @@ fn nobody_looks_at_or_changes_anothers_account() {
         };
         assert_eq!(own, name("bob"));
     }
-    let told = asks(&mut home, "alice", "alice", Task::Look(Look::Status), NOW)
-        .unwrap()
-        .answer;
-    let Answer::Status(status) = told else {
+    let told = asks(
+        &mut home,
+        "alice",
+        "alice",
+        Operation::Look(ReadOperation::Status),
+        NOW,
+    )
+    .unwrap()
+    .answer;
+    let ReplyBody::Status(status) = told else {
         panic!("{told:?}")
     };
-    assert_eq!(status.state, State::On);
+    assert_eq!(status.state, SecondFactorState::On);
 }
 
 #[test]
 fn every_change_needs_a_code_and_spends_it() {
     let (mut home, app) = alice("");
-    let more = |label| setup(Kind::Further, label);
+    let more = |label| setup(AuthenticatorKind::Further, label);
     for change in [
         more("x"),
-        Change::BeginRecoveryCodes,
-        Change::RevokeBrowsers(None),
-        Change::RemoveAuthenticator("app".parse().unwrap()),
+        ChangeOperation::BeginRecoveryCodes,
+        ChangeOperation::RevokeBrowsers(None),
+        ChangeOperation::RemoveAuthenticator("app".parse().unwrap()),
     ] {
         let without = asks(
             &mut home,
             "alice",
             "alice",
-            Task::Change { code: None, change },
+            Operation::Change { code: None, change },
             NOW,
         );
         assert!(
@@ -211,13 +228,21 @@ fn every_change_needs_a_code_and_spends_it() {
 fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
     let (mut home, app) = alice("");
     for _ in 0..5 {
-        let wrong = changes(&mut home, &code_of(&app, 99), Change::BeginRecoveryCodes);
+        let wrong = changes(
+            &mut home,
+            &code_of(&app, 99),
+            ChangeOperation::BeginRecoveryCodes,
+        );
         assert!(
             matches!(wrong, Err(AdministrationError::Code(Refusal::Wrong))),
             "{wrong:?}"
         );
     }
-    let delayed = changes(&mut home, &code_of(&app, 0), Change::BeginRecoveryCodes);
+    let delayed = changes(
+        &mut home,
+        &code_of(&app, 0),
+        ChangeOperation::BeginRecoveryCodes,
+    );
     assert!(
         matches!(
             delayed,
@@ -228,9 +253,9 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
     let events = home
         .door
         .events(
-            &Filter {
-                what: Some(What::Refused),
-                ..Filter::default()
+            &EventFilter {
+                what: Some(EventKind::Refused),
+                ..EventFilter::default()
             },
             0,
             100,
@@ -250,7 +275,7 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
 #[test]
 fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end() {
     let (mut home, invitation) = invited();
-    let first = || setup(Kind::First, "app");
+    let first = || setup(AuthenticatorKind::First, "app");
     for typed in ["", "123456", "the password of alice"] {
         let uninvited = changes(&mut home, typed, first());
         assert!(
@@ -274,7 +299,7 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
     assert_eq!(enrolled(&mut home), Enrolled::No);
     finishes(
         &mut home,
-        Finish::Activate {
+        FinishOperation::Activate {
             ticket: ticket.clone(),
         },
         NOW,
@@ -289,7 +314,7 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
     for ticket in [ticket, other] {
         let again = finishes(
             &mut home,
-            Finish::Activate {
+            FinishOperation::Activate {
                 ticket: ticket.clone(),
             },
             NOW,
@@ -299,13 +324,17 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
             "{again:?}"
         );
         home.door.disable(&name("alice"), "root", NOW).unwrap();
-        stale(finishes(&mut home, Finish::Activate { ticket }, NOW));
+        stale(finishes(
+            &mut home,
+            FinishOperation::Activate { ticket },
+            NOW,
+        ));
         let spent = changes(&mut home, &invitation, first());
         assert!(
             matches!(spent, Err(AdministrationError::Code(_))),
             "{spent:?}"
         );
-        let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
+        let anew = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
         home.activates(&anew);
     }
 }
@@ -313,12 +342,20 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
 #[test]
 fn an_invitation_that_was_taken_back_finishes_nothing() {
     let (mut home, invitation) = invited();
-    let (code, ticket, _) = begun(changes(&mut home, &invitation, setup(Kind::First, "app")));
+    let (code, ticket, _) = begun(changes(
+        &mut home,
+        &invitation,
+        setup(AuthenticatorKind::First, "app"),
+    ));
     let ticket = confirmed(&mut home, &ticket, &code);
     home.door
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
-    stale(finishes(&mut home, Finish::Activate { ticket }, NOW));
+    stale(finishes(
+        &mut home,
+        FinishOperation::Activate { ticket },
+        NOW,
+    ));
     assert_eq!(enrolled(&mut home), Enrolled::No);
 }
 
@@ -329,26 +366,26 @@ fn tickets_lead_to_their_own_step_within_their_time() {
     let (code, ticket, codes) = begun(changes(
         &mut home,
         &code_of(&app, 0),
-        setup(Kind::Further, "x"),
+        setup(AuthenticatorKind::Further, "x"),
     ));
     assert!(codes.is_empty());
     stale(finishes(
         &mut home,
-        Finish::Activate {
+        FinishOperation::Activate {
             ticket: ticket.clone(),
         },
         NOW,
     ));
     stale(finishes(
         &mut home,
-        Finish::KeepRecoveryCodes {
+        FinishOperation::KeepRecoveryCodes {
             ticket: ticket.clone(),
         },
         NOW,
     ));
     let vouched = finishes(
         &mut home,
-        Finish::Vouch {
+        FinishOperation::Vouch {
             ticket: ticket.clone(),
         },
         NOW,
@@ -357,27 +394,27 @@ fn tickets_lead_to_their_own_step_within_their_time() {
         matches!(vouched, Err(AdministrationError::OnlyRoot)),
         "{vouched:?}"
     );
-    let confirm = |code: &str| Finish::Confirm {
+    let confirm = |code: &str| FinishOperation::Confirm {
         ticket: ticket.clone(),
         code: code.to_owned().into(),
     };
     let wrong = finishes(&mut home, confirm("000000"), NOW).unwrap().answer;
-    assert!(matches!(wrong, Answer::NotConfirmed(_)), "{wrong:?}");
+    assert!(matches!(wrong, ReplyBody::NotConfirmed(_)), "{wrong:?}");
     stale(finishes(&mut home, confirm(&code), NOW.plus(900)));
 
     let confirmed = confirmed(&mut home, &ticket, &code);
     let others = name("alice");
     let task = || {
-        Task::Finish(Finish::Activate {
+        Operation::Finish(FinishOperation::Activate {
             ticket: confirmed.clone(),
         })
     };
     for uid in [Some(UID + 1), None] {
         let caller = match uid {
-            Some(uid) => Caller::Owner { name: &others, uid },
-            None => Caller::Root("root"),
+            Some(uid) => Requester::Owner { name: &others, uid },
+            None => Requester::Root("root"),
         };
-        let errand = Errand {
+        let errand = CommandRequest {
             account: name("alice"),
             task: task(),
         };
@@ -394,14 +431,14 @@ fn tickets_lead_to_their_own_step_within_their_time() {
     stale(asks(&mut home, "bob", "bob", task(), NOW));
     stale(finishes(
         &mut home,
-        Finish::Activate {
+        FinishOperation::Activate {
             ticket: confirmed.clone(),
         },
         NOW.plus(900),
     ));
     finishes(
         &mut home,
-        Finish::Activate { ticket: confirmed },
+        FinishOperation::Activate { ticket: confirmed },
         NOW.plus(899),
     )
     .unwrap();
@@ -414,9 +451,13 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     let (mut home, app) = alice("");
     let begun = one_more(&mut home, &code_of(&app, 0), "thief");
     home.door.disable(&name("alice"), "root", NOW).unwrap();
-    let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let anew = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&anew);
-    stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
+    stale(finishes(
+        &mut home,
+        FinishOperation::Activate { ticket: begun },
+        NOW,
+    ));
     assert_eq!(home.door.authenticators(&name("alice")).unwrap().len(), 1);
     assert!(
         !home.holds(b"thief"),
@@ -427,9 +468,13 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     home.door
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
-    let third = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let third = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&third);
-    stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
+    stale(finishes(
+        &mut home,
+        FinishOperation::Activate { ticket: begun },
+        NOW,
+    ));
 }
 
 /// C2: with stolen data keys tickets can be forged, until they are renewed.
@@ -438,7 +483,11 @@ fn what_was_begun_does_not_outlive_the_data_keys() {
     let (mut home, app) = alice("");
     let begun = one_more(&mut home, &code_of(&app, 0), "x");
     home.door.rotate_keys(Renewal::All, "root", NOW).unwrap();
-    stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
+    stale(finishes(
+        &mut home,
+        FinishOperation::Activate { ticket: begun },
+        NOW,
+    ));
 }
 
 #[test]
@@ -447,33 +496,41 @@ fn an_authenticator_that_was_removed_does_not_come_back() {
     let ticket = one_more(&mut home, &code_of(&app, 0), "x");
     finishes(
         &mut home,
-        Finish::Activate {
+        FinishOperation::Activate {
             ticket: ticket.clone(),
         },
         NOW,
     )
     .unwrap();
-    let remove = Change::RemoveAuthenticator("x".parse().unwrap());
+    let remove = ChangeOperation::RemoveAuthenticator("x".parse().unwrap());
     changes(&mut home, &code_of(&app, 1), remove).unwrap();
-    stale(finishes(&mut home, Finish::Activate { ticket }, NOW));
+    stale(finishes(
+        &mut home,
+        FinishOperation::Activate { ticket },
+        NOW,
+    ));
 }
 
 /// R6, promise 1
 #[test]
 fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     let (mut home, app) = alice("");
-    let new = |home: &mut Home, code: &str| match changes(home, code, Change::BeginRecoveryCodes)
-        .unwrap()
-        .answer
+    let new = |home: &mut Home, code: &str| match changes(
+        home,
+        code,
+        ChangeOperation::BeginRecoveryCodes,
+    )
+    .unwrap()
+    .answer
     {
-        Answer::RecoveryCodes { codes, ticket } => (codes, ticket),
+        ReplyBody::RecoveryCodes { codes, ticket } => (codes, ticket),
         other => panic!("{other:?}"),
     };
     let (codes, ticket) = new(&mut home, &code_of(&app, 0));
     home::accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
     stale(finishes(
         &mut home,
-        Finish::KeepRecoveryCodes { ticket },
+        FinishOperation::KeepRecoveryCodes { ticket },
         NOW,
     ));
     home::refused(&home.attempt("alice", &codes[0], NOW), Refusal::Wrong);
@@ -481,7 +538,7 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     let (codes, ticket) = new(&mut home, &code_of(&app, 1));
     finishes(
         &mut home,
-        Finish::KeepRecoveryCodes {
+        FinishOperation::KeepRecoveryCodes {
             ticket: ticket.clone(),
         },
         NOW,
@@ -490,7 +547,7 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     home::accepted(&home.attempt("alice", &codes[0], NOW));
     stale(finishes(
         &mut home,
-        Finish::KeepRecoveryCodes { ticket },
+        FinishOperation::KeepRecoveryCodes { ticket },
         NOW,
     ));
     home::refused(
@@ -509,25 +566,33 @@ fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
     let reply = changes(
         &mut home,
         &app.recovery_codes()[0].grouped(),
-        setup(Kind::Further, "x"),
+        setup(AuthenticatorKind::Further, "x"),
     )
     .unwrap();
     assert_eq!(reply.told, ["5 recovery codes are left"]);
     let (code, ticket, _) = begun(Ok(reply));
     let ticket = confirmed(&mut home, &ticket, &code);
-    finishes(&mut home, Finish::Activate { ticket }, NOW).unwrap();
+    finishes(&mut home, FinishOperation::Activate { ticket }, NOW).unwrap();
 }
 
 /// What cannot be is refused before a code is spent on it.
 #[test]
 fn a_refused_setup_spends_no_code() {
     let (mut home, app) = alice("");
-    let taken = changes(&mut home, &code_of(&app, 0), setup(Kind::Further, "app"));
+    let taken = changes(
+        &mut home,
+        &code_of(&app, 0),
+        setup(AuthenticatorKind::Further, "app"),
+    );
     assert!(
         matches!(taken, Err(AdministrationError::LabelTaken(..))),
         "{taken:?}"
     );
-    let first = changes(&mut home, &code_of(&app, 0), setup(Kind::First, "x"));
+    let first = changes(
+        &mut home,
+        &code_of(&app, 0),
+        setup(AuthenticatorKind::First, "x"),
+    );
     assert!(
         matches!(first, Err(AdministrationError::AlreadyEnrolled(_))),
         "{first:?}"
@@ -541,21 +606,21 @@ fn root_changes_any_account_without_a_code() {
     let mut home = Home::new("");
     let account: UserName = name("alice");
     let mut run = |task| {
-        let errand = Errand {
+        let errand = CommandRequest {
             account: account.clone(),
             task,
         };
-        home.door.run_errand(Caller::Root("root"), &errand, NOW)
+        home.door.run_errand(Requester::Root("root"), &errand, NOW)
     };
-    let (_, ticket, _) = begun(run(Task::Change {
+    let (_, ticket, _) = begun(run(Operation::Change {
         code: None,
-        change: setup(Kind::First, "app"),
+        change: setup(AuthenticatorKind::First, "app"),
     }));
-    run(Task::Finish(Finish::Vouch {
+    run(Operation::Finish(FinishOperation::Vouch {
         ticket: ticket.clone(),
     }))
     .unwrap();
-    let again = run(Task::Finish(Finish::Vouch { ticket }));
+    let again = run(Operation::Finish(FinishOperation::Vouch { ticket }));
     assert!(
         matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
         "{again:?}"

@@ -5,23 +5,25 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice, code_of, name, password, recovery, remote};
-use shared::account::event::Filter;
+use shared::account::event::EventFilter;
 use shared::account::name::Group;
-use shared::account::second_factor::{Enrolled, Methods};
-use shared::credential::input::Answer;
-use shared::engine::{AfterCode, AfterPassword, Browser, MayEnroll, Opened, Trust};
-use shared::protocol::host_password::Said;
-use shared::token::session::PassedSecond;
+use shared::account::second_factor::{CodeMethods, Enrolled};
+use shared::credential::input::Input;
+use shared::engine::{
+    AfterCode, AfterPassword, BrowserContext, EnrollmentPermission, OpenedSession, TrustRequest,
+};
+use shared::protocol::host_password::HostPasswordReply;
+use shared::token::session::SecondFactorMethod;
 use shared::verify::decision::Refusal;
-use shared::verify::method::Means;
+use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
 
 const PAM: &str = "[gate]\nfirst_factor = \"pam\"\n";
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
                       from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
 
-fn browser<'a>(origin: &'a Origin, cookie: Option<&'a str>) -> Browser<'a> {
-    Browser {
+fn browser<'a>(origin: &'a Origin, cookie: Option<&'a str>) -> BrowserContext<'a> {
+    BrowserContext {
         origin,
         name: "Test",
         cookie,
@@ -33,8 +35,14 @@ fn browser<'a>(origin: &'a Origin, cookie: Option<&'a str>) -> Browser<'a> {
 
 impl Home {
     /// A password that the host says this of.
-    fn host_says(&mut self, said: Said, who: &str, from: &str, along: &str) -> AfterPassword {
-        let (origin, who, along) = (remote(from), name(who), Answer::read(along.as_bytes()));
+    fn host_says(
+        &mut self,
+        said: HostPasswordReply,
+        who: &str,
+        from: &str,
+        along: &str,
+    ) -> AfterPassword {
+        let (origin, who, along) = (remote(from), name(who), Input::read(along.as_bytes()));
         let browser = browser(&origin, None);
         match self
             .door
@@ -58,7 +66,7 @@ impl Home {
     }
 
     fn causes(&mut self, who: &str) -> Vec<String> {
-        let log = self.door.events(&Filter::default(), 0, 100).unwrap();
+        let log = self.door.events(&EventFilter::default(), 0, 100).unwrap();
         let of = log
             .into_iter()
             .filter(|(_, event)| event.account == name(who));
@@ -76,7 +84,7 @@ fn refused(after: &AfterPassword, expected: Refusal) {
 }
 
 #[track_caller]
-fn opened(after: AfterPassword) -> Opened {
+fn opened(after: AfterPassword) -> OpenedSession {
     match after {
         AfterPassword::Opened(opened) => *opened,
         AfterPassword::Code(_) => panic!("a code is asked"),
@@ -90,30 +98,30 @@ fn opened(after: AfterPassword) -> Opened {
 fn a_first_sign_in_by_the_hosts_password_makes_the_account() {
     let mut home = Home::new(PAM);
     refused(
-        &home.host_says(Said::Wrong, "bob", "192.0.2.7", ""),
+        &home.host_says(HostPasswordReply::Wrong, "bob", "192.0.2.7", ""),
         Refusal::Wrong,
     );
     assert!(
         home.door.status(&name("bob")).is_err(),
         "a wrong password makes none"
     );
-    let session = opened(home.host_says(Said::Right, "bob", "192.0.2.7", "")).session;
+    let session = opened(home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", "")).session;
     assert_eq!(
         (session.name.as_str(), session.passed.second),
-        ("bob", PassedSecond::None(Enrolled::No))
+        ("bob", SecondFactorMethod::None(Enrolled::No))
     );
     assert_eq!(
         home.causes("bob"),
         ["account-added first-sign-in", "accepted password"]
     );
-    let again = opened(home.host_says(Said::Right, "bob", "192.0.2.7", "")).session;
+    let again = opened(home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", "")).session;
     assert_eq!(again.account, session.account);
 }
 
 #[test]
 fn the_hosts_groups_go_along_in_the_session() {
     let mut home = Home::new(PAM);
-    let session = opened(home.host_says(Said::Right, "root", "192.0.2.7", "")).session;
+    let session = opened(home.host_says(HostPasswordReply::Right, "root", "192.0.2.7", "")).session;
     let groups: Vec<_> = session.groups.iter().map(Group::as_str).collect();
     assert!(groups.contains(&"root"), "{groups:?}");
     let keys = home.door.token_keys();
@@ -136,7 +144,7 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
             &browser(&origin, None),
             &name("alice"),
             Some(&password(PASSWORD)),
-            &Answer::Unfit,
+            &Input::Unfit,
             NOW,
         );
         refused(&by_password.unwrap(), Refusal::Unfit);
@@ -145,18 +153,18 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
         }
         for typed in [code_of(&app, 0), recovery(&app, 0)] {
             let next = match extra {
-                PAM => home.host_says(Said::Right, "alice", "192.0.2.7", ""),
+                PAM => home.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", ""),
                 _ => home.is_brought("alice", None),
             };
             let AfterPassword::Code(pass) = next else {
                 panic!("no code is asked")
             };
-            assert_eq!(pass.payload().methods, Methods::App);
-            let answer = Answer::read(typed.as_bytes());
+            assert_eq!(pass.payload().methods, CodeMethods::App);
+            let answer = Input::read(typed.as_bytes());
             let browser = browser(&origin, None);
-            let entered = home
-                .door
-                .enter_code(&browser, &pass, &answer, Trust::NotAsked, NOW);
+            let entered =
+                home.door
+                    .enter_code(&browser, &pass, &answer, TrustRequest::NotAsked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Opened(_)));
         }
     }
@@ -170,21 +178,21 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
         // the host never answered: what was charged stays charged
         let tried = home
             .door
-            .try_first_factor(&browser(&origin, None), &who, &Answer::Unfit, NOW);
+            .try_first_factor(&browser(&origin, None), &who, &Input::Unfit, NOW);
         drop(tried.unwrap().unwrap());
     }
     refused(
-        &home.host_says(Said::Right, "alice", "192.0.2.8", ""),
+        &home.host_says(HostPasswordReply::Right, "alice", "192.0.2.8", ""),
         Refusal::Delayed { wait: 30 },
     );
     // with a recovery code it is looked at, and one without the other opens nothing
     let code = recovery(&app, 0);
     refused(
-        &home.host_says(Said::Wrong, "alice", "192.0.2.8", &code),
+        &home.host_says(HostPasswordReply::Wrong, "alice", "192.0.2.8", &code),
         Refusal::Wrong,
     );
-    let opened = opened(home.host_says(Said::Right, "alice", "192.0.2.8", &code));
-    assert_eq!(opened.means, Means::RecoveryCode);
+    let opened = opened(home.host_says(HostPasswordReply::Right, "alice", "192.0.2.8", &code));
+    assert_eq!(opened.means, AuthenticationMethod::RecoveryCode);
 }
 
 #[test]
@@ -192,11 +200,11 @@ fn a_host_that_was_not_asked_costs_nothing() {
     let (mut home, _) = alice(PAM);
     for _ in 0..20 {
         refused(
-            &home.host_says(Said::Unasked, "alice", "192.0.2.7", ""),
+            &home.host_says(HostPasswordReply::Unasked, "alice", "192.0.2.7", ""),
             Refusal::Unfit,
         );
     }
-    let next = home.host_says(Said::Right, "alice", "192.0.2.7", "");
+    let next = home.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", "");
     assert!(matches!(next, AfterPassword::Code(_)));
 }
 
@@ -207,13 +215,18 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
     let browser = browser(&origin, None);
     let tried = home
         .door
-        .try_first_factor(&browser, &who, &Answer::Unfit, NOW)
+        .try_first_factor(&browser, &who, &Input::Unfit, NOW)
         .unwrap()
         .unwrap();
     home.door.disable(&who, "root", NOW).unwrap();
-    let after =
-        home.door
-            .settle_first_factor(&browser, &who, tried, Said::Right, &Answer::Unfit, NOW);
+    let after = home.door.settle_first_factor(
+        &browser,
+        &who,
+        tried,
+        HostPasswordReply::Right,
+        &Input::Unfit,
+        NOW,
+    );
     refused(&after.unwrap(), Refusal::Expired);
 }
 
@@ -223,12 +236,12 @@ fn names_without_an_account_are_counted_too() {
     for host in 1..=5 {
         let from = format!("198.51.100.{host}");
         refused(
-            &home.host_says(Said::Wrong, "nobody", &from, ""),
+            &home.host_says(HostPasswordReply::Wrong, "nobody", &from, ""),
             Refusal::Wrong,
         );
     }
     refused(
-        &home.host_says(Said::Right, "nobody", "192.0.2.7", ""),
+        &home.host_says(HostPasswordReply::Right, "nobody", "192.0.2.7", ""),
         Refusal::Delayed { wait: 30 },
     );
 }
@@ -243,11 +256,11 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
         };
         let origin = remote("192.0.2.7");
         for typed in ["", "000000", PASSWORD] {
-            let answer = Answer::read(typed.as_bytes());
+            let answer = Input::read(typed.as_bytes());
             let browser = browser(&origin, None);
             let entered = home
                 .door
-                .enter_code(&browser, &pass, &answer, Trust::Asked, NOW);
+                .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Refused(_)));
         }
     }
@@ -258,23 +271,27 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
     };
     let (origin, answer) = (
         remote("192.0.2.7"),
-        Answer::read(code_of(&app, 0).as_bytes()),
+        Input::read(code_of(&app, 0).as_bytes()),
     );
-    let entered = home
-        .door
-        .enter_code(&browser(&origin, None), &pass, &answer, Trust::Asked, NOW);
+    let entered = home.door.enter_code(
+        &browser(&origin, None),
+        &pass,
+        &answer,
+        TrustRequest::Asked,
+        NOW,
+    );
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
     };
     let cookie = entered.browser_cookie.unwrap().to_string();
     assert_eq!(
         opened(home.is_brought("alice", Some(&cookie))).means,
-        Means::TrustedBrowser
+        AuthenticationMethod::TrustedBrowser
     );
     let bob = opened(home.is_brought("bob", Some(&cookie)));
     assert_eq!(
         (bob.means, bob.browser_cookie),
-        (Means::Identity, None),
+        (AuthenticationMethod::Identity, None),
         "it is hers alone"
     );
 }
@@ -285,7 +302,7 @@ fn an_identity_alone_opens_where_no_code_is_needed_and_makes_the_account() {
     let opened = opened(home.is_brought("carol", None));
     assert_eq!(
         (opened.means, opened.session.groups),
-        (Means::Identity, Vec::new())
+        (AuthenticationMethod::Identity, Vec::new())
     );
     assert_eq!(
         home.causes("carol"),
@@ -297,12 +314,15 @@ fn an_identity_alone_opens_where_no_code_is_needed_and_makes_the_account() {
 #[test]
 fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
     for extra in [PAM, HEADER] {
-        for (within, needs) in [("0s", MayEnroll::WithOneTimeCode), ("1h", MayEnroll::Yes)] {
+        for (within, needs) in [
+            ("0s", EnrollmentPermission::WithOneTimeCode),
+            ("1h", EnrollmentPermission::Yes),
+        ] {
             let policy =
                 format!("{extra}[policy]\nrequired = \"all\"\nenroll_within = \"{within}\"");
             let mut home = Home::new(&policy);
             let next = match extra {
-                PAM => home.host_says(Said::Right, "bob", "192.0.2.7", ""),
+                PAM => home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", ""),
                 _ => home.is_brought("bob", None),
             };
             let AfterPassword::Setup(token) = next else {
@@ -324,6 +344,10 @@ fn an_identity_is_no_password_to_an_exemption() {
         AfterPassword::Code(_)
     ));
     let (mut home, _) = alice(&format!("{exempt}{PAM}"));
-    let session = opened(home.host_says(Said::Right, "alice", "192.0.2.7", "")).session;
-    assert_eq!(session.passed.second, PassedSecond::None(Enrolled::Yes));
+    let session =
+        opened(home.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", "")).session;
+    assert_eq!(
+        session.passed.second,
+        SecondFactorMethod::None(Enrolled::Yes)
+    );
 }

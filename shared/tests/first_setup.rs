@@ -8,16 +8,19 @@ use home::{Home, NOW, name};
 use shared::account::second_factor::Enrolled;
 use shared::credential::otpauth_uri;
 use shared::credential::totp::code;
-use shared::engine::enrollment::pending::Pending;
-use shared::engine::{AdministrationError, Asking, Caller};
-use shared::protocol::command_request::{Answer, Errand, Finish, Kind, Reply, Setup, Task, Typed};
-use shared::protocol::host_password::Said;
+use shared::engine::enrollment::pending::PendingEnrollment;
+use shared::engine::{AdministrationError, EnrollmentRequest, Requester};
+use shared::protocol::command_request::{
+    AuthenticatorKind, CommandRequest, EngineReply, EnrollmentOperation, FinishOperation,
+    Operation, ReplyBody, TypedText,
+};
+use shared::protocol::host_password::HostPasswordReply;
 use shared::system::clock::Timestamp;
 use shared::verify::decision::Refusal;
 
-fn setup(kind: Kind) -> Setup {
+fn setup(kind: AuthenticatorKind) -> EnrollmentOperation {
     let name = "app".parse().unwrap();
-    Setup {
+    EnrollmentOperation {
         kind,
         name,
         seed: None,
@@ -33,25 +36,25 @@ fn asks(
     who: &str,
     account: &str,
     now: Timestamp,
-) -> Result<Asking, AdministrationError> {
+) -> Result<EnrollmentRequest, AdministrationError> {
     let who = name(who);
-    let caller = Caller::Owner {
+    let caller = Requester::Owner {
         name: &who,
         uid: 1000,
     };
     home.door
-        .ask_first_setup(caller, &name(account), setup(Kind::First), now)
+        .ask_first_setup(caller, &name(account), setup(AuthenticatorKind::First), now)
 }
 
 fn hears(
     home: &mut Home,
-    asking: Asking,
-    said: Said,
+    asking: EnrollmentRequest,
+    said: HostPasswordReply,
     now: Timestamp,
-) -> Result<Reply, AdministrationError> {
+) -> Result<EngineReply, AdministrationError> {
     let who = name("alice");
     home.door.begin_first_setup(
-        Caller::Owner {
+        Requester::Owner {
             name: &who,
             uid: 1000,
         },
@@ -61,19 +64,23 @@ fn hears(
     )
 }
 
-fn tries(home: &mut Home, said: Said, now: Timestamp) -> Result<Reply, AdministrationError> {
+fn tries(
+    home: &mut Home,
+    said: HostPasswordReply,
+    now: Timestamp,
+) -> Result<EngineReply, AdministrationError> {
     let asking = asks(home, "alice", "alice", now)?;
     hears(home, asking, said, now)
 }
 
-fn finishes(home: &mut Home, finish: Finish) -> Result<Reply, AdministrationError> {
+fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, AdministrationError> {
     let who = name("alice");
-    let errand = Errand {
+    let errand = CommandRequest {
         account: who.clone(),
-        task: Task::Finish(finish),
+        task: Operation::Finish(finish),
     };
     home.door.run_errand(
-        Caller::Owner {
+        Requester::Owner {
             name: &who,
             uid: 1000,
         },
@@ -84,8 +91,8 @@ fn finishes(home: &mut Home, finish: Finish) -> Result<Reply, AdministrationErro
 
 /// The confirmed setup that came of a right password.
 #[track_caller]
-fn confirmed(home: &mut Home, begun: Reply) -> Typed {
-    let Answer::Setup {
+fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
+    let ReplyBody::Setup {
         url,
         ticket,
         recovery_codes,
@@ -99,7 +106,7 @@ fn confirmed(home: &mut Home, begun: Reply) -> Typed {
     let shown = code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     match finishes(
         home,
-        Finish::Confirm {
+        FinishOperation::Confirm {
             ticket,
             code: shown.to_string().into(),
         },
@@ -107,7 +114,7 @@ fn confirmed(home: &mut Home, begun: Reply) -> Typed {
     .unwrap()
     .answer
     {
-        Answer::Confirmed { ticket } => ticket,
+        ReplyBody::Confirmed { ticket } => ticket,
         other => panic!("{other:?}"),
     }
 }
@@ -119,18 +126,18 @@ fn enrolled(home: &mut Home) -> Enrolled {
 #[test]
 fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() {
     let mut home = Home::new("");
-    let begun = tries(&mut home, Said::Right, NOW).unwrap();
+    let begun = tries(&mut home, HostPasswordReply::Right, NOW).unwrap();
     let ticket = confirmed(&mut home, begun);
     assert_eq!(enrolled(&mut home), Enrolled::No);
     finishes(
         &mut home,
-        Finish::Activate {
+        FinishOperation::Activate {
             ticket: ticket.clone(),
         },
     )
     .unwrap();
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
-    let again = finishes(&mut home, Finish::Activate { ticket });
+    let again = finishes(&mut home, FinishOperation::Activate { ticket });
     assert!(
         matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
         "{again:?}"
@@ -149,7 +156,7 @@ fn wrong_passwords_are_delayed_and_never_lock() {
         )
         .unwrap();
     for _ in 0..5 {
-        let wrong = tries(&mut home, Said::Wrong, NOW);
+        let wrong = tries(&mut home, HostPasswordReply::Wrong, NOW);
         assert!(
             matches!(
                 wrong,
@@ -165,7 +172,7 @@ fn wrong_passwords_are_delayed_and_never_lock() {
     let mut now = NOW;
     for _ in 0..20 {
         now = now.plus(3600);
-        let wrong = tries(&mut home, Said::Wrong, now);
+        let wrong = tries(&mut home, HostPasswordReply::Wrong, now);
         assert!(
             matches!(
                 wrong,
@@ -174,10 +181,10 @@ fn wrong_passwords_are_delayed_and_never_lock() {
             "{wrong:?}"
         );
     }
-    tries(&mut home, Said::Right, now.plus(3600)).unwrap();
+    tries(&mut home, HostPasswordReply::Right, now.plus(3600)).unwrap();
     // a success forgives
     for _ in 0..5 {
-        tries(&mut home, Said::Wrong, now.plus(3600)).unwrap_err();
+        tries(&mut home, HostPasswordReply::Wrong, now.plus(3600)).unwrap_err();
     }
 }
 
@@ -190,7 +197,7 @@ fn no_more_are_looked_at_at_once_than_the_row_allows() {
         .collect();
     assert_eq!(asked.len(), 5);
     for asking in asked {
-        hears(&mut home, asking, Said::Right, NOW).unwrap();
+        hears(&mut home, asking, HostPasswordReply::Right, NOW).unwrap();
     }
     assert!(asks(&mut home, "alice", "alice", NOW).is_ok());
 }
@@ -199,7 +206,7 @@ fn no_more_are_looked_at_at_once_than_the_row_allows() {
 fn what_the_host_was_not_asked_is_free_and_what_it_did_not_answer_is_not() {
     let mut home = Home::new("");
     for _ in 0..20 {
-        let unasked = tries(&mut home, Said::Unasked, NOW);
+        let unasked = tries(&mut home, HostPasswordReply::Unasked, NOW);
         assert!(
             matches!(unasked, Err(AdministrationError::PasswordUnasked(_))),
             "{unasked:?}"
@@ -230,12 +237,12 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
     let who = name("bob");
     let taken = home.door.begin_first_setup(
-        Caller::Owner {
+        Requester::Owner {
             name: &who,
             uid: 1001,
         },
         asking,
-        Said::Right,
+        HostPasswordReply::Right,
         NOW,
     );
     assert!(
@@ -243,19 +250,19 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
         "{taken:?}"
     );
 
-    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     let meanwhile = asks(&mut home, "alice", "alice", NOW).unwrap();
     home.activates(&app);
-    let begun = hears(&mut home, meanwhile, Said::Right, NOW).unwrap();
+    let begun = hears(&mut home, meanwhile, HostPasswordReply::Right, NOW).unwrap();
     let ticket = confirmed(&mut home, begun);
-    let late = finishes(&mut home, Finish::Activate { ticket });
+    let late = finishes(&mut home, FinishOperation::Activate { ticket });
     assert!(
         matches!(late, Err(AdministrationError::AlreadyEnrolled(_))),
         "{late:?}"
     );
-    for kind in [Kind::First, Kind::Further] {
+    for kind in [AuthenticatorKind::First, AuthenticatorKind::Further] {
         let who = name("alice");
-        let caller = Caller::Owner {
+        let caller = Requester::Owner {
             name: &who,
             uid: 1000,
         };
@@ -292,9 +299,9 @@ fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
             NOW,
         )
         .unwrap();
-    let begun = hears(&mut home, asking, Said::Right, NOW).unwrap();
+    let begun = hears(&mut home, asking, HostPasswordReply::Right, NOW).unwrap();
     let ticket = confirmed(&mut home, begun);
-    let stale = finishes(&mut home, Finish::Activate { ticket });
+    let stale = finishes(&mut home, FinishOperation::Activate { ticket });
     assert!(
         matches!(stale, Err(AdministrationError::Stale)),
         "{stale:?}"
@@ -322,17 +329,17 @@ fn where_the_policy_wants_a_one_time_code_no_password_does() {
 #[test]
 fn where_the_host_is_not_asked_no_password_is_right() {
     let mut home = Home::new("");
-    let task = Task::FirstSetup {
+    let task = Operation::FirstSetup {
         password: "secret".to_owned().into(),
-        setup: setup(Kind::First),
+        setup: setup(AuthenticatorKind::First),
     };
-    let errand = Errand {
+    let errand = CommandRequest {
         account: name("alice"),
         task,
     };
     assert!(!format!("{errand:?}").contains("secret"));
     let run = home.door.run_errand(
-        Caller::Owner {
+        Requester::Owner {
             name: &name("alice"),
             uid: 1000,
         },
@@ -349,16 +356,16 @@ fn where_the_host_is_not_asked_no_password_is_right() {
 #[test]
 fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
     let mut home = Home::new("[policy]\nrequired = \"all\"\nenroll_within = \"1h\"");
-    tries(&mut home, Said::Wrong, NOW).unwrap_err();
-    let begun = tries(&mut home, Said::Right, NOW.plus(3599)).unwrap();
-    assert!(matches!(begun.answer, Answer::Setup { .. }));
-    let late = tries(&mut home, Said::Right, NOW.plus(3600)).unwrap_err();
+    tries(&mut home, HostPasswordReply::Wrong, NOW).unwrap_err();
+    let begun = tries(&mut home, HostPasswordReply::Right, NOW.plus(3599)).unwrap();
+    assert!(matches!(begun.answer, ReplyBody::Setup { .. }));
+    let late = tries(&mut home, HostPasswordReply::Right, NOW.plus(3600)).unwrap_err();
     assert!(
         matches!(late, AdministrationError::PasswordNotEnough(_)),
         "{late:?}"
     );
     let mut home = Home::new("[policy]\nrequired = \"all\"");
-    let never = tries(&mut home, Said::Right, NOW).unwrap_err();
+    let never = tries(&mut home, HostPasswordReply::Right, NOW).unwrap_err();
     assert!(
         matches!(never, AdministrationError::PasswordNotEnough(_)),
         "{never:?}"

@@ -1,4 +1,4 @@
-//! Frames from strangers: the corpus of the fuzz targets, and mutations of it. tests/fuzz does the same without end.
+//! Frames from strangers: the corpus of the fuzz targets, and mutations of it. tests/fuzz/run does the same for longer.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 // what the fuzz targets call

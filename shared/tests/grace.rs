@@ -7,48 +7,48 @@ use home::{
     Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_at, code_of, name, password,
     recovery, remote,
 };
-use shared::config::Grace;
+use shared::config::GracePeriod;
 use shared::crypto::vault::Renewal;
-use shared::engine::enrollment::pending::{Confirmation, Pending};
-use shared::engine::{Actor, AdministrationError, Door, Visitor};
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use shared::engine::{AdministrationError, Engine, Principal, VerificationRequest};
 use shared::system::clock::Timestamp;
-use shared::verify::decision::Spared;
-use shared::verify::method::Means;
+use shared::verify::decision::WithinGrace;
+use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
-const HOUR: Grace = Grace::of(3600);
+const HOUR: GracePeriod = GracePeriod::of(3600);
 const HERE: &str = "192.0.2.7";
 
 /// Whether alice is spared at a service.
 fn spared_at(
-    door: &mut Door,
+    door: &mut Engine,
     service: &str,
     origin: &Origin,
-    stage: Stage,
+    stage: Phase,
     now: Timestamp,
 ) -> bool {
     let alice = name("alice");
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &alice,
         stage,
         origin,
         browser: None,
         service,
     };
-    door.grace(&visitor, HOUR, now).unwrap() == Spared::Yes
+    door.grace(&visitor, HOUR, now).unwrap() == WithinGrace::Yes
 }
 
 impl Home {
     fn spared(&mut self, now: Timestamp) -> bool {
-        spared_at(&mut self.door, "test", &remote(HERE), Stage::After, now)
+        spared_at(&mut self.door, "test", &remote(HERE), Phase::After, now)
     }
 
-    fn code_from(&mut self, app: &Pending, address: &str, offset: i64) {
+    fn code_from(&mut self, app: &PendingEnrollment, address: &str, offset: i64) {
         accepted(&self.attempt_from(
             "alice",
             &remote(address),
-            Stage::After,
+            Phase::After,
             &code_of(app, offset),
             NOW,
         ));
@@ -66,24 +66,27 @@ fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
     let mut at = |service: &str, origin: &Origin, stage| {
         spared_at(&mut home.door, service, origin, stage, NOW)
     };
-    assert!(!at("other", &remote(HERE), Stage::After));
-    assert!(!at("test", &remote("192.0.2.8"), Stage::After));
-    assert!(!at("test", &remote(HERE), Stage::Before));
-    assert!(!at("test", &Origin::Unknown, Stage::After));
+    assert!(!at("other", &remote(HERE), Phase::After));
+    assert!(!at("test", &remote("192.0.2.8"), Phase::After));
+    assert!(!at("test", &remote(HERE), Phase::Before));
+    assert!(!at("test", &Origin::Unknown, Phase::After));
     assert!(!at(
         "test",
         &Origin::Local("alice".to_owned()),
-        Stage::After
+        Phase::After
     ));
     let bob = name("bob");
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &bob,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &remote(HERE),
         browser: None,
         service: "test",
     };
-    assert_eq!(home.door.grace(&visitor, HOUR, NOW).unwrap(), Spared::No);
+    assert_eq!(
+        home.door.grace(&visitor, HOUR, NOW).unwrap(),
+        WithinGrace::No
+    );
     // asking begins none anew
     assert!(home.spared(NOW.plus(3500)));
     assert!(!home.spared(NOW.plus(3600)));
@@ -96,12 +99,12 @@ fn without_an_address_no_code_begins_one() {
         (Origin::Unknown, -1),
         (Origin::Local("alice".to_owned()), 0),
     ] {
-        accepted(&home.attempt_from("alice", &origin, Stage::After, &code_of(&app, offset), NOW));
+        accepted(&home.attempt_from("alice", &origin, Phase::After, &code_of(&app, offset), NOW));
         assert!(!spared_at(
             &mut home.door,
             "test",
             &origin,
-            Stage::After,
+            Phase::After,
             NOW
         ));
     }
@@ -112,18 +115,18 @@ fn without_an_address_no_code_begins_one() {
 fn a_code_before_the_first_factor_begins_none_also_when_it_is_booked() {
     let (mut home, app) = alice("");
     let (origin, alice) = (remote(HERE), name("alice"));
-    accepted(&home.attempt_from("alice", &origin, Stage::Before, &code_of(&app, 0), NOW));
+    accepted(&home.attempt_from("alice", &origin, Phase::Before, &code_of(&app, 0), NOW));
     assert!(!home.spared(NOW));
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &alice,
-        stage: Stage::Before,
+        stage: Phase::Before,
         origin: &origin,
         browser: None,
         service: "test",
     };
     assert!(
         home.door
-            .entered(&visitor, Means::Code, NOW)
+            .entered(&visitor, AuthenticationMethod::Code, NOW)
             .unwrap()
             .is_some()
     );
@@ -136,7 +139,7 @@ fn nothing_but_a_code_begins_one() {
     accepted(&home.attempt_from(
         "alice",
         &remote(HERE),
-        Stage::After,
+        Phase::After,
         &recovery(&app, 0),
         NOW,
     ));
@@ -147,7 +150,7 @@ fn nothing_but_a_code_begins_one() {
     accepted(&home.attempt_from(
         "alice",
         &remote(HERE),
-        Stage::After,
+        Phase::After,
         &one_time.grouped(),
         NOW,
     ));
@@ -157,9 +160,9 @@ fn nothing_but_a_code_begins_one() {
         .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
         .unwrap();
     let (alice, origin) = (name("alice"), remote(HERE));
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &alice,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &origin,
         browser: None,
         service: "test",
@@ -177,7 +180,7 @@ fn whoever_guesses_from_there_is_not_spared() {
         home.attempt_from(
             "alice",
             &remote(HERE),
-            Stage::After,
+            Phase::After,
             &code_of(&app, 99),
             NOW,
         );
@@ -189,7 +192,7 @@ fn whoever_guesses_from_there_is_not_spared() {
 /// T5
 #[test]
 fn every_revocation_ends_it() {
-    type Act = fn(&mut Home, &Pending, Timestamp);
+    type Act = fn(&mut Home, &PendingEnrollment, Timestamp);
     let acts: [(&str, Act); 13] = [
         ("a new password", |home, _, now| {
             home.door
@@ -197,7 +200,7 @@ fn every_revocation_ends_it() {
                 .unwrap();
         }),
         ("one of this host", |home, _, now| {
-            let actor = Actor::Service("alice", &Origin::Unknown, "passwd");
+            let actor = Principal::Service("alice", &Origin::Unknown, "passwd");
             home.door
                 .host_password_changed(&name("alice"), actor, now)
                 .unwrap();
@@ -207,10 +210,10 @@ fn every_revocation_ends_it() {
             home.activates(app);
         }),
         ("a new authenticator", |home, _, now| {
-            let further = Pending::further(home.door.config(), &name("alice")).unwrap();
+            let further = PendingEnrollment::further(home.door.config(), &name("alice")).unwrap();
             let further = further.called("second".parse().unwrap());
             home.door
-                .activate(&further, &Confirmation::vouched(), "root", now)
+                .activate(&further, &EnrollmentConfirmation::vouched(), "root", now)
                 .unwrap();
         }),
         ("an authenticator removed", |home, _, now| {
@@ -220,13 +223,13 @@ fn every_revocation_ends_it() {
         }),
         ("a recovery code", |home, app, now| {
             let origin = remote("198.51.100.1");
-            accepted(&home.attempt_from("alice", &origin, Stage::After, &recovery(app, 0), now));
+            accepted(&home.attempt_from("alice", &origin, Phase::After, &recovery(app, 0), now));
         }),
         ("a recovery code from there", |home, app, now| {
             accepted(&home.attempt_from(
                 "alice",
                 &remote(HERE),
-                Stage::After,
+                Phase::After,
                 &recovery(app, 1),
                 now,
             ));
@@ -289,7 +292,7 @@ fn every_revocation_ends_it() {
     for (hours, (what, act)) in acts.into_iter().enumerate() {
         let now = NOW.plus(hours as u64 * 3600);
         let code = code_at(&app, 0, now);
-        accepted(&home.attempt_from("alice", &remote(HERE), Stage::After, &code, now));
+        accepted(&home.attempt_from("alice", &remote(HERE), Phase::After, &code, now));
         assert!(home.spared(now), "before {what}");
         act(&mut home, &app, now);
         assert!(!home.spared(now), "after {what}");

@@ -2,7 +2,7 @@
 //! refusal repeats what stands in the file.
 
 use shared::account::name::UserName;
-use shared::credential::import::{Format, Key, LARGEST, read};
+use shared::credential::import::{ImportFormat, LARGEST, PskcKey, read};
 use shared::system::clock::Timestamp;
 use std::fs;
 use std::path::Path;
@@ -67,7 +67,7 @@ fn files_that_are_too_large_or_no_text_are_refused() {
     }
 }
 
-fn formats(alice: &UserName) -> [(&'static str, Format<'_>); 6] {
+fn formats(alice: &UserName) -> [(&'static str, ImportFormat<'_>); 6] {
     const SHARED: &[u8] = &[
         0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90,
         0x12,
@@ -75,23 +75,23 @@ fn formats(alice: &UserName) -> [(&'static str, Format<'_>); 6] {
     [
         (
             "google-authenticator",
-            Format::GoogleAuthenticator { account: alice },
+            ImportFormat::GoogleAuthenticator { account: alice },
         ),
         (
             "oath",
-            Format::Oath {
+            ImportFormat::Oath {
                 now: Timestamp(1_795_278_930),
             },
         ),
-        ("otpauth", Format::Otpauth),
-        ("migration", Format::OtpauthMigration),
+        ("otpauth", ImportFormat::Otpauth),
+        ("migration", ImportFormat::OtpauthMigration),
         (
             "pskc",
-            Format::Pskc {
-                key: Key::Shared(SHARED),
+            ImportFormat::Pskc {
+                key: PskcKey::Shared(SHARED),
             },
         ),
-        ("authelia", Format::Authelia),
+        ("authelia", ImportFormat::Authelia),
     ]
 }
 

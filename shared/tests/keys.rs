@@ -6,40 +6,47 @@ mod home;
 use home::{
     Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, code_of, name, password, remote,
 };
-use shared::config::Grace;
-use shared::credential::input::Answer;
+use shared::config::GracePeriod;
+use shared::credential::input::Input;
 use shared::credential::totp::code;
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Renewal;
-use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    AfterCode, AfterPassword, Browser, Door, Opened, RotationError, Trust, Visitor,
+    AfterCode, AfterPassword, BrowserContext, Engine, OpenedSession, RotationError, TrustRequest,
+    VerificationRequest,
 };
 use shared::store::KeyBound;
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
-use shared::verify::decision::{Refusal, Spared, Verdict};
+use shared::verify::decision::{Refusal, VerificationResult, WithinGrace};
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-fn judge(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> Verdict {
-    attempt_at(door, who, &Origin::Unknown, Stage::After, typed, now).verdict
+fn judge(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
+    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).verdict
 }
 
 #[track_caller]
-fn accepts(door: &mut Door, who: &str, typed: &str) {
+fn accepts(door: &mut Engine, who: &str, typed: &str) {
     let verdict = judge(door, who, typed, NOW);
-    assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict:?}");
+    assert!(
+        matches!(verdict, VerificationResult::Accepted(_)),
+        "{verdict:?}"
+    );
 }
 
 #[track_caller]
-fn refuses(door: &mut Door, who: &str, typed: &str, refusal: Refusal) {
-    assert_eq!(judge(door, who, typed, NOW), Verdict::Refused(refusal));
+fn refuses(door: &mut Engine, who: &str, typed: &str, refusal: Refusal) {
+    assert_eq!(
+        judge(door, who, typed, NOW),
+        VerificationResult::Refused(refusal)
+    );
 }
 
 impl Home {
@@ -52,20 +59,20 @@ impl Home {
     }
 
     #[track_caller]
-    fn rotates(&mut self, renewal: Renewal) -> shared::engine::Rotated {
+    fn rotates(&mut self, renewal: Renewal) -> shared::engine::RotationReport {
         self.door.rotate_keys(renewal, "root", NOW).unwrap()
     }
 }
 
 /// Signs in at the web with the password, and with a code if that is asked for.
 fn signs_in(
-    door: &mut Door,
+    door: &mut Engine,
     who: &str,
     cookie: Option<&str>,
     typed: Option<&str>,
-) -> Option<Opened> {
+) -> Option<OpenedSession> {
     let origin = remote("192.0.2.7");
-    let browser = Browser {
+    let browser = BrowserContext {
         origin: &origin,
         name: "Test",
         cookie,
@@ -73,7 +80,7 @@ fn signs_in(
         page: None,
         session: None,
     };
-    let nothing = Answer::read(b"");
+    let nothing = Input::read(b"");
     match door
         .enter_password(
             &browser,
@@ -86,9 +93,9 @@ fn signs_in(
     {
         AfterPassword::Opened(opened) => Some(*opened),
         AfterPassword::Code(pass) => {
-            let answer = Answer::read(typed?.as_bytes());
+            let answer = Input::read(typed?.as_bytes());
             match door
-                .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+                .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
                 .unwrap()
             {
                 AfterCode::Opened(opened) => Some(*opened),
@@ -165,9 +172,9 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
     let mut home = Home::new("");
     let mut before = home.another();
     home.rotates(Renewal::Seal);
-    let pending = Pending::new(&home.config, &name("alice")).unwrap();
+    let pending = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     before
-        .activate(&pending, &Confirmation::vouched(), "root", NOW)
+        .activate(&pending, &EnrollmentConfirmation::vouched(), "root", NOW)
         .unwrap();
     home.rotates(Renewal::All);
     before
@@ -187,7 +194,7 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
 #[test]
 fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
     let mut home = Home::new("");
-    let people: Vec<(String, Pending)> = (0..3)
+    let people: Vec<(String, PendingEnrollment)> = (0..3)
         .map(|number| format!("person{number}"))
         .map(|who| (who.clone(), home.enrols(&who)))
         .collect();
@@ -195,9 +202,9 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
         home.enrols(&format!("other{number}"));
     }
     let (over, config) = (AtomicBool::new(false), home.config.clone());
-    let login = |who: &str, pending: &Pending| {
+    let login = |who: &str, pending: &PendingEnrollment| {
         let mut count = 0;
-        let mut kept = Door::open(config.clone()).unwrap();
+        let mut kept = Engine::open(config.clone()).unwrap();
         while !over.load(Ordering::Relaxed) {
             let now = NOW.plus(30 * (count + 1));
             let typed = code(
@@ -207,13 +214,16 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             );
             let mut fresh;
             let door = if count % 2 == 0 {
-                fresh = Door::open(config.clone()).unwrap();
+                fresh = Engine::open(config.clone()).unwrap();
                 &mut fresh
             } else {
                 &mut kept
             };
             let verdict = judge(door, who, typed.as_ref(), now);
-            assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict:?}");
+            assert!(
+                matches!(verdict, VerificationResult::Accepted(_)),
+                "{verdict:?}"
+            );
             count += 1;
             // as people do, who have to type it
             std::thread::sleep(Duration::from_millis(5));
@@ -311,7 +321,7 @@ const HERE: &str = "192.0.2.7";
 
 /// Alice, who has all that hangs on keys, comes after many others, and a renewal of all keys that ends before it reaches
 /// her: one of the others has a row that no process reads.
-fn cut_off() -> (Home, Pending, Opened) {
+fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
     let mut home = Home::new("");
     let others = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {OTHERS}) \
@@ -333,11 +343,11 @@ fn cut_off() -> (Home, Pending, Opened) {
         &mut home.door,
         "alice",
         &remote(HERE),
-        Stage::After,
+        Phase::After,
         &code_of(&alice, 0),
         NOW,
     );
-    assert!(matches!(here.verdict, Verdict::Accepted(_)) && spares(&mut home.door));
+    assert!(matches!(here.verdict, VerificationResult::Accepted(_)) && spares(&mut home.door));
     home.engine()
         .execute_batch(
             "UPDATE account SET member_of = hex(zeroblob(25000000)) WHERE name = 'other110'",
@@ -354,16 +364,16 @@ fn cut_off() -> (Home, Pending, Opened) {
     (home, alice, opened)
 }
 
-fn spares(door: &mut Door) -> bool {
+fn spares(door: &mut Engine) -> bool {
     let (alice, origin) = (name("alice"), remote(HERE));
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &alice,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &origin,
         browser: None,
         service: "test",
     };
-    door.grace(&visitor, Grace::of(3600), NOW).unwrap() == Spared::Yes
+    door.grace(&visitor, GracePeriod::of(3600), NOW).unwrap() == WithinGrace::Yes
 }
 
 impl Home {
@@ -482,7 +492,7 @@ fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed
     home.rotates(Renewal::Seal);
     home.rotates(Renewal::All);
     home.door
-        .activate(&alice, &Confirmation::vouched(), "root", NOW)
+        .activate(&alice, &EnrollmentConfirmation::vouched(), "root", NOW)
         .unwrap();
     refuses(
         &mut home.door,
@@ -504,7 +514,7 @@ fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed
 fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
     let (mut home, alice) = alice_at_the_web("");
     let origin = remote("192.0.2.7");
-    let browser = Browser {
+    let browser = BrowserContext {
         origin: &origin,
         name: "Test",
         cookie: None,
@@ -517,15 +527,15 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
         &browser,
         &name("alice"),
         Some(&password(PASSWORD)),
-        &Answer::read(b""),
+        &Input::read(b""),
         NOW,
     );
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
     home.rotates(Renewal::All);
-    let answer = Answer::read(code_of(&alice, 0).as_bytes());
-    let after = before.enter_code(&browser, &pass, &answer, Trust::NotAsked, NOW);
+    let answer = Input::read(code_of(&alice, 0).as_bytes());
+    let after = before.enter_code(&browser, &pass, &answer, TrustRequest::NotAsked, NOW);
     assert!(matches!(
         after.unwrap(),
         AfterCode::Refused(Refusal::Expired)
@@ -575,7 +585,7 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     let mut home = Home::new("");
     home.enrols("alice");
     let (key, config) = (home.key_file(), home.config.clone());
-    let open = || Door::open(config.clone()).err().unwrap().to_string();
+    let open = || Engine::open(config.clone()).err().unwrap().to_string();
     let kept = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
     assert!(
@@ -618,7 +628,7 @@ fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
     const ACCOUNTS: usize = 200;
     let mut home = Home::new("");
     let mut gate = home.another();
-    let pendings: Vec<Pending> = (0..ACCOUNTS)
+    let pendings: Vec<PendingEnrollment> = (0..ACCOUNTS)
         .map(|number| home.enrols(&format!("person{number}")))
         .collect();
     let mut sealed = home.sealed();

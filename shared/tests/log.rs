@@ -4,13 +4,18 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote};
-use shared::account::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
-use shared::credential::input::Answer;
-use shared::engine::{AfterCode, AfterPassword, Browser, COMMAND, Opened, Outcome, Trust, Visitor};
+use shared::account::event::{
+    AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY,
+};
+use shared::credential::input::Input;
+use shared::engine::{
+    AfterCode, AfterPassword, BrowserContext, COMMAND, OpenedSession, TrustRequest,
+    VerificationRequest, VerifiedAttempt,
+};
 use shared::system::clock::Timestamp;
-use shared::verify::decision::Verdict;
+use shared::verify::decision::VerificationResult;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::fs;
 
 impl Home {
@@ -18,12 +23,12 @@ impl Home {
         &mut self,
         service: &str,
         origin: &Origin,
-        stage: Stage,
+        stage: Phase,
         typed: &str,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> VerifiedAttempt {
         let name = name("alice");
-        let visitor = Visitor {
+        let visitor = VerificationRequest {
             name: &name,
             stage,
             origin,
@@ -31,12 +36,12 @@ impl Home {
             service,
         };
         self.door
-            .attempt(&visitor, &Answer::read(typed.as_bytes()), now)
+            .attempt(&visitor, &Input::read(typed.as_bytes()), now)
             .unwrap()
     }
 
-    fn at_ssh(&mut self, typed: &str, now: Timestamp) -> Outcome {
-        self.attempt_by("sshd", &remote("192.0.2.7"), Stage::After, typed, now)
+    fn at_ssh(&mut self, typed: &str, now: Timestamp) -> VerifiedAttempt {
+        self.attempt_by("sshd", &remote("192.0.2.7"), Phase::After, typed, now)
     }
 
     fn at_web(
@@ -48,7 +53,7 @@ impl Home {
         from: &str,
     ) -> AfterPassword {
         let origin = remote(from);
-        let browser = Browser {
+        let browser = BrowserContext {
             origin: &origin,
             name: "Test",
             cookie,
@@ -56,7 +61,7 @@ impl Home {
             page: None,
             session: None,
         };
-        let recovery = Answer::read(recovery.as_bytes());
+        let recovery = Input::read(recovery.as_bytes());
         self.door
             .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
             .unwrap()
@@ -68,7 +73,7 @@ impl Home {
             panic!("no code is asked")
         };
         let origin = remote(from);
-        let browser = Browser {
+        let browser = BrowserContext {
             origin: &origin,
             name: "Test",
             cookie,
@@ -76,13 +81,13 @@ impl Home {
             page: None,
             session: None,
         };
-        let answer = Answer::read(typed.as_bytes());
+        let answer = Input::read(typed.as_bytes());
         self.door
-            .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+            .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
             .unwrap()
     }
 
-    fn events(&mut self, filter: &Filter) -> Vec<Event> {
+    fn events(&mut self, filter: &EventFilter) -> Vec<AuditEvent> {
         let events = self.door.events(filter, 0, 10_000).unwrap();
         events.into_iter().map(|(_, event)| event).collect()
     }
@@ -96,7 +101,7 @@ impl Home {
     fn fill(&self, count: u32, seconds: u64) {
         let sql = format!(
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count}) \
-             INSERT INTO event (at, account, what, door, origin, actor, cause) \
+             INSERT INTO event (at, account, kind, service, origin, principal, cause) \
              SELECT {} - 10 * ({count} - n), 'user' || (n % 1000), 'accepted', 'sshd', '192.0.2.7', \
                     'user' || (n % 1000), 'code' FROM number",
             NOW.minus(seconds).0
@@ -121,7 +126,7 @@ impl Home {
 }
 
 #[track_caller]
-fn opened(after: AfterCode) -> Opened {
+fn opened(after: AfterCode) -> OpenedSession {
     match after {
         AfterCode::Opened(opened) => *opened,
         AfterCode::Refused(refusal) => panic!("refused: {refusal:?}"),
@@ -129,16 +134,16 @@ fn opened(after: AfterCode) -> Opened {
 }
 
 /// Event, actor, door, origin and cause of each.
-fn told(events: &[Event]) -> Vec<[&str; 5]> {
+fn told(events: &[AuditEvent]) -> Vec<[&str; 5]> {
     let told = |e| {
-        let Event {
+        let AuditEvent {
             what,
             actor,
             door,
             origin,
             cause,
             ..
-        }: &Event = e;
+        }: &AuditEvent = e;
         [
             what.name(),
             actor.as_str(),
@@ -157,11 +162,11 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
     home.at_ssh(&code_at(&app, 3, NOW), NOW);
     home.at_ssh(&code_at(&app, 0, NOW), NOW);
     let carol = Origin::Local("carol".to_owned());
-    home.attempt_by(COMMAND, &carol, Stage::After, &code_at(&app, 1, NOW), NOW);
+    home.attempt_by(COMMAND, &carol, Phase::After, &code_at(&app, 1, NOW), NOW);
     opened(home.signs_in(None, &recovery(&app, 0), "198.51.100.1"));
     home.door.unlock(&name("alice"), "carol", NOW).unwrap();
 
-    let events = home.events(&Filter::default());
+    let events = home.events(&EventFilter::default());
     assert!(events.iter().all(|event| event.account == name("alice")));
     let by_hand = "local user carol";
     assert_eq!(
@@ -192,7 +197,7 @@ fn filters_narrow_and_the_newest_are_meant() {
         )
         .unwrap();
     home.at_ssh("000000", NOW.plus(120));
-    let mut of = |filter: Filter| {
+    let mut of = |filter: EventFilter| {
         told(&home.events(&filter))
             .into_iter()
             .map(|event| event[0].to_owned())
@@ -200,39 +205,39 @@ fn filters_narrow_and_the_newest_are_meant() {
     };
 
     assert_eq!(
-        of(Filter {
+        of(EventFilter {
             account: Some(name("bob")),
-            ..Filter::default()
+            ..EventFilter::default()
         }),
         ["account-added"]
     );
     assert_eq!(
-        of(Filter {
-            what: Some(What::AccountAdded),
-            ..Filter::default()
+        of(EventFilter {
+            what: Some(EventKind::AccountAdded),
+            ..EventFilter::default()
         })
         .len(),
         2
     );
     assert_eq!(
-        of(Filter {
+        of(EventFilter {
             door: Some("sshd".to_owned()),
-            ..Filter::default()
+            ..EventFilter::default()
         }),
         ["refused"]
     );
-    let since = Filter {
+    let since = EventFilter {
         since: Some(NOW.plus(60)),
-        ..Filter::default()
+        ..EventFilter::default()
     };
     assert_eq!(of(since.clone()), ["account-added", "refused"]);
-    let until = Filter {
+    let until = EventFilter {
         until: Some(NOW.plus(119)),
         ..since
     };
     assert_eq!(of(until), ["account-added"]);
 
-    let all = Filter::default();
+    let all = EventFilter::default();
     let last = home.door.before_newest(&all, 2).unwrap();
     assert_eq!(
         told(
@@ -263,7 +268,7 @@ fn a_million_events_are_kept() {
     home.at_ssh("000000", NOW);
     // two of the three that were there have made room
     assert_eq!(
-        told(&home.events(&Filter::default()))
+        told(&home.events(&EventFilter::default()))
             .iter()
             .map(|e| e[0])
             .collect::<Vec<_>>(),
@@ -275,7 +280,7 @@ fn a_million_events_are_kept() {
 fn what_is_older_than_400_days_goes_a_little_at_a_time() {
     let (mut home, app) = alice_at_the_web("");
     home.fill(5, KEPT_FOR + 1);
-    let (mut old, all) = (Vec::new(), Filter::default());
+    let (mut old, all) = (Vec::new(), EventFilter::default());
     for number in 0..4 {
         home.at_ssh(&code_at(&app, -2, NOW.plus(number)), NOW.plus(number));
         let events = home.events(&all);
@@ -317,14 +322,14 @@ fn whoever_holds_a_first_factor_cannot_fill_the_log() {
         home.attempt_by(
             "sudo",
             &Origin::Local("alice".to_owned()),
-            Stage::After,
+            Phase::After,
             guess,
             NOW,
         );
     }
-    let refused = home.events(&Filter {
-        what: Some(What::Refused),
-        ..Filter::default()
+    let refused = home.events(&EventFilter {
+        what: Some(EventKind::Refused),
+        ..EventFilter::default()
     });
     assert_eq!(refused.len(), 100);
     assert_eq!(
@@ -335,12 +340,12 @@ fn whoever_holds_a_first_factor_cannot_fill_the_log() {
     // an entry is told all the same, and on the next day everything
     home.at_ssh(&code_at(&app, 0, NOW), NOW);
     assert_eq!(
-        home.events(&Filter::default()).last().unwrap().what,
-        What::Accepted
+        home.events(&EventFilter::default()).last().unwrap().what,
+        EventKind::Accepted
     );
     home.at_ssh(guess, NOW.plus(DAY));
     assert_eq!(
-        home.events(&Filter::default()).last().unwrap().cause,
+        home.events(&EventFilter::default()).last().unwrap().cause,
         "wrong"
     );
 }
@@ -348,17 +353,17 @@ fn whoever_holds_a_first_factor_cannot_fill_the_log() {
 #[test]
 fn whoever_holds_no_first_factor_writes_nothing() {
     let (mut home, app) = alice_at_the_web("");
-    let before = home.events(&Filter::default());
+    let before = home.events(&EventFilter::default());
     for number in 0..8 {
         let from = format!("198.51.100.{number}");
         for who in ["alice", "nobody"] {
             home.at_web(None, who, "wrong horse", "", &from);
             home.at_web(None, who, "wrong horse", &recovery(&app, 0), &from);
         }
-        home.attempt_by("ftp", &remote(&from), Stage::Before, "000000", NOW);
-        home.attempt_by("ftp", &remote(&from), Stage::Before, "abcde-fghjk", NOW);
+        home.attempt_by("ftp", &remote(&from), Phase::Before, "000000", NOW);
+        home.attempt_by("ftp", &remote(&from), Phase::Before, "abcde-fghjk", NOW);
     }
-    assert_eq!(home.events(&Filter::default()), before);
+    assert_eq!(home.events(&EventFilter::default()), before);
 }
 
 #[test]
@@ -380,14 +385,14 @@ fn wrong_passwords_are_no_wrong_codes() {
     home.attempt_by(
         "ftp",
         &remote("198.51.100.9"),
-        Stage::Before,
+        Phase::Before,
         "000000",
         later,
     );
     home.attempt_by(
         "sshd",
         &remote("198.51.100.8"),
-        Stage::After,
+        Phase::After,
         "000000",
         later,
     );
@@ -436,8 +441,8 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         ("-", &Origin::Unknown),
     ] {
         for typed in &typed {
-            home.attempt_by(service, origin, Stage::Before, typed, NOW);
-            home.attempt_by(service, origin, Stage::After, typed, NOW);
+            home.attempt_by(service, origin, Phase::Before, typed, NOW);
+            home.attempt_by(service, origin, Phase::After, typed, NOW);
         }
     }
     home.door.unlock(&name("alice"), "carol", NOW).unwrap();
@@ -481,7 +486,7 @@ fn no_event_holds_a_secret_or_what_was_typed() {
     home.door.disable(&name("alice"), "carol", NOW).unwrap();
     secrets.extend([cookie, newer, newest, session.session.id.to_string()]);
 
-    let events = home.events(&Filter::default());
+    let events = home.events(&EventFilter::default());
     let kinds: std::collections::HashSet<_> =
         events.iter().map(|event| event.what.name()).collect();
     assert!(kinds.len() >= 8 && events.len() > 20, "{kinds:?}");
@@ -497,7 +502,7 @@ fn no_event_holds_a_secret_or_what_was_typed() {
     ] {
         assert!(causes.contains(cause), "{cause}: {causes:?}");
     }
-    for Event {
+    for AuditEvent {
         door,
         origin,
         actor,
@@ -523,12 +528,12 @@ fn a_verdict_that_is_delayed_locked_or_used_writes_nothing() {
     for _ in 0..5 {
         home.at_ssh("000000", NOW);
     }
-    let before = home.events(&Filter::default()).len();
+    let before = home.events(&EventFilter::default()).len();
     for typed in [code.as_str(), "000000", "no code"] {
         assert!(matches!(
             home.at_ssh(typed, NOW).verdict,
-            Verdict::Refused(_)
+            VerificationResult::Refused(_)
         ));
     }
-    assert_eq!(home.events(&Filter::default()).len(), before);
+    assert_eq!(home.events(&EventFilter::default()).len(), before);
 }

@@ -6,20 +6,21 @@ mod home;
 use home::{
     Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
 };
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::engine::{
-    AfterCode, AfterPassword, Asked, Browser, Door, MailRefusal, SERVICE, Trust, Visitor,
+    AfterCode, AfterPassword, BrowserContext, Engine, MailRefusal, MailRequest, SERVICE,
+    TrustRequest, VerificationRequest,
 };
 use shared::system::clock::Timestamp;
-use shared::token::{Kind, Login, LoginToken};
+use shared::token::{LoginPayload, LoginToken, TokenKind};
 use shared::verify::decision::Refusal;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::sync::Barrier;
 
 /// What alice types is compared with three codes: a wrong one costs one.
-fn enter(door: &mut Door, pass: &LoginToken, typed: &str, now: Timestamp) -> AfterCode {
+fn enter(door: &mut Engine, pass: &LoginToken, typed: &str, now: Timestamp) -> AfterCode {
     let origin = remote("192.0.2.7");
-    let browser = Browser {
+    let browser = BrowserContext {
         origin: &origin,
         name: "Test",
         cookie: None,
@@ -27,14 +28,14 @@ fn enter(door: &mut Door, pass: &LoginToken, typed: &str, now: Timestamp) -> Aft
         page: None,
         session: None,
     };
-    let answer = Answer::read(typed.as_bytes());
-    door.enter_code(&browser, pass, &answer, Trust::NotAsked, now)
+    let answer = Input::read(typed.as_bytes());
+    door.enter_code(&browser, pass, &answer, TrustRequest::NotAsked, now)
         .unwrap()
 }
 
 fn begin(home: &mut Home, now: Timestamp) -> LoginToken {
     let origin = remote("192.0.2.7");
-    let browser = Browser {
+    let browser = BrowserContext {
         origin: &origin,
         name: "Test",
         cookie: None,
@@ -45,7 +46,7 @@ fn begin(home: &mut Home, now: Timestamp) -> LoginToken {
     let typed = password(PASSWORD);
     let asked =
         home.door
-            .enter_password(&browser, &name("alice"), Some(&typed), &Answer::Unfit, now);
+            .enter_password(&browser, &name("alice"), Some(&typed), &Input::Unfit, now);
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
@@ -103,9 +104,9 @@ fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them(
     }
     let origin = remote("192.0.2.7");
     let alice = name("alice");
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &alice,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &origin,
         browser: None,
         service: SERVICE,
@@ -113,7 +114,7 @@ fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them(
     let mailed = home.door.mail_code(&visitor, Some(&pass), NOW).unwrap();
     assert!(matches!(
         mailed,
-        Asked::Refused(MailRefusal::Code(Refusal::Expired))
+        MailRequest::Refused(MailRefusal::Code(Refusal::Expired))
     ));
     let anew = begin(&mut home, NOW);
     assert!(matches!(
@@ -161,7 +162,7 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
             else {
                 panic!("no delay")
             };
-            at = at.plus(wait.min(later.plus(Kind::Login.life() - 1).since(at)));
+            at = at.plus(wait.min(later.plus(TokenKind::Login.life() - 1).since(at)));
         }
     }
     let over = enter(&mut home.door, &pass, &code_at(&app, 0, at), at);
@@ -178,13 +179,13 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
 fn a_sign_in_has_its_time() {
     let (mut home, app) = alice_at_the_web("");
     let pass = begin(&mut home, NOW);
-    for at in [NOW.plus(Kind::Login.life()), NOW.minus(1)] {
+    for at in [NOW.plus(TokenKind::Login.life()), NOW.minus(1)] {
         refused(
             &enter(&mut home.door, &pass, &code_at(&app, 0, at), at),
             Refusal::Expired,
         );
     }
-    let last = NOW.plus(Kind::Login.life() - 1);
+    let last = NOW.plus(TokenKind::Login.life() - 1);
     assert!(matches!(
         enter(&mut home.door, &pass, &code_at(&app, 0, last), last),
         AfterCode::Opened(_)
@@ -198,7 +199,7 @@ fn in_parallel_never_more_than_five_are_evaluated() {
     let (barrier, config) = (Barrier::new(12), &home.config);
     let wrong = std::thread::scope(|scope| {
         let one = || {
-            let mut door = Door::open(config.clone()).unwrap();
+            let mut door = Engine::open(config.clone()).unwrap();
             barrier.wait();
             let entered = enter(&mut door, &pass, "000000", NOW);
             u32::from(matches!(entered, AfterCode::Refused(Refusal::Wrong)))
@@ -209,7 +210,7 @@ fn in_parallel_never_more_than_five_are_evaluated() {
             .map(|thread| thread.join().unwrap())
             .sum::<u32>()
     });
-    assert_eq!(wrong, Login::TRIALS);
+    assert_eq!(wrong, LoginPayload::TRIALS);
 }
 
 /// Nothing of it stays in the store when its time is long over and another sign-in is tried.
@@ -218,7 +219,7 @@ fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let (mut home, app) = alice_at_the_web("");
     let kept = |home: &Home| {
         home.engine()
-            .query_row("SELECT count(*) FROM login_ticket", [], |row| {
+            .query_row("SELECT count(*) FROM login_token", [], |row| {
                 row.get::<_, i64>(0)
             })
             .unwrap()
@@ -226,7 +227,7 @@ fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let pass = begin(&mut home, NOW);
     refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
     assert_eq!(kept(&home), 1);
-    let later = NOW.plus(Kind::Login.life() + 31 * 86_400 + 1);
+    let later = NOW.plus(TokenKind::Login.life() + 31 * 86_400 + 1);
     let pass = begin(&mut home, later);
     enter(&mut home.door, &pass, &code_at(&app, 0, later), later);
     assert_eq!(kept(&home), 1);

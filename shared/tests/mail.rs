@@ -7,16 +7,16 @@ mod postbox;
 
 use home::{Home, NOW, accepted, code_of, name, refused};
 use postbox::{address, asks, by_both, by_mail_alone, has_mail, sends, types};
-use shared::account::event::Filter;
+use shared::account::event::EventFilter;
 use shared::account::second_factor::Enrolled;
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::crypto::vault::Renewal;
-use shared::engine::{AdministrationError, Door, MailRefusal, NotMailed, Visitor};
+use shared::engine::{AdministrationError, Engine, MailRefusal, NotMailed, VerificationRequest};
 use shared::store::KeyBound;
-use shared::verify::decision::{Refusal, Verdict};
-use shared::verify::method::Means;
+use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 /// M2
 #[test]
@@ -54,10 +54,10 @@ fn a_mailed_code_opens_once_and_only_its_own_account() {
     let spaced = format!("{} {}", &letter.code[..3], &letter.code[3..]);
     accepted(&home.attempt("alice", &spaced, now));
     refused(&types(&mut home, &letter, now), Refusal::Used { wait: 0 });
-    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
+    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     assert!(
         log.iter()
-            .any(|(_, event)| event.cause == Means::MailedCode.name()),
+            .any(|(_, event)| event.cause == AuthenticationMethod::MailedCode.name()),
         "{log:?}"
     );
     assert!(!format!("{log:?}").contains(letter.code.as_str()));
@@ -132,20 +132,20 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
         let letter = asks(&mut home, "alice", now).ok().unwrap();
         let (config, together) = (home.door.config().clone(), std::sync::Barrier::new(crowd));
         let enters = || {
-            let mut door = Door::open(config.clone()).unwrap();
+            let mut door = Engine::open(config.clone()).unwrap();
             let (name, origin) = (name("alice"), Origin::Unknown);
-            let visitor = Visitor {
+            let visitor = VerificationRequest {
                 name: &name,
-                stage: Stage::After,
+                stage: Phase::After,
                 origin: &origin,
                 browser: None,
                 service: "test",
             };
-            let answer = Answer::read(letter.code.as_bytes());
+            let answer = Input::read(letter.code.as_bytes());
             together.wait();
             match door.attempt(&visitor, &answer, now).unwrap().verdict {
-                Verdict::Accepted(_) => 1,
-                Verdict::Refused(refusal) => {
+                VerificationResult::Accepted(_) => 1,
+                VerificationResult::Refused(refusal) => {
                     assert_eq!(refusal, Refusal::Used { wait: 0 });
                     0
                 }
@@ -188,7 +188,7 @@ fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
     home.door
         .confirm_email(
             &name("bob"),
-            &Answer::read(unsent.code.as_bytes()),
+            &Input::read(unsent.code.as_bytes()),
             "root",
             now,
         )

@@ -4,13 +4,15 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, accepted, code_of, name, password, refused, remote, signs_in};
-use shared::account::event::{Filter, What};
-use shared::credential::input::Answer;
+use shared::account::event::{EventFilter, EventKind};
+use shared::credential::input::Input;
 use shared::crypto::password::Password;
-use shared::engine::enrollment::pending::Pending;
-use shared::engine::{Actor, AfterCode, AfterPassword, AfterRefresh, Browser, Trust};
+use shared::engine::enrollment::pending::PendingEnrollment;
+use shared::engine::{
+    AfterCode, AfterPassword, AfterRefresh, BrowserContext, Principal, TrustRequest,
+};
 use shared::network::address::Address;
-use shared::store::{MOST_NOTICES, Notice};
+use shared::store::{MOST_NOTICES, Notification};
 use shared::system::clock::Timestamp;
 use shared::token::RefreshToken;
 use shared::verify::decision::Refusal;
@@ -21,7 +23,7 @@ const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@e
 const DAY: u64 = 24 * 3600;
 
 /// Everything that is due, and sent.
-fn sent(home: &mut Home, now: Timestamp) -> Vec<Notice> {
+fn sent(home: &mut Home, now: Timestamp) -> Vec<Notification> {
     let taken = home.door.take_notices(100, now).unwrap();
     taken
         .iter()
@@ -30,7 +32,7 @@ fn sent(home: &mut Home, now: Timestamp) -> Vec<Notice> {
 }
 
 #[track_caller]
-fn told(home: &mut Home, to: &str, expected: &[What]) {
+fn told(home: &mut Home, to: &str, expected: &[EventKind]) {
     let sent = sent(home, NOW);
     let what: Vec<_> = sent.iter().map(|notice| notice.event.what).collect();
     assert_eq!(what, expected);
@@ -49,7 +51,7 @@ fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     home.door
         .confirm_email(
             &name(who),
-            &Answer::read(letter.code.as_bytes()),
+            &Input::read(letter.code.as_bytes()),
             "root",
             now,
         )
@@ -57,15 +59,15 @@ fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
 }
 
 /// Alice with an app and a confirmed address; what that told her is read.
-fn alice(config: &str) -> (Home, Pending) {
+fn alice(config: &str) -> (Home, PendingEnrollment) {
     let mut home = Home::new(&format!("{MAIL}{config}"));
     confirms(&mut home, "alice", "alice@example.com", NOW.minus(60));
-    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&app);
     told(
         &mut home,
         "alice@example.com",
-        &[What::EmailConfirmed, What::Enrolled],
+        &[EventKind::EmailConfirmed, EventKind::Enrolled],
     );
     (home, app)
 }
@@ -84,7 +86,7 @@ fn every_administrative_act_is_mailed_with_its_actor() {
     let sent = sent(&mut home, NOW);
     assert_eq!(
         (sent.len(), sent[0].event.what),
-        (1, What::OneTimeCodeIssued)
+        (1, EventKind::OneTimeCodeIssued)
     );
     assert_eq!(
         (sent[0].event.actor.as_str(), sent[0].event.at),
@@ -103,11 +105,11 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         .change_groups(&who, &["ops".parse().unwrap()], &[], "carol", NOW)
         .unwrap();
     let acts = [
-        What::OneTimeCodeCancelled,
-        What::Unlocked,
-        What::PasswordSet,
-        What::RecoveryCodesReplaced,
-        What::GroupsChanged,
+        EventKind::OneTimeCodeCancelled,
+        EventKind::Unlocked,
+        EventKind::PasswordSet,
+        EventKind::RecoveryCodesReplaced,
+        EventKind::GroupsChanged,
     ];
     told(&mut home, to, &acts);
     home.door.disable(&who, "carol", NOW).unwrap();
@@ -125,10 +127,10 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         .remove_account(&name("alison"), "carol", NOW)
         .unwrap();
     let acts = [
-        What::Disabled,
-        What::Enrolled,
-        What::AccountRenamed,
-        What::AccountRemoved,
+        EventKind::Disabled,
+        EventKind::Enrolled,
+        EventKind::AccountRenamed,
+        EventKind::AccountRemoved,
     ];
     told(&mut home, to, &acts);
 }
@@ -137,9 +139,9 @@ fn every_administrative_act_is_mailed_with_its_actor() {
 fn an_address_that_is_replaced_or_removed_is_told_itself() {
     let (mut home, _) = alice("");
     confirms(&mut home, "alice", "thief@example.com", NOW);
-    told(&mut home, "alice@example.com", &[What::EmailConfirmed]);
+    told(&mut home, "alice@example.com", &[EventKind::EmailConfirmed]);
     home.door.remove_email(&name("alice"), "root", NOW).unwrap();
-    told(&mut home, "thief@example.com", &[What::EmailRemoved]);
+    told(&mut home, "thief@example.com", &[EventKind::EmailRemoved]);
     home.door.unlock(&name("alice"), "root", NOW).unwrap();
     told(&mut home, "", &[]);
 }
@@ -160,7 +162,11 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     told(
         &mut home,
         "alice@example.com",
-        &[What::Accepted, What::OneTimeCodeIssued, What::Accepted],
+        &[
+            EventKind::Accepted,
+            EventKind::OneTimeCodeIssued,
+            EventKind::Accepted,
+        ],
     );
     let wrong = (0..1_000_000)
         .map(|number| format!("{number:06}"))
@@ -173,7 +179,7 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
         &home.attempt("alice", &code_of(&app, 1), NOW),
         Refusal::Locked,
     );
-    told(&mut home, "alice@example.com", &[What::Locked]);
+    told(&mut home, "alice@example.com", &[EventKind::Locked]);
 }
 
 /// T5. Whoever runs a process as this user can do it as often as they like.
@@ -181,7 +187,7 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
 fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     let (mut home, _) = alice("");
     let (who, origin) = (name("alice"), Origin::Local("alice".to_owned()));
-    let actor = Actor::Service("alice", &origin, "passwd");
+    let actor = Principal::Service("alice", &origin, "passwd");
     let mut told = 0;
     for number in 0..100 {
         home.door
@@ -190,13 +196,13 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
         let sent = sent(&mut home, NOW.plus(number));
         assert!(
             sent.iter()
-                .all(|notice| notice.event.what == What::HostPasswordChanged)
+                .all(|notice| notice.event.what == EventKind::HostPasswordChanged)
         );
         told += sent.len();
     }
-    let only = Filter {
-        what: Some(What::HostPasswordChanged),
-        ..Filter::default()
+    let only = EventFilter {
+        what: Some(EventKind::HostPasswordChanged),
+        ..EventFilter::default()
     };
     let logged = home.door.events(&only, 0, 1000).unwrap();
     assert_eq!((told, logged.len()), (40, 40));
@@ -216,10 +222,10 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     home.door
         .set_password(&who, &password, "alice", NOW)
         .unwrap();
-    told(&mut home, "alice@example.com", &[What::PasswordSet]);
+    told(&mut home, "alice@example.com", &[EventKind::PasswordSet]);
     let mut enters = |cookie: Option<&str>| -> Option<String> {
         let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
-        let browser = Browser {
+        let browser = BrowserContext {
             origin: &origin,
             name: "Test",
             cookie,
@@ -227,7 +233,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
             page: None,
             session: None,
         };
-        let nothing = Answer::read(b"");
+        let nothing = Input::read(b"");
         let opened = match home
             .door
             .enter_password(&browser, &who, Some(&password), &nothing, NOW)
@@ -235,10 +241,10 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
         {
             AfterPassword::Opened(opened) => opened,
             AfterPassword::Code(pass) if cookie.is_none() => {
-                let answer = Answer::read(code_of(&app, 0).as_bytes());
+                let answer = Input::read(code_of(&app, 0).as_bytes());
                 match home
                     .door
-                    .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+                    .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
                     .unwrap()
                 {
                     AfterCode::Opened(opened) => opened,
@@ -263,7 +269,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     let event = &sent[0].event;
     assert_eq!(
         (event.what, event.origin.as_str()),
-        (What::BrowserRevoked, "192.0.2.7")
+        (EventKind::BrowserRevoked, "192.0.2.7")
     );
 
     assert!(
@@ -285,7 +291,7 @@ fn a_refresh_token_that_is_used_again_is_told() {
     home.door
         .set_password(&name("alice"), &password(PASSWORD), "alice", NOW)
         .unwrap();
-    told(&mut home, "alice@example.com", &[What::PasswordSet]);
+    told(&mut home, "alice@example.com", &[EventKind::PasswordSet]);
     let from = remote("192.0.2.7");
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
     let shown = RefreshToken::first(&session, &home.door.token_keys(), NOW).unwrap();
@@ -295,7 +301,7 @@ fn a_refresh_token_that_is_used_again_is_told() {
         home.door.refresh(shown, &from, NOW).unwrap(),
         AfterRefresh::Used
     );
-    told(&mut home, "alice@example.com", &[What::SessionRevoked]);
+    told(&mut home, "alice@example.com", &[EventKind::SessionRevoked]);
 }
 
 #[test]
@@ -326,7 +332,7 @@ fn a_notice_that_is_not_sent_comes_again_for_three_days() {
 fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     let (mut home, _) = alice("");
     confirms(&mut home, "bob", "bob@example.com", NOW);
-    told(&mut home, "bob@example.com", &[What::EmailConfirmed]);
+    told(&mut home, "bob@example.com", &[EventKind::EmailConfirmed]);
     for number in 0..u64::from(MOST_NOTICES) + 5 {
         home.door
             .unlock(&name("alice"), "root", NOW.plus(number))
@@ -357,7 +363,7 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
 #[test]
 fn without_mail_or_without_an_address_nothing_waits() {
     let mut home = Home::new("");
-    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&app);
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";

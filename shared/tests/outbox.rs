@@ -7,11 +7,13 @@ mod postbox;
 
 use home::{Home, NOW, accepted, name, refused};
 use postbox::{MAIL, address, asks, by_mail_alone, has_mail, sends, takes, types};
-use shared::engine::{AdministrationError, Asked, NotMailed, Posted, Visitor};
+use shared::engine::{
+    AdministrationError, MailQueued, MailRequest, NotMailed, VerificationRequest,
+};
 use shared::system::clock::Timestamp;
 use shared::verify::decision::Refusal;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::time::{Duration, Instant};
 
 /// Longer than anybody waits for what becomes of a letter.
@@ -24,18 +26,18 @@ fn rows(home: &Home) -> i64 {
 }
 
 /// She asks for a code, and posternd is stopped.
-fn posts(home: &mut Home, who: &str, now: Timestamp) -> Posted {
+fn posts(home: &mut Home, who: &str, now: Timestamp) -> MailQueued {
     let (name, origin) = (name(who), Origin::Unknown);
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &name,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &origin,
         browser: None,
         service: "test",
     };
     match home.door.mail_code(&visitor, None, now).unwrap() {
-        Asked::For(posted) => posted,
-        Asked::Refused(refusal) => panic!("{refusal}"),
+        MailRequest::For(posted) => posted,
+        MailRequest::Refused(refusal) => panic!("{refusal}"),
     }
 }
 

@@ -4,15 +4,15 @@
 mod home;
 
 use home::{Home, NOW, alice_at_the_web, code_of, name, password, remote, signs_in};
-use shared::account::event::{Filter, What};
+use shared::account::event::{EventFilter, EventKind};
 use shared::engine::AfterRefresh;
-use shared::engine::enrollment::pending::Pending;
+use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::system::clock::Timestamp;
 use shared::token::RefreshToken;
 use shared::token::session::Session;
 
 /// With the code of that time.
-fn enters(home: &mut Home, pending: &Pending, now: Timestamp) -> Session {
+fn enters(home: &mut Home, pending: &PendingEnrollment, now: Timestamp) -> Session {
     let code = code_of(pending, i64::try_from((now.0 - NOW.0) / 30).unwrap());
     signs_in(home, &remote("192.0.2.7"), &code, now)
 }
@@ -57,9 +57,9 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
         AfterRefresh::Over,
         "the thief's, too"
     );
-    let filter = Filter {
-        what: Some(What::SessionRevoked),
-        ..Filter::default()
+    let filter = EventFilter {
+        what: Some(EventKind::SessionRevoked),
+        ..EventFilter::default()
     };
     let events = home.door.events(&filter, 0, 10).unwrap();
     assert_eq!(events.len(), 1);

@@ -4,21 +4,21 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, remote};
-use shared::account::event::{Filter, What};
-use shared::credential::input::Answer;
-use shared::engine::enrollment::pending::Pending;
+use shared::account::event::{EventFilter, EventKind};
+use shared::credential::input::Input;
+use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{
-    Actor, Administers, AdministrationError, AfterCode, AfterPassword, Browser, Opened,
-    ShownSecret, Trust,
+    AdministrationError, AdministratorStatus, AfterCode, AfterPassword, BrowserContext,
+    OpenedSession, Principal, ShownSecret, TrustRequest,
 };
 use shared::network::address::Address;
-use shared::protocol::status::State;
+use shared::protocol::status::SecondFactorState;
 use shared::system::clock::Timestamp;
 use shared::verify::origin::Origin;
 
 /// A browser somewhere.
-fn browser(origin: &Origin) -> Browser<'_> {
-    Browser {
+fn browser(origin: &Origin) -> BrowserContext<'_> {
+    BrowserContext {
         origin,
         name: "Firefox",
         cookie: None,
@@ -33,20 +33,20 @@ fn browser(origin: &Origin) -> Browser<'_> {
 fn signs_in(
     home: &mut Home,
     who: &str,
-    app: &Pending,
+    app: &PendingEnrollment,
     origin: &Origin,
-    trust: Trust,
+    trust: TrustRequest,
     now: Timestamp,
-) -> Opened {
+) -> OpenedSession {
     let (of, name) = (browser(origin), name(who));
     let after = home
         .door
-        .enter_password(&of, &name, Some(&password(PASSWORD)), &Answer::Unfit, now)
+        .enter_password(&of, &name, Some(&password(PASSWORD)), &Input::Unfit, now)
         .unwrap();
     let AfterPassword::Code(pass) = after else {
         panic!("no code is asked for")
     };
-    let answer = Answer::read(code_at(app, 0, now).as_bytes());
+    let answer = Input::read(code_at(app, 0, now).as_bytes());
     match home
         .door
         .enter_code(&of, &pass, &answer, trust, now)
@@ -58,7 +58,7 @@ fn signs_in(
 }
 
 /// Alice, and carol, who administers, both at the web.
-fn both() -> (Home, Pending, Pending) {
+fn both() -> (Home, PendingEnrollment, PendingEnrollment) {
     let (mut home, alice) = alice_at_the_web("[policy]\nadministrators = [\"carol\"]\n");
     let carol = home.enrols("carol");
     home.door
@@ -71,9 +71,16 @@ fn both() -> (Home, Pending, Pending) {
 fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     let (mut home, _, carol) = both();
     let (origin, later, alice) = (remote("192.0.2.9"), NOW.plus(60), name("alice"));
-    let opened = signs_in(&mut home, "carol", &carol, &origin, Trust::NotAsked, NOW);
+    let opened = signs_in(
+        &mut home,
+        "carol",
+        &carol,
+        &origin,
+        TrustRequest::NotAsked,
+        NOW,
+    );
     let who = name("carol");
-    let actor = Actor::Session(&who, &origin, opened.session.id);
+    let actor = Principal::Session(&who, &origin, opened.session.id);
     home.door.unlock(&alice, actor, later).unwrap();
     home.door.issue_one_time_code(&alice, actor, later).unwrap();
     assert!(
@@ -88,22 +95,22 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     assert_eq!(home.door.one_time_code_until(&alice, later).unwrap(), None);
     home.door.mend_clock(&alice, actor, later).unwrap();
     home.door.disable(&alice, actor, later).unwrap();
-    let filter = Filter {
+    let filter = EventFilter {
         account: Some(alice.clone()),
-        ..Filter::default()
+        ..EventFilter::default()
     };
     let log = home.door.newest_events(&filter, None, 5).unwrap();
-    let newest: Vec<What> = log.iter().map(|(_, event)| event.what).collect();
+    let newest: Vec<EventKind> = log.iter().map(|(_, event)| event.what).collect();
     let acts = [
-        What::Unlocked,
-        What::OneTimeCodeIssued,
-        What::OneTimeCodeCancelled,
-        What::ClockMended,
+        EventKind::Unlocked,
+        EventKind::OneTimeCodeIssued,
+        EventKind::OneTimeCodeCancelled,
+        EventKind::ClockMended,
     ];
     assert_eq!(
         newest,
         [
-            &[What::Disabled][..],
+            &[EventKind::Disabled][..],
             &acts.into_iter().rev().collect::<Vec<_>>()
         ]
         .concat()
@@ -135,7 +142,10 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     );
     stale(home.door.cancel_one_time_code(&alice, actor, later));
     stale(home.door.disable(&alice, actor, later).map(drop));
-    assert_eq!(home.door.status(&alice).unwrap().state, State::On);
+    assert_eq!(
+        home.door.status(&alice).unwrap().state,
+        SecondFactorState::On
+    );
     assert_eq!(home.door.one_time_code_until(&alice, later).unwrap(), None);
 }
 
@@ -144,45 +154,41 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
 fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_program() {
     let (mut home, app, _) = both();
     let (origin, alice) = (remote("192.0.2.7"), name("alice"));
-    let opened = signs_in(&mut home, "alice", &app, &origin, Trust::Asked, NOW);
+    let opened = signs_in(&mut home, "alice", &app, &origin, TrustRequest::Asked, NOW);
     assert_eq!(home.door.browsers(&alice, NOW).unwrap().len(), 1);
     // one that has given the password, and not yet the code
     let (later, of) = (NOW.plus(60), browser(&origin));
-    let pending = home.door.enter_password(
-        &of,
-        &alice,
-        Some(&password(PASSWORD)),
-        &Answer::Unfit,
-        later,
-    );
+    let pending =
+        home.door
+            .enter_password(&of, &alice, Some(&password(PASSWORD)), &Input::Unfit, later);
     let Ok(AfterPassword::Code(pass)) = pending else {
         panic!("no code is asked for")
     };
 
     let program = remote("198.51.100.1");
     home.door
-        .disable(&alice, Actor::Program(&program), later)
+        .disable(&alice, Principal::Program(&program), later)
         .unwrap();
     assert!(home.door.sessions(&alice, later).unwrap().is_empty());
     assert!(home.door.browsers(&alice, later).unwrap().is_empty());
     home.enrols("alice");
-    let answer = Answer::read(code_at(&app, 0, later).as_bytes());
+    let answer = Input::read(code_at(&app, 0, later).as_bytes());
     let went_on = home
         .door
-        .enter_code(&of, &pass, &answer, Trust::NotAsked, later)
+        .enter_code(&of, &pass, &answer, TrustRequest::NotAsked, later)
         .unwrap();
     assert!(
         matches!(went_on, AfterCode::Refused(_)),
         "the pending sign-in is over"
     );
-    let actor = Actor::Session(&alice, &origin, opened.session.id);
+    let actor = Principal::Session(&alice, &origin, opened.session.id);
     assert!(matches!(
         home.door.unlock(&alice, actor, later),
         Err(AdministrationError::Stale)
     ));
-    let filter = Filter {
-        what: Some(What::Disabled),
-        ..Filter::default()
+    let filter = EventFilter {
+        what: Some(EventKind::Disabled),
+        ..EventFilter::default()
     };
     let (_, event) = home.door.newest_events(&filter, None, 1).unwrap().remove(0);
     assert_eq!(
@@ -195,14 +201,17 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
 fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
     let (mut home, _, _) = both();
     let administers = |home: &mut Home, who: &str| home.door.administers(&name(who)).unwrap();
-    assert_eq!(administers(&mut home, "carol"), Administers::Yes);
-    assert_eq!(administers(&mut home, "alice"), Administers::No);
+    assert_eq!(administers(&mut home, "carol"), AdministratorStatus::Yes);
+    assert_eq!(administers(&mut home, "alice"), AdministratorStatus::No);
     assert_eq!(
         administers(&mut home, "nobody-of-that-name"),
-        Administers::No
+        AdministratorStatus::No
     );
     home.door.disable(&name("carol"), "root", NOW).unwrap();
-    assert_eq!(administers(&mut home, "carol"), Administers::OnceEnrolled);
+    assert_eq!(
+        administers(&mut home, "carol"),
+        AdministratorStatus::OnceEnrolled
+    );
 }
 
 #[test]
@@ -243,12 +252,12 @@ fn events_are_read_from_the_newest_page_by_page() {
     }
     let mut page = |before, limit| {
         home.door
-            .newest_events(&Filter::default(), before, limit)
+            .newest_events(&EventFilter::default(), before, limit)
             .unwrap()
     };
     let first = page(None, 2);
     let second = page(Some(first[1].0), 2);
-    let names = |page: &[(i64, shared::account::event::Event)]| {
+    let names = |page: &[(i64, shared::account::event::AuditEvent)]| {
         page.iter()
             .map(|(_, event)| event.account.to_string())
             .collect::<Vec<_>>()

@@ -8,15 +8,18 @@ use home::{
 };
 use nix::unistd::{Group, User, getuid};
 use shared::account::second_factor::Enrolled;
-use shared::config::rule::Access;
-use shared::credential::input::Answer;
-use shared::engine::{AfterCode, AfterPassword, Browser, Opened, Page, Spared, Trust};
+use shared::config::rule::RuleAccess;
+use shared::credential::input::Input;
+use shared::engine::{
+    AfterCode, AfterPassword, BrowserContext, CodeSkipped, OpenedSession, RequestedPage,
+    TrustRequest,
+};
 use shared::network::address::Address;
-use shared::policy::requirement::Need;
-use shared::policy::rule::{Request, Why};
-use shared::policy::session_groups::AskedGroups;
+use shared::policy::requirement::Requirement;
+use shared::policy::rule::{RuleReason, RuleRequest};
+use shared::policy::session_groups::RequestedGroups;
 use shared::token::LoginToken;
-use shared::token::session::{PassedSecond, Session, SessionId};
+use shared::token::session::{SecondFactorMethod, Session, SessionId};
 
 const RULES: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n\
                      [[gate.rule]]\npaths = [\"/bob\"]\nusers = [\"bob\"]\nthen = \"password\"\n\
@@ -44,7 +47,7 @@ fn at(page: &str) -> At<'_> {
 impl Home {
     fn password(&mut self, who: &str, at: At<'_>, recovery: &str) -> AfterPassword {
         let origin = remote(at.address.unwrap_or("198.51.100.7"));
-        let recovery = Answer::read(recovery.as_bytes());
+        let recovery = Input::read(recovery.as_bytes());
         self.door
             .enter_password(
                 &at.browser(&origin),
@@ -56,8 +59,14 @@ impl Home {
             .unwrap()
     }
 
-    fn code(&mut self, pass: LoginToken, at: At<'_>, typed: &str, trust: Trust) -> Opened {
-        let (origin, answer) = (remote("198.51.100.7"), Answer::read(typed.as_bytes()));
+    fn code(
+        &mut self,
+        pass: LoginToken,
+        at: At<'_>,
+        typed: &str,
+        trust: TrustRequest,
+    ) -> OpenedSession {
+        let (origin, answer) = (remote("198.51.100.7"), Input::read(typed.as_bytes()));
         match self
             .door
             .enter_code(&at.browser(&origin), &pass, &answer, trust, NOW)
@@ -88,13 +97,13 @@ impl Home {
 }
 
 impl<'a> At<'a> {
-    fn browser(self, origin: &'a shared::verify::origin::Origin) -> Browser<'a> {
-        let page = self.page.map(|target| Page {
+    fn browser(self, origin: &'a shared::verify::origin::Origin) -> BrowserContext<'a> {
+        let page = self.page.map(|target| RequestedPage {
             host: "app.example.com",
             target,
         });
         let (cookie, session) = (self.cookie, self.session);
-        Browser {
+        BrowserContext {
             origin,
             name: "Test",
             cookie,
@@ -110,11 +119,11 @@ impl<'a> At<'a> {
 fn by_rule(after: AfterPassword, rule: usize) -> Session {
     match after {
         AfterPassword::Opened(opened) => {
-            assert_eq!(opened.spared, Some(Spared::Rule(rule)));
+            assert_eq!(opened.spared, Some(CodeSkipped::Rule(rule)));
             assert_eq!(opened.cause(), format!("gate.rule-{rule}"));
             assert!(matches!(
                 opened.session.passed.second,
-                PassedSecond::None(_)
+                SecondFactorMethod::None(_)
             ));
             opened.session
         }
@@ -192,7 +201,7 @@ fn the_groups_that_postern_keeps_count_and_those_of_the_host_are_kept_in_the_ses
         .unwrap();
     home.enrols(&me.name);
     let session = by_rule(home.password(&me.name, at("/x"), ""), 7);
-    let asks = AskedGroups::of(&home.config);
+    let asks = RequestedGroups::of(&home.config);
     let answered = session.host_groups.answer(&asks).unwrap();
     assert_eq!(answered.held().collect::<Vec<_>>(), [group]);
 }
@@ -206,8 +215,8 @@ fn a_code_raises_the_session_under_another_name_and_ends_the_one_before() {
         session: Some(before.id),
         ..At::default()
     };
-    let opened = home.code(pass, here, &code_of(&app, 0), Trust::NotAsked);
-    assert_eq!(opened.session.passed.second, PassedSecond::Code);
+    let opened = home.code(pass, here, &code_of(&app, 0), TrustRequest::NotAsked);
+    assert_eq!(opened.session.passed.second, SecondFactorMethod::Code);
     assert_ne!(opened.session.id, before.id);
     assert!(home.ended(&before) && !home.ended(&opened.session));
 }
@@ -250,7 +259,7 @@ fn in_a_trusted_browser_a_session_rises_by_itself() {
     let (mut home, app) = alice_at_the_web(RULES);
     let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
     let pass = asked(Some(home.password("alice", At::default(), "")));
-    let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked);
+    let trusted = home.code(pass, At::default(), &code_of(&app, 0), TrustRequest::Asked);
     let cookie = trusted.browser_cookie.unwrap();
     let here = At {
         cookie: Some(&cookie),
@@ -260,7 +269,10 @@ fn in_a_trusted_browser_a_session_rises_by_itself() {
     let Some(AfterPassword::Opened(opened)) = home.rises_at(&before, here) else {
         panic!("not opened")
     };
-    assert_eq!(opened.session.passed.second, PassedSecond::TrustedBrowser);
+    assert_eq!(
+        opened.session.passed.second,
+        SecondFactorMethod::TrustedBrowser
+    );
     assert!(home.ended(&before) && !home.ended(&opened.session) && !home.ended(&trusted.session));
 }
 
@@ -269,7 +281,7 @@ fn in_a_trusted_browser_a_session_rises_by_itself() {
 fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
     let (mut home, app) = alice_at_the_web(RULES);
     let pass = asked(Some(home.password("alice", At::default(), "")));
-    let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked);
+    let trusted = home.code(pass, At::default(), &code_of(&app, 0), TrustRequest::Asked);
     let cookie = trusted.browser_cookie.unwrap();
     let here = At {
         cookie: Some(&cookie),
@@ -278,8 +290,8 @@ fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
     let by_trust = home.password("alice", here, "");
     let by_recovery = home.password("alice", at("/cheap"), &recovery(&app, 0));
     for (after, second) in [
-        (by_trust, PassedSecond::TrustedBrowser),
-        (by_recovery, PassedSecond::RecoveryCode),
+        (by_trust, SecondFactorMethod::TrustedBrowser),
+        (by_recovery, SecondFactorMethod::RecoveryCode),
     ] {
         let AfterPassword::Opened(opened) = after else {
             panic!("not opened")
@@ -314,7 +326,7 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
     let before = home.bytes();
     let mut rehearse = |who: &str, target: &str| {
         let address = Address::parse("192.0.2.9");
-        let request = Request {
+        let request = RuleRequest {
             host: "app.example.com",
             target,
             method: "GET",
@@ -330,17 +342,27 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
     };
     assert_eq!(
         rehearse("bob", "/bob"),
-        (Access::Password, Some(2), Why::First, None)
+        (RuleAccess::Password, Some(2), RuleReason::First, None)
     );
     assert_eq!(
         rehearse("alice", "/bob"),
-        (Access::Code, None, Why::First, Some(Need::Code))
+        (
+            RuleAccess::Code,
+            None,
+            RuleReason::First,
+            Some(Requirement::Code)
+        )
     );
     assert_eq!(
         rehearse("nobody", "/"),
-        (Access::Code, None, Why::First, Some(Need::Nothing))
+        (
+            RuleAccess::Code,
+            None,
+            RuleReason::First,
+            Some(Requirement::Nothing)
+        )
     );
-    assert_eq!(rehearse("alice", "/near/../x").0, Access::Code);
+    assert_eq!(rehearse("alice", "/near/../x").0, RuleAccess::Code);
     assert!(home.bytes() == before);
 }
 
@@ -352,7 +374,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
     let late = NOW.plus(11 * 3600);
     let pass = asked(Some(home.password("alice", At::default(), "")));
     let trusted = home
-        .code(pass, At::default(), &code_of(&app, 0), Trust::Asked)
+        .code(pass, At::default(), &code_of(&app, 0), TrustRequest::Asked)
         .browser_cookie
         .unwrap();
     let begun = |home: &mut Home| by_rule(home.password("alice", at("/cheap"), ""), 1);
@@ -377,14 +399,14 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
     let Some(AfterPassword::Opened(opened)) = rise(&mut home, &second, None, "203.0.113.9") else {
         panic!("no code is asked there");
     };
-    let none = PassedSecond::None(Enrolled::Yes);
+    let none = SecondFactorMethod::None(Enrolled::Yes);
     assert_eq!(
         (opened.session.issued, opened.session.passed.second),
         (second.issued, none)
     );
     let third = begun(&mut home);
     let pass = asked(rise(&mut home, &third, None, "198.51.100.7"));
-    let answer = Answer::read(code_at(&app, 0, late).as_bytes());
+    let answer = Input::read(code_at(&app, 0, late).as_bytes());
     let (origin, at) = (
         remote("198.51.100.7"),
         At {
@@ -392,10 +414,13 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
             ..At::default()
         },
     );
-    match home
-        .door
-        .enter_code(&at.browser(&origin), &pass, &answer, Trust::NotAsked, late)
-    {
+    match home.door.enter_code(
+        &at.browser(&origin),
+        &pass,
+        &answer,
+        TrustRequest::NotAsked,
+        late,
+    ) {
         Ok(AfterCode::Opened(opened)) => assert_eq!(opened.session.issued, third.issued),
         _ => panic!("not opened"),
     }

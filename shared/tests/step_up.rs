@@ -7,21 +7,21 @@ use home::{
     Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, opens, password,
     recovery, remote, signs_in,
 };
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
 use shared::credential::totp::{Step, code};
-use shared::engine::enrollment::pending::Pending;
+use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{
-    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp,
-    EnrollmentToken, Trust,
+    AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
+    AfterStepUp, EnrollmentToken, Principal, TrustRequest,
 };
-use shared::protocol::host_password::Said;
+use shared::protocol::host_password::HostPasswordReply;
 use shared::token::StepUpToken;
 use shared::token::session::Session;
 use shared::verify::decision::Refusal;
 
 /// Alice has lost the phone and comes in by a recovery code.
-fn recovers(home: &mut Home, pending: &Pending) -> (Session, StepUpToken) {
+fn recovers(home: &mut Home, pending: &PendingEnrollment) -> (Session, StepUpToken) {
     let opened = opens(home, &remote("192.0.2.7"), &recovery(pending, 0), NOW);
     (opened.session, opened.step_up.unwrap())
 }
@@ -31,7 +31,7 @@ fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (Enrollm
     let ticket = home.door.replace(session, proof, NOW).unwrap();
     let shown = home.door.begin_web_setup(&ticket, NOW).unwrap().unwrap();
     let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
-    let shows = Answer::read(
+    let shows = Input::read(
         code(&secret, parameters, Step(NOW.0 / 30))
             .to_string()
             .as_bytes(),
@@ -40,7 +40,7 @@ fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (Enrollm
         .door
         .confirm_web_setup(&ticket, shown.draft, &shows, NOW)
         .unwrap();
-    let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else {
+    let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
         panic!("not confirmed")
     };
     (ticket, (*confirmed).to_owned())
@@ -69,9 +69,9 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
             .finish_web_setup(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
         match by {
-            "nobody" => assert!(matches!(after, AfterSetup::Opened(_)), "{by}"),
+            "nobody" => assert!(matches!(after, AfterEnrollment::Opened(_)), "{by}"),
             _ => {
-                assert!(matches!(after, AfterSetup::Over), "{by}");
+                assert!(matches!(after, AfterEnrollment::Over), "{by}");
                 accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
             }
         }
@@ -85,7 +85,7 @@ fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     let (mut home, pending) = alice_at_the_web("");
     let (session, _) = recovers(&mut home, &pending);
     home.another().sign_out(session.id).unwrap();
-    let actor = Actor::Session(&session.name, &from, session.id);
+    let actor = Principal::Session(&session.name, &from, session.id);
     let off = home.door.disable(&name("alice"), actor, NOW);
     assert!(matches!(off, Err(AdministrationError::Stale)), "{off:?}");
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
@@ -98,7 +98,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let (mut home, app) = alice_at_the_web("");
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     let mut step_up = |typed: &str, code: &str| {
-        let answer = Answer::read(code.as_bytes());
+        let answer = Input::read(code.as_bytes());
         home.door
             .step_up(
                 &browser(&from),
@@ -148,7 +148,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
-    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let answer = Input::read(code_of(&app, 0).as_bytes());
     let mut step_up = |typed: &str| {
         home.door
             .step_up(
@@ -174,7 +174,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
         &browser(&from),
         &name("alice"),
         Some(&password(PASSWORD)),
-        &Answer::Unfit,
+        &Input::Unfit,
         NOW,
     );
     assert!(
@@ -192,7 +192,7 @@ fn a_session_that_ended_is_not_stepped_up() {
     let (mut home, app) = alice_at_the_web("");
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     home.another().sign_out(session.id).unwrap();
-    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let answer = Input::read(code_of(&app, 0).as_bytes());
     let after = home.door.step_up(
         &browser(&from),
         &session,
@@ -218,15 +218,15 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     let AfterPassword::Code(pass) = asked else {
         panic!("no code is asked")
     };
-    let answer = Answer::read(code_of(&app, -1).as_bytes());
-    let entered = home
-        .door
-        .enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
+    let answer = Input::read(code_of(&app, -1).as_bytes());
+    let entered =
+        home.door
+            .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
     };
     let session = entered.session;
-    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let answer = Input::read(code_of(&app, 0).as_bytes());
     let by_password = home.door.step_up(
         &browser(&from),
         &session,
@@ -240,7 +240,7 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     ));
     let none = home
         .door
-        .step_up_by_code(&browser(&from), &session, &Answer::read(b""), NOW)
+        .step_up_by_code(&browser(&from), &session, &Input::read(b""), NOW)
         .unwrap();
     assert!(matches!(none, AfterStepUp::Code(Refusal::Unfit)));
     let after = home
@@ -258,7 +258,7 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     let who = name("alice");
     let tries = |home: &mut Home| {
         home.door
-            .try_first_factor(&browser(&from), &who, &Answer::Unfit, NOW)
+            .try_first_factor(&browser(&from), &who, &Input::Unfit, NOW)
             .unwrap()
             .unwrap()
     };
@@ -267,25 +267,25 @@ fn a_password_of_the_host_steps_up_with_a_code() {
         &browser(&from),
         &who,
         tried,
-        Said::Right,
-        &Answer::Unfit,
+        HostPasswordReply::Right,
+        &Input::Unfit,
         NOW,
     );
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
-    let answer = Answer::read(code_of(&app, -1).as_bytes());
-    let entered = home
-        .door
-        .enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
+    let answer = Input::read(code_of(&app, -1).as_bytes());
+    let entered =
+        home.door
+            .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
     };
-    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let answer = Input::read(code_of(&app, 0).as_bytes());
     for (said, proven) in [
-        (Said::Wrong, false),
-        (Said::Unasked, false),
-        (Said::Right, true),
+        (HostPasswordReply::Wrong, false),
+        (HostPasswordReply::Unasked, false),
+        (HostPasswordReply::Right, true),
     ] {
         let tried = tries(&mut home);
         let after = home

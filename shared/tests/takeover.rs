@@ -4,10 +4,10 @@
 mod home;
 
 use home::{Home, NOW, accepted, name, refused};
-use shared::credential::import::{Format, Import, read};
-use shared::credential::totp::{Moving, Step, code};
-use shared::engine::enrollment::pending::Pending;
-use shared::engine::{Taken, Trial};
+use shared::credential::import::{ImportFormat, ImportedFile, read};
+use shared::credential::totp::{OtpKind, Step, code};
+use shared::engine::enrollment::pending::PendingEnrollment;
+use shared::engine::{ImportMode, ImportReport};
 use shared::verify::decision::Refusal;
 
 const SEEDS: [&str; 3] = [
@@ -16,17 +16,17 @@ const SEEDS: [&str; 3] = [
     "ONSWG4TFOQQGW5DIMFXHK3TPON2GKZLE",
 ];
 
-fn urls(text: &str) -> Import {
-    read(Format::Otpauth, text.as_bytes()).unwrap()
+fn urls(text: &str) -> ImportedFile {
+    read(ImportFormat::Otpauth, text.as_bytes()).unwrap()
 }
 
 /// What a finding shows now, or at its first counter.
-fn code_of(import: &Import, number: usize, offset: u64) -> String {
+fn code_of(import: &ImportedFile, number: usize, offset: u64) -> String {
     let one = &import.found[number];
     let parameters = one.parameters();
     let base = match parameters.moving {
-        Moving::Time { .. } => parameters.moving.step_at(NOW).unwrap().0,
-        Moving::Counter => one.moving.first().0,
+        OtpKind::Time { .. } => parameters.moving.step_at(NOW).unwrap().0,
+        OtpKind::Counter => one.moving.first().0,
     };
     code(&one.secret, parameters, Step(base + offset)).to_string()
 }
@@ -40,7 +40,7 @@ fn what_was_used_there_opens_nothing_here() {
         SEEDS[0],
         step - 1
     );
-    let format = Format::GoogleAuthenticator {
+    let format = ImportFormat::GoogleAuthenticator {
         account: &name("alice"),
     };
     let import = read(format, file.as_bytes()).unwrap();
@@ -49,13 +49,13 @@ fn what_was_used_there_opens_nothing_here() {
         .door
         .import(
             &import.found,
-            Trial::No,
+            ImportMode::No,
             shared::account::name::Distinct::No,
             "root",
             NOW,
         )
         .unwrap();
-    assert_eq!(taken, [Taken::As("app".parse().unwrap())]);
+    assert_eq!(taken, [ImportReport::As("app".parse().unwrap())]);
     refused(
         &home.attempt("alice", &code_of(&import, 0, 0), NOW),
         Refusal::Used { wait: 15 },
@@ -73,7 +73,7 @@ fn a_counter_goes_on_where_it_stood() {
     home.door
         .import(
             &import.found,
-            Trial::No,
+            ImportMode::No,
             shared::account::name::Distinct::No,
             "root",
             NOW,
@@ -94,13 +94,13 @@ fn a_dry_run_leaves_nothing() {
         .door
         .import(
             &import.found,
-            Trial::Yes,
+            ImportMode::Yes,
             shared::account::name::Distinct::No,
             "root",
             NOW,
         )
         .unwrap();
-    assert!(matches!(taken[0], Taken::As(_)));
+    assert!(matches!(taken[0], ImportReport::As(_)));
     assert!(home.door.statuses().unwrap().is_empty());
     assert!(!home.holds(import.found[0].secret.expose()));
 }
@@ -114,22 +114,26 @@ fn nobodys_second_factor_is_replaced() {
         SEEDS[0], SEEDS[1], SEEDS[2]
     ));
     let mut home = Home::new("");
-    let bobs = Pending::new(home.door.config(), &name("bob")).unwrap();
+    let bobs = PendingEnrollment::new(home.door.config(), &name("bob")).unwrap();
     home.activates(&bobs);
     let taken = home
         .door
         .import(
             &import.found,
-            Trial::No,
+            ImportMode::No,
             shared::account::name::Distinct::No,
             "root",
             NOW,
         )
         .unwrap();
-    let named = |text: &str| Taken::As(text.parse().unwrap());
+    let named = |text: &str| ImportReport::As(text.parse().unwrap());
     assert_eq!(
         taken,
-        [named("server"), Taken::AlreadyEnrolled, named("server 2")]
+        [
+            named("server"),
+            ImportReport::AlreadyEnrolled,
+            named("server 2")
+        ]
     );
     accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
     accepted(&home.attempt("alice", &code_of(&import, 2, 0), NOW));
@@ -144,7 +148,7 @@ fn nobodys_second_factor_is_replaced() {
         .door
         .import(
             &import.found,
-            Trial::No,
+            ImportMode::No,
             shared::account::name::Distinct::No,
             "root",
             NOW,
@@ -153,9 +157,9 @@ fn nobodys_second_factor_is_replaced() {
     assert_eq!(
         again,
         [
-            Taken::AlreadyEnrolled,
-            Taken::AlreadyEnrolled,
-            Taken::AlreadyEnrolled
+            ImportReport::AlreadyEnrolled,
+            ImportReport::AlreadyEnrolled,
+            ImportReport::AlreadyEnrolled
         ]
     );
 }

@@ -5,18 +5,18 @@
 mod home;
 
 use home::{Home, attempt_at, name};
-use shared::account::event::Filter;
+use shared::account::event::EventFilter;
 use shared::account::name::Distinct;
 use shared::config::Config;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, Moving, Parameters, Step, code};
-use shared::engine::Door;
-use shared::protocol::status::State;
+use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
+use shared::engine::Engine;
+use shared::protocol::status::SecondFactorState;
 use shared::store::{self, Upgraded};
 use shared::system::clock::Timestamp;
-use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ fn made_by(schema: &str, version: i64) -> (TempDir, Config) {
 }
 
 fn refused_open(config: &Config) -> String {
-    Door::open(config.clone())
+    Engine::open(config.clone())
         .err()
         .expect("the store is not opened")
         .to_string()
@@ -93,29 +93,32 @@ fn refused_upgrade(config: &Config) -> String {
 fn upgraded(config: &Config) -> PathBuf {
     let Upgraded::Now {
         from: 3,
-        to: 4,
+        to: 5,
         backup,
     } = store::upgrade(&config.store.url).unwrap()
     else {
-        panic!("not from version 3 to version 4")
+        panic!("not from version 3 to version 5")
     };
     backup
 }
 
-fn verdict(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> Verdict {
-    attempt_at(door, who, &Origin::Unknown, Stage::After, typed, now).verdict
+fn verdict(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
+    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).verdict
 }
 
-fn is_accepted(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> bool {
-    matches!(verdict(door, who, typed, now), Verdict::Accepted { .. })
+fn is_accepted(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> bool {
+    matches!(
+        verdict(door, who, typed, now),
+        VerificationResult::Accepted { .. }
+    )
 }
 
 fn totp(secret: &str, now: Timestamp) -> String {
     let secret = Secret::from_base32(secret).unwrap();
-    let parameters = Parameters {
+    let parameters = OtpParameters {
         algorithm: Algorithm::Sha1,
         digits: 6,
-        moving: Moving::Time { period: 30 },
+        moving: OtpKind::Time { period: 30 },
     };
     code(&secret, parameters, Step(now.0 / 30)).to_string()
 }
@@ -127,7 +130,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let before = fs::read(&path).unwrap();
     let refused = refused_open(&config);
     assert!(
-        refused.contains("the store has version 3, this program knows version 4"),
+        refused.contains("the store has version 3, this program knows version 5"),
         "{refused}"
     );
     assert!(refused.contains("run postern upgrade as root"), "{refused}");
@@ -136,17 +139,17 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let backup = upgraded(&config);
     assert_eq!(
         backup,
-        path.canonicalize().unwrap().with_file_name("db.before-4")
+        path.canonicalize().unwrap().with_file_name("db.before-5")
     );
     let (store, copy) = (path.metadata().unwrap(), backup.metadata().unwrap());
     assert_eq!(
         (copy.mode(), copy.uid(), copy.gid()),
         (store.mode(), store.uid(), store.gid())
     );
-    Door::open(config.clone()).unwrap();
+    Engine::open(config.clone()).unwrap();
     assert_eq!(
         store::upgrade(&config.store.url).unwrap(),
-        Upgraded::Already(4)
+        Upgraded::Already(5)
     );
     let names = fs::read_dir(folder.path().join("store")).unwrap();
     assert_eq!(
@@ -162,7 +165,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     }
     assert!(refused_open(&config).contains("run postern upgrade as root"));
     upgraded(&config);
-    Door::open(config).unwrap();
+    Engine::open(config).unwrap();
 }
 
 #[test]
@@ -170,12 +173,12 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
     const ALICE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
     let (folder, config) = version_3("");
     upgraded(&config);
-    let mut door = Door::open(config).unwrap();
+    let mut door = Engine::open(config).unwrap();
 
     // the accepted step stays closed, and the next ones open
     let used = verdict(&mut door, "alice", &totp(ALICE, MADE), MADE);
     assert!(
-        matches!(used, Verdict::Refused(Refusal::Used { .. })),
+        matches!(used, VerificationResult::Refused(Refusal::Used { .. })),
         "{used:?}"
     );
     assert!(is_accepted(&mut door, "alice", &totp(ALICE, NOW), NOW));
@@ -186,10 +189,10 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         NOW
     ));
     let seed = Secret::from_seed("3132333435363738393031323334353637383941").unwrap();
-    let parameters = Parameters {
+    let parameters = OtpParameters {
         algorithm: Algorithm::Sha1,
         digits: 6,
-        moving: Moving::Counter,
+        moving: OtpKind::Counter,
     };
     let by_counter = code(&seed, parameters, Step(0));
     assert!(
@@ -208,13 +211,13 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         assert!(is_accepted(&mut door, "alice", typed, NOW), "{typed}");
         let again = verdict(&mut door, "alice", typed, NOW);
         assert!(
-            matches!(again, Verdict::Refused(Refusal::Used { .. })),
+            matches!(again, VerificationResult::Refused(Refusal::Used { .. })),
             "{again:?}"
         );
     }
 
     let carol = door.status(&name("carol")).unwrap();
-    assert!(!matches!(carol.state, State::On));
+    assert!(!matches!(carol.state, SecondFactorState::On));
     assert!(
         door.one_time_code_until(&name("carol"), NOW)
             .unwrap()
@@ -240,7 +243,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         door.unconfirmed_email(&name("alice")).unwrap().as_str(),
         "alice@example.com"
     );
-    assert!(door.events(&Filter::default(), 0, 100).unwrap().len() >= 13);
+    assert!(door.events(&EventFilter::default(), 0, 100).unwrap().len() >= 13);
 
     // another spelling is known for one, and a number is not given twice
     assert!(
@@ -290,8 +293,8 @@ fn numbers_that_were_given_before_are_not_given_again() {
 fn a_copy_of_an_interrupted_upgrade_is_replaced() {
     let (folder, config) = version_3("");
     let store = folder.path().join("store");
-    fs::write(store.join("db.before-4"), "half").unwrap();
-    fs::write(store.join(".db.before-4.4194304.new"), "half").unwrap();
+    fs::write(store.join("db.before-5"), "half").unwrap();
+    fs::write(store.join(".db.before-5.4194304.new"), "half").unwrap();
     let backup = upgraded(&config);
     let copy = rusqlite::Connection::open(backup).unwrap();
     assert_eq!(
@@ -299,7 +302,7 @@ fn a_copy_of_an_interrupted_upgrade_is_replaced() {
             .unwrap(),
         3
     );
-    assert!(!store.join(".db.before-4.4194304.new").exists());
+    assert!(!store.join(".db.before-5.4194304.new").exists());
 }
 
 /// Some of them call themselves version 3.
@@ -328,7 +331,7 @@ fn stores_that_were_never_released_are_refused_by_their_commit() {
             before,
             "{commit}: nothing was written"
         );
-        assert!(!folder.path().join("store/db.before-4").exists());
+        assert!(!folder.path().join("store/db.before-5").exists());
     }
 }
 
@@ -347,11 +350,11 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
         ("DROP TABLE floor", "table floor is missing"),
         (
             "PRAGMA user_version = 2",
-            "version 2, this program knows version 4; install the Postern that made it",
+            "version 2, this program knows version 5; install the Postern that made it",
         ),
         (
             "PRAGMA user_version = 9",
-            "version 9, this program knows version 4; restart this program, or install the Postern that made the store or a newer one",
+            "version 9, this program knows version 5; restart this program, or install the Postern that made the store or a newer one",
         ),
         ("PRAGMA application_id = 1", "it is not a store of Postern"),
         (
@@ -398,17 +401,17 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     let version: i64 = engine
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    let found = |door: &mut Door| {
+    let found = |door: &mut Engine| {
         let read = door.membership(&name("alice")).map(|_| ());
         let written = door.attempt(
-            &shared::engine::Visitor {
+            &shared::engine::VerificationRequest {
                 name: &name("alice"),
-                stage: Stage::Before,
+                stage: Phase::Before,
                 origin: &Origin::Unknown,
                 browser: None,
                 service: "test",
             },
-            &shared::credential::input::Answer::read(b"123456"),
+            &shared::credential::input::Input::read(b"123456"),
             NOW,
         );
         [read, written.map(|_| ())].map(|result| result.err().map(|error| error.to_string()))
@@ -432,4 +435,72 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     );
     engine.execute_batch(&undone).unwrap();
     assert_eq!(found(&mut door), [None, None]);
+}
+
+/// Rows of version 4 are found under the names of version 5, with their numbers.
+#[test]
+fn a_store_of_version_4_keeps_its_rows_under_other_names() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite/migration");
+    let schema = fs::read_to_string(sources.join("schema_4.sql")).unwrap();
+    let (folder, config) = made_by(&schema, 4);
+    let path = folder.path().join("store/db");
+    let rows = "INSERT INTO account (id, name, name_key, created) VALUES (1, 'alice', 'alice', 5);
+        INSERT INTO failure VALUES (7, 1, 1, 'elsewhere', 10, 1, 'code', '192.0.2.1');
+        INSERT INTO row_lock VALUES (1, 1, 'elsewhere', 11);
+        INSERT INTO familiar_address VALUES (1, '192.0.2.1', 'sshd', 12, 13);
+        INSERT INTO login_ticket VALUES (x'01', 1, 14, 2, 0);
+        INSERT INTO notice VALUES (8, 'a@example.com', 15, 16, 'alice', 'clock-mended', 'web', '-', 'root', '');
+        INSERT INTO event VALUES (9, 17, 'alice', 'code-asked', 'sshd', '-', 'alice', 'x');
+        INSERT INTO event VALUES (10, 18, 'alice', 'accepted', 'sshd', '-', 'alice', 'code');
+        DELETE FROM failure WHERE id = 7;
+        INSERT INTO failure VALUES (3, 1, 0, 'elsewhere', 10, 1, 'password', NULL);";
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(rows)
+        .unwrap();
+    let upgraded = store::upgrade(&config.store.url).unwrap();
+    assert!(
+        matches!(upgraded, Upgraded::Now { from: 4, to: 5, .. }),
+        "{upgraded:?}"
+    );
+    let engine = rusqlite::Connection::open(&path).unwrap();
+    for (sql, expected) in [
+        (
+            "SELECT id || phase || scope || factor FROM failure",
+            "30elsewherepassword",
+        ),
+        (
+            "SELECT phase || scope || at FROM bucket_lock",
+            "1elsewhere11",
+        ),
+        (
+            "SELECT service || at || code_at FROM familiar_address",
+            "sshd1213",
+        ),
+        ("SELECT expires || wrong || used FROM login_token", "1420"),
+        (
+            "SELECT id || kind || service || principal FROM notification",
+            "8clock-unlockedwebroot",
+        ),
+        (
+            "SELECT group_concat(id || kind || service || principal) FROM event",
+            "9code-requestedsshdalice,10acceptedsshdalice",
+        ),
+        (
+            "SELECT seq FROM sqlite_sequence WHERE name = 'failure'",
+            "7",
+        ),
+        (
+            "SELECT seq FROM sqlite_sequence WHERE name = 'notification'",
+            "8",
+        ),
+        (
+            "SELECT count(*) FROM sqlite_sequence WHERE name LIKE 'former%'",
+            "0",
+        ),
+    ] {
+        let sql = format!("SELECT CAST(({sql}) AS TEXT)");
+        let found: String = engine.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, expected, "{sql}");
+    }
 }

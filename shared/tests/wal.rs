@@ -9,10 +9,10 @@ use rusqlite::config::DbConfig;
 use sha2::{Digest, Sha256};
 use shared::config::{Config, file};
 use shared::credential::secret::Secret;
-use shared::engine::Door;
-use shared::engine::enrollment::pending::Pending;
+use shared::engine::Engine;
+use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::system::clock::Timestamp;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -30,7 +30,7 @@ const LOGINS: u64 = 600;
 struct Person {
     config: Config,
     name: String,
-    authenticator: Pending,
+    authenticator: PendingEnrollment,
     logins: u64,
 }
 
@@ -38,7 +38,7 @@ impl Person {
     /// Somebody whom `Home::enrols` has enrolled.
     fn new(config: &Config, who: &str) -> Person {
         let secret = Zeroizing::new(Sha256::digest(who)[..20].to_vec());
-        let pending = Pending::new(config, &name(who)).unwrap();
+        let pending = PendingEnrollment::new(config, &name(who)).unwrap();
         let authenticator = pending.with_secret(Secret::from_bytes(secret).unwrap());
         Person {
             config: config.clone(),
@@ -53,13 +53,13 @@ impl Person {
         self.logins += 1;
         let now = Timestamp(NOW.0 + 30 * self.logins);
         let code = code_at(&self.authenticator, 0, now);
-        let mut door = Door::open(self.config.clone()).unwrap();
+        let mut door = Engine::open(self.config.clone()).unwrap();
         let origin = remote("192.0.2.1");
         accepted(&attempt_at(
             &mut door,
             &self.name,
             &origin,
-            Stage::After,
+            Phase::After,
             &code,
             now,
         ));
@@ -122,7 +122,7 @@ fn logins_that_find_the_store_closed_leave_the_wal_short() {
 #[test]
 fn logins_beside_a_connection_that_does_nothing_leave_the_wal_short() {
     let (folder, mut alice) = closed();
-    let idle = Door::open(alice.config.clone()).unwrap();
+    let idle = Engine::open(alice.config.clone()).unwrap();
     let (_, longest) = most_of(&mut alice, folder.path(), LOGINS);
     assert!(longest <= USUAL, "{longest} bytes");
     drop(idle);
@@ -132,7 +132,7 @@ fn logins_beside_a_connection_that_does_nothing_leave_the_wal_short() {
 #[test]
 fn writes_of_one_connection_leave_the_wal_short() {
     let (folder, mut alice) = closed();
-    let mut door = Door::open(alice.config.clone()).unwrap();
+    let mut door = Engine::open(alice.config.clone()).unwrap();
     for login in 1..=LOGINS {
         let now = Timestamp(NOW.0 + 30 * login);
         let code = code_at(&alice.authenticator, 0, now);
@@ -140,7 +140,7 @@ fn writes_of_one_connection_leave_the_wal_short() {
             &mut door,
             "alice",
             &remote("192.0.2.1"),
-            Stage::After,
+            Phase::After,
             &code,
             now,
         ));

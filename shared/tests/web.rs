@@ -4,15 +4,16 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
-use shared::account::event::Filter;
+use shared::account::event::EventFilter;
 use shared::account::second_factor::Enrolled;
-use shared::credential::input::Answer;
-use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::credential::input::Input;
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    Actor, AfterCode, AfterPassword, AppPasswordsAfter, Browser, GoesBy, MayEnroll, Opened, Trust,
+    AfterCode, AfterPassword, AppPasswordsAfter, BrowserContext, EnrollmentPermission, GoesBy,
+    OpenedSession, Principal, TrustRequest,
 };
 use shared::token::LoginToken;
-use shared::token::session::{PassedSecond, Revoked};
+use shared::token::session::{RevokedSessions, SecondFactorMethod};
 use shared::verify::decision::Refusal;
 
 const GATE: [u8; 16] = [7; 16];
@@ -37,7 +38,7 @@ impl Home {
         recovery: &str,
     ) -> AfterPassword {
         let origin = remote(address);
-        let browser = Browser {
+        let browser = BrowserContext {
             origin: &origin,
             name: "Test",
             cookie,
@@ -45,13 +46,13 @@ impl Home {
             page: None,
             session: None,
         };
-        let recovery = Answer::read(recovery.as_bytes());
+        let recovery = Input::read(recovery.as_bytes());
         self.door
             .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
             .unwrap()
     }
 
-    fn enter_code(&mut self, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
+    fn enter_code(&mut self, cookie: Option<&str>, typed: &str, trust: TrustRequest) -> AfterCode {
         let AfterPassword::Code(pass) = self.enter_password(cookie, "alice", PASSWORD, "") else {
             panic!("no code is asked")
         };
@@ -63,10 +64,10 @@ impl Home {
         pass: &LoginToken,
         cookie: Option<&str>,
         typed: &str,
-        trust: Trust,
+        trust: TrustRequest,
     ) -> AfterCode {
         let origin = remote("192.0.2.7");
-        let browser = Browser {
+        let browser = BrowserContext {
             origin: &origin,
             name: "Test",
             cookie,
@@ -74,16 +75,16 @@ impl Home {
             page: None,
             session: None,
         };
-        let answer = Answer::read(typed.as_bytes());
+        let answer = Input::read(typed.as_bytes());
         self.door
             .enter_code(&browser, pass, &answer, trust, NOW)
             .unwrap()
     }
 
     /// Signs in with a code and has the browser trusted; its cookie.
-    fn trusted(&mut self, app: &Pending, offset: i64) -> String {
+    fn trusted(&mut self, app: &PendingEnrollment, offset: i64) -> String {
         let code = code_of(app, offset);
-        let opened = opened_by_code(self.enter_code(None, &code, Trust::Asked));
+        let opened = opened_by_code(self.enter_code(None, &code, TrustRequest::Asked));
         opened.browser_cookie.unwrap().to_string()
     }
 
@@ -104,7 +105,7 @@ impl Home {
         )
     }
 
-    fn snapshot(&mut self) -> Revoked {
+    fn snapshot(&mut self) -> RevokedSessions {
         let mut snapshot = None;
         self.door
             .look(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked))
@@ -116,7 +117,7 @@ impl Home {
 }
 
 #[track_caller]
-fn opened_by_code(after: AfterCode) -> Opened {
+fn opened_by_code(after: AfterCode) -> OpenedSession {
     match after {
         AfterCode::Opened(opened) => *opened,
         AfterCode::Refused(refusal) => panic!("refused: {refusal:?}"),
@@ -135,14 +136,14 @@ fn refused(after: &AfterPassword, expected: Refusal) {
 fn password_then_code_opens_a_session_that_the_list_shows() {
     let (mut home, app) = alice_at_the_web("");
     let code = code_of(&app, 0);
-    let opened = opened_by_code(home.enter_code(None, &code, Trust::NotAsked));
+    let opened = opened_by_code(home.enter_code(None, &code, TrustRequest::NotAsked));
     assert!(opened.browser_cookie.is_none());
     let sessions = home.door.sessions(&name("alice"), NOW).unwrap();
     assert_eq!(
         sessions.iter().map(|s| s.id).collect::<Vec<_>>(),
         [opened.session.id]
     );
-    let used = home.enter_code(None, &code, Trust::NotAsked);
+    let used = home.enter_code(None, &code, TrustRequest::NotAsked);
     assert!(matches!(used, AfterCode::Refused(Refusal::Used { .. })));
 }
 
@@ -233,7 +234,7 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     // the new cookie never arrived: the old one asks for the code, and success replaces both
     assert!(home.asks_for_the_code(&first));
     let code = code_of(&app, 0);
-    let opened = opened_by_code(home.enter_code(Some(&first), &code, Trust::NotAsked));
+    let opened = opened_by_code(home.enter_code(Some(&first), &code, TrustRequest::NotAsked));
     let third = opened.browser_cookie.unwrap();
     home.rotated(&third);
     assert_eq!(home.door.browsers(&name("alice"), NOW).unwrap().len(), 1);
@@ -248,7 +249,7 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     assert!(home.asks_for_the_code(&first));
     assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
     assert!(home.asks_for_the_code(&third));
-    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
+    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     assert!(
         log.iter()
             .any(|(_, event)| event.what.name() == "browser-revoked")
@@ -259,9 +260,9 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
 fn a_trusted_browser_is_good_for_its_own_account_only() {
     let (mut home, app) = alice_at_the_web("");
     let cookie = home.trusted(&app, 0);
-    let pending = Pending::new(home.door.config(), &name("bob")).unwrap();
+    let pending = PendingEnrollment::new(home.door.config(), &name("bob")).unwrap();
     home.door
-        .activate(&pending, &Confirmation::vouched(), "root", NOW)
+        .activate(&pending, &EnrollmentConfirmation::vouched(), "root", NOW)
         .unwrap();
     home.door
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
@@ -282,7 +283,7 @@ fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
         .set_password(&name("alice"), &password("another horse"), "root", NOW)
         .unwrap();
     let code = code_of(&app, 0);
-    let after = home.enter_code_of(&pass, None, &code, Trust::Asked);
+    let after = home.enter_code_of(&pass, None, &code, TrustRequest::Asked);
     assert!(matches!(after, AfterCode::Refused(Refusal::Expired)));
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
@@ -299,7 +300,8 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let alice = name("alice");
     let cookie = home.trusted(&app, -1);
     let session =
-        opened_by_code(home.enter_code(Some("x"), &code_of(&app, 0), Trust::NotAsked)).session;
+        opened_by_code(home.enter_code(Some("x"), &code_of(&app, 0), TrustRequest::NotAsked))
+            .session;
     let AfterPassword::Code(pass) = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("no code is asked")
     };
@@ -311,16 +313,16 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
         .add_app_password(&alice, &label, &scope, None, "root", NOW)
         .unwrap();
     let origin = remote("192.0.2.9");
-    let actor = Actor::Service("carol", &origin, "passwd");
+    let actor = Principal::Service("carol", &origin, "passwd");
     let after = home.door.host_password_changed(&alice, actor, NOW).unwrap();
     assert_eq!(after, Some(AppPasswordsAfter::Revoked(1)));
 
     assert!(home.snapshot().covers(&session));
     assert!(home.door.browsers(&alice, NOW).unwrap().is_empty());
     assert!(home.asks_for_the_code(&cookie));
-    let in_flight = home.enter_code_of(&pass, None, &code_of(&app, 1), Trust::Asked);
+    let in_flight = home.enter_code_of(&pass, None, &code_of(&app, 1), TrustRequest::Asked);
     assert!(matches!(in_flight, AfterCode::Refused(Refusal::Expired)));
-    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
+    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     let of = |name: &str| {
         log.iter()
             .filter(|(_, e)| e.what.name() == name)
@@ -355,8 +357,8 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
 fn a_snapshot_covers_what_was_revoked_and_nothing_else() {
     let (mut home, app) = alice_at_the_web("");
     let (one, two) = (code_of(&app, -1), code_of(&app, 0));
-    let first = opened_by_code(home.enter_code(None, &one, Trust::NotAsked)).session;
-    let second = opened_by_code(home.enter_code(None, &two, Trust::NotAsked)).session;
+    let first = opened_by_code(home.enter_code(None, &one, TrustRequest::NotAsked)).session;
+    let second = opened_by_code(home.enter_code(None, &two, TrustRequest::NotAsked)).session;
     assert!(!home.snapshot().covers(&first));
     home.door
         .revoke_sessions(&name("alice"), Some(first.id), "root", NOW)
@@ -371,7 +373,7 @@ fn a_snapshot_covers_what_was_revoked_and_nothing_else() {
 fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over() {
     let (mut home, app) = alice_at_the_web("");
     let code = code_of(&app, 0);
-    let session = opened_by_code(home.enter_code(None, &code, Trust::NotAsked)).session;
+    let session = opened_by_code(home.enter_code(None, &code, TrustRequest::NotAsked)).session;
     home.door.look(&GATE, None, NOW, |_| {}).unwrap();
     let began = std::time::Instant::now();
     home.door
@@ -384,7 +386,8 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
 #[test]
 fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
     let (mut home, app) = alice_at_the_web("");
-    let session = opened_by_code(home.enter_code(None, &code_of(&app, 0), Trust::NotAsked)).session;
+    let session =
+        opened_by_code(home.enter_code(None, &code_of(&app, 0), TrustRequest::NotAsked)).session;
     let mut gate = home.another();
     let mut revision = 0;
     gate.look(&GATE, None, NOW, |found| revision = found.revoked.revision)
@@ -424,7 +427,7 @@ fn a_session_that_an_exemption_spared_the_code_says_so() {
     };
     assert_eq!(
         opened.session.passed.second,
-        PassedSecond::None(Enrolled::Yes)
+        SecondFactorMethod::None(Enrolled::Yes)
     );
     let elsewhere = home.enter_password_from("198.51.100.1", None, "alice", PASSWORD, "");
     assert!(matches!(elsewhere, AfterPassword::Code(_)));
@@ -439,7 +442,7 @@ fn whoever_is_required_and_not_enrolled_stays_outside() {
     let AfterPassword::Setup(token) = home.enter_password(None, "bob", PASSWORD, "") else {
         panic!("it opens")
     };
-    assert_eq!(token.payload().may, MayEnroll::WithOneTimeCode);
+    assert_eq!(token.payload().may, EnrollmentPermission::WithOneTimeCode);
 }
 
 #[test]

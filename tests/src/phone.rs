@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use shared::credential::otpauth_uri;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Parameters, Step, code};
+use shared::credential::totp::{OtpParameters, Step, code};
 use shared::system::clock::Timestamp;
 
 /// Codes this far from now are never taken for wrong ones, in steps.
@@ -12,7 +12,7 @@ const FAR: i64 = 45;
 /// An authenticator.
 pub struct Phone {
     secret: Secret,
-    parameters: Parameters,
+    parameters: OtpParameters,
 }
 
 impl Phone {

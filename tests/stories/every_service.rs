@@ -97,7 +97,7 @@ fn one_code_at_all_of_them_at_once_opens_one() {
         "{ends:?}"
     );
     assert_eq!(
-        Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted'"),
+        Store::open().number("SELECT count(*) FROM event WHERE kind = 'accepted'"),
         1
     );
 }

@@ -21,7 +21,7 @@ pub(crate) fn a_code_is_not_asked_again_within_its_time_from_the_same_address() 
     let host = Host::fresh();
     let (alice, phone) = entered(&host, ONE_HOUR);
     alice.with_password().enters();
-    let line = format!("not needed cause=grace address={HERE} service=sshd user=\"alice\"");
+    let line = format!("not needed cause=grace-period address={HERE} service=sshd user=\"alice\"");
     host.journal.says(&format!("pam_totp(sshd:auth): {line}"));
     alice.with_key().enters();
     alice.with_password().password("wrong").is_turned_away();
@@ -206,7 +206,7 @@ fn it_counts_for_a_service_that_is_named() {
     assert!(enters("bob", &phone.code()));
     assert!(enters("bob", ""));
     posternd.says(&format!(
-        "pam_totp(mail:auth): not needed cause=grace address={HERE} service=mail"
+        "pam_totp(mail:auth): not needed cause=grace-period address={HERE} service=mail"
     ));
     // of one's own account no address is believed
     assert!(enters("alice", &phone.code_in(1)));

@@ -141,7 +141,7 @@ fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
     }
     host.journal.says("refused cause=delayed-30s");
     assert_eq!(
-        Store::open().number("SELECT sum(cost) FROM failure WHERE stage = 0"),
+        Store::open().number("SELECT sum(cost) FROM failure WHERE phase = 0"),
         5
     );
 

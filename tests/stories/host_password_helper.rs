@@ -1,7 +1,7 @@
 //! The root helper of the gate, with the real PAM: whom it answers, what it says no to, and what stops it.
 
 use shared::network::address::Address;
-use shared::protocol::host_password::{Candidate, Question, SOCKET, Said};
+use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest, SOCKET};
 use shared::system::admission::Class;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -20,8 +20,8 @@ pub(crate) fn start_posternd(host: &Host) -> Posternd {
     Posternd::start()
 }
 
-fn question(name: &str, password: &str) -> Question {
-    Question {
+fn question(name: &str, password: &str) -> HostPasswordRequest {
+    HostPasswordRequest {
         name: name.parse().expect("a name"),
         address: Address::parse("192.0.2.7"),
         class: Class::Stranger,
@@ -31,10 +31,13 @@ fn question(name: &str, password: &str) -> Question {
 
 /// What the helper says to root; `None` where it says nothing.
 #[track_caller]
-fn asked(name: &str, password: &str) -> Option<Said> {
+fn asked(name: &str, password: &str) -> Option<HostPasswordReply> {
     let said = PasswordHelper::hears(&question(name, password).write()).expect("the helper greets");
-    assert!(said.is_empty() || Said::read(&said).is_some(), "{said:?}");
-    Said::read(&said)
+    assert!(
+        said.is_empty() || HostPasswordReply::read(&said).is_some(),
+        "{said:?}"
+    );
+    HostPasswordReply::read(&said)
 }
 
 fn chage(person: &Person, options: &str) {
@@ -69,7 +72,10 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     let right = |person: &Person| asked(&person.name, &person.password);
     assert_eq!(
         (right(&alice), right(&bob)),
-        (Some(Said::Right), Some(Said::Right))
+        (
+            Some(HostPasswordReply::Right),
+            Some(HostPasswordReply::Right)
+        )
     );
     assert_eq!(helper.log(), "", "a right one leaves no line");
     let because = |cause: &str, user: &str| {
@@ -79,7 +85,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     };
 
     chage(&alice, "-E 0");
-    assert_eq!(right(&alice), Some(Said::Wrong));
+    assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
     // Debian's common-account ends with pam_deny
     because("account-refused", "alice");
     let said = alice
@@ -92,7 +98,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         said.err
     );
     chage(&alice, "-E -1 -d 0");
-    assert_eq!(right(&alice), Some(Said::Wrong));
+    assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
     because("password-expired", "alice");
     chage(&alice, "-d 2020-01-01");
     host.pam(
@@ -100,22 +106,25 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         "auth required pam_unix.so\naccount required pam_unix.so\n",
     );
     chage(&alice, "-E 0");
-    assert_eq!(right(&alice), Some(Said::Wrong));
+    assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
     because("account-expired", "alice");
     chage(&alice, "-E -1");
     host.pam(SERVICE, "@include common-auth\n@include common-account\n");
     finished(Command::new("usermod").args(["--lock", "alice"]));
-    assert_eq!(right(&alice), Some(Said::Wrong));
+    assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
     because("wrong", "alice");
     finished(Command::new("usermod").args(["--unlock", "alice"]));
-    assert_eq!(right(&alice), Some(Said::Right));
+    assert_eq!(right(&alice), Some(HostPasswordReply::Right));
 
     // root is nobody's business, and who has no password has none that is right
     let shadow = fs::read_to_string("/etc/shadow").expect("root may");
     finished(Command::new("usermod").args(["--password", "", "bob"]));
     assert_eq!(
         (asked("bob", "anything"), asked("root", "anything")),
-        (Some(Said::Wrong), Some(Said::Wrong))
+        (
+            Some(HostPasswordReply::Wrong),
+            Some(HostPasswordReply::Wrong)
+        )
     );
     because("root", "root");
     for name in ["nobody-has-this-name", "ALICE", "alice "] {
@@ -124,7 +133,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         };
         assert_eq!(
             asked(name.as_str(), &alice.password),
-            Some(Said::Wrong),
+            Some(HostPasswordReply::Wrong),
             "{name}"
         );
     }
@@ -139,7 +148,11 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
             SERVICE,
             &format!("{stack}\naccount required pam_permit.so\n"),
         );
-        assert_eq!(asked("alice", "anything"), Some(Said::Wrong), "{stack}");
+        assert_eq!(
+            asked("alice", "anything"),
+            Some(HostPasswordReply::Wrong),
+            "{stack}"
+        );
         because("password-not-checked", "alice");
     }
     assert!(!posternd.log().contains("panicked") && !helper.log().contains("panicked"));
@@ -203,7 +216,10 @@ fn nobody_but_the_daemons_gets_an_answer() {
         );
     }
     helper.says("refused cause=no-request");
-    assert_eq!(asked("alice", &alice.password), Some(Said::Right));
+    assert_eq!(
+        asked("alice", &alice.password),
+        Some(HostPasswordReply::Right)
+    );
     assert_eq!(helper.questions().len(), 0);
     assert!(!helper.log().contains(&alice.password) && !helper.log().contains("panicked"));
     // it is no program for others
@@ -235,7 +251,10 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
             Ok((helper.questions().len() >= 4).then_some(()))
         });
         let asked_alice = Instant::now();
-        assert_eq!(asked("alice", &alice.password), Some(Said::Right));
+        assert_eq!(
+            asked("alice", &alice.password),
+            Some(HostPasswordReply::Right)
+        );
         assert!(
             asked_alice.elapsed() < Duration::from_secs(3),
             "{:?}",
@@ -263,7 +282,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         assert_eq!(
             heard
                 .iter()
-                .filter(|said| **said == Some(Said::Unasked))
+                .filter(|said| **said == Some(HostPasswordReply::Unasked))
                 .count(),
             2,
             "{heard:?}"
@@ -338,7 +357,10 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
         format!("{common}auth required pam_totp.so\n"),
     )
     .expect("root may");
-    assert_eq!(asked("alice", &alice.password), Some(Said::Unasked));
+    assert_eq!(
+        asked("alice", &alice.password),
+        Some(HostPasswordReply::Unasked)
+    );
     let line = common.lines().count() + 1;
     helper.says(&format!("/etc/pam.d/common-auth:{line}: holds pam_totp.so"));
     helper.says("refused cause=service address=192.0.2.7 user=\"alice\"");
@@ -352,11 +374,14 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
     drop(restarted);
     fs::write("/etc/pam.d/common-auth", &common).expect("root may");
     let helper = PasswordHelper::start();
-    assert_eq!(asked("alice", &alice.password), Some(Said::Right));
+    assert_eq!(
+        asked("alice", &alice.password),
+        Some(HostPasswordReply::Right)
+    );
     fs::remove_file("/etc/pam.d/postern-gate").expect("root may");
     assert_eq!(
         asked("alice", &alice.password),
-        Some(Said::Unasked),
+        Some(HostPasswordReply::Unasked),
         "PAM would go by other"
     );
     helper.says("/etc/pam.d/postern-gate is missing");
@@ -398,7 +423,8 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
             .collect::<Vec<_>>()
     });
     // no place, no share left, or no turn within 3 s
-    let unasked = |said: &Vec<u8>| Said::read(said) == Some(Said::Unasked);
+    let unasked =
+        |said: &Vec<u8>| HostPasswordReply::read(said) == Some(HostPasswordReply::Unasked);
     let turned_away = heard
         .iter()
         .filter(|said| said.as_ref().is_none_or(unasked))
@@ -409,11 +435,17 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
     );
     for said in heard.into_iter().flatten() {
         assert!(
-            matches!(Said::read(&said), Some(Said::Wrong | Said::Unasked)),
+            matches!(
+                HostPasswordReply::read(&said),
+                Some(HostPasswordReply::Wrong | HostPasswordReply::Unasked)
+            ),
             "{said:?}"
         );
     }
-    assert_eq!(asked("alice", &alice.password), Some(Said::Right));
+    assert_eq!(
+        asked("alice", &alice.password),
+        Some(HostPasswordReply::Right)
+    );
     // a gate that someone else has taken over: so many about one account, whatever it sends at once
     let got = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..40)
@@ -422,7 +454,7 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
         let said = threads
             .into_iter()
             .filter_map(|thread| thread.join().expect("no panic"));
-        said.filter(|said| Said::read(said) == Some(Said::Wrong))
+        said.filter(|said| HostPasswordReply::read(said) == Some(HostPasswordReply::Wrong))
             .count()
     });
     assert!((1..=30).contains(&got), "{got}");

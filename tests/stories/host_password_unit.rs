@@ -1,7 +1,7 @@
 //! The units of the gate's root helper: systemd understands them, and what they forbid the helper does without.
 
 use crate::web_unit::{forbids_nothing_of, unit};
-use shared::protocol::host_password::{Candidate, Question, Said};
+use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
 use shared::system::admission::Class;
 use std::fs;
 use std::process::Command;
@@ -84,21 +84,21 @@ fn the_helper_does_without_what_its_unit_forbids() {
     let asked = |password: &str| {
         let password = Candidate::typed(password.as_bytes()).expect("a password");
         let name = "alice".parse().expect("a name");
-        let question = Question {
+        let question = HostPasswordRequest {
             name,
             address: None,
             class: Class::Known,
             password,
         };
-        PasswordHelper::hears(&question.write()).and_then(|said| Said::read(&said))
+        PasswordHelper::hears(&question.write()).and_then(|said| HostPasswordReply::read(&said))
     };
     assert_eq!(
         asked(&alice.password),
-        Some(Said::Right),
+        Some(HostPasswordReply::Right),
         "{}",
         helper.log()
     );
-    assert_eq!(asked("not the password"), Some(Said::Wrong));
+    assert_eq!(asked("not the password"), Some(HostPasswordReply::Wrong));
     let status = fs::read_to_string(format!("/proc/{}/status", helper.process())).expect("it runs");
     assert!(
         status.contains("NoNewPrivs:\t1") && !status.contains("CapBnd:\t000001ffffffffff"),

@@ -1,7 +1,9 @@
 //! What other second factors on this host wrote just now, read by the part of the import that reads files.
 
-use shared::credential::import::{Format, Found, Import, Key, MovingFactor, read};
-use shared::credential::totp::{Parameters, Step, code};
+use shared::credential::import::{
+    FoundAuthenticator, ImportFormat, ImportedFile, MovingFactor, PskcKey, read,
+};
+use shared::credential::totp::{OtpParameters, Step, code};
 use shared::system::clock::Timestamp;
 use std::fs;
 use std::io::Write;
@@ -105,12 +107,16 @@ fn key_containers_are_read_as_pskctool_reads_them() {
     let key = "00112233445566778899aabbccddeeff";
     let key_bytes = data_encoding::HEXLOWER.decode(key.as_bytes()).unwrap();
     for (name, option, key) in [
-        ("plain", None, Key::None),
-        ("shared", Some(["--secret", key]), Key::Shared(&key_bytes)),
+        ("plain", None, PskcKey::None),
+        (
+            "shared",
+            Some(["--secret", key]),
+            PskcKey::Shared(&key_bytes),
+        ),
         (
             "password",
             Some(["--password", "correct horse"]),
-            Key::Password(b"correct horse"),
+            PskcKey::Password(b"correct horse"),
         ),
     ] {
         let file = format!("{FOLDER}/{name}.xml");
@@ -120,7 +126,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
                 .args(["-o", &file])
                 .args(option.into_iter().flatten()),
         );
-        let import = read(Format::Pskc { key }, &fs::read(&file).unwrap()).unwrap();
+        let import = read(ImportFormat::Pskc { key }, &fs::read(&file).unwrap()).unwrap();
         let told: Vec<_> = import
             .found
             .iter()
@@ -175,7 +181,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
         &format!("{FOLDER}/plain.xml"),
     ];
     let signed = finished(Command::new("pskctool").args(sign));
-    let refusal = read(Format::Pskc { key: Key::None }, signed.as_bytes())
+    let refusal = read(ImportFormat::Pskc { key: PskcKey::None }, signed.as_bytes())
         .unwrap_err()
         .to_string();
     assert!(refusal.contains("it is signed"), "{refusal}");
@@ -183,7 +189,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
     let end = signed.find("</Signature>").expect("its end") + "</Signature>".len();
     let bare = format!("{}{}", &signed[..begin], &signed[end..]);
     assert_eq!(
-        read(Format::Pskc { key: Key::None }, bare.as_bytes())
+        read(ImportFormat::Pskc { key: PskcKey::None }, bare.as_bytes())
             .unwrap()
             .found
             .len(),
@@ -222,19 +228,19 @@ fn google_authenticator_line(file: &str) -> String {
 }
 
 #[track_caller]
-fn google(file: &str) -> Import {
+fn google(file: &str) -> ImportedFile {
     let account = &"alice".parse().expect("a name");
     read(
-        Format::GoogleAuthenticator { account },
+        ImportFormat::GoogleAuthenticator { account },
         &fs::read(file).expect("a file"),
     )
     .expect("a file that is sound")
 }
 
 #[track_caller]
-fn oath(file: &str) -> Import {
+fn oath(file: &str) -> ImportedFile {
     read(
-        Format::Oath {
+        ImportFormat::Oath {
             now: Timestamp(Clock.now()),
         },
         &fs::read(file).expect("a file"),
@@ -246,9 +252,9 @@ fn now_step(period: u64) -> Step {
     Step(Clock.now() / period)
 }
 
-fn code_of(found: &Found, step: Step) -> String {
+fn code_of(found: &FoundAuthenticator, step: Step) -> String {
     let moving = found.moving.moving();
-    let parameters = Parameters {
+    let parameters = OtpParameters {
         algorithm: found.algorithm,
         digits: found.digits,
         moving,

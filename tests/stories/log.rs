@@ -39,12 +39,12 @@ fn the_log_tells_what_happened_and_follows() {
     following.is_interrupted();
 
     let table = "\
-time                 | event         | account | actor | door    | origin          | cause
----------------------+---------------+---------+-------+---------+-----------------+------
-2027-01-15T08:00:15Z | account-added | alice   | root  | postern | local user root |
-2027-01-15T08:00:15Z | enrolled      | alice   | root  | postern | local user root |
-2027-01-15T08:00:15Z | refused       | alice   | alice | sshd    | 127.0.0.1       | wrong
-2027-01-15T08:00:15Z | accepted      | alice   | alice | sshd    | 127.0.0.1       | code
+time                 | event         | account | principal | service | origin          | cause
+---------------------+---------------+---------+-----------+---------+-----------------+------
+2027-01-15T08:00:15Z | account-added | alice   | root      | postern | local user root |
+2027-01-15T08:00:15Z | enrolled      | alice   | root      | postern | local user root |
+2027-01-15T08:00:15Z | refused       | alice   | alice     | sshd    | 127.0.0.1       | wrong
+2027-01-15T08:00:15Z | accepted      | alice   | alice     | sshd    | 127.0.0.1       | code
 ";
     assert_eq!(Postern::call("log").does().out, table);
     let last = Postern::call("log alice --lines 1 --json").does().json();

@@ -2,7 +2,8 @@
 
 use crate::lockers::{MAIL, enters, host_of, mail_user, start_posternd};
 use shared::protocol::{
-    Denial, Greeting, Hook, HookResult, Instruction, Opening, Transaction, VERSIONS, receive, send,
+    Denial, Greeting, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
+    VERSIONS, receive, send,
 };
 use std::os::unix::net::UnixStream;
 use std::process::Command;
@@ -75,8 +76,8 @@ fn greets() -> UnixStream {
 #[track_caller]
 fn begins(user: &str) -> UnixStream {
     let mut stream = greets();
-    let transaction = Transaction {
-        hook: Hook::Auth,
+    let transaction = PamTransaction {
+        hook: PamFunction::Auth,
         options: vec!["first_factor=passed".to_owned()],
         service: Some(b"imap".to_vec()),
         user: Some(user.as_bytes().to_vec()),
@@ -128,7 +129,7 @@ fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
         let ended: Instruction = receive(stream).expect("posternd goes on");
         assert_eq!(
             ended,
-            Instruction::End(HookResult::Denied(Denial::Unavailable))
+            Instruction::End(PamFunctionResult::Denied(Denial::Unavailable))
         );
     }
     // all of them in the time of one

@@ -4,7 +4,9 @@ use crate::guest_process::PAM_HOST;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shared::protocol::{Greeting, Hook, Opening, State, Transaction, VERSIONS, receive, send};
+use shared::protocol::{
+    Greeting, Opening, PamFunction, PamTransaction, ServerState, VERSIONS, receive, send,
+};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -234,12 +236,12 @@ pub(crate) fn stranger(from: &str) -> UnixStream {
     for _ in 0..100 {
         let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
         let greeting: Greeting = receive(&mut stream).expect("posternd greets");
-        if greeting.state == State::Busy {
+        if greeting.state == ServerState::Busy {
             std::thread::sleep(Duration::from_millis(20));
             continue;
         }
-        let transaction = Transaction {
-            hook: Hook::Auth,
+        let transaction = PamTransaction {
+            hook: PamFunction::Auth,
             options: Vec::new(),
             service: Some(b"sshd".to_vec()),
             user: Some(b"alice".to_vec()),

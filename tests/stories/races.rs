@@ -59,7 +59,7 @@ pub(crate) fn of_many_sessions_with_one_code_exactly_one_enters() {
         assert_eq!((ends(End::In), ends(End::Used)), (1, many - 1), "of {many}");
     }
     assert_eq!(
-        Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted'"),
+        Store::open().number("SELECT count(*) FROM event WHERE kind = 'accepted'"),
         4
     );
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
@@ -151,7 +151,7 @@ fn of_a_hundred_wrong_codes_at_once_five_are_evaluated() {
     assert_eq!((ends(End::Wrong), ends(End::Delayed)), (5, 95));
     assert_eq!(Store::open().number("SELECT sum(cost) FROM failure"), 5);
     assert_eq!(
-        Store::open().number("SELECT count(*) FROM event WHERE what = 'refused'"),
+        Store::open().number("SELECT count(*) FROM event WHERE kind = 'refused'"),
         5
     );
 }

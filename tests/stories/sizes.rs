@@ -2,7 +2,7 @@
 
 use crate::guest_process::PAM_HOST;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, thread};
@@ -44,10 +44,10 @@ fn the_write_ahead_log_stays_short_without_a_daemon() {
                 person.name.as_bytes(),
                 &["--cycles", &cycles],
             );
-            let by_counter = Parameters {
+            let by_counter = OtpParameters {
                 algorithm: Algorithm::Sha1,
                 digits: 6,
-                moving: Moving::Counter,
+                moving: OtpKind::Counter,
             };
             for counter in 0..LOGINS {
                 pam.answers(&Answer::from(

@@ -25,7 +25,7 @@ fn nothing_was_counted_and_no_code_spent() {
     let store = Store::open();
     assert_eq!(store.number("SELECT count(*) FROM failure"), 0);
     assert_eq!(
-        store.number("SELECT count(*) FROM event WHERE what = 'accepted'"),
+        store.number("SELECT count(*) FROM event WHERE kind = 'accepted'"),
         0
     );
 }

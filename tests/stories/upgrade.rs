@@ -67,9 +67,9 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
     assert!(Postern::call("status").refuses().err.contains(REMEDY));
 
     let said = Postern::call("upgrade").does();
-    let backup = format!("{STORE}.before-4");
+    let backup = format!("{STORE}.before-5");
     assert!(
-        said.out.contains("had version 3 and has version 4 now") && said.out.contains(&backup),
+        said.out.contains("had version 3 and has version 5 now") && said.out.contains(&backup),
         "{}",
         said.out
     );
@@ -84,7 +84,7 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
         Postern::call("upgrade")
             .does()
             .out
-            .contains("has version 4 already")
+            .contains("has version 5 already")
     );
 
     alice.with_key().enters_with(&phone.code());
@@ -103,12 +103,12 @@ fn an_upgrade_killed_at_any_write_leaves_a_whole_store() {
         puts_version_3();
         let said = Postern::under(killed_at(at, Postern::call("upgrade").command())).run();
         if !was_killed() {
-            assert!(said.out.contains("has version 4 now"), "{}", said.all());
+            assert!(said.out.contains("has version 5 now"), "{}", said.all());
             break;
         }
         let left = version();
         assert!(
-            left == 3 || left == 4,
+            left == 3 || left == 5,
             "version {left}, killed at write {at}"
         );
         old += u32::from(left == 3);

@@ -144,7 +144,7 @@ fn a_hardware_token_is_added_by_its_seed() {
         .clicks("summary");
     browser
         .types("[name=name]", "token")
-        .types("[name=seed]", "3132333435363738393031323334353637383930");
+        .types("[name=secret]", "3132333435363738393031323334353637383930");
     browser
         .types("[name=password]", &alice.password)
         .types("[name=code]", &phone.code());
@@ -362,7 +362,7 @@ fn a_password_is_changed_by_its_owner() {
         browser.runs("for (const f of document.querySelectorAll('input')) f.minLength = 0");
         browser
             .types("[name=new]", new)
-            .types("[name=again]", again);
+            .types("[name=repeat]", again);
         browser
             .types("[name=password]", &alice.password)
             .types("[name=code]", &phone.code());

@@ -170,7 +170,7 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
         }
     }
     assert_eq!(answers.len(), 1000);
-    assert_eq!(Store::open().number("SELECT count(*) FROM row_lock"), 1);
+    assert_eq!(Store::open().number("SELECT count(*) FROM bucket_lock"), 1);
     let stranger = Visitor::new().from("127.0.0.99");
     assert_eq!(
         stranger
@@ -211,7 +211,7 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
         303
     );
     assert_eq!(stranger.code(&web.pages, &recovery[0], "").status, 200);
-    assert_eq!(Store::open().number("SELECT count(*) FROM row_lock"), 0);
+    assert_eq!(Store::open().number("SELECT count(*) FROM bucket_lock"), 0);
 }
 
 /// L11, promise 1: many browsers and shells with one code, and one of them is in.
@@ -262,7 +262,7 @@ fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
     }
     assert_eq!(
         Store::open()
-            .number("SELECT count(*) FROM event WHERE what = 'accepted' AND cause = 'code'"),
+            .number("SELECT count(*) FROM event WHERE kind = 'accepted' AND cause = 'code'"),
         3
     );
     Store::open().is_sound();
@@ -353,7 +353,7 @@ fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
     let store = Store::open();
     assert_eq!(store.number("SELECT count(*) FROM failure"), 5);
     assert_eq!(
-        store.number("SELECT count(*) FROM event WHERE what = 'refused' AND cause = 'wrong'"),
+        store.number("SELECT count(*) FROM event WHERE kind = 'refused' AND cause = 'wrong'"),
         5
     );
     store.is_sound();

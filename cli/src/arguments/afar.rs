@@ -5,7 +5,7 @@ use shared::config::gate::GateUrl;
 use std::path::PathBuf;
 
 #[derive(Args)]
-pub(crate) struct Afar {
+pub(crate) struct RemoteGateArguments {
     /// Run the command at this gate: status, disable, unlock and one-time-code
     #[arg(long, global = true, value_name = "URL", value_parser = gate_url, requires = "admin_secret_file")]
     pub(crate) gate: Option<GateUrl>,

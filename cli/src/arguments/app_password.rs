@@ -3,20 +3,20 @@
 use super::{Some, When};
 use clap::{Args, Subcommand, ValueHint};
 use shared::account::name::{Label, UserName};
-use shared::credential::scope::Term;
+use shared::credential::scope::ScopeTerm;
 use shared::system::clock::Timestamp;
 use std::str::FromStr;
 
 #[derive(Subcommand)]
-pub(crate) enum AppPassword {
+pub(crate) enum AppPasswordArguments {
     /// Make one for a client that cannot show a web page; it is shown once
     Add(Add),
     /// Show them
     List(Some),
     /// Rename one
-    Rename(Rename),
+    Rename(RenameAppPassword),
     /// End one, or all
-    Revoke(Revoke),
+    Revoke(RevokeAppPassword),
 }
 
 #[derive(Args)]
@@ -30,14 +30,14 @@ pub(crate) struct Add {
     /// Where it is valid: pam:SERVICE, "web:HOST/PATH METHOD,METHOD", or the name of a declared scope; may be given
     /// more than once
     #[arg(long, value_name = "SCOPE", required = true)]
-    pub(crate) scope: Vec<Term>,
+    pub(crate) scope: Vec<ScopeTerm>,
     /// When it expires: after a duration such as 90d, at a date or time (UTC), or never
     #[arg(long, value_name = "TIME", default_value = "365d")]
     pub(crate) expires: Expires,
 }
 
 #[derive(Args)]
-pub(crate) struct Rename {
+pub(crate) struct RenameAppPassword {
     /// The account
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: UserName,
@@ -50,7 +50,7 @@ pub(crate) struct Rename {
 }
 
 #[derive(Args)]
-pub(crate) struct Revoke {
+pub(crate) struct RevokeAppPassword {
     /// The account
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: UserName,

@@ -12,25 +12,25 @@ pub(crate) struct Enroll {
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: Option<UserName>,
     #[command(flatten)]
-    pub(crate) token: Token,
+    pub(crate) token: HardwareToken,
     /// Make it active at once, without a code and without asking whether the recovery codes are saved
     #[arg(long)]
     pub(crate) no_confirm: bool,
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Authenticator {
+pub(crate) enum AuthenticatorArguments {
     /// Add one to those of the account
     Add(Enroll),
     /// Show them
     List(Own),
     /// Remove one of several
-    Remove(Named),
+    Remove(NamedAuthenticator),
 }
 
 /// Parameters of an authenticator; the defaults are those of [totp] in postern.toml.
 #[derive(Args)]
-pub(crate) struct Token {
+pub(crate) struct HardwareToken {
     /// What the person calls it
     #[arg(long, value_name = "NAME", default_value = "app")]
     pub(crate) name: Label,
@@ -56,7 +56,7 @@ fn algorithm(text: &str) -> Result<Algorithm, &'static str> {
 }
 
 #[derive(Args)]
-pub(crate) struct Named {
+pub(crate) struct NamedAuthenticator {
     /// The account
     #[arg(value_name = "USER")]
     pub(crate) user: UserName,

@@ -5,7 +5,7 @@ use shared::account::name::UserName;
 use shared::network::address::Address;
 
 #[derive(Args)]
-pub(crate) struct Check {
+pub(crate) struct CheckArguments {
     /// Save a copy that is in force when postern.toml cannot be used; root only
     #[arg(long, conflicts_with = "rule")]
     pub(crate) keep: bool,

@@ -1,22 +1,22 @@
 //! `postern email` on the command line.
 
-use super::One;
+use super::OneAccount;
 use clap::{Args, Subcommand, ValueHint};
 use shared::account::email::EmailAddress;
 use shared::account::name::UserName;
 
 #[derive(Subcommand)]
-pub(crate) enum Email {
+pub(crate) enum EmailArguments {
     /// Mail a code to a new address
-    Set(NewEmail),
+    Set(NewEmailArguments),
     /// Confirm a new address with that code
-    Confirm(One),
+    Confirm(OneAccount),
     /// Stop mailing codes
-    Remove(One),
+    Remove(OneAccount),
 }
 
 #[derive(Args)]
-pub(crate) struct NewEmail {
+pub(crate) struct NewEmailArguments {
     /// The account
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: UserName,

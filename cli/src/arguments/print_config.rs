@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub(crate) struct PrintConfig {
     /// The proxy
     #[arg(value_enum)]
-    pub(crate) proxy: Proxy,
+    pub(crate) proxy: ProxyArguments,
     /// The host of the application; a likely one if not given
     #[arg(long, value_name = "HOST")]
     pub(crate) app: Option<String>,
@@ -17,7 +17,7 @@ pub(crate) struct PrintConfig {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Proxy {
+pub(crate) enum ProxyArguments {
     /// auth_request
     Nginx,
     /// ForwardAuth

@@ -1,14 +1,18 @@
 //! `postern account`: accounts come, go, and change their names and groups.
 
-use crate::arguments::{AddAccount, Arguments, Groups, Rename};
+use crate::arguments::{AddAccount, Arguments, Groups, RenameArguments};
 use crate::context;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use serde_json::json;
 use shared::account::name::{Group, UserName};
 use shared::system::clock;
 
 /// `postern account add USER`
-pub(super) fn add(arguments: &Arguments, output: Output, what: &AddAccount) -> Result<(), Failure> {
+pub(super) fn add(
+    arguments: &Arguments,
+    output: Output,
+    what: &AddAccount,
+) -> Result<(), CommandFailure> {
     let (now, user) = (clock::now()?, &what.user);
     context::door(arguments, output)?.add_account(
         user,
@@ -26,7 +30,7 @@ pub(super) fn remove(
     arguments: &Arguments,
     output: Output,
     user: &UserName,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let now = clock::now()?;
     context::door(arguments, output)?.remove_account(user, &context::actor(), now)?;
     output.done(format_args!(
@@ -35,7 +39,11 @@ pub(super) fn remove(
 }
 
 /// `postern account rename USER NEW`
-pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Result<(), Failure> {
+pub(super) fn rename(
+    arguments: &Arguments,
+    output: Output,
+    what: &RenameArguments,
+) -> Result<(), CommandFailure> {
     let (now, user, new) = (clock::now()?, &what.user, &what.new);
     let distinct = what.distinct.word();
     context::door(arguments, output)?.rename_account(
@@ -51,7 +59,11 @@ pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Re
 }
 
 /// `postern account group USER`
-pub(super) fn group(arguments: &Arguments, output: Output, what: &Groups) -> Result<(), Failure> {
+pub(super) fn group(
+    arguments: &Arguments,
+    output: Output,
+    what: &Groups,
+) -> Result<(), CommandFailure> {
     let (now, user) = (clock::now()?, &what.user);
     let mut door = context::door(arguments, output)?;
     let groups = door.change_groups(user, &what.add, &what.remove, &context::actor(), now)?;

@@ -1,19 +1,22 @@
 //! `postern app-password`: passwords for clients that can show no page, made, listed, renamed and revoked.
 
 use crate::arguments::Arguments;
-use crate::arguments::app_password::{Add, Rename, Revoke};
+use crate::arguments::app_password::{Add, RenameAppPassword, RevokeAppPassword};
 use crate::context;
-use crate::output::{Failure, Output, Table};
+use crate::output::{CommandFailure, Output, Table};
 use serde_json::{Value, json};
 use shared::account::name::UserName;
 use shared::credential::app_password::AppPassword;
-use shared::credential::scope::Scope;
+use shared::credential::scope::AppPasswordScope;
 use shared::store::AppPasswordRecord;
 use shared::system::clock::{self, Timestamp};
 
 /// `postern app-password add USER NAME`
-pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), Failure> {
-    let (now, scope) = (clock::now()?, Scope::try_from(what.scope.clone())?);
+pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), CommandFailure> {
+    let (now, scope) = (
+        clock::now()?,
+        AppPasswordScope::try_from(what.scope.clone())?,
+    );
     let expires = what.expires.seen_from(now);
     output.is_seen()?;
     let (mut door, actor) = (context::door(arguments, output)?, context::actor());
@@ -30,10 +33,10 @@ pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(
 fn show(
     output: Output,
     what: &Add,
-    scope: &Scope,
+    scope: &AppPasswordScope,
     expires: Option<Timestamp>,
     made: &AppPassword,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     if output.is_json() {
         return output.json(&json!({
             "account": what.user,
@@ -60,7 +63,7 @@ pub(super) fn list(
     arguments: &Arguments,
     output: Output,
     user: Option<&UserName>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let all = context::door(arguments, output)?.app_passwords(user)?;
     if output.is_json() {
         return output.json(&all.iter().map(value).collect::<Vec<Value>>());
@@ -84,8 +87,12 @@ pub(super) fn list(
 }
 
 /// `postern app-password rename USER NAME NEW`
-pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Result<(), Failure> {
-    let Rename { user, name, new } = what;
+pub(super) fn rename(
+    arguments: &Arguments,
+    output: Output,
+    what: &RenameAppPassword,
+) -> Result<(), CommandFailure> {
+    let RenameAppPassword { user, name, new } = what;
     context::door(arguments, output)?.rename_app_password(
         user,
         name,
@@ -99,7 +106,11 @@ pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Re
 }
 
 /// `postern app-password revoke USER NAME`
-pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Result<(), Failure> {
+pub(super) fn revoke(
+    arguments: &Arguments,
+    output: Output,
+    what: &RevokeAppPassword,
+) -> Result<(), CommandFailure> {
     let (now, user) = (clock::now()?, &what.user);
     let mut door = context::door(arguments, output)?;
     let ended = door.revoke_app_passwords(user, what.name.as_ref(), &context::actor(), now)?;
@@ -119,7 +130,7 @@ fn value(kept: &AppPasswordRecord) -> Value {
     })
 }
 
-fn terms(scope: &Scope) -> Vec<String> {
+fn terms(scope: &AppPasswordScope) -> Vec<String> {
     scope.terms().iter().map(ToString::to_string).collect()
 }
 

@@ -1,22 +1,26 @@
 //! `postern authenticator`: the authenticators of an account, added, listed and removed one by one.
 
 use super::setup;
-use crate::arguments::authenticator::Named;
+use crate::arguments::authenticator::NamedAuthenticator;
 use crate::arguments::{Arguments, Enroll};
-use crate::desk::Desk;
-use crate::output::{Failure, Output, Table};
+use crate::desk::Backend;
+use crate::output::{CommandFailure, Output, Table};
 use serde_json::{Value, json};
 use shared::account::name::UserName;
-use shared::credential::totp::Moving;
-use shared::protocol::command_request::{Change, Kind};
+use shared::credential::totp::OtpKind;
+use shared::protocol::command_request::{AuthenticatorKind, ChangeOperation};
 use shared::protocol::status::AuthenticatorState;
 use shared::system::clock::Timestamp;
 
 /// `postern authenticator add [USER]`
-pub(super) fn add(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
+pub(super) fn add(
+    arguments: &Arguments,
+    output: Output,
+    what: &Enroll,
+) -> Result<(), CommandFailure> {
     let seed = setup::seed_of_file(&what.token)?;
-    let mut desk = Desk::open(arguments, output, what.user.as_ref())?;
-    setup::run(&mut desk, output, what, seed, Kind::Further)?;
+    let mut desk = Backend::open(arguments, output, what.user.as_ref())?;
+    setup::run(&mut desk, output, what, seed, AuthenticatorKind::Further)?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
@@ -32,8 +36,8 @@ pub(super) fn list(
     arguments: &Arguments,
     output: Output,
     user: Option<&UserName>,
-) -> Result<(), Failure> {
-    let all = Desk::open(arguments, output, user)?.authenticators()?;
+) -> Result<(), CommandFailure> {
+    let all = Backend::open(arguments, output, user)?.authenticators()?;
     if output.is_json() {
         return output.json(&all.iter().map(value).collect::<Vec<_>>());
     }
@@ -46,8 +50,8 @@ pub(super) fn list(
                 .as_ref()
                 .map_or_else(|| "(declared)".to_owned(), ToString::to_string),
             match state.parameters.moving {
-                Moving::Time { period } => format!("TOTP, {period} s"),
-                Moving::Counter => "HOTP".to_owned(),
+                OtpKind::Time { period } => format!("TOTP, {period} s"),
+                OtpKind::Counter => "HOTP".to_owned(),
             },
             state.parameters.digits.to_string(),
             state.parameters.algorithm.name().to_owned(),
@@ -61,8 +65,8 @@ pub(super) fn list(
 fn value(state: &AuthenticatorState) -> Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     let (kind, period) = match state.parameters.moving {
-        Moving::Time { period } => ("totp", Some(period)),
-        Moving::Counter => ("hotp", None),
+        OtpKind::Time { period } => ("totp", Some(period)),
+        OtpKind::Counter => ("hotp", None),
     };
     json!({
         "name": state.label,
@@ -76,10 +80,14 @@ fn value(state: &AuthenticatorState) -> Value {
 }
 
 /// `postern authenticator remove USER NAME`
-pub(super) fn remove(arguments: &Arguments, output: Output, what: &Named) -> Result<(), Failure> {
+pub(super) fn remove(
+    arguments: &Arguments,
+    output: Output,
+    what: &NamedAuthenticator,
+) -> Result<(), CommandFailure> {
     let (user, name) = (&what.user, &what.name);
-    Desk::open(arguments, output, Some(user))?
-        .change_at_once(Change::RemoveAuthenticator(name.clone()))?;
+    Backend::open(arguments, output, Some(user))?
+        .change_at_once(ChangeOperation::RemoveAuthenticator(name.clone()))?;
     output.done(format_args!(
         "the codes of the authenticator {name} of {user} are no longer valid, and its secret is deleted"
     ))

@@ -1,8 +1,8 @@
 //! `postern browser`: the browsers that an account trusts, listed and revoked.
 
-use crate::arguments::{Arguments, Revoke};
-use crate::desk::Desk;
-use crate::output::{Failure, Output, Table};
+use crate::arguments::{Arguments, RevokeArguments};
+use crate::desk::Backend;
+use crate::output::{CommandFailure, Output, Table};
 use serde_json::{Value, json};
 use shared::account::name::UserName;
 
@@ -11,8 +11,8 @@ pub(super) fn list(
     arguments: &Arguments,
     output: Output,
     user: Option<&UserName>,
-) -> Result<(), Failure> {
-    let browsers = Desk::open(arguments, output, user)?.browsers()?;
+) -> Result<(), CommandFailure> {
+    let browsers = Backend::open(arguments, output, user)?.browsers()?;
     if output.is_json() {
         let value = |b: &shared::store::BrowserRecord| {
             json!({
@@ -50,14 +50,18 @@ pub(super) fn list(
 }
 
 /// `postern browser revoke USER ID`
-pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Result<(), Failure> {
+pub(super) fn revoke(
+    arguments: &Arguments,
+    output: Output,
+    what: &RevokeArguments,
+) -> Result<(), CommandFailure> {
     let one = match &what.id {
         None => None,
         Some(id) => Some(id.parse().map_err(|_| {
-            Failure::new("this is not the id of a browser; see postern browser list")
+            CommandFailure::new("this is not the id of a browser; see postern browser list")
         })?),
     };
-    let ended = Desk::open(arguments, output, Some(&what.user))?.revoke_browsers(one)?;
+    let ended = Backend::open(arguments, output, Some(&what.user))?.revoke_browsers(one)?;
     output.done(format_args!(
         "{ended} of {}'s browsers are no longer trusted, and every grace period ended",
         what.user

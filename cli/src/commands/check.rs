@@ -1,28 +1,33 @@
 //! `postern check`: whether postern.toml is sound, and what the gate's rules say of a request.
 
 use crate::arguments::Arguments;
-use crate::arguments::check::Check;
+use crate::arguments::check::CheckArguments;
 use crate::context;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use nix::unistd::geteuid;
 use serde_json::json;
 use shared::account::name::UserName;
 use shared::config::email::COMMAND_SOCKET;
-use shared::config::gate::{Gate, GateUrl};
-use shared::config::rule::{Access, Hosts};
+use shared::config::gate::{GateConfig, GateUrl};
+use shared::config::rule::{RuleAccess, RuleHosts};
 use shared::config::{Config, check_cookie_domain, check_gate, file, registrable_domain};
 use shared::credential::scope::Method;
-use shared::engine::{Door, SERVICE};
+use shared::engine::{Engine, SERVICE};
 use shared::network::web_address::split_url;
-use shared::policy::requirement::Need;
-use shared::policy::rule::{Decision, Request, decide};
+use shared::policy::requirement::Requirement;
+use shared::policy::rule::{RuleDecision, RuleRequest, decide};
 use shared::system::clock;
 use std::path::Path;
 
-pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    what: &CheckArguments,
+) -> Result<(), CommandFailure> {
     if what.keep {
         let path = &arguments.config;
-        let valid = file::keep_current(path).map_err(|error| Failure::new(error.with_remedy()))?;
+        let valid =
+            file::keep_current(path).map_err(|error| CommandFailure::new(error.with_remedy()))?;
         // a reload that the gate would not do fails here
         gate(arguments, output, &valid.config)?;
         let copy = file::copy_path(path);
@@ -47,9 +52,9 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result
 }
 
 /// What the gate would refuse at its start: the domain of its cookies, and secrets of proxies, which only root may read.
-fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Failure> {
+fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), CommandFailure> {
     let path = &arguments.config;
-    let mend = |error| Failure::new(format_args!("{error}; correct it with postern edit"));
+    let mend = |error| CommandFailure::new(format_args!("{error}; correct it with postern edit"));
     if geteuid().is_root() {
         return check_gate(path, None, config).map(|_| ()).map_err(mend);
     }
@@ -68,7 +73,7 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Fa
 }
 
 /// Mail that nobody sends. Whoever cannot read the store is not told, nor where there is none yet.
-fn mail(output: Output, mut config: Config) -> Result<(), Failure> {
+fn mail(output: Output, mut config: Config) -> Result<(), CommandFailure> {
     let socket = Path::new(COMMAND_SOCKET);
     if config.email.is_by_command() && socket.symlink_metadata().is_err() {
         output.warn(format_args!(
@@ -79,7 +84,7 @@ fn mail(output: Output, mut config: Config) -> Result<(), Failure> {
         return Ok(());
     }
     context::give_root_up(&mut config)?;
-    let Ok(mut door) = Door::open(config) else {
+    let Ok(mut door) = Engine::open(config) else {
         return Ok(());
     };
     match door.mail_is_overdue(clock::now()?)? {
@@ -89,11 +94,11 @@ fn mail(output: Output, mut config: Config) -> Result<(), Failure> {
 }
 
 /// Rules that ask for a sign-in where no session reaches, and applications whose own path keeps them apart from nobody.
-fn beyond_sessions(gate: &Gate) -> Vec<String> {
+fn beyond_sessions(gate: &GateConfig) -> Vec<String> {
     let Some(url) = &gate.url else {
         return Vec::new();
     };
-    let reaches = |hosts: &Hosts| {
+    let reaches = |hosts: &RuleHosts| {
         let below = gate.cookie_domain.as_ref().filter(|_| url.has_own_host());
         let by_domain = below.is_some_and(|domain| domain.covers(hosts.top().as_str()));
         by_domain
@@ -110,7 +115,7 @@ fn beyond_sessions(gate: &Gate) -> Vec<String> {
         )
     }));
     for (rule, position) in gate.rule.iter().zip(1..) {
-        let asks = matches!(rule.then, Access::Password | Access::Code);
+        let asks = matches!(rule.then, RuleAccess::Password | RuleAccess::Code);
         for hosts in rule.hosts.iter().filter(|hosts| asks && !reaches(hosts)) {
             warnings.push(format!(
                 "gate.rule-{position}: sign-in is not possible for {hosts}, for which no session is valid; \
@@ -126,13 +131,13 @@ fn rule(
     config: Config,
     method: &str,
     url: &str,
-    what: &Check,
-) -> Result<(), Failure> {
-    const URL: Failure =
-        Failure::Usage("the request is a method, such as GET, and https://HOST/PATH");
-    let method = Method::try_from(method.to_owned()).map_err(Failure::Usage)?;
+    what: &CheckArguments,
+) -> Result<(), CommandFailure> {
+    const URL: CommandFailure =
+        CommandFailure::Usage("the request is a method, such as GET, and https://HOST/PATH");
+    let method = Method::try_from(method.to_owned()).map_err(CommandFailure::Usage)?;
     let (host, target) = split_url(url).ok_or(URL)?;
-    let request = Request {
+    let request = RuleRequest {
         host: &host,
         target: &target,
         method: method.as_str(),
@@ -150,7 +155,7 @@ fn rule(
         }
         None => {
             let decision = decide(&config.gate.rule, &request, None);
-            let asked = (decision.access == Access::Code).then(|| match exempt_all {
+            let asked = (decision.access == RuleAccess::Code).then(|| match exempt_all {
                 Some(position) => format!("not needed for anyone, by policy.exempt-{position}"),
                 None => "required, see --user".to_owned(),
             });
@@ -167,7 +172,7 @@ fn rule(
             "groups": groups,
             "access": decision.access,
             "rule": decision.rule,
-            "why": decision.why.text(),
+            "reason": decision.why.text(),
             "code": code,
         }));
     }
@@ -195,29 +200,29 @@ fn rule(
     })
 }
 
-fn of_decision(decision: &Decision) -> String {
+fn of_decision(decision: &RuleDecision) -> String {
     match decision.rule {
         Some(_) => format!("{}, {}", decision.name(), decision.why.text()),
         None => "no stricter rule matches, so the default".to_owned(),
     }
 }
 
-fn then(decision: &Decision) -> &'static str {
+fn then(decision: &RuleDecision) -> &'static str {
     match decision.access {
-        Access::Password if decision.why == shared::policy::rule::Why::Nobody => {
+        RuleAccess::Password if decision.why == shared::policy::rule::RuleReason::Nobody => {
             "sign-in is required, see --user"
         }
         access => access.name(),
     }
 }
 
-fn of_need(need: Need, name: &UserName) -> String {
+fn of_need(need: Requirement, name: &UserName) -> String {
     match need {
-        Need::Code => format!("required, {name} has a second factor"),
-        Need::Enrolment => {
+        Requirement::Code => format!("required, {name} has a second factor"),
+        Requirement::Enrolment => {
             format!("only enrollment, {name} must have a second factor and has none")
         }
-        Need::Nothing => format!("none, {name} has no second factor and needs none"),
-        Need::Exempt(position) => format!("not needed, by policy.exempt-{position}"),
+        Requirement::Nothing => format!("none, {name} has no second factor and needs none"),
+        Requirement::Exempt(position) => format!("not needed, by policy.exempt-{position}"),
     }
 }

@@ -2,13 +2,17 @@
 
 use crate::arguments::Arguments;
 use crate::context;
-use crate::output::{Failure, Output, Table};
+use crate::output::{CommandFailure, Output, Table};
 use serde_json::json;
 use shared::account::name::UserName;
 use shared::engine::messages::{self, AfterDisabled};
 use shared::system::clock;
 
-pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    user: &UserName,
+) -> Result<(), CommandFailure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
     let result = door.disable(user, context::actor().as_str(), now);
@@ -20,11 +24,11 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
         Err(error) => (false, error.to_string()),
     };
     table(output, success, message)?;
-    result.map(drop).map_err(|_| Failure::Said)
+    result.map(drop).map_err(|_| CommandFailure::Said)
 }
 
 /// What came of it, for scripts that read the table too.
-pub(crate) fn table(output: Output, success: bool, message: String) -> Result<(), Failure> {
+pub(crate) fn table(output: Output, success: bool, message: String) -> Result<(), CommandFailure> {
     if output.is_json() {
         return output.json(&json!({"success": success, "message": message}));
     }

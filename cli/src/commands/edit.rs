@@ -1,7 +1,7 @@
 //! `postern edit`: like visudo. The editor works on a copy; only what validates takes the file's place.
 
 use crate::arguments::Arguments;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use crate::{context, terminal};
 use nix::fcntl::{Flock, FlockArg};
 use shared::config::{check_gate, file};
@@ -11,13 +11,13 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
     // the file itself, where it is a link
     let path = &trusted_file::real_path(&arguments.config)?;
     let io = |error| FileError::io(path, error);
     let original = File::open(path).map_err(io)?;
     let _lock = Flock::lock(original, FlockArg::LockExclusiveNonblock).map_err(|_| {
-        Failure::new(format_args!(
+        CommandFailure::new(format_args!(
             "{} is being edited by someone else",
             path.display()
         ))
@@ -44,24 +44,26 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
                 let is_current = || fs::read(path).is_ok_and(|now| now == before);
                 if let Err(error) = trusted_file::replace_if(path, &after, 0o644, is_current) {
                     return Err(match error.is_changed() {
-                        true => Failure::new(format_args!(
+                        true => CommandFailure::new(format_args!(
                             "{error}; your text is in {}",
                             copy.left_at(path).display()
                         )),
-                        false => Failure::new(error),
+                        false => CommandFailure::new(error),
                     });
                 }
                 context::config(arguments, output)?;
                 return output.done(format_args!("{} is valid and in force", path.display()));
             }
             Err(why) if !std::io::stdin().is_terminal() => {
-                return Err(Failure::new(format_args!("{why}; nothing was changed")));
+                return Err(CommandFailure::new(format_args!(
+                    "{why}; nothing was changed"
+                )));
             }
             Err(why) => {
                 output.text(format_args!("{why}\n"))?;
                 let choice = terminal::ask(output, "(e)dit again, or e(x)it without a change? ")?;
                 if !choice.trim().eq_ignore_ascii_case("e") {
-                    return Err(Failure::new("nothing was changed"));
+                    return Err(CommandFailure::new("nothing was changed"));
                 }
             }
         }
@@ -101,7 +103,7 @@ impl Drop for Copy {
 }
 
 /// The person's editor, else Debian's, else vi. The variable may hold options, so a shell splits it.
-fn edit(path: &Path) -> Result<(), Failure> {
+fn edit(path: &Path) -> Result<(), CommandFailure> {
     let chosen = ["SUDO_EDITOR", "VISUAL", "EDITOR"]
         .iter()
         .find_map(|name| std::env::var(name).ok());
@@ -124,10 +126,10 @@ fn edit(path: &Path) -> Result<(), Failure> {
         .status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::new(format_args!(
+        Ok(status) => Err(CommandFailure::new(format_args!(
             "the editor {editor} ended with {status}; nothing was changed"
         ))),
-        Err(error) => Err(Failure::new(format_args!(
+        Err(error) => Err(CommandFailure::new(format_args!(
             "the editor {editor} cannot be run: {error}"
         ))),
     }

@@ -1,12 +1,12 @@
 //! `postern email`: the address that codes are mailed to. posternd sends; this command waits for what became of it.
 
 use crate::arguments::Arguments;
-use crate::arguments::email::NewEmail;
-use crate::output::{Failure, Output};
+use crate::arguments::email::NewEmailArguments;
+use crate::output::{CommandFailure, Output};
 use crate::{context, terminal};
 use shared::account::name::UserName;
 use shared::account::second_factor::Enrolled;
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::engine::{AdministrationError, messages};
 use shared::system::clock;
 use shared::verify::decision::Refusal;
@@ -15,7 +15,11 @@ use shared::verify::decision::Refusal;
 const TRIES: u32 = 3;
 
 /// `postern email set USER ADDRESS`
-pub(super) fn set(arguments: &Arguments, output: Output, what: &NewEmail) -> Result<(), Failure> {
+pub(super) fn set(
+    arguments: &Arguments,
+    output: Output,
+    what: &NewEmailArguments,
+) -> Result<(), CommandFailure> {
     let (now, user) = (clock::now()?, &what.user);
     let mut door = context::door(arguments, output)?;
     let posted = door.set_email(user, &what.address, &context::actor(), now)?;
@@ -32,7 +36,7 @@ pub(super) fn confirm(
     arguments: &Arguments,
     output: Output,
     user: &UserName,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let mut door = context::door(arguments, output)?;
     let address = door.unconfirmed_email(user)?;
     let tries = if terminal::is_watched(output) {
@@ -43,7 +47,7 @@ pub(super) fn confirm(
     let mut ended = None;
     for left in (0..tries).rev() {
         let typed = terminal::ask(output, &format!("The code mailed to {address}: "))?;
-        let answer = Answer::read(typed.as_bytes());
+        let answer = Input::read(typed.as_bytes());
         match door.confirm_email(user, &answer, &context::actor(), clock::now()?) {
             Ok((_, after)) => {
                 ended = messages::app_passwords(after);
@@ -72,7 +76,7 @@ pub(super) fn remove(
     arguments: &Arguments,
     output: Output,
     user: &UserName,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
     let (enrolled, after) = door.remove_email(user, &context::actor(), now)?;

@@ -2,14 +2,18 @@
 
 use super::setup;
 use crate::arguments::{Arguments, Enroll};
-use crate::desk::Desk;
-use crate::output::{Failure, Output};
-use shared::protocol::command_request::Kind;
+use crate::desk::Backend;
+use crate::output::{CommandFailure, Output};
+use shared::protocol::command_request::AuthenticatorKind;
 
-pub(super) fn run(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    what: &Enroll,
+) -> Result<(), CommandFailure> {
     let seed = setup::seed_of_file(&what.token)?;
-    let mut desk = Desk::open(arguments, output, what.user.as_ref())?;
-    setup::run(&mut desk, output, what, seed, Kind::First)?;
+    let mut desk = Backend::open(arguments, output, what.user.as_ref())?;
+    setup::run(&mut desk, output, what, seed, AuthenticatorKind::First)?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(

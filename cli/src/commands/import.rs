@@ -1,32 +1,45 @@
 //! `postern import`: takes over second factors from other systems' files. First it says what would come of it; then,
 //! unless that was all, it does it.
 
-use crate::arguments::{Arguments, Import};
-use crate::output::{Failure, Output, Table};
+use crate::arguments::{Arguments, ImportArguments};
+use crate::output::{CommandFailure, Output, Table};
 use crate::{context, terminal};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Value, json};
 use shared::account::name::UserName;
 use shared::config::OnChange;
-use shared::credential::import::{self, Dropped, Format, Found, Key, LARGEST, Loss, NAMES};
-use shared::credential::totp::Moving;
-use shared::engine::{Taken, Trial};
+use shared::credential::import::{
+    self, Dropped, FoundAuthenticator, ImportFormat, ImportLoss, LARGEST, NAMES, PskcKey,
+};
+use shared::credential::totp::OtpKind;
+use shared::engine::{ImportMode, ImportReport};
 use shared::system::clock::{self, Timestamp};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    what: &ImportArguments,
+) -> Result<(), CommandFailure> {
     let (now, actor, distinct) = (clock::now()?, context::actor(), what.distinct.word());
     // files of root's, and perhaps of a person's home; what they hold is looked at by a process that is not root's
-    let files = Files::read(what)?;
+    let files = ImportFiles::read(what)?;
     let mut door = context::door(arguments, output)?;
     let import = understand(what, &files, now)?;
-    let plan = door.import(&import.found, Trial::Yes, distinct, &actor, now)?;
-    let nothing = !plan.iter().any(|taken| matches!(taken, Taken::As(_)));
+    let plan = door.import(&import.found, ImportMode::Yes, distinct, &actor, now)?;
+    let nothing = !plan
+        .iter()
+        .any(|taken| matches!(taken, ImportReport::As(_)));
     if output.is_json() && (what.dry_run || nothing) {
-        output.json(&value(&import.found, &plan, &import.dropped, Trial::Yes))?;
+        output.json(&value(
+            &import.found,
+            &plan,
+            &import.dropped,
+            ImportMode::Yes,
+        ))?;
     } else if !output.is_json() {
         show(output, &import.found, &plan, &import.dropped)?;
     }
@@ -34,23 +47,28 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Resul
         return Ok(());
     }
     if nothing {
-        return Err(Failure::new(
+        return Err(CommandFailure::new(
             "nothing in it can be imported; nothing was changed",
         ));
     }
     if !what.yes {
         let typed = terminal::ask(output, "Type \"import\" to do this: ")?;
         if !typed.trim().eq_ignore_ascii_case("import") {
-            return Err(Failure::new("not confirmed; nothing was changed"));
+            return Err(CommandFailure::new("not confirmed; nothing was changed"));
         }
     }
-    let done = door.import(&import.found, Trial::No, distinct, &actor, now)?;
+    let done = door.import(&import.found, ImportMode::No, distinct, &actor, now)?;
     if output.is_json() {
-        return output.json(&value(&import.found, &done, &import.dropped, Trial::No));
+        return output.json(&value(
+            &import.found,
+            &done,
+            &import.dropped,
+            ImportMode::No,
+        ));
     }
     let count = done
         .iter()
-        .filter(|taken| matches!(taken, Taken::As(_)))
+        .filter(|taken| matches!(taken, ImportReport::As(_)))
         .count();
     let app_passwords = match door.config().app_passwords.on_change {
         OnChange::Keep => "existing app passwords of these accounts keep working",
@@ -62,44 +80,48 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Resul
 }
 
 /// What was read of the files that an import takes.
-struct Files {
+struct ImportFiles {
     import: Zeroizing<Vec<u8>>,
     key: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl Files {
-    fn read(what: &Import) -> Result<Files, Failure> {
+impl ImportFiles {
+    fn read(what: &ImportArguments) -> Result<ImportFiles, CommandFailure> {
         let import = contents(&what.file)?;
         let key = what.key_file.as_ref().or(what.password_file.as_ref());
-        Ok(Files {
+        Ok(ImportFiles {
             import,
             key: key.map(|file| contents(file)).transpose()?,
         })
     }
 }
 
-fn understand(what: &Import, files: &Files, now: Timestamp) -> Result<import::Import, Failure> {
+fn understand(
+    what: &ImportArguments,
+    files: &ImportFiles,
+    now: Timestamp,
+) -> Result<import::ImportedFile, CommandFailure> {
     let key = match (&files.key, &what.key_file) {
         (Some(key), Some(_)) => Some(bytes_or_hex(key.clone())),
         (key, _) => key.clone(),
     };
     let key = match &key {
-        None => Key::None,
-        Some(key) if what.key_file.is_some() => Key::Shared(key),
-        Some(password) => Key::Password(password.trim_ascii_end()),
+        None => PskcKey::None,
+        Some(key) if what.key_file.is_some() => PskcKey::Shared(key),
+        Some(password) => PskcKey::Password(password.trim_ascii_end()),
     };
     let format = match NAMES.iter().position(|name| *name == what.format) {
-        Some(0) => Format::GoogleAuthenticator {
+        Some(0) => ImportFormat::GoogleAuthenticator {
             account: owner(what)?,
         },
-        Some(1) => Format::Oath { now },
-        Some(2) => Format::Otpauth,
-        Some(3) => Format::OtpauthMigration,
-        Some(4) => Format::Pskc { key },
-        _ => Format::Authelia,
+        Some(1) => ImportFormat::Oath { now },
+        Some(2) => ImportFormat::Otpauth,
+        Some(3) => ImportFormat::OtpauthMigration,
+        Some(4) => ImportFormat::Pskc { key },
+        _ => ImportFormat::Authelia,
     };
     import::read(format, &files.import)
-        .map_err(|error| Failure::new(format_args!("{}: {error}", what.file.display())))
+        .map_err(|error| CommandFailure::new(format_args!("{}: {error}", what.file.display())))
 }
 
 /// A key stands in its file as it is, or in hexadecimal.
@@ -110,33 +132,35 @@ fn bytes_or_hex(bytes: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     }
 }
 
-fn owner(what: &Import) -> Result<&UserName, Failure> {
+fn owner(what: &ImportArguments) -> Result<&UserName, CommandFailure> {
     let missing = "a file of google-authenticator does not name its account; give --user";
-    what.user.as_ref().ok_or_else(|| Failure::new(missing))
+    what.user
+        .as_ref()
+        .ok_or_else(|| CommandFailure::new(missing))
 }
 
-fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, CommandFailure> {
     let mut bytes = Zeroizing::new(Vec::new());
     let read =
         File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|error| Failure::new(format_args!("{}: {error}", path.display())))?;
+    read.map_err(|error| CommandFailure::new(format_args!("{}: {error}", path.display())))?;
     Ok(bytes)
 }
 
 fn show(
     output: Output,
-    found: &[Found],
-    plan: &[Taken],
+    found: &[FoundAuthenticator],
+    plan: &[ImportReport],
     dropped: &[Dropped],
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let mut table = Table::new(["line", "account", "kind", "digits", "used up to", "becomes"]);
     for (one, taken) in found.iter().zip(plan) {
         table.row([
             one.line.to_string(),
             one.account.to_string(),
             match one.moving.moving() {
-                Moving::Time { period } => format!("TOTP, {period} s"),
-                Moving::Counter => "HOTP".to_owned(),
+                OtpKind::Time { period } => format!("TOTP, {period} s"),
+                OtpKind::Counter => "HOTP".to_owned(),
             },
             one.digits.to_string(),
             one.used_up_to()
@@ -167,13 +191,17 @@ fn show(
     Ok(())
 }
 
-fn becomes(taken: &Taken) -> String {
+fn becomes(taken: &ImportReport) -> String {
     match taken {
-        Taken::As(label) => format!("authenticator {label}"),
-        Taken::AlreadyEnrolled => "nothing: the account has a second factor already".to_owned(),
-        Taken::Declared => "nothing: the account is declared in the configuration".to_owned(),
-        Taken::TooMany => "nothing: the account would have too many".to_owned(),
-        Taken::OtherSpelling(of) => {
+        ImportReport::As(label) => format!("authenticator {label}"),
+        ImportReport::AlreadyEnrolled => {
+            "nothing: the account has a second factor already".to_owned()
+        }
+        ImportReport::Declared => {
+            "nothing: the account is declared in the configuration".to_owned()
+        }
+        ImportReport::TooMany => "nothing: the account would have too many".to_owned(),
+        ImportReport::OtherSpelling(of) => {
             format!(
                 "nothing: another spelling of the account {:?}; --distinct-name makes a second one",
                 of.as_str()
@@ -182,16 +210,21 @@ fn becomes(taken: &Taken) -> String {
     }
 }
 
-fn lost(loss: Loss) -> &'static str {
+fn lost(loss: ImportLoss) -> &'static str {
     match loss {
-        Loss::Authenticator => "left out",
-        Loss::Detail => "not imported",
+        ImportLoss::Authenticator => "left out",
+        ImportLoss::Detail => "not imported",
     }
 }
 
-fn value(found: &[Found], taken: &[Taken], dropped: &[Dropped], trial: Trial) -> Value {
-    let one = |(one, taken): (&Found, &Taken)| {
-        let label = if let Taken::As(label) = taken {
+fn value(
+    found: &[FoundAuthenticator],
+    taken: &[ImportReport],
+    dropped: &[Dropped],
+    trial: ImportMode,
+) -> Value {
+    let one = |(one, taken): (&FoundAuthenticator, &ImportReport)| {
+        let label = if let ImportReport::As(label) = taken {
             Some(label)
         } else {
             None
@@ -199,16 +232,16 @@ fn value(found: &[Found], taken: &[Taken], dropped: &[Dropped], trial: Trial) ->
         json!({
             "line": one.line,
             "account": one.account,
-            "taken_over": label.is_some(),
+            "imported": label.is_some(),
             "authenticator": label,
             "used_up_to": one.used_up_to().map(|step| step.0),
             "scratch_codes_dropped": one.recovery.len(),
             "message": becomes(taken),
         })
     };
-    let lost = |one: &Dropped| json!({"line": one.line, "account": one.account, "lost": lost(one.loss), "message": one.why});
+    let lost = |one: &Dropped| json!({"line": one.line, "account": one.account, "reason": lost(one.loss), "message": one.why});
     json!({
-        "dry_run": trial == Trial::Yes,
+        "dry_run": trial == ImportMode::Yes,
         "found": found.iter().zip(taken).map(one).collect::<Vec<_>>(),
         "dropped": dropped.iter().map(lost).collect::<Vec<_>>(),
     })

@@ -3,7 +3,7 @@
 
 use crate::arguments::Arguments;
 use crate::context;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use shared::config::file;
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
@@ -50,7 +50,7 @@ impl Drop for Made {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
     // nothing is made where nobody could use it
     let group = privileges::user_and_group()?.1.as_raw();
     let mut made = Made(Vec::new());
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let store_exists = store::exists(url);
     if key_path.symlink_metadata().is_err() {
         if store_exists {
-            return Err(Failure::new(format_args!(
+            return Err(CommandFailure::new(format_args!(
                 "there is a store at {} but no key at {}; restore the key file from its backup, a new key cannot open this store",
                 url.sqlite_path().display(),
                 key_path.display()

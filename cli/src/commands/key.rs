@@ -2,11 +2,11 @@
 
 use crate::arguments::{Arguments, Rotate};
 use crate::key_writer::KeyWriter;
-use crate::output::{Failure, Output, Table};
+use crate::output::{CommandFailure, Output, Table};
 use crate::{context, terminal};
 use serde_json::{Value, json};
 use shared::crypto::vault::Renewal;
-use shared::engine::{Door, Ended, Rotated};
+use shared::engine::{EndedByRotation, Engine, RotationReport};
 use shared::store::KeyBound;
 use shared::system::clock;
 
@@ -15,15 +15,19 @@ const BACKUP: &str =
     "back up the key file and the store again: earlier backups need the earlier key file";
 
 /// `postern key rotate`
-pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Result<(), Failure> {
+pub(super) fn rotate(
+    arguments: &Arguments,
+    output: Output,
+    what: &Rotate,
+) -> Result<(), CommandFailure> {
     let config = context::config(arguments, output)?;
     // the key file changes before the store does, and after it, and is root's alone
     let mut writer = KeyWriter::start(config.store.key_file.path())?;
     let mut door = context::open(config)?;
-    let mut rotate = |door: &mut Door, renewal| {
+    let mut rotate = |door: &mut Engine, renewal| {
         writer.begin()?;
         door.rotate_keys_by(&mut writer, renewal, &context::actor(), clock::now()?)
-            .map_err(Failure::from)
+            .map_err(CommandFailure::from)
     };
     if !what.compromised {
         let rotated = rotate(&mut door, Renewal::Seal)?;
@@ -63,9 +67,9 @@ pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Re
 }
 
 /// Says what ends, before anything does.
-fn confirm(output: Output, ends: &Ended) -> Result<(), Failure> {
+fn confirm(output: Output, ends: &EndedByRotation) -> Result<(), CommandFailure> {
     if !terminal::is_watched(output) {
-        return Err(Failure::new(
+        return Err(CommandFailure::new(
             "this ends the passwords, recovery codes, app passwords, trusted browsers and sessions of all accounts; nothing was changed; give --yes to confirm it without a terminal",
         ));
     }
@@ -89,7 +93,7 @@ fn confirm(output: Output, ends: &Ended) -> Result<(), Failure> {
     ))?;
     match terminal::ask(output, "Type \"renew\" to continue: ")?.trim() {
         "renew" => Ok(()),
-        _ => Err(Failure::new("not confirmed; nothing was changed")),
+        _ => Err(CommandFailure::new("not confirmed; nothing was changed")),
     }
 }
 
@@ -150,7 +154,7 @@ fn value(name: &shared::account::name::UserName, ended: &[(KeyBound, u64)]) -> V
     })
 }
 
-fn tell_damaged(output: Output, rotated: &Rotated) -> Result<(), Failure> {
+fn tell_damaged(output: Output, rotated: &RotationReport) -> Result<(), CommandFailure> {
     for name in &rotated.damaged {
         output.warn(format_args!(
             "a sealed secret of {name} was altered or moved in the store and could not be sealed again; disable {name} and enroll it again"

@@ -1,10 +1,10 @@
 //! `postern log`: what happened, oldest first; a table for people, one object on each line for scripts.
 
-use crate::arguments::{Arguments, Log};
+use crate::arguments::{Arguments, LogArguments};
 use crate::context;
-use crate::output::{Failure, Output, Table};
+use crate::output::{CommandFailure, Output, Table};
 use serde_json::json;
-use shared::account::event::{Event, Filter, KEPT};
+use shared::account::event::{AuditEvent, EventFilter, KEPT};
 use shared::system::clock;
 use std::thread::sleep;
 use std::time::Duration;
@@ -26,10 +26,14 @@ const HEAD: [&str; 7] = [
     "cause",
 ];
 
-pub(super) fn run(arguments: &Arguments, output: Output, what: &Log) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    what: &LogArguments,
+) -> Result<(), CommandFailure> {
     let mut door = context::door(arguments, output)?;
     let now = clock::now()?;
-    let filter = Filter {
+    let filter = EventFilter {
         account: what.user.clone(),
         what: what.event,
         door: what.service.clone(),
@@ -45,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Log) -> Result<(
     let mut last = door.before_newest(&filter, lines)?;
     loop {
         // Asked before the page is read: what comes after it is not yet passed over.
-        let newest = door.before_newest(&Filter::default(), 0)?;
+        let newest = door.before_newest(&EventFilter::default(), 0)?;
         let page = door.events(&filter, last, PAGE)?;
         let is_full = page.len() == PAGE as usize;
         last = match page.last() {
@@ -71,7 +75,10 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(&mut self, mut events: impl Iterator<Item = Event>) -> Result<(), Failure> {
+    fn print(
+        &mut self,
+        mut events: impl Iterator<Item = AuditEvent>,
+    ) -> Result<(), CommandFailure> {
         if self.output.is_json() {
             return events.try_for_each(|event| self.output.json(&value(&event)));
         }
@@ -91,8 +98,8 @@ impl Printer {
     }
 }
 
-fn cells(event: Event) -> [String; 7] {
-    let Event {
+fn cells(event: AuditEvent) -> [String; 7] {
+    let AuditEvent {
         at,
         account,
         what,
@@ -112,8 +119,8 @@ fn cells(event: Event) -> [String; 7] {
     ]
 }
 
-fn value(event: &Event) -> serde_json::Value {
-    let Event {
+fn value(event: &AuditEvent) -> serde_json::Value {
+    let AuditEvent {
         at,
         account,
         what,

@@ -1,17 +1,17 @@
 //! `postern one-time-code`: a way in for someone who has lost theirs, shown once.
 
-use crate::arguments::{Arguments, OneTimeCode};
+use crate::arguments::{Arguments, OneTimeCodeArguments};
 use crate::context;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use shared::engine::messages;
-use shared::protocol::admin_api::Issued;
+use shared::protocol::admin_api::IssuedCode;
 use shared::system::clock;
 
 pub(super) fn run(
     arguments: &Arguments,
     output: Output,
-    what: &OneTimeCode,
-) -> Result<(), Failure> {
+    what: &OneTimeCodeArguments,
+) -> Result<(), CommandFailure> {
     let (user, actor, now) = (&what.user, context::actor(), clock::now()?);
     let mut door = context::door(arguments, output)?;
     if what.cancel {
@@ -23,7 +23,7 @@ pub(super) fn run(
     let (account, expires) = (user.clone(), expires.to_string());
     let shown = show(
         output,
-        &Issued {
+        &IssuedCode {
             account,
             one_time_code: code.grouped().into(),
             expires,
@@ -37,11 +37,11 @@ pub(super) fn run(
 }
 
 /// Shows a code, once.
-pub(crate) fn show(output: Output, issued: &Issued) -> Result<(), Failure> {
+pub(crate) fn show(output: Output, issued: &IssuedCode) -> Result<(), CommandFailure> {
     if output.is_json() {
         return output.json(issued);
     }
-    let Issued {
+    let IssuedCode {
         account,
         one_time_code,
         expires,

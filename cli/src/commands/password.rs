@@ -1,19 +1,23 @@
 //! `postern password`: sets the password of the web's built-in first factor.
 
 use crate::arguments::Arguments;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use crate::{context, terminal};
 use shared::account::name::UserName;
 use shared::crypto::password::Password;
 use shared::engine::messages;
 use shared::system::clock;
 
-pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    user: &UserName,
+) -> Result<(), CommandFailure> {
     let mut door = context::door(arguments, output)?;
     let typed = terminal::ask_hidden(output, "New password: ")?;
     let password = Password::new(typed.clone())?;
     if terminal::is_watched(output) && terminal::ask_hidden(output, "Once more: ")? != typed {
-        return Err(Failure::new(
+        return Err(CommandFailure::new(
             "the two passwords differ; nothing was changed",
         ));
     }

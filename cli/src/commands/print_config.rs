@@ -1,13 +1,13 @@
 //! `postern print-config`: the proxy's sample with this gate's names filled in. Nothing secret is printed: the proxy's
 //! secret, made where there is none, goes to a file of mode 0640 that the printed configuration reads.
 
-use crate::arguments::print_config::Proxy;
+use crate::arguments::print_config::ProxyArguments;
 use crate::arguments::{Arguments, PrintConfig};
 use crate::context;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use data_encoding::BASE64URL_NOPAD;
 use nix::unistd::Group;
-use shared::config::gate::{self, Gate, GateUrl};
+use shared::config::gate::{self, GateConfig, GateUrl};
 use shared::credential::secret::fill_random;
 use shared::engine::privileges;
 use shared::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
@@ -34,8 +34,8 @@ impl Include {
 }
 
 /// What there is for one proxy.
-struct Sample {
-    proxy: gate::Proxy,
+struct ProxySample {
+    proxy: gate::ProxyKind,
     own_host: &'static str,
     path: &'static str,
     includes: &'static [Include],
@@ -47,8 +47,8 @@ struct Sample {
     group: Option<&'static str>,
 }
 
-const NGINX: Sample = Sample {
-    proxy: gate::Proxy::Nginx,
+const NGINX: ProxySample = ProxySample {
+    proxy: gate::ProxyKind::Nginx,
     own_host: include_str!("../../../config/nginx/own-host.conf"),
     path: include_str!("../../../config/nginx/path.conf"),
     includes: &[
@@ -69,8 +69,8 @@ const NGINX: Sample = Sample {
     group: None,
 };
 
-const TRAEFIK: Sample = Sample {
-    proxy: gate::Proxy::Traefik,
+const TRAEFIK: ProxySample = ProxySample {
+    proxy: gate::ProxyKind::Traefik,
     own_host: include_str!("../../../config/traefik/own-host.yml"),
     path: include_str!("../../../config/traefik/path.yml"),
     includes: &[Include {
@@ -87,10 +87,10 @@ pub(super) fn run(
     arguments: &Arguments,
     output: Output,
     what: &PrintConfig,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let gate = context::config(arguments, output)?.gate;
     let url = gate.url.as_ref().ok_or_else(|| {
-        Failure::new(
+        CommandFailure::new(
             "gate.url is missing; set the URL at which browsers reach the gate, with postern edit",
         )
     })?;
@@ -101,14 +101,14 @@ pub(super) fn run(
         .find(|url| Some(url.host()) == what.app.as_deref());
     let url = own.unwrap_or(url);
     let sample = match what.proxy {
-        Proxy::Nginx => NGINX,
-        Proxy::Traefik => TRAEFIK,
+        ProxyArguments::Nginx => NGINX,
+        ProxyArguments::Traefik => TRAEFIK,
     };
     let folder = what.folder.as_deref().unwrap_or(Path::new(sample.folder));
     let names = names(&gate, url, what, folder)?;
     if !folder.is_dir() {
         let folder = folder.display();
-        return Err(Failure::new(format_args!(
+        return Err(CommandFailure::new(format_args!(
             "{folder}: no such folder; create it, or give another one with --folder"
         )));
     }
@@ -148,14 +148,14 @@ pub(super) fn run(
 }
 
 /// What stands between @ signs in a sample, but for the secret.
-struct Names {
+struct SampleNames {
     gate: String,
     domain: String,
     app: String,
     folder: String,
 }
 
-impl Names {
+impl SampleNames {
     fn fill(&self, text: &str) -> String {
         text.replace("@GATE_HOST@", &self.gate)
             .replace("@COOKIE_DOMAIN@", &self.domain)
@@ -164,13 +164,18 @@ impl Names {
     }
 }
 
-fn names(gate: &Gate, url: &GateUrl, what: &PrintConfig, folder: &Path) -> Result<Names, Failure> {
+fn names(
+    gate: &GateConfig,
+    url: &GateUrl,
+    what: &PrintConfig,
+    folder: &Path,
+) -> Result<SampleNames, CommandFailure> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
     let folder = folder
         .to_str()
         .filter(|folder| folder.starts_with('/') && folder.bytes().all(plain));
     let folder = folder.ok_or_else(|| {
-        Failure::new(
+        CommandFailure::new(
             "--folder needs an absolute path of letters, digits, dots, dashes, underscores and slashes",
         )
     })?;
@@ -183,7 +188,7 @@ fn names(gate: &Gate, url: &GateUrl, what: &PrintConfig, folder: &Path) -> Resul
         None if url.has_own_host() => format!("app.{domain}"),
         None => url.host().to_owned(),
     };
-    Ok(Names {
+    Ok(SampleNames {
         gate: url.host().to_owned(),
         domain,
         app,
@@ -211,7 +216,7 @@ fn parent(url: &GateUrl) -> String {
 }
 
 /// Where the configuration keeps the proxy's secret, or where the sample says that it will.
-fn secret_path(gate: &Gate, kind: gate::Proxy, config: &Path) -> PathBuf {
+fn secret_path(gate: &GateConfig, kind: gate::ProxyKind, config: &Path) -> PathBuf {
     let trusted = gate
         .trusted_proxies
         .iter()
@@ -226,7 +231,7 @@ fn secret_path(gate: &Gate, kind: gate::Proxy, config: &Path) -> PathBuf {
 }
 
 /// The proxy's secret; made if there is none.
-fn proof(path: &Path) -> Result<Zeroizing<String>, Failure> {
+fn proof(path: &Path) -> Result<Zeroizing<String>, CommandFailure> {
     if path.symlink_metadata().is_err() {
         let mut bytes = Zeroizing::new([0; 32]);
         fill_random(&mut *bytes)?;
@@ -247,7 +252,7 @@ fn proof(path: &Path) -> Result<Zeroizing<String>, Failure> {
         {
             Ok(Zeroizing::new(text.to_owned()))
         }
-        _ => Err(Failure::new(format_args!(
+        _ => Err(CommandFailure::new(format_args!(
             "{}: a proxy's secret is at least 16 letters, digits, dashes and underscores",
             path.display()
         ))),

@@ -1,14 +1,18 @@
 //! `postern recovery`: a new set of recovery codes, shown once, and good once they are saved.
 
 use super::setup;
-use crate::arguments::{Arguments, Recovery};
-use crate::desk::Desk;
-use crate::output::{Failure, Output};
+use crate::arguments::{Arguments, RecoveryArguments};
+use crate::desk::Backend;
+use crate::output::{CommandFailure, Output};
 use serde_json::json;
-use shared::protocol::command_request::Finish;
+use shared::protocol::command_request::FinishOperation;
 
-pub(super) fn run(arguments: &Arguments, output: Output, what: &Recovery) -> Result<(), Failure> {
-    let mut desk = Desk::open(arguments, output, what.user.as_ref())?;
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    what: &RecoveryArguments,
+) -> Result<(), CommandFailure> {
+    let mut desk = Backend::open(arguments, output, what.user.as_ref())?;
     if what.no_confirm {
         desk.refuse_unless_root("--no-confirm")?;
     }
@@ -22,7 +26,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Recovery) -> Res
     if !what.no_confirm {
         setup::wait_until_saved(output)?;
     }
-    desk.finish(Finish::KeepRecoveryCodes { ticket })?;
+    desk.finish(FinishOperation::KeepRecoveryCodes { ticket })?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(

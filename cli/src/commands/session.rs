@@ -1,15 +1,19 @@
 //! `postern session`: the sessions of browsers, listed and ended.
 
-use crate::arguments::{Arguments, Revoke};
+use crate::arguments::{Arguments, RevokeArguments};
 use crate::context;
-use crate::output::{Failure, Output, Table};
+use crate::output::{CommandFailure, Output, Table};
 use serde_json::{Value, json};
 use shared::account::name::UserName;
 use shared::system::clock;
 use shared::token::session::SessionId;
 
 /// `postern session list USER`
-pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+pub(super) fn list(
+    arguments: &Arguments,
+    output: Output,
+    user: &UserName,
+) -> Result<(), CommandFailure> {
     let sessions = context::door(arguments, output)?.sessions(user, clock::now()?)?;
     if output.is_json() {
         let value = |s: &shared::store::SessionRecord| {
@@ -37,11 +41,15 @@ pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Re
 }
 
 /// `postern session revoke USER ID`
-pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Result<(), Failure> {
+pub(super) fn revoke(
+    arguments: &Arguments,
+    output: Output,
+    what: &RevokeArguments,
+) -> Result<(), CommandFailure> {
     let one = match &what.id {
         None => None,
         Some(id) => Some(SessionId::parse(id).ok_or_else(|| {
-            Failure::new("this is not the id of a session; see postern session list")
+            CommandFailure::new("this is not the id of a session; see postern session list")
         })?),
     };
     let now = clock::now()?;

@@ -2,15 +2,17 @@
 //! codes saved, and only then stores anything. Ctrl-C or the end of input at any prompt leaves no trace.
 
 use crate::arguments::Enroll;
-use crate::arguments::authenticator::Token;
-use crate::desk::{Desk, Shown};
-use crate::output::{Failure, Output};
+use crate::arguments::authenticator::HardwareToken;
+use crate::desk::{Backend, ShownAuthenticator};
+use crate::output::{CommandFailure, Output};
 use crate::terminal;
 use serde_json::json;
 use shared::credential::qr;
 use shared::credential::secret::Secret;
 use shared::engine::messages;
-use shared::protocol::command_request::{Finish, Kind, Setup, Typed};
+use shared::protocol::command_request::{
+    AuthenticatorKind, EnrollmentOperation, FinishOperation, TypedText,
+};
 use shared::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 
@@ -23,12 +25,12 @@ const LARGEST_SEED: u64 = 4096;
 
 /// Does it all, with what [`seed_of_file`] read.
 pub(super) fn run(
-    desk: &mut Desk,
+    desk: &mut Backend,
     output: Output,
     what: &Enroll,
-    seed: Option<Typed>,
-    kind: Kind,
-) -> Result<(), Failure> {
+    seed: Option<TypedText>,
+    kind: AuthenticatorKind,
+) -> Result<(), CommandFailure> {
     if what.no_confirm {
         desk.refuse_unless_root("--no-confirm")?;
     }
@@ -42,17 +44,17 @@ pub(super) fn run(
         show_secret(output, &shown)?;
     }
     let finish = match what.no_confirm {
-        true => Finish::Vouch {
+        true => FinishOperation::Vouch {
             ticket: shown.ticket,
         },
         false => {
             let prompt = if scanned { SCANNED } else { IN_HAND };
-            Finish::Activate {
+            FinishOperation::Activate {
                 ticket: confirm(desk, output, &shown.ticket, prompt)?,
             }
         }
     };
-    if kind == Kind::First {
+    if kind == AuthenticatorKind::First {
         if !output.is_json() {
             show_recovery_codes(output, &shown.recovery_codes)?;
             output.text(format_args!("{}.\n", messages::PROGRAMS))?;
@@ -66,17 +68,17 @@ pub(super) fn run(
 
 fn described(
     output: Output,
-    token: &Token,
-    seed: Option<Typed>,
-    kind: Kind,
-) -> Result<Setup, Failure> {
+    token: &HardwareToken,
+    seed: Option<TypedText>,
+    kind: AuthenticatorKind,
+) -> Result<EnrollmentOperation, CommandFailure> {
     let is_typed = token.seed_file.as_deref().is_some_and(is_terminal);
     let seed = if is_typed {
         Some(typed_seed(output)?)
     } else {
         seed
     };
-    Ok(Setup {
+    Ok(EnrollmentOperation {
         kind,
         name: token.name.clone(),
         seed,
@@ -91,14 +93,14 @@ fn is_terminal(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-fn typed_seed(output: Output) -> Result<Typed, Failure> {
+fn typed_seed(output: Output) -> Result<TypedText, CommandFailure> {
     let typed = terminal::ask_hidden(output, "Secret of the token: ")?;
     Ok(normal(Secret::from_seed(&typed)?))
 }
 
 /// The seed in the file that is named, if one is. Read here, so that what is wrong is said with the file's name, and before
 /// root is given up: the file may be root's alone.
-pub(super) fn seed_of_file(token: &Token) -> Result<Option<Typed>, Failure> {
+pub(super) fn seed_of_file(token: &HardwareToken) -> Result<Option<TypedText>, CommandFailure> {
     let Some(file) = token.seed_file.as_deref().filter(|file| !is_terminal(file)) else {
         return Ok(None);
     };
@@ -107,15 +109,15 @@ pub(super) fn seed_of_file(token: &Token) -> Result<Option<Typed>, Failure> {
     let secret = Secret::from_seed(text);
     let seed = secret.map(normal);
     seed.map(Some)
-        .map_err(|error| Failure::new(format_args!("{}: {error}", file.display())))
+        .map_err(|error| CommandFailure::new(format_args!("{}: {error}", file.display())))
 }
 
-fn normal(secret: Secret) -> Typed {
+fn normal(secret: Secret) -> TypedText {
     format!("base32:{}", secret.to_base32().as_str()).into()
 }
 
 /// Secret and URL stand above the QR, which then fills the terminal.
-fn show_secret(output: Output, shown: &Shown) -> Result<(), Failure> {
+fn show_secret(output: Output, shown: &ShownAuthenticator) -> Result<(), CommandFailure> {
     output.text(format_args!(
         "Secret: {}\nURL: {}\n\n",
         &*shown.secret, &*shown.url
@@ -126,7 +128,11 @@ fn show_secret(output: Output, shown: &Shown) -> Result<(), Failure> {
     }
 }
 
-fn show_json(output: Output, desk: &Desk, shown: &Shown) -> Result<(), Failure> {
+fn show_json(
+    output: Output,
+    desk: &Backend,
+    shown: &ShownAuthenticator,
+) -> Result<(), CommandFailure> {
     output.json(&json!({
         "account": desk.account(),
         "secret": shown.secret,
@@ -136,11 +142,11 @@ fn show_json(output: Output, desk: &Desk, shown: &Shown) -> Result<(), Failure> 
 }
 
 fn confirm(
-    desk: &mut Desk,
+    desk: &mut Backend,
     output: Output,
-    ticket: &Typed,
+    ticket: &TypedText,
     prompt: &str,
-) -> Result<Typed, Failure> {
+) -> Result<TypedText, CommandFailure> {
     for left in (0..TRIES).rev() {
         let typed = terminal::ask(output, prompt)?;
         match desk.confirm(ticket, typed.into())? {
@@ -148,7 +154,7 @@ fn confirm(
             Err(why) if left > 0 && !output.is_json() => output.text(format_args!("{why}\n"))?,
             Err(why) if left > 0 => output.json(&json!({"success": false, "message": why}))?,
             Err(why) => {
-                return Err(Failure::new(format_args!(
+                return Err(CommandFailure::new(format_args!(
                     "{why}; nothing was changed, start again"
                 )));
             }
@@ -157,7 +163,10 @@ fn confirm(
     unreachable!("the last try returns")
 }
 
-pub(super) fn show_recovery_codes(output: Output, codes: &[Typed]) -> Result<(), Failure> {
+pub(super) fn show_recovery_codes(
+    output: Output,
+    codes: &[TypedText],
+) -> Result<(), CommandFailure> {
     output.text("Recovery codes:\n")?;
     for code in codes {
         output.text(format_args!("{}\n", &**code))?;
@@ -165,14 +174,14 @@ pub(super) fn show_recovery_codes(output: Output, codes: &[Typed]) -> Result<(),
     output.text("Each is valid once, in place of a code from the app. They are not shown again.\n")
 }
 
-pub(super) fn wait_until_saved(output: Output) -> Result<(), Failure> {
+pub(super) fn wait_until_saved(output: Output) -> Result<(), CommandFailure> {
     for _ in 0..TRIES {
         let typed = terminal::ask(output, "Write them down, then type \"saved\": ")?;
         if typed.trim().eq_ignore_ascii_case("saved") {
             return Ok(());
         }
     }
-    Err(Failure::new(
+    Err(CommandFailure::new(
         "not confirmed that the recovery codes are saved; nothing was changed",
     ))
 }

@@ -2,38 +2,50 @@
 
 use crate::arguments::Arguments;
 use crate::context;
-use crate::desk::{self, Desk};
-use crate::output::{Failure, Output, Table};
+use crate::desk::{self, Backend};
+use crate::output::{CommandFailure, Output, Table};
 use shared::account::name::UserName;
 use shared::protocol::admin_api::AccountState;
-use shared::protocol::status::State;
+use shared::protocol::status::SecondFactorState;
 
 pub(super) fn run(
     arguments: &Arguments,
     output: Output,
     user: Option<&UserName>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let all = user.is_none() && desk::is_root();
     let statuses = match all {
         true => context::door(arguments, output)?.statuses()?,
-        false => vec![Desk::open(arguments, output, user)?.status()?],
+        false => vec![Backend::open(arguments, output, user)?.status()?],
     };
     let states: Vec<AccountState> = statuses.iter().map(AccountState::from).collect();
-    show(output, &states, if all { Shown::All } else { Shown::One })
+    show(
+        output,
+        &states,
+        if all {
+            ShownStatus::All
+        } else {
+            ShownStatus::One
+        },
+    )
 }
 
 /// Whether all accounts were asked for, or one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum ShownStatus {
     All,
     One,
 }
 
 /// Shows how accounts stand.
-pub(crate) fn show(output: Output, states: &[AccountState], shown: Shown) -> Result<(), Failure> {
+pub(crate) fn show(
+    output: Output,
+    states: &[AccountState],
+    shown: ShownStatus,
+) -> Result<(), CommandFailure> {
     if output.is_json() {
         return match (shown, states) {
-            (Shown::One, [one]) => output.json(one),
+            (ShownStatus::One, [one]) => output.json(one),
             _ => output.json(&states),
         };
     }
@@ -63,11 +75,11 @@ pub(crate) fn show(output: Output, states: &[AccountState], shown: Shown) -> Res
     output.text(table)
 }
 
-fn state(state: State) -> &'static str {
+fn state(state: SecondFactorState) -> &'static str {
     match state {
-        State::Off => "off",
-        State::On => "on",
-        State::Declared => "declared",
+        SecondFactorState::Off => "off",
+        SecondFactorState::On => "on",
+        SecondFactorState::Declared => "declared",
     }
 }
 

@@ -1,12 +1,16 @@
 //! `postern unlock`: lifts delays and locks, and mends what a clock that ran ahead left behind.
 
-use crate::arguments::{Arguments, Unlock};
+use crate::arguments::{Arguments, UnlockArguments};
 use crate::context;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use shared::engine::messages;
 use shared::system::clock;
 
-pub(super) fn run(arguments: &Arguments, output: Output, what: &Unlock) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    what: &UnlockArguments,
+) -> Result<(), CommandFailure> {
     let now = clock::now()?;
     let (user, actor) = (&what.user, context::actor());
     let mut door = context::door(arguments, output)?;

@@ -4,14 +4,14 @@
 
 use crate::arguments::Arguments;
 use crate::context;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use shared::config::file;
 use shared::store::{self, Upgraded};
 
 /// By the configuration that is in force, as the gate goes by it: one that is being edited holds no upgrade up.
-pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
-    let mut in_force =
-        file::in_force(&arguments.config).map_err(|error| Failure::new(error.with_remedy()))?;
+pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
+    let mut in_force = file::in_force(&arguments.config)
+        .map_err(|error| CommandFailure::new(error.with_remedy()))?;
     if let Some(problem) = &in_force.problem {
         output.warn(problem)?;
     }

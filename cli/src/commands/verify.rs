@@ -1,26 +1,30 @@
 //! `postern verify`: judges one code as a door would, spends it, and says the verdict.
 
 use crate::arguments::Arguments;
-use crate::output::{Failure, Output};
+use crate::output::{CommandFailure, Output};
 use crate::{context, terminal};
 use serde_json::json;
 use shared::account::name::UserName;
-use shared::credential::input::Answer;
-use shared::engine::{COMMAND, Visitor, messages};
+use shared::credential::input::Input;
+use shared::engine::{COMMAND, VerificationRequest, messages};
 use shared::system::clock;
-use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
-pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    user: &UserName,
+) -> Result<(), CommandFailure> {
     let config = context::config(arguments, output)?;
     let typed = terminal::ask(output, messages::CODE_PROMPT)?;
-    let answer = Answer::read(typed.as_bytes());
+    let answer = Input::read(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: user,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &origin,
         browser: None,
         service: COMMAND,
@@ -28,8 +32,8 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let outcome = context::open(config)?.attempt(&visitor, &answer, now)?;
 
     let refusal = match outcome.verdict {
-        Verdict::Accepted(_) => None,
-        Verdict::Refused(refusal) => Some(refusal),
+        VerificationResult::Accepted(_) => None,
+        VerificationResult::Refused(refusal) => Some(refusal),
     };
     let (verdict, retry_after) = name(refusal);
     if output.is_json() {
@@ -47,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     }
     match refusal {
         None => Ok(()),
-        Some(_) => Err(Failure::Said),
+        Some(_) => Err(CommandFailure::Said),
     }
 }
 

@@ -1,16 +1,16 @@
 //! The account at a glance, and the proof that critical acts take.
 
 use super::body::{Needed, Nothing, Proof};
-use super::endpoint::{Access, Done, Endpoint};
-use crate::http::reply::{self, Reply};
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
-use crate::web::step_up::{Fresh, Proven};
+use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
+use crate::http::reply::{self, HttpReply};
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::{FreshStepUp, StepUpProof};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
-use shared::config::gate::FirstFactor;
-use shared::engine::{AppPasswordsAfter, Opened};
-use shared::protocol::status::State;
+use shared::config::gate::FirstFactorSource;
+use shared::engine::{AppPasswordsAfter, OpenedSession};
+use shared::protocol::status::SecondFactorState;
 use utoipa::ToSchema;
 
 /// How an account stands.
@@ -29,7 +29,7 @@ struct Account {
     can_mail: bool,
     /// Whether the password is Postern's and can be changed here.
     has_password: bool,
-    proof: ProofNeeded,
+    step_up: ProofNeeded,
 }
 
 /// The second factor.
@@ -51,7 +51,7 @@ struct ProofNeeded {
 
 /// What an act has ended beside what it was for: every other session, and every trusted browser.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Ended {
+pub(super) struct EndedAccountSessions {
     /// Whether this session goes on; a new cookie comes along.
     signed_in: bool,
     /// What became of the app passwords.
@@ -62,31 +62,31 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::tells(
             (Method::GET, "account"),
-            Access::SignedIn,
+            EndpointAccess::SignedIn,
             "Returns the state of the account.",
             |call, Nothing| Box::pin(account(call.guest)),
         ),
         Endpoint::does(
             (Method::POST, "step-up"),
-            Access::SignedIn,
+            EndpointAccess::SignedIn,
             "Gives a proof for critical acts, which is valid for 15 minutes.",
             |call, Needed(proof)| Box::pin(step_up(call.guest, proof)),
         ),
     ]
 }
 
-async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
+async fn account(guest: &RequestContext<'_>) -> Result<EndpointReply<Account>, ActRefused> {
     let session = guest.signed_in()?;
     let (standing, proof) = (
         guest.standing(&session).await?,
         guest.proof(&session).await?,
     );
-    Ok(Done::saying(Account {
+    Ok(EndpointReply::saying(Account {
         user: session.name.to_string(),
         second_factor: match standing.status.state {
-            State::Off => SecondFactor::Off,
-            State::On => SecondFactor::On,
-            State::Declared => SecondFactor::Declared,
+            SecondFactorState::Off => SecondFactor::Off,
+            SecondFactorState::On => SecondFactor::On,
+            SecondFactorState::Declared => SecondFactor::Declared,
         },
         since: standing.status.tally.since.map(|since| since.0),
         authenticators: standing.authenticators.len(),
@@ -95,38 +95,45 @@ async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
         sessions: standing.sessions,
         browsers: standing.browsers,
         can_mail: guest.site.config.email.is_on(),
-        has_password: guest.site.gate().first_factor == FirstFactor::Password,
-        proof: ProofNeeded {
+        has_password: guest.site.gate().first_factor == FirstFactorSource::Password,
+        step_up: ProofNeeded {
             password: proof.password,
             code: proof.code,
         },
     }))
 }
 
-async fn step_up(guest: &Guest<'_>, proof: Proof) -> Result<Done<()>, Refused> {
+async fn step_up(
+    guest: &RequestContext<'_>,
+    proof: Proof,
+) -> Result<EndpointReply<()>, ActRefused> {
     if !guest.site.url.has_own_host() {
         let text = guest.t.say("proof-not-kept");
-        return Err(Refused::new(StatusCode::CONFLICT, "step_up_not_kept", text));
+        return Err(ActRefused::new(
+            StatusCode::CONFLICT,
+            "step_up_not_kept",
+            text,
+        ));
     }
-    let proven = guest.prove(&Fresh::from(proof)).await?;
-    Ok(Done {
+    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
+    Ok(EndpointReply {
         reply: proved(guest, &proven),
         answer: (),
     })
 }
 
 /// An empty reply that remembers a proof.
-pub(super) fn proved(guest: &Guest<'_>, proven: &Proven) -> Reply {
+pub(super) fn proved(guest: &RequestContext<'_>, proven: &StepUpProof) -> HttpReply {
     guest.with_proof(reply::bare(StatusCode::OK), proven)
 }
 
 /// After an act that ended every session: the new one's cookies.
 pub(super) fn ended(
-    guest: &Guest<'_>,
-    proven: Option<&Proven>,
-    opened: Option<&Opened>,
+    guest: &RequestContext<'_>,
+    proven: Option<&StepUpProof>,
+    opened: Option<&OpenedSession>,
     after: AppPasswordsAfter,
-) -> Done<Ended> {
+) -> EndpointReply<EndedAccountSessions> {
     let reply = reply::bare(StatusCode::OK);
     let reply = match (proven, opened) {
         (Some(proven), Some(opened)) => guest.going_on(reply, proven, opened),
@@ -134,9 +141,9 @@ pub(super) fn ended(
         (_, None) => reply,
     };
     let notices = guest.t.app_passwords(after).into_iter().collect();
-    Done {
+    EndpointReply {
         reply,
-        answer: Ended {
+        answer: EndedAccountSessions {
             signed_in: opened.is_some(),
             notices,
         },

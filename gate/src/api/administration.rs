@@ -4,19 +4,19 @@
 pub(super) mod secret;
 
 use super::body::{IfAny, Needed, Nothing};
-use super::endpoint::{Access, Call, Done, Endpoint};
+use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::query::Parameter;
-use crate::live::store_pool::{Applicant, Key, at_door};
+use crate::live::store_pool::{Applicant, ShareKey, at_door};
 use crate::observe::log;
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
 use hyper::Method;
-use shared::account::event::Filter;
+use shared::account::event::EventFilter;
 use shared::account::name::{NameError, UserName};
 use shared::engine::messages::{self, AfterDisabled};
-use shared::engine::{Actor, AdministrationError, Door, SignInError};
+use shared::engine::{AdministrationError, Engine, LoginError, Principal};
 use shared::protocol::admin_api::{
-    self, AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock,
+    self, AccountState, Accounts, EventEntry, Events, IssuedCode, PAGE, Revoke, Revoked, Unlock,
 };
 use shared::system::clock::{self, Timestamp};
 use shared::verify::origin::Origin;
@@ -38,10 +38,10 @@ const BEFORE: Parameter = Parameter {
     about: "The number of an event: returns the events before it, for the next page.",
 };
 
-type Answered<A> = Result<Done<A>, Refused>;
+type AdministrationReply<A> = Result<EndpointReply<A>, ActRefused>;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    use Access::Administration;
+    use EndpointAccess::Administration;
     vec![
         Endpoint::tells(
             (Method::GET, "administration/accounts"),
@@ -99,25 +99,25 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn find(call: &Call<'_>) -> Answered<Accounts> {
+async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
     let part = call.asked(&FIND).unwrap_or_default();
     let after = call.asked(&AFTER).map(|name| named(&name)).transpose()?;
     let found = act(call.guest, move |door, _, _| {
         door.find(&part, after.as_ref(), PAGE)
     })
     .await?;
-    Ok(Done::saying(Accounts {
+    Ok(EndpointReply::saying(Accounts {
         accounts: found.iter().map(AccountState::from).collect(),
     }))
 }
 
-async fn status(call: &Call<'_>) -> Answered<AccountState> {
+async fn status(call: &Call<'_>) -> AdministrationReply<AccountState> {
     let name = named(call.argument())?;
     let found = act(call.guest, move |door, _, _| door.status(&name)).await?;
-    Ok(Done::saying(AccountState::from(&found)))
+    Ok(EndpointReply::saying(AccountState::from(&found)))
 }
 
-async fn disable(call: &Call<'_>) -> Answered<admin_api::Done> {
+async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         let after = door.disable(&name, actor, now)?;
@@ -130,7 +130,7 @@ async fn disable(call: &Call<'_>) -> Answered<admin_api::Done> {
     said(message.await?)
 }
 
-async fn unlock(call: &Call<'_>, how: Unlock) -> Answered<admin_api::Done> {
+async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         if !how.clock {
@@ -143,7 +143,10 @@ async fn unlock(call: &Call<'_>, how: Unlock) -> Answered<admin_api::Done> {
     said(message.await?)
 }
 
-async fn revoke(call: &Call<'_>, Revoke { what }: Revoke) -> Answered<admin_api::Done> {
+async fn revoke(
+    call: &Call<'_>,
+    Revoke { what }: Revoke,
+) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         Ok(match what {
@@ -160,7 +163,7 @@ async fn revoke(call: &Call<'_>, Revoke { what }: Revoke) -> Answered<admin_api:
     said(message.await?)
 }
 
-async fn issue(call: &Call<'_>) -> Answered<Issued> {
+async fn issue(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
     let name = named(call.argument())?;
     let account = name.clone();
     let issued = act(call.guest, move |door, actor, now| {
@@ -168,14 +171,14 @@ async fn issue(call: &Call<'_>) -> Answered<Issued> {
     });
     let (code, expires) = issued.await?;
     let one_time_code = code.grouped().into();
-    Ok(Done::saying(Issued {
+    Ok(EndpointReply::saying(IssuedCode {
         account,
         one_time_code,
         expires: expires.to_string(),
     }))
 }
 
-async fn cancel(call: &Call<'_>) -> Answered<admin_api::Done> {
+async fn cancel(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         door.cancel_one_time_code(&name, actor, now)?;
@@ -184,62 +187,67 @@ async fn cancel(call: &Call<'_>) -> Answered<admin_api::Done> {
     said(message.await?)
 }
 
-async fn events(call: &Call<'_>) -> Answered<Events> {
+async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
     let account = call.asked(&ACCOUNT).map(|name| named(&name)).transpose()?;
     let before = call
         .asked(&BEFORE)
         .map(|number| number.parse::<i64>())
         .transpose();
-    let before =
-        before.map_err(|_| Refused::unreadable("before is the number of an event".to_owned()))?;
-    let filter = Filter {
+    let before = before
+        .map_err(|_| ActRefused::unreadable("before is the number of an event".to_owned()))?;
+    let filter = EventFilter {
         account,
-        ..Filter::default()
+        ..EventFilter::default()
     };
     let most = u32::try_from(PAGE).unwrap_or(u32::MAX);
     let found = act(call.guest, move |door, _, _| {
         Ok(door.newest_events(&filter, before, most)?)
     })
     .await?;
-    Ok(Done::saying(Events {
-        events: found.into_iter().map(Happened::from).collect(),
+    Ok(EndpointReply::saying(Events {
+        events: found.into_iter().map(EventEntry::from).collect(),
     }))
 }
 
 /// Runs an act of a program's at a door.
 async fn act<T: Send + 'static>(
-    guest: &Guest<'_>,
-    work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>
+    guest: &RequestContext<'_>,
+    work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
     + Send
     + 'static,
-) -> Result<T, Refused> {
+) -> Result<T, ActRefused> {
     let origin = Origin::Remote(guest.address);
     // the secret was shown
-    let judge = guest.site.workers.serving(Applicant::proven(Key::Program));
+    let judge = guest
+        .site
+        .workers
+        .serving(Applicant::proven(ShareKey::Program));
     let run = judge.run(move |door| {
-        let now = clock::now().map_err(SignInError::Clock)?;
-        at_door(work(door, Actor::Program(&origin), now)).map_err(SignInError::Door)
+        let now = clock::now().map_err(LoginError::Clock)?;
+        at_door(work(door, Principal::Program(&origin), now)).map_err(LoginError::Door)
     });
     let done = run.await.map_err(|error| guest.not_run(&error))?;
     done.map_err(|error| {
-        let refused = Refused::act(guest.t, &error);
+        let refused = ActRefused::act(guest.t, &error);
         let line = log::event("refused")
             .with("cause", refused.code)
             .with("address", guest.address);
         line.because(&error);
         // the same words as the command's
-        Refused {
+        ActRefused {
             text: error.to_string(),
             ..refused
         }
     })
 }
 
-fn said(message: String) -> Answered<admin_api::Done> {
-    Ok(Done::saying(admin_api::Done::that(message)))
+fn said(message: String) -> AdministrationReply<admin_api::OperationDone> {
+    Ok(EndpointReply::saying(admin_api::OperationDone::that(
+        message,
+    )))
 }
 
-fn named(text: &str) -> Result<UserName, Refused> {
+fn named(text: &str) -> Result<UserName, ActRefused> {
     text.parse()
-        .map_err(|error: NameError| Refused::unreadable(error.to_string()))
+        .map_err(|error: NameError| ActRefused::unreadable(error.to_string()))
 }

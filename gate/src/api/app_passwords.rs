@@ -2,15 +2,15 @@
 
 use super::account::proved;
 use super::body::{Needed, Nothing, Proof};
-use super::endpoint::{Access, Call, Done, Endpoint};
-use crate::web::account::NewAppPassword;
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
-use crate::web::step_up::Fresh;
+use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
+use crate::web::account::CreatedAppPassword;
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::FreshStepUp;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::credential::scope::{Scope, ScopeError};
-use shared::protocol::command_request::Typed;
+use shared::credential::scope::{AppPasswordScope, ScopeError};
+use shared::protocol::command_request::TypedText;
 use shared::system::clock::Timestamp;
 use utoipa::ToSchema;
 
@@ -45,9 +45,9 @@ struct AddAppPassword {
     /// When it is to end by itself, in seconds since 1970.
     expires: Option<u64>,
     #[schema(value_type = Option<String>)]
-    password: Option<Typed>,
+    password: Option<TypedText>,
     #[schema(value_type = Option<String>)]
-    code: Option<Typed>,
+    code: Option<TypedText>,
 }
 
 /// The new one, said this once.
@@ -55,7 +55,7 @@ struct AddAppPassword {
 struct MadeAppPassword {
     name: String,
     #[schema(value_type = String)]
-    app_password: Typed,
+    app_password: TypedText,
 }
 
 /// Another name.
@@ -67,7 +67,7 @@ struct Rename {
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    use Access::SignedIn;
+    use EndpointAccess::SignedIn;
     vec![
         Endpoint::tells(
             (Method::GET, "app-passwords"),
@@ -96,7 +96,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn list(guest: &Guest<'_>) -> Result<Done<AppPasswords>, Refused> {
+async fn list(guest: &RequestContext<'_>) -> Result<EndpointReply<AppPasswords>, ActRefused> {
     let all = guest.app_passwords(&guest.signed_in()?).await?;
     let app_passwords = all.into_iter().map(|one| AppPasswordState {
         name: one.name.as_str().to_owned(),
@@ -105,32 +105,35 @@ async fn list(guest: &Guest<'_>) -> Result<Done<AppPasswords>, Refused> {
         expires: one.expires.map(|at| at.0),
         last_used: one.last_used.map(|at| at.0),
     });
-    Ok(Done::saying(AppPasswords {
+    Ok(EndpointReply::saying(AppPasswords {
         app_passwords: app_passwords.collect(),
     }))
 }
 
-async fn add(guest: &Guest<'_>, given: AddAppPassword) -> Result<Done<MadeAppPassword>, Refused> {
+async fn add(
+    guest: &RequestContext<'_>,
+    given: AddAppPassword,
+) -> Result<EndpointReply<MadeAppPassword>, ActRefused> {
     let name = guest.label(&given.name)?;
-    let scope: Scope = given
+    let scope: AppPasswordScope = given
         .scope
         .join("\n")
         .parse()
         .map_err(|error: ScopeError| {
-            Refused::unreadable(guest.t.say_of("scope-invalid", "why", error.to_string()))
+            ActRefused::unreadable(guest.t.say_of("scope-invalid", "why", error.to_string()))
         })?;
     let expires = match given.expires.map(i64::try_from) {
         None => None,
         Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
-        Some(Err(_)) => return Err(Refused::unreadable(guest.t.say("expiry-too-far"))),
+        Some(Err(_)) => return Err(ActRefused::unreadable(guest.t.say("expiry-too-far"))),
     };
     let proven = guest
-        .prove(&Fresh::from(Proof {
+        .prove(&FreshStepUp::from(Proof {
             password: given.password,
             code: given.code,
         }))
         .await?;
-    let new = NewAppPassword {
+    let new = CreatedAppPassword {
         name: name.clone(),
         scope,
         expires,
@@ -140,25 +143,25 @@ async fn add(guest: &Guest<'_>, given: AddAppPassword) -> Result<Done<MadeAppPas
         name: name.as_str().to_owned(),
         app_password: made.grouped().to_string().into(),
     };
-    Ok(Done {
+    Ok(EndpointReply {
         reply: proved(guest, &proven),
         answer,
     })
 }
 
-async fn rename(call: &Call<'_>, given: Rename) -> Result<Done<()>, Refused> {
+async fn rename(call: &Call<'_>, given: Rename) -> Result<EndpointReply<()>, ActRefused> {
     let guest = call.guest;
     let (name, new) = (call.label()?, guest.label(&given.name)?);
     guest
         .rename_app_password(&guest.signed_in()?, name, new)
         .await?;
-    Ok(Done::saying(()))
+    Ok(EndpointReply::saying(()))
 }
 
-async fn revoke(call: &Call<'_>) -> Result<Done<()>, Refused> {
+async fn revoke(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let guest = call.guest;
     guest
         .revoke_app_passwords(&guest.signed_in()?, Some(call.label()?))
         .await?;
-    Ok(Done::saying(()))
+    Ok(EndpointReply::saying(()))
 }

@@ -1,18 +1,18 @@
 //! Authenticators beside the first.
 
-use super::account::{Ended, ended, proved};
+use super::account::{EndedAccountSessions, ended, proved};
 use super::body::{IfAny, Needed, Nothing, Proof, text};
-use super::endpoint::{Access, Call, Done, Endpoint};
+use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::enrollment::{FirstCode, NewAuthenticator, new_authenticator};
-use crate::web::account::Confirmed;
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
-use crate::web::step_up::Fresh;
+use crate::web::account::ConfirmedAuthenticator;
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::FreshStepUp;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::credential::totp::{Algorithm, Moving};
+use shared::credential::totp::{Algorithm, OtpKind};
 use shared::engine::AppPasswordsAfter;
-use shared::protocol::command_request::{Kind, Setup, Typed};
+use shared::protocol::command_request::{AuthenticatorKind, EnrollmentOperation, TypedText};
 use utoipa::ToSchema;
 
 /// What makes the account's codes.
@@ -26,7 +26,7 @@ struct Authenticators {
 struct Authenticator {
     /// What the person calls it; none if the administrator keeps it in a file.
     name: Option<String>,
-    algorithm: Hash,
+    algorithm: HashAlgorithm,
     digits: u32,
     /// Length of a time step in seconds; none if it counts.
     period: Option<u64>,
@@ -39,7 +39,7 @@ struct Authenticator {
 /// The hash of its codes.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Hash {
+enum HashAlgorithm {
     Sha1,
     Sha256,
     Sha512,
@@ -53,8 +53,8 @@ struct AddAuthenticator {
     name: String,
     /// The seed of a hardware token, hex or Base32. What stands below goes with it.
     #[schema(value_type = Option<String>)]
-    seed: Option<Typed>,
-    algorithm: Option<Hash>,
+    secret: Option<TypedText>,
+    algorithm: Option<HashAlgorithm>,
     /// 6 or 8.
     digits: Option<u32>,
     /// Length of a time step in seconds.
@@ -62,13 +62,13 @@ struct AddAuthenticator {
     /// The next count of a token that counts.
     counter: Option<u64>,
     #[schema(value_type = Option<String>)]
-    password: Option<Typed>,
+    password: Option<TypedText>,
     #[schema(value_type = Option<String>)]
-    code: Option<Typed>,
+    code: Option<TypedText>,
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    use Access::SignedIn;
+    use EndpointAccess::SignedIn;
     vec![
         Endpoint::tells(
             (Method::GET, "authenticators"),
@@ -97,7 +97,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn list(guest: &Guest<'_>) -> Result<Done<Authenticators>, Refused> {
+async fn list(guest: &RequestContext<'_>) -> Result<EndpointReply<Authenticators>, ActRefused> {
     let standing = guest.standing(&guest.signed_in()?).await?;
     let authenticators = standing
         .authenticators
@@ -105,64 +105,67 @@ async fn list(guest: &Guest<'_>) -> Result<Done<Authenticators>, Refused> {
         .map(|one| Authenticator {
             name: one.label.map(|label| label.as_str().to_owned()),
             algorithm: match one.parameters.algorithm {
-                Algorithm::Sha1 => Hash::Sha1,
-                Algorithm::Sha256 => Hash::Sha256,
-                Algorithm::Sha512 => Hash::Sha512,
+                Algorithm::Sha1 => HashAlgorithm::Sha1,
+                Algorithm::Sha256 => HashAlgorithm::Sha256,
+                Algorithm::Sha512 => HashAlgorithm::Sha512,
             },
             digits: one.parameters.digits,
             period: match one.parameters.moving {
-                Moving::Time { period } => Some(period),
-                Moving::Counter => None,
+                OtpKind::Time { period } => Some(period),
+                OtpKind::Counter => None,
             },
             since: one.created.map(|at| at.0),
             last_used: one.last_used.map(|at| at.0),
         });
-    Ok(Done::saying(Authenticators {
+    Ok(EndpointReply::saying(Authenticators {
         authenticators: authenticators.collect(),
     }))
 }
 
 async fn add(
-    guest: &Guest<'_>,
+    guest: &RequestContext<'_>,
     given: AddAuthenticator,
-) -> Result<Done<NewAuthenticator>, Refused> {
+) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
     let name = guest.label(&given.name)?;
-    let seed: String = text(given.seed).split_whitespace().collect();
+    let seed: String = text(given.secret).split_whitespace().collect();
     let is_described = given.algorithm.is_some()
         || given.digits.is_some()
         || given.period.is_some()
         || given.counter.is_some();
     if seed.is_empty() && is_described {
-        return Err(Refused::unreadable(guest.t.say("seed-missing")));
+        return Err(ActRefused::unreadable(guest.t.say("seed-missing")));
     }
-    let setup = Setup {
-        kind: Kind::Further,
+    let setup = EnrollmentOperation {
+        kind: AuthenticatorKind::Further,
         name,
         seed: (!seed.is_empty()).then(|| seed.into()),
         counter: given.counter,
         algorithm: given.algorithm.map(|hash| match hash {
-            Hash::Sha1 => Algorithm::Sha1,
-            Hash::Sha256 => Algorithm::Sha256,
-            Hash::Sha512 => Algorithm::Sha512,
+            HashAlgorithm::Sha1 => Algorithm::Sha1,
+            HashAlgorithm::Sha256 => Algorithm::Sha256,
+            HashAlgorithm::Sha512 => Algorithm::Sha512,
         }),
         digits: given.digits,
         period: given.period,
     };
     let proven = guest
-        .prove(&Fresh::from(Proof {
+        .prove(&FreshStepUp::from(Proof {
             password: given.password,
             code: given.code,
         }))
         .await?;
     let ticket = guest.begin_authenticator(&proven, setup).await?;
     let shown = guest.shown(&proven.session, ticket).await?;
-    Ok(Done {
+    Ok(EndpointReply {
         reply: proved(guest, &proven),
         answer: new_authenticator(guest, shown)?,
     })
 }
 
-async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<Ended>, Refused> {
+async fn confirm(
+    guest: &RequestContext<'_>,
+    given: FirstCode,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let session = guest.signed_in()?;
     // of the session as it is: the act ends it
     let proven = guest.stepped_up();
@@ -170,8 +173,8 @@ async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<Ended>, Ref
         .confirm_authenticator(&session, given.pending, given.code)
         .await?
     {
-        Confirmed::Not(refusal) => Err(Refused::answer(guest.t, refusal)),
-        Confirmed::Live(opened) => Ok(ended(
+        ConfirmedAuthenticator::Not(refusal) => Err(ActRefused::answer(guest.t, refusal)),
+        ConfirmedAuthenticator::Live(opened) => Ok(ended(
             guest,
             proven.as_ref(),
             opened.as_deref(),
@@ -180,10 +183,13 @@ async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<Ended>, Ref
     }
 }
 
-async fn remove(call: &Call<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {
+async fn remove(
+    call: &Call<'_>,
+    proof: Proof,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let guest = call.guest;
     let name = call.label()?;
-    let proven = guest.prove(&Fresh::from(proof)).await?;
+    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
     let opened = guest.remove_authenticator(&proven, name).await?;
     Ok(ended(
         guest,

@@ -1,13 +1,13 @@
 //! What a request brings: JSON of one type, all of whose fields are known, or nothing.
 
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use shared::protocol::command_request::Typed;
+use shared::protocol::command_request::TypedText;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use zeroize::Zeroizing;
@@ -28,7 +28,7 @@ impl Shape {
 }
 
 /// A body that an endpoint reads.
-pub(super) struct Takes {
+pub(super) struct BodyKind {
     pub(super) shape: Shape,
     pub(super) is_needed: bool,
 }
@@ -36,9 +36,9 @@ pub(super) struct Takes {
 /// A kind of body.
 pub(super) trait Body: Sized + Send + 'static {
     /// Reads it.
-    fn read(guest: &Guest<'_>, bytes: &[u8]) -> Result<Self, Refused>;
+    fn read(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<Self, ActRefused>;
     /// What it looks like.
-    fn takes() -> Option<Takes>;
+    fn takes() -> Option<BodyKind>;
 }
 
 /// No body.
@@ -51,25 +51,25 @@ pub(super) struct Needed<T>(pub(super) T);
 pub(super) struct IfAny<T>(pub(super) T);
 
 impl Body for Nothing {
-    fn read(guest: &Guest<'_>, bytes: &[u8]) -> Result<Nothing, Refused> {
+    fn read(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<Nothing, ActRefused> {
         match bytes.is_empty() {
             true => Ok(Nothing),
             false => Err(malformed(guest)),
         }
     }
 
-    fn takes() -> Option<Takes> {
+    fn takes() -> Option<BodyKind> {
         None
     }
 }
 
 impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for Needed<T> {
-    fn read(guest: &Guest<'_>, bytes: &[u8]) -> Result<Needed<T>, Refused> {
+    fn read(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<Needed<T>, ActRefused> {
         read(guest, bytes).map(Needed)
     }
 
-    fn takes() -> Option<Takes> {
-        Some(Takes {
+    fn takes() -> Option<BodyKind> {
+        Some(BodyKind {
             shape: Shape::of::<T>(),
             is_needed: true,
         })
@@ -77,15 +77,15 @@ impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for Needed<T> {
 }
 
 impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for IfAny<T> {
-    fn read(guest: &Guest<'_>, bytes: &[u8]) -> Result<IfAny<T>, Refused> {
+    fn read(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<IfAny<T>, ActRefused> {
         if bytes.is_empty() {
             return Ok(IfAny(T::default()));
         }
         read(guest, bytes).map(IfAny)
     }
 
-    fn takes() -> Option<Takes> {
-        Some(Takes {
+    fn takes() -> Option<BodyKind> {
+        Some(BodyKind {
             shape: Shape::of::<T>(),
             is_needed: false,
         })
@@ -98,14 +98,14 @@ impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for IfAny<T
 #[serde(deny_unknown_fields)]
 pub(super) struct Proof {
     #[schema(value_type = Option<String>)]
-    pub(super) password: Option<Typed>,
+    pub(super) password: Option<TypedText>,
     #[schema(value_type = Option<String>)]
-    pub(super) code: Option<Typed>,
+    pub(super) code: Option<TypedText>,
 }
 
-impl From<Proof> for crate::web::step_up::Fresh {
+impl From<Proof> for crate::web::step_up::FreshStepUp {
     fn from(proof: Proof) -> Self {
-        crate::web::step_up::Fresh {
+        crate::web::step_up::FreshStepUp {
             password: text(proof.password),
             code: text(proof.code),
         }
@@ -113,11 +113,11 @@ impl From<Proof> for crate::web::step_up::Fresh {
 }
 
 /// A text that may have been left out.
-pub(super) fn text(typed: Option<Typed>) -> Zeroizing<String> {
+pub(super) fn text(typed: Option<TypedText>) -> Zeroizing<String> {
     Zeroizing::new(typed.as_deref().unwrap_or_default().to_owned())
 }
 
-fn read<T: DeserializeOwned>(guest: &Guest<'_>, bytes: &[u8]) -> Result<T, Refused> {
+fn read<T: DeserializeOwned>(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<T, ActRefused> {
     let kind = guest
         .headers
         .get(CONTENT_TYPE)
@@ -126,7 +126,7 @@ fn read<T: DeserializeOwned>(guest: &Guest<'_>, bytes: &[u8]) -> Result<T, Refus
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         let (status, text) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, guest.t.say("not-json"));
-        return Err(Refused::new(status, "unsupported_media_type", text));
+        return Err(ActRefused::new(status, "unsupported_media_type", text));
     }
     // serde would take a list for an object
     if !bytes.trim_ascii_start().starts_with(b"{") {
@@ -136,14 +136,14 @@ fn read<T: DeserializeOwned>(guest: &Guest<'_>, bytes: &[u8]) -> Result<T, Refus
         // where, and not what: that may be a secret
         Category::Data => {
             let column = error.column().to_string();
-            Refused::unreadable(guest.t.say_of("json-schema", "column", column))
+            ActRefused::unreadable(guest.t.say_of("json-schema", "column", column))
         }
         _ => malformed(guest),
     })
 }
 
-fn malformed(guest: &Guest<'_>) -> Refused {
-    Refused::new(
+fn malformed(guest: &RequestContext<'_>) -> ActRefused {
+    ActRefused::new(
         StatusCode::BAD_REQUEST,
         "malformed",
         guest.t.say("json-malformed"),

@@ -1,7 +1,7 @@
 //! The API's own description, OpenAPI 3.1, made of the endpoints themselves.
 
 use super::body::{Nothing, Shape};
-use super::endpoint::{Access, Done, Endpoint};
+use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
 use super::problem::{KIND, Problem};
 use super::query::Parameter;
 use super::router::ENDPOINTS;
@@ -32,7 +32,7 @@ struct Document(Value);
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::tells(
         (Method::GET, "openapi.json"),
-        Access::Anyone,
+        EndpointAccess::Anyone,
         "This description.",
         |call, Nothing| {
             Box::pin(async {
@@ -40,7 +40,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 // where the gate stands decides its name
                 document["components"]["securitySchemes"]["session"]["name"] =
                     call.guest.site.jar.names.session.into();
-                Ok(Done::saying(Document(document)))
+                Ok(EndpointReply::saying(Document(document)))
             })
         },
     )]
@@ -88,11 +88,11 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         statuses.extend(BODIES);
     }
     statuses.extend(match endpoint.access {
-        Access::Anyone => &[][..],
+        EndpointAccess::Anyone => &[][..],
         // the account may go while it is looked at
-        Access::SignedIn => &[401, 404],
+        EndpointAccess::SignedIn => &[401, 404],
         // what is not on is not there; a name may be none
-        Access::Administration => &[401, 403, 404, 422],
+        EndpointAccess::Administration => &[401, 403, 404, 422],
     });
     let mut responses = answers(endpoint, schemas);
     for status in statuses {
@@ -122,11 +122,11 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         described["requestBody"] = json!({ "required": takes.is_needed, "content": content });
     }
     match endpoint.access {
-        Access::Anyone => {}
-        Access::SignedIn => {
+        EndpointAccess::Anyone => {}
+        EndpointAccess::SignedIn => {
             described["security"] = json!([{ "session": [] }, { "access_token": [] }])
         }
-        Access::Administration => described["security"] = json!([{ "administration": [] }]),
+        EndpointAccess::Administration => described["security"] = json!([{ "administration": [] }]),
     }
     described
 }
@@ -135,7 +135,8 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
 fn answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String, Value> {
     let says = endpoint.gives.as_ref().map(|shape| kept(schemas, shape));
     // what only reads sets no cookies, and programs that administer have none
-    let has_cookies = endpoint.method != Method::GET && endpoint.access != Access::Administration;
+    let has_cookies =
+        endpoint.method != Method::GET && endpoint.access != EndpointAccess::Administration;
     let tokens = has_cookies.then(|| kept(schemas, &Shape::of::<WithTokens>()));
     let mut answers = Map::new();
     if says.is_none() {
@@ -233,7 +234,7 @@ mod tests {
         );
         for endpoint in ENDPOINTS
             .iter()
-            .filter(|endpoint| endpoint.access != Access::Anyone)
+            .filter(|endpoint| endpoint.access != EndpointAccess::Anyone)
         {
             let method = endpoint.method.as_str().to_ascii_lowercase();
             let described = &DOCUMENT["paths"][format!("/{}", endpoint.path)][method];

@@ -1,16 +1,16 @@
 //! The address that codes are mailed to.
 
-use super::account::{Ended, ended, proved};
+use super::account::{EndedAccountSessions, ended, proved};
 use super::body::{IfAny, Needed, Nothing, Proof};
-use super::endpoint::{Access, Done, Endpoint};
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
-use crate::web::step_up::Fresh;
+use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::FreshStepUp;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use shared::account::email::EmailAddress;
-use shared::credential::input::Answer;
-use shared::protocol::command_request::Typed;
+use shared::credential::input::Input;
+use shared::protocol::command_request::TypedText;
 use utoipa::ToSchema;
 
 /// The account's addresses.
@@ -28,9 +28,9 @@ struct Email {
 struct NewEmail {
     address: String,
     #[schema(value_type = Option<String>)]
-    password: Option<Typed>,
+    password: Option<TypedText>,
     #[schema(value_type = Option<String>)]
-    code: Option<Typed>,
+    code: Option<TypedText>,
 }
 
 /// The code that was mailed to it.
@@ -38,11 +38,11 @@ struct NewEmail {
 #[serde(deny_unknown_fields)]
 struct MailedCode {
     #[schema(value_type = String)]
-    code: Typed,
+    code: TypedText,
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    use Access::SignedIn;
+    use EndpointAccess::SignedIn;
     vec![
         Endpoint::tells(
             (Method::GET, "email"),
@@ -71,43 +71,49 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn read(guest: &Guest<'_>) -> Result<Done<Email>, Refused> {
+async fn read(guest: &RequestContext<'_>) -> Result<EndpointReply<Email>, ActRefused> {
     let addresses = guest.addresses(&guest.signed_in()?).await?;
     let text = |address: Option<EmailAddress>| address.map(|address| address.as_str().to_owned());
-    Ok(Done::saying(Email {
+    Ok(EndpointReply::saying(Email {
         confirmed: text(addresses.confirmed),
         pending: text(addresses.pending),
     }))
 }
 
-async fn set(guest: &Guest<'_>, given: NewEmail) -> Result<Done<()>, Refused> {
+async fn set(guest: &RequestContext<'_>, given: NewEmail) -> Result<EndpointReply<()>, ActRefused> {
     let to = given.address.trim().parse::<EmailAddress>();
-    let to = to.map_err(|_| Refused::unreadable(guest.t.say("address-invalid")))?;
+    let to = to.map_err(|_| ActRefused::unreadable(guest.t.say("address-invalid")))?;
     let proven = guest
-        .prove(&Fresh::from(Proof {
+        .prove(&FreshStepUp::from(Proof {
             password: given.password,
             code: given.code,
         }))
         .await?;
     guest.set_email(&proven, to).await?;
-    Ok(Done {
+    Ok(EndpointReply {
         reply: proved(guest, &proven),
         answer: (),
     })
 }
 
-async fn confirm(guest: &Guest<'_>, given: MailedCode) -> Result<Done<Ended>, Refused> {
+async fn confirm(
+    guest: &RequestContext<'_>,
+    given: MailedCode,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let session = guest.signed_in()?;
     // of the session as it is: the act ends it
     let proven = guest.stepped_up();
     let (after, opened) = guest
-        .confirm_email(&session, Answer::read(given.code.as_bytes()))
+        .confirm_email(&session, Input::read(given.code.as_bytes()))
         .await?;
     Ok(ended(guest, proven.as_ref(), opened.as_ref(), after))
 }
 
-async fn remove(guest: &Guest<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {
-    let proven = guest.prove(&Fresh::from(proof)).await?;
+async fn remove(
+    guest: &RequestContext<'_>,
+    proof: Proof,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
+    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
     let (_, after, opened) = guest.remove_email(&proven).await?;
     Ok(ended(guest, Some(&proven), opened.as_ref(), after))
 }

@@ -1,12 +1,12 @@
 //! One endpoint: its method and path, who may use it, what it reads and answers, and the act. Types say what is read
 //! and answered, to the router and to the document alike.
 
-use super::body::{Body, Shape, Takes};
+use super::body::{Body, BodyKind, Shape};
 use super::query::{self, Parameter};
 use super::tokens::{Tokens, WithTokens};
-use crate::http::reply::{self, Reply};
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
+use crate::http::reply::{self, HttpReply};
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -21,7 +21,7 @@ const JSON: &str = "application/json";
 
 /// Who may use an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum EndpointAccess {
     /// Whoever comes; what it does may still depend on a cookie.
     Anyone,
     /// Someone who is signed in.
@@ -32,7 +32,7 @@ pub(super) enum Access {
 
 /// A request at its endpoint.
 pub(super) struct Call<'a> {
-    pub(super) guest: &'a Guest<'a>,
+    pub(super) guest: &'a RequestContext<'a>,
     /// What stands in the variable parts of the path.
     pub(super) arguments: Vec<String>,
     /// What stands behind the question mark.
@@ -51,13 +51,13 @@ impl Call<'_> {
     }
 
     /// The same as a name; nothing is called what is none.
-    pub(super) fn label(&self) -> Result<Label, Refused> {
+    pub(super) fn label(&self) -> Result<Label, ActRefused> {
         self.argument().parse().map_err(|_| self.gone())
     }
 
     /// Nothing is called so.
-    pub(super) fn gone(&self) -> Refused {
-        Refused::new(
+    pub(super) fn gone(&self) -> ActRefused {
+        ActRefused::new(
             StatusCode::NOT_FOUND,
             "no_such_item",
             self.guest.t.say("not-found"),
@@ -66,15 +66,15 @@ impl Call<'_> {
 }
 
 /// An act that was done: what there is to say, and the reply that has its cookies already.
-pub(super) struct Done<A> {
-    pub(super) reply: Reply,
+pub(super) struct EndpointReply<A> {
+    pub(super) reply: HttpReply,
     pub(super) answer: A,
 }
 
-impl<A> Done<A> {
+impl<A> EndpointReply<A> {
     /// Without cookies.
-    pub(super) fn saying(answer: A) -> Done<A> {
-        Done {
+    pub(super) fn saying(answer: A) -> EndpointReply<A> {
+        EndpointReply {
             reply: reply::bare(StatusCode::OK),
             answer,
         }
@@ -83,7 +83,7 @@ impl<A> Done<A> {
 
 /// An answer with tokens beside it.
 #[derive(Serialize)]
-struct Told<A> {
+struct EndpointResult<A> {
     #[serde(flatten)]
     answer: A,
     #[serde(flatten)]
@@ -91,22 +91,23 @@ struct Told<A> {
 }
 
 /// An act on its way.
-pub(super) type Doing<'a, A> = Pin<Box<dyn Future<Output = Result<Done<A>, Refused>> + Send + 'a>>;
-type Act<A, B> = for<'a> fn(&'a Call<'a>, B) -> Doing<'a, A>;
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refused>> + Send + 'a>>;
-type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> Running<'a> + Send + Sync>;
+pub(super) type Doing<'a, A> =
+    Pin<Box<dyn Future<Output = Result<EndpointReply<A>, ActRefused>> + Send + 'a>>;
+type EndpointHandler<A, B> = for<'a> fn(&'a Call<'a>, B) -> Doing<'a, A>;
+type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<HttpReply, ActRefused>> + Send + 'a>>;
+type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> HandlerFuture<'a> + Send + Sync>;
 
 /// One endpoint.
 pub(super) struct Endpoint {
     pub(super) method: Method,
     /// Below `api/v1/`; what stands in braces varies.
     pub(super) path: &'static str,
-    pub(super) access: Access,
+    pub(super) access: EndpointAccess,
     /// What it does, for the document.
     pub(super) about: &'static str,
     /// What the query may say.
     pub(super) asks: &'static [Parameter],
-    pub(super) takes: Option<Takes>,
+    pub(super) takes: Option<BodyKind>,
     /// Nothing: it answers 204, or with tokens.
     pub(super) gives: Option<Shape>,
     run: Run,
@@ -116,19 +117,20 @@ impl Endpoint {
     /// One that answers with something.
     pub(super) fn tells<B: Body, A: Serialize + ToSchema + Send + 'static>(
         (method, path): (Method, &'static str),
-        access: Access,
+        access: EndpointAccess,
         about: &'static str,
-        act: Act<A, B>,
+        act: EndpointHandler<A, B>,
     ) -> Endpoint {
         let run: Run = Box::new(move |call, bytes| {
             Box::pin(async move {
-                let Done { reply, answer } = act(call, B::read(call.guest, &bytes)?).await?;
+                let EndpointReply { reply, answer } =
+                    act(call, B::read(call.guest, &bytes)?).await?;
                 Ok(match Tokens::beside(call.guest, &reply)? {
                     None => json(reply, JSON, &answer),
                     tokens => json(
                         reply,
                         JSON,
-                        &Told {
+                        &EndpointResult {
                             answer,
                             with: WithTokens { tokens },
                         },
@@ -152,9 +154,9 @@ impl Endpoint {
     /// One that has nothing to say but tokens.
     pub(super) fn does<B: Body>(
         (method, path): (Method, &'static str),
-        access: Access,
+        access: EndpointAccess,
         about: &'static str,
-        act: Act<(), B>,
+        act: EndpointHandler<(), B>,
     ) -> Endpoint {
         let run: Run = Box::new(move |call, bytes| {
             Box::pin(async move {
@@ -186,13 +188,17 @@ impl Endpoint {
     }
 
     /// Reads the body, and acts.
-    pub(super) async fn run<'a>(&self, call: &'a Call<'a>, bytes: Bytes) -> Result<Reply, Refused> {
+    pub(super) async fn run<'a>(
+        &self,
+        call: &'a Call<'a>,
+        bytes: Bytes,
+    ) -> Result<HttpReply, ActRefused> {
         (self.run)(call, bytes).await
     }
 }
 
 /// Puts JSON into a reply.
-pub(super) fn json(mut reply: Reply, kind: &'static str, answer: &impl Serialize) -> Reply {
+pub(super) fn json(mut reply: HttpReply, kind: &'static str, answer: &impl Serialize) -> HttpReply {
     let Ok(bytes) = serde_json::to_vec(answer) else {
         return reply::bare(StatusCode::INTERNAL_SERVER_ERROR);
     };

@@ -1,17 +1,19 @@
 //! A setup: the secret, a code, the recovery codes, and only then the second factor is on. Its ticket is a cookie.
 
 use super::body::{Needed, Nothing};
-use super::endpoint::{Access, Done, Endpoint};
+use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
 use super::login::{Next, at_sign_in, signed_in};
 use crate::http::reply;
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::credential::qr;
-use shared::engine::{AfterSetup, AfterSetupCode, EnrollmentToken, MayEnroll, Shown};
-use shared::protocol::command_request::Typed;
+use shared::engine::{
+    AfterEnrollment, AfterEnrollmentCode, EnrollmentPermission, EnrollmentToken, ShownEnrollment,
+};
+use shared::protocol::command_request::TypedText;
 use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
 
@@ -20,16 +22,16 @@ use utoipa::ToSchema;
 pub(super) struct NewAuthenticator {
     /// In Base32.
     #[schema(value_type = String)]
-    secret: Typed,
+    secret: TypedText,
     #[schema(value_type = String)]
-    otpauth_url: Typed,
+    otpauth_url: TypedText,
     /// The same as a picture, SVG.
     qr: String,
     /// How long its codes are.
     digits: u32,
     /// Brings it back, with its first code.
     #[schema(value_type = String)]
-    pending: Typed,
+    pending: TypedText,
 }
 
 /// The first code of a new authenticator.
@@ -37,9 +39,9 @@ pub(super) struct NewAuthenticator {
 #[serde(deny_unknown_fields)]
 pub(super) struct FirstCode {
     #[schema(value_type = String)]
-    pub(super) pending: Typed,
+    pub(super) pending: TypedText,
     #[schema(value_type = String)]
-    pub(super) code: Typed,
+    pub(super) code: TypedText,
 }
 
 /// What is said to be saved.
@@ -47,29 +49,29 @@ pub(super) struct FirstCode {
 #[serde(deny_unknown_fields)]
 pub(super) struct Saved {
     #[schema(value_type = String)]
-    pub(super) pending: Typed,
+    pub(super) pending: TypedText,
 }
 
 /// An administrator's one-time code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Invitation {
+struct InvitationCode {
     #[schema(value_type = String)]
-    code: Typed,
+    code: TypedText,
 }
 
 /// New recovery codes, said this once.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NewRecoveryCodes {
     #[schema(value_type = Vec<String>)]
-    pub(super) recovery_codes: Vec<Typed>,
+    pub(super) recovery_codes: Vec<TypedText>,
     /// Makes them good, once they are saved.
     #[schema(value_type = String)]
-    pub(super) pending: Typed,
+    pub(super) pending: TypedText,
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    use Access::Anyone;
+    use EndpointAccess::Anyone;
     vec![
         Endpoint::does(
             (Method::POST, "enroll/one-time-code"),
@@ -98,24 +100,27 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refused> {
+async fn invite(
+    guest: &RequestContext<'_>,
+    given: InvitationCode,
+) -> Result<EndpointReply<()>, ActRefused> {
     let ticket = ticket(guest)?;
     let invited = guest
-        .invite(&ticket, Answer::read(given.code.as_bytes()))
+        .invite(&ticket, Input::read(given.code.as_bytes()))
         .await;
     match invited.map_err(|error| guest.not_signed_in(&error))? {
         Ok(ticket) => {
             let reply = guest.with_ticket(reply::bare(StatusCode::OK), &ticket);
-            Ok(Done {
+            Ok(EndpointReply {
                 reply: reply.map_err(|error| guest.not_signed_in(&error))?,
                 answer: (),
             })
         }
         Err(Refusal::Expired) => Err(over(guest)),
         Err(refusal) => {
-            let refused = at_sign_in(Refused::answer(guest.t, refusal));
+            let refused = at_sign_in(ActRefused::answer(guest.t, refusal));
             Err(match refusal {
-                Refusal::Unfit => Refused {
+                Refusal::Unfit => ActRefused {
                     text: guest.t.say("one-time-code-invalid"),
                     ..refused
                 },
@@ -125,11 +130,11 @@ async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refuse
     }
 }
 
-async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
+async fn begin(guest: &RequestContext<'_>) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
     let ticket = ticket(guest)?;
-    if ticket.payload().may == MayEnroll::WithOneTimeCode {
+    if ticket.payload().may == EnrollmentPermission::WithOneTimeCode {
         let text = guest.t.say("enrollment-required-line");
-        return Err(Refused::new(
+        return Err(ActRefused::new(
             StatusCode::FORBIDDEN,
             "one_time_code_required",
             text,
@@ -141,36 +146,46 @@ async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
         .map_err(|error| guest.not_signed_in(&error))?
     {
         None => Err(over(guest)),
-        Some(shown) => Ok(Done::saying(new_authenticator(guest, shown)?)),
+        Some(shown) => Ok(EndpointReply::saying(new_authenticator(guest, shown)?)),
     }
 }
 
-async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<NewRecoveryCodes>, Refused> {
+async fn confirm(
+    guest: &RequestContext<'_>,
+    given: FirstCode,
+) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
     let ticket = ticket(guest)?;
     let entered = guest
-        .enter_setup_code(&ticket, given.pending, Answer::read(given.code.as_bytes()))
+        .enter_setup_code(&ticket, given.pending, Input::read(given.code.as_bytes()))
         .await;
     match entered.map_err(|error| guest.not_signed_in(&error))? {
-        AfterSetupCode::Over => Err(over(guest)),
-        AfterSetupCode::Refused(refusal, _) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
-        AfterSetupCode::Confirmed { codes, confirmed } => Ok(Done::saying(NewRecoveryCodes {
-            recovery_codes: codes,
-            pending: confirmed,
-        })),
+        AfterEnrollmentCode::Over => Err(over(guest)),
+        AfterEnrollmentCode::Refused(refusal, _) => {
+            Err(at_sign_in(ActRefused::answer(guest.t, refusal)))
+        }
+        AfterEnrollmentCode::Confirmed { codes, confirmed } => {
+            Ok(EndpointReply::saying(NewRecoveryCodes {
+                recovery_codes: codes,
+                pending: confirmed,
+            }))
+        }
     }
 }
 
-async fn finish(guest: &Guest<'_>, given: Saved) -> Result<Done<Next>, Refused> {
+async fn finish(
+    guest: &RequestContext<'_>,
+    given: Saved,
+) -> Result<EndpointReply<Next>, ActRefused> {
     let ticket = ticket(guest)?;
     match guest
         .activate_setup(&ticket, given.pending)
         .await
         .map_err(|error| guest.not_signed_in(&error))?
     {
-        AfterSetup::Over => Err(over(guest)),
-        AfterSetup::Opened(opened) => {
+        AfterEnrollment::Over => Err(over(guest)),
+        AfterEnrollment::Opened(opened) => {
             let done = signed_in(guest, &opened, &ticket.payload().back_to);
-            Ok(Done {
+            Ok(EndpointReply {
                 reply: guest.without_ticket(done.reply),
                 ..done
             })
@@ -180,17 +195,17 @@ async fn finish(guest: &Guest<'_>, given: Saved) -> Result<Done<Next>, Refused> 
 
 /// What is said of a new one.
 pub(super) fn new_authenticator(
-    guest: &Guest<'_>,
-    shown: Shown,
-) -> Result<NewAuthenticator, Refused> {
+    guest: &RequestContext<'_>,
+    shown: ShownEnrollment,
+) -> Result<NewAuthenticator, ActRefused> {
     let qr = qr::svg(&shown.url).ok_or_else(|| {
         let why = "the otpauth URI is too long for a QR code; shorten totp.issuer".to_owned();
-        guest.not_signed_in(&crate::live::store_pool::NotJudged::Failed {
+        guest.not_signed_in(&crate::live::store_pool::PoolError::Failed {
             cause: "unavailable",
             why,
         })
     })?;
-    let Shown {
+    let ShownEnrollment {
         secret,
         url,
         draft,
@@ -205,12 +220,12 @@ pub(super) fn new_authenticator(
     })
 }
 
-fn ticket(guest: &Guest<'_>) -> Result<EnrollmentToken, Refused> {
+fn ticket(guest: &RequestContext<'_>) -> Result<EnrollmentToken, ActRefused> {
     guest.setup_ticket().ok_or_else(|| over(guest))
 }
 
-fn over(guest: &Guest<'_>) -> Refused {
-    Refused::new(
+fn over(guest: &RequestContext<'_>) -> ActRefused {
+    ActRefused::new(
         StatusCode::UNAUTHORIZED,
         "enrollment_expired",
         guest.t.say("enrollment-expired"),

@@ -1,22 +1,23 @@
 //! The sign-in, step by step, and the sign-out.
 
 use super::body::{IfAny, Needed, Nothing, text};
-use super::endpoint::{Access, Call, Done, Endpoint};
+use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::http::reply;
 use crate::web::enroll::unavailable;
-use crate::web::login::{Guest, Posted};
+use crate::web::login::{CodeMailed, RequestContext};
 use crate::web::logout::SignedOut;
-use crate::web::refusal::Refused;
+use crate::web::refusal::ActRefused;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::account::name::UserName;
-use shared::account::second_factor::Methods;
-use shared::config::gate::FirstFactor;
-use shared::credential::input::Answer;
+use shared::account::second_factor::CodeMethods;
+use shared::config::gate::FirstFactorSource;
+use shared::credential::input::Input;
 use shared::engine::{
-    AfterCode, AfterPassword, EnrollmentToken, MailRefusal, MayEnroll, Opened, Trust,
+    AfterCode, AfterPassword, EnrollmentPermission, EnrollmentToken, MailRefusal, OpenedSession,
+    TrustRequest,
 };
-use shared::protocol::command_request::Typed;
+use shared::protocol::command_request::TypedText;
 use shared::token::LoginToken;
 use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
@@ -60,10 +61,10 @@ enum SessionState {
 struct Credentials {
     user: String,
     #[schema(value_type = String, format = Password)]
-    password: Typed,
+    password: TypedText,
     /// A recovery or one-time code, given along.
     #[schema(value_type = Option<String>)]
-    recovery: Option<Typed>,
+    recovery: Option<TypedText>,
     /// The page behind the gate that is wanted: its rule may ask for less.
     page: Option<String>,
 }
@@ -71,7 +72,7 @@ struct Credentials {
 /// What a sign-in without a password is for.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct LoginPurpose {
     /// The page behind the gate that is wanted: its rule may ask for less.
     page: Option<String>,
 }
@@ -81,7 +82,7 @@ struct Wanted {
 #[serde(deny_unknown_fields)]
 struct SignInCode {
     #[schema(value_type = String)]
-    code: Typed,
+    code: TypedText,
     /// Whether this browser is to be trusted from now on.
     #[serde(default)]
     trust: bool,
@@ -142,13 +143,13 @@ struct Mailed {
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    use Access::Anyone;
+    use EndpointAccess::Anyone;
     vec![
         Endpoint::tells(
             (Method::GET, "sign-in"),
             Anyone,
             "Returns whether the request has a session.",
-            |call, Nothing| Box::pin(async { Ok(Done::saying(state(call.guest))) }),
+            |call, Nothing| Box::pin(async { Ok(EndpointReply::saying(state(call.guest))) }),
         ),
         Endpoint::tells(
             (Method::POST, "sign-in"),
@@ -189,13 +190,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-fn state(guest: &Guest<'_>) -> SignInState {
+fn state(guest: &RequestContext<'_>) -> SignInState {
     let (any, full) = (guest.any_session(), guest.session());
     SignInState {
         first_factor: match guest.site.gate().first_factor {
-            FirstFactor::Password => FirstFactorKind::Password,
-            FirstFactor::Pam => FirstFactorKind::HostPassword,
-            FirstFactor::Header => FirstFactorKind::Identity,
+            FirstFactorSource::Password => FirstFactorKind::Password,
+            FirstFactorSource::Pam => FirstFactorKind::HostPassword,
+            FirstFactorSource::Header => FirstFactorKind::Identity,
         },
         state: match (&any, &full) {
             (None, _) => SessionState::SignedOut,
@@ -207,38 +208,44 @@ fn state(guest: &Guest<'_>) -> SignInState {
     }
 }
 
-async fn enter_password(guest: &Guest<'_>, given: Credentials) -> Result<Done<Next>, Refused> {
-    if guest.site.gate().first_factor == FirstFactor::Header {
+async fn enter_password(
+    guest: &RequestContext<'_>,
+    given: Credentials,
+) -> Result<EndpointReply<Next>, ActRefused> {
+    if guest.site.gate().first_factor == FirstFactorSource::Header {
         let text = guest.t.say("password-elsewhere");
-        return Err(Refused::new(
+        return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "password_not_managed",
             text,
         ));
     }
     let text_of_all = || guest.t.say("sign-in-refused");
-    let refused = || Refused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
+    let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
     let name = UserName::parse(given.user.trim().as_bytes()).map_err(|_| refused())?;
     let back_to = wanted(guest, given.page.as_deref());
-    let recovery = Answer::read(text(given.recovery).as_bytes());
+    let recovery = Input::read(text(given.recovery).as_bytes());
     let judged = guest
         .judge_password(&name, text(Some(given.password)), recovery, back_to)
         .await;
     match judged.map_err(|error| guest.not_signed_in(&error))? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { .. }) => {
-            Err(Refused::answer(guest.t, refusal))
+            Err(ActRefused::answer(guest.t, refusal))
         }
         AfterPassword::Refused(_) => Err(refused()),
         next => go_on(guest, name, next, back_to),
     }
 }
 
-async fn enter_identity(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
+async fn enter_identity(
+    guest: &RequestContext<'_>,
+    given: LoginPurpose,
+) -> Result<EndpointReply<Next>, ActRefused> {
     let nobody = || {
         let text = guest.t.say("identity-missing-line");
-        Refused::new(StatusCode::FORBIDDEN, "identity_missing", text)
+        ActRefused::new(StatusCode::FORBIDDEN, "identity_missing", text)
     };
-    if guest.site.gate().first_factor != FirstFactor::Header {
+    if guest.site.gate().first_factor != FirstFactorSource::Header {
         return Err(nobody());
     }
     let name = guest.named().ok_or_else(nobody)?;
@@ -250,10 +257,13 @@ async fn enter_identity(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, 
     go_on(guest, name, next, back_to)
 }
 
-async fn rise(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
+async fn rise(
+    guest: &RequestContext<'_>,
+    given: LoginPurpose,
+) -> Result<EndpointReply<Next>, ActRefused> {
     let session = guest
         .any_session()
-        .ok_or_else(|| Refused::signed_out(guest.t))?;
+        .ok_or_else(|| ActRefused::signed_out(guest.t))?;
     let name = session.name.clone();
     let back_to = wanted(guest, given.page.as_deref());
     match guest
@@ -263,63 +273,66 @@ async fn rise(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
     {
         Some(next) => go_on(guest, name, next, back_to),
         // nothing but the whole sign-in raises it
-        None => Err(Refused::signed_out(guest.t)),
+        None => Err(ActRefused::signed_out(guest.t)),
     }
 }
 
-async fn enter_code(guest: &Guest<'_>, given: SignInCode) -> Result<Done<Next>, Refused> {
+async fn enter_code(
+    guest: &RequestContext<'_>,
+    given: SignInCode,
+) -> Result<EndpointReply<Next>, ActRefused> {
     let ticket = ticket(guest)?;
     let trust = if given.trust {
-        Trust::Asked
+        TrustRequest::Asked
     } else {
-        Trust::NotAsked
+        TrustRequest::NotAsked
     };
     let judged = guest
-        .judge_code(&ticket, Answer::read(given.code.as_bytes()), trust)
+        .judge_code(&ticket, Input::read(given.code.as_bytes()), trust)
         .await;
     match judged.map_err(|error| guest.not_signed_in(&error))? {
         AfterCode::Opened(opened) => Ok(signed_in(guest, &opened, &ticket.payload().back_to)),
-        AfterCode::Refused(refusal) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
+        AfterCode::Refused(refusal) => Err(at_sign_in(ActRefused::answer(guest.t, refusal))),
     }
 }
 
-async fn mail(guest: &Guest<'_>) -> Result<Done<Mailed>, Refused> {
+async fn mail(guest: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRefused> {
     let ticket = ticket(guest)?;
     match guest
         .post_code(&ticket)
         .await
         .map_err(|error| guest.not_signed_in(&error))?
     {
-        Posted::Sent(to) => {
+        CodeMailed::Sent(to) => {
             let expires_in = guest.site.config.email.code_ttl.seconds();
-            Ok(Done::saying(Mailed {
+            Ok(EndpointReply::saying(Mailed {
                 to: to.masked().to_string(),
                 expires_in,
             }))
         }
-        Posted::NotSent => Err(Refused::new(
+        CodeMailed::NotSent => Err(ActRefused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "not_mailed",
             guest.t.not_mailed(),
         )),
-        Posted::Waits => Err(Refused::new(
+        CodeMailed::Waits => Err(ActRefused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "mail_waits",
             guest.t.mail_waits(),
         )),
-        Posted::Refused(refusal) => {
+        CodeMailed::Refused(refusal) => {
             let text = guest.t.mail_refusal(refusal);
             let (refused, wait) = match refusal {
-                MailRefusal::Code(why) => return Err(at_sign_in(Refused::answer(guest.t, why))),
+                MailRefusal::Code(why) => return Err(at_sign_in(ActRefused::answer(guest.t, why))),
                 MailRefusal::Cooldown { wait } => (
-                    Refused::new(StatusCode::TOO_MANY_REQUESTS, "mail_cooldown", text),
+                    ActRefused::new(StatusCode::TOO_MANY_REQUESTS, "mail_cooldown", text),
                     Some(wait),
                 ),
                 MailRefusal::NotConfigured | MailRefusal::NoAddress => {
-                    (Refused::new(StatusCode::CONFLICT, "no_mail", text), None)
+                    (ActRefused::new(StatusCode::CONFLICT, "no_mail", text), None)
                 }
             };
-            Err(Refused {
+            Err(ActRefused {
                 retry_after: wait,
                 ..refused
             })
@@ -327,7 +340,7 @@ async fn mail(guest: &Guest<'_>) -> Result<Done<Mailed>, Refused> {
     }
 }
 
-async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<Done<()>, Refused> {
+async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<EndpointReply<()>, ActRefused> {
     let guest = call.guest;
     match given.everywhere {
         true => {
@@ -335,15 +348,15 @@ async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<Done<()>, Refused> 
         }
         false => {
             if let SignedOut::Left(left, error) = guest.end_sessions().await {
-                let refused = Refused::not_judged(guest.t, &error);
-                return Err(Refused {
+                let refused = ActRefused::not_judged(guest.t, &error);
+                return Err(ActRefused {
                     text: guest.left(&left),
                     ..refused
                 });
             }
         }
     }
-    Ok(Done {
+    Ok(EndpointReply {
         reply: guest.without_cookies(reply::bare(StatusCode::OK)),
         answer: (),
     })
@@ -351,11 +364,11 @@ async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<Done<()>, Refused> 
 
 /// Where a first factor that has passed leads.
 fn go_on(
-    guest: &Guest<'_>,
+    guest: &RequestContext<'_>,
     name: UserName,
     next: AfterPassword,
     back_to: &str,
-) -> Result<Done<Next>, Refused> {
+) -> Result<EndpointReply<Next>, ActRefused> {
     match next {
         AfterPassword::Opened(opened) => Ok(signed_in(guest, &opened, back_to)),
         AfterPassword::Code(token) => {
@@ -363,16 +376,16 @@ fn go_on(
             let token = token.to_page(back_to.to_owned());
             let reply = guest.with_login(reply::bare(StatusCode::OK), &token);
             let reply = reply.map_err(|error| guest.not_signed_in(&unavailable(&error)))?;
-            Ok(Done { reply, answer })
+            Ok(EndpointReply { reply, answer })
         }
         AfterPassword::Setup(token) => {
             guest.log(&name, "refused", &Refusal::NotEnrolled.to_string());
             setup_required(guest, &token.to_page(back_to.to_owned()))
         }
-        AfterPassword::Refused(refusal) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
+        AfterPassword::Refused(refusal) => Err(at_sign_in(ActRefused::answer(guest.t, refusal))),
         AfterPassword::OtherSpelling(other) => {
             guest.log_spelling(&other);
-            Err(Refused::new(
+            Err(ActRefused::new(
                 StatusCode::FORBIDDEN,
                 "name_taken",
                 guest.t.say("other-spelling"),
@@ -383,24 +396,28 @@ fn go_on(
 
 /// A first setup begins.
 pub(super) fn setup_required(
-    guest: &Guest<'_>,
+    guest: &RequestContext<'_>,
     token: &EnrollmentToken,
-) -> Result<Done<Next>, Refused> {
+) -> Result<EndpointReply<Next>, ActRefused> {
     let reply = guest.with_ticket(reply::bare(StatusCode::OK), token);
     let reply = reply.map_err(|error| guest.not_signed_in(&error))?;
-    let one_time_code = token.payload().may == MayEnroll::WithOneTimeCode;
-    Ok(Done {
+    let one_time_code = token.payload().may == EnrollmentPermission::WithOneTimeCode;
+    Ok(EndpointReply {
         reply,
         answer: Next::EnrollmentRequired { one_time_code },
     })
 }
 
 /// The session has begun.
-pub(super) fn signed_in(guest: &Guest<'_>, opened: &Opened, back_to: &str) -> Done<Next> {
+pub(super) fn signed_in(
+    guest: &RequestContext<'_>,
+    opened: &OpenedSession,
+    back_to: &str,
+) -> EndpointReply<Next> {
     let page = (!back_to.is_empty()).then(|| back_to.to_owned());
     let (user, notices) = (opened.session.name.to_string(), guest.told(opened));
     let reply = guest.with_sign_in(reply::bare(StatusCode::OK), opened);
-    Done {
+    EndpointReply {
         reply,
         answer: Next::SignedIn {
             user,
@@ -410,11 +427,11 @@ pub(super) fn signed_in(guest: &Guest<'_>, opened: &Opened, back_to: &str) -> Do
     }
 }
 
-fn code_required(methods: &Methods, digits: u32) -> Next {
+fn code_required(methods: &CodeMethods, digits: u32) -> Next {
     let (methods, mail_to) = match methods {
-        Methods::App => (vec![CodeMethod::App], None),
-        Methods::AppOrMail(to) => (vec![CodeMethod::App, CodeMethod::Mail], Some(to.clone())),
-        Methods::Mail(to) => (vec![CodeMethod::Mail], Some(to.clone())),
+        CodeMethods::App => (vec![CodeMethod::App], None),
+        CodeMethods::AppOrMail(to) => (vec![CodeMethod::App, CodeMethod::Mail], Some(to.clone())),
+        CodeMethods::Mail(to) => (vec![CodeMethod::Mail], Some(to.clone())),
     };
     let preferred = methods.first().copied().unwrap_or(CodeMethod::App);
     Next::CodeRequired {
@@ -425,21 +442,21 @@ fn code_required(methods: &Methods, digits: u32) -> Next {
     }
 }
 
-fn ticket(guest: &Guest<'_>) -> Result<LoginToken, Refused> {
+fn ticket(guest: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
     guest
         .ticket()
-        .ok_or_else(|| Refused::answer(guest.t, Refusal::Expired))
+        .ok_or_else(|| ActRefused::answer(guest.t, Refusal::Expired))
 }
 
-fn wanted<'a>(guest: &Guest<'_>, page: Option<&'a str>) -> &'a str {
+fn wanted<'a>(guest: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
     page.and_then(|page| guest.site.back_to(page))
         .unwrap_or_default()
 }
 
 /// Nobody is there yet.
-pub(super) fn at_sign_in(refused: Refused) -> Refused {
+pub(super) fn at_sign_in(refused: ActRefused) -> ActRefused {
     match refused.status {
-        StatusCode::FORBIDDEN => Refused {
+        StatusCode::FORBIDDEN => ActRefused {
             status: StatusCode::UNAUTHORIZED,
             ..refused
         },

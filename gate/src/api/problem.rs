@@ -1,8 +1,8 @@
 //! A failure, as programs read it: RFC 9457, with a code that stays the same in every language.
 
 use super::endpoint::json;
-use crate::http::reply::{self, Reply};
-use crate::web::refusal::Refused;
+use crate::http::reply::{self, HttpReply};
+use crate::web::refusal::ActRefused;
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -65,9 +65,9 @@ const CODES: &[&str] = &[
 /// What a program goes by.
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Code(&'static str);
+struct ProblemCode(&'static str);
 
-impl PartialSchema for Code {
+impl PartialSchema for ProblemCode {
     fn schema() -> RefOr<Schema> {
         let codes = CODES.iter().copied();
         ObjectBuilder::new()
@@ -77,7 +77,7 @@ impl PartialSchema for Code {
     }
 }
 
-impl ToSchema for Code {}
+impl ToSchema for ProblemCode {}
 
 /// Why nothing was done.
 #[derive(Serialize, ToSchema)]
@@ -90,7 +90,7 @@ pub(super) struct Problem {
     /// For the person, in the language that Accept-Language asks for.
     detail: String,
     /// For the program; it stays the same.
-    code: Code,
+    code: ProblemCode,
     /// Seconds after which another try makes sense.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -98,7 +98,7 @@ pub(super) struct Problem {
 }
 
 /// The answer.
-pub(super) fn problem(refused: &Refused) -> Reply {
+pub(super) fn problem(refused: &ActRefused) -> HttpReply {
     let mut answer = reply::bare(refused.status);
     if let Some(wait) = refused.retry_after {
         answer = reply::with_retry_after(answer, wait);
@@ -108,7 +108,7 @@ pub(super) fn problem(refused: &Refused) -> Reply {
         title: refused.status.canonical_reason().unwrap_or("Refused"),
         status: refused.status.as_u16(),
         detail: refused.text.clone(),
-        code: Code(refused.code),
+        code: ProblemCode(refused.code),
         retry_after: refused.retry_after,
     };
     json(answer, KIND, &said)
@@ -125,7 +125,7 @@ mod tests {
     fn every_code_that_is_said_stands_in_the_document_and_no_other() {
         let mut said = BTreeSet::new();
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let pages_of_administrators = src.join("administration");
+        let pages_of_administrators = src.join("web/admin");
         let mut folders = vec![src];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {

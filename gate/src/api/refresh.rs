@@ -1,15 +1,15 @@
 //! A session's next access token, for its newest refresh token.
 
 use super::body::Needed;
-use super::endpoint::{Access, Call, Done, Endpoint};
+use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::router::nowhere;
 use super::tokens::{self, Tokens};
 use crate::live::store_pool::Applicant;
-use crate::web::refusal::Refused;
+use crate::web::refusal::ActRefused;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::engine::{AfterRefresh, SignInError};
-use shared::protocol::command_request::Typed;
+use shared::engine::{AfterRefresh, LoginError};
+use shared::protocol::command_request::TypedText;
 use shared::system::clock;
 use shared::token::RefreshToken;
 use shared::verify::origin::Origin;
@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 struct Refresh {
     #[schema(value_type = String)]
-    refresh_token: Typed,
+    refresh_token: TypedText,
 }
 
 /// A session's next tokens; the refresh token that was shown has done its work.
@@ -32,18 +32,18 @@ struct Refreshed {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::tells(
         (Method::POST, "sign-in/refresh"),
-        Access::Anyone,
+        EndpointAccess::Anyone,
         "Returns the next access and refresh token. It exists only where gate.api_tokens is on.",
         |call, Needed(shown)| Box::pin(refresh(call, shown)),
     )]
 }
 
-async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Refused> {
+async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refreshed>, ActRefused> {
     let guest = call.guest;
     if !tokens::are_on(guest.site) {
         return Err(nowhere(guest, &[]));
     }
-    let over = || Refused::signed_out(guest.t);
+    let over = || ActRefused::signed_out(guest.t);
     let (keys, now) = (guest.site.watch.keys(), clock::now().ok());
     let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
     let shown = token.ok_or_else(over)?;
@@ -54,17 +54,21 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Ref
     let judge = guest.site.workers.serving(Applicant::of_session(&session));
     let (name, origin) = (session.name, Origin::Remote(guest.address));
     let run = judge.run(move |door| {
-        let now = clock::now().map_err(SignInError::Clock)?;
+        let now = clock::now().map_err(LoginError::Clock)?;
         door.refresh(shown, &origin, now)
     });
     match run.await.map_err(|error| guest.not_run(&error))? {
-        AfterRefresh::Next(next) => Ok(Done::saying(Refreshed {
+        AfterRefresh::Next(next) => Ok(EndpointReply::saying(Refreshed {
             tokens: Tokens::after(guest, &next)?,
         })),
         AfterRefresh::Used => {
             guest.log(&name, "refused", "refresh-token-used");
             let text = guest.t.say("refresh-token-used");
-            Err(Refused::new(StatusCode::UNAUTHORIZED, "token_used", text))
+            Err(ActRefused::new(
+                StatusCode::UNAUTHORIZED,
+                "token_used",
+                text,
+            ))
         }
         AfterRefresh::Over => Err(over()),
     }

@@ -1,12 +1,12 @@
 //! Routes of the API: the endpoint for a path and method, and who may use it.
 
 use super::administration::secret;
-use super::endpoint::{Access, Call, Endpoint};
+use super::endpoint::{Call, Endpoint, EndpointAccess};
 use super::problem::problem;
 use crate::http::body::{LARGEST, PATIENCE, is_same_origin};
-use crate::http::reply::{Reply, closing};
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
+use crate::http::reply::{HttpReply, closing};
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderValue};
@@ -53,7 +53,12 @@ pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
 });
 
 /// Answers one request.
-pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: Incoming) -> Reply {
+pub(crate) async fn answer(
+    guest: &RequestContext<'_>,
+    parts: &Parts,
+    path: &str,
+    body: Incoming,
+) -> HttpReply {
     if path.starts_with(ADMINISTRATION) {
         let Some(secret) = guest.administration_secret() else {
             return problem(&nowhere(guest, &[]));
@@ -93,19 +98,23 @@ pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: I
 }
 
 async fn run(
-    guest: &Guest<'_>,
+    guest: &RequestContext<'_>,
     parts: &Parts,
     (endpoint, arguments): (&Endpoint, Vec<String>),
     bytes: Bytes,
-) -> Result<Reply, Refused> {
+) -> Result<HttpReply, ActRefused> {
     let is_harmless = endpoint.method == Method::GET;
     // no browser sends the secret of administration along for another site
-    let is_ambient = endpoint.access != Access::Administration;
+    let is_ambient = endpoint.access != EndpointAccess::Administration;
     if !is_harmless && is_ambient && !is_same_origin(&parts.headers, &guest.site.url.origin()) {
         let text = guest.t.say("foreign-origin");
-        return Err(Refused::new(StatusCode::FORBIDDEN, "foreign_origin", text));
+        return Err(ActRefused::new(
+            StatusCode::FORBIDDEN,
+            "foreign_origin",
+            text,
+        ));
     }
-    if endpoint.access == Access::SignedIn {
+    if endpoint.access == EndpointAccess::SignedIn {
         guest.signed_in()?;
     }
     let query = parts.uri.query().unwrap_or_default();
@@ -166,9 +175,9 @@ fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
     Some(arguments)
 }
 
-pub(super) fn nowhere(guest: &Guest<'_>, allowed: &[&str]) -> Refused {
+pub(super) fn nowhere(guest: &RequestContext<'_>, allowed: &[&str]) -> ActRefused {
     match allowed.is_empty() {
-        true => Refused::new(
+        true => ActRefused::new(
             StatusCode::NOT_FOUND,
             "not_found",
             guest.t.say("unknown-endpoint"),
@@ -178,19 +187,19 @@ pub(super) fn nowhere(guest: &Guest<'_>, allowed: &[&str]) -> Refused {
                 StatusCode::METHOD_NOT_ALLOWED,
                 guest.t.say("method-not-allowed"),
             );
-            Refused::new(status, "method_not_allowed", text)
+            ActRefused::new(status, "method_not_allowed", text)
         }
     }
 }
 
-async fn bytes(guest: &Guest<'_>, body: Incoming) -> Result<Bytes, Refused> {
+async fn bytes(guest: &RequestContext<'_>, body: Incoming) -> Result<Bytes, ActRefused> {
     match tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await {
-        Err(_) => Err(Refused::new(
+        Err(_) => Err(ActRefused::new(
             StatusCode::REQUEST_TIMEOUT,
             "too_slow",
             guest.t.say("body-too-slow"),
         )),
-        Ok(Err(_)) => Err(Refused::new(
+        Ok(Err(_)) => Err(ActRefused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
             guest.t.say("body-too-large"),
@@ -260,7 +269,7 @@ mod tests {
             let is_below = endpoint.path.starts_with(ADMINISTRATION);
             assert_eq!(
                 is_below,
-                endpoint.access == Access::Administration,
+                endpoint.access == EndpointAccess::Administration,
                 "{}",
                 endpoint.path
             );

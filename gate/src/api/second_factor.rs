@@ -1,18 +1,18 @@
 //! The second factor as a whole, the recovery codes, and the password: turned on, replaced, renewed, turned off.
 
-use super::account::{Ended, ended, proved};
+use super::account::{EndedAccountSessions, ended, proved};
 use super::body::{IfAny, Needed, Proof, text};
-use super::endpoint::{Access, Call, Done, Endpoint};
+use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::enrollment::{NewRecoveryCodes, Saved};
 use super::login::{Next, setup_required};
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
-use crate::web::step_up::Fresh;
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::FreshStepUp;
 use hyper::Method;
 use serde::Deserialize;
 use shared::crypto::password::Password;
 use shared::engine::AdministrationError;
-use shared::protocol::command_request::Typed;
+use shared::protocol::command_request::TypedText;
 use utoipa::ToSchema;
 
 /// A new password, with a proof by the one of now.
@@ -20,15 +20,15 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 struct NewPassword {
     #[schema(value_type = String, format = Password, min_length = 8)]
-    new: Typed,
+    new: TypedText,
     #[schema(value_type = Option<String>)]
-    password: Option<Typed>,
+    password: Option<TypedText>,
     #[schema(value_type = Option<String>)]
-    code: Option<Typed>,
+    code: Option<TypedText>,
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    use Access::SignedIn;
+    use EndpointAccess::SignedIn;
     vec![
         Endpoint::tells(
             (Method::POST, "second-factor"),
@@ -69,60 +69,75 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn turn_on(guest: &Guest<'_>, proof: Proof) -> Result<Done<Next>, Refused> {
-    let proven = guest.prove(&Fresh::from(proof)).await?;
+async fn turn_on(
+    guest: &RequestContext<'_>,
+    proof: Proof,
+) -> Result<EndpointReply<Next>, ActRefused> {
+    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
     let done = setup_required(guest, &guest.begin_turning_on(&proven).await?)?;
-    Ok(Done {
+    Ok(EndpointReply {
         reply: guest.with_proof(done.reply, &proven),
         ..done
     })
 }
 
-async fn replace(guest: &Guest<'_>, proof: Proof) -> Result<Done<Next>, Refused> {
-    let proven = guest.prove(&Fresh::from(proof)).await?;
+async fn replace(
+    guest: &RequestContext<'_>,
+    proof: Proof,
+) -> Result<EndpointReply<Next>, ActRefused> {
+    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
     let done = setup_required(guest, &guest.begin_replacement(&proven).await?)?;
-    Ok(Done {
+    Ok(EndpointReply {
         reply: guest.with_proof(done.reply, &proven),
         ..done
     })
 }
 
-async fn turn_off(guest: &Guest<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {
-    let proven = guest.prove(&Fresh::from(proof)).await?;
+async fn turn_off(
+    guest: &RequestContext<'_>,
+    proof: Proof,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
+    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
     let (after, opened) = guest.turn_second_factor_off(&proven).await?;
     Ok(ended(guest, Some(&proven), opened.as_ref(), after))
 }
 
 async fn make_recovery_codes(
-    guest: &Guest<'_>,
+    guest: &RequestContext<'_>,
     proof: Proof,
-) -> Result<Done<NewRecoveryCodes>, Refused> {
-    let proven = guest.prove(&Fresh::from(proof)).await?;
+) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
+    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
     let new = guest.begin_recovery_codes(&proven).await?;
     let answer = NewRecoveryCodes {
         recovery_codes: new.codes,
         pending: new.ticket,
     };
-    Ok(Done {
+    Ok(EndpointReply {
         reply: proved(guest, &proven),
         answer,
     })
 }
 
-async fn keep_recovery_codes(call: &Call<'_>, saved: Saved) -> Result<Done<()>, Refused> {
+async fn keep_recovery_codes(
+    call: &Call<'_>,
+    saved: Saved,
+) -> Result<EndpointReply<()>, ActRefused> {
     call.guest
         .keep_recovery_codes(&call.guest.signed_in()?, saved.pending)
         .await?;
-    Ok(Done::saying(()))
+    Ok(EndpointReply::saying(()))
 }
 
-async fn set_password(guest: &Guest<'_>, given: NewPassword) -> Result<Done<Ended>, Refused> {
+async fn set_password(
+    guest: &RequestContext<'_>,
+    given: NewPassword,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let new = text(Some(given.new));
     // before a code is spent on it
     Password::new(new.clone())
-        .map_err(|error| Refused::act(guest.t, &AdministrationError::Password(error)))?;
+        .map_err(|error| ActRefused::act(guest.t, &AdministrationError::Password(error)))?;
     let proven = guest
-        .prove(&Fresh::from(Proof {
+        .prove(&FreshStepUp::from(Proof {
             password: given.password,
             code: given.code,
         }))

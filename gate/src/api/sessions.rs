@@ -1,10 +1,10 @@
 //! Where the account is signed in, and which browsers it trusts.
 
 use super::body::Nothing;
-use super::endpoint::{Access, Call, Done, Endpoint};
+use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::http::reply;
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use shared::token::session::SessionId;
@@ -53,7 +53,7 @@ struct Count {
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    use Access::SignedIn;
+    use EndpointAccess::SignedIn;
     vec![
         Endpoint::tells(
             (Method::GET, "sessions"),
@@ -94,7 +94,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn sessions(guest: &Guest<'_>) -> Result<Done<Sessions>, Refused> {
+async fn sessions(guest: &RequestContext<'_>) -> Result<EndpointReply<Sessions>, ActRefused> {
     let own = guest.signed_in()?;
     let sessions = guest
         .sessions(&own)
@@ -109,29 +109,29 @@ async fn sessions(guest: &Guest<'_>) -> Result<Done<Sessions>, Refused> {
             last_seen: one.last_seen.0,
             expires: one.expires.0,
         });
-    Ok(Done::saying(Sessions {
+    Ok(EndpointReply::saying(Sessions {
         sessions: sessions.collect(),
     }))
 }
 
-async fn end_all(guest: &Guest<'_>) -> Result<Done<Count>, Refused> {
+async fn end_all(guest: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
     let ended = guest.revoke_sessions(&guest.signed_in()?, None).await?;
-    Ok(Done {
+    Ok(EndpointReply {
         reply: guest.without_cookies(reply::bare(StatusCode::OK)),
         answer: Count { ended },
     })
 }
 
-async fn end_one(call: &Call<'_>) -> Result<Done<()>, Refused> {
+async fn end_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let (guest, id) = (
         call.guest,
         SessionId::parse(call.argument()).ok_or_else(|| call.gone())?,
     );
     guest.revoke_sessions(&guest.signed_in()?, Some(id)).await?;
-    Ok(Done::saying(()))
+    Ok(EndpointReply::saying(()))
 }
 
-async fn browsers(guest: &Guest<'_>) -> Result<Done<Browsers>, Refused> {
+async fn browsers(guest: &RequestContext<'_>) -> Result<EndpointReply<Browsers>, ActRefused> {
     let browsers = guest
         .browsers(&guest.signed_in()?)
         .await?
@@ -144,18 +144,18 @@ async fn browsers(guest: &Guest<'_>) -> Result<Done<Browsers>, Refused> {
             last_seen: one.last_seen.0,
             expires: one.expires.0,
         });
-    Ok(Done::saying(Browsers {
+    Ok(EndpointReply::saying(Browsers {
         browsers: browsers.collect(),
     }))
 }
 
-async fn forget_all(guest: &Guest<'_>) -> Result<Done<Count>, Refused> {
-    Ok(Done::saying(Count {
+async fn forget_all(guest: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
+    Ok(EndpointReply::saying(Count {
         ended: guest.revoke_browsers(&guest.signed_in()?, None).await?,
     }))
 }
 
-async fn forget_one(call: &Call<'_>) -> Result<Done<()>, Refused> {
+async fn forget_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let (guest, number) = (
         call.guest,
         call.argument().parse().map_err(|_| call.gone())?,
@@ -163,5 +163,5 @@ async fn forget_one(call: &Call<'_>) -> Result<Done<()>, Refused> {
     guest
         .revoke_browsers(&guest.signed_in()?, Some(number))
         .await?;
-    Ok(Done::saying(()))
+    Ok(EndpointReply::saying(()))
 }

@@ -7,17 +7,17 @@
 
 use super::PLACE;
 use crate::http::authorization::bearer;
-use crate::http::reply::Reply;
+use crate::http::reply::HttpReply;
 use crate::state::site::Site;
 use crate::web::enroll::unavailable;
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
 use cookie::Cookie;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use shared::protocol::admin_api;
-use shared::protocol::command_request::Typed;
+use shared::protocol::command_request::TypedText;
 use shared::system::clock;
 use shared::token::{AccessToken, RefreshToken};
 use utoipa::ToSchema;
@@ -38,7 +38,7 @@ pub(super) struct Tokens {
     /// For Authorization: Bearer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    access_token: Option<Typed>,
+    access_token: Option<TypedText>,
     /// How long the access token is good, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -46,23 +46,23 @@ pub(super) struct Tokens {
     /// For sign-in/refresh, once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    refresh_token: Option<Typed>,
+    refresh_token: Option<TypedText>,
     /// For Postern-Login, until the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    login_token: Option<Typed>,
+    login_token: Option<TypedText>,
     /// For Postern-Enrollment, until the setup is finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    enrollment_token: Option<Typed>,
+    enrollment_token: Option<TypedText>,
     /// For Postern-Step-Up, beside the access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    step_up_token: Option<Typed>,
+    step_up_token: Option<TypedText>,
     /// For Postern-Browser, at the next sign-in.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
-    browser_token: Option<Typed>,
+    browser_token: Option<TypedText>,
 }
 
 /// An answer's tokens.
@@ -94,13 +94,13 @@ pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
     ];
     if shown
         .iter()
-        .all(|(_, shown)| matches!(shown, Shown::Nothing))
+        .all(|(_, shown)| matches!(shown, ShownTokens::Nothing))
     {
         return;
     }
     let mut line = Zeroizing::new(String::new());
     for (name, shown) in &shown {
-        if let Shown::Token(value) = shown {
+        if let ShownTokens::Token(value) = shown {
             let before = if line.is_empty() { "" } else { "; " };
             line.extend([before, name, "=", value]);
         }
@@ -113,7 +113,7 @@ pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
 }
 
 /// What one header shows.
-enum Shown {
+enum ShownTokens {
     Nothing,
     /// The value of the cookie that it stands for.
     Token(Zeroizing<String>),
@@ -122,7 +122,7 @@ enum Shown {
 }
 
 /// The session.
-fn access(site: &Site, headers: &HeaderMap) -> Shown {
+fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
     let lines: Vec<&[u8]> = headers
         .get_all(AUTHORIZATION)
         .iter()
@@ -131,38 +131,41 @@ fn access(site: &Site, headers: &HeaderMap) -> Shown {
     let (bearer, other): (Vec<_>, Vec<_>) =
         lines.into_iter().map(bearer).partition(Option::is_some);
     match (&bearer[..], other.is_empty()) {
-        ([], _) => Shown::Nothing,
+        ([], _) => ShownTokens::Nothing,
         ([Some(token)], true) => {
             let (keys, now) = (site.watch.keys(), clock::now().ok());
             let token = std::str::from_utf8(token).ok().zip(now);
             let token = token.and_then(|(token, now)| AccessToken::read(token, &keys, now));
-            token.map_or(Shown::Unfit, |session| {
-                Shown::Token(Zeroizing::new(session.to_cookie(&keys)))
+            token.map_or(ShownTokens::Unfit, |session| {
+                ShownTokens::Token(Zeroizing::new(session.to_cookie(&keys)))
             })
         }
-        _ => Shown::Unfit,
+        _ => ShownTokens::Unfit,
     }
 }
 
 /// What is a cookie's value as it stands.
-fn of(headers: &HeaderMap, name: &str) -> Shown {
+fn of(headers: &HeaderMap, name: &str) -> ShownTokens {
     let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let is_token = |line: &&[u8]| {
         line.iter()
             .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
     };
     match (lines.next(), lines.next()) {
-        (None, _) => Shown::Nothing,
+        (None, _) => ShownTokens::Nothing,
         (Some(line), None) if is_token(&line) => {
-            Shown::Token(Zeroizing::new(String::from_utf8_lossy(line).into_owned()))
+            ShownTokens::Token(Zeroizing::new(String::from_utf8_lossy(line).into_owned()))
         }
-        _ => Shown::Unfit,
+        _ => ShownTokens::Unfit,
     }
 }
 
 impl Tokens {
     /// The cookies that an answer sets, as tokens.
-    pub(super) fn beside(guest: &Guest<'_>, reply: &Reply) -> Result<Option<Tokens>, Refused> {
+    pub(super) fn beside(
+        guest: &RequestContext<'_>,
+        reply: &HttpReply,
+    ) -> Result<Option<Tokens>, ActRefused> {
         if !are_on(guest.site) {
             return Ok(None);
         }
@@ -176,7 +179,7 @@ impl Tokens {
                 continue;
             }
             let tokens = found.get_or_insert_with(Tokens::default);
-            let value = || Some(Typed::from(cookie.value().to_owned()));
+            let value = || Some(TypedText::from(cookie.value().to_owned()));
             match cookie.name() {
                 name if name == names.session => tokens.begin(guest, cookie.value())?,
                 name if name == names.login => tokens.login_token = value(),
@@ -190,10 +193,10 @@ impl Tokens {
     }
 
     /// The first of a session.
-    fn begin(&mut self, guest: &Guest<'_>, cookie: &str) -> Result<(), Refused> {
+    fn begin(&mut self, guest: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
         let session =
             shared::token::session::Session::from_cookie(cookie, &guest.site.watch.keys());
-        let session = session.ok_or_else(|| Refused::signed_out(guest.t))?;
+        let session = session.ok_or_else(|| ActRefused::signed_out(guest.t))?;
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
         let (keys, now) = (
             guest.site.watch.keys(),
@@ -204,13 +207,20 @@ impl Tokens {
     }
 
     /// Those of a session whose newest refresh token is this.
-    pub(super) fn after(guest: &Guest<'_>, newest: &RefreshToken) -> Result<Tokens, Refused> {
+    pub(super) fn after(
+        guest: &RequestContext<'_>,
+        newest: &RefreshToken,
+    ) -> Result<Tokens, ActRefused> {
         let mut tokens = Tokens::default();
         tokens.renew(guest, newest)?;
         Ok(tokens)
     }
 
-    fn renew(&mut self, guest: &Guest<'_>, newest: &RefreshToken) -> Result<(), Refused> {
+    fn renew(
+        &mut self,
+        guest: &RequestContext<'_>,
+        newest: &RefreshToken,
+    ) -> Result<(), ActRefused> {
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
         let (keys, now) = (
             guest.site.watch.keys(),
@@ -218,7 +228,7 @@ impl Tokens {
         );
         let session = newest
             .session(&keys)
-            .ok_or_else(|| Refused::signed_out(guest.t))?;
+            .ok_or_else(|| ActRefused::signed_out(guest.t))?;
         let end = session.issued.plus(guest.site.gate().session.seconds());
         let access =
             AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
@@ -234,7 +244,7 @@ impl Tokens {
 }
 
 /// Says how to be somebody, where tokens are taken (RFC 6750, section 3).
-pub(super) fn with_challenge(guest: &Guest<'_>, mut reply: Reply) -> Reply {
+pub(super) fn with_challenge(guest: &RequestContext<'_>, mut reply: HttpReply) -> HttpReply {
     if reply.status() == StatusCode::UNAUTHORIZED && are_on(guest.site) {
         reply.headers_mut().insert(
             WWW_AUTHENTICATE,
@@ -251,11 +261,11 @@ mod tests {
     #[test]
     fn a_header_stands_for_one_cookie_and_smuggles_no_other() {
         let mut headers = HeaderMap::new();
-        assert!(matches!(of(&headers, SETUP), Shown::Nothing));
+        assert!(matches!(of(&headers, SETUP), ShownTokens::Nothing));
         headers.append(SETUP, HeaderValue::from_static("abc-_123"));
-        assert!(matches!(of(&headers, SETUP), Shown::Token(value) if *value == "abc-_123"));
+        assert!(matches!(of(&headers, SETUP), ShownTokens::Token(value) if *value == "abc-_123"));
         headers.append(SETUP, HeaderValue::from_static("abc-_123"));
-        assert!(matches!(of(&headers, SETUP), Shown::Unfit), "two");
+        assert!(matches!(of(&headers, SETUP), ShownTokens::Unfit), "two");
         for value in [
             "a; __Secure-postern=b",
             "a=b",
@@ -265,7 +275,7 @@ mod tests {
             "\"a\"",
         ] {
             headers.insert(SETUP, HeaderValue::from_static(value));
-            assert!(matches!(of(&headers, SETUP), Shown::Unfit), "{value}");
+            assert!(matches!(of(&headers, SETUP), ShownTokens::Unfit), "{value}");
         }
     }
 }

@@ -9,12 +9,12 @@ use std::process::ExitCode;
 /// Postern's door to the web: forward-auth answers and sign-in pages
 #[derive(Parser)]
 #[command(name = "postern-gate", version)]
-struct Arguments {
+struct GateArguments {
     /// Another postern.toml
     #[arg(long, value_name = "PATH", default_value = DEFAULT_PATH)]
     config: PathBuf,
 }
 
 fn main() -> ExitCode {
-    postern_gate::run(&Arguments::parse().config)
+    postern_gate::run(&GateArguments::parse().config)
 }

@@ -1,12 +1,12 @@
 //! A check: what a proxy asks before each request. No disk, no lock shared between workers.
 
-use super::rules::{self, Reach};
+use super::rules::{self, SessionLevel};
 use crate::http::authorization::Authorization;
-use crate::http::cookies::{MOST, Shown, Unclear};
-use crate::live::app_password_cache::Refused;
+use crate::http::cookies::{ConflictingCookies, MOST, ShownSession};
+use crate::live::app_password_cache::CacheRefusal;
 use crate::observe::log;
-use crate::observe::metrics::Answered;
-use crate::proxy::contract::Asked;
+use crate::observe::metrics::CheckLabel;
+use crate::proxy::contract::OriginalRequest;
 use crate::proxy::identity::Identity;
 use crate::state::site::Site;
 use hyper::HeaderMap;
@@ -15,11 +15,11 @@ use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use memchr::memmem;
 use shared::account::email::EmailAddress;
 use shared::account::name::{Group, UserName};
-use shared::config::rule::Access;
+use shared::config::rule::RuleAccess;
 use shared::credential::scope::WebRequest;
 use shared::engine::SERVICE;
 use shared::network::address::Address;
-use shared::policy::rule::{Decision, Request};
+use shared::policy::rule::{RuleDecision, RuleRequest};
 use shared::system::clock::{self, Timestamp};
 use shared::token::session::Session;
 use shared::verify::app_password::FoundAppPassword;
@@ -32,35 +32,35 @@ const LONGEST: usize = 48 * 1024;
 static EMPTY: HeaderValue = HeaderValue::from_static("");
 
 /// What the proxy is told.
-pub(crate) enum Ruling {
+pub(crate) enum CheckResult {
     /// Let it through, with what the application may see.
     Allow(Allowed),
     /// Not signed in.
-    SignIn(Wants),
+    SignIn(WantedReply),
     /// Signed in, and it takes more than what has passed.
-    Rise(Wants),
+    Rise(WantedReply),
     /// Malformed: not a request of a browser's.
     Refuse,
     /// It cannot be said which session it is of.
-    Unclear(Wants),
+    Unclear(WantedReply),
     /// Not signed in, at a host that no session is good for.
-    NotCovered(Wants),
+    NotCovered(WantedReply),
     /// Basic, or an app password, and not one that is good: another may be.
     AppPassword,
     /// A rule that denies, or an app password that is good elsewhere.
     Forbid,
 }
 
-impl Ruling {
+impl CheckResult {
     /// As it is counted.
-    pub(crate) fn answered(&self) -> Answered {
+    pub(crate) fn answered(&self) -> CheckLabel {
         match self {
-            Ruling::Allow(_) => Answered::Allow,
-            Ruling::SignIn(_) | Ruling::NotCovered(_) => Answered::SignIn,
-            Ruling::Rise(_) => Answered::Rise,
-            Ruling::Refuse | Ruling::Unclear(_) => Answered::Refuse,
-            Ruling::AppPassword => Answered::AppPasswordWrong,
-            Ruling::Forbid => Answered::Forbid,
+            CheckResult::Allow(_) => CheckLabel::Allow,
+            CheckResult::SignIn(_) | CheckResult::NotCovered(_) => CheckLabel::SignIn,
+            CheckResult::Rise(_) => CheckLabel::Rise,
+            CheckResult::Refuse | CheckResult::Unclear(_) => CheckLabel::Refuse,
+            CheckResult::AppPassword => CheckLabel::AppPasswordWrong,
+            CheckResult::Forbid => CheckLabel::Forbid,
         }
     }
 }
@@ -76,7 +76,7 @@ pub(crate) struct Allowed {
 
 /// Whether the request loads a page, so that sending it elsewhere makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wants {
+pub(crate) enum WantedReply {
     Page,
     Data,
 }
@@ -86,22 +86,22 @@ pub(crate) enum Wants {
 /// An identity that the proxy brings opens nothing: it ends a session of someone else's.
 pub(crate) fn check(
     site: &Site,
-    asked: &Asked<'_>,
+    asked: &OriginalRequest<'_>,
     headers: &HeaderMap,
     identity: &Identity,
-) -> Ruling {
+) -> CheckResult {
     let Ok(now) = clock::now() else {
-        return Ruling::Refuse;
+        return CheckResult::Refuse;
     };
     let Ok(authorization) = one(headers, &AUTHORIZATION) else {
-        return Ruling::Refuse;
+        return CheckResult::Refuse;
     };
     let line = match cookie_line(headers) {
         Ok(line) => line,
         Err(unclear) => return cannot_say(&unclear, asked, headers),
     };
     let host = asked.host();
-    let shown = Shown::read(
+    let shown = ShownSession::read(
         line.as_bytes(),
         site.jar.names.session,
         &site.watch.keys(),
@@ -123,7 +123,7 @@ pub(crate) fn check(
         }
     };
     let said = Authorization::read(authorization.as_bytes());
-    let request = Request {
+    let request = RuleRequest {
         host: &host,
         target: asked.target,
         method: asked.method,
@@ -131,7 +131,7 @@ pub(crate) fn check(
     };
     if let Some(session) = session {
         match rules::of_session(site, &request, session) {
-            (_, Reach::Enough) => {
+            (_, SessionLevel::Enough) => {
                 // an application never sees an app password, needed or not
                 let authorization = if said.is_ours() {
                     &EMPTY
@@ -143,18 +143,20 @@ pub(crate) fn check(
                     groups: &session.groups,
                     email: session.email.as_ref(),
                 };
-                return Ruling::Allow(allowed(site, &who, cookie(), authorization.clone()));
+                return CheckResult::Allow(allowed(site, &who, cookie(), authorization.clone()));
             }
-            (decision, Reach::Never) => return deny(&decision, Some(&session.name), asked.address),
-            (_, Reach::TooLittle) => {}
+            (decision, SessionLevel::Never) => {
+                return deny(&decision, Some(&session.name), asked.address);
+            }
+            (_, SessionLevel::TooLittle) => {}
         }
     } else {
         let decision = rules::of_nobody(site, &request);
         match decision.access {
-            Access::Deny => return deny(&decision, None, asked.address),
+            RuleAccess::Deny => return deny(&decision, None, asked.address),
             // whoever shows an app password wants to be somebody
-            Access::Open if !said.is_ours() => {
-                return Ruling::Allow(Allowed {
+            RuleAccess::Open if !said.is_ours() => {
+                return CheckResult::Allow(Allowed {
                     user: String::new(),
                     groups: String::new(),
                     email: String::new(),
@@ -162,13 +164,13 @@ pub(crate) fn check(
                     authorization: authorization.clone(),
                 });
             }
-            Access::Open | Access::Password | Access::Code => {}
+            RuleAccess::Open | RuleAccess::Password | RuleAccess::Code => {}
         }
     }
     match without_session(site, asked, &host, &said, now) {
         Ok(found) => {
             let decision = rules::of_app_password(site, &request, &found);
-            if decision.access == Access::Deny {
+            if decision.access == RuleAccess::Deny {
                 return deny(&decision, Some(&found.account), asked.address);
             }
             let who = Who {
@@ -176,31 +178,35 @@ pub(crate) fn check(
                 groups: &found.groups,
                 email: found.email.as_ref(),
             };
-            Ruling::Allow(allowed(site, &who, cookie(), EMPTY.clone()))
+            CheckResult::Allow(allowed(site, &who, cookie(), EMPTY.clone()))
         }
-        Err(NoEntry::Scope) => Ruling::Forbid,
-        Err(NoEntry::Basic) if !navigates(headers) => Ruling::AppPassword,
+        Err(NoEntry::Scope) => CheckResult::Forbid,
+        Err(NoEntry::Basic) if !navigates(headers) => CheckResult::AppPassword,
         // a browser that sends what an application asked for may still sign in
         Err(NoEntry::Basic | NoEntry::Nothing) => match session {
-            Some(_) => Ruling::Rise(wants(asked.method, headers)),
+            Some(_) => CheckResult::Rise(wants(asked.method, headers)),
             None if !site.covers(&host) => {
                 site.uncovered.note(site, &host);
-                Ruling::NotCovered(wants(asked.method, headers))
+                CheckResult::NotCovered(wants(asked.method, headers))
             }
-            None => Ruling::SignIn(wants(asked.method, headers)),
+            None => CheckResult::SignIn(wants(asked.method, headers)),
         },
     }
 }
 
 /// Whose session it is cannot be said; the log has a line.
-fn cannot_say(unclear: &Unclear, asked: &Asked<'_>, headers: &HeaderMap) -> Ruling {
+fn cannot_say(
+    unclear: &ConflictingCookies,
+    asked: &OriginalRequest<'_>,
+    headers: &HeaderMap,
+) -> CheckResult {
     unclear.log(asked.address);
-    Ruling::Unclear(wants(asked.method, headers))
+    CheckResult::Unclear(wants(asked.method, headers))
 }
 
-fn deny(decision: &Decision, name: Option<&UserName>, address: Address) -> Ruling {
+fn deny(decision: &RuleDecision, name: Option<&UserName>, address: Address) -> CheckResult {
     refused(&decision.name().to_string(), name, address);
-    Ruling::Forbid
+    CheckResult::Forbid
 }
 
 /// Why a request without a session has no entry.
@@ -216,7 +222,7 @@ enum NoEntry {
 /// Whose request it is by an app password.
 fn without_session(
     site: &Site,
-    asked: &Asked<'_>,
+    asked: &OriginalRequest<'_>,
     host: &str,
     said: &Authorization,
     now: Timestamp,
@@ -234,7 +240,7 @@ fn without_session(
         return Err(NoEntry::Nothing);
     }
     let judged = match site.is_own(host, asked.target) {
-        true => Err(Refused::Scope),
+        true => Err(CacheRefusal::Scope),
         false => {
             let request = WebRequest {
                 host,
@@ -250,8 +256,8 @@ fn without_session(
     judged.map_err(|why| {
         refused(why.name(), claim.name.as_ref(), asked.address);
         match why {
-            Refused::Wrong | Refused::Expired => NoEntry::Basic,
-            Refused::Scope => NoEntry::Scope,
+            CacheRefusal::Wrong | CacheRefusal::Expired => NoEntry::Basic,
+            CacheRefusal::Scope => NoEntry::Scope,
         }
     })
 }
@@ -305,10 +311,10 @@ pub(crate) fn is_live(site: &Site, session: &Session, now: Timestamp) -> bool {
 }
 
 /// The Cookie line, empty if there is none. Several were joined when the request came.
-pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&HeaderValue, Unclear> {
+pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&HeaderValue, ConflictingCookies> {
     match one(headers, &COOKIE) {
         Ok(line) if line.len() <= LONGEST => Ok(line),
-        _ => Err(Unclear::TooLong),
+        _ => Err(ConflictingCookies::TooLong),
     }
 }
 
@@ -337,7 +343,7 @@ pub(crate) enum Challenge {
 pub(crate) fn challenge(method: &str, headers: &HeaderMap) -> Challenge {
     let is_there = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
     let is_browser = is_there("sec-fetch-mode") || is_there("x-requested-with");
-    match is_browser || wants(method, headers) == Wants::Page {
+    match is_browser || wants(method, headers) == WantedReply::Page {
         true => Challenge::Quiet,
         false => Challenge::Basic,
     }
@@ -351,7 +357,7 @@ pub(crate) fn navigates(headers: &HeaderMap) -> bool {
 }
 
 /// Fetch metadata says it; older browsers accept HTML for pages only.
-fn wants(method: &str, headers: &HeaderMap) -> Wants {
+fn wants(method: &str, headers: &HeaderMap) -> WantedReply {
     let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
     let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();
     let page = match is_empty("sec-fetch-mode") {
@@ -359,9 +365,9 @@ fn wants(method: &str, headers: &HeaderMap) -> Wants {
         false => navigates(headers),
     };
     if page && method != "OPTIONS" {
-        Wants::Page
+        WantedReply::Page
     } else {
-        Wants::Data
+        WantedReply::Data
     }
 }
 
@@ -376,29 +382,33 @@ mod tests {
     #[test]
     fn clients_that_show_no_pages_are_asked_for_basic_and_browsers_are_not() {
         for (pairs, asked, led) in [
-            (vec![], Challenge::Basic, Wants::Data),
-            (vec![("accept", "*/*")], Challenge::Basic, Wants::Data),
-            (vec![("sec-fetch-mode", "")], Challenge::Basic, Wants::Data),
+            (vec![], Challenge::Basic, WantedReply::Data),
+            (vec![("accept", "*/*")], Challenge::Basic, WantedReply::Data),
+            (
+                vec![("sec-fetch-mode", "")],
+                Challenge::Basic,
+                WantedReply::Data,
+            ),
             (
                 vec![("sec-fetch-mode", "cors")],
                 Challenge::Quiet,
-                Wants::Data,
+                WantedReply::Data,
             ),
             (
                 vec![("x-requested-with", "XMLHttpRequest"), PAGE],
                 Challenge::Quiet,
-                Wants::Data,
+                WantedReply::Data,
             ),
-            (vec![PAGE], Challenge::Quiet, Wants::Page),
+            (vec![PAGE], Challenge::Quiet, WantedReply::Page),
             (
                 vec![("accept", "application/xml"), PAGE],
                 Challenge::Quiet,
-                Wants::Page,
+                WantedReply::Page,
             ),
             (
                 vec![("sec-fetch-mode", "navigate")],
                 Challenge::Quiet,
-                Wants::Page,
+                WantedReply::Page,
             ),
         ] {
             let headers = headers(&pairs);
@@ -412,7 +422,7 @@ mod tests {
         latin.append("accept", HeaderValue::from_bytes(b"\xeb").unwrap());
         assert_eq!(
             wants("GET", &latin),
-            Wants::Page,
+            WantedReply::Page,
             "bytes that are no text hide nothing"
         );
     }
@@ -427,7 +437,7 @@ mod tests {
             COOKIE,
             HeaderValue::from_bytes(&vec![b'a'; LONGEST + 1]).unwrap(),
         );
-        assert_eq!(cookie_line(&lines), Err(Unclear::TooLong));
+        assert_eq!(cookie_line(&lines), Err(ConflictingCookies::TooLong));
         let doubled = headers(&[("authorization", "Basic a"), ("authorization", "Basic a")]);
         assert_eq!(one(&doubled, &AUTHORIZATION), Err(()));
     }

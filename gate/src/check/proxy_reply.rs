@@ -1,12 +1,12 @@
 //! Reply to a check, as the contract of its proxy requires it.
 
-use super::forward_auth::{Allowed, Challenge, Ruling, Wants};
-use crate::http::reply::{Reply, bare};
+use super::forward_auth::{Allowed, Challenge, CheckResult, WantedReply};
+use crate::http::reply::{HttpReply, bare};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use shared::config::gate::Proxy;
+use shared::config::gate::ProxyKind;
 
 /// Characters that stay as they are in a query value.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC
@@ -25,7 +25,7 @@ const FORM: &str = "Postern realm=\"sign-in\"";
 
 /// A page of the gate's that a browser is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Page {
+pub(crate) enum GatePage {
     /// To sign in, and come back.
     SignIn,
     /// To give the code, and come back.
@@ -37,12 +37,12 @@ pub(crate) enum Page {
 }
 
 /// An answer of 401, which asks for something (RFC 9110, section 15.5.2).
-pub(crate) fn unauthorized(challenge: Challenge) -> Reply {
+pub(crate) fn unauthorized(challenge: Challenge) -> HttpReply {
     challenging(bare(StatusCode::UNAUTHORIZED), challenge)
 }
 
 /// The same, if it is a 401 and does not ask for something already.
-pub(crate) fn challenging(mut reply: Reply, challenge: Challenge) -> Reply {
+pub(crate) fn challenging(mut reply: HttpReply, challenge: Challenge) -> HttpReply {
     let value = match challenge {
         Challenge::Basic => HINT,
         Challenge::Quiet => QUIET,
@@ -60,31 +60,31 @@ pub(crate) fn challenging(mut reply: Reply, challenge: Challenge) -> Reply {
 /// The answer to a check, as its contract wants it. `way` tells the address of a page of the gate's; most answers have no
 /// need of it.
 pub(crate) fn ruling(
-    ruling: Ruling,
-    proxy: Proxy,
+    ruling: CheckResult,
+    proxy: ProxyKind,
     method: &str,
     challenge: Challenge,
-    way: impl FnOnce(Page) -> String,
-) -> Reply {
+    way: impl FnOnce(GatePage) -> String,
+) -> HttpReply {
     let page = match ruling {
-        Ruling::Allow(allowed) => return allow(allowed),
-        Ruling::Refuse
-        | Ruling::AppPassword
-        | Ruling::SignIn(Wants::Data)
-        | Ruling::Rise(Wants::Data)
-        | Ruling::Unclear(Wants::Data)
-        | Ruling::NotCovered(Wants::Data) => return unauthorized(challenge),
-        Ruling::Forbid => return bare(StatusCode::FORBIDDEN),
-        Ruling::SignIn(Wants::Page) => Page::SignIn,
-        Ruling::Rise(Wants::Page) => Page::Rise,
-        Ruling::Unclear(Wants::Page) => Page::Cookies,
-        Ruling::NotCovered(Wants::Page) => Page::NotCovered,
+        CheckResult::Allow(allowed) => return allow(allowed),
+        CheckResult::Refuse
+        | CheckResult::AppPassword
+        | CheckResult::SignIn(WantedReply::Data)
+        | CheckResult::Rise(WantedReply::Data)
+        | CheckResult::Unclear(WantedReply::Data)
+        | CheckResult::NotCovered(WantedReply::Data) => return unauthorized(challenge),
+        CheckResult::Forbid => return bare(StatusCode::FORBIDDEN),
+        CheckResult::SignIn(WantedReply::Page) => GatePage::SignIn,
+        CheckResult::Rise(WantedReply::Page) => GatePage::Rise,
+        CheckResult::Unclear(WantedReply::Page) => GatePage::Cookies,
+        CheckResult::NotCovered(WantedReply::Page) => GatePage::NotCovered,
     };
     let status = match (proxy, method) {
         // nginx knows 401 and 403 only; the sample turns this one into a redirect
-        (Proxy::Nginx, _) => StatusCode::UNAUTHORIZED,
-        (Proxy::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
-        (Proxy::Traefik, _) => StatusCode::SEE_OTHER,
+        (ProxyKind::Nginx, _) => StatusCode::UNAUTHORIZED,
+        (ProxyKind::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
+        (ProxyKind::Traefik, _) => StatusCode::SEE_OTHER,
     };
     let mut reply = challenging(bare(status), challenge);
     if let Ok(value) = HeaderValue::try_from(way(page)) {
@@ -105,7 +105,7 @@ pub(crate) fn to_sign_in(sign_in: &str, back_to: Option<&str>) -> String {
 
 /// Every header on every allow, empty if there is nothing to say: a proxy that copies them then removes what a
 /// client sent under their names.
-fn allow(allowed: Allowed) -> Reply {
+fn allow(allowed: Allowed) -> HttpReply {
     let mut reply = bare(StatusCode::OK);
     let headers = reply.headers_mut();
     headers.insert("remote-name", HeaderValue::from_static(""));

@@ -4,19 +4,19 @@
 use crate::state::site::Site;
 use shared::account::name::{Group, UserName};
 use shared::account::second_factor::Enrolled;
-use shared::config::rule::Access;
-use shared::engine::{Page, SERVICE};
+use shared::config::rule::RuleAccess;
+use shared::engine::{RequestedPage, SERVICE};
 use shared::network::address::Address;
 use shared::network::web_address::split_url;
-use shared::policy::groups::{Doubt, PersonGroups};
-use shared::policy::requirement::Subject;
-use shared::policy::rule::{self, Decision, Person, Request, Why};
-use shared::token::session::{PassedSecond, Session};
+use shared::policy::groups::{PersonGroups, UnresolvedGroup};
+use shared::policy::requirement::PolicySubject;
+use shared::policy::rule::{self, RuleDecision, RulePerson, RuleReason, RuleRequest};
+use shared::token::session::{SecondFactorMethod, Session};
 use shared::verify::app_password::FoundAppPassword;
 
 /// How far a session goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum SessionLevel {
     /// It is enough.
     Enough,
     /// It takes more than what opened it.
@@ -26,18 +26,18 @@ pub(crate) enum Reach {
 }
 
 /// What the rules say of a request of nobody's.
-pub(crate) fn of_nobody(site: &Site, request: &Request<'_>) -> Decision {
+pub(crate) fn of_nobody(site: &Site, request: &RuleRequest<'_>) -> RuleDecision {
     rule::decide(&site.gate().rule, request, None)
 }
 
 /// Of one with an app password.
 pub(crate) fn of_app_password(
     site: &Site,
-    request: &Request<'_>,
+    request: &RuleRequest<'_>,
     found: &FoundAppPassword,
-) -> Decision {
+) -> RuleDecision {
     let groups = [declared(site, &found.account), found.groups.as_slice()];
-    let person = Person {
+    let person = RulePerson {
         name: &found.account,
         groups,
         of_host: None,
@@ -48,24 +48,24 @@ pub(crate) fn of_app_password(
 /// Of one in a session, and whether that is enough.
 pub(crate) fn of_session(
     site: &Site,
-    request: &Request<'_>,
+    request: &RuleRequest<'_>,
     session: &Session,
-) -> (Decision, Reach) {
+) -> (RuleDecision, SessionLevel) {
     let groups = [declared(site, &session.name), session.groups.as_slice()];
     let of_host = session.host_groups.answer(&site.asked_groups);
-    let person = Person {
+    let person = RulePerson {
         name: &session.name,
         groups,
         of_host,
     };
     let decision = rule::decide(&site.gate().rule, request, Some(&person));
     let reach = match decision.access {
-        Access::Open | Access::Password => Reach::Enough,
-        Access::Code if is_full(site, session, request.address) => Reach::Enough,
-        Access::Code => Reach::TooLittle,
+        RuleAccess::Open | RuleAccess::Password => SessionLevel::Enough,
+        RuleAccess::Code if is_full(site, session, request.address) => SessionLevel::Enough,
+        RuleAccess::Code => SessionLevel::TooLittle,
         // a new session knows
-        Access::Deny if decision.why == Why::Groups => Reach::TooLittle,
-        Access::Deny => Reach::Never,
+        RuleAccess::Deny if decision.why == RuleReason::Groups => SessionLevel::TooLittle,
+        RuleAccess::Deny => SessionLevel::Never,
     };
     (decision, reach)
 }
@@ -74,12 +74,12 @@ pub(crate) fn of_session(
 /// exemption holds, or the policy asks none of that person.
 pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) -> bool {
     let mut passed = session.passed;
-    if !matches!(passed.second, PassedSecond::None(_)) {
+    if !matches!(passed.second, SecondFactorMethod::None(_)) {
         return true;
     }
     // one that the configuration has declared since has no other sign
     if site.config.declared(&session.name).is_some() {
-        passed.second = PassedSecond::None(Enrolled::Yes);
+        passed.second = SecondFactorMethod::None(Enrolled::Yes);
     }
     let policy = &site.config.policy;
     let asks_groups = !policy.groups_asked().is_empty();
@@ -93,10 +93,10 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
                 .memberships(&session.name, &session.groups)
                 .map(Group::as_str);
             PersonGroups::known(ours.chain(of_host.held()))
-                .in_doubt(of_host.in_doubt(), Doubt::Earlier)
+                .in_doubt(of_host.in_doubt(), UnresolvedGroup::Earlier)
         }
     };
-    let subject = Subject {
+    let subject = PolicySubject {
         name: &session.name,
         groups: &groups,
         service: SERVICE,
@@ -126,16 +126,16 @@ impl BackTo {
     }
 
     /// As a door asks about it.
-    pub(crate) fn page(&self) -> Page<'_> {
-        Page {
+    pub(crate) fn page(&self) -> RequestedPage<'_> {
+        RequestedPage {
             host: &self.host,
             target: &self.target,
         }
     }
 
     /// The request of a browser that goes back.
-    pub(crate) fn request(&self, address: Address) -> Request<'_> {
-        Request {
+    pub(crate) fn request(&self, address: Address) -> RuleRequest<'_> {
+        RuleRequest {
             host: &self.host,
             target: &self.target,
             method: "GET",

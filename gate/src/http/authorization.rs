@@ -3,7 +3,7 @@
 
 use data_encoding::BASE64;
 use shared::account::name::UserName;
-use shared::credential::app_password::{AppPassword, Misread};
+use shared::credential::app_password::{AppPassword, InvalidAppPassword};
 use zeroize::Zeroizing;
 
 /// The longest value that could hold an app password: a name, and the password with its blanks, in Base64.
@@ -48,8 +48,8 @@ impl Authorization {
                     name: None,
                     password,
                 }),
-                Err(Misread::Mistyped) => Authorization::Mistyped,
-                Err(Misread::OtherShape) => Authorization::Foreign,
+                Err(InvalidAppPassword::Mistyped) => Authorization::Mistyped,
+                Err(InvalidAppPassword::OtherShape) => Authorization::Foreign,
             }
         } else {
             Authorization::Foreign
@@ -99,8 +99,8 @@ fn basic(encoded: &str) -> Authorization {
             password,
         }),
         // nobody's; and the application must not see it
-        (Ok(_), Err(_)) | (Err(Misread::Mistyped), _) => Authorization::Mistyped,
-        (Err(Misread::OtherShape), _) => Authorization::OtherBasic,
+        (Ok(_), Err(_)) | (Err(InvalidAppPassword::Mistyped), _) => Authorization::Mistyped,
+        (Err(InvalidAppPassword::OtherShape), _) => Authorization::OtherBasic,
     }
 }
 

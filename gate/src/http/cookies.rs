@@ -5,11 +5,11 @@
 
 mod session;
 
-pub(crate) use session::{Shown, Unclear};
+pub(crate) use session::{ConflictingCookies, ShownSession};
 
 use cookie::{Cookie, SameSite};
 use memchr::{memchr, memchr_iter, memmem};
-use shared::config::gate::Gate;
+use shared::config::gate::GateConfig;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
@@ -18,7 +18,7 @@ use std::ops::{Range, RangeInclusive};
 const OURS: &str = "postern";
 
 /// The names of our cookies, as the gate's place allows them.
-pub(crate) struct Names {
+pub(crate) struct CookieNames {
     pub(crate) session: &'static str,
     pub(crate) browser: &'static str,
     pub(crate) login: &'static str,
@@ -27,7 +27,7 @@ pub(crate) struct Names {
 }
 
 /// On a host of its own: the session is for the parent domain, all else for the gate's host alone.
-const OWN_HOST: Names = Names {
+const OWN_HOST: CookieNames = CookieNames {
     session: "__Secure-postern",
     browser: "__Host-postern-browser",
     login: "__Host-postern-login",
@@ -36,7 +36,7 @@ const OWN_HOST: Names = Names {
 };
 
 /// On a path of the protected host: the session is for that host, all else for the gate's path alone.
-const OWN_PATH: Names = Names {
+const OWN_PATH: CookieNames = CookieNames {
     session: "__Host-postern",
     browser: "__Secure-postern-browser",
     login: "__Secure-postern-login",
@@ -206,13 +206,13 @@ fn is_ours(key: &[u8]) -> bool {
 /// Builds our cookies for the gate's place.
 #[derive(Clone)]
 pub(crate) struct Jar {
-    pub(crate) names: &'static Names,
+    pub(crate) names: &'static CookieNames,
     path: String,
     domain: Option<String>,
 }
 
 impl Jar {
-    pub(crate) fn new(gate: &Gate, path: &str) -> Jar {
+    pub(crate) fn new(gate: &GateConfig, path: &str) -> Jar {
         let own_host = path == "/";
         Jar {
             names: if own_host { &OWN_HOST } else { &OWN_PATH },

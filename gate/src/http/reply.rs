@@ -9,14 +9,14 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 
 /// What the gate answers with.
-pub(crate) type Reply = Response<Full<Bytes>>;
+pub(crate) type HttpReply = Response<Full<Bytes>>;
 
 /// What a page may do. Chromium holds all redirects after a form to form-action: to the application, and wherever it
 /// may send the browser next, to a sign-on of its own for example.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
 
 /// An answer without a body.
-pub(crate) fn bare(status: StatusCode) -> Reply {
+pub(crate) fn bare(status: StatusCode) -> HttpReply {
     let mut reply = Response::new(Full::default());
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
@@ -26,12 +26,12 @@ pub(crate) fn bare(status: StatusCode) -> Reply {
 }
 
 /// An answer that ends the connection: what is left of the request is not to be read.
-pub(crate) fn last(status: StatusCode) -> Reply {
+pub(crate) fn last(status: StatusCode) -> HttpReply {
     closing(bare(status))
 }
 
 /// The same of one that has a body.
-pub(crate) fn closing(mut reply: Reply) -> Reply {
+pub(crate) fn closing(mut reply: HttpReply) -> HttpReply {
     reply
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -39,7 +39,7 @@ pub(crate) fn closing(mut reply: Reply) -> Reply {
 }
 
 /// A page.
-pub(crate) fn page(status: StatusCode, html: String) -> Reply {
+pub(crate) fn page(status: StatusCode, html: String) -> HttpReply {
     let mut reply = Response::new(Full::from(html));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
@@ -59,7 +59,7 @@ pub(crate) fn page(status: StatusCode, html: String) -> Reply {
 }
 
 /// Another kind of content of the gate's own.
-pub(crate) fn content(kind: &'static str, body: impl Into<Bytes>) -> Reply {
+pub(crate) fn content(kind: &'static str, body: impl Into<Bytes>) -> HttpReply {
     let mut reply = Response::new(Full::new(body.into()));
     reply
         .headers_mut()
@@ -80,7 +80,7 @@ pub(crate) fn content(kind: &'static str, body: impl Into<Bytes>) -> Reply {
 }
 
 /// Sends the browser elsewhere after a form.
-pub(crate) fn see_other(to: &str) -> Reply {
+pub(crate) fn see_other(to: &str) -> HttpReply {
     let mut reply = bare(StatusCode::SEE_OTHER);
     if let Ok(value) = HeaderValue::try_from(to) {
         reply.headers_mut().insert(LOCATION, value);
@@ -89,7 +89,7 @@ pub(crate) fn see_other(to: &str) -> Reply {
 }
 
 /// Adds a cookie.
-pub(crate) fn with_cookie(mut reply: Reply, cookie: &str) -> Reply {
+pub(crate) fn with_cookie(mut reply: HttpReply, cookie: &str) -> HttpReply {
     if let Ok(mut value) = HeaderValue::try_from(cookie) {
         value.set_sensitive(true);
         reply.headers_mut().append(SET_COOKIE, value);
@@ -98,7 +98,7 @@ pub(crate) fn with_cookie(mut reply: Reply, cookie: &str) -> Reply {
 }
 
 /// Takes all cookies of the domain away, also those that the gate did not set (W3C, Clear Site Data), and these.
-pub(crate) fn without_any_cookie(mut reply: Reply, expired: &[String]) -> Reply {
+pub(crate) fn without_any_cookie(mut reply: HttpReply, expired: &[String]) -> HttpReply {
     reply
         .headers_mut()
         .insert("clear-site-data", HeaderValue::from_static("\"cookies\""));
@@ -108,7 +108,7 @@ pub(crate) fn without_any_cookie(mut reply: Reply, expired: &[String]) -> Reply 
 }
 
 /// Says when another try makes sense.
-pub(crate) fn with_retry_after(mut reply: Reply, seconds: u64) -> Reply {
+pub(crate) fn with_retry_after(mut reply: HttpReply, seconds: u64) -> HttpReply {
     reply
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from(seconds));

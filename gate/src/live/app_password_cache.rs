@@ -20,21 +20,21 @@ const MOST_WRONG: usize = 10_000;
 const PARTS: usize = 1024;
 
 /// Those that are live.
-pub(crate) struct AppPasswords {
-    parts: Box<[ArcSwap<Part>]>,
-    seen: Mutex<Seen>,
+pub(crate) struct AppPasswordCache {
+    parts: Box<[ArcSwap<CachePart>]>,
+    seen: Mutex<RecordedUse>,
 }
 
-type Part = HashMap<AppPasswordHash, Arc<Kept>>;
+type CachePart = HashMap<AppPasswordHash, Arc<CachedAppPassword>>;
 
-struct Kept {
+struct CachedAppPassword {
     found: Arc<FoundAppPassword>,
     /// The minute of a use that is not written down yet, in minutes since 1970; 0 if there is none.
     used: AtomicU64,
 }
 
 #[derive(Default)]
-struct Seen {
+struct RecordedUse {
     /// Minutes of uses, of app passwords that were replaced meanwhile or could not be written down.
     used: HashMap<i64, u64>,
     /// The same one again is a client that was not told, and no guess.
@@ -43,7 +43,7 @@ struct Seen {
 
 /// Why an app password does not let a request through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum CacheRefusal {
     /// There is none such, or not of that name.
     Wrong,
     /// Its time is over.
@@ -52,21 +52,21 @@ pub(crate) enum Refused {
     Scope,
 }
 
-impl Refused {
+impl CacheRefusal {
     /// The cause, as logs name it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Refused::Wrong => "app-password-wrong",
-            Refused::Expired => "app-password-expired",
-            Refused::Scope => "scope",
+            CacheRefusal::Wrong => "app-password-wrong",
+            CacheRefusal::Expired => "app-password-expired",
+            CacheRefusal::Scope => "scope",
         }
     }
 }
 
-impl Default for AppPasswords {
-    fn default() -> AppPasswords {
-        let parts = (0..PARTS).map(|_| ArcSwap::from_pointee(Part::default()));
-        AppPasswords {
+impl Default for AppPasswordCache {
+    fn default() -> AppPasswordCache {
+        let parts = (0..PARTS).map(|_| ArcSwap::from_pointee(CachePart::default()));
+        AppPasswordCache {
             parts: parts.collect(),
             seen: Mutex::default(),
         }
@@ -78,7 +78,7 @@ fn part_of(hash: &AppPasswordHash) -> usize {
     usize::from(u16::from_be_bytes([hash.0[0], hash.0[1]])) % PARTS
 }
 
-impl AppPasswords {
+impl AppPasswordCache {
     /// Goes by these from now on: by all that there are, or by what changed.
     pub(crate) fn take_over(&self, live: LiveAppPasswords) {
         let mut changes: BTreeMap<usize, (Vec<AppPasswordHash>, Vec<_>)> = BTreeMap::new();
@@ -98,7 +98,7 @@ impl AppPasswords {
         for (number, (removed, changed)) in changes {
             let before = self.parts[number].load_full();
             let mut part = if live.is_whole {
-                Part::default()
+                CachePart::default()
             } else {
                 (*before).clone()
             };
@@ -108,7 +108,7 @@ impl AppPasswords {
             for (hash, found) in changed {
                 part.insert(
                     hash,
-                    Arc::new(Kept {
+                    Arc::new(CachedAppPassword {
                         found: Arc::new(found),
                         used: AtomicU64::new(0),
                     }),
@@ -129,10 +129,10 @@ impl AppPasswords {
         named: &NamedScopes,
         address: Address,
         now: Timestamp,
-    ) -> Result<Arc<FoundAppPassword>, Refused> {
+    ) -> Result<Arc<FoundAppPassword>, CacheRefusal> {
         let hash = keys.app_password_hash(&claim.password);
         let live = self.parts[part_of(&hash)].load();
-        let of_name = |kept: &&Arc<Kept>| {
+        let of_name = |kept: &&Arc<CachedAppPassword>| {
             claim
                 .name
                 .as_ref()
@@ -140,13 +140,13 @@ impl AppPasswords {
         };
         let Some(kept) = live.get(&hash).filter(of_name) else {
             self.wrong(address, hash);
-            return Err(Refused::Wrong);
+            return Err(CacheRefusal::Wrong);
         };
         if kept.found.expires.is_some_and(|expires| expires <= now) {
-            return Err(Refused::Expired);
+            return Err(CacheRefusal::Expired);
         }
         if !kept.found.scope.covers_request(named, request) {
-            return Err(Refused::Scope);
+            return Err(CacheRefusal::Scope);
         }
         let minute = now.0 / 60;
         // most uses are in the minute of the last one, and write nothing that other workers read
@@ -169,7 +169,7 @@ impl AppPasswords {
         for part in &self.parts {
             seen.collect(&part.load());
         }
-        let Seen { used, wrong } = std::mem::take(&mut *seen);
+        let RecordedUse { used, wrong } = std::mem::take(&mut *seen);
         let used = used
             .into_iter()
             .map(|(number, minute)| (number, Timestamp(minute * 60)));
@@ -188,13 +188,13 @@ impl AppPasswords {
     }
 
     /// Each change is one number: a panic cannot leave it half done.
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, RecordedUse> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seen {
-    fn collect(&mut self, live: &Part) {
+impl RecordedUse {
+    fn collect(&mut self, live: &CachePart) {
         for kept in live.values() {
             match kept.used.swap(0, Ordering::Relaxed) {
                 0 => {}
@@ -221,7 +221,7 @@ mod tests {
 
     struct World {
         keys: TokenKeys,
-        passwords: AppPasswords,
+        passwords: AppPasswordCache,
     }
 
     impl World {
@@ -232,7 +232,7 @@ mod tests {
                 .token_keys();
             World {
                 keys,
-                passwords: AppPasswords::default(),
+                passwords: AppPasswordCache::default(),
             }
         }
 
@@ -262,7 +262,7 @@ mod tests {
             name: Option<&str>,
             typed: &AppPassword,
             target: &str,
-        ) -> Result<i64, Refused> {
+        ) -> Result<i64, CacheRefusal> {
             let password = AppPassword::read(&typed.grouped()).unwrap();
             let claim = Claim {
                 name: name.map(|name| name.parse().unwrap()),
@@ -290,19 +290,19 @@ mod tests {
         assert_eq!(world.judges(None, &one, "/dav/x"), Ok(1));
         assert_eq!(
             world.judges(Some("bob"), &one, "/dav/x"),
-            Err(Refused::Wrong)
+            Err(CacheRefusal::Wrong)
         );
         assert_eq!(
             world.judges(Some("alice"), &unknown, "/dav/x"),
-            Err(Refused::Wrong)
+            Err(CacheRefusal::Wrong)
         );
         assert_eq!(
             world.judges(Some("alice"), &over, "/dav/x"),
-            Err(Refused::Expired)
+            Err(CacheRefusal::Expired)
         );
         assert_eq!(
             world.judges(Some("alice"), &one, "/other"),
-            Err(Refused::Scope)
+            Err(CacheRefusal::Scope)
         );
     }
 
@@ -314,7 +314,7 @@ mod tests {
         world.judges(None, &one, "/dav").unwrap();
         world.judges(None, &two, "/elsewhere").unwrap_err();
         world.knows(&[(2, &two, None)]);
-        assert_eq!(world.judges(None, &one, "/dav"), Err(Refused::Wrong));
+        assert_eq!(world.judges(None, &one, "/dav"), Err(CacheRefusal::Wrong));
         let (used, _) = world.passwords.take_seen();
         assert_eq!(used, [(1, MINUTE)]);
         assert!(world.passwords.take_seen().0.is_empty());

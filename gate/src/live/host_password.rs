@@ -2,12 +2,13 @@
 //!
 //! MUST NOT speak to a helper that is not root's: it is given passwords.
 
-use super::store_pool::Key;
+use super::store_pool::ShareKey;
 use crate::observe::metrics::METRICS;
 use shared::protocol::host_password::{
-    GREETING, JUDGED, LONGEST_WORD, QUESTIONS, Question, SOCKET, Said, WAITED,
+    GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_WORD, QUESTIONS, SOCKET,
+    WAITED,
 };
-use shared::system::admission::{Admission, Busy, Place};
+use shared::system::admission::{Admission, AdmissionPermit, Busy};
 use std::io;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -27,10 +28,10 @@ const SAYS: Duration = JUDGED
 
 /// How many are asked at once, as many as the helper has judged at once: each takes one of the descriptors that the
 /// web's connections leave.
-static AT_ONCE: LazyLock<Admission<Key>> = LazyLock::new(|| Admission::new(QUESTIONS));
+static AT_ONCE: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(QUESTIONS));
 
 /// Nothing was said.
-pub(crate) enum Silent {
+pub(crate) enum HelperUnavailable {
     /// There was no place for the question.
     Busy(Busy),
     /// The helper was not reached: it knows nothing of the question.
@@ -40,30 +41,38 @@ pub(crate) enum Silent {
 }
 
 /// Has it asked; the key says whose share of the questions it takes.
-pub(crate) async fn ask(key: Key, question: &Question) -> Result<Said, Silent> {
+pub(crate) async fn ask(
+    key: ShareKey,
+    question: &HostPasswordRequest,
+) -> Result<HostPasswordReply, HelperUnavailable> {
     let _turn = turn(key, question).await.map_err(|busy| {
         METRICS.busy("host-passwords", busy);
-        Silent::Busy(busy)
+        HelperUnavailable::Busy(busy)
     })?;
     let reached = timeout(GREETED, reach(Path::new(SOCKET))).await;
     let mut stream = reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
-        Silent::Absent(format!(
+        HelperUnavailable::Absent(format!(
             "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
         ))
     })?;
     let unanswered = |why: &dyn std::fmt::Display| {
-        Silent::Unanswered(format!(
+        HelperUnavailable::Unanswered(format!(
             "postern-password did not answer: {why}; its log says more"
         ))
     };
     match timeout(SAYS, put(&mut stream, question)).await {
-        Ok(Ok(word)) => Said::read(&word).ok_or_else(|| unanswered(&"it closed the connection")),
+        Ok(Ok(word)) => {
+            HostPasswordReply::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))
+        }
         Ok(Err(error)) => Err(unanswered(&error)),
         Err(_) => Err(unanswered(&"it took too long")),
     }
 }
 
-async fn turn(key: Key, question: &Question) -> Result<Place<Key>, Busy> {
+async fn turn(
+    key: ShareKey,
+    question: &HostPasswordRequest,
+) -> Result<AdmissionPermit<ShareKey>, Busy> {
     timeout(TURN, AT_ONCE.enter(question.class, key)?)
         .await
         .unwrap_or(Err(Busy::All))
@@ -82,7 +91,7 @@ async fn reach(socket: &Path) -> io::Result<UnixStream> {
     }
 }
 
-async fn put(stream: &mut UnixStream, question: &Question) -> io::Result<Vec<u8>> {
+async fn put(stream: &mut UnixStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
     stream.write_all(&question.write()).await?;
     stream.shutdown().await?;
     let mut word = Vec::with_capacity(LONGEST_WORD);

@@ -1,7 +1,7 @@
 //! What becomes of a letter in the outbox, which posternd sends; no engine is held while it is on its way.
 
-use super::store_pool::{Judge, NotJudged};
-use shared::engine::{DoorError, NotMailed, Posted};
+use super::store_pool::{Judge, PoolError};
+use shared::engine::{EngineError, MailQueued, NotMailed};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -14,8 +14,8 @@ const AT_FIRST: Duration = Duration::from_secs(1);
 /// Waits until that is known, within the time limit of `[email]`.
 pub(crate) async fn fate(
     judge: &Judge,
-    posted: &Arc<Posted>,
-) -> Result<Result<(), NotMailed>, NotJudged> {
+    posted: &Arc<MailQueued>,
+) -> Result<Result<(), NotMailed>, PoolError> {
     let began = Instant::now();
     loop {
         sleep(if began.elapsed() < AT_FIRST {
@@ -25,7 +25,7 @@ pub(crate) async fn fate(
         })
         .await;
         let (posted, waited) = (Arc::clone(posted), began.elapsed());
-        let looked = judge.run(move |door| Ok::<_, DoorError>(door.look_after(&posted, waited)));
+        let looked = judge.run(move |door| Ok::<_, EngineError>(door.look_after(&posted, waited)));
         if let Some(sent) = looked.await? {
             return Ok(sent);
         }

@@ -1,16 +1,16 @@
 //! The watch over what is revoked: a snapshot in memory that checks go by, the keys of cookies and the live app
 //! passwords with it, and the lease for which it is sure. A gate that has not been sure of its store for the length of a lease lets nobody in.
 
-use super::app_password_cache::AppPasswords;
+use super::app_password_cache::AppPasswordCache;
 use crate::observe::log;
 use arc_swap::{ArcSwap, Guard};
 use shared::config::Config;
 use shared::credential::secret::fill_random;
 use shared::crypto::vault::TokenKeys;
-use shared::engine::{Door, DoorError, GoesBy, LEASE, Seen};
+use shared::engine::{Engine, EngineError, GoesBy, LEASE, RevocationsSeen};
 use shared::system::admission::Class;
 use shared::system::clock;
-use shared::token::session::{Revoked, Session};
+use shared::token::session::{RevokedSessions, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -20,31 +20,31 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// What checks go by.
-pub(crate) struct Watch {
-    shared: Arc<Shared>,
+pub(crate) struct RevocationCache {
+    shared: Arc<CacheState>,
 }
 
-struct Shared {
-    revoked: ArcSwap<Revoked>,
+struct CacheState {
+    revoked: ArcSwap<RevokedSessions>,
     keys: ArcSwap<TokenKeys>,
-    app_passwords: Arc<AppPasswords>,
+    app_passwords: Arc<AppPasswordCache>,
     /// Until when the snapshot is sure, in milliseconds since boot.
     sure_until: AtomicU64,
     ended: AtomicBool,
 }
 
-impl Watch {
+impl RevocationCache {
     /// Takes the first snapshot, and goes on looking in a thread of its own.
-    pub(crate) fn start(config: &Config) -> Result<(Watch, JoinHandle<()>), DoorError> {
+    pub(crate) fn start(config: &Config) -> Result<(RevocationCache, JoinHandle<()>), EngineError> {
         let mut door = open(config)?;
-        let shared = Arc::new(Shared {
-            revoked: ArcSwap::from_pointee(Revoked::default()),
+        let shared = Arc::new(CacheState {
+            revoked: ArcSwap::from_pointee(RevokedSessions::default()),
             keys: ArcSwap::from_pointee(door.token_keys()),
             app_passwords: Arc::default(),
             sure_until: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
-        let mut watcher = Watcher {
+        let mut watcher = CacheRefresher {
             shared: Arc::clone(&shared),
             config: config.clone(),
             gate: [0; 16],
@@ -59,7 +59,7 @@ impl Watch {
         }
         watcher.look(&mut door)?;
         let thread = std::thread::spawn(move || watcher.run(door));
-        Ok((Watch { shared }, thread))
+        Ok((RevocationCache { shared }, thread))
     }
 
     /// What signs and seals cookies now.
@@ -68,7 +68,7 @@ impl Watch {
     }
 
     /// The live app passwords: good for as long as [`Watch::is_sure`].
-    pub(crate) fn app_passwords(&self) -> &Arc<AppPasswords> {
+    pub(crate) fn app_passwords(&self) -> &Arc<AppPasswordCache> {
         &self.shared.app_passwords
     }
 
@@ -95,21 +95,21 @@ impl Watch {
 }
 
 /// Opens the store. Its writes have the best class: without them no session is valid.
-fn open(config: &Config) -> Result<Door, DoorError> {
-    let mut door = Door::open(config.clone())?;
+fn open(config: &Config) -> Result<Engine, EngineError> {
+    let mut door = Engine::open(config.clone())?;
     door.serve(Class::Proven);
     Ok(door)
 }
 
-struct Watcher {
-    shared: Arc<Shared>,
+struct CacheRefresher {
+    shared: Arc<CacheState>,
     config: Config,
     gate: [u8; 16],
     goes_by: Option<GoesBy>,
 }
 
-impl Watcher {
-    fn run(mut self, door: Door) {
+impl CacheRefresher {
+    fn run(mut self, door: Engine) {
         let mut door = Some(door);
         while !self.shared.ended.load(Ordering::Acquire) {
             std::thread::sleep(INTERVAL);
@@ -136,14 +136,14 @@ impl Watcher {
         }
     }
 
-    fn look(&mut self, door: &mut Door) -> Result<(), DoorError> {
+    fn look(&mut self, door: &mut Engine) -> Result<(), EngineError> {
         let began = clock::since_boot();
         let now = clock::now().unwrap_or(clock::Timestamp(0));
         let (shared, mut goes_by) = (&self.shared, self.goes_by);
         // another store counts for itself
         let goes_on = goes_by.is_some();
         door.look(&self.gate, self.goes_by, now, |seen| {
-            let Seen {
+            let RevocationsSeen {
                 revoked,
                 keys,
                 app_passwords,

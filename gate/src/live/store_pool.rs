@@ -7,11 +7,11 @@ use crate::observe::log;
 use crate::observe::metrics::METRICS;
 use shared::account::name::UserName;
 use shared::config::Config;
-use shared::engine::{AdministrationError, Door, DoorError};
+use shared::engine::{AdministrationError, Engine, EngineError};
 use shared::network::address::Address;
 use shared::store;
 use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
-use shared::token::session::{PassedSecond, Session};
+use shared::token::session::{SecondFactorMethod, Session};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whose share of the workers some work takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
+pub(crate) enum ShareKey {
     /// Of an account's valid sessions, however many: those that a second factor opened apart from those of whoever has
     /// the first alone.
     Session(UserName, HasSecondFactor),
@@ -94,11 +94,11 @@ pub(crate) enum HasSecondFactor {
 #[derive(Clone, Debug)]
 pub(crate) struct Applicant {
     pub(crate) class: Class,
-    pub(crate) key: Key,
+    pub(crate) key: ShareKey,
 }
 
 impl Applicant {
-    pub(crate) fn proven(key: Key) -> Applicant {
+    pub(crate) fn proven(key: ShareKey) -> Applicant {
         Applicant {
             class: Class::Proven,
             key,
@@ -108,30 +108,30 @@ impl Applicant {
     /// With a valid session. Whoever signs in over and over has no more of the workers than who did so once.
     pub(crate) fn of_session(session: &Session) -> Applicant {
         let second = match session.passed.second {
-            PassedSecond::None(_) => HasSecondFactor::No,
+            SecondFactorMethod::None(_) => HasSecondFactor::No,
             _ => HasSecondFactor::Yes,
         };
-        Applicant::proven(Key::Session(session.name.clone(), second))
+        Applicant::proven(ShareKey::Session(session.name.clone(), second))
     }
 
     /// From an address that is familiar to the account.
     pub(crate) fn known(address: Address) -> Applicant {
         Applicant {
             class: Class::Known,
-            key: Key::Address(address.key()),
+            key: ShareKey::Address(address.key()),
         }
     }
 
     pub(crate) fn stranger(address: Address) -> Applicant {
         Applicant {
             class: Class::Stranger,
-            key: Key::Address(address.key()),
+            key: ShareKey::Address(address.key()),
         }
     }
 }
 
 /// The workers of one configuration.
-pub(crate) struct Workers {
+pub(crate) struct StorePool {
     config: Config,
     acts: Pool,
     hashes: Pool,
@@ -141,8 +141,8 @@ pub(crate) struct Workers {
 #[derive(Clone)]
 struct Pool {
     name: &'static str,
-    admission: Admission<Key>,
-    idle: Arc<Mutex<Vec<Door>>>,
+    admission: Admission<ShareKey>,
+    idle: Arc<Mutex<Vec<Engine>>>,
 }
 
 impl Pool {
@@ -155,9 +155,9 @@ impl Pool {
     }
 }
 
-impl Workers {
-    pub(crate) fn new(config: &Config) -> Arc<Workers> {
-        Arc::new(Workers {
+impl StorePool {
+    pub(crate) fn new(config: &Config) -> Arc<StorePool> {
+        Arc::new(StorePool {
             config: config.clone(),
             acts: Pool::of("store", ACTS),
             hashes: Pool::of("password-hashing", HASHES),
@@ -166,7 +166,7 @@ impl Workers {
     }
 
     /// These workers, for whoever asks for work.
-    pub(crate) fn serving(self: &Arc<Workers>, applicant: Applicant) -> Judge {
+    pub(crate) fn serving(self: &Arc<StorePool>, applicant: Applicant) -> Judge {
         Judge {
             workers: Arc::clone(self),
             applicant,
@@ -177,13 +177,13 @@ impl Workers {
 /// Workers, and whose share of them is taken.
 #[derive(Clone)]
 pub(crate) struct Judge {
-    workers: Arc<Workers>,
+    workers: Arc<StorePool>,
     pub(crate) applicant: Applicant,
 }
 
 /// Work could not be done.
 #[derive(Debug)]
-pub(crate) enum NotJudged {
+pub(crate) enum PoolError {
     /// Too many wait already.
     Busy(Busy),
     /// For the log.
@@ -195,11 +195,11 @@ pub(crate) enum NotJudged {
     },
 }
 
-impl fmt::Display for NotJudged {
+impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NotJudged::Busy(busy) => busy.fmt(f),
-            NotJudged::Failed { why, .. } => f.write_str(why),
+            PoolError::Busy(busy) => busy.fmt(f),
+            PoolError::Failed { why, .. } => f.write_str(why),
         }
     }
 }
@@ -209,9 +209,9 @@ impl Judge {
     pub(crate) fn run<T, E, F>(
         &self,
         work: F,
-    ) -> impl Future<Output = Result<T, NotJudged>> + Send + use<T, E, F>
+    ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
     where
-        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
@@ -222,9 +222,9 @@ impl Judge {
     pub(crate) fn run_hash<T, E, F>(
         &self,
         work: F,
-    ) -> impl Future<Output = Result<T, NotJudged>> + Send + use<T, E, F>
+    ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
     where
-        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
@@ -235,9 +235,9 @@ impl Judge {
     pub(crate) fn look_up<T, E, F>(
         &self,
         work: F,
-    ) -> impl Future<Output = Result<T, NotJudged>> + Send + use<T, E, F>
+    ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
     where
-        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
@@ -248,9 +248,9 @@ impl Judge {
         &self,
         pool: &Pool,
         work: F,
-    ) -> impl Future<Output = Result<T, NotJudged>> + Send + use<T, E, F>
+    ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
     where
-        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
@@ -261,7 +261,7 @@ impl Judge {
         async move {
             let busy = |busy| {
                 METRICS.busy(pool.name, busy);
-                NotJudged::Busy(busy)
+                PoolError::Busy(busy)
             };
             let waited = timeout(PATIENCE, entered.map_err(busy)?).await;
             let place = waited.unwrap_or(Err(Busy::All)).map_err(busy)?;
@@ -271,7 +271,7 @@ impl Judge {
                 let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
                 let mut door = match kept {
                     Some(door) => door,
-                    None => Door::open(config).map_err(|error| failed(&error))?,
+                    None => Engine::open(config).map_err(|error| failed(&error))?,
                 };
                 door.serve(class);
                 let result = work(&mut door).map_err(|error| failed(&error));
@@ -290,7 +290,7 @@ impl Judge {
             let done = done.await;
             METRICS.judged(began.elapsed());
             done.unwrap_or_else(|_| {
-                Err(NotJudged::Failed {
+                Err(PoolError::Failed {
                     cause: "panic",
                     why: "internal error during verification; please report it".to_owned(),
                 })
@@ -299,8 +299,8 @@ impl Judge {
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> NotJudged {
-    NotJudged::Failed {
+fn failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
+    PoolError::Failed {
         cause: store::cause(error),
         why: error.to_string(),
     }
@@ -309,7 +309,7 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> NotJudged {
 /// What the door says. What only the administrator can mend is kept apart: it is for the log.
 pub(crate) fn at_door<T>(
     ran: Result<T, AdministrationError>,
-) -> Result<Result<T, AdministrationError>, DoorError> {
+) -> Result<Result<T, AdministrationError>, EngineError> {
     match ran {
         Err(AdministrationError::Door(error)) => Err(error),
         ran => Ok(ran),
@@ -320,18 +320,18 @@ pub(crate) fn at_door<T>(
 mod tests {
     use super::*;
     use shared::account::second_factor::Enrolled;
-    use shared::policy::session_groups::KnownGroups;
+    use shared::policy::session_groups::SessionGroups;
     use shared::system::clock::Timestamp;
-    use shared::token::session::{Passed, PassedFirst, SessionId};
+    use shared::token::session::{CompletedFactors, FirstFactorMethod, SessionId};
 
-    fn session(name: &str, second: PassedSecond) -> Session {
+    fn session(name: &str, second: SecondFactorMethod) -> Session {
         Session {
             id: SessionId::random().unwrap(),
             account: 1,
             generation: 0,
             revision: 0,
-            passed: Passed {
-                first: PassedFirst::Password,
+            passed: CompletedFactors {
+                first: FirstFactorMethod::Password,
                 second,
             },
             issued: Timestamp(1_000_000),
@@ -339,7 +339,7 @@ mod tests {
             name: name.parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: Vec::new(),
-            host_groups: KnownGroups::default(),
+            host_groups: SessionGroups::default(),
             email: None,
         }
     }
@@ -353,10 +353,10 @@ mod tests {
             pool.admission.enter(class, key)
         };
         let held: Vec<_> = (0..1000)
-            .filter_map(|_| enter(&session("mallory", PassedSecond::Code)).ok())
+            .filter_map(|_| enter(&session("mallory", SecondFactorMethod::Code)).ok())
             .collect();
         assert_eq!(held.len(), PROVEN.per_key + PROVEN.waiting_per_key);
-        let alice = enter(&session("alice", PassedSecond::Code)).unwrap();
+        let alice = enter(&session("alice", SecondFactorMethod::Code)).unwrap();
         assert!(
             alice.wait(Duration::ZERO).is_ok(),
             "she has a worker at once"
@@ -367,10 +367,13 @@ mod tests {
     #[test]
     fn sessions_of_the_first_factor_alone_have_a_share_of_their_own() {
         let key = |second| Applicant::of_session(&session("alice", second)).key;
-        assert_eq!(key(PassedSecond::Code), key(PassedSecond::TrustedBrowser));
+        assert_eq!(
+            key(SecondFactorMethod::Code),
+            key(SecondFactorMethod::TrustedBrowser)
+        );
         assert_ne!(
-            key(PassedSecond::Code),
-            key(PassedSecond::None(Enrolled::Yes))
+            key(SecondFactorMethod::Code),
+            key(SecondFactorMethod::None(Enrolled::Yes))
         );
     }
 }

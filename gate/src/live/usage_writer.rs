@@ -1,10 +1,10 @@
 //! Writes down once a minute, and at the end, what checks saw of app passwords, and clears what is too old. In a thread and with a door of its own,
 //! so that a busy store holds up neither checks nor the watch.
 
-use super::app_password_cache::AppPasswords;
+use super::app_password_cache::AppPasswordCache;
 use crate::observe::log;
 use shared::config::Config;
-use shared::engine::Door;
+use shared::engine::Engine;
 use shared::system::clock;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -15,13 +15,13 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The thread that writes.
-pub(crate) struct Secretary {
+pub(crate) struct UsageWriter {
     end: Sender<()>,
     thread: JoinHandle<()>,
 }
 
-impl Secretary {
-    pub(crate) fn start(config: &Config, passwords: &Arc<AppPasswords>) -> Secretary {
+impl UsageWriter {
+    pub(crate) fn start(config: &Config, passwords: &Arc<AppPasswordCache>) -> UsageWriter {
         let (end, ended) = mpsc::channel();
         let (config, passwords) = (config.clone(), Arc::clone(passwords));
         let thread = std::thread::spawn(move || {
@@ -30,7 +30,7 @@ impl Secretary {
             }
             write_down(&config, &passwords);
         });
-        Secretary { end, thread }
+        UsageWriter { end, thread }
     }
 
     /// Writes down the rest.
@@ -41,13 +41,13 @@ impl Secretary {
     }
 }
 
-fn write_down(config: &Config, passwords: &AppPasswords) {
+fn write_down(config: &Config, passwords: &AppPasswordCache) {
     let (used, wrong) = passwords.take_seen();
     let Ok(now) = clock::now() else {
         return passwords.give_back(&used);
     };
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
-    let written = Door::open(config.clone()).and_then(|mut door| {
+    let written = Engine::open(config.clone()).and_then(|mut door| {
         door.note_app_passwords(&used, &wrong)?;
         door.clear(now)
     });

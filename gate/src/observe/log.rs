@@ -7,10 +7,10 @@
 mod queue;
 
 use super::metrics::METRICS;
-use queue::{Lost, Queue};
+use queue::{LogQueue, Lost};
 use serde_json::{Map, Value};
-use shared::config::file::{self, InForce};
-use shared::config::gate::{Gate, LogFormat};
+use shared::config::file::{self, CurrentConfig};
+use shared::config::gate::{GateConfig, LogFormat};
 use shared::system::clock::{self, Timestamp};
 use std::fmt::{Display, Write as _};
 use std::path::Path;
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// There is one standard error, and so one manner in which it is written to.
 static JSON: AtomicBool = AtomicBool::new(false);
 static ACCESS: AtomicBool = AtomicBool::new(false);
-static QUEUE: Queue = Queue::new(told, || METRICS.line_dropped());
+static QUEUE: LogQueue = LogQueue::new(told, || METRICS.line_dropped());
 
 /// Has lines written by a thread of their own.
 pub(crate) fn begin() {
@@ -54,7 +54,7 @@ fn told(lost: &Lost) -> String {
 }
 
 /// Writes as a configuration says from now on.
-pub(crate) fn goes_by(gate: &Gate) {
+pub(crate) fn goes_by(gate: &GateConfig) {
     JSON.store(gate.log == LogFormat::Json, Ordering::Relaxed);
     ACCESS.store(gate.access_log, Ordering::Relaxed);
 }
@@ -66,15 +66,15 @@ pub(crate) fn has_access() -> bool {
 
 /// A line of words alone.
 pub(crate) fn says(words: impl Display) {
-    Line {
+    LogLine {
         said: Some(words.to_string()),
-        ..Line::of(None)
+        ..LogLine::of(None)
     }
     .write();
 }
 
 /// A line if root has not kept the configuration that is in force.
-pub(crate) fn kept(path: &Path, in_force: &InForce) {
+pub(crate) fn kept(path: &Path, in_force: &CurrentConfig) {
     if !in_force.is_kept {
         let copy = file::copy_path(path);
         says(format_args!(
@@ -85,20 +85,20 @@ pub(crate) fn kept(path: &Path, in_force: &InForce) {
 }
 
 /// A line about something that has a name.
-pub(crate) fn event(name: &str) -> Line {
-    Line::of(Some(name.to_owned()))
+pub(crate) fn event(name: &str) -> LogLine {
+    LogLine::of(Some(name.to_owned()))
 }
 
 /// One line; [`Line::write`] or [`Line::because`] ends it.
 #[must_use]
-pub(crate) struct Line {
+pub(crate) struct LogLine {
     event: Option<String>,
-    fields: Vec<(&'static str, Field)>,
+    fields: Vec<(&'static str, LogField)>,
     said: Option<String>,
     kind: Option<&'static str>,
 }
 
-enum Field {
+enum LogField {
     /// A word of our own.
     Word(String),
     /// What others chose.
@@ -106,9 +106,9 @@ enum Field {
     Number(u64),
 }
 
-impl Line {
-    fn of(event: Option<String>) -> Line {
-        Line {
+impl LogLine {
+    fn of(event: Option<String>) -> LogLine {
+        LogLine {
             event,
             fields: Vec::new(),
             said: None,
@@ -118,26 +118,26 @@ impl Line {
 
     /// A line that strangers can cause as fast as they like, and that nobody is banned by: of each kind so many are
     /// written, and then how many were not.
-    pub(crate) fn seldom(mut self, kind: &'static str) -> Line {
+    pub(crate) fn seldom(mut self, kind: &'static str) -> LogLine {
         self.kind = Some(kind);
         self
     }
 
     /// A field of a word that is ours, or an address.
-    pub(crate) fn with(mut self, key: &'static str, word: impl Display) -> Line {
-        self.fields.push((key, Field::Word(word.to_string())));
+    pub(crate) fn with(mut self, key: &'static str, word: impl Display) -> LogLine {
+        self.fields.push((key, LogField::Word(word.to_string())));
         self
     }
 
     /// A field that others chose.
-    pub(crate) fn quoted(mut self, key: &'static str, text: impl Display) -> Line {
-        self.fields.push((key, Field::Quoted(text.to_string())));
+    pub(crate) fn quoted(mut self, key: &'static str, text: impl Display) -> LogLine {
+        self.fields.push((key, LogField::Quoted(text.to_string())));
         self
     }
 
     /// A field that counts.
-    pub(crate) fn number(mut self, key: &'static str, number: u64) -> Line {
-        self.fields.push((key, Field::Number(number)));
+    pub(crate) fn number(mut self, key: &'static str, number: u64) -> LogLine {
+        self.fields.push((key, LogField::Number(number)));
         self
     }
 
@@ -170,9 +170,9 @@ impl Line {
         for (key, field) in &self.fields {
             // writing to a String cannot fail
             let _ = match field {
-                Field::Word(word) => write!(text, " {key}={word}"),
-                Field::Quoted(quoted) => write!(text, " {key}={quoted:?}"),
-                Field::Number(number) => write!(text, " {key}={number}"),
+                LogField::Word(word) => write!(text, " {key}={word}"),
+                LogField::Quoted(quoted) => write!(text, " {key}={quoted:?}"),
+                LogField::Number(number) => write!(text, " {key}={number}"),
             };
         }
         if let Some(said) = &self.said {
@@ -190,8 +190,8 @@ impl Line {
         }
         for (key, field) in &self.fields {
             let value = match field {
-                Field::Word(text) | Field::Quoted(text) => text.as_str().into(),
-                Field::Number(number) => (*number).into(),
+                LogField::Word(text) | LogField::Quoted(text) => text.as_str().into(),
+                LogField::Number(number) => (*number).into(),
             };
             object.insert((*key).to_owned(), value);
         }
@@ -232,14 +232,14 @@ fn on_one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn refused(user: &str) -> Line {
+    fn refused(user: &str) -> LogLine {
         let line = event("refused")
             .with("cause", "wrong")
             .with("address", "192.0.2.7");
         line.with("service", "web").quoted("user", user)
     }
 
-    fn saying(mut line: Line, why: &str) -> Line {
+    fn saying(mut line: LogLine, why: &str) -> LogLine {
         line.said = Some(why.to_owned());
         line
     }
@@ -258,9 +258,9 @@ mod tests {
             line.text(),
             "postern-gate: refused cause=proxy-contract: a check came without it\n"
         );
-        let words = Line {
+        let words = LogLine {
             said: Some("reloaded /etc".to_owned()),
-            ..Line::of(None)
+            ..LogLine::of(None)
         };
         assert_eq!(words.text(), "postern-gate: reloaded /etc\n");
     }
@@ -302,7 +302,7 @@ mod tests {
             refused(forged),
             event("refused").with("cause", forged),
             saying(event("refused").with("cause", "mail"), forged),
-            saying(Line::of(None), forged),
+            saying(LogLine::of(None), forged),
         ] {
             for written in [line.text(), line.json(Timestamp(0))] {
                 let (one, rest) = written.split_once('\n').unwrap();

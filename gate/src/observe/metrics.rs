@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use shared::config::gate::Proxy;
+use shared::config::gate::ProxyKind;
 use shared::system::admission::Busy;
 use shared::system::clock;
 use std::sync::LazyLock;
@@ -35,7 +35,7 @@ pub(crate) fn begin() {
 
 /// What a check was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answered {
+pub(crate) enum CheckLabel {
     Allow,
     SignIn,
     Rise,
@@ -45,26 +45,26 @@ pub(crate) enum Answered {
     Malformed,
 }
 
-impl Answered {
-    const ALL: [Answered; 7] = [
-        Answered::Allow,
-        Answered::SignIn,
-        Answered::Rise,
-        Answered::Refuse,
-        Answered::Forbid,
-        Answered::AppPasswordWrong,
-        Answered::Malformed,
+impl CheckLabel {
+    const ALL: [CheckLabel; 7] = [
+        CheckLabel::Allow,
+        CheckLabel::SignIn,
+        CheckLabel::Rise,
+        CheckLabel::Refuse,
+        CheckLabel::Forbid,
+        CheckLabel::AppPasswordWrong,
+        CheckLabel::Malformed,
     ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Answered::Allow => "allowed",
-            Answered::SignIn => "sign-in",
-            Answered::Rise => "upgrade",
-            Answered::Refuse => "unauthorized",
-            Answered::Forbid => "forbidden",
-            Answered::AppPasswordWrong => "app-password-wrong",
-            Answered::Malformed => "malformed",
+            CheckLabel::Allow => "allowed",
+            CheckLabel::SignIn => "sign-in",
+            CheckLabel::Rise => "upgrade",
+            CheckLabel::Refuse => "unauthorized",
+            CheckLabel::Forbid => "forbidden",
+            CheckLabel::AppPasswordWrong => "app-password-wrong",
+            CheckLabel::Malformed => "malformed",
         }
     }
 }
@@ -89,7 +89,7 @@ impl MailResult {
 }
 
 /// How it stands at the moment of asking.
-pub(crate) struct Standing {
+pub(crate) struct StoreHealth {
     /// Whether the store is sure, and how long ago it was seen last.
     pub(crate) is_sure: bool,
     pub(crate) last_sure: Duration,
@@ -102,12 +102,12 @@ pub(crate) struct Standing {
 /// All that is counted.
 pub(crate) struct Metrics {
     registry: Registry,
-    nginx: [Counter; Answered::ALL.len()],
-    traefik: [Counter; Answered::ALL.len()],
+    nginx: [Counter; CheckLabel::ALL.len()],
+    traefik: [Counter; CheckLabel::ALL.len()],
     strangers: Counter,
-    sign_ins: Family<SignIn, Counter>,
-    mails: Family<Mail, Counter>,
-    busy: Family<Refused, Counter>,
+    sign_ins: Family<SignInLabels, Counter>,
+    mails: Family<MailLabels, Counter>,
+    busy: Family<RejectedLabels, Counter>,
     lines_dropped: Counter,
     check: Latency,
     judged: Latency,
@@ -118,40 +118,40 @@ pub(crate) struct Metrics {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Check {
+struct CheckLabels {
     contract: &'static str,
     result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SignIn {
+struct SignInLabels {
     result: String,
     cause: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Refused {
+struct RejectedLabels {
     resource: &'static str,
     limit: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Mail {
+struct MailLabels {
     result: &'static str,
 }
 
 impl Metrics {
     fn begin() -> Metrics {
         let mut registry = Registry::with_prefix("postern");
-        let checks = Family::<Check, Counter>::default();
+        let checks = Family::<CheckLabels, Counter>::default();
         let of = |contract| {
-            let counter = |answer: Answered| {
-                checks.get_or_create_owned(&Check {
+            let counter = |answer: CheckLabel| {
+                checks.get_or_create_owned(&CheckLabels {
                     contract,
                     result: answer.name(),
                 })
             };
-            Answered::ALL.map(counter)
+            CheckLabel::ALL.map(counter)
         };
         let (nginx, traefik) = (of("nginx"), of("traefik"));
         let (check, judged) = (Latency::new(&CHECK), Latency::new(&JUDGED));
@@ -250,10 +250,10 @@ impl Metrics {
     }
 
     /// A check was answered after so long.
-    pub(crate) fn checked(&self, proxy: Proxy, answered: Answered, took: Duration) {
+    pub(crate) fn checked(&self, proxy: ProxyKind, answered: CheckLabel, took: Duration) {
         let of_contract = match proxy {
-            Proxy::Nginx => &self.nginx,
-            Proxy::Traefik => &self.traefik,
+            ProxyKind::Nginx => &self.nginx,
+            ProxyKind::Traefik => &self.traefik,
         };
         of_contract[answered as usize].inc();
         self.check.observe(took);
@@ -280,7 +280,9 @@ impl Metrics {
             Busy::Own => "client",
             Busy::All => "total",
         };
-        self.busy.get_or_create(&Refused { resource, limit }).inc();
+        self.busy
+            .get_or_create(&RejectedLabels { resource, limit })
+            .inc();
     }
 
     /// What came of a sign-in or of a proof for a critical act, in the words of the log; other lines have other results.
@@ -288,7 +290,7 @@ impl Metrics {
         if !["accepted", "refused", "failed"].contains(&result) {
             return;
         }
-        let labels = SignIn {
+        let labels = SignInLabels {
             result: result.to_owned(),
             cause: without_number(cause).to_owned(),
         };
@@ -298,14 +300,14 @@ impl Metrics {
     /// A code that was asked for by mail went out, or not.
     pub(crate) fn mailed(&self, mailed: MailResult) {
         self.mails
-            .get_or_create(&Mail {
+            .get_or_create(&MailLabels {
                 result: mailed.name(),
             })
             .inc();
     }
 
     /// All of it in the text format of OpenMetrics 1.0, which Prometheus reads.
-    pub(crate) fn text(&self, standing: &Standing) -> String {
+    pub(crate) fn text(&self, standing: &StoreHealth) -> String {
         self.is_sure.set(standing.is_sure.into());
         // without a clock the last value stays
         if let Ok(now) = clock::now() {

@@ -4,7 +4,7 @@
 
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
-use shared::config::gate::Proxy;
+use shared::config::gate::ProxyKind;
 use shared::network::address::Address;
 use shared::network::web_address::host_of;
 
@@ -13,7 +13,7 @@ const LONGEST: usize = 16 * 1024;
 
 /// What a proxy says was asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct OriginalRequest<'a> {
     pub(crate) method: &'a str,
     /// Authority as the browser sent it.
     pub(crate) authority: &'a str,
@@ -23,7 +23,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) address: Address,
 }
 
-impl Asked<'_> {
+impl OriginalRequest<'_> {
     /// The host in lower case, without a port and a trailing dot.
     pub(crate) fn host(&self) -> String {
         host_of(self.authority)
@@ -37,7 +37,7 @@ impl Asked<'_> {
 
 /// A check that makes no sense.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum ContractError {
     /// The proxy does not keep to its contract: this header is missing, empty, doubled or not what it sets.
     Proxy(&'static str),
     /// The client's request is malformed: the header that says so, and the client's address.
@@ -46,40 +46,43 @@ pub(crate) enum Broken {
 
 /// Reads a check.
 pub(crate) fn asked<'a>(
-    proxy: Proxy,
+    proxy: ProxyKind,
     headers: &'a HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
-) -> Result<Asked<'a>, Broken> {
+) -> Result<OriginalRequest<'a>, ContractError> {
     match proxy {
-        Proxy::Nginx => super::nginx::asked(headers),
-        Proxy::Traefik => super::traefik::asked(headers, is_trusted),
+        ProxyKind::Nginx => super::nginx::asked(headers),
+        ProxyKind::Traefik => super::traefik::asked(headers, is_trusted),
     }
 }
 
 /// The client's address at one of the gate's own pages.
 pub(crate) fn address(
-    proxy: Proxy,
+    proxy: ProxyKind,
     headers: &HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
-) -> Result<Address, Broken> {
+) -> Result<Address, ContractError> {
     match proxy {
-        Proxy::Nginx => super::nginx::address(headers),
-        Proxy::Traefik => super::traefik::address(headers, is_trusted),
+        ProxyKind::Nginx => super::nginx::address(headers),
+        ProxyKind::Traefik => super::traefik::address(headers, is_trusted),
     }
 }
 
 /// The one value of a header.
-fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, Broken> {
+fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, ContractError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) if !value.is_empty() => Ok(value),
-        _ => Err(Broken::Proxy(name)),
+        _ => Err(ContractError::Proxy(name)),
     }
 }
 
 /// The one value of a header that the proxy makes, as visible text.
-pub(super) fn own<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Broken> {
-    visible(one(headers, name)?).ok_or(Broken::Proxy(name))
+pub(super) fn own<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<&'a str, ContractError> {
+    visible(one(headers, name)?).ok_or(ContractError::Proxy(name))
 }
 
 /// The one value of a header that the proxy takes from the client, as visible text.
@@ -87,8 +90,8 @@ pub(super) fn clients<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
     client: Address,
-) -> Result<&'a str, Broken> {
-    visible(one(headers, name)?).ok_or(Broken::Client(name, client))
+) -> Result<&'a str, ContractError> {
+    visible(one(headers, name)?).ok_or(ContractError::Client(name, client))
 }
 
 fn visible(value: &HeaderValue) -> Option<&str> {

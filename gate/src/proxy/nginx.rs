@@ -1,26 +1,30 @@
 //! nginx, auth_request: X-Original-URL, X-Original-Method, X-Real-IP, as the sample sets them.
 
-use super::contract::{Asked, Broken, clients, is_authority, is_method, is_target, own};
+use super::contract::{
+    ContractError, OriginalRequest, clients, is_authority, is_method, is_target, own,
+};
 use hyper::HeaderMap;
 use shared::network::address::Address;
 
 const URL: &str = "x-original-url";
 const METHOD: &str = "x-original-method";
 
-pub(super) fn asked(headers: &HeaderMap) -> Result<Asked<'_>, Broken> {
+pub(super) fn asked(headers: &HeaderMap) -> Result<OriginalRequest<'_>, ContractError> {
     let address = address(headers)?;
     let url = clients(headers, URL, address)?;
-    let rest = url.strip_prefix("https://").ok_or(Broken::Proxy(URL))?;
-    let slash = rest.find('/').ok_or(Broken::Client(URL, address))?;
+    let rest = url
+        .strip_prefix("https://")
+        .ok_or(ContractError::Proxy(URL))?;
+    let slash = rest.find('/').ok_or(ContractError::Client(URL, address))?;
     let (authority, target) = rest.split_at(slash);
     let method = clients(headers, METHOD, address)?;
     if !is_authority(authority) || !is_target(target) {
-        return Err(Broken::Client(URL, address));
+        return Err(ContractError::Client(URL, address));
     }
     if !is_method(method) {
-        return Err(Broken::Client(METHOD, address));
+        return Err(ContractError::Client(METHOD, address));
     }
-    Ok(Asked {
+    Ok(OriginalRequest {
         method,
         authority,
         target,
@@ -28,8 +32,8 @@ pub(super) fn asked(headers: &HeaderMap) -> Result<Asked<'_>, Broken> {
     })
 }
 
-pub(super) fn address(headers: &HeaderMap) -> Result<Address, Broken> {
-    Address::parse(own(headers, "x-real-ip")?).ok_or(Broken::Proxy("x-real-ip"))
+pub(super) fn address(headers: &HeaderMap) -> Result<Address, ContractError> {
+    Address::parse(own(headers, "x-real-ip")?).ok_or(ContractError::Proxy("x-real-ip"))
 }
 
 #[cfg(test)]
@@ -58,19 +62,23 @@ mod tests {
     fn missing_empty_doubled_and_odd_headers_are_named() {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
-            assert_eq!(asked(&headers(&without)), Err(Broken::Proxy(name)));
+            assert_eq!(asked(&headers(&without)), Err(ContractError::Proxy(name)));
             let doubled: Vec<_> = GOOD
                 .into_iter()
                 .chain(GOOD.into_iter().filter(|(n, _)| *n == name))
                 .collect();
-            assert_eq!(asked(&headers(&doubled)), Err(Broken::Proxy(name)));
+            assert_eq!(asked(&headers(&doubled)), Err(ContractError::Proxy(name)));
             let empty: Vec<_> = without.iter().copied().chain([(name, "")]).collect();
-            assert_eq!(asked(&headers(&empty)), Err(Broken::Proxy(name)));
+            assert_eq!(asked(&headers(&empty)), Err(ContractError::Proxy(name)));
         }
         for odd in ["http://app/", "/x"] {
             let mut pairs = GOOD;
             pairs[0].1 = odd;
-            assert_eq!(asked(&headers(&pairs)), Err(Broken::Proxy(URL)), "{odd}");
+            assert_eq!(
+                asked(&headers(&pairs)),
+                Err(ContractError::Proxy(URL)),
+                "{odd}"
+            );
         }
     }
 
@@ -90,7 +98,7 @@ mod tests {
             pairs[0].1 = odd;
             assert_eq!(
                 asked(&headers(&pairs)),
-                Err(Broken::Client(URL, client)),
+                Err(ContractError::Client(URL, client)),
                 "{odd}"
             );
         }
@@ -105,7 +113,7 @@ mod tests {
             pairs[1].1 = odd;
             assert_eq!(
                 asked(&headers(&pairs)),
-                Err(Broken::Client(METHOD, client)),
+                Err(ContractError::Client(METHOD, client)),
                 "{odd}"
             );
         }

@@ -1,6 +1,8 @@
 //! Traefik, ForwardAuth: X-Forwarded-Method, -Proto, -Host, -Uri, -For, with trustForwardHeader off.
 
-use super::contract::{Asked, Broken, clients, is_authority, is_method, is_target, own};
+use super::contract::{
+    ContractError, OriginalRequest, clients, is_authority, is_method, is_target, own,
+};
 use hyper::HeaderMap;
 use shared::network::address::Address;
 
@@ -12,11 +14,11 @@ const URI: &str = "x-forwarded-uri";
 pub(super) fn asked(
     headers: &HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
-) -> Result<Asked<'_>, Broken> {
+) -> Result<OriginalRequest<'_>, ContractError> {
     let address = address(headers, is_trusted)?;
     // wss is what Traefik says of a websocket over TLS
     if !matches!(own(headers, PROTO)?, "https" | "wss") {
-        return Err(Broken::Proxy(PROTO));
+        return Err(ContractError::Proxy(PROTO));
     }
     let method = clients(headers, METHOD, address)?;
     let authority = clients(headers, HOST, address)?;
@@ -27,10 +29,10 @@ pub(super) fn asked(
         (is_target(target), URI),
     ] {
         if !is_sound {
-            return Err(Broken::Client(name, address));
+            return Err(ContractError::Client(name, address));
         }
     }
-    Ok(Asked {
+    Ok(OriginalRequest {
         method,
         authority,
         target,
@@ -42,17 +44,17 @@ pub(super) fn asked(
 pub(super) fn address(
     headers: &HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
-) -> Result<Address, Broken> {
+) -> Result<Address, ContractError> {
     const NAME: &str = "x-forwarded-for";
     let mut found = None;
     for entry in own(headers, NAME)?.rsplit(',') {
-        let address = Address::parse(entry.trim()).ok_or(Broken::Proxy(NAME))?;
+        let address = Address::parse(entry.trim()).ok_or(ContractError::Proxy(NAME))?;
         found = Some(address);
         if !is_trusted(address) {
             break;
         }
     }
-    found.ok_or(Broken::Proxy(NAME))
+    found.ok_or(ContractError::Proxy(NAME))
 }
 
 #[cfg(test)]
@@ -87,7 +89,7 @@ mod tests {
         );
         assert_eq!(
             of("192.0.2.7, unknown"),
-            Err(Broken::Proxy("x-forwarded-for"))
+            Err(ContractError::Proxy("x-forwarded-for"))
         );
     }
 
@@ -105,7 +107,7 @@ mod tests {
             pairs[at].1 = odd;
             assert_eq!(
                 asked(&headers(&pairs), |_| false),
-                Err(Broken::Client(name, client)),
+                Err(ContractError::Client(name, client)),
                 "{odd}"
             );
         }
@@ -117,14 +119,14 @@ mod tests {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
             assert_eq!(
                 asked(&headers(&without), |_| false),
-                Err(Broken::Proxy(name))
+                Err(ContractError::Proxy(name))
             );
         }
         let mut http = GOOD;
         http[1].1 = "http";
         assert_eq!(
             asked(&headers(&http), |_| false),
-            Err(Broken::Proxy("x-forwarded-proto"))
+            Err(ContractError::Proxy("x-forwarded-proto"))
         );
     }
 }

@@ -6,7 +6,7 @@
 use super::identity::Identity;
 use hyper::HeaderMap;
 use shared::config::ProxySecrets;
-use shared::config::gate::{Gate, IdentityHeader, Peer, Proxy, TrustedProxy};
+use shared::config::gate::{GateConfig, IdentityHeader, ProxyKind, ProxyPeer, TrustedProxy};
 use shared::network::address::Address;
 use std::fmt;
 use subtle::ConstantTimeEq;
@@ -17,7 +17,7 @@ const HEADER: &str = "x-postern-proxy";
 
 /// Who connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Connected {
+pub(crate) struct ProxyConnection {
     /// The peer's address; none on a unix socket.
     pub(crate) address: Option<Address>,
     /// Whether a client certificate was verified.
@@ -27,14 +27,14 @@ pub(crate) struct Connected {
 }
 
 /// The trusted proxies with their secrets read.
-pub(crate) struct Believed {
-    proxies: Vec<One>,
+pub(crate) struct TrustedProxies {
+    proxies: Vec<TrustedPeer>,
     insecure_loopback: bool,
 }
 
-struct One {
-    proxy: Proxy,
-    from: Vec<Peer>,
+struct TrustedPeer {
+    proxy: ProxyKind,
+    from: Vec<ProxyPeer>,
     secret: Option<Zeroizing<Vec<u8>>>,
     certificate: bool,
     identity_header: Option<IdentityHeader>,
@@ -44,7 +44,7 @@ struct One {
 #[derive(Clone, Copy)]
 pub(crate) struct Through<'a> {
     /// Its contract.
-    pub(crate) proxy: Proxy,
+    pub(crate) proxy: ProxyKind,
     identity_header: Option<&'a IdentityHeader>,
 }
 
@@ -61,29 +61,32 @@ impl Through<'_> {
 /// A peer that proves no proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unproven {
-    peer: Connected,
-    why: Why,
+    peer: ProxyConnection,
+    why: UntrustedReason,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Why {
+enum UntrustedReason {
     /// No entry of `gate.trusted_proxies` lists it.
     NotListed,
     /// Its entry wants a secret, and it shows none, another, or two.
-    Secret(Proxy),
+    Secret(ProxyKind),
     /// Its entry wants a certificate.
-    Certificate(Proxy),
+    Certificate(ProxyKind),
     /// Its entry wants nothing, and there any local process could stand.
-    Local(Proxy),
+    Local(ProxyKind),
     /// It is a proxy with another contract.
-    Contract(Proxy),
+    Contract(ProxyKind),
 }
 
 impl Unproven {
     /// Whether it may be a browser that came by itself: over TLS of the gate's own, from an address that no proxy has, and
     /// where a local process cannot stand in for it.
     pub(crate) fn as_browser(&self, insecure_loopback: bool) -> Option<Address> {
-        let address = self.peer.address.filter(|_| self.why == Why::NotListed)?;
+        let address = self
+            .peer
+            .address
+            .filter(|_| self.why == UntrustedReason::NotListed)?;
         let comes_by_itself = match address.is_loopback() {
             true => insecure_loopback,
             false => self.peer.encrypted,
@@ -99,7 +102,7 @@ impl fmt::Display for Unproven {
             Some(address) => write!(f, "the peer {address} is ")?,
             None => f.write_str("the peer on the unix socket is ")?,
         }
-        let listed = |f: &mut fmt::Formatter<'_>, proxy: Proxy, why: &str| {
+        let listed = |f: &mut fmt::Formatter<'_>, proxy: ProxyKind, why: &str| {
             write!(
                 f,
                 "listed in gate.trusted_proxies as {}, and {why}",
@@ -107,23 +110,23 @@ impl fmt::Display for Unproven {
             )
         };
         match self.why {
-            Why::NotListed => f.write_str("not listed in from of gate.trusted_proxies"),
-            Why::Secret(proxy) => listed(
+            UntrustedReason::NotListed => f.write_str("not listed in from of gate.trusted_proxies"),
+            UntrustedReason::Secret(proxy) => listed(
                 f,
                 proxy,
                 "does not send the secret of its secret_file as the only X-Postern-Proxy",
             ),
-            Why::Certificate(proxy) => listed(
+            UntrustedReason::Certificate(proxy) => listed(
                 f,
                 proxy,
                 "shows no client certificate of gate.tls.client_ca_file, which certificate = true requires",
             ),
-            Why::Local(proxy) => listed(
+            UntrustedReason::Local(proxy) => listed(
                 f,
                 proxy,
                 "proves nothing by its address, which any local process can use: set secret_file",
             ),
-            Why::Contract(proxy) => listed(
+            UntrustedReason::Contract(proxy) => listed(
                 f,
                 proxy,
                 "uses the check endpoint of another proxy: correct proxy, or the URL of its check",
@@ -132,10 +135,10 @@ impl fmt::Display for Unproven {
     }
 }
 
-impl Believed {
+impl TrustedProxies {
     /// The trusted proxies, with their secrets as [`shared::config::check_gate`] read them.
-    pub(crate) fn new(gate: &Gate, secrets: ProxySecrets) -> Believed {
-        let one = |(trusted, secret): (&TrustedProxy, Option<Zeroizing<Vec<u8>>>)| One {
+    pub(crate) fn new(gate: &GateConfig, secrets: ProxySecrets) -> TrustedProxies {
+        let one = |(trusted, secret): (&TrustedProxy, Option<Zeroizing<Vec<u8>>>)| TrustedPeer {
             proxy: trusted.proxy,
             from: trusted.from.clone(),
             secret,
@@ -148,7 +151,7 @@ impl Believed {
             .zip(secrets.in_order())
             .map(one)
             .collect();
-        Believed {
+        TrustedProxies {
             proxies,
             insecure_loopback: gate.insecure_loopback,
         }
@@ -157,9 +160,9 @@ impl Believed {
     /// The proxy that a request comes through, if it proves itself; one of this contract, if it is to be.
     pub(crate) fn proxy(
         &self,
-        connected: Connected,
+        connected: ProxyConnection,
         headers: &HeaderMap,
-        contract: Option<Proxy>,
+        contract: Option<ProxyKind>,
     ) -> Result<Through<'_>, Unproven> {
         let mut shown = headers.get_all(HEADER).iter();
         // of two, another reader may take the other
@@ -167,7 +170,7 @@ impl Believed {
             (Some(one), None) => one.as_bytes(),
             _ => b"",
         };
-        let mut why = Why::NotListed;
+        let mut why = UntrustedReason::NotListed;
         for one in self
             .proxies
             .iter()
@@ -180,8 +183,8 @@ impl Believed {
                         identity_header: one.identity_header.as_ref(),
                     });
                 }
-                None => why = Why::Contract(one.proxy),
-                Some(doubt) if why == Why::NotListed => why = doubt,
+                None => why = UntrustedReason::Contract(one.proxy),
+                Some(doubt) if why == UntrustedReason::NotListed => why = doubt,
                 Some(_) => {}
             }
         }
@@ -192,18 +195,25 @@ impl Believed {
     }
 
     /// What a peer that an entry lists lacks to be that proxy.
-    fn doubt(&self, one: &One, connected: Connected, shown: &[u8]) -> Option<Why> {
+    fn doubt(
+        &self,
+        one: &TrustedPeer,
+        connected: ProxyConnection,
+        shown: &[u8],
+    ) -> Option<UntrustedReason> {
         let local = connected
             .address
             .is_none_or(|address| address.is_loopback());
         match &one.secret {
             // both, where both are asked for
-            _ if one.certificate && !connected.certificate => Some(Why::Certificate(one.proxy)),
+            _ if one.certificate && !connected.certificate => {
+                Some(UntrustedReason::Certificate(one.proxy))
+            }
             Some(secret) if !bool::from(secret.as_slice().ct_eq(shown)) => {
-                Some(Why::Secret(one.proxy))
+                Some(UntrustedReason::Secret(one.proxy))
             }
             None if !one.certificate && local && !self.insecure_loopback => {
-                Some(Why::Local(one.proxy))
+                Some(UntrustedReason::Local(one.proxy))
             }
             _ => None,
         }
@@ -225,7 +235,7 @@ mod tests {
     const SECRET: &str = "0123456789abcdef";
 
     /// Those of a configuration, where each `SECRET` is a file that holds it.
-    fn believed(proxies: &str) -> Believed {
+    fn believed(proxies: &str) -> TrustedProxies {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
@@ -235,7 +245,7 @@ mod tests {
         let text = text.replace("SECRET", &format!("\"{}\"", path.display()));
         let config: Config = toml(&text);
         let secrets = check_gate(&path, Some(&text), &config).unwrap();
-        Believed::new(&config.gate, secrets)
+        TrustedProxies::new(&config.gate, secrets)
     }
 
     fn toml(text: &str) -> Config {
@@ -247,8 +257,8 @@ mod tests {
             .config
     }
 
-    fn peer(address: &str, encrypted: bool) -> Connected {
-        Connected {
+    fn peer(address: &str, encrypted: bool) -> ProxyConnection {
+        ProxyConnection {
             address: Address::parse(address),
             certificate: false,
             encrypted,
@@ -269,12 +279,12 @@ mod tests {
     fn a_listed_peer_that_proves_nothing_is_no_browser() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"192.0.2.0/24\", \"unix\"]\nsecret_file = SECRET\n";
         let believed = believed(list);
-        let at = |peer: Connected, secrets: &[&str]| {
+        let at = |peer: ProxyConnection, secrets: &[&str]| {
             believed
                 .proxy(peer, &showing(secrets), None)
                 .map(|t| t.proxy)
         };
-        assert_eq!(at(peer("192.0.2.7", true), &[SECRET]), Ok(Proxy::Nginx));
+        assert_eq!(at(peer("192.0.2.7", true), &[SECRET]), Ok(ProxyKind::Nginx));
         for secrets in [
             &[][..],
             &["another-secret-of-16"],
@@ -330,7 +340,7 @@ mod tests {
     fn where_both_are_asked_for_neither_a_secret_nor_a_certificate_is_enough() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\ncertificate = true\n";
         let believed = believed(list);
-        let certified = Connected {
+        let certified = ProxyConnection {
             certificate: true,
             ..peer("192.0.2.7", true)
         };
@@ -353,7 +363,7 @@ mod tests {
         };
         let both = believed(&(one("nginx") + &one("traefik")));
         let nginx = believed(&one("nginx"));
-        let at = |believed: &Believed, contract| {
+        let at = |believed: &TrustedProxies, contract| {
             believed
                 .proxy(
                     peer("192.0.2.7", false),
@@ -362,9 +372,9 @@ mod tests {
                 )
                 .map(|t| t.proxy)
         };
-        assert_eq!(at(&both, Proxy::Traefik), Ok(Proxy::Traefik));
-        assert_eq!(at(&both, Proxy::Nginx), Ok(Proxy::Nginx));
-        let unproven = at(&nginx, Proxy::Traefik).unwrap_err();
+        assert_eq!(at(&both, ProxyKind::Traefik), Ok(ProxyKind::Traefik));
+        assert_eq!(at(&both, ProxyKind::Nginx), Ok(ProxyKind::Nginx));
+        let unproven = at(&nginx, ProxyKind::Traefik).unwrap_err();
         assert!(
             unproven
                 .to_string()

@@ -2,9 +2,9 @@
 //!
 //! MUST NOT write a query, a header or a form: that is where codes, cookies and tokens stand.
 
-use crate::check::forward_auth::Ruling;
+use crate::check::forward_auth::CheckResult;
 use crate::observe::log;
-use crate::proxy::contract::Asked;
+use crate::proxy::contract::OriginalRequest;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
 use shared::account::name::UserName;
@@ -16,8 +16,8 @@ use std::time::Duration;
 const LONGEST: usize = 512;
 
 /// A check.
-pub(crate) fn check(asked: &Asked<'_>, ruling: &Ruling, took: Duration) {
-    let user = if let Ruling::Allow(allowed) = ruling {
+pub(crate) fn check(asked: &OriginalRequest<'_>, ruling: &CheckResult, took: Duration) {
+    let user = if let CheckResult::Allow(allowed) = ruling {
         allowed.user.as_str()
     } else {
         "-"
@@ -47,7 +47,7 @@ pub(crate) fn page(
         .write();
 }
 
-fn line(kind: &'static str, address: Address, user: &str, took: Duration) -> log::Line {
+fn line(kind: &'static str, address: Address, user: &str, took: Duration) -> log::LogLine {
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     log::event("access")
         .with("kind", kind)

@@ -26,7 +26,7 @@ const OF_ADDRESS: usize = 8;
 pub(crate) struct Connections {
     most: usize,
     room: Arc<Semaphore>,
-    open: Mutex<Open>,
+    open: Mutex<OpenSeat>,
     memory: Arc<Memory>,
     numbers: AtomicU64,
     began: Instant,
@@ -35,13 +35,13 @@ pub(crate) struct Connections {
 
 /// Those that are open, and how many of them each address has.
 #[derive(Default)]
-struct Open {
-    activities: HashMap<u64, Arc<Activity>>,
+struct OpenSeat {
+    activities: HashMap<u64, Arc<ConnectionActivity>>,
     addresses: HashMap<String, usize>,
 }
 
 /// What one of them does.
-struct Activity {
+struct ConnectionActivity {
     /// Its address; none of proxies.
     from: Option<String>,
     /// When it came, or asked last, in nanoseconds since the gate began.
@@ -98,7 +98,7 @@ impl Connections {
     pub(crate) async fn seat(
         self: &Arc<Connections>,
         from: Option<Address>,
-    ) -> std::io::Result<Seat> {
+    ) -> std::io::Result<ConnectionPermit> {
         let from = from.map(Address::key);
         if let Some(from) = &from {
             self.make_room_of(from);
@@ -118,7 +118,7 @@ impl Connections {
             self.crowded.store(false, Ordering::Relaxed);
         }
         let came = self.now();
-        let activity = Arc::new(Activity {
+        let activity = Arc::new(ConnectionActivity {
             from: from.clone(),
             heard: AtomicU64::new(came),
             asking: AtomicU32::new(0),
@@ -135,7 +135,7 @@ impl Connections {
             *open.addresses.entry(from).or_default() += 1;
         }
         drop(open);
-        Ok(Seat {
+        Ok(ConnectionPermit {
             all: Arc::clone(self),
             number,
             came,
@@ -206,7 +206,7 @@ impl Connections {
     }
 
     /// Each change is one insertion or removal: a panic cannot leave it half done.
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, OpenSeat> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -215,7 +215,7 @@ impl Connections {
     }
 }
 
-impl Activity {
+impl ConnectionActivity {
     /// Whoever waits for an answer goes last, and else who asked longest ago goes first.
     fn age(&self) -> (bool, u64) {
         (
@@ -226,20 +226,20 @@ impl Activity {
 }
 
 /// The seat of one connection.
-pub(crate) struct Seat {
+pub(crate) struct ConnectionPermit {
     all: Arc<Connections>,
     number: u64,
     came: u64,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Seat {
+impl ConnectionPermit {
     /// A request begins; it lasts until what this returns is dropped.
-    pub(crate) fn asks(&self) -> Asking {
+    pub(crate) fn asks(&self) -> ActiveRequest {
         self.activity.heard.store(self.all.now(), Ordering::Relaxed);
         self.activity.asking.fetch_add(1, Ordering::AcqRel);
-        Asking(Arc::clone(&self.activity))
+        ActiveRequest(Arc::clone(&self.activity))
     }
 
     /// The memory that a request holds, if there is so much; of a browser, its address is known.
@@ -292,7 +292,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut open = self.all.open();
         open.activities.remove(&self.number);
@@ -307,7 +307,7 @@ impl Drop for Seat {
 }
 
 /// An answer that is not sent yet.
-pub(crate) struct Sending(Arc<Activity>);
+pub(crate) struct Sending(Arc<ConnectionActivity>);
 
 impl Drop for Sending {
     fn drop(&mut self) {
@@ -317,9 +317,9 @@ impl Drop for Sending {
 }
 
 /// A request that is not answered yet.
-pub(crate) struct Asking(Arc<Activity>);
+pub(crate) struct ActiveRequest(Arc<ConnectionActivity>);
 
-impl Drop for Asking {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.asking.fetch_sub(1, Ordering::AcqRel);
     }
@@ -341,7 +341,7 @@ mod tests {
             .block_on(story);
     }
 
-    async fn has_to_go(seat: &Seat) -> bool {
+    async fn has_to_go(seat: &ConnectionPermit) -> bool {
         timeout(Duration::from_millis(1), seat.ends(NEVER))
             .await
             .is_ok()

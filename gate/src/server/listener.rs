@@ -1,13 +1,13 @@
 //! Where the gate listens: unix sockets, TCP, TLS with HTTP/2 and optional client certificates.
 
-use super::sockets::{Socket, Sockets};
+use super::sockets::{ActivatedSockets, Socket};
 use arc_swap::ArcSwap;
 use nix::unistd::Group;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use shared::config::gate::{Listen, Tls};
+use shared::config::gate::{Listen, TlsConfig};
 use shared::network::address::Address;
 use std::fmt::Display;
 use std::io::ErrorKind;
@@ -31,7 +31,7 @@ pub(crate) enum Listener {
 }
 
 /// A connection, and where it comes from.
-pub(crate) enum Accepted {
+pub(crate) enum AcceptedConnection {
     Unix(UnixStream),
     Tcp(TcpStream, Address),
     /// Before its handshake.
@@ -39,16 +39,16 @@ pub(crate) enum Accepted {
 }
 
 impl Listener {
-    pub(crate) async fn accept(&self) -> std::io::Result<Accepted> {
+    pub(crate) async fn accept(&self) -> std::io::Result<AcceptedConnection> {
         Ok(match self {
-            Listener::Unix(listener) => Accepted::Unix(listener.accept().await?.0),
+            Listener::Unix(listener) => AcceptedConnection::Unix(listener.accept().await?.0),
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Accepted::Tcp(stream, Address::from(peer.ip()))
+                AcceptedConnection::Tcp(stream, Address::from(peer.ip()))
             }
             Listener::Tls(listener, certificate) => {
                 let (stream, peer) = listener.accept().await?;
-                Accepted::Tls(stream, Address::from(peer.ip()), certificate.acceptor())
+                AcceptedConnection::Tls(stream, Address::from(peer.ip()), certificate.acceptor())
             }
         })
     }
@@ -58,7 +58,7 @@ impl Listener {
     pub(crate) async fn bind(
         listen: &Listen,
         certificate: Option<&Certificate>,
-        sockets: &mut Sockets,
+        sockets: &mut ActivatedSockets,
     ) -> Result<Vec<Listener>, String> {
         Ok(match listen {
             Listen::Unix(path) => vec![match sockets.take_at(path) {
@@ -143,7 +143,7 @@ pub(crate) fn replace(path: &Path) -> std::io::Result<()> {
 pub(crate) struct Certificate(Arc<ArcSwap<ServerConfig>>);
 
 impl Certificate {
-    pub(crate) fn read(tls: &Tls) -> Result<Certificate, String> {
+    pub(crate) fn read(tls: &TlsConfig) -> Result<Certificate, String> {
         Ok(Certificate(Arc::new(ArcSwap::from_pointee(server_config(
             tls,
         )?))))
@@ -159,7 +159,7 @@ impl Certificate {
     }
 }
 
-fn server_config(tls: &Tls) -> Result<ServerConfig, String> {
+fn server_config(tls: &TlsConfig) -> Result<ServerConfig, String> {
     let certificates = read_certificates(tls.cert_file.path())?;
     let key_path = tls.key_file.path();
     let key = PrivateKeyDer::from_pem_file(key_path)

@@ -3,11 +3,11 @@
 //! MUST NOT say anything about anyone: whoever reaches this address may read it.
 
 use super::connections::Connections;
-use super::listener::{Accepted, Listener};
-use crate::http::reply::{Reply, bare};
-use crate::live::store_pool::{Applicant, Key};
+use super::listener::{AcceptedConnection, Listener};
+use crate::http::reply::{HttpReply, bare};
+use crate::live::store_pool::{Applicant, ShareKey};
 use crate::observe::log;
-use crate::observe::metrics::{METRICS, Standing};
+use crate::observe::metrics::{METRICS, StoreHealth};
 use crate::state::site::Site;
 use arc_swap::ArcSwap;
 use http_body_util::Full;
@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use shared::engine::DoorError;
+use shared::engine::EngineError;
 use shared::system::clock;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -77,13 +77,13 @@ impl Health {
 
 /// What is asked about.
 #[derive(Clone)]
-pub(crate) struct Gate {
+pub(crate) struct MonitoredGate {
     pub(crate) sites: Arc<ArcSwap<Site>>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) health: Arc<Health>,
 }
 
-impl Gate {
+impl MonitoredGate {
     /// Answers until the process ends, also while it drains.
     pub(crate) async fn answer_at(self, listener: Listener) {
         let seats = Arc::new(Semaphore::new(AT_ONCE));
@@ -107,12 +107,12 @@ impl Gate {
         }
     }
 
-    async fn meet(&self, accepted: Accepted) {
+    async fn meet(&self, accepted: AcceptedConnection) {
         match accepted {
-            Accepted::Unix(stream) => self.talk(stream).await,
-            Accepted::Tcp(stream, _) => self.talk(stream).await,
+            AcceptedConnection::Unix(stream) => self.talk(stream).await,
+            AcceptedConnection::Tcp(stream, _) => self.talk(stream).await,
             // the configuration allows none here
-            Accepted::Tls(..) => {}
+            AcceptedConnection::Tls(..) => {}
         }
     }
 
@@ -133,7 +133,7 @@ impl Gate {
         .await;
     }
 
-    async fn answer(&self, method: &Method, path: &str) -> Reply {
+    async fn answer(&self, method: &Method, path: &str) -> HttpReply {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return bare(StatusCode::METHOD_NOT_ALLOWED);
         }
@@ -184,11 +184,11 @@ impl Gate {
             .sites
             .load()
             .workers
-            .serving(Applicant::proven(Key::Gate));
+            .serving(Applicant::proven(ShareKey::Gate));
         let try_it = judge.run(|door| {
             door.try_write()?;
             // a clock that cannot be read is told by whatever needs it
-            Ok::<_, DoorError>(match clock::now() {
+            Ok::<_, EngineError>(match clock::now() {
                 Ok(now) => door.mail_is_overdue(now)?,
                 Err(_) => false,
             })
@@ -215,9 +215,9 @@ impl Gate {
         came
     }
 
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> StoreHealth {
         let site = self.sites.load();
-        Standing {
+        StoreHealth {
             is_sure: site.watch.is_sure(),
             last_sure: site.watch.last_sure(),
             own_configuration: self.health.own_configuration.load(Ordering::Relaxed),
@@ -226,8 +226,8 @@ impl Gate {
     }
 }
 
-fn said(status: StatusCode, kind: &'static str, text: String) -> Reply {
-    let mut reply = Reply::new(Full::from(text));
+fn said(status: StatusCode, kind: &'static str, text: String) -> HttpReply {
+    let mut reply = HttpReply::new(Full::from(text));
     *reply.status_mut() = status;
     reply
         .headers_mut()

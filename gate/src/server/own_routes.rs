@@ -3,9 +3,9 @@
 use crate::api;
 use crate::http::body::{form, is_same_origin};
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply, bare, last};
+use crate::http::reply::{self, HttpReply, bare, last};
 use crate::state::branding::SCRIPTS;
-use crate::web::login::Guest;
+use crate::web::login::RequestContext;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
@@ -62,7 +62,12 @@ const FORMS: [&str; 23] = [
     "password",
 ];
 /// One of the gate's own pages, by its path below the gate's.
-pub(crate) async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
+pub(crate) async fn turn_to(
+    guest: &RequestContext<'_>,
+    parts: &Parts,
+    page: &str,
+    body: Incoming,
+) -> HttpReply {
     if page.split('/').next() == Some("administration") {
         return to_administrator(guest, parts, page, body).await;
     }
@@ -90,7 +95,12 @@ pub(crate) async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: 
 }
 
 /// A page of administrators. To everyone else nothing is there, whatever they send.
-async fn to_administrator(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
+async fn to_administrator(
+    guest: &RequestContext<'_>,
+    parts: &Parts,
+    page: &str,
+    body: Incoming,
+) -> HttpReply {
     if !guest.has_administration() || guest.session().is_none() {
         return last(StatusCode::NOT_FOUND);
     }
@@ -113,7 +123,7 @@ async fn to_administrator(guest: &Guest<'_>, parts: &Parts, page: &str, body: In
     }
 }
 
-async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
+async fn show(guest: &RequestContext<'_>, page: &str, query: &str) -> HttpReply {
     let asked_for = |field: &str| {
         let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == field);
         found.map_or_else(String::new, |(_, value)| value.into_owned())
@@ -158,7 +168,7 @@ async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
     }
 }
 
-async fn take(guest: &Guest<'_>, page: &str, form: &Form) -> Reply {
+async fn take(guest: &RequestContext<'_>, page: &str, form: &Form) -> HttpReply {
     match page {
         "sign-in" => guest.enter_password(form).await,
         "code" => guest.enter_code(form).await,

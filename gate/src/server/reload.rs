@@ -5,7 +5,7 @@ use super::listener::Certificate;
 use super::monitoring::Health;
 use super::service_manager;
 use crate::observe::log;
-use crate::state::generation::Running;
+use crate::state::generation::Generation;
 use crate::state::site::Site;
 use arc_swap::ArcSwap;
 use shared::config::{Config, file};
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a reload changes.
 pub(crate) struct Reload {
     pub(crate) path: PathBuf,
-    pub(crate) running: Running,
+    pub(crate) running: Generation,
     pub(crate) sites: Arc<ArcSwap<Site>>,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) health: Arc<Health>,
@@ -57,7 +57,7 @@ impl Reload {
                 return Err("[gate.tls] is missing, and gate.listen needs it".to_owned());
             }
         };
-        let next = Running::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
+        let next = Generation::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
         // from here on nothing can fail
         log::goes_by(next.site.gate());
         self.sites.store(Arc::clone(&next.site));

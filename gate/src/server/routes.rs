@@ -3,21 +3,21 @@
 use super::{access_log, own_routes};
 use crate::api;
 use crate::check::forward_auth::{self, Challenge};
-use crate::check::proxy_reply::{self, Page};
+use crate::check::proxy_reply::{self, GatePage};
 use crate::http::authorization::Authorization;
-use crate::http::reply::{self, Reply, bare};
+use crate::http::reply::{self, HttpReply, bare};
 use crate::observe::log;
-use crate::observe::metrics::{Answered, METRICS};
-use crate::proxy::contract::{self, Broken};
+use crate::observe::metrics::{CheckLabel, METRICS};
+use crate::proxy::contract::{self, ContractError};
 use crate::proxy::identity::Identity;
-use crate::proxy::trusted_proxy::{Connected, Through, Unproven};
+use crate::proxy::trusted_proxy::{ProxyConnection, Through, Unproven};
 use crate::state::site::Site;
 use crate::web::language::Language;
-use crate::web::login::Guest;
+use crate::web::login::RequestContext;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Request, StatusCode};
-use shared::config::gate::Proxy;
+use shared::config::gate::ProxyKind;
 use shared::engine::SERVICE;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,17 +25,17 @@ use std::time::Instant;
 /// Answers one request.
 pub(crate) async fn answer(
     site: &Arc<Site>,
-    connected: Connected,
+    connected: ProxyConnection,
     mut request: Request<Incoming>,
-) -> Reply {
+) -> HttpReply {
     join_crumbs(request.headers_mut());
     // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
     if request.headers().contains_key(TRANSFER_ENCODING) {
         return reply::last(StatusCode::BAD_REQUEST);
     }
     let reply = match request.uri().path() {
-        "/check/nginx" => check(site, connected, request.headers(), Proxy::Nginx),
-        "/check/traefik" => check(site, connected, request.headers(), Proxy::Traefik),
+        "/check/nginx" => check(site, connected, request.headers(), ProxyKind::Nginx),
+        "/check/traefik" => check(site, connected, request.headers(), ProxyKind::Traefik),
         "/healthz" => match site.watch.is_sure() {
             true => bare(StatusCode::OK),
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
@@ -67,7 +67,12 @@ fn join_crumbs(headers: &mut HeaderMap) {
     }
 }
 
-fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -> Reply {
+fn check(
+    site: &Site,
+    connected: ProxyConnection,
+    headers: &HeaderMap,
+    proxy: ProxyKind,
+) -> HttpReply {
     let began = Instant::now();
     let through = match site.believed.proxy(connected, headers, Some(proxy)) {
         Ok(through) => through,
@@ -77,7 +82,7 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
         Ok(asked) => asked,
         Err(broken) => {
             malformed(proxy, &broken, connected);
-            METRICS.checked(proxy, Answered::Malformed, began.elapsed());
+            METRICS.checked(proxy, CheckLabel::Malformed, began.elapsed());
             return proxy_reply::unauthorized(forward_auth::challenge("", headers));
         }
     };
@@ -98,16 +103,20 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
         |page| {
             let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
             match page {
-                Page::SignIn => proxy_reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url())),
-                Page::Rise => proxy_reply::to_sign_in(&at("upgrade"), site.back_to(&asked.url())),
-                Page::Cookies => at("cookies"),
-                Page::NotCovered => at(&format!("not-covered?host={}", asked.host())),
+                GatePage::SignIn => {
+                    proxy_reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url()))
+                }
+                GatePage::Rise => {
+                    proxy_reply::to_sign_in(&at("upgrade"), site.back_to(&asked.url()))
+                }
+                GatePage::Cookies => at("cookies"),
+                GatePage::NotCovered => at(&format!("not-covered?host={}", asked.host())),
             }
         },
     )
 }
 
-fn stranger(unproven: &Unproven) -> Reply {
+fn stranger(unproven: &Unproven) -> HttpReply {
     METRICS.turned_away();
     let line = log::event("refused")
         .with("cause", "untrusted-proxy")
@@ -117,9 +126,9 @@ fn stranger(unproven: &Unproven) -> Reply {
 }
 
 /// A request that makes no sense, by whoever's fault it is.
-fn malformed(proxy: Proxy, broken: &Broken, connected: Connected) {
+fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnection) {
     match broken {
-        Broken::Client(name, address) => {
+        ContractError::Client(name, address) => {
             let line = log::event("refused")
                 .with("cause", "malformed-request")
                 .with("address", address);
@@ -129,7 +138,7 @@ fn malformed(proxy: Proxy, broken: &Broken, connected: Connected) {
                     "the client's request has an invalid method, host or path, see {name}"
                 ));
         }
-        Broken::Proxy(name) => {
+        ContractError::Proxy(name) => {
             let peer = connected
                 .address
                 .map_or_else(|| "unix".to_owned(), |address| address.to_string());
@@ -141,7 +150,11 @@ fn malformed(proxy: Proxy, broken: &Broken, connected: Connected) {
     }
 }
 
-async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incoming>) -> Reply {
+async fn own_page(
+    site: &Arc<Site>,
+    connected: ProxyConnection,
+    request: Request<Incoming>,
+) -> HttpReply {
     let headers = request.headers();
     let (address, identity) = match site.believed.proxy(connected, headers, None) {
         Ok(through @ Through { proxy, .. }) => {
@@ -191,7 +204,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let (mut parts, body) = request.into_parts();
     api::into_cookies(site, &page, &mut parts.headers);
     let t = Language::asked(&parts.headers);
-    let guest = Guest {
+    let guest = RequestContext {
         site,
         headers: &parts.headers,
         address,

@@ -1,19 +1,19 @@
 //! The server: listeners, limits on headers and time, and a bounded drain at SIGTERM.
 
-use super::connections::{Connections, Seat, Sending};
-use super::listener::{Accepted, Certificate, Listener};
-use super::monitoring::{Gate, Health};
+use super::connections::{ConnectionPermit, Connections, Sending};
+use super::listener::{AcceptedConnection, Certificate, Listener};
+use super::monitoring::{Health, MonitoredGate};
 use super::reload::Reload;
 use super::signals::{Order, Orders};
-use super::sockets::Sockets;
+use super::sockets::ActivatedSockets;
 use super::{routes, service_manager};
 use crate::http::memory_limit::{Held, HeldBody, has_few_fields};
 use crate::http::reply;
 use crate::observe::log;
 use crate::observe::metrics::{self, METRICS};
-use crate::proxy::trusted_proxy::Connected;
-use crate::state::exit::Stopped;
-use crate::state::generation::Running;
+use crate::proxy::trusted_proxy::ProxyConnection;
+use crate::state::exit::StopReason;
+use crate::state::generation::Generation;
 use crate::state::site::Site;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
@@ -58,9 +58,9 @@ const LAST: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the gate until a signal ends it.
-pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
+pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
     let in_force =
-        file::in_force(path).map_err(|error| Stopped::Configuration(error.to_string()))?;
+        file::in_force(path).map_err(|error| StopReason::Configuration(error.to_string()))?;
     log::goes_by(&in_force.config.gate);
     if let Some(problem) = &in_force.problem {
         log::says(problem);
@@ -75,7 +75,7 @@ pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
     let runtime = threads()?;
     let running = {
         let _inside = runtime.enter();
-        Running::start(path, config)?
+        Generation::start(path, config)?
     };
     let (served, running) = runtime.block_on(serve(path, running, health));
     runtime.shutdown_timeout(LAST);
@@ -93,11 +93,11 @@ fn threads() -> Result<Runtime, String> {
 /// Serves until a signal ends it; what ran last.
 async fn serve(
     path: &Path,
-    running: Running,
+    running: Generation,
     health: Arc<Health>,
-) -> (Result<(), Stopped>, Running) {
+) -> (Result<(), StopReason>, Generation) {
     let bound = bind(&running.site).await;
-    let Bound {
+    let BoundListeners {
         listeners,
         operations,
         certificate,
@@ -108,7 +108,7 @@ async fn serve(
     };
     let (end, ended) = watch::channel(());
     let sites = Arc::new(ArcSwap::new(Arc::clone(&running.site)));
-    let host = Host {
+    let host = RequestHost {
         sites: Arc::clone(&sites),
         connections: Connections::affordable(),
     };
@@ -124,7 +124,7 @@ async fn serve(
             ))
         })
         .collect();
-    let gate = Gate {
+    let gate = MonitoredGate {
         sites: Arc::clone(&sites),
         connections: Arc::clone(&host.connections),
         health,
@@ -166,7 +166,7 @@ async fn serve(
 }
 
 /// What is bound before anything is served.
-struct Bound {
+struct BoundListeners {
     listeners: Vec<Listener>,
     operations: Option<Listener>,
     /// Of the listeners with TLS.
@@ -174,15 +174,15 @@ struct Bound {
     orders: Orders,
 }
 
-async fn bind(site: &Site) -> Result<Bound, Stopped> {
+async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
     let gate = site.gate();
     let certificate = gate
         .tls
         .as_ref()
         .map(Certificate::read)
         .transpose()
-        .map_err(Stopped::Configuration)?;
-    let mut sockets = Sockets::handed_over();
+        .map_err(StopReason::Configuration)?;
+    let mut sockets = ActivatedSockets::handed_over();
     let mut listeners = Vec::new();
     let wrong = |why| format!("gate.listen: {why}");
     // a socket's name goes before "systemd", which takes what is left
@@ -210,7 +210,7 @@ async fn bind(site: &Site) -> Result<Bound, Stopped> {
     for listen in &gate.listen {
         log::says(format_args!("listens on {}", String::from(listen.clone())));
     }
-    Ok(Bound {
+    Ok(BoundListeners {
         listeners,
         operations,
         certificate,
@@ -220,14 +220,14 @@ async fn bind(site: &Site) -> Result<Bound, Stopped> {
 
 /// What every connection needs.
 #[derive(Clone)]
-struct Host {
+struct RequestHost {
     /// The site of now; requests that are under way keep theirs.
     sites: Arc<ArcSwap<Site>>,
     connections: Arc<Connections>,
 }
 
 async fn accept(
-    host: Host,
+    host: RequestHost,
     listener: Listener,
     graceful: Arc<GracefulShutdown>,
     mut ended: watch::Receiver<()>,
@@ -243,11 +243,17 @@ async fn accept(
     }
 }
 
-async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> std::io::Result<()> {
+async fn one(
+    host: &RequestHost,
+    listener: &Listener,
+    graceful: &GracefulShutdown,
+) -> std::io::Result<()> {
     let accepted = listener.accept().await?;
     let from = match &accepted {
-        Accepted::Unix(_) => None,
-        Accepted::Tcp(_, address) | Accepted::Tls(_, address, _) => Some(*address),
+        AcceptedConnection::Unix(_) => None,
+        AcceptedConnection::Tcp(_, address) | AcceptedConnection::Tls(_, address, _) => {
+            Some(*address)
+        }
     };
     let from = from.filter(|address| !host.sites.load().believed.is_proxy(*address));
     let seat = host.connections.seat(from).await?;
@@ -263,15 +269,20 @@ async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> s
     Ok(())
 }
 
-async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, accepted: Accepted) {
+async fn serve_one(
+    sites: &Arc<ArcSwap<Site>>,
+    seat: &ConnectionPermit,
+    watcher: Watcher,
+    accepted: AcceptedConnection,
+) {
     match accepted {
-        Accepted::Unix(stream) => {
+        AcceptedConnection::Unix(stream) => {
             talk(
                 sites,
                 seat,
                 watcher,
                 stream,
-                Connected {
+                ProxyConnection {
                     address: None,
                     certificate: false,
                     encrypted: false,
@@ -279,13 +290,13 @@ async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, ac
             )
             .await;
         }
-        Accepted::Tcp(stream, address) => {
+        AcceptedConnection::Tcp(stream, address) => {
             talk(
                 sites,
                 seat,
                 watcher,
                 stream,
-                Connected {
+                ProxyConnection {
                     address: Some(address),
                     certificate: false,
                     encrypted: false,
@@ -293,7 +304,7 @@ async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, ac
             )
             .await;
         }
-        Accepted::Tls(stream, address, acceptor) => {
+        AcceptedConnection::Tls(stream, address, acceptor) => {
             let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else {
                 return;
             };
@@ -303,7 +314,7 @@ async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, ac
                 seat,
                 watcher,
                 stream,
-                Connected {
+                ProxyConnection {
                     address: Some(address),
                     certificate,
                     encrypted: true,
@@ -317,8 +328,8 @@ async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, ac
 /// What a request holds until its answer is sent. A check is answered at once.
 fn holding(
     site: &Site,
-    seat: &Seat,
-    connected: Connected,
+    seat: &ConnectionPermit,
+    connected: ProxyConnection,
     request: &Request<Incoming>,
 ) -> Result<Option<(Held, Sending)>, StatusCode> {
     if routes::is_answered_at_once(request) {
@@ -341,10 +352,10 @@ fn holding(
 
 async fn talk(
     sites: &Arc<ArcSwap<Site>>,
-    seat: &Seat,
+    seat: &ConnectionPermit,
     watcher: Watcher,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    connected: Connected,
+    connected: ProxyConnection,
 ) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder

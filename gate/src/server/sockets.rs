@@ -17,7 +17,7 @@ pub(crate) enum Socket {
 }
 
 /// What systemd handed over, until an entry of gate.listen takes it.
-pub(crate) struct Sockets(Vec<HandedOver>);
+pub(crate) struct ActivatedSockets(Vec<HandedOver>);
 
 struct HandedOver {
     name: String,
@@ -25,9 +25,9 @@ struct HandedOver {
     socket: io::Result<Socket>,
 }
 
-impl Sockets {
+impl ActivatedSockets {
     /// Those of this process. Reads the environment.
-    pub(crate) fn handed_over() -> Sockets {
+    pub(crate) fn handed_over() -> ActivatedSockets {
         let mut descriptors = ListenFd::from_env();
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':').filter(|name| !name.is_empty());
@@ -35,7 +35,7 @@ impl Sockets {
             name: names.next().unwrap_or("unknown").to_owned(),
             socket: socket(&mut descriptors, number),
         });
-        Sockets(taken.collect())
+        ActivatedSockets(taken.collect())
     }
 
     /// Those of a name, or all that are left.

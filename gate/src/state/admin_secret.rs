@@ -1,18 +1,18 @@
 //! The secret that programs show.
 
 use shared::config::{Config, secret_file};
-use shared::credential::app_password::{AppPassword, Misread};
+use shared::credential::app_password::{AppPassword, InvalidAppPassword};
 use shared::protocol::admin_api::{SHORTEST_SECRET, is_secret};
 use zeroize::Zeroizing;
 
 /// What programs show.
-pub(crate) struct Administration {
+pub(crate) struct AdminSecret {
     pub(crate) secret: Option<Zeroizing<String>>,
 }
 
-impl Administration {
+impl AdminSecret {
     /// Reads the secret, if there is one.
-    pub(crate) fn read(config: &Config) -> Result<Administration, String> {
+    pub(crate) fn read(config: &Config) -> Result<AdminSecret, String> {
         const KEY: &str = "gate.administration.secret";
         let given = &config.gate.administration;
         let secret = secret_file::read(
@@ -21,7 +21,7 @@ impl Administration {
             given.secret_credential.as_ref(),
         )?;
         let Some(secret) = secret else {
-            return Ok(Administration { secret: None });
+            return Ok(AdminSecret { secret: None });
         };
         if !is_secret(secret.as_bytes()) {
             return Err(format!(
@@ -29,12 +29,15 @@ impl Administration {
             ));
         }
         // the gate refuses those at its own pages, whatever they are good for
-        if !matches!(AppPassword::read(&secret), Err(Misread::OtherShape)) {
+        if !matches!(
+            AppPassword::read(&secret),
+            Err(InvalidAppPassword::OtherShape)
+        ) {
             return Err(format!(
                 "{KEY}: looks like an app password; create another with openssl rand -hex 32"
             ));
         }
-        Ok(Administration {
+        Ok(AdminSecret {
             secret: Some(secret),
         })
     }

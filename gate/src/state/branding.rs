@@ -21,7 +21,7 @@ const DARK: Color = Color::of(0x1c, 0x21, 0x29);
 const LARGEST: u64 = 64 * 1024;
 
 /// A look.
-pub(crate) struct Look {
+pub(crate) struct Branding {
     /// Above every page.
     pub(crate) name: String,
     /// Beside it.
@@ -38,9 +38,9 @@ pub(crate) struct Logo {
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Look {
+impl Branding {
     /// The one that the configuration names.
-    pub(crate) fn read(config: &Config) -> Result<Look, String> {
+    pub(crate) fn read(config: &Config) -> Result<Branding, String> {
         let look = &config.gate.look;
         let logo = match &look.logo_file {
             None => None,
@@ -71,7 +71,7 @@ impl Look {
         let mut hasher = DefaultHasher::new();
         (&style, &logo, SCRIPTS).hash(&mut hasher);
         let stamp = HEXLOWER.encode(&hasher.finish().to_be_bytes());
-        Ok(Look {
+        Ok(Branding {
             name,
             logo,
             style,
@@ -125,9 +125,9 @@ mod tests {
     #[test]
     fn another_colour_is_another_stamp() {
         let mut config = Config::default();
-        let one = Look::read(&config).unwrap();
+        let one = Branding::read(&config).unwrap();
         config.gate.look.color = Color::of(0x60, 0, 0);
-        let other = Look::read(&config).unwrap();
+        let other = Branding::read(&config).unwrap();
         assert!(other.style.contains("--mark: #600000") && one.stamp != other.stamp);
     }
 }

@@ -8,33 +8,33 @@ use std::process::ExitCode;
 const EX_CONFIG: u8 = 78;
 
 /// Why the gate stops.
-pub(crate) enum Stopped {
+pub(crate) enum StopReason {
     /// The configuration, or a file that it names, is wrong.
     Configuration(String),
     /// Anything else, which may be over later.
     Other(String),
 }
 
-impl Stopped {
+impl StopReason {
     /// The exit status.
     pub(crate) fn status(&self) -> ExitCode {
         match self {
-            Stopped::Configuration(_) => ExitCode::from(EX_CONFIG),
-            Stopped::Other(_) => ExitCode::FAILURE,
+            StopReason::Configuration(_) => ExitCode::from(EX_CONFIG),
+            StopReason::Other(_) => ExitCode::FAILURE,
         }
     }
 }
 
-impl From<String> for Stopped {
-    fn from(why: String) -> Stopped {
-        Stopped::Other(why)
+impl From<String> for StopReason {
+    fn from(why: String) -> StopReason {
+        StopReason::Other(why)
     }
 }
 
-impl fmt::Display for Stopped {
+impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stopped::Configuration(why) | Stopped::Other(why) => f.write_str(why),
+            StopReason::Configuration(why) | StopReason::Other(why) => f.write_str(why),
         }
     }
 }

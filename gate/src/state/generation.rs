@@ -1,17 +1,17 @@
 //! What runs by one configuration: the site, its watch over the store, and what writes down. A reload starts
 //! the next one before it ends this.
 
-use super::admin_secret::Administration;
-use super::branding::Look;
-use super::exit::Stopped;
+use super::admin_secret::AdminSecret;
+use super::branding::Branding;
+use super::exit::StopReason;
 use super::site::Site;
 use crate::http::cookies::Jar;
-use crate::live::revocation_cache::Watch;
-use crate::live::store_pool::Workers;
-use crate::live::usage_writer::Secretary;
-use crate::proxy::trusted_proxy::Believed;
+use crate::live::revocation_cache::RevocationCache;
+use crate::live::store_pool::StorePool;
+use crate::live::usage_writer::UsageWriter;
+use crate::proxy::trusted_proxy::TrustedProxies;
 use shared::config::{Config, check_gate};
-use shared::policy::session_groups::AskedGroups;
+use shared::policy::session_groups::RequestedGroups;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -21,15 +21,15 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A web gate at work.
-pub(crate) struct Running {
+pub(crate) struct Generation {
     pub(crate) site: Arc<Site>,
     watching: JoinHandle<()>,
-    secretary: Secretary,
+    secretary: UsageWriter,
 }
 
-impl Running {
+impl Generation {
     /// Starts it. MUST be called within the runtime.
-    pub(crate) fn start(path: &Path, config: Config) -> Result<Running, Stopped> {
+    pub(crate) fn start(path: &Path, config: Config) -> Result<Generation, StopReason> {
         let read = || -> Result<_, String> {
             let Some(url) = config.gate.url.clone() else {
                 return Err(format!(
@@ -38,13 +38,14 @@ impl Running {
                 ));
             };
             let secrets = check_gate(path, None, &config).map_err(|error| error.to_string())?;
-            let believed = Believed::new(&config.gate, secrets);
-            let look = Look::read(&config)?;
-            let administration = Administration::read(&config)?;
+            let believed = TrustedProxies::new(&config.gate, secrets);
+            let look = Branding::read(&config)?;
+            let administration = AdminSecret::read(&config)?;
             Ok((url, believed, look, administration))
         };
-        let (url, believed, look, administration) = read().map_err(Stopped::Configuration)?;
-        let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
+        let (url, believed, look, administration) = read().map_err(StopReason::Configuration)?;
+        let (watch, watching) =
+            RevocationCache::start(&config).map_err(|error| error.to_string())?;
         let site = Site {
             jar: Jar::new(&config.gate, &url.path),
             url,
@@ -54,13 +55,13 @@ impl Running {
             believed: Arc::new(believed),
             uncovered: Arc::default(),
             watch: Arc::new(watch),
-            workers: Workers::new(&config),
-            asked_groups: Arc::new(AskedGroups::of(&config)),
+            workers: StorePool::new(&config),
+            asked_groups: Arc::new(RequestedGroups::of(&config)),
             config: Arc::new(config),
         };
         let site = Arc::new(site.with_own_paths());
-        let secretary = Secretary::start(&site.config, site.watch.app_passwords());
-        Ok(Running {
+        let secretary = UsageWriter::start(&site.config, site.watch.app_passwords());
+        Ok(Generation {
             site,
             watching,
             secretary,

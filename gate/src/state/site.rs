@@ -1,16 +1,16 @@
 //! What stays the same until the gate is reloaded: its place, its cookies, whom it believes.
 
-use super::admin_secret::Administration;
-use super::branding::Look;
+use super::admin_secret::AdminSecret;
+use super::branding::Branding;
 use crate::http::cookies::Jar;
-use crate::live::revocation_cache::Watch;
-use crate::live::store_pool::Workers;
+use crate::live::revocation_cache::RevocationCache;
+use crate::live::store_pool::StorePool;
 use crate::observe::log;
-use crate::proxy::trusted_proxy::Believed;
+use crate::proxy::trusted_proxy::TrustedProxies;
 use shared::config::Config;
-use shared::config::gate::{Gate, GateUrl};
+use shared::config::gate::{GateConfig, GateUrl};
 use shared::network::web_address::{WebPath, is_host};
-use shared::policy::session_groups::AskedGroups;
+use shared::policy::session_groups::RequestedGroups;
 use shared::token::session::Session;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,18 +60,18 @@ pub(crate) struct Site {
     pub(crate) jar: Jar,
     /// The gate's other places.
     pub(crate) own_paths: Vec<Arc<Site>>,
-    pub(crate) look: Arc<Look>,
-    pub(crate) administration: Arc<Administration>,
-    pub(crate) believed: Arc<Believed>,
+    pub(crate) look: Arc<Branding>,
+    pub(crate) administration: Arc<AdminSecret>,
+    pub(crate) believed: Arc<TrustedProxies>,
     pub(crate) uncovered: Arc<Uncovered>,
-    pub(crate) watch: Arc<Watch>,
-    pub(crate) workers: Arc<Workers>,
-    pub(crate) asked_groups: Arc<AskedGroups>,
+    pub(crate) watch: Arc<RevocationCache>,
+    pub(crate) workers: Arc<StorePool>,
+    pub(crate) asked_groups: Arc<RequestedGroups>,
     pub(crate) config: Arc<Config>,
 }
 
 impl Site {
-    pub(crate) fn gate(&self) -> &Gate {
+    pub(crate) fn gate(&self) -> &GateConfig {
         &self.config.gate
     }
 

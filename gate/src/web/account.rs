@@ -10,40 +10,41 @@ mod recovery_codes;
 mod second_factor;
 mod sessions;
 
-pub(crate) use app_passwords::NewAppPassword;
-pub(crate) use authenticators::Confirmed;
+pub(crate) use app_passwords::CreatedAppPassword;
+pub(crate) use authenticators::ConfirmedAuthenticator;
 
-use super::login::{Guest, Visit};
-use super::pages::account::Asked;
+use super::login::{LoginRequest, RequestContext};
+use super::pages::account::StepUpQuestion;
 use super::pages::{self, html};
-use super::refusal::Refused;
-use super::step_up::{Proof, Proven};
-use crate::http::reply::{self, Reply};
+use super::refusal::ActRefused;
+use super::step_up::{StepUpInput, StepUpProof};
+use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::at_door;
 use crate::observe::log;
 use hyper::StatusCode;
-use shared::engine::{Actor, AdministrationError, Door, Opened, SignInError};
-use shared::protocol::command_request::{Answer, Errand, Task};
+use shared::engine::{AdministrationError, Engine, LoginError, OpenedSession, Principal};
+use shared::protocol::command_request::{CommandRequest, Operation, ReplyBody};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
 
 /// What comes of an act, and the session that goes on after it.
-type GoneOn<T> = Result<Result<(T, Option<Opened>), AdministrationError>, SignInError>;
+type ContinuedSession<T> =
+    Result<Result<(T, Option<OpenedSession>), AdministrationError>, LoginError>;
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// Runs an act of this session's at a door.
     pub(crate) async fn act<T: Send + 'static>(
         &self,
         session: &Session,
-        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>
+        work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
         + Send
         + 'static,
-    ) -> Result<T, Refused> {
-        let (session, visit) = (session.clone(), Visit::of(self));
+    ) -> Result<T, ActRefused> {
+        let (session, visit) = (session.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
             let now = visit.now()?;
-            let actor = Actor::Session(&session.name, &visit.origin, session.id);
-            at_door(work(door, actor, now)).map_err(SignInError::Door)
+            let actor = Principal::Session(&session.name, &visit.origin, session.id);
+            at_door(work(door, actor, now)).map_err(LoginError::Door)
         });
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
     }
@@ -52,10 +53,10 @@ impl Guest<'_> {
     pub(crate) async fn act_and_go_on<T: Send + 'static>(
         &self,
         session: &Session,
-        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>
+        work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
         + Send
         + 'static,
-    ) -> Result<(T, Option<Opened>), Refused> {
+    ) -> Result<(T, Option<OpenedSession>), ActRefused> {
         let run = self.judge().run(self.and_go_on(session, work));
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
     }
@@ -64,10 +65,10 @@ impl Guest<'_> {
     pub(crate) async fn hash_and_go_on<T: Send + 'static>(
         &self,
         session: &Session,
-        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>
+        work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
         + Send
         + 'static,
-    ) -> Result<(T, Option<Opened>), Refused> {
+    ) -> Result<(T, Option<OpenedSession>), ActRefused> {
         let run = self.judge().run_hash(self.and_go_on(session, work));
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
     }
@@ -76,15 +77,15 @@ impl Guest<'_> {
         &self,
         session: &Session,
         work: F,
-    ) -> impl FnOnce(&mut Door) -> GoneOn<T> + use<T, F>
+    ) -> impl FnOnce(&mut Engine) -> ContinuedSession<T> + use<T, F>
     where
-        F: FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>,
+        F: FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>,
     {
-        let (session, visit) = (session.clone(), Visit::of(self));
+        let (session, visit) = (session.clone(), LoginRequest::of(self));
         move |door| {
             let now = visit.now()?;
-            let actor = Actor::Session(&session.name, &visit.origin, session.id);
-            let done = match at_door(work(door, actor, now)).map_err(SignInError::Door)? {
+            let actor = Principal::Session(&session.name, &visit.origin, session.id);
+            let done = match at_door(work(door, actor, now)).map_err(LoginError::Door)? {
                 Ok(done) => done,
                 Err(error) => return Ok(Err(error)),
             };
@@ -94,24 +95,28 @@ impl Guest<'_> {
     }
 
     /// An errand of whoever stepped up.
-    pub(crate) async fn errand(&self, proven: &Proven, task: Task) -> Result<Answer, Refused> {
-        let (session, visit) = (proven.session.clone(), Visit::of(self));
+    pub(crate) async fn errand(
+        &self,
+        proven: &StepUpProof,
+        task: Operation,
+    ) -> Result<ReplyBody, ActRefused> {
+        let (session, visit) = (proven.session.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
-            let caller = shared::engine::Caller::SteppedUp(&session, &visit.origin);
-            let errand = Errand {
+            let caller = shared::engine::Requester::SteppedUp(&session, &visit.origin);
+            let errand = CommandRequest {
                 account: session.name.clone(),
                 task,
             };
-            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(SignInError::Door)
+            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Door)
         });
         Ok(self
             .came_of(run.await.map_err(|error| self.not_run(&error))?)?
             .answer)
     }
 
-    fn came_of<T>(&self, done: Result<T, AdministrationError>) -> Result<T, Refused> {
+    fn came_of<T>(&self, done: Result<T, AdministrationError>) -> Result<T, ActRefused> {
         done.map_err(|error| {
-            let refused = Refused::act(self.t, &error);
+            let refused = ActRefused::act(self.t, &error);
             let line = log::event("refused")
                 .with("cause", refused.code)
                 .with("address", self.address);
@@ -121,17 +126,21 @@ impl Guest<'_> {
     }
 
     /// The session, for pages of somebody's account.
-    pub(crate) fn signed_in(&self) -> Result<Session, Refused> {
-        self.session().ok_or_else(|| Refused::signed_out(self.t))
+    pub(crate) fn signed_in(&self) -> Result<Session, ActRefused> {
+        self.session().ok_or_else(|| ActRefused::signed_out(self.t))
     }
 
     /// What a critical act would take of whoever is here.
-    pub(crate) async fn asks_for_proof(&self) -> Result<Proof, Refused> {
+    pub(crate) async fn asks_for_proof(&self) -> Result<StepUpInput, ActRefused> {
         self.proof(&self.signed_in()?).await
     }
 
     /// The page of a critical act, with what went wrong the last time.
-    pub(crate) async fn ask(&self, asked: Asked<'_>, refused: Option<&Refused>) -> Reply {
+    pub(crate) async fn ask(
+        &self,
+        asked: StepUpQuestion<'_>,
+        refused: Option<&ActRefused>,
+    ) -> HttpReply {
         let proof = match self.asks_for_proof().await {
             Ok(proof) => proof,
             Err(refused) => return self.refused(&refused),
@@ -146,7 +155,7 @@ impl Guest<'_> {
     }
 
     /// A page of the account, with the status of what went wrong on it.
-    pub(crate) fn page_after(&self, html: String, refused: Option<&Refused>) -> Reply {
+    pub(crate) fn page_after(&self, html: String, refused: Option<&ActRefused>) -> HttpReply {
         let page = reply::page(
             refused.map_or(StatusCode::OK, |refused| refused.status),
             html,
@@ -158,9 +167,9 @@ impl Guest<'_> {
     }
 
     /// What was done, and the way back to the account.
-    pub(crate) fn done(&self, title: String, lines: &[String]) -> Reply {
+    pub(crate) fn done(&self, title: String, lines: &[String]) -> HttpReply {
         let home = self.at("");
-        let page = pages::Notice {
+        let page = pages::NoticePage {
             frame: self.frame(),
             title: &title,
             lines,
@@ -174,11 +183,11 @@ impl Guest<'_> {
     /// The page after an act that ended every session: the new session's cookies, or the way to sign in.
     pub(crate) fn after_end(
         &self,
-        proven: Option<&Proven>,
-        opened: Option<&Opened>,
+        proven: Option<&StepUpProof>,
+        opened: Option<&OpenedSession>,
         title: String,
         lines: &[String],
-    ) -> Reply {
+    ) -> HttpReply {
         match (proven, opened) {
             (Some(proven), Some(opened)) => self.going_on(self.done(title, lines), proven, opened),
             (None, Some(opened)) => self.with_session(self.done(title, lines), opened),

@@ -5,13 +5,13 @@ mod accounts;
 mod audit_log;
 mod pages;
 
-pub(crate) use accounts::Act;
-pub(crate) use pages::Seen;
+pub(crate) use accounts::AdminAct;
+pub(crate) use pages::SeenAccount;
 
-use super::login::Guest;
+use super::login::RequestContext;
 use zeroize::Zeroizing;
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// Whether administration is reached at this address of the gate, and from there: not at a place that it shares with an
     /// application.
     fn is_at_administration(&self) -> bool {

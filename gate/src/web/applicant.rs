@@ -1,21 +1,21 @@
 //! Whose share of the workers a request takes, by what it has proven.
 
-use super::login::{Guest, Visit};
-use crate::live::store_pool::{Applicant, Judge, Key, NotJudged};
+use super::login::{LoginRequest, RequestContext};
+use crate::live::store_pool::{Applicant, Judge, PoolError, ShareKey};
 use shared::account::name::UserName;
-use shared::credential::input::Answer;
-use shared::engine::SignInScope;
+use shared::credential::input::Input;
+use shared::engine::LoginClass;
 use shared::verify::decision::Refusal;
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// The workers, for this request: of a valid session or token that it carries, else of its address.
     pub(crate) fn judge(&self) -> Judge {
         let applicant = if let Some(session) = self.any_session() {
             Applicant::of_session(&session)
         } else if let Some(ticket) = self.ticket() {
-            Applicant::proven(Key::Account(ticket.account().clone()))
+            Applicant::proven(ShareKey::Account(ticket.account().clone()))
         } else if let Some(ticket) = self.setup_ticket() {
-            Applicant::proven(Key::Account(ticket.account().clone()))
+            Applicant::proven(ShareKey::Account(ticket.account().clone()))
         } else {
             Applicant::stranger(self.address)
         };
@@ -27,21 +27,21 @@ impl Guest<'_> {
     pub(super) async fn judge_of_sign_in(
         &self,
         name: &UserName,
-        recovery: &Answer,
-    ) -> Result<Result<Judge, Refusal>, NotJudged> {
+        recovery: &Input,
+    ) -> Result<Result<Judge, Refusal>, PoolError> {
         let stranger = self.site.workers.serving(Applicant::stranger(self.address));
-        let (who, visit) = (name.clone(), Visit::of(self));
+        let (who, visit) = (name.clone(), LoginRequest::of(self));
         let looked =
             stranger.look_up(move |door| door.sign_in_scope(&visit.browser(), &who, visit.now()?));
         let applicant = match looked.await? {
-            SignInScope::AddressDelayed { wait }
-                if matches!(recovery, Answer::Unfit | Answer::Digits(_)) =>
+            LoginClass::AddressDelayed { wait }
+                if matches!(recovery, Input::Unfit | Input::Digits(_)) =>
             {
                 return Ok(Err(Refusal::AddressDelayed { wait }));
             }
-            SignInScope::TrustedBrowser => Applicant::proven(Key::Browser(name.clone())),
-            SignInScope::FamiliarAddress => Applicant::known(self.address),
-            SignInScope::Elsewhere | SignInScope::AddressDelayed { .. } => return Ok(Ok(stranger)),
+            LoginClass::TrustedBrowser => Applicant::proven(ShareKey::Browser(name.clone())),
+            LoginClass::FamiliarAddress => Applicant::known(self.address),
+            LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => return Ok(Ok(stranger)),
         };
         Ok(Ok(self.site.workers.serving(applicant)))
     }

@@ -1,20 +1,22 @@
 //! A setup, page by page: the QR, a code, the recovery codes, and only then the way on. Someone who must have a second
 //! factor and has none finds nothing else open.
 
-use super::login::{Guest, Visit};
+use super::login::{LoginRequest, RequestContext};
 use super::pages::{self, html};
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply};
-use crate::live::store_pool::NotJudged;
+use crate::http::reply::{self, HttpReply};
+use crate::live::store_pool::PoolError;
 use hyper::StatusCode;
 use shared::account::name::UserName;
 use shared::config::OnUse;
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::credential::qr;
-use shared::engine::{AfterSetup, AfterSetupCode, EnrollmentToken, MayEnroll, Shown};
-use shared::protocol::command_request::Typed;
+use shared::engine::{
+    AfterEnrollment, AfterEnrollmentCode, EnrollmentPermission, EnrollmentToken, ShownEnrollment,
+};
+use shared::protocol::command_request::TypedText;
 use shared::system::clock;
-use shared::token::Kind;
+use shared::token::TokenKind;
 use shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
@@ -23,16 +25,16 @@ const FIRST: &str = "enroll/code";
 /// Where its recovery codes are said to be saved.
 const FINISH: &str = "enroll/finish";
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// The password has passed, and there is no second factor.
-    pub(crate) fn ask_setup(&self, token: &EnrollmentToken) -> Reply {
+    pub(crate) fn ask_setup(&self, token: &EnrollmentToken) -> HttpReply {
         let page = match token.payload().may {
-            MayEnroll::WithOneTimeCode => {
+            EnrollmentPermission::WithOneTimeCode => {
                 self.invitation(StatusCode::FORBIDDEN, token.account(), None)
             }
-            MayEnroll::Yes | MayEnroll::Replacing | MayEnroll::Invited(_) => {
-                reply::see_other(&self.at("enroll"))
-            }
+            EnrollmentPermission::Yes
+            | EnrollmentPermission::Replacing
+            | EnrollmentPermission::Invited(_) => reply::see_other(&self.at("enroll")),
         };
         match self.with_ticket(page, token) {
             Ok(page) => page,
@@ -44,8 +46,8 @@ impl Guest<'_> {
     pub(crate) async fn begin_setup(
         &self,
         ticket: &EnrollmentToken,
-    ) -> Result<Option<Shown>, NotJudged> {
-        let (asked, visit) = (ticket.clone(), Visit::of(self));
+    ) -> Result<Option<ShownEnrollment>, PoolError> {
+        let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
         self.judge()
             .run(move |door| door.begin_web_setup(&asked, visit.now()?))
             .await
@@ -55,9 +57,9 @@ impl Guest<'_> {
     pub(crate) async fn invite(
         &self,
         ticket: &EnrollmentToken,
-        answer: Answer,
-    ) -> Result<Result<EnrollmentToken, Refusal>, NotJudged> {
-        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        answer: Input,
+    ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
+        let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
         let run = self
             .judge()
             .run(move |door| door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?));
@@ -72,10 +74,10 @@ impl Guest<'_> {
     pub(crate) async fn enter_setup_code(
         &self,
         ticket: &EnrollmentToken,
-        draft: Typed,
-        answer: Answer,
-    ) -> Result<AfterSetupCode, NotJudged> {
-        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        draft: TypedText,
+        answer: Input,
+    ) -> Result<AfterEnrollmentCode, PoolError> {
+        let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
         let run = self
             .judge()
             .run(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
@@ -86,9 +88,9 @@ impl Guest<'_> {
     pub(crate) async fn activate_setup(
         &self,
         ticket: &EnrollmentToken,
-        confirmed: Typed,
-    ) -> Result<AfterSetup, NotJudged> {
-        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        confirmed: TypedText,
+    ) -> Result<AfterEnrollment, PoolError> {
+        let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
             door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?)
         });
@@ -96,11 +98,11 @@ impl Guest<'_> {
     }
 
     /// GET enroll
-    pub(crate) async fn setup_page(&self) -> Reply {
+    pub(crate) async fn setup_page(&self) -> HttpReply {
         let Some(ticket) = self.setup_ticket() else {
             return reply::see_other(&self.at("sign-in"));
         };
-        if ticket.payload().may == MayEnroll::WithOneTimeCode {
+        if ticket.payload().may == EnrollmentPermission::WithOneTimeCode {
             return self.invitation(StatusCode::OK, ticket.account(), None);
         }
         match self.begin_setup(&ticket).await {
@@ -113,11 +115,11 @@ impl Guest<'_> {
     }
 
     /// POST enroll/one-time-code
-    pub(crate) async fn enter_invitation(&self, form: &Form) -> Reply {
+    pub(crate) async fn enter_invitation(&self, form: &Form) -> HttpReply {
         let Some(ticket) = self.setup_ticket() else {
             return self.setup_is_over();
         };
-        let answer = Answer::read(form.field("code").as_bytes());
+        let answer = Input::read(form.field("code").as_bytes());
         match self.invite(&ticket, answer).await {
             Err(error) => self.not_judged(&error),
             Ok(Ok(ticket)) => {
@@ -145,18 +147,18 @@ impl Guest<'_> {
     }
 
     /// POST enroll/code
-    pub(crate) async fn confirm_setup(&self, form: &Form) -> Reply {
+    pub(crate) async fn confirm_setup(&self, form: &Form) -> HttpReply {
         let Some(ticket) = self.setup_ticket() else {
             return self.setup_is_over();
         };
-        let answer = Answer::read(form.field("code").as_bytes());
+        let answer = Input::read(form.field("code").as_bytes());
         match self
             .enter_setup_code(&ticket, form.field("pending").to_owned().into(), answer)
             .await
         {
             Err(error) => self.not_judged(&error),
-            Ok(AfterSetupCode::Over) => self.setup_is_over(),
-            Ok(AfterSetupCode::Refused(refusal, shown)) => {
+            Ok(AfterEnrollmentCode::Over) => self.setup_is_over(),
+            Ok(AfterEnrollmentCode::Refused(refusal, shown)) => {
                 let text = self.t.refusal(refusal);
                 self.new_authenticator(
                     StatusCode::UNAUTHORIZED,
@@ -166,7 +168,7 @@ impl Guest<'_> {
                     Some(&text),
                 )
             }
-            Ok(AfterSetupCode::Confirmed { codes, confirmed }) => {
+            Ok(AfterEnrollmentCode::Confirmed { codes, confirmed }) => {
                 let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
                 self.new_codes(&codes, FINISH, &confirmed, self.t.say("turn-on"))
             }
@@ -174,7 +176,7 @@ impl Guest<'_> {
     }
 
     /// POST enroll/finish
-    pub(crate) async fn finish_setup(&self, form: &Form) -> Reply {
+    pub(crate) async fn finish_setup(&self, form: &Form) -> HttpReply {
         let Some(ticket) = self.setup_ticket() else {
             return self.setup_is_over();
         };
@@ -187,8 +189,8 @@ impl Guest<'_> {
             .await
         {
             Err(error) => self.not_judged(&error),
-            Ok(AfterSetup::Over) => self.setup_is_over(),
-            Ok(AfterSetup::Opened(opened)) => {
+            Ok(AfterEnrollment::Over) => self.setup_is_over(),
+            Ok(AfterEnrollment::Opened(opened)) => {
                 self.without_ticket(self.opened(&opened, &ticket.payload().back_to))
             }
         }
@@ -201,8 +203,8 @@ impl Guest<'_> {
         act: &str,
         ticket: &str,
         button: String,
-    ) -> Reply {
-        let page = pages::SetupCodes {
+    ) -> HttpReply {
+        let page = pages::RecoveryCodesPage {
             frame: self.frame(),
             codes,
             act,
@@ -225,26 +227,26 @@ impl Guest<'_> {
     /// The cookie of a setup.
     pub(crate) fn with_ticket(
         &self,
-        page: Reply,
+        page: HttpReply,
         ticket: &EnrollmentToken,
-    ) -> Result<Reply, NotJudged> {
+    ) -> Result<HttpReply, PoolError> {
         let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys()));
         let value = value.map_err(|error| unavailable(&error))?;
         Ok(reply::with_cookie(
             page,
-            &jar.strict(jar.names.setup, &value, Kind::Enrollment.life()),
+            &jar.strict(jar.names.setup, &value, TokenKind::Enrollment.life()),
         ))
     }
 
     /// The setup is over.
-    pub(crate) fn without_ticket(&self, page: Reply) -> Reply {
+    pub(crate) fn without_ticket(&self, page: HttpReply) -> HttpReply {
         reply::with_cookie(
             page,
             &self.site.jar.strict(self.site.jar.names.setup, "", 0),
         )
     }
 
-    fn setup_is_over(&self) -> Reply {
+    fn setup_is_over(&self) -> HttpReply {
         let page = self.sign_in(
             StatusCode::UNAUTHORIZED,
             "",
@@ -254,7 +256,7 @@ impl Guest<'_> {
         self.without_ticket(page)
     }
 
-    fn invitation(&self, status: StatusCode, name: &UserName, message: Option<&str>) -> Reply {
+    fn invitation(&self, status: StatusCode, name: &UserName, message: Option<&str>) -> HttpReply {
         let word = |word: &str| match word.strip_prefix('%') {
             Some(group) => self.t.say_of("group", "name", group.to_owned()),
             None => word.to_owned(),
@@ -275,7 +277,7 @@ impl Guest<'_> {
                 administrators.join(", "),
             ),
         };
-        let page = pages::SetupInvitation {
+        let page = pages::InvitationPage {
             frame: self.frame(),
             user: name.as_str(),
             ask: &ask,
@@ -290,16 +292,16 @@ impl Guest<'_> {
         status: StatusCode,
         act: &str,
         name: &UserName,
-        shown: &Shown,
+        shown: &ShownEnrollment,
         message: Option<&str>,
-    ) -> Reply {
+    ) -> HttpReply {
         let Some(picture) = qr::svg(&shown.url) else {
             return self.failed(
                 "unavailable",
                 "the otpauth URI is too long for a QR code; shorten totp.issuer",
             );
         };
-        let page = pages::Setup {
+        let page = pages::EnrollmentPage {
             frame: self.frame(),
             user: name.as_str(),
             qr: &picture,
@@ -315,8 +317,8 @@ impl Guest<'_> {
 }
 
 /// What no door was asked for.
-pub(crate) fn unavailable(error: &dyn std::error::Error) -> NotJudged {
-    NotJudged::Failed {
+pub(crate) fn unavailable(error: &dyn std::error::Error) -> PoolError {
+    PoolError::Failed {
         cause: "unavailable",
         why: error.to_string(),
     }

@@ -5,16 +5,16 @@ mod mail;
 
 use crate::check::proxy_reply;
 use crate::http::form::Form;
-pub(crate) use mail::Posted;
+pub(crate) use mail::CodeMailed;
 
 use super::language::Language;
-use super::pages::{self, Frame, html};
-use super::refusal::Refused;
+use super::pages::{self, PageFrame, html};
+use super::refusal::ActRefused;
 use crate::check::forward_auth;
 use crate::check::rules::BackTo;
-use crate::http::cookies::{MOST, Shown, Unclear, scan};
-use crate::http::reply::{self, Reply};
-use crate::live::store_pool::NotJudged;
+use crate::http::cookies::{ConflictingCookies, MOST, ShownSession, scan};
+use crate::http::reply::{self, HttpReply};
+use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::observe::metrics::METRICS;
 use crate::proxy::identity::Identity;
@@ -22,10 +22,10 @@ use crate::state::site::Site;
 use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, StatusCode};
 use shared::account::name::{OtherSpelling, UserName};
-use shared::account::second_factor::Methods;
-use shared::config::gate::FirstFactor;
-use shared::credential::input::Answer;
-use shared::engine::{AfterCode, Browser, Opened, SERVICE, Trust};
+use shared::account::second_factor::CodeMethods;
+use shared::config::gate::FirstFactorSource;
+use shared::credential::input::Input;
+use shared::engine::{AfterCode, BrowserContext, OpenedSession, SERVICE, TrustRequest};
 use shared::network::address::Address;
 use shared::system::clock::{self, Timestamp};
 use shared::token::LoginToken;
@@ -37,7 +37,7 @@ use zeroize::Zeroizing;
 
 /// What the code page says above the form.
 #[derive(Clone, Copy)]
-enum Said<'a> {
+enum CodePageNote<'a> {
     Nothing,
     /// What went wrong.
     Alert(&'a str),
@@ -46,7 +46,7 @@ enum Said<'a> {
 }
 
 /// Someone at one of the pages.
-pub(crate) struct Guest<'a> {
+pub(crate) struct RequestContext<'a> {
     pub(crate) site: &'a Arc<Site>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) address: Address,
@@ -56,27 +56,27 @@ pub(crate) struct Guest<'a> {
     pub(crate) t: &'static Language,
 }
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// GET code
-    pub(crate) fn code_page(&self, any_text: bool) -> Reply {
+    pub(crate) fn code_page(&self, any_text: bool) -> HttpReply {
         match self.ticket() {
-            Some(ticket) => self.code(StatusCode::OK, &ticket, Said::Nothing, any_text),
+            Some(ticket) => self.code(StatusCode::OK, &ticket, CodePageNote::Nothing, any_text),
             None => reply::see_other(&self.at("sign-in")),
         }
     }
 
     /// POST code
-    pub(crate) async fn enter_code(&self, form: &Form) -> Reply {
+    pub(crate) async fn enter_code(&self, form: &Form) -> HttpReply {
         let Some(ticket) = self.ticket() else {
             let text = self.t.refusal(Refusal::Expired);
             return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
         };
-        let answer = Answer::read(form.field("code").as_bytes());
-        let any_text = !matches!(answer, Answer::Digits(_));
+        let answer = Input::read(form.field("code").as_bytes());
+        let any_text = !matches!(answer, Input::Digits(_));
         let trust = if form.field("trust") == "yes" {
-            Trust::Asked
+            TrustRequest::Asked
         } else {
-            Trust::NotAsked
+            TrustRequest::NotAsked
         };
         match self.judge_code(&ticket, answer, trust).await {
             Err(error) => self.not_judged(&error),
@@ -94,7 +94,7 @@ impl Guest<'_> {
                         let page = self.code(
                             StatusCode::TOO_MANY_REQUESTS,
                             &ticket,
-                            Said::Alert(&text),
+                            CodePageNote::Alert(&text),
                             any_text,
                         );
                         reply::with_retry_after(page, wait)
@@ -102,7 +102,7 @@ impl Guest<'_> {
                     _ => self.code(
                         StatusCode::UNAUTHORIZED,
                         &ticket,
-                        Said::Alert(&text),
+                        CodePageNote::Alert(&text),
                         any_text,
                     ),
                 }
@@ -114,10 +114,10 @@ impl Guest<'_> {
     pub(crate) async fn judge_code(
         &self,
         ticket: &LoginToken,
-        answer: Answer,
-        trust: Trust,
-    ) -> Result<AfterCode, NotJudged> {
-        let (said, visit) = (ticket.clone(), Visit::of(self));
+        answer: Input,
+        trust: TrustRequest,
+    ) -> Result<AfterCode, PoolError> {
+        let (said, visit) = (ticket.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
             door.enter_code(&visit.browser(), &said, &answer, trust, visit.now()?)
         });
@@ -129,7 +129,7 @@ impl Guest<'_> {
     }
 
     /// Takes back what only a sign-in gives; the browser stays trusted.
-    pub(crate) fn without_cookies(&self, page: Reply) -> Reply {
+    pub(crate) fn without_cookies(&self, page: HttpReply) -> HttpReply {
         let jar = &self.site.jar;
         let page = reply::with_cookie(page, &jar.session("", 0));
         let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
@@ -143,9 +143,9 @@ impl Guest<'_> {
     }
 
     /// The same, if it is clear which one counts.
-    fn clear_session(&self) -> Result<Option<Session>, Unclear> {
+    fn clear_session(&self) -> Result<Option<Session>, ConflictingCookies> {
         let line = forward_auth::cookie_line(self.headers)?;
-        let shown = Shown::read(
+        let shown = ShownSession::read(
             line.as_bytes(),
             self.site.jar.names.session,
             &self.site.watch.keys(),
@@ -157,7 +157,7 @@ impl Guest<'_> {
     }
 
     /// What is unclear about the cookies of whoever is here.
-    pub(crate) fn unclear(&self) -> Option<Unclear> {
+    pub(crate) fn unclear(&self) -> Option<ConflictingCookies> {
         self.clear_session().err().or_else(|| {
             self.token(self.site.jar.names.login, |value| self.read_ticket(value))
                 .err()
@@ -175,8 +175,8 @@ impl Guest<'_> {
     /// Whether a ticket of this person's is good here: where a proxy says who is there, theirs alone.
     pub(crate) fn may_go_on(&self, name: &UserName) -> bool {
         match self.site.gate().first_factor {
-            FirstFactor::Header => self.identity.is(name),
-            FirstFactor::Password | FirstFactor::Pam => true,
+            FirstFactorSource::Header => self.identity.is(name),
+            FirstFactorSource::Password | FirstFactorSource::Pam => true,
         }
     }
 
@@ -197,16 +197,16 @@ impl Guest<'_> {
         &self,
         name: &str,
         read: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, Unclear> {
+    ) -> Result<Option<T>, ConflictingCookies> {
         let line = forward_auth::cookie_line(self.headers)?;
         let values = scan(line.as_bytes(), name).values;
         if values.len() > MOST {
-            return Err(Unclear::TooMany);
+            return Err(ConflictingCookies::TooMany);
         }
         let mut valid = values.into_iter().filter_map(read);
         let first = valid.next();
         match valid.any(|other| Some(&other) != first.as_ref()) {
-            true => Err(Unclear::Tokens),
+            true => Err(ConflictingCookies::Tokens),
             false => Ok(first),
         }
     }
@@ -219,7 +219,7 @@ impl Guest<'_> {
     }
 
     /// The session has begun: its cookies, and the way back.
-    pub(crate) fn opened(&self, opened: &Opened, back_to: &str) -> Reply {
+    pub(crate) fn opened(&self, opened: &OpenedSession, back_to: &str) -> HttpReply {
         let told = self.told(opened);
         let back_to = if back_to.is_empty() {
             self.site.url.path.as_str()
@@ -229,7 +229,7 @@ impl Guest<'_> {
         let page = if told.is_empty() {
             reply::see_other(back_to)
         } else {
-            let page = pages::Notice {
+            let page = pages::NoticePage {
                 frame: self.frame(),
                 title: &self.t.say("signed-in"),
                 lines: &told,
@@ -243,7 +243,7 @@ impl Guest<'_> {
     }
 
     /// What whoever signs in should know.
-    pub(crate) fn told(&self, opened: &Opened) -> Vec<String> {
+    pub(crate) fn told(&self, opened: &OpenedSession) -> Vec<String> {
         let told = [
             opened.missed.as_ref().map(|missed| self.t.missed(missed)),
             opened.recovery.map(|recovered| self.t.recovered(recovered)),
@@ -253,7 +253,7 @@ impl Guest<'_> {
     }
 
     /// The cookies of a session that a sign-in has opened.
-    pub(crate) fn with_sign_in(&self, page: Reply, opened: &Opened) -> Reply {
+    pub(crate) fn with_sign_in(&self, page: HttpReply, opened: &OpenedSession) -> HttpReply {
         let (gate, jar) = (self.site.gate(), &self.site.jar);
         self.log(&opened.session.name, "accepted", &opened.cause());
         let page = self.with_session(page, opened);
@@ -268,8 +268,8 @@ impl Guest<'_> {
         self.with_step_up(page, opened)
     }
 
-    pub(crate) fn frame(&self) -> Frame<'_> {
-        Frame {
+    pub(crate) fn frame(&self) -> PageFrame<'_> {
+        PageFrame {
             base: &self.site.url.path,
             t: self.t,
             look: &self.site.look,
@@ -290,11 +290,11 @@ impl Guest<'_> {
         back_to: &str,
         user: &str,
         message: Option<&str>,
-    ) -> Reply {
-        if self.site.gate().first_factor == FirstFactor::Header {
+    ) -> HttpReply {
+        if self.site.gate().first_factor == FirstFactorSource::Header {
             // there is nothing to type: what to read, and the way on
             let title = self.t.say("sign-in");
-            let page = pages::Notice {
+            let page = pages::NoticePage {
                 frame: self.frame(),
                 title: &title,
                 lines: &message.map(str::to_owned).into_iter().collect::<Vec<_>>(),
@@ -304,7 +304,7 @@ impl Guest<'_> {
             };
             return reply::page(status, html(&page));
         }
-        let page = pages::SignIn {
+        let page = pages::SignInPage {
             frame: self.frame(),
             back_to,
             user,
@@ -317,25 +317,25 @@ impl Guest<'_> {
         &self,
         status: StatusCode,
         ticket: &LoginToken,
-        said: Said<'_>,
+        said: CodePageNote<'_>,
         any_text: bool,
-    ) -> Reply {
+    ) -> HttpReply {
         let (app, mail) = match &ticket.payload().methods {
-            Methods::App => (true, None),
-            Methods::AppOrMail(to) => (true, Some(to.as_str())),
-            Methods::Mail(to) => (false, Some(to.as_str())),
+            CodeMethods::App => (true, None),
+            CodeMethods::AppOrMail(to) => (true, Some(to.as_str())),
+            CodeMethods::Mail(to) => (false, Some(to.as_str())),
         };
-        let page = pages::Code {
+        let page = pages::CodePage {
             frame: self.frame(),
             user: ticket.account().as_str(),
             sign_in: &self.to_sign_in(&ticket.payload().back_to),
             days: self.site.gate().trust.seconds() / 86_400,
-            message: if let Said::Alert(text) = said {
+            message: if let CodePageNote::Alert(text) = said {
                 Some(text)
             } else {
                 None
             },
-            status: if let Said::Status(text) = said {
+            status: if let CodePageNote::Status(text) = said {
                 Some(text)
             } else {
                 None
@@ -348,9 +348,9 @@ impl Guest<'_> {
         reply::page(status, html(&page))
     }
 
-    pub(crate) fn notice(&self, status: StatusCode, title: &str, lines: &[String]) -> Reply {
+    pub(crate) fn notice(&self, status: StatusCode, title: &str, lines: &[String]) -> HttpReply {
         let sign_in = self.at("sign-in");
-        let page = pages::Notice {
+        let page = pages::NoticePage {
             frame: self.frame(),
             title,
             lines,
@@ -361,18 +361,18 @@ impl Guest<'_> {
         reply::page(status, html(&page))
     }
 
-    pub(crate) fn not_judged(&self, error: &NotJudged) -> Reply {
+    pub(crate) fn not_judged(&self, error: &PoolError) -> HttpReply {
         match error {
-            NotJudged::Busy(busy) => {
+            PoolError::Busy(busy) => {
                 let (title, line) = (self.t.say("busy"), self.t.busy(*busy));
                 let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line]);
                 reply::with_retry_after(page, 2)
             }
-            NotJudged::Failed { cause, why } => self.failed(cause, why),
+            PoolError::Failed { cause, why } => self.failed(cause, why),
         }
     }
 
-    pub(crate) fn failed(&self, cause: &str, why: &str) -> Reply {
+    pub(crate) fn failed(&self, cause: &str, why: &str) -> HttpReply {
         METRICS.signed_in("failed", cause);
         log::event("refused")
             .with("cause", cause)
@@ -383,8 +383,8 @@ impl Guest<'_> {
     }
 
     /// What no door could judge on the way in, for a program.
-    pub(crate) fn not_signed_in(&self, error: &NotJudged) -> Refused {
-        if let NotJudged::Failed { cause, .. } = error {
+    pub(crate) fn not_signed_in(&self, error: &PoolError) -> ActRefused {
+        if let PoolError::Failed { cause, .. } = error {
             METRICS.signed_in("failed", cause);
         }
         self.not_run(error)
@@ -415,7 +415,7 @@ impl Guest<'_> {
 const OTHER_SPELLING: &str = "similar-name";
 
 /// What a judging thread needs of a guest.
-pub(crate) struct Visit {
+pub(crate) struct LoginRequest {
     pub(crate) origin: Origin,
     name: String,
     cookie: Option<Zeroizing<String>>,
@@ -424,14 +424,14 @@ pub(crate) struct Visit {
     session: Option<SessionId>,
 }
 
-impl Visit {
-    pub(crate) fn of(guest: &Guest<'_>) -> Visit {
+impl LoginRequest {
+    pub(crate) fn of(guest: &RequestContext<'_>) -> LoginRequest {
         let agent = guest
             .headers
             .get(USER_AGENT)
             .and_then(|value| value.to_str().ok())
             .unwrap_or("-");
-        Visit {
+        LoginRequest {
             origin: Origin::Remote(guest.address),
             name: agent.chars().take(160).collect(),
             cookie: guest.browser_cookie(),
@@ -442,15 +442,15 @@ impl Visit {
     }
 
     /// The same, on the way to a page behind the gate.
-    fn to(self, site: &Site, back_to: &str) -> Visit {
-        Visit {
+    fn to(self, site: &Site, back_to: &str) -> LoginRequest {
+        LoginRequest {
             page: BackTo::read(site, back_to),
             ..self
         }
     }
 
-    pub(crate) fn browser(&self) -> Browser<'_> {
-        Browser {
+    pub(crate) fn browser(&self) -> BrowserContext<'_> {
+        BrowserContext {
             origin: &self.origin,
             name: &self.name,
             cookie: self.cookie.as_ref().map(|value| value.as_str()),
@@ -460,7 +460,7 @@ impl Visit {
         }
     }
 
-    pub(crate) fn now(&self) -> Result<Timestamp, shared::engine::SignInError> {
-        clock::now().map_err(shared::engine::SignInError::Clock)
+    pub(crate) fn now(&self) -> Result<Timestamp, shared::engine::LoginError> {
+        clock::now().map_err(shared::engine::LoginError::Clock)
     }
 }

@@ -3,12 +3,12 @@
 //!
 //! MUST NOT wait for the workers that compare passwords and codes: strangers can fill them.
 
-use super::login::Guest;
+use super::login::RequestContext;
 use super::pages::{self, html};
 use crate::check::forward_auth;
-use crate::http::cookies::Shown;
-use crate::http::reply::{self, Reply};
-use crate::live::store_pool::{Applicant, Key, NotJudged};
+use crate::http::cookies::ShownSession;
+use crate::http::reply::{self, HttpReply};
+use crate::live::store_pool::{Applicant, PoolError, ShareKey};
 use crate::observe::log;
 use hyper::StatusCode;
 use shared::system::admission::Busy;
@@ -23,12 +23,12 @@ pub(crate) enum SignedOut {
     /// Every session that it showed is ended.
     Ended,
     /// These go on; why, for the log.
-    Left(Vec<Session>, NotJudged),
+    Left(Vec<Session>, PoolError),
 }
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// POST sign-out
-    pub(crate) async fn sign_out(&self) -> Reply {
+    pub(crate) async fn sign_out(&self) -> HttpReply {
         let (status, title, line) = match self.end_sessions().await {
             SignedOut::Ended => (
                 StatusCode::OK,
@@ -62,7 +62,7 @@ impl Guest<'_> {
             return SignedOut::Nothing;
         };
         // one who signs out is sure to have one of them, so that all are looked at
-        let shown = Shown::read(
+        let shown = ShownSession::read(
             line.as_bytes(),
             self.site.jar.names.session,
             &self.site.watch.keys(),
@@ -82,7 +82,7 @@ impl Guest<'_> {
         for (number, session) in sessions.into_iter().enumerate() {
             let ended = match number < MOST {
                 true => self.end(&session).await,
-                false => Err(NotJudged::Busy(Busy::Own)),
+                false => Err(PoolError::Busy(Busy::Own)),
             };
             if let Err(error) = ended {
                 left.push(session);
@@ -92,7 +92,7 @@ impl Guest<'_> {
         let Some(why) = why else {
             return SignedOut::Ended;
         };
-        if let NotJudged::Failed { cause, why } = &why {
+        if let PoolError::Failed { cause, why } = &why {
             let line = log::event("refused")
                 .with("cause", cause)
                 .with("address", self.address);
@@ -102,18 +102,18 @@ impl Guest<'_> {
     }
 
     /// Its signature is right, so that it takes the share of those who have proven something, whether it is good here or not.
-    async fn end(&self, session: &Session) -> Result<(), NotJudged> {
+    async fn end(&self, session: &Session) -> Result<(), PoolError> {
         let workers = self
             .site
             .workers
-            .serving(Applicant::proven(Key::SignOut(session.name.clone())));
+            .serving(Applicant::proven(ShareKey::SignOut(session.name.clone())));
         let id = session.id;
         workers.run(move |door| door.sign_out(id)).await
     }
 
     /// GET cookies: clears them where it is clear that this is wanted: they are not clear, or the way led here from a page
     /// of the same site. Another site's link signs nobody out.
-    pub(crate) fn cookies_page(&self) -> Reply {
+    pub(crate) fn cookies_page(&self) -> HttpReply {
         let from = self
             .headers
             .get("sec-fetch-site")
@@ -125,21 +125,21 @@ impl Guest<'_> {
         }
         reply::page(
             StatusCode::OK,
-            html(&pages::Cookies {
+            html(&pages::CookiesPage {
                 frame: self.frame(),
             }),
         )
     }
 
     /// POST cookies
-    pub(crate) fn clear_cookies(&self) -> Reply {
+    pub(crate) fn clear_cookies(&self) -> HttpReply {
         let lines = [self.t.say("cookies-line"), self.t.say("cookies-removed")];
         let page = self.notice(StatusCode::OK, &self.t.say("cookies"), &lines);
         reply::without_any_cookie(page, &self.site.jar.none())
     }
 
     /// GET not-covered
-    pub(crate) fn not_covered_page(&self, host: &str) -> Reply {
+    pub(crate) fn not_covered_page(&self, host: &str) -> HttpReply {
         let is_one = shared::network::web_address::is_host(host)
             && !self.site.covers(&host.to_ascii_lowercase());
         let host = if is_one { host } else { "" };
@@ -147,7 +147,7 @@ impl Guest<'_> {
             self.t.say_of("not-covered-line", "host", host.to_owned()),
             self.t.say("not-covered-ask"),
         ];
-        let page = pages::Notice {
+        let page = pages::NoticePage {
             frame: self.frame(),
             title: &self.t.say("not-covered"),
             lines: &lines,

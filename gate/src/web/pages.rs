@@ -5,24 +5,24 @@ pub(crate) mod admin;
 mod user_agent;
 
 use super::language::Language;
-use crate::state::branding::Look;
+use crate::state::branding::Branding;
 use askama::Template;
 
 /// What every page has.
 #[derive(Clone, Copy)]
-pub(crate) struct Frame<'a> {
+pub(crate) struct PageFrame<'a> {
     /// The path of the gate's pages.
     pub(crate) base: &'a str,
     /// The texts.
     pub(crate) t: &'static Language,
-    pub(crate) look: &'a Look,
+    pub(crate) look: &'a Branding,
 }
 
 /// The first page: name and password.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-pub(crate) struct SignIn<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct SignInPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) back_to: &'a str,
     pub(crate) user: &'a str,
     pub(crate) message: Option<&'a str>,
@@ -31,8 +31,8 @@ pub(crate) struct SignIn<'a> {
 /// The second page: the code.
 #[derive(Template)]
 #[template(path = "code.html")]
-pub(crate) struct Code<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct CodePage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
     /// Where to begin anew, with the page asked for.
     pub(crate) sign_in: &'a str,
@@ -51,8 +51,8 @@ pub(crate) struct Code<'a> {
 /// Setting up the first second factor takes an administrator's one-time code.
 #[derive(Template)]
 #[template(path = "setup_invitation.html")]
-pub(crate) struct SetupInvitation<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct InvitationPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
     /// Whom to ask.
     pub(crate) ask: &'a str,
@@ -62,8 +62,8 @@ pub(crate) struct SetupInvitation<'a> {
 /// The new authenticator.
 #[derive(Template)]
 #[template(path = "setup.html")]
-pub(crate) struct Setup<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct EnrollmentPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
     /// SVG
     pub(crate) qr: &'a str,
@@ -79,8 +79,8 @@ pub(crate) struct Setup<'a> {
 /// Its recovery codes.
 #[derive(Template)]
 #[template(path = "setup_codes.html")]
-pub(crate) struct SetupCodes<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct RecoveryCodesPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) codes: &'a [&'a str],
     /// Where it goes on.
     pub(crate) act: &'a str,
@@ -96,15 +96,15 @@ pub(crate) struct SetupCodes<'a> {
 /// Cookies that are not clear, and the button that takes them away.
 #[derive(Template)]
 #[template(path = "cookies.html")]
-pub(crate) struct Cookies<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct CookiesPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
 }
 
 /// Something to read, and where to go on.
 #[derive(Template)]
 #[template(path = "notice.html")]
-pub(crate) struct Notice<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct NoticePage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) title: &'a str,
     pub(crate) lines: &'a [String],
     /// Where to, and what that says.

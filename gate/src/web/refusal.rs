@@ -1,7 +1,7 @@
 //! An act that was refused: for a page the text and the status, for a program a code that stays the same.
 
 use super::language::Language;
-use crate::live::store_pool::NotJudged;
+use crate::live::store_pool::PoolError;
 use hyper::StatusCode;
 use shared::crypto::password::PasswordError;
 use shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
@@ -9,7 +9,7 @@ use shared::verify::decision::Refusal;
 
 /// Why nothing was done.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct ActRefused {
     pub(crate) status: StatusCode,
     /// Stable, in snake case.
     pub(crate) code: &'static str,
@@ -19,9 +19,9 @@ pub(crate) struct Refused {
     pub(crate) retry_after: Option<u64>,
 }
 
-impl Refused {
-    pub(crate) fn new(status: StatusCode, code: &'static str, text: String) -> Refused {
-        Refused {
+impl ActRefused {
+    pub(crate) fn new(status: StatusCode, code: &'static str, text: String) -> ActRefused {
+        ActRefused {
             status,
             code,
             text,
@@ -30,8 +30,8 @@ impl Refused {
     }
 
     /// The session has ended, or there was none.
-    pub(crate) fn signed_out(t: &Language) -> Refused {
-        Refused::new(
+    pub(crate) fn signed_out(t: &Language) -> ActRefused {
+        ActRefused::new(
             StatusCode::UNAUTHORIZED,
             "signed_out",
             t.say("not-signed-in-line"),
@@ -39,8 +39,8 @@ impl Refused {
     }
 
     /// A session alone is not enough.
-    pub(crate) fn step_up_required(t: &Language) -> Refused {
-        Refused::new(
+    pub(crate) fn step_up_required(t: &Language) -> ActRefused {
+        ActRefused::new(
             StatusCode::FORBIDDEN,
             "step_up_required",
             t.say("step-up-required"),
@@ -48,12 +48,12 @@ impl Refused {
     }
 
     /// What was typed makes no sense.
-    pub(crate) fn unreadable(text: String) -> Refused {
-        Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value", text)
+    pub(crate) fn unreadable(text: String) -> ActRefused {
+        ActRefused::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value", text)
     }
 
     /// A code, or a password, that is not good.
-    pub(crate) fn answer(t: &Language, refusal: Refusal) -> Refused {
+    pub(crate) fn answer(t: &Language, refusal: Refusal) -> ActRefused {
         let (status, code) = match refusal {
             Refusal::Wrong | Refusal::Ahead { .. } => (StatusCode::FORBIDDEN, "wrong_code"),
             Refusal::Used { .. } => (StatusCode::FORBIDDEN, "code_used"),
@@ -72,42 +72,42 @@ impl Refused {
             Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => Some(wait),
             _ => None,
         };
-        Refused {
+        ActRefused {
             retry_after,
-            ..Refused::new(status, code, t.refusal(refusal))
+            ..ActRefused::new(status, code, t.refusal(refusal))
         }
     }
 
     /// The person's own password.
-    pub(crate) fn password(t: &Language, refusal: Refusal) -> Refused {
+    pub(crate) fn password(t: &Language, refusal: Refusal) -> ActRefused {
         match refusal {
-            Refusal::Wrong | Refusal::Unfit => Refused::new(
+            Refusal::Wrong | Refusal::Unfit => ActRefused::new(
                 StatusCode::FORBIDDEN,
                 "wrong_password",
                 t.say("wrong-password"),
             ),
-            other => Refused::answer(t, other),
+            other => ActRefused::answer(t, other),
         }
     }
 
     /// No door could judge.
-    pub(crate) fn not_judged(t: &Language, error: &NotJudged) -> Refused {
+    pub(crate) fn not_judged(t: &Language, error: &PoolError) -> ActRefused {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         match error {
-            NotJudged::Busy(busy) => Refused {
+            PoolError::Busy(busy) => ActRefused {
                 retry_after: Some(2),
-                ..Refused::new(status, "busy", t.busy(*busy))
+                ..ActRefused::new(status, "busy", t.busy(*busy))
             },
-            NotJudged::Failed { .. } => {
-                Refused::new(status, "unavailable", t.say("unavailable-line"))
+            PoolError::Failed { .. } => {
+                ActRefused::new(status, "unavailable", t.say("unavailable-line"))
             }
         }
     }
 
     /// What a door says of an act.
-    pub(crate) fn act(t: &Language, error: &AdministrationError) -> Refused {
-        let conflict = |code, text| Refused::new(StatusCode::CONFLICT, code, text);
-        let gone = |code, text| Refused::new(StatusCode::NOT_FOUND, code, text);
+    pub(crate) fn act(t: &Language, error: &AdministrationError) -> ActRefused {
+        let conflict = |code, text| ActRefused::new(StatusCode::CONFLICT, code, text);
+        let gone = |code, text| ActRefused::new(StatusCode::NOT_FOUND, code, text);
         match error {
             AdministrationError::UnknownAccount(_) => gone("no_account", t.say("no-account")),
             AdministrationError::AlreadyEnrolled(_) => {
@@ -138,35 +138,35 @@ impl Refused {
                 conflict("too_many", t.say("too-many-app-passwords"))
             }
             AdministrationError::AppPassword(AppPasswordError::Undeclared(name)) => {
-                Refused::unreadable(t.say_of("scope-unknown", "name", name.to_string()))
+                ActRefused::unreadable(t.say_of("scope-unknown", "name", name.to_string()))
             }
             AdministrationError::AppPassword(AppPasswordError::Gate) => {
-                Refused::unreadable(t.say("scope-of-gate"))
+                ActRefused::unreadable(t.say("scope-of-gate"))
             }
             AdministrationError::AppPassword(AppPasswordError::Past) => {
-                Refused::unreadable(t.say("expiry-past"))
+                ActRefused::unreadable(t.say("expiry-past"))
             }
             AdministrationError::CodeUsed => conflict("code_used", t.say("secret-code-used")),
             AdministrationError::Stale => conflict("stale", t.say("stale")),
             AdministrationError::Parameters(_) | AdministrationError::Seed(_) => {
-                Refused::unreadable(t.say_of("token-invalid", "why", error.to_string()))
+                ActRefused::unreadable(t.say_of("token-invalid", "why", error.to_string()))
             }
             AdministrationError::Declared(_) => conflict("declared", t.say("account-declared")),
             AdministrationError::NoMail => conflict("no_mail", t.say("mail-off")),
-            AdministrationError::MailCooldown(wait) => Refused {
+            AdministrationError::MailCooldown(wait) => ActRefused {
                 retry_after: Some(*wait),
-                ..Refused::new(
+                ..ActRefused::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "mail_cooldown",
                     t.mail_refusal(MailRefusal::Cooldown { wait: *wait }),
                 )
             },
-            AdministrationError::NotMailed(NotMailed::Waits) => Refused::new(
+            AdministrationError::NotMailed(NotMailed::Waits) => ActRefused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "mail_waits",
                 t.mail_waits(),
             ),
-            AdministrationError::NotMailed(_) => Refused::new(
+            AdministrationError::NotMailed(_) => ActRefused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "not_mailed",
                 t.say("address-not-mailed"),
@@ -177,17 +177,17 @@ impl Refused {
                 conflict("nothing_to_confirm", t.say("nothing-to-confirm"))
             }
             AdministrationError::NotConfirmed(refusal) | AdministrationError::Code(refusal) => {
-                Refused::answer(t, *refusal)
+                ActRefused::answer(t, *refusal)
             }
             AdministrationError::Password(PasswordError::TooShort) => {
-                Refused::unreadable(t.say_of(
+                ActRefused::unreadable(t.say_of(
                     "password-too-short",
                     "least",
                     shared::crypto::password::SHORTEST as u64,
                 ))
             }
             AdministrationError::Password(PasswordError::TooLong) => {
-                Refused::unreadable(t.say("password-too-long"))
+                ActRefused::unreadable(t.say("password-too-long"))
             }
             _ => conflict("not_done", t.say("act-failed")),
         }

@@ -5,33 +5,33 @@
 //! On a path of the protected host no proof is remembered, since the application's scripts share the gate's origin
 //! there: each critical act takes its own.
 
-use super::login::{Guest, Visit};
-use super::refusal::Refused;
+use super::login::{LoginRequest, RequestContext};
+use super::refusal::ActRefused;
 use crate::check::forward_auth;
 use crate::http::cookies::{MOST, scan};
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply};
-use crate::live::store_pool::NotJudged;
+use crate::http::reply::{self, HttpReply};
+use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use hyper::StatusCode;
 use shared::account::second_factor::Enrolled;
-use shared::config::gate::FirstFactor;
-use shared::credential::input::Answer;
+use shared::config::gate::FirstFactorSource;
+use shared::credential::input::Input;
 use shared::crypto::password::Password;
-use shared::engine::{AfterStepUp, Opened};
-use shared::protocol::host_password::Said;
+use shared::engine::{AfterStepUp, OpenedSession};
+use shared::protocol::host_password::HostPasswordReply;
 use shared::system::clock;
 use shared::token::StepUpToken;
 use shared::token::session::Session;
 use zeroize::Zeroizing;
 
 /// A session in which its person proved themselves afresh. Only this file makes one.
-pub(crate) struct Proven {
+pub(crate) struct StepUpProof {
     pub(crate) session: Session,
     ticket: StepUpToken,
 }
 
-impl Proven {
+impl StepUpProof {
     /// What proves it.
     pub(crate) fn token(&self) -> &StepUpToken {
         &self.ticket
@@ -40,22 +40,22 @@ impl Proven {
 
 /// What a proof would take; nothing, if one was given a short time ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Proof {
+pub(crate) struct StepUpInput {
     pub(crate) password: bool,
     pub(crate) code: bool,
 }
 
 /// A proof as typed.
-pub(crate) struct Fresh {
+pub(crate) struct FreshStepUp {
     pub(crate) password: Zeroizing<String>,
     pub(crate) code: Zeroizing<String>,
 }
 
-impl Fresh {
+impl FreshStepUp {
     /// In the fields of a form.
-    pub(crate) fn of(form: &Form) -> Fresh {
+    pub(crate) fn of(form: &Form) -> FreshStepUp {
         let field = |name| Zeroizing::new(form.field(name).to_owned());
-        Fresh {
+        FreshStepUp {
             password: field("password"),
             code: field("code"),
         }
@@ -66,14 +66,14 @@ impl Fresh {
     }
 }
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// Whether what opened a session is proof enough for critical acts.
-    pub(crate) fn steps_up(&self, opened: &Opened) -> bool {
+    pub(crate) fn steps_up(&self, opened: &OpenedSession) -> bool {
         self.site.url.has_own_host() && opened.step_up.is_some()
     }
 
     /// Adds the proof to the page that follows.
-    pub(crate) fn with_step_up(&self, page: Reply, opened: &Opened) -> Reply {
+    pub(crate) fn with_step_up(&self, page: HttpReply, opened: &OpenedSession) -> HttpReply {
         match &opened.step_up {
             Some(token) => self.remembering(page, token, &opened.keys),
             None => page,
@@ -81,7 +81,7 @@ impl Guest<'_> {
     }
 
     /// The session, if a fresh proof was given in it.
-    pub(crate) fn stepped_up(&self) -> Option<Proven> {
+    pub(crate) fn stepped_up(&self) -> Option<StepUpProof> {
         let (session, now) = (self.session()?, clock::now().ok()?);
         // it is for this session alone, so that one is as good as another
         let line = forward_auth::cookie_line(self.headers).ok()?;
@@ -92,38 +92,40 @@ impl Guest<'_> {
         self.site
             .url
             .has_own_host()
-            .then_some(Proven { session, ticket })
+            .then_some(StepUpProof { session, ticket })
     }
 
     /// What a proof in this session takes now.
-    pub(crate) async fn proof(&self, session: &Session) -> Result<Proof, Refused> {
+    pub(crate) async fn proof(&self, session: &Session) -> Result<StepUpInput, ActRefused> {
         if self.stepped_up().is_some() {
-            return Ok(Proof::default());
+            return Ok(StepUpInput::default());
         }
         let name = session.name.clone();
         let known = self.judge().run(move |door| door.membership(&name)).await;
         let known = known.map_err(|error| self.not_run(&error))?;
-        Ok(Proof {
-            password: self.site.gate().first_factor != FirstFactor::Header,
+        Ok(StepUpInput {
+            password: self.site.gate().first_factor != FirstFactorSource::Header,
             code: known.enrolled == Enrolled::Yes,
         })
     }
 
     /// A proof: the one given a short time ago, or the one given now.
-    pub(crate) async fn prove(&self, fresh: &Fresh) -> Result<Proven, Refused> {
+    pub(crate) async fn prove(&self, fresh: &FreshStepUp) -> Result<StepUpProof, ActRefused> {
         if let Some(proven) = self.stepped_up() {
             return Ok(proven);
         }
-        let session = self.session().ok_or_else(|| Refused::signed_out(self.t))?;
+        let session = self
+            .session()
+            .ok_or_else(|| ActRefused::signed_out(self.t))?;
         if fresh.is_nothing() {
-            return Err(Refused::step_up_required(self.t));
+            return Err(ActRefused::step_up_required(self.t));
         }
-        let answer = Answer::read(fresh.code.as_bytes());
+        let answer = Input::read(fresh.code.as_bytes());
         let judged = match self.site.gate().first_factor {
-            FirstFactor::Password => self.ask_store_again(&session, fresh, answer).await,
-            FirstFactor::Pam => self.ask_host_again(&session, fresh, answer).await,
-            FirstFactor::Header => {
-                let (whose, visit) = (session.clone(), Visit::of(self));
+            FirstFactorSource::Password => self.ask_store_again(&session, fresh, answer).await,
+            FirstFactorSource::Pam => self.ask_host_again(&session, fresh, answer).await,
+            FirstFactorSource::Header => {
+                let (whose, visit) = (session.clone(), LoginRequest::of(self));
                 let run = self.judge().run(move |door| {
                     door.step_up_by_code(&visit.browser(), &whose, &answer, visit.now()?)
                 });
@@ -133,25 +135,25 @@ impl Guest<'_> {
         let (refused, cause) = match judged.map_err(|error| self.not_run(&error))? {
             AfterStepUp::Proven(ticket) => {
                 self.log(&session.name, "accepted", "step-up");
-                return Ok(Proven { session, ticket });
+                return Ok(StepUpProof { session, ticket });
             }
             AfterStepUp::Password(refusal) => (
-                Refused::password(self.t, refusal),
+                ActRefused::password(self.t, refusal),
                 format!("step-up-password-{refusal}"),
             ),
             AfterStepUp::Code(refusal) => (
-                Refused::answer(self.t, refusal),
+                ActRefused::answer(self.t, refusal),
                 format!("step-up-{refusal}"),
             ),
             AfterStepUp::Unasked => {
                 let why = "postern-password did not ask PAM; its log says why".to_owned();
-                return Err(self.not_run(&NotJudged::Failed {
+                return Err(self.not_run(&PoolError::Failed {
                     cause: "password-unavailable",
                     why,
                 }));
             }
             AfterStepUp::Over => (
-                Refused::signed_out(self.t),
+                ActRefused::signed_out(self.t),
                 "step-up-session-over".to_owned(),
             ),
         };
@@ -162,10 +164,10 @@ impl Guest<'_> {
     async fn ask_store_again(
         &self,
         session: &Session,
-        fresh: &Fresh,
-        answer: Answer,
-    ) -> Result<AfterStepUp, NotJudged> {
-        let (whose, visit) = (session.clone(), Visit::of(self));
+        fresh: &FreshStepUp,
+        answer: Input,
+    ) -> Result<AfterStepUp, PoolError> {
+        let (whose, visit) = (session.clone(), LoginRequest::of(self));
         let password = Password::typed(fresh.password.clone());
         let run = self.judge().run_hash(move |door| {
             door.step_up(
@@ -183,12 +185,12 @@ impl Guest<'_> {
     async fn ask_host_again(
         &self,
         session: &Session,
-        fresh: &Fresh,
-        answer: Answer,
-    ) -> Result<AfterStepUp, NotJudged> {
-        let (name, visit) = (session.name.clone(), Visit::of(self));
+        fresh: &FreshStepUp,
+        answer: Input,
+    ) -> Result<AfterStepUp, PoolError> {
+        let (name, visit) = (session.name.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
-            door.try_first_factor(&visit.browser(), &name, &Answer::Unfit, visit.now()?)
+            door.try_first_factor(&visit.browser(), &name, &Input::Unfit, visit.now()?)
         });
         let tried = match run.await? {
             Ok(tried) => tried,
@@ -199,9 +201,9 @@ impl Guest<'_> {
             .await?;
         let said = said.unwrap_or_else(|why| {
             log::says(why);
-            Said::Unasked
+            HostPasswordReply::Unasked
         });
-        let (whose, visit) = (session.clone(), Visit::of(self));
+        let (whose, visit) = (session.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
             door.settle_step_up(
                 &visit.browser(),
@@ -216,12 +218,17 @@ impl Guest<'_> {
     }
 
     /// Remembers a proof that was given with an act.
-    pub(crate) fn with_proof(&self, page: Reply, proven: &Proven) -> Reply {
+    pub(crate) fn with_proof(&self, page: HttpReply, proven: &StepUpProof) -> HttpReply {
         self.remembering(page, &proven.ticket, &self.site.watch.keys())
     }
 
     /// The session that goes on after an act that ended all, with the same proof for the time that is left.
-    pub(crate) fn going_on(&self, page: Reply, proven: &Proven, opened: &Opened) -> Reply {
+    pub(crate) fn going_on(
+        &self,
+        page: HttpReply,
+        proven: &StepUpProof,
+        opened: &OpenedSession,
+    ) -> HttpReply {
         self.remembering(
             self.with_session(page, opened),
             &proven
@@ -233,7 +240,7 @@ impl Guest<'_> {
     }
 
     /// The session that begins.
-    pub(crate) fn with_session(&self, page: Reply, opened: &Opened) -> Reply {
+    pub(crate) fn with_session(&self, page: HttpReply, opened: &OpenedSession) -> HttpReply {
         let seconds = clock::now().map_or(0, |now| opened.session.expires.since(now));
         let value = opened.session.to_cookie(&opened.keys);
         reply::with_cookie(page, &self.site.jar.session(&value, seconds))
@@ -241,10 +248,10 @@ impl Guest<'_> {
 
     fn remembering(
         &self,
-        page: Reply,
+        page: HttpReply,
         ticket: &StepUpToken,
         keys: &shared::crypto::vault::TokenKeys,
-    ) -> Reply {
+    ) -> HttpReply {
         let (Ok(now), true) = (clock::now(), self.site.url.has_own_host()) else {
             return page;
         };
@@ -262,18 +269,18 @@ impl Guest<'_> {
     }
 
     /// What no door could judge: the log says why.
-    pub(crate) fn not_run(&self, error: &NotJudged) -> Refused {
-        if let NotJudged::Failed { cause, why } = error {
+    pub(crate) fn not_run(&self, error: &PoolError) -> ActRefused {
+        if let PoolError::Failed { cause, why } = error {
             log::event("refused")
                 .with("cause", cause)
                 .with("address", self.address)
                 .because(why);
         }
-        Refused::not_judged(self.t, error)
+        ActRefused::not_judged(self.t, error)
     }
 
     /// For a request that no page made.
-    pub(crate) fn refused(&self, refused: &Refused) -> Reply {
+    pub(crate) fn refused(&self, refused: &ActRefused) -> HttpReply {
         if refused.status == StatusCode::UNAUTHORIZED {
             return reply::see_other(&self.at("sign-in"));
         }

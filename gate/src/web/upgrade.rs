@@ -1,15 +1,15 @@
 //! How far a session goes, and the way from one that the first factor alone opened to one with the code, where a page
 //! takes that.
 
-use super::login::{Guest, Visit};
-use crate::check::rules::{self, BackTo, Reach};
-use crate::http::reply::{self, Reply};
-use crate::live::store_pool::NotJudged;
+use super::login::{LoginRequest, RequestContext};
+use crate::check::rules::{self, BackTo, SessionLevel};
+use crate::http::reply::{self, HttpReply};
+use crate::live::store_pool::PoolError;
 use hyper::StatusCode;
 use shared::engine::AfterPassword;
 use shared::token::session::Session;
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// The session, if it is enough for the gate's own pages.
     pub(crate) fn session(&self) -> Option<Session> {
         self.any_session()
@@ -25,22 +25,22 @@ impl Guest<'_> {
             Some(page) => {
                 let (_, reach) =
                     rules::of_session(self.site, &page.request(self.address), &session);
-                reach != Reach::TooLittle
+                reach != SessionLevel::TooLittle
             }
             None => !back_to.is_empty() && rules::is_full(self.site, &session, Some(self.address)),
         }
     }
 
     /// What a session takes to be enough everywhere; nothing but the whole sign-in, if nothing.
-    pub(crate) async fn rise(&self, session: Session) -> Result<Option<AfterPassword>, NotJudged> {
-        let visit = Visit::of(self);
+    pub(crate) async fn rise(&self, session: Session) -> Result<Option<AfterPassword>, PoolError> {
+        let visit = LoginRequest::of(self);
         self.judge()
             .run(move |door| door.rise(&visit.browser(), &session, visit.now()?))
             .await
     }
 
     /// GET upgrade
-    pub(crate) async fn rise_page(&self, rd: &str) -> Reply {
+    pub(crate) async fn rise_page(&self, rd: &str) -> HttpReply {
         let back_to = self.site.back_to(rd).unwrap_or_default().to_owned();
         let Some(session) = self.any_session() else {
             return self.sign_in(StatusCode::OK, &back_to, "", None);

@@ -12,7 +12,7 @@
 //! controllers enabled). Hierarchies of version 1 are handled one by one, so that `freezer` and `name=systemd` count too. A
 //! hierarchy that is mounted nowhere under /sys/fs/cgroup can be written by nobody: there only `user.slice` counts.
 
-use super::child::{Failure, Step};
+use super::child::{LaunchFailure, LaunchStep};
 use super::sys;
 use nix::errno::Errno;
 use std::ffi::CStr;
@@ -31,17 +31,17 @@ const CONTROLS: [&[u8]; 6] = [
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
+enum CgroupOwner {
     Root,
     PerhapsSession,
     User,
 }
 
 /// Moves this process out of every cgroup of a user's.
-pub(super) fn leave_cgroups_of_users() -> Result<(), Failure> {
+pub(super) fn leave_cgroups_of_users() -> Result<(), LaunchFailure> {
     let mut last = Errno::EPERM;
     each_cgroup(|hierarchy, path| {
-        if judge(hierarchy, path) != Owner::Root
+        if judge(hierarchy, path) != CgroupOwner::Root
             && let Some(Err(errno)) = mount_of(hierarchy).map(|mount| move_out(&mount))
         {
             last = errno;
@@ -50,14 +50,16 @@ pub(super) fn leave_cgroups_of_users() -> Result<(), Failure> {
     })?;
     // looked at anew: what counts is where the process is, not what a write returned
     each_cgroup(|hierarchy, path| match judge(hierarchy, path) {
-        Owner::User => Err(Failure::new(Step::CgroupOfUser, last)),
-        Owner::Root | Owner::PerhapsSession => Ok(()),
+        CgroupOwner::User => Err(LaunchFailure::new(LaunchStep::CgroupOfUser, last)),
+        CgroupOwner::Root | CgroupOwner::PerhapsSession => Ok(()),
     })
 }
 
 /// Calls with the controllers (nothing: version 2) and the path of each of this process's cgroups.
-fn each_cgroup(mut act: impl FnMut(&[u8], &[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
-    let unknown = |errno| Failure::new(Step::CgroupUnknown, errno);
+fn each_cgroup(
+    mut act: impl FnMut(&[u8], &[u8]) -> Result<(), LaunchFailure>,
+) -> Result<(), LaunchFailure> {
+    let unknown = |errno| LaunchFailure::new(LaunchStep::CgroupUnknown, errno);
     let mut text = [0; 8192];
     let length = match sys::read_file(c"/proc/self/cgroup", &mut text) {
         Ok(length) => length,
@@ -81,19 +83,21 @@ fn each_cgroup(mut act: impl FnMut(&[u8], &[u8]) -> Result<(), Failure>) -> Resu
     Ok(())
 }
 
-fn judge(hierarchy: &[u8], path: &[u8]) -> Owner {
+fn judge(hierarchy: &[u8], path: &[u8]) -> CgroupOwner {
     let tracked = hierarchy.is_empty() || hierarchy.starts_with(b"name=");
     let mut components = path
         .split(|byte| *byte == b'/')
         .filter(|name| !name.is_empty());
     let by_path = match components.clone().next() {
-        _ if !tracked => Owner::Root,
-        _ if components.any(|name| name == b"user.slice") => Owner::User,
-        None | Some(b"system.slice" | b"init.scope") => Owner::Root,
-        Some(_) => Owner::PerhapsSession,
+        _ if !tracked => CgroupOwner::Root,
+        _ if components.any(|name| name == b"user.slice") => CgroupOwner::User,
+        None | Some(b"system.slice" | b"init.scope") => CgroupOwner::Root,
+        Some(_) => CgroupOwner::PerhapsSession,
     };
     match mount_of(hierarchy) {
-        Some(mount) if by_path != Owner::User && is_writable_by_users(&mount, path) => Owner::User,
+        Some(mount) if by_path != CgroupOwner::User && is_writable_by_users(&mount, path) => {
+            CgroupOwner::User
+        }
         _ => by_path,
     }
 }

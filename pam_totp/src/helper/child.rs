@@ -28,7 +28,7 @@ pub(super) struct Launch<'a> {
 /// How far the copies had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Step {
+pub(super) enum LaunchStep {
     /// Not a failure: all is done but running the program.
     Ready,
     Root,
@@ -46,29 +46,29 @@ pub(super) enum Step {
     Program,
 }
 
-impl Step {
-    const ALL: [Step; 14] = [
-        Step::Ready,
-        Step::Root,
-        Step::Session,
-        Step::CgroupUnknown,
-        Step::CgroupOfUser,
-        Step::Process,
-        Step::Limit,
-        Step::OutOfMemoryScore,
-        Step::Scheduling,
-        Step::Null,
-        Step::Descriptors,
-        Step::Directory,
-        Step::Signals,
-        Step::Program,
+impl LaunchStep {
+    const ALL: [LaunchStep; 14] = [
+        LaunchStep::Ready,
+        LaunchStep::Root,
+        LaunchStep::Session,
+        LaunchStep::CgroupUnknown,
+        LaunchStep::CgroupOfUser,
+        LaunchStep::Process,
+        LaunchStep::Limit,
+        LaunchStep::OutOfMemoryScore,
+        LaunchStep::Scheduling,
+        LaunchStep::Null,
+        LaunchStep::Descriptors,
+        LaunchStep::Directory,
+        LaunchStep::Signals,
+        LaunchStep::Program,
     ];
 }
 
 /// The step that failed, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(super) step: Step,
+pub(crate) struct LaunchFailure {
+    pub(super) step: LaunchStep,
     pub(super) errno: Errno,
     /// The entry of [`LIMITS`] that [`Step::Limit`] is about.
     limit: u8,
@@ -77,9 +77,9 @@ pub(crate) struct Failure {
 /// The size of a report, in bytes.
 pub(super) const REPORT: usize = 6;
 
-impl Failure {
-    pub(super) fn new(step: Step, errno: Errno) -> Failure {
-        Failure {
+impl LaunchFailure {
+    pub(super) fn new(step: LaunchStep, errno: Errno) -> LaunchFailure {
+        LaunchFailure {
             step,
             errno,
             limit: 0,
@@ -91,10 +91,12 @@ impl Failure {
         [self.step as u8, self.limit, a, b, c, d]
     }
 
-    pub(super) fn from_report([step, limit, a, b, c, d]: [u8; REPORT]) -> Option<Failure> {
+    pub(super) fn from_report([step, limit, a, b, c, d]: [u8; REPORT]) -> Option<LaunchFailure> {
         let errno = Errno::from_raw(i32::from_ne_bytes([a, b, c, d]));
-        let step = Step::ALL.into_iter().find(|known| *known as u8 == step)?;
-        Some(Failure { step, errno, limit })
+        let step = LaunchStep::ALL
+            .into_iter()
+            .find(|known| *known as u8 == step)?;
+        Some(LaunchFailure { step, errno, limit })
     }
 
     /// The name of the resource that [`Step::Limit`] is about.
@@ -105,13 +107,13 @@ impl Failure {
     }
 }
 
-fn at(step: Step) -> impl Fn(Errno) -> Failure {
-    move |errno| Failure::new(step, errno)
+fn at(step: LaunchStep) -> impl Fn(Errno) -> LaunchFailure {
+    move |errno| LaunchFailure::new(step, errno)
 }
 
 /// One resource: its new limit, and the least hard limit with which the helper is run where root may not raise it
 /// (containers without CAP_SYS_RESOURCE).
-struct Limit {
+struct ResourceLimit {
     name: &'static str,
     resource: libc::c_int,
     soft: u64,
@@ -119,8 +121,14 @@ struct Limit {
     least: u64,
 }
 
-const fn limit(name: &'static str, resource: u32, soft: u64, hard: u64, least: u64) -> Limit {
-    Limit {
+const fn limit(
+    name: &'static str,
+    resource: u32,
+    soft: u64,
+    hard: u64,
+    least: u64,
+) -> ResourceLimit {
+    ResourceLimit {
         name,
         resource: resource as libc::c_int,
         soft,
@@ -132,7 +140,7 @@ const fn limit(name: &'static str, resource: u32, soft: u64, hard: u64, least: u
 const NO_LIMIT: u64 = libc::RLIM64_INFINITY;
 const MIB: u64 = 1 << 20;
 
-const LIMITS: [Limit; 14] = [
+const LIMITS: [ResourceLimit; 14] = [
     limit("RLIMIT_AS", libc::RLIMIT_AS, NO_LIMIT, NO_LIMIT, 1024 * MIB),
     limit("RLIMIT_CPU", libc::RLIMIT_CPU, NO_LIMIT, NO_LIMIT, 60),
     limit(
@@ -176,14 +184,14 @@ pub(super) fn detach(launch: &Launch<'_>) -> ! {
     sys::exit()
 }
 
-fn detach_and_copy(launch: &Launch<'_>) -> Result<(), Failure> {
-    sys::become_root().map_err(at(Step::Root))?;
-    sys::new_session().map_err(at(Step::Session))?;
+fn detach_and_copy(launch: &Launch<'_>) -> Result<(), LaunchFailure> {
+    sys::become_root().map_err(at(LaunchStep::Root))?;
+    sys::new_session().map_err(at(LaunchStep::Session))?;
     // before anything is opened: the user may have left RLIMIT_NOFILE no room
     reset_limits()?;
     super::cgroup::leave_cgroups_of_users()?;
     sys::run_in_copy(run_helper, launch)
-        .map_err(at(Step::Process))
+        .map_err(at(LaunchStep::Process))
         .map(drop)
 }
 
@@ -193,7 +201,7 @@ fn run_helper(launch: &Launch<'_>) -> ! {
     let failure = match prepare(launch, &mut report) {
         Err(failure) => failure,
         Ok(()) => {
-            let ready = Failure::new(Step::Ready, Errno::UnknownErrno).to_report();
+            let ready = LaunchFailure::new(LaunchStep::Ready, Errno::UnknownErrno).to_report();
             // a host that has given up closes its end: nothing is run for it
             if sys::send_with(report, &ready, sys::own_pidfd()).is_err() {
                 sys::exit();
@@ -202,8 +210,8 @@ fn run_helper(launch: &Launch<'_>) -> ! {
                 c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".as_ptr(),
                 std::ptr::null(),
             ];
-            Failure::new(
-                Step::Program,
+            LaunchFailure::new(
+                LaunchStep::Program,
                 sys::run_program(launch.program, &launch.arguments, &environment),
             )
         }
@@ -212,18 +220,18 @@ fn run_helper(launch: &Launch<'_>) -> ! {
     sys::exit()
 }
 
-fn prepare(launch: &Launch<'_>, report: &mut RawFd) -> Result<(), Failure> {
+fn prepare(launch: &Launch<'_>, report: &mut RawFd) -> Result<(), LaunchFailure> {
     reset_descriptors(launch, report)?;
-    reset_out_of_memory_score().map_err(at(Step::OutOfMemoryScore))?;
-    sys::reset_scheduling().map_err(at(Step::Scheduling))?;
-    sys::reset_directory_and_umask().map_err(at(Step::Directory))?;
-    sys::reset_signals().map_err(at(Step::Signals))
+    reset_out_of_memory_score().map_err(at(LaunchStep::OutOfMemoryScore))?;
+    sys::reset_scheduling().map_err(at(LaunchStep::Scheduling))?;
+    sys::reset_directory_and_umask().map_err(at(LaunchStep::Directory))?;
+    sys::reset_signals().map_err(at(LaunchStep::Signals))
 }
 
-fn reset_limits() -> Result<(), Failure> {
+fn reset_limits() -> Result<(), LaunchFailure> {
     for (number, limit) in (0..).zip(&LIMITS) {
-        reset_limit(limit).map_err(|errno| Failure {
-            step: Step::Limit,
+        reset_limit(limit).map_err(|errno| LaunchFailure {
+            step: LaunchStep::Limit,
             errno,
             limit: number,
         })?;
@@ -231,7 +239,7 @@ fn reset_limits() -> Result<(), Failure> {
     Ok(())
 }
 
-fn reset_limit(limit: &Limit) -> Result<(), Errno> {
+fn reset_limit(limit: &ResourceLimit) -> Result<(), Errno> {
     match sys::set_limits(limit.resource, limit.soft, limit.hard) {
         Err(Errno::EPERM) => {
             let (_, hard) = sys::limits(limit.resource)?;
@@ -245,21 +253,21 @@ fn reset_limit(limit: &Limit) -> Result<(), Errno> {
 }
 
 /// 0, 1: the socket; 2: /dev/null; 3: where to report, until the program runs. No other.
-fn reset_descriptors(launch: &Launch<'_>, report: &mut RawFd) -> Result<(), Failure> {
-    sys::duplicate(launch.socket, 0, 0).map_err(at(Step::Descriptors))?;
-    sys::duplicate(launch.socket, 1, 0).map_err(at(Step::Descriptors))?;
-    let null = sys::open(c"/dev/null", libc::O_RDWR).map_err(at(Step::Null))?;
+fn reset_descriptors(launch: &Launch<'_>, report: &mut RawFd) -> Result<(), LaunchFailure> {
+    sys::duplicate(launch.socket, 0, 0).map_err(at(LaunchStep::Descriptors))?;
+    sys::duplicate(launch.socket, 1, 0).map_err(at(LaunchStep::Descriptors))?;
+    let null = sys::open(c"/dev/null", libc::O_RDWR).map_err(at(LaunchStep::Null))?;
     if null != 2 {
-        sys::duplicate(null, 2, 0).map_err(at(Step::Descriptors))?;
+        sys::duplicate(null, 2, 0).map_err(at(LaunchStep::Descriptors))?;
     } else {
         // it was free, so that the descriptor is close-on-exec still
-        sys::keep_open(null).map_err(at(Step::Descriptors))?;
+        sys::keep_open(null).map_err(at(LaunchStep::Descriptors))?;
     }
     if *report != 3 {
-        sys::duplicate(*report, 3, libc::O_CLOEXEC).map_err(at(Step::Descriptors))?;
+        sys::duplicate(*report, 3, libc::O_CLOEXEC).map_err(at(LaunchStep::Descriptors))?;
         *report = 3;
     }
-    sys::close_from(4).map_err(at(Step::Descriptors))
+    sys::close_from(4).map_err(at(LaunchStep::Descriptors))
 }
 
 /// The score is the user's choice, and one of 1000 makes the helper the first that is killed.

@@ -552,7 +552,7 @@ fn hostile_host() {
 }
 
 /// Reads what the helper inherited, does to it what the case says, and sees whether it still echoes.
-fn use_helper(case: &str, helper: Helper) -> String {
+fn use_helper(case: &str, helper: HelperProcess) -> String {
     let mut seen = String::new();
     let process = helper.process.as_ref().unwrap().try_clone().unwrap();
     let mut helper = BufReader::new(helper);
@@ -629,7 +629,7 @@ fn signal_as_nobody(pid: i32) -> String {
 }
 
 /// Starts the helper until a copy was stopped on the way: a user needs luck, too.
-fn start_stopped() -> Result<Helper, HelperError> {
+fn start_stopped() -> Result<HelperProcess, HelperError> {
     let once = || {
         let is_over = Arc::new(AtomicBool::new(false));
         let stopper = stop_copies(Arc::clone(&is_over));

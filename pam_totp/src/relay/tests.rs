@@ -40,17 +40,17 @@ impl Default for FakeHost {
     }
 }
 
-impl super::Host for FakeHost {
-    fn item(&self, item: Item) -> Option<Vec<u8>> {
+impl super::HostCalls for FakeHost {
+    fn item(&self, item: PamItemType) -> Option<Vec<u8>> {
         match item {
-            Item::Service => Some(b"sshd".to_vec()),
-            Item::User => {
+            PamItemType::Service => Some(b"sshd".to_vec()),
+            PamItemType::User => {
                 if let Some(asked) = &self.asked_for_user {
                     asked();
                 }
                 Some(self.user.borrow().clone().into_bytes())
             }
-            Item::RemoteHost | Item::Terminal => None,
+            PamItemType::RemoteHost | PamItemType::Terminal => None,
         }
     }
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
@@ -131,7 +131,7 @@ fn sends(instructions: Vec<Instruction>) -> Played {
 fn ready() -> Greeting {
     Greeting {
         versions: shared::protocol::VERSIONS.to_vec(),
-        state: State::Ready,
+        state: ServerState::Ready,
     }
 }
 
@@ -142,7 +142,12 @@ fn prompt() -> Instruction {
     }
 }
 
-fn relays(played: Played, hook: Hook, host: &FakeHost, options: &[&str]) -> HookResult {
+fn relays(
+    played: Played,
+    hook: PamFunction,
+    host: &FakeHost,
+    options: &[&str],
+) -> PamFunctionResult {
     let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
     let result = relay(HostOf::Root, &played.path, hook, host, &options);
     played.thread.join().unwrap();
@@ -154,7 +159,7 @@ fn is_believed(path: &Path) -> bool {
     greeted(path, Instant::now() + ADMITTED).is_ok()
 }
 
-const UNAVAILABLE: HookResult = HookResult::Denied(Denial::Unavailable);
+const UNAVAILABLE: PamFunctionResult = PamFunctionResult::Denied(Denial::Unavailable);
 
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
@@ -164,21 +169,21 @@ fn what_posternd_says_within_bounds_is_done() {
     let steps = vec![
         prompt(),
         Instruction::KeepMark(mark),
-        Instruction::End(HookResult::Passed),
+        Instruction::End(PamFunctionResult::Passed),
     ];
     assert_eq!(
-        relays(sends(steps), Hook::Auth, &host, &[]),
-        HookResult::Passed
+        relays(sends(steps), PamFunction::Auth, &host, &[]),
+        PamFunctionResult::Passed
     );
     assert_eq!(
         (*host.prompts.borrow(), host.mark().unwrap()),
         (1, b"mark".to_vec())
     );
 
-    let played = sends(vec![Instruction::End(HookResult::Passed)]);
+    let played = sends(vec![Instruction::End(PamFunctionResult::Passed)]);
     assert_eq!(
-        relays(played, Hook::Account, &host, &[]),
-        HookResult::Passed
+        relays(played, PamFunction::Account, &host, &[]),
+        PamFunctionResult::Passed
     );
     assert_eq!(host.mark(), None, "a mark is good for one account");
 }
@@ -188,39 +193,43 @@ fn what_posternd_says_within_bounds_is_done() {
 fn what_is_beyond_bounds_denies() {
     let tell = || Instruction::Tell("x".repeat(30_000));
     let password = || Instruction::SetStacked(Zeroizing::new(b"x".to_vec()));
-    let passed = || Instruction::End(HookResult::Passed);
-    let cases: Vec<(&str, Hook, Vec<Instruction>)> = vec![
+    let passed = || Instruction::End(PamFunctionResult::Passed);
+    let cases: Vec<(&str, PamFunction, Vec<Instruction>)> = vec![
         (
             "endless prompts",
-            Hook::Auth,
+            PamFunction::Auth,
             (0..200).map(|_| prompt()).collect(),
         ),
         (
             "endless texts",
-            Hook::Auth,
+            PamFunction::Auth,
             (0..2_000).map(|_| tell()).collect(),
         ),
         (
             "the stacked password without the word",
-            Hook::Auth,
+            PamFunction::Auth,
             vec![Instruction::GetStacked, passed()],
         ),
         (
             "another stacked password",
-            Hook::Auth,
+            PamFunction::Auth,
             vec![password(), passed()],
         ),
         (
             "a prompt in account",
-            Hook::Account,
+            PamFunction::Account,
             vec![prompt(), passed()],
         ),
         (
             "account ignores",
-            Hook::Account,
-            vec![Instruction::End(HookResult::NotNeeded)],
+            PamFunction::Account,
+            vec![Instruction::End(PamFunctionResult::NotNeeded)],
         ),
-        ("the result of another hook", Hook::Password, vec![passed()]),
+        (
+            "the result of another hook",
+            PamFunction::Password,
+            vec![passed()],
+        ),
     ];
     for (case, hook, instructions) in cases {
         let host = FakeHost {
@@ -248,7 +257,7 @@ fn what_is_beyond_bounds_denies() {
 fn a_mark_without_a_result_is_not_kept() {
     for last in [
         None,
-        Some(Instruction::End(HookResult::Denied(Denial::Refused))),
+        Some(Instruction::End(PamFunctionResult::Denied(Denial::Refused))),
     ] {
         let host = FakeHost::default();
         let played = posternd(move |mut stream| {
@@ -264,8 +273,8 @@ fn a_mark_without_a_result_is_not_kept() {
             }
         });
         assert!(matches!(
-            relays(played, Hook::Auth, &host, &[]),
-            HookResult::Denied(_)
+            relays(played, PamFunction::Auth, &host, &[]),
+            PamFunctionResult::Denied(_)
         ));
         assert_eq!(host.mark(), None);
     }
@@ -287,11 +296,11 @@ fn frames_that_cannot_be_read_deny_and_say_that_the_code_may_be_used_up() {
             send(&mut stream, &ready()).unwrap();
             let _: Opening = receive(&mut stream).unwrap();
             send(&mut stream, &prompt()).unwrap();
-            let _: Reply = receive(&mut stream).unwrap();
+            let _: RelayReply = receive(&mut stream).unwrap();
             stream.write_all(bytes).unwrap();
         });
         assert_eq!(
-            relays(played, Hook::Auth, &host, &[]),
+            relays(played, PamFunction::Auth, &host, &[]),
             UNAVAILABLE,
             "{case}"
         );
@@ -310,7 +319,7 @@ fn falls_silent_after(bytes: Vec<u8>) -> Played {
         send(&mut stream, &ready()).unwrap();
         let _: Opening = receive(&mut stream).unwrap();
         send(&mut stream, &prompt()).unwrap();
-        let _: Reply = receive(&mut stream).unwrap();
+        let _: RelayReply = receive(&mut stream).unwrap();
         // the module may have seen enough
         let _ = stream.write_all(&bytes);
         let _ = stream.read_to_end(&mut Vec::new());
@@ -328,7 +337,7 @@ fn a_text_of_1_mib_denies_at_once() {
         let host = FakeHost::default();
         let begin = Instant::now();
         assert_eq!(
-            relays(falls_silent_after(frame), Hook::Auth, &host, &[]),
+            relays(falls_silent_after(frame), PamFunction::Auth, &host, &[]),
             UNAVAILABLE,
             "kind {kind}"
         );
@@ -349,7 +358,7 @@ fn silence_in_the_middle_of_a_frame_denies_in_time() {
     let host = FakeHost::default();
     let begin = Instant::now();
     let cut_off = falls_silent_after(vec![6, 0, 0, 0, 65, 1]);
-    assert_eq!(relays(cut_off, Hook::Auth, &host, &[]), UNAVAILABLE);
+    assert_eq!(relays(cut_off, PamFunction::Auth, &host, &[]), UNAVAILABLE);
     assert!(begin.elapsed() < SILENT + GREETED, "{:?}", begin.elapsed());
     let logged = host.logged.borrow().join("\n");
     assert!(
@@ -375,7 +384,7 @@ fn instructions_with_changed_bytes_end_within_bounds() {
     let body = whole.len();
     send(
         &mut whole,
-        &Instruction::End(HookResult::Denied(Denial::Refused)),
+        &Instruction::End(PamFunctionResult::Denied(Denial::Refused)),
     )
     .unwrap();
     // the same numbers in every run
@@ -396,7 +405,7 @@ fn instructions_with_changed_bytes_end_within_bounds() {
             let _: Opening = receive(&mut stream).unwrap();
             let _ = stream.write_all(&bytes);
         });
-        let result = relays(played, Hook::Auth, &host, &[]);
+        let result = relays(played, PamFunction::Auth, &host, &[]);
         let is_denial = result == UNAVAILABLE || format!("{result:?}").contains("Denied(");
         assert!(
             is_denial,
@@ -446,7 +455,7 @@ fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
     assert!(!is_believed(&folder.path().join("none")));
     let strange = Greeting {
         versions: vec![9_999],
-        state: State::Ready,
+        state: ServerState::Ready,
     };
     let played = posternd(move |mut stream| send(&mut stream, &strange).unwrap());
     assert!(!is_believed(&played.path));
@@ -460,7 +469,7 @@ fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
 fn a_users_host_is_denied_where_no_posternd_answers() {
     let denied = |path: &Path, words: [&str; 2]| {
         let host = FakeHost::default();
-        let result = relay(HostOf::User, path, Hook::Auth, &host, &[]);
+        let result = relay(HostOf::User, path, PamFunction::Auth, &host, &[]);
         assert_eq!(result, UNAVAILABLE, "{words:?}");
         let logged = host.logged.borrow().join("\n");
         assert!(
@@ -487,11 +496,11 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
     };
     let versions = shared::protocol::VERSIONS;
     denied(
-        &greets(State::Ready, &[9_999]).path,
+        &greets(ServerState::Ready, &[9_999]).path,
         ["have different versions", "restart posternd"],
     );
     denied(
-        &greets(State::NoAccount, versions).path,
+        &greets(ServerState::NoAccount, versions).path,
         ["finds no name", "as a user of this host"],
     );
 }
@@ -504,16 +513,16 @@ fn a_users_host_says_that_it_is_one() {
         let opening: Opening = receive(&mut stream).unwrap();
         let is_users = matches!(opening, Opening::UserHost { .. });
         let result = if is_users {
-            HookResult::Passed
+            PamFunctionResult::Passed
         } else {
-            HookResult::Denied(Denial::Refused)
+            PamFunctionResult::Denied(Denial::Refused)
         };
         send(&mut stream, &Instruction::End(result)).unwrap();
     });
     let host = FakeHost::default();
     assert_eq!(
-        relay(HostOf::User, &played.path, Hook::Auth, &host, &[]),
-        HookResult::Passed
+        relay(HostOf::User, &played.path, PamFunction::Auth, &host, &[]),
+        PamFunctionResult::Passed
     );
     played.thread.join().unwrap();
 }
@@ -542,7 +551,7 @@ fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
 #[ignore = "only root's socket is believed: tests/run"]
 fn what_has_come_is_read_however_long_the_host_stood_still() {
     let played = posternd(|mut stream| send(&mut stream, &ready()).unwrap());
-    let mut connection = Connection::open(&played.path, Instant::now() + ADMITTED).unwrap();
+    let mut connection = LocalConnection::open(&played.path, Instant::now() + ADMITTED).unwrap();
     played.thread.join().unwrap();
     connection.wait_until(Instant::now() - Duration::from_secs(1));
     assert!(receive::<Greeting>(&mut connection).is_ok());
@@ -574,7 +583,7 @@ fn nobody_is_connected_while_libpam_asks_who_signs_in() {
         ..FakeHost::default()
     };
     assert_eq!(
-        relay(HostOf::User, &path, Hook::Auth, &host, &[]),
+        relay(HostOf::User, &path, PamFunction::Auth, &host, &[]),
         UNAVAILABLE
     );
     assert!(listener.accept().is_ok(), "then it connects");
@@ -582,14 +591,14 @@ fn nobody_is_connected_while_libpam_asks_who_signs_in() {
 }
 
 /// What a module and a posternd say to each other in a version.
-fn opening_in(version: u16, of: HostOf, hook: Hook, host: &FakeHost) -> Opening {
+fn opening_in(version: u16, of: HostOf, hook: PamFunction, host: &FakeHost) -> Opening {
     let (sender, opening) = std::sync::mpsc::channel();
     let played = posternd(move |mut stream| {
         send(
             &mut stream,
             &Greeting {
                 versions: vec![version],
-                state: State::Ready,
+                state: ServerState::Ready,
             },
         )
         .unwrap();
@@ -598,13 +607,13 @@ fn opening_in(version: u16, of: HostOf, hook: Hook, host: &FakeHost) -> Opening 
             .unwrap();
         send(
             &mut stream,
-            &Instruction::End(HookResult::Denied(Denial::Refused)),
+            &Instruction::End(PamFunctionResult::Denied(Denial::Refused)),
         )
         .unwrap();
     });
     assert_eq!(
         relay(of, &played.path, hook, host, &[]),
-        HookResult::Denied(Denial::Refused)
+        PamFunctionResult::Denied(Denial::Refused)
     );
     played.thread.join().unwrap();
     opening.recv().unwrap()
@@ -622,15 +631,15 @@ fn a_transaction_is_named_once_for_each_auth_and_only_in_version_2() {
         } if spoken == version => id,
         other => panic!("{other:?}"),
     };
-    let first = named(2, Hook::Auth);
-    assert!(first.is_some() && named(2, Hook::Account) == first);
-    assert_eq!(named(1, Hook::Account), None);
+    let first = named(2, PamFunction::Auth);
+    assert!(first.is_some() && named(2, PamFunction::Account) == first);
+    assert_eq!(named(1, PamFunction::Account), None);
     // a host may authenticate several times on one handle
-    let second = named(2, Hook::Auth);
+    let second = named(2, PamFunction::Auth);
     assert!(second.is_some() && second != first);
-    assert_eq!(named(2, Hook::Account), second);
+    assert_eq!(named(2, PamFunction::Account), second);
     assert!(matches!(
-        opening_in(2, HostOf::User, Hook::Auth, &host),
+        opening_in(2, HostOf::User, PamFunction::Auth, &host),
         Opening::UserHost { version: 2, .. }
     ));
 }

@@ -4,7 +4,8 @@
 
 use shared::network::local_stream::LocalStream;
 use shared::protocol::host_password::{
-    GREETING, JUDGED, LONGEST_WORD, QUESTIONS, Question, SOCKET, Said, WAITED,
+    GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_WORD, QUESTIONS, SOCKET,
+    WAITED,
 };
 use shared::system::admission::{Admission, Busy};
 use std::io::{self, Read, Write};
@@ -24,7 +25,7 @@ const SAYS: Duration = JUDGED
 pub(crate) struct Passwords(Admission<u32>);
 
 /// Nothing was said.
-pub(crate) enum Silent {
+pub(crate) enum HelperSilent {
     /// There was no place for the question.
     Busy(Busy),
     /// The helper was not reached: it knows nothing of the question.
@@ -39,24 +40,28 @@ impl Passwords {
     }
 
     /// Has it asked, for a user.
-    pub(crate) fn ask(&self, uid: u32, question: &Question) -> Result<Said, Silent> {
+    pub(crate) fn ask(
+        &self,
+        uid: u32,
+        question: &HostPasswordRequest,
+    ) -> Result<HostPasswordReply, HelperSilent> {
         let turn = self
             .0
             .enter(question.class, uid)
             .and_then(|turn| turn.wait(TURN));
-        let _turn = turn.map_err(Silent::Busy)?;
+        let _turn = turn.map_err(HelperSilent::Busy)?;
         let mut stream = reach().map_err(|error| {
-            Silent::Absent(format!(
+            HelperSilent::Absent(format!(
                 "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
             ))
         })?;
         let unanswered = |why: &dyn std::fmt::Display| {
-            Silent::Unanswered(format!(
+            HelperSilent::Unanswered(format!(
                 "postern-password did not answer: {why}; its log says more"
             ))
         };
         let word = put(&mut stream, question).map_err(|error| unanswered(&error))?;
-        Said::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))
+        HostPasswordReply::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))
     }
 }
 
@@ -70,7 +75,7 @@ fn reach() -> io::Result<LocalStream> {
     }
 }
 
-fn put(stream: &mut LocalStream, question: &Question) -> io::Result<Vec<u8>> {
+fn put(stream: &mut LocalStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
     stream.wait_until(Instant::now() + SAYS);
     stream.write_all(&question.write())?;
     stream.close_half()?;

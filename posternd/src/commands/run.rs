@@ -1,16 +1,18 @@
 //! Commands of users, for their own accounts: reads the request, has an engine act, writes the reply.
 
-use super::host_password::{Passwords, Silent};
+use super::host_password::{HelperSilent, Passwords};
 use crate::daemon::configuration::CONFIGURATION;
-use crate::daemon::user_log::Log;
+use crate::daemon::user_log::UserLog;
 use crate::pam::conversation::{LogFields, User};
 use crate::workers::engines::{Worker, WorkerError};
 use shared::account::name::{Service, UserName};
 use shared::config::Config;
-use shared::engine::{AdministrationError, COMMAND, Caller, Door};
-use shared::protocol::command_request::{Answer, Errand, Reply, Setup, Task, Typed};
-use shared::protocol::host_password::{Candidate, Question, Said};
-use shared::protocol::{CommandReply, Message, Severity, wire};
+use shared::engine::{AdministrationError, COMMAND, Engine, Requester};
+use shared::protocol::command_request::{
+    CommandRequest, EngineReply, EnrollmentOperation, Operation, ReplyBody, TypedText,
+};
+use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
+use shared::protocol::{CommandReply, Frame, Severity, wire};
 use shared::store;
 use shared::system::admission::{Busy, Class};
 use shared::system::clock::{self, Timestamp};
@@ -24,7 +26,7 @@ use std::path::Path;
 pub(crate) struct Commands<'a> {
     pub(crate) config: &'a Path,
     pub(crate) passwords: &'a Passwords,
-    pub(crate) log: &'a Log,
+    pub(crate) log: &'a UserLog,
     pub(crate) worker: Worker,
     pub(crate) user: &'a User,
 }
@@ -66,7 +68,7 @@ impl From<AdministrationError> for NotDone {
 impl Commands<'_> {
     /// Does what a request asks.
     pub(crate) fn reply(&self, request: &[u8]) -> CommandReply {
-        let reply = match wire::read::<Errand>(request) {
+        let reply = match wire::read::<CommandRequest>(request) {
             None => {
                 refused("invalid request; the command and posternd may have different versions")
             }
@@ -85,7 +87,7 @@ impl Commands<'_> {
         CommandReply(bytes.unwrap_or_default())
     }
 
-    fn run(&self, errand: Errand) -> Result<Reply, NotDone> {
+    fn run(&self, errand: CommandRequest) -> Result<EngineReply, NotDone> {
         let in_force = CONFIGURATION
             .in_force(self.config)
             .map_err(|error| NotDone::failed(&error))?;
@@ -94,9 +96,9 @@ impl Commands<'_> {
         }
         let config = in_force.config;
         match errand {
-            Errand {
+            CommandRequest {
                 account,
-                task: Task::FirstSetup { password, setup },
+                task: Operation::FirstSetup { password, setup },
             } => self.begin_first_setup(&config, account, &password, setup),
             errand => self.act(&config, |door, caller, now| {
                 door.run_errand(caller, &errand, now)
@@ -109,9 +111,9 @@ impl Commands<'_> {
         &self,
         config: &Config,
         account: UserName,
-        password: &Typed,
-        setup: Setup,
-    ) -> Result<Reply, NotDone> {
+        password: &TypedText,
+        setup: EnrollmentOperation,
+    ) -> Result<EngineReply, NotDone> {
         let Some(password) = Candidate::typed(password.as_bytes()) else {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
@@ -119,7 +121,7 @@ impl Commands<'_> {
             door.ask_first_setup(caller, &account, setup, now)
         })?;
         let User { uid, name, .. } = self.user;
-        let question = Question {
+        let question = HostPasswordRequest {
             name: name.clone(),
             address: None,
             class: Class::Known,
@@ -127,27 +129,27 @@ impl Commands<'_> {
         };
         let said = match self.passwords.ask(*uid, &question) {
             Ok(said) => said,
-            Err(Silent::Unanswered(why)) => {
+            Err(HelperSilent::Unanswered(why)) => {
                 self.write_log(Severity::Error, "warning", "password-timeout", Some(&why));
                 return Err(AdministrationError::PasswordUnanswered(name.clone()).into());
             }
-            Err(Silent::Absent(why)) => {
+            Err(HelperSilent::Absent(why)) => {
                 self.write_log(
                     Severity::Error,
                     "warning",
                     "password-unavailable",
                     Some(&why),
                 );
-                Said::Unasked
+                HostPasswordReply::Unasked
             }
-            Err(Silent::Busy(busy)) => {
+            Err(HelperSilent::Busy(busy)) => {
                 self.write_log(
                     Severity::Notice,
                     "warning",
                     "password-unavailable",
                     Some(&busy),
                 );
-                Said::Unasked
+                HostPasswordReply::Unasked
             }
         };
         self.act(config, |door, caller, now| {
@@ -159,9 +161,9 @@ impl Commands<'_> {
     fn act<R>(
         &self,
         config: &Config,
-        act: impl FnOnce(&mut Door, Caller<'_>, Timestamp) -> Result<R, AdministrationError>,
+        act: impl FnOnce(&mut Engine, Requester<'_>, Timestamp) -> Result<R, AdministrationError>,
     ) -> Result<R, NotDone> {
-        let caller = Caller::Owner {
+        let caller = Requester::Owner {
             name: &self.user.name,
             uid: self.user.uid,
         };
@@ -184,7 +186,7 @@ impl Commands<'_> {
         }
     }
 
-    fn refuse(&self, why: NotDone) -> Reply {
+    fn refuse(&self, why: NotDone) -> EngineReply {
         match why {
             NotDone::Failed { cause, why } => {
                 self.write_log(Severity::Error, "refused", cause, Some(&why));
@@ -236,6 +238,6 @@ impl Commands<'_> {
 pub(crate) const NOT_NOW: &str =
     "this cannot be done now; ask the administrator to look at posternd's log";
 
-fn refused(why: &str) -> Reply {
-    Answer::Refused(why.to_owned()).into()
+fn refused(why: &str) -> EngineReply {
+    ReplyBody::Refused(why.to_owned()).into()
 }

@@ -1,6 +1,6 @@
 //! Configuration of the daemon, as it was last valid.
 
-use shared::config::file::LastInForce;
+use shared::config::file::LastValidConfig;
 
 /// The configuration that this process goes by.
-pub static CONFIGURATION: LastInForce = LastInForce::new();
+pub static CONFIGURATION: LastValidConfig = LastValidConfig::new();

@@ -12,11 +12,11 @@ pub static CONNECTIONS: OpenConnections = OpenConnections::new();
 
 /// The connections that are open.
 pub struct OpenConnections {
-    state: Mutex<State>,
+    state: Mutex<DrainState>,
     ended: Condvar,
 }
 
-struct State {
+struct DrainState {
     draining: bool,
     next: u64,
     open: BTreeMap<u64, Arc<UnixStream>>,
@@ -33,7 +33,7 @@ impl OpenConnections {
     /// None is open.
     pub const fn new() -> OpenConnections {
         OpenConnections {
-            state: Mutex::new(State {
+            state: Mutex::new(DrainState {
                 draining: false,
                 next: 0,
                 open: BTreeMap::new(),
@@ -77,7 +77,7 @@ impl OpenConnections {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DrainState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,16 +15,16 @@ const USERS: usize = 1024;
 
 /// The log.
 #[derive(Default)]
-pub(crate) struct Log {
-    written: Mutex<HashMap<u32, Written>>,
+pub(crate) struct UserLog {
+    written: Mutex<HashMap<u32, LoggedLine>>,
 }
 
-struct Written {
+struct LoggedLine {
     since: Instant,
     lines: u32,
 }
 
-impl Log {
+impl UserLog {
     /// Writes a line about a user, unless there were too many.
     pub(crate) fn write(&self, uid: u32, severity: Severity, line: &str) {
         match self.count(uid, Instant::now()) {
@@ -40,19 +40,19 @@ impl Log {
     /// How many lines of a user came before this one.
     fn count(&self, uid: u32, now: Instant) -> u32 {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over = |written: &Written| now.duration_since(written.since) >= WINDOW;
+        let is_over = |written: &LoggedLine| now.duration_since(written.since) >= WINDOW;
         if written.len() >= USERS && !written.contains_key(&uid) {
             written.retain(|_, written| !is_over(written));
             if written.len() >= USERS {
                 return u32::MAX;
             }
         }
-        let of_user = written.entry(uid).or_insert(Written {
+        let of_user = written.entry(uid).or_insert(LoggedLine {
             since: now,
             lines: 0,
         });
         if is_over(of_user) {
-            *of_user = Written {
+            *of_user = LoggedLine {
                 since: now,
                 lines: 0,
             };
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_user_with_too_many_lines_takes_none_of_another() {
-        let log = Log::default();
+        let log = UserLog::default();
         let now = Instant::now();
         let last = (0..10_000).map(|_| log.count(1000, now)).last();
         assert_eq!(last, Some(9_999));
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn so_many_users_are_counted() {
-        let log = Log::default();
+        let log = UserLog::default();
         let now = Instant::now();
         for uid in 0..3_000 {
             log.count(uid, now);

@@ -20,7 +20,7 @@ struct UnderWay {
 
 /// An activity under way, until this is dropped.
 #[must_use]
-pub struct Activity<'a> {
+pub struct WorkerActivity<'a> {
     activities: &'a Activities,
     number: u64,
 }
@@ -35,12 +35,12 @@ impl Activities {
     }
 
     /// Begins an activity that makes progress within `bound`.
-    pub fn begin(&self, what: &'static str, bound: Duration) -> Activity<'_> {
+    pub fn begin(&self, what: &'static str, bound: Duration) -> WorkerActivity<'_> {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
         state.due.insert(number, (what, Instant::now() + bound));
-        Activity {
+        WorkerActivity {
             activities: self,
             number,
         }
@@ -66,7 +66,7 @@ impl Default for Activities {
     }
 }
 
-impl Activity<'_> {
+impl WorkerActivity<'_> {
     /// Has made progress, and makes the next within `bound`.
     pub fn goes_on(&self, bound: Duration) {
         if let Some((_, due)) = self.activities.state().due.get_mut(&self.number) {
@@ -75,7 +75,7 @@ impl Activity<'_> {
     }
 }
 
-impl Drop for Activity<'_> {
+impl Drop for WorkerActivity<'_> {
     fn drop(&mut self) {
         self.activities.state().due.remove(&self.number);
     }

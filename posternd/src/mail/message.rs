@@ -8,12 +8,12 @@ use shared::account::email::EmailAddress;
 use shared::account::name::UserName;
 use shared::credential::secret::fill_random;
 use shared::crypto::vault::MailedFor;
-use shared::engine::Letter;
+use shared::engine::MailMessage;
 use shared::system::clock::Timestamp;
 use zeroize::Zeroizing;
 
 /// A letter in words.
-pub(super) struct Written<'a> {
+pub(super) struct MailText<'a> {
     pub(super) account: &'a UserName,
     pub(super) to: &'a EmailAddress,
     pub(super) subject: String,
@@ -29,8 +29,8 @@ pub(super) enum Brings<'a> {
     Event(&'static str),
 }
 
-impl<'a> Written<'a> {
-    pub(super) fn code(letter: &'a Letter, issuer: &str) -> Written<'a> {
+impl<'a> MailText<'a> {
+    pub(super) fn code(letter: &'a MailMessage, issuer: &str) -> MailText<'a> {
         let (name, code, until) = (&letter.name, letter.code.as_str(), utc(letter.expires));
         let (subject, text) = match letter.purpose {
             MailedFor::SignIn => (
@@ -53,7 +53,7 @@ impl<'a> Written<'a> {
             ),
         };
         let (account, brings) = (&letter.name, Brings::Code(code));
-        Written {
+        MailText {
             account,
             to: &letter.to,
             subject,

@@ -1,16 +1,16 @@
 //! What a person is told of what happened to their account. Never a code or a secret: the event holds none.
 
-use super::message::{Brings, Written, utc};
-use shared::account::event::{Event, What};
+use super::message::{Brings, MailText, utc};
+use shared::account::event::{AuditEvent, EventKind};
 use shared::engine::{COMMAND, SERVICE};
-use shared::store::Notice;
+use shared::store::Notification;
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
-impl<'a> Written<'a> {
-    pub(super) fn notification(notice: &'a Notice, issuer: &str) -> Written<'a> {
-        let Notice { to, event, .. } = notice;
-        let Event {
+impl<'a> MailText<'a> {
+    pub(super) fn notification(notice: &'a Notification, issuer: &str) -> MailText<'a> {
+        let Notification { to, event, .. } = notice;
+        let AuditEvent {
             at,
             account,
             door,
@@ -39,7 +39,7 @@ impl<'a> Written<'a> {
             text,
             "\nIf you did this or expected it, you do not have to do anything.\n{advice}\n"
         );
-        Written {
+        MailText {
             account,
             to,
             subject: format!(
@@ -54,63 +54,67 @@ impl<'a> Written<'a> {
 }
 
 /// What happened, in one line that begins with a plain letter.
-fn headline(event: &Event) -> &'static str {
+fn headline(event: &AuditEvent) -> &'static str {
     match event.what {
-        What::Enrolled => "a second factor was set up",
-        What::Imported => "a second factor was imported from another system",
-        What::AuthenticatorAdded => "an authenticator was added",
-        What::AuthenticatorRemoved => "an authenticator was removed",
-        What::RecoveryCodesReplaced => {
+        EventKind::Enrolled => "a second factor was set up",
+        EventKind::Imported => "a second factor was imported from another system",
+        EventKind::AuthenticatorAdded => "an authenticator was added",
+        EventKind::AuthenticatorRemoved => "an authenticator was removed",
+        EventKind::RecoveryCodesReplaced => {
             "a new set of recovery codes was made, and earlier codes are no longer valid"
         }
-        What::OneTimeCodeIssued => "a one-time code was issued, with which someone can sign in",
-        What::OneTimeCodeCancelled => "a one-time code was cancelled",
-        What::EmailConfirmed => "codes to sign in go to an address that was confirmed just now",
-        What::EmailRemoved => "the e-mail address was removed, and no more codes are mailed",
-        What::Disabled => "the second factor was turned off",
-        What::Locked => {
+        EventKind::OneTimeCodeIssued => {
+            "a one-time code was issued, with which someone can sign in"
+        }
+        EventKind::OneTimeCodeCancelled => "a one-time code was cancelled",
+        EventKind::EmailConfirmed => {
+            "codes to sign in go to an address that was confirmed just now"
+        }
+        EventKind::EmailRemoved => "the e-mail address was removed, and no more codes are mailed",
+        EventKind::Disabled => "the second factor was turned off",
+        EventKind::Locked => {
             "someone who passed the first factor gave too many wrong codes, and is locked out"
         }
-        What::Unlocked => "delays and locks after wrong codes were removed",
-        What::PasswordSet => "a new password was set, and everyone is signed out",
-        What::HostPasswordChanged => {
+        EventKind::Unlocked => "delays and locks after wrong codes were removed",
+        EventKind::PasswordSet => "a new password was set, and everyone is signed out",
+        EventKind::HostPasswordChanged => {
             "its password on this host was changed, and everyone is signed out of the web"
         }
-        What::AppPasswordAdded => "an app password was made, with which a program can sign in",
-        What::AppPasswordRevoked => "an app password was revoked, or all of them",
-        What::GroupsChanged => "its groups were changed",
-        What::AccountRenamed => "it was renamed to this name",
-        What::AccountRemoved => "it was removed",
-        What::ClockMended => {
+        EventKind::AppPasswordAdded => "an app password was made, with which a program can sign in",
+        EventKind::AppPasswordRevoked => "an app password was revoked, or all of them",
+        EventKind::GroupsChanged => "its groups were changed",
+        EventKind::AccountRenamed => "it was renamed to this name",
+        EventKind::AccountRemoved => "it was removed",
+        EventKind::ClockMended => {
             "codes that were accepted while the host's clock was ahead no longer block newer ones"
         }
-        What::BrowserRevoked if event.cause.is_empty() => "a browser is no longer trusted",
-        What::BrowserRevoked => {
+        EventKind::BrowserRevoked if event.cause.is_empty() => "a browser is no longer trusted",
+        EventKind::BrowserRevoked => {
             "a cookie of a trusted browser was used a second time, so it may have been stolen"
         }
-        What::SessionRevoked if event.cause.is_empty() => "a session was ended",
-        What::SessionRevoked => {
+        EventKind::SessionRevoked if event.cause.is_empty() => "a session was ended",
+        EventKind::SessionRevoked => {
             "a program's refresh token was used a second time, so it may have been stolen"
         }
-        What::Accepted if event.cause == "recovery-code" => {
+        EventKind::Accepted if event.cause == "recovery-code" => {
             "someone signed in with a recovery code"
         }
-        What::Accepted => "someone signed in with a one-time code",
+        EventKind::Accepted => "someone signed in with a one-time code",
         // no news
-        What::AccountAdded
-        | What::AppPasswordRenamed
-        | What::CodeAsked
-        | What::EmailSet
-        | What::Refused
-        | What::KeysRotated
-        | What::KeysRenewed => "something was changed",
+        EventKind::AccountAdded
+        | EventKind::AppPasswordRenamed
+        | EventKind::CodeAsked
+        | EventKind::EmailSet
+        | EventKind::Refused
+        | EventKind::KeysRotated
+        | EventKind::KeysRenewed => "something was changed",
     }
 }
 
 /// What to do about what was somebody else.
-fn advice(what: What) -> &'static str {
+fn advice(what: EventKind) -> &'static str {
     match what {
-        What::Locked | What::Accepted | What::BrowserRevoked => {
+        EventKind::Locked | EventKind::Accepted | EventKind::BrowserRevoked => {
             "If not, someone else may know your password: change it, and tell your\nadministrator."
         }
         _ => "If not, someone else may control the account: tell your administrator at once.",
@@ -121,18 +125,18 @@ fn advice(what: What) -> &'static str {
 mod tests {
     use super::*;
 
-    fn written(event: Event) -> (String, String) {
-        let notice = Notice {
+    fn written(event: AuditEvent) -> (String, String) {
+        let notice = Notification {
             number: 1,
             to: "alice@example.com".parse().unwrap(),
             event,
         };
-        let written = Written::notification(&notice, "server-01");
+        let written = MailText::notification(&notice, "server-01");
         (written.subject.clone(), written.text.to_string())
     }
 
-    fn event(what: What) -> Event {
-        Event {
+    fn event(what: EventKind) -> AuditEvent {
+        AuditEvent {
             at: shared::system::clock::Timestamp(1_800_000_015),
             account: "alice".parse().unwrap(),
             what,
@@ -145,7 +149,7 @@ mod tests {
 
     #[test]
     fn news_say_what_happened_when_through_which_door_by_whom_and_from_where() {
-        let (subject, text) = written(event(What::Accepted));
+        let (subject, text) = written(event(EventKind::Accepted));
         assert_eq!(
             subject,
             "Someone signed in with a recovery code (alice at server-01)"
@@ -164,7 +168,7 @@ mod tests {
 
     #[test]
     fn every_event_has_a_headline_that_makes_a_subject() {
-        for what in What::ALL {
+        for what in EventKind::ALL {
             let (subject, text) = written(event(what));
             assert!(
                 subject.starts_with(|c: char| c.is_ascii_uppercase()),

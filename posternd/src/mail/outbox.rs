@@ -5,16 +5,16 @@
 //! MUST NOT let notifications take the places of letters, which people wait for.
 
 use super::log::sent;
-use super::{CONFIGURATION, Configuration, Mailer, Written, command};
+use super::{CONFIGURATION, Configuration, MailText, Mailer, command};
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
 use crate::workers::engines::{Engines, Worker, WorkerError};
-use crate::workers::origin::Origin;
+use crate::workers::origin::ClientOrigin;
 use shared::account::name::UserName;
 use shared::config::Config;
 use shared::engine::enrollment::pending;
-use shared::engine::{Door, DoorError, Letter};
-use shared::store::Notice;
+use shared::engine::{Engine, EngineError, MailMessage};
+use shared::store::Notification;
 use shared::system::admission::Class;
 use shared::system::clock::{self, Timestamp};
 use std::path::{Path, PathBuf};
@@ -58,16 +58,16 @@ struct OutboxStore {
 }
 
 /// What was found to do.
-struct Found {
-    letters: Vec<Letter>,
-    notices: Vec<Notice>,
+struct DueMail {
+    letters: Vec<MailMessage>,
+    notices: Vec<Notification>,
     /// Whose letters have expired before they were sent.
     expired: Vec<UserName>,
     /// Why there may be more.
     problem: Option<String>,
 }
 
-impl Found {
+impl DueMail {
     fn has_mail(&self) -> bool {
         !self.letters.is_empty() || !self.notices.is_empty()
     }
@@ -75,7 +75,7 @@ impl Found {
 
 impl Outbox {
     pub(super) fn of(config: Config, command_socket: &Path) -> Outbox {
-        let (origin, class) = (Origin::Service(b"mail".to_vec()), Class::Proven);
+        let (origin, class) = (ClientOrigin::Service(b"mail".to_vec()), Class::Proven);
         let worker = Worker {
             engines: Engines::new(),
             origin,
@@ -102,7 +102,7 @@ impl Outbox {
         let mut looked = Instant::now();
         while self.store.config.email.is_on() && !CONNECTIONS.is_draining() {
             let taken = self.take().await;
-            let is_due = taken.as_ref().is_ok_and(Found::has_mail);
+            let is_due = taken.as_ref().is_ok_and(DueMail::has_mail);
             // a letter goes by what the files say when it is sent
             if is_due || looked.elapsed() >= CONFIGURATION {
                 looked = Instant::now();
@@ -156,7 +156,7 @@ impl Outbox {
     }
 
     /// Takes what is due, as far as there are places for it.
-    async fn take(&mut self) -> Result<Found, String> {
+    async fn take(&mut self) -> Result<DueMail, String> {
         let (letters, notices) = self.places();
         let removes = self.removed.is_none_or(|last| last.elapsed() >= EXPIRED);
         if removes {
@@ -177,7 +177,7 @@ impl Outbox {
                 .or(expired.as_ref().err())
                 .map(ToString::to_string);
             let (notices, expired) = (notices.unwrap_or_default(), expired.unwrap_or_default());
-            Ok(Found {
+            Ok(DueMail {
                 letters,
                 notices,
                 expired,
@@ -188,7 +188,7 @@ impl Outbox {
     }
 
     /// Has what was found sent; why there may be more.
-    async fn send(&self, found: Found) -> Option<String> {
+    async fn send(&self, found: DueMail) -> Option<String> {
         for name in &found.expired {
             sent(
                 name,
@@ -199,7 +199,7 @@ impl Outbox {
         if !found.has_mail() {
             return found.problem;
         }
-        let Found {
+        let DueMail {
             letters,
             notices,
             problem,
@@ -239,7 +239,7 @@ impl OutboxStore {
 
     async fn act<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Door, Timestamp) -> Result<T, DoorError> + Send + 'static,
+        act: impl FnOnce(&mut Engine, Timestamp) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, String> {
         let _turn = self
             .turn
@@ -262,12 +262,12 @@ impl OutboxStore {
     async fn send_letter(
         &self,
         mailer: Result<Arc<Mailer>, String>,
-        letter: Letter,
+        letter: MailMessage,
         place: Option<OwnedSemaphorePermit>,
     ) {
         let issuer = pending::issuer(&self.config);
         let result = match mailer {
-            Ok(mailer) => mailer.send(&Written::code(&letter, &issuer)).await,
+            Ok(mailer) => mailer.send(&MailText::code(&letter, &issuer)).await,
             Err(why) => Err(why),
         };
         let name = letter.name.clone();
@@ -289,12 +289,12 @@ impl OutboxStore {
     async fn send_notice(
         &self,
         mailer: Result<Arc<Mailer>, String>,
-        notice: Notice,
+        notice: Notification,
         place: Option<OwnedSemaphorePermit>,
     ) {
         let issuer = pending::issuer(&self.config);
         let result = match mailer {
-            Ok(mailer) => mailer.send(&Written::notification(&notice, &issuer)).await,
+            Ok(mailer) => mailer.send(&MailText::notification(&notice, &issuer)).await,
             Err(why) => Err(why),
         };
         let name = notice.event.account.clone();

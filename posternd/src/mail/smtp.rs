@@ -8,14 +8,14 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// A mail server; each mail gets a connection of its own.
-pub(super) struct Server(AsyncSmtpTransport<Tokio1Executor>);
+pub(super) struct SmtpServer(AsyncSmtpTransport<Tokio1Executor>);
 
-impl Server {
+impl SmtpServer {
     pub(super) fn new(
         url: &SmtpUrl,
         user: Option<(String, Zeroizing<String>)>,
         authority: Option<&Path>,
-    ) -> Result<Server, String> {
+    ) -> Result<SmtpServer, String> {
         let tls = match url.protection {
             Protection::None => Tls::None,
             Protection::StartTls => Tls::Required(parameters(&url.host, authority)?),
@@ -32,7 +32,7 @@ impl Server {
             }
             None => builder,
         };
-        Ok(Server(builder.build()))
+        Ok(SmtpServer(builder.build()))
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<(), String> {

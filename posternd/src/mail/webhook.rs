@@ -18,14 +18,17 @@ use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 /// Where letters are posted.
-pub(super) struct Hook {
+pub(super) struct Webhook {
     url: WebhookUrl,
     authorization: Option<HeaderValue>,
     tls: Option<TlsConnector>,
 }
 
-impl Hook {
-    pub(super) fn new(url: &WebhookUrl, secret: Option<Zeroizing<String>>) -> Result<Hook, String> {
+impl Webhook {
+    pub(super) fn new(
+        url: &WebhookUrl,
+        secret: Option<Zeroizing<String>>,
+    ) -> Result<Webhook, String> {
         let authorization = match secret {
             None => None,
             Some(secret) => {
@@ -39,7 +42,7 @@ impl Hook {
             }
         };
         let tls = if url.tls { Some(connector()?) } else { None };
-        Ok(Hook {
+        Ok(Webhook {
             url: url.clone(),
             authorization,
             tls,

@@ -1,22 +1,22 @@
 //! The `account` line: refuses an entry for which the `auth` line of the same transaction never passed, such
 //! as a key alone at an sshd without AuthenticationMethods.
 
-use super::auth_token::Mark;
-use super::entry::{Front, Line, misconfigured};
-use super::host::Host;
+use super::auth_token::HostMark;
+use super::entry::{Front, PamEntry, misconfigured};
+use super::host::PamHost;
 use super::log::LogFields;
-use super::options::Options;
-use shared::config::Unenrolled;
-use shared::policy::requirement::Need;
+use super::options::PamOptions;
+use shared::config::UnenrolledAction;
+use shared::policy::requirement::Requirement;
 use shared::protocol::command_request::MarkRefusal;
-use shared::protocol::{Denial, HookResult, Severity};
-use shared::verify::throttle::Stage;
+use shared::protocol::{Denial, PamFunctionResult, Severity};
+use shared::verify::throttle::Phase;
 
 /// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.
-pub(super) fn account(host: &dyn Host, words: &[String]) -> HookResult {
+pub(super) fn account(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
     match check(host, words) {
-        HookResult::Passed => match host.forget() {
-            Ok(()) => HookResult::Passed,
+        PamFunctionResult::Passed => match host.forget() {
+            Ok(()) => PamFunctionResult::Passed,
             Err(error) => {
                 LogFields::of_host(host).write(
                     host,
@@ -25,31 +25,31 @@ pub(super) fn account(host: &dyn Host, words: &[String]) -> HookResult {
                     "unavailable",
                     Some(&error),
                 );
-                HookResult::Denied(Denial::Unavailable)
+                PamFunctionResult::Denied(Denial::Unavailable)
             }
         },
         refused => refused,
     }
 }
 
-fn check(host: &dyn Host, words: &[String]) -> HookResult {
-    let options = match Options::read(words) {
+fn check(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
+    let options = match PamOptions::read(words) {
         Ok(options) => options,
         Err(error) => return misconfigured(host, &error),
     };
     let front = match Front::open(host, &options) {
         Ok(front) => front,
-        Err(denial) => return HookResult::Denied(denial),
+        Err(denial) => return PamFunctionResult::Denied(denial),
     };
     let line = match front.line() {
         Ok(line) => line,
-        Err(denial) => return HookResult::Denied(denial),
+        Err(denial) => return PamFunctionResult::Denied(denial),
     };
-    match host.recall().and_then(Mark::from_bytes) {
-        Some(mark) => match line.desk.check_mark(&line.person(Stage::Before), &mark) {
+    match host.recall().and_then(HostMark::from_bytes) {
+        Some(mark) => match line.desk.check_mark(&line.person(Phase::Before), &mark) {
             Ok(Ok(told)) => {
                 line.tell(&told);
-                HookResult::Passed
+                PamFunctionResult::Passed
             }
             Ok(Err(refusal)) => ask_policy(&line, Some(refusal)),
             Err(error) => line.unavailable(&error),
@@ -64,24 +64,24 @@ fn check(host: &dyn Host, words: &[String]) -> HookResult {
 
 /// Nobody was asked for a code in this transaction, or what `auth` decided counts no more: that is right only where none
 /// is needed.
-fn ask_policy(line: &Line<'_>, refusal: Option<MarkRefusal>) -> HookResult {
-    let need = match line.desk.need(&line.person(Stage::After), &line.earlier) {
+fn ask_policy(line: &PamEntry<'_>, refusal: Option<MarkRefusal>) -> PamFunctionResult {
+    let need = match line.desk.need(&line.person(Phase::After), &line.earlier) {
         Ok(policy) => policy.need,
         Err(error) => return line.unavailable(&error),
     };
     let needed = match (need, line.settings.unenrolled) {
-        (Need::Exempt(_), _) => false,
-        (Need::Code, _) => true,
-        (_, Some(Unenrolled::Allow)) => false,
-        (_, Some(Unenrolled::Deny | Unenrolled::Enroll)) => true,
-        (Need::Enrolment, None) => match line.waived() {
-            HookResult::NotNeeded => false,
+        (Requirement::Exempt(_), _) => false,
+        (Requirement::Code, _) => true,
+        (_, Some(UnenrolledAction::Allow)) => false,
+        (_, Some(UnenrolledAction::Deny | UnenrolledAction::Enroll)) => true,
+        (Requirement::Enrolment, None) => match line.waived() {
+            PamFunctionResult::NotNeeded => false,
             denied => return denied,
         },
-        (Need::Nothing, None) => false,
+        (Requirement::Nothing, None) => false,
     };
     if !needed {
-        return HookResult::Passed;
+        return PamFunctionResult::Passed;
     }
     let cause = if let Some(refusal) = refusal {
         &format!("not-verified: {refusal}")
@@ -91,5 +91,5 @@ fn ask_policy(line: &Line<'_>, refusal: Option<MarkRefusal>) -> HookResult {
         "not-verified: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
     };
     line.log(Severity::Notice, "refused", cause);
-    HookResult::Denied(Denial::NotAsked)
+    PamFunctionResult::Denied(Denial::NotAsked)
 }

@@ -1,30 +1,30 @@
 //! The `auth` line: asks for the code. From the prompt to the desk that judges and back; it is gone to after the
 //! prompt, and nothing is held across it.
 
-use super::auth_token::Mark;
-use super::engine_access::{Granted, Policy, Refusal, Ruled};
-use super::entry::{Front, Line, misconfigured};
-use super::host::{Host, NoAnswer};
-use super::input::{Answers, Source, Typed, hand_on};
+use super::auth_token::HostMark;
+use super::engine_access::{Granted, PamRefusal, PolicyReply, Ruled};
+use super::entry::{Front, PamEntry, misconfigured};
+use super::host::{NoAnswer, PamHost};
+use super::input::{InputSource, PromptInputs, TypedInput, hand_on};
 use super::log::LogFields;
-use super::options::{Options, Takes};
+use super::options::{OptionValue, PamOptions};
 use super::user;
-use shared::account::second_factor::Mail;
-use shared::config::{FirstFactor, Pam, Unenrolled};
+use shared::account::second_factor::MailStatus;
+use shared::config::{FirstFactorState, PamConfig, UnenrolledAction};
 use shared::credential::app_password::AppPassword;
-use shared::credential::completed_methods::Earlier;
-use shared::credential::input::Reading;
+use shared::credential::completed_methods::CompletedMethods;
+use shared::credential::input::InputReading;
 use shared::engine::messages;
-use shared::policy::requirement::Need;
-use shared::protocol::{Denial, HookResult, Severity};
-use shared::verify::throttle::Stage;
+use shared::policy::requirement::Requirement;
+use shared::protocol::{Denial, PamFunctionResult, Severity};
+use shared::verify::throttle::Phase;
 
 /// The letter that asks for a code by mail.
 const MAIL: &[u8] = b"m";
 
 /// `auth … pam_totp.so`. What an earlier one of the same transaction left is removed first: a host may authenticate
 /// several times on one handle.
-pub(super) fn authenticate(host: &dyn Host, words: &[String]) -> HookResult {
+pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
     if let Err(error) = host.forget() {
         LogFields::of_host(host).write(
             host,
@@ -33,9 +33,9 @@ pub(super) fn authenticate(host: &dyn Host, words: &[String]) -> HookResult {
             "unavailable",
             Some(&error),
         );
-        return HookResult::Denied(Denial::Unavailable);
+        return PamFunctionResult::Denied(Denial::Unavailable);
     }
-    let options = match Options::read(words) {
+    let options = match PamOptions::read(words) {
         Ok(options) => options,
         Err(error) => return misconfigured(host, &error),
     };
@@ -44,80 +44,80 @@ pub(super) fn authenticate(host: &dyn Host, words: &[String]) -> HookResult {
     }
     let front = match Front::open(host, &options) {
         Ok(front) => front,
-        Err(denial) => return HookResult::Denied(denial),
+        Err(denial) => return PamFunctionResult::Denied(denial),
     };
     if let Some(seconds) = front.settings.fail_delay {
         host.delay_failure(seconds);
     }
     let stage = match front.settings.first_factor {
-        FirstFactor::Passed => Stage::After,
-        FirstFactor::Unknown if !front.earlier.is_nothing() => Stage::After,
-        FirstFactor::Unknown => Stage::Before,
+        FirstFactorState::Passed => Phase::After,
+        FirstFactorState::Unknown if !front.earlier.is_nothing() => Phase::After,
+        FirstFactorState::Unknown => Phase::Before,
     };
     let line = match front.line() {
         Ok(line) => line,
         Err(denial) => {
             // Where anyone may be typing, a name that nobody can have meets the same prompt and text.
-            if stage == Stage::Before {
-                let _ = Answers::one(host, &front.settings).next(&front.settings.prompt);
+            if stage == Phase::Before {
+                let _ = PromptInputs::one(host, &front.settings).next(&front.settings.prompt);
                 host.tell(messages::BEFORE_FIRST_FACTOR);
             }
-            return HookResult::Denied(denial);
+            return PamFunctionResult::Denied(denial);
         }
     };
     match (front.settings.takes, stage) {
-        (Takes::AppPasswords, _) => line.ask_for_app_password(),
-        (Takes::Anything, Stage::After) => line.ask_kindly(),
-        (Takes::Anything, Stage::Before) => line.ask_everyone_alike(),
+        (OptionValue::AppPasswords, _) => line.ask_for_app_password(),
+        (OptionValue::Anything, Phase::After) => line.ask_kindly(),
+        (OptionValue::Anything, Phase::Before) => line.ask_everyone_alike(),
     }
 }
 
 /// `auth … pam_totp.so proven`: asks nothing. A configuration that cannot be read is for the line that asks to
 /// refuse and to log; here the service's name decides.
-fn prove(host: &dyn Host, options: &Options) -> HookResult {
+fn prove(host: &dyn PamHost, options: &PamOptions) -> PamFunctionResult {
     let service = user::service(host);
     let in_force = host.configuration(&options.config_path());
-    let pam = in_force.map_or_else(|_| Pam::default(), |file| file.config.pam);
+    let pam = in_force.map_or_else(|_| PamConfig::default(), |file| file.config.pam);
     match user::earlier(host, options.settings(&pam, service.as_str()).sshd).is_nothing() {
-        true => HookResult::NotNeeded,
-        false => HookResult::Passed,
+        true => PamFunctionResult::NotNeeded,
+        false => PamFunctionResult::Passed,
     }
 }
 
-impl Line<'_> {
+impl PamEntry<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
-    fn ask_kindly(&self) -> HookResult {
+    fn ask_kindly(&self) -> PamFunctionResult {
         let earlier = user::earlier_behind(self.host, self.settings.sshd);
-        let policy = match self.desk.need(&self.person(Stage::After), &earlier) {
+        let policy = match self.desk.need(&self.person(Phase::After), &earlier) {
             Ok(found) => found,
             Err(error) => return self.unavailable(&error),
         };
-        let nobody_enrolled = matches!(policy.need, Need::Enrolment | Need::Nothing);
-        if nobody_enrolled && self.settings.unenrolled == Some(Unenrolled::Enroll) {
+        let nobody_enrolled = matches!(policy.need, Requirement::Enrolment | Requirement::Nothing);
+        if nobody_enrolled && self.settings.unenrolled == Some(UnenrolledAction::Enroll) {
             return self.set_up();
         }
         let mail = policy.mail;
-        match self.without_code(policy, Stage::After) {
+        match self.without_code(policy, Phase::After) {
             None => match self.by_grace() {
                 None => self.ask_for_code(mail),
-                Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
+                Some(PamFunctionResult::Denied(denial)) => PamFunctionResult::Denied(denial),
                 Some(entry) => self
                     .hand_on_alone()
                     .map_or_else(|denied| denied, |()| entry),
             },
-            Some(HookResult::Denied(Denial::Refused)) => {
+            Some(PamFunctionResult::Denied(Denial::Refused)) => {
                 self.host.tell(messages::NOT_ENROLLED);
-                HookResult::Denied(Denial::Refused)
+                PamFunctionResult::Denied(Denial::Refused)
             }
-            Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
+            Some(PamFunctionResult::Denied(denial)) => PamFunctionResult::Denied(denial),
             Some(entry) => self
                 .hand_on_alone()
                 .map_or_else(|denied| denied, |()| entry),
         }
     }
 
-    fn ask_for_code(&self, mail: Mail) -> HookResult {
-        let mut answers = Answers::several(self.host, &self.settings);
+    fn ask_for_code(&self, mail: MailStatus) -> PamFunctionResult {
+        let mut answers = PromptInputs::several(self.host, &self.settings);
         let mut mails = 0;
         let mut said: Option<String> = None;
         let mut denial = Denial::Refused;
@@ -126,7 +126,7 @@ impl Line<'_> {
                 Ok(typed) => typed,
                 Err(NoAnswer) => return self.cancelled(),
             };
-            if mail == Mail::On && typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) {
+            if mail == MailStatus::On && typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) {
                 said = match self.mail() {
                     Ok(said) => Some(said),
                     Err(denied) => return denied,
@@ -137,7 +137,7 @@ impl Line<'_> {
                 }
                 continue;
             }
-            let refusal = match self.judge(Stage::After, &typed) {
+            let refusal = match self.judge(Phase::After, &typed) {
                 Err(denied) => return denied,
                 Ok(Ruled::Accepted {
                     granted,
@@ -151,11 +151,11 @@ impl Line<'_> {
                 Ok(Ruled::Refused { refusal, .. }) => refusal,
             };
             // What an earlier module asked for may be a password alone, where the code is asked for here.
-            if typed.source == Source::Stacked && refusal.cause == "malformed" {
+            if typed.source == InputSource::Stacked && refusal.cause == "malformed" {
                 said = None;
                 continue;
             }
-            if typed.source == Source::Prompt {
+            if typed.source == InputSource::Prompt {
                 denial = Denial::TooManyTries;
             }
             self.refused(&refusal);
@@ -169,14 +169,14 @@ impl Line<'_> {
                 "no-input: no earlier module asked for a code",
             ),
         }
-        HookResult::Denied(denial)
+        PamFunctionResult::Denied(denial)
     }
 
     /// What was said of the last answer, what else may be typed, and the prompt.
-    fn prompt(&self, said: Option<&str>, mail: Mail) -> String {
+    fn prompt(&self, said: Option<&str>, mail: MailStatus) -> String {
         let offer = match mail {
-            Mail::On => Some(messages::MAIL_OFFER),
-            Mail::Off => None,
+            MailStatus::On => Some(messages::MAIL_OFFER),
+            MailStatus::Off => None,
         };
         let lines: Vec<&str> = said
             .into_iter()
@@ -187,11 +187,11 @@ impl Line<'_> {
     }
 
     /// Has a code mailed; what there is to say.
-    fn mail(&self) -> Result<String, HookResult> {
-        match self.desk.mail(&self.person(Stage::After)) {
+    fn mail(&self) -> Result<String, PamFunctionResult> {
+        match self.desk.mail(&self.person(Phase::After)) {
             Err(error) => Err(self.unavailable(&error)),
             Ok(Ok(told)) => Ok(told),
-            Ok(Err(Refusal { cause, words })) => {
+            Ok(Err(PamRefusal { cause, words })) => {
                 self.log(Severity::Notice, "not mailed", &cause);
                 Ok(words)
             }
@@ -199,37 +199,37 @@ impl Line<'_> {
     }
 
     /// Before the first factor: one prompt, one text, one timing for everyone.
-    fn ask_everyone_alike(&self) -> HookResult {
-        let person = self.person(Stage::Before);
+    fn ask_everyone_alike(&self) -> PamFunctionResult {
+        let person = self.person(Phase::Before);
         let exempts = self
             .config
             .policy
             .exempts_everyone(self.service.as_str(), self.origin.certain_address());
         if let Some(rule) = exempts.filter(|_| self.desk.believes_claims()) {
             // A store that cannot be read closes this door too.
-            return match self.desk.need(&person, &Earlier::default()) {
+            return match self.desk.need(&person, &CompletedMethods::default()) {
                 Err(error) => self.unavailable(&error),
                 Ok(policy) => self
                     .hand_on_alone()
                     .map_or_else(|denied| denied, |()| self.exempt(rule, policy.mark)),
             };
         }
-        let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
+        let typed = match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
             Some(Ok(typed)) => typed,
             Some(Err(NoAnswer)) => return self.cancelled(),
-            None => Typed {
+            None => TypedInput {
                 text: Default::default(),
-                source: Source::Stacked,
+                source: InputSource::Stacked,
             },
         };
-        let ruled = self.judge(Stage::Before, &typed);
+        let ruled = self.judge(Phase::Before, &typed);
         self.host.tell(messages::BEFORE_FIRST_FACTOR);
         let ruled = match ruled {
             Ok(ruled) => ruled,
             Err(denied) => return denied,
         };
         // asked for everyone, so that it takes everyone as long
-        let policy = self.desk.need(&person, &Earlier::default());
+        let policy = self.desk.need(&person, &CompletedMethods::default());
         match (ruled, policy) {
             (Ruled::Accepted { granted, taken, .. }, _) => {
                 hand_on(self.host, &self.settings, &typed, taken);
@@ -237,7 +237,7 @@ impl Line<'_> {
             }
             (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
             (Ruled::Refused { refusal, taken }, Ok(policy)) => {
-                let entry = self.without_code(policy, Stage::Before);
+                let entry = self.without_code(policy, Phase::Before);
                 hand_on(
                     self.host,
                     &self.settings,
@@ -246,28 +246,28 @@ impl Line<'_> {
                 );
                 entry.unwrap_or_else(|| {
                     self.refused(&refusal);
-                    HookResult::Denied(Denial::Refused)
+                    PamFunctionResult::Denied(Denial::Refused)
                 })
             }
         }
     }
 
     /// An app password and nothing else, whoever stands there; what is none is not looked at any further.
-    fn ask_for_app_password(&self) -> HookResult {
-        let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
+    fn ask_for_app_password(&self) -> PamFunctionResult {
+        let typed = match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
             Some(Ok(typed)) => typed,
             Some(Err(NoAnswer)) => return self.cancelled(),
-            None => Typed {
+            None => TypedInput {
                 text: Default::default(),
-                source: Source::Stacked,
+                source: InputSource::Stacked,
             },
         };
         let is_one =
             std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
         let ruled = match is_one {
-            true => self.judge(Stage::Before, &typed),
+            true => self.judge(Phase::Before, &typed),
             false => Ok(Ruled::Refused {
-                refusal: Refusal {
+                refusal: PamRefusal {
                     cause: "malformed".to_owned(),
                     words: String::new(),
                 },
@@ -279,20 +279,20 @@ impl Line<'_> {
             Ok(Ruled::Accepted { granted, .. }) => self.passed(granted),
             // another line would judge it again
             Ok(Ruled::Refused { refusal, .. })
-                if is_one || self.settings.reading == Reading::Whole =>
+                if is_one || self.settings.reading == InputReading::Whole =>
             {
                 self.refused(&refusal);
-                HookResult::Denied(Denial::Refused)
+                PamFunctionResult::Denied(Denial::Refused)
             }
             // what goes on to another line is for that one to refuse
             Ok(Ruled::Refused { .. }) => {
                 hand_on(self.host, &self.settings, &typed, 0);
-                HookResult::Denied(Denial::Refused)
+                PamFunctionResult::Denied(Denial::Refused)
             }
         }
     }
 
-    fn judge(&self, stage: Stage, typed: &Typed) -> Result<Ruled, HookResult> {
+    fn judge(&self, stage: Phase, typed: &TypedInput) -> Result<Ruled, PamFunctionResult> {
         let ruled = self
             .desk
             .judge(&self.person(stage), &typed.text, self.settings.reading);
@@ -300,9 +300,9 @@ impl Line<'_> {
     }
 
     /// Nobody needs a code here, but the next module wants a password of this line.
-    fn hand_on_alone(&self) -> Result<(), HookResult> {
-        if self.settings.reading == Reading::Ending && self.host.stacked().is_none() {
-            match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
+    fn hand_on_alone(&self) -> Result<(), PamFunctionResult> {
+        if self.settings.reading == InputReading::Ending && self.host.stacked().is_none() {
+            match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
                 Some(Ok(typed)) => hand_on(self.host, &self.settings, &typed, 0),
                 Some(Err(NoAnswer)) => return Err(self.cancelled()),
                 None => {}
@@ -312,28 +312,28 @@ impl Line<'_> {
     }
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
-    fn without_code(&self, policy: Policy, stage: Stage) -> Option<HookResult> {
+    fn without_code(&self, policy: PolicyReply, stage: Phase) -> Option<PamFunctionResult> {
         match (policy.need, self.settings.unenrolled) {
-            (Need::Exempt(rule), _) => Some(self.exempt(rule, policy.mark)),
-            (Need::Code, _) => None,
-            (_, Some(Unenrolled::Allow)) | (Need::Nothing, None) => {
+            (Requirement::Exempt(rule), _) => Some(self.exempt(rule, policy.mark)),
+            (Requirement::Code, _) => None,
+            (_, Some(UnenrolledAction::Allow)) | (Requirement::Nothing, None) => {
                 self.log(Severity::Info, "not needed", "not-enrolled");
                 Some(self.not_needed(policy.mark))
             }
             // Only someone who has passed the first factor signs in for the first time.
-            (Need::Enrolment, None) if stage == Stage::After => Some(self.waived()),
-            (Need::Enrolment | Need::Nothing, _) => Some(self.not_enrolled()),
+            (Requirement::Enrolment, None) if stage == Phase::After => Some(self.waived()),
+            (Requirement::Enrolment | Requirement::Nothing, _) => Some(self.not_enrolled()),
         }
     }
 
     /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
-    fn by_grace(&self) -> Option<HookResult> {
+    fn by_grace(&self) -> Option<PamFunctionResult> {
         if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
             return None;
         }
         match self
             .desk
-            .grace(&self.person(Stage::After), self.settings.grace)
+            .grace(&self.person(Phase::After), self.settings.grace)
         {
             Err(error) => Some(self.unavailable(&error)),
             Ok(None) => None,
@@ -342,7 +342,7 @@ impl Line<'_> {
         }
     }
 
-    fn exempt(&self, rule: usize, mark: Option<Mark>) -> HookResult {
+    fn exempt(&self, rule: usize, mark: Option<HostMark>) -> PamFunctionResult {
         self.log(
             Severity::Info,
             "not needed",
@@ -352,26 +352,26 @@ impl Line<'_> {
     }
 
     /// No code is needed. Without a mark the guard asks the policy anew.
-    fn not_needed(&self, mark: Option<Mark>) -> HookResult {
+    fn not_needed(&self, mark: Option<HostMark>) -> PamFunctionResult {
         if let Some(mark) = mark {
             self.mark(Some(&mark));
         }
-        HookResult::NotNeeded
+        PamFunctionResult::NotNeeded
     }
 
     /// The line passes, by what was decided and nothing else.
-    pub(crate) fn passed(&self, granted: Granted) -> HookResult {
+    pub(crate) fn passed(&self, granted: Granted) -> PamFunctionResult {
         self.passed_as("accepted", granted)
     }
 
-    fn passed_as(&self, result: &str, granted: Granted) -> HookResult {
+    fn passed_as(&self, result: &str, granted: Granted) -> PamFunctionResult {
         let (by, mark) = granted.into_parts();
         self.log(Severity::Info, result, &by);
         self.mark(mark.as_ref());
-        HookResult::Passed
+        PamFunctionResult::Passed
     }
 
-    fn refused(&self, refusal: &Refusal) {
+    fn refused(&self, refusal: &PamRefusal) {
         self.log(Severity::Notice, "refused", &refusal.cause);
     }
 }

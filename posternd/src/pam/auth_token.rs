@@ -1,32 +1,32 @@
 //! The mark that a passed `auth` line leaves for the guard: sealed, so that whichever posternd runs the guard believes what
 //! one with the same keys decided, and nothing that the host process says of it.
 
-use shared::protocol::command_request::Typed;
+use shared::protocol::command_request::TypedText;
 
 /// A sealed mark.
 #[derive(Clone, Debug)]
-pub(crate) struct Mark(Typed);
+pub(crate) struct HostMark(TypedText);
 
-impl Mark {
+impl HostMark {
     /// One that the engine sealed.
-    pub(crate) fn sealed(text: Typed) -> Mark {
-        Mark(text)
+    pub(crate) fn sealed(text: TypedText) -> HostMark {
+        HostMark(text)
     }
 
     /// What the host process kept, which may be anything.
-    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Option<Mark> {
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Option<HostMark> {
         // an empty one is what the module leaves of a mark that it removes
         let text = String::from_utf8(bytes)
             .ok()
             .filter(|text| !text.is_empty())?;
-        Some(Mark(text.into()))
+        Some(HostMark(text.into()))
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         self.0.as_bytes().to_vec()
     }
 
-    pub(crate) fn text(&self) -> &Typed {
+    pub(crate) fn text(&self) -> &TypedText {
         &self.0
     }
 }

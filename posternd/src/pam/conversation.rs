@@ -2,28 +2,28 @@
 //! lines in a service file; what they need of the PAM host they ask through the trait in `host`, and what they ask of
 //! the engine at `desk`.
 
-pub use super::engine_access::{Reach, User};
-pub use super::host::{Host, Item, NoAnswer, NotForgotten};
+pub use super::engine_access::{EngineAccess, User};
+pub use super::host::{NoAnswer, NotForgotten, PamHost, PamItem};
 pub use super::log::LogFields;
 pub(crate) use super::options::{first_factor, is_sshd};
 
 use super::entry::misconfigured;
-use shared::protocol::{Hook, HookResult};
+use shared::protocol::{PamFunction, PamFunctionResult};
 
 /// Runs a hook, from its first prompt to its result.
-pub fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
+pub fn run(hook: PamFunction, host: &dyn PamHost, options: &[String]) -> PamFunctionResult {
     match hook {
-        Hook::Auth => super::auth::authenticate(host, options),
-        Hook::Account => super::account::account(host, options),
-        Hook::Password => {
+        PamFunction::Auth => super::auth::authenticate(host, options),
+        PamFunction::Account => super::account::account(host, options),
+        PamFunction::Password => {
             super::password::changed(host, options);
-            HookResult::NotNeeded
+            PamFunctionResult::NotNeeded
         }
     }
 }
 
 /// Refuses a hook whose line names a configuration of its own: only root's lines may.
-pub fn refuse_config(host: &dyn Host, hook: Hook) -> HookResult {
+pub fn refuse_config(host: &dyn PamHost, hook: PamFunction) -> PamFunctionResult {
     let denied = misconfigured(
         host,
         &"config= is for PAM hosts that run as root; remove it",
@@ -31,6 +31,6 @@ pub fn refuse_config(host: &dyn Host, hook: Hook) -> HookResult {
     if hook.may_end(denied) {
         denied
     } else {
-        HookResult::NotNeeded
+        PamFunctionResult::NotNeeded
     }
 }

@@ -3,27 +3,28 @@
 //!
 //! MUST take who asks from the kernel, and nothing about it from the host.
 
-use super::auth_token::Mark;
+use super::auth_token::HostMark;
 use crate::workers::engines::{Worker, WorkerError};
 use shared::account::name::{Service, UserName};
-use shared::account::second_factor::Mail;
-use shared::config::{Config, Grace};
-use shared::credential::completed_methods::Earlier;
-use shared::credential::input::{LONGEST, Reading};
+use shared::account::second_factor::MailStatus;
+use shared::config::{Config, GracePeriod};
+use shared::credential::completed_methods::CompletedMethods;
+use shared::credential::input::{InputReading, LONGEST};
 use shared::engine::{
-    AdministrationError, Asked, Caller, Door, DoorError, NotMailed, Visitor, messages,
-    still_waiting,
+    AdministrationError, Engine, EngineError, MailRequest, NotMailed, Requester,
+    VerificationRequest, messages, still_waiting,
 };
 use shared::policy::groups::{NamedGroups, PersonGroups};
-use shared::policy::requirement::{Need, Waiver};
+use shared::policy::requirement::{Requirement, Waiver};
 use shared::protocol::command_request::{
-    Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed,
+    EngineReply, MarkRefusal, PromptEnrollment, ReplyBody, TypedText, VerifyOperation, VerifyReply,
+    VerifyRequest,
 };
 use shared::system::admission::Busy;
 use shared::system::clock::{self, ClockError, Timestamp};
 use shared::system::process::HostProcess;
-use shared::verify::decision::Spared;
-use shared::verify::throttle::Stage;
+use shared::verify::decision::WithinGrace;
+use shared::verify::throttle::Phase;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -32,7 +33,7 @@ use std::{fmt, thread};
 use zeroize::Zeroizing;
 
 /// Who asks, where root's own hosts ask.
-const ROOT: Caller<'static> = Caller::Root("root");
+const ROOT: Requester<'static> = Requester::Root("root");
 
 /// How often it is looked what became of a letter.
 const LOOK: Duration = Duration::from_millis(50);
@@ -44,7 +45,7 @@ const STILL_ON_ITS_WAY: &str =
 
 /// Which engine decides for a PAM host, and who the host is.
 #[derive(Clone)]
-pub enum Reach {
+pub enum EngineAccess {
     /// One of its own, for a host of root's.
     Store,
     /// One of posternd's, for a host of root's.
@@ -65,7 +66,7 @@ pub struct User {
 }
 
 /// Where a line asks.
-pub(crate) struct Desk {
+pub(crate) struct EngineClient {
     /// The host process.
     process: HostProcess,
     config: Box<Config>,
@@ -87,7 +88,7 @@ pub(crate) enum Ruled {
         taken: usize,
     },
     /// It does not.
-    Refused { refusal: Refusal, taken: usize },
+    Refused { refusal: PamRefusal, taken: usize },
 }
 
 /// Access is granted, as far as this line goes: what lets a line pass asks for it. Only this file makes one, from what was
@@ -95,42 +96,42 @@ pub(crate) enum Ruled {
 #[derive(Debug)]
 pub(crate) struct Granted {
     by: String,
-    mark: Option<Mark>,
+    mark: Option<HostMark>,
 }
 
 impl Granted {
     /// By what, as logs name it; and the mark for the guard, none where nothing tells the host process from others.
-    pub(crate) fn into_parts(self) -> (String, Option<Mark>) {
+    pub(crate) fn into_parts(self) -> (String, Option<HostMark>) {
         (self.by, self.mark)
     }
 }
 
 /// What the policy says of a person.
-pub(crate) struct Policy {
-    pub(crate) need: Need,
+pub(crate) struct PolicyReply {
+    pub(crate) need: Requirement,
     /// Whether codes are mailed to the account.
-    pub(crate) mail: Mail,
+    pub(crate) mail: MailStatus,
     /// The mark for the guard, where no code is needed.
-    pub(crate) mark: Option<Mark>,
+    pub(crate) mark: Option<HostMark>,
 }
 
 /// Who signs in, and as which visitor of an account.
-pub(crate) struct Person<'a> {
+pub(crate) struct PamUser<'a> {
     pub(crate) user: &'a UserName,
-    pub(crate) visitor: Visitor<'a>,
+    pub(crate) visitor: VerificationRequest<'a>,
 }
 
-impl<'a> Deref for Person<'a> {
-    type Target = Visitor<'a>;
+impl<'a> Deref for PamUser<'a> {
+    type Target = VerificationRequest<'a>;
 
-    fn deref(&self) -> &Visitor<'a> {
+    fn deref(&self) -> &VerificationRequest<'a> {
         &self.visitor
     }
 }
 
 /// Why an answer opens nothing, or what was asked for is not done.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct PamRefusal {
     /// As logs name it.
     pub(crate) cause: String,
     /// As people read it.
@@ -138,38 +139,38 @@ pub(crate) struct Refusal {
 }
 
 /// What came of a question.
-struct Answered {
-    judged: Judged,
+struct InputResult {
+    judged: VerifyReply,
     /// What there is to tell beside it.
     told: Vec<String>,
     /// What lets the guard pass, where this lets the line pass.
-    mark: Option<Typed>,
+    mark: Option<TypedText>,
 }
 
 /// What came of the first step of a setup.
 pub(crate) enum Begun {
     /// A new authenticator, shown once.
     Setup {
-        secret: Typed,
-        url: Typed,
-        recovery_codes: Vec<Typed>,
-        ticket: Typed,
+        secret: TypedText,
+        url: TypedText,
+        recovery_codes: Vec<TypedText>,
+        ticket: TypedText,
     },
     /// It takes an administrator's one-time code.
     OneTimeCodeNeeded,
     /// That was none.
-    Refused(Refusal),
+    Refused(PamRefusal),
 }
 
-impl Desk {
+impl EngineClient {
     /// For a host process.
-    pub(crate) fn of(reach: Reach, process: HostProcess, config: &Config) -> Desk {
+    pub(crate) fn of(reach: EngineAccess, process: HostProcess, config: &Config) -> EngineClient {
         let (worker, user) = match reach {
-            Reach::Store => (None, None),
-            Reach::Worker(worker) => (Some(worker), None),
-            Reach::User(worker, user) => (Some(worker), Some(user)),
+            EngineAccess::Store => (None, None),
+            EngineAccess::Worker(worker) => (Some(worker), None),
+            EngineAccess::User(worker, user) => (Some(worker), Some(user)),
         };
-        Desk {
+        EngineClient {
             process,
             config: Box::new(config.clone()),
             worker,
@@ -189,33 +190,37 @@ impl Desk {
     }
 
     /// What the policy says, and whether codes are mailed to the account.
-    pub(crate) fn need(&self, person: &Person<'_>, earlier: &Earlier) -> Result<Policy, DeskError> {
-        let Answered { judged, mark, .. } =
-            self.ask_as(ROOT, person, earlier.clone(), Question::Need)?;
+    pub(crate) fn need(
+        &self,
+        person: &PamUser<'_>,
+        earlier: &CompletedMethods,
+    ) -> Result<PolicyReply, EngineClientError> {
+        let InputResult { judged, mark, .. } =
+            self.ask_as(ROOT, person, earlier.clone(), VerifyOperation::Need)?;
         match judged {
-            Judged::Need { need, mail } => Ok(Policy {
+            VerifyReply::Need { need, mail } => Ok(PolicyReply {
                 need,
                 mail,
-                mark: mark.map(Mark::sealed),
+                mark: mark.map(HostMark::sealed),
             }),
-            _ => Err(DeskError::Nonsense),
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
     /// Has an answer judged. One that opens is spent when this returns.
     pub(crate) fn judge(
         &self,
-        person: &Person<'_>,
+        person: &PamUser<'_>,
         typed: &[u8],
-        reading: Reading,
-    ) -> Result<Ruled, DeskError> {
+        reading: InputReading,
+    ) -> Result<Ruled, EngineClientError> {
         let typed = text(typed, reading);
-        let Answered { judged, told, mark } =
-            self.ask(person, Question::Answer { typed, reading })?;
+        let InputResult { judged, told, mark } =
+            self.ask(person, VerifyOperation::Answer { typed, reading })?;
         match (judged, mark) {
-            (Judged::Accepted { by, taken }, mark) => {
+            (VerifyReply::Accepted { by, taken }, mark) => {
                 // before the first factor the guard tells what it brings
-                let told = if person.stage == Stage::After {
+                let told = if person.stage == Phase::After {
                     told
                 } else {
                     Vec::new()
@@ -230,70 +235,70 @@ impl Desk {
                 })
             }
             (
-                Judged::Refused {
+                VerifyReply::Refused {
                     cause,
                     words,
                     taken,
                 },
                 _,
             ) => Ok(Ruled::Refused {
-                refusal: Refusal { cause, words },
+                refusal: PamRefusal { cause, words },
                 taken,
             }),
-            _ => Err(DeskError::Nonsense),
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
     /// Whether a mark is good, now that the whole transaction has passed; what there is to tell.
     pub(crate) fn check_mark(
         &self,
-        person: &Person<'_>,
-        mark: &Mark,
-    ) -> Result<Result<Vec<String>, MarkRefusal>, DeskError> {
-        let Answered { judged, told, .. } =
-            self.ask(person, Question::Account(mark.text().clone()))?;
+        person: &PamUser<'_>,
+        mark: &HostMark,
+    ) -> Result<Result<Vec<String>, MarkRefusal>, EngineClientError> {
+        let InputResult { judged, told, .. } =
+            self.ask(person, VerifyOperation::Account(mark.text().clone()))?;
         match judged {
-            Judged::Marked => Ok(Ok(told)),
-            Judged::NotMarked(refusal) => Ok(Err(refusal)),
-            _ => Err(DeskError::Nonsense),
+            VerifyReply::Marked => Ok(Ok(told)),
+            VerifyReply::NotMarked(refusal) => Ok(Err(refusal)),
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
     /// The mark of who passes, which every one has whose host process can be told from others.
-    fn sealed(&self, mark: Option<Typed>) -> Result<Option<Mark>, DeskError> {
+    fn sealed(&self, mark: Option<TypedText>) -> Result<Option<HostMark>, EngineClientError> {
         match mark {
-            None if self.process.binding().is_ok() => Err(DeskError::Nonsense),
-            mark => Ok(mark.map(Mark::sealed)),
+            None if self.process.binding().is_ok() => Err(EngineClientError::Nonsense),
+            mark => Ok(mark.map(HostMark::sealed)),
         }
     }
 
     /// Whether someone who must have a second factor, and has none, may come in without; the mark for the guard.
     pub(crate) fn waive(
         &self,
-        person: &Person<'_>,
-    ) -> Result<Option<(Waiver, Option<Mark>)>, DeskError> {
-        let Answered { judged, mark, .. } = self.ask(person, Question::Waive)?;
+        person: &PamUser<'_>,
+    ) -> Result<Option<(Waiver, Option<HostMark>)>, EngineClientError> {
+        let InputResult { judged, mark, .. } = self.ask(person, VerifyOperation::Waive)?;
         match (judged, mark) {
-            (Judged::Waived(None), _) => Ok(None),
-            (Judged::Waived(Some(waiver)), mark) => Ok(Some((waiver, self.sealed(mark)?))),
-            _ => Err(DeskError::Nonsense),
+            (VerifyReply::Waived(None), _) => Ok(None),
+            (VerifyReply::Waived(Some(waiver)), mark) => Ok(Some((waiver, self.sealed(mark)?))),
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
     /// Whether an earlier code spares the next.
     pub(crate) fn grace(
         &self,
-        person: &Person<'_>,
-        grace: Grace,
-    ) -> Result<Option<Granted>, DeskError> {
-        let Answered { judged, mark, .. } = self.ask(person, Question::Grace(grace))?;
+        person: &PamUser<'_>,
+        grace: GracePeriod,
+    ) -> Result<Option<Granted>, EngineClientError> {
+        let InputResult { judged, mark, .. } = self.ask(person, VerifyOperation::Grace(grace))?;
         match (judged, mark) {
-            (Judged::Grace(Spared::Yes), mark) => Ok(Some(Granted {
-                by: "grace".to_owned(),
+            (VerifyReply::Grace(WithinGrace::Yes), mark) => Ok(Some(Granted {
+                by: "grace-period".to_owned(),
                 mark: self.sealed(mark)?,
             })),
-            (Judged::Grace(Spared::No), _) => Ok(None),
-            _ => Err(DeskError::Nonsense),
+            (VerifyReply::Grace(WithinGrace::No), _) => Ok(None),
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
@@ -301,31 +306,34 @@ impl Desk {
     /// an account.
     pub(crate) fn password_changed(
         &self,
-        person: &Person<'_>,
+        person: &PamUser<'_>,
         actor: &str,
-    ) -> Result<Option<Vec<String>>, DeskError> {
+    ) -> Result<Option<Vec<String>>, EngineClientError> {
         let passing = self.ask_as(
-            Caller::Root(actor),
+            Requester::Root(actor),
             person,
-            Earlier::default(),
-            Question::PasswordChanged,
+            CompletedMethods::default(),
+            VerifyOperation::PasswordChanged,
         )?;
         match passing.judged {
-            Judged::Done => Ok(Some(passing.told)),
-            Judged::NothingToEnd => Ok(None),
-            _ => Err(DeskError::Nonsense),
+            VerifyReply::Done => Ok(Some(passing.told)),
+            VerifyReply::NothingToEnd => Ok(None),
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
     /// Has a code mailed; what there is to tell. Waits until the letter is sent, for as long as the module waits, and holds
     /// no worker meanwhile.
-    pub(crate) fn mail(&self, person: &Person<'_>) -> Result<Result<String, Refusal>, DeskError> {
+    pub(crate) fn mail(
+        &self,
+        person: &PamUser<'_>,
+    ) -> Result<Result<String, PamRefusal>, EngineClientError> {
         let asked = self
             .act(|door, now| Ok(door.post_code_for(self.caller(ROOT), &person.visitor, now)?))?;
         let posted = match asked {
-            Asked::For(posted) => posted,
-            Asked::Refused(refusal) => {
-                return Ok(Err(Refusal {
+            MailRequest::For(posted) => posted,
+            MailRequest::Refused(refusal) => {
+                return Ok(Err(PamRefusal {
                     cause: refusal.to_string(),
                     words: messages::mail_refusal(refusal),
                 }));
@@ -356,15 +364,18 @@ impl Desk {
     /// Begins a first setup.
     pub(crate) fn begin_setup(
         &self,
-        person: &Person<'_>,
+        person: &PamUser<'_>,
         one_time_code: Option<&[u8]>,
-    ) -> Result<Begun, DeskError> {
-        let code = one_time_code.map(|typed| text(typed, Reading::Whole));
+    ) -> Result<Begun, EngineClientError> {
+        let code = one_time_code.map(|typed| text(typed, InputReading::Whole));
         match self
-            .ask(person, Question::Setup(AtPrompt::Begin(code)))?
+            .ask(
+                person,
+                VerifyOperation::Setup(PromptEnrollment::Begin(code)),
+            )?
             .judged
         {
-            Judged::Setup {
+            VerifyReply::Setup {
                 secret,
                 url,
                 recovery_codes,
@@ -375,76 +386,82 @@ impl Desk {
                 recovery_codes,
                 ticket,
             }),
-            Judged::OneTimeCodeNeeded => Ok(Begun::OneTimeCodeNeeded),
-            Judged::Refused { cause, words, .. } => Ok(Begun::Refused(Refusal { cause, words })),
-            _ => Err(DeskError::Nonsense),
+            VerifyReply::OneTimeCodeNeeded => Ok(Begun::OneTimeCodeNeeded),
+            VerifyReply::Refused { cause, words, .. } => {
+                Ok(Begun::Refused(PamRefusal { cause, words }))
+            }
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
     /// A code confirms it: what activates it.
     pub(crate) fn confirm_setup(
         &self,
-        person: &Person<'_>,
-        ticket: &Typed,
+        person: &PamUser<'_>,
+        ticket: &TypedText,
         typed: &[u8],
-    ) -> Result<Result<Typed, Refusal>, DeskError> {
-        let code = text(typed, Reading::Whole);
-        let step = AtPrompt::Confirm {
+    ) -> Result<Result<TypedText, PamRefusal>, EngineClientError> {
+        let code = text(typed, InputReading::Whole);
+        let step = PromptEnrollment::Confirm {
             ticket: ticket.clone(),
             code,
         };
-        match self.ask(person, Question::Setup(step))?.judged {
-            Judged::Confirmed { ticket } => Ok(Ok(ticket)),
-            Judged::Refused { cause, words, .. } => Ok(Err(Refusal { cause, words })),
-            _ => Err(DeskError::Nonsense),
+        match self.ask(person, VerifyOperation::Setup(step))?.judged {
+            VerifyReply::Confirmed { ticket } => Ok(Ok(ticket)),
+            VerifyReply::Refused { cause, words, .. } => Ok(Err(PamRefusal { cause, words })),
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
     /// Makes a confirmed authenticator active; what there is to tell.
     pub(crate) fn activate_setup(
         &self,
-        person: &Person<'_>,
-        ticket: &Typed,
-    ) -> Result<(Granted, Vec<String>), DeskError> {
-        let activate = Question::Setup(AtPrompt::Activate(ticket.clone()));
-        let Answered { judged, told, mark } = self.ask(person, activate)?;
+        person: &PamUser<'_>,
+        ticket: &TypedText,
+    ) -> Result<(Granted, Vec<String>), EngineClientError> {
+        let activate = VerifyOperation::Setup(PromptEnrollment::Activate(ticket.clone()));
+        let InputResult { judged, told, mark } = self.ask(person, activate)?;
         match (judged, mark) {
-            (Judged::Done, mark) => Ok((
+            (VerifyReply::Done, mark) => Ok((
                 Granted {
                     by: messages::SET_UP.to_owned(),
                     mark: self.sealed(mark)?,
                 },
                 told,
             )),
-            _ => Err(DeskError::Nonsense),
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
     /// One question.
-    fn ask(&self, person: &Person<'_>, question: Question) -> Result<Answered, DeskError> {
-        self.ask_as(ROOT, person, Earlier::default(), question)
+    fn ask(
+        &self,
+        person: &PamUser<'_>,
+        question: VerifyOperation,
+    ) -> Result<InputResult, EngineClientError> {
+        self.ask_as(ROOT, person, CompletedMethods::default(), question)
     }
 
     /// The same, where it matters who asks, or what passed before.
     fn ask_as(
         &self,
-        root: Caller<'_>,
-        person: &Person<'_>,
-        earlier: Earlier,
-        question: Question,
-    ) -> Result<Answered, DeskError> {
+        root: Requester<'_>,
+        person: &PamUser<'_>,
+        earlier: CompletedMethods,
+        question: VerifyOperation,
+    ) -> Result<InputResult, EngineClientError> {
         let judging = self.judging(person, earlier, question);
         // where nobody waits for the worker that is taken then
         let groups = self.policy_groups(person.name, &judging.question);
-        let Reply { told, answer, mark } = self.act(|door, now| {
+        let EngineReply { told, answer, mark } = self.act(|door, now| {
             door.foreknow(groups);
             let judged = door.judge_for(self.caller(root), person.name, &judging, now);
             door.foreknow(None);
             Ok(judged?)
         })?;
         match answer {
-            Answer::Judged(judged) => Ok(Answered { judged, told, mark }),
-            _ => Err(DeskError::Nonsense),
+            ReplyBody::Judged(judged) => Ok(InputResult { judged, told, mark }),
+            _ => Err(EngineClientError::Nonsense),
         }
     }
 
@@ -453,11 +470,11 @@ impl Desk {
     fn policy_groups(
         &self,
         account: &UserName,
-        question: &Question,
+        question: &VerifyOperation,
     ) -> Option<(UserName, PersonGroups)> {
         let turns_on_groups = matches!(
             question,
-            Question::Need | Question::Waive | Question::Setup(_)
+            VerifyOperation::Need | VerifyOperation::Waive | VerifyOperation::Setup(_)
         );
         let may_ask = self
             .user
@@ -472,8 +489,13 @@ impl Desk {
         ))
     }
 
-    fn judging(&self, person: &Person<'_>, earlier: Earlier, question: Question) -> Judging {
-        Judging {
+    fn judging(
+        &self,
+        person: &PamUser<'_>,
+        earlier: CompletedMethods,
+        question: VerifyOperation,
+    ) -> VerifyRequest {
+        VerifyRequest {
             service: Service::named(person.service.as_bytes()),
             user: person.user.clone(),
             process: self.process.clone(),
@@ -485,34 +507,34 @@ impl Desk {
     }
 
     /// Who asks: root under the name that the host goes by, or the user that the host runs as.
-    fn caller<'a>(&'a self, root: Caller<'a>) -> Caller<'a> {
+    fn caller<'a>(&'a self, root: Requester<'a>) -> Requester<'a> {
         match &self.user {
             None => root,
-            Some(User { uid, name, .. }) => Caller::Owner { name, uid: *uid },
+            Some(User { uid, name, .. }) => Requester::Owner { name, uid: *uid },
         }
     }
 
     /// An act at the engine, when it is its turn.
     fn act<R>(
         &self,
-        act: impl FnOnce(&mut Door, Timestamp) -> Result<R, DeskError>,
-    ) -> Result<R, DeskError> {
-        let act = |door: &mut Door| {
+        act: impl FnOnce(&mut Engine, Timestamp) -> Result<R, EngineClientError>,
+    ) -> Result<R, EngineClientError> {
+        let act = |door: &mut Engine| {
             let acted = clock::now()
-                .map_err(DeskError::from)
+                .map_err(EngineClientError::from)
                 .and_then(|now| act(door, now));
             self.doubts.borrow_mut().extend(door.take_doubts());
             acted
         };
         match &self.worker {
-            None => act(&mut Door::open((*self.config).clone())?),
+            None => act(&mut Engine::open((*self.config).clone())?),
             Some(worker) => worker.run(&self.config, act)?,
         }
     }
 }
 
-fn not_mailed(cause: &dyn fmt::Display, words: &str) -> Refusal {
-    Refusal {
+fn not_mailed(cause: &dyn fmt::Display, words: &str) -> PamRefusal {
+    PamRefusal {
         cause: format!("not-mailed: {cause}"),
         words: words.to_owned(),
     }
@@ -520,19 +542,19 @@ fn not_mailed(cause: &dyn fmt::Display, words: &str) -> Refusal {
 
 /// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code
 /// it does not matter here what it says.
-fn text(typed: &[u8], reading: Reading) -> Typed {
+fn text(typed: &[u8], reading: InputReading) -> TypedText {
     let text = match (std::str::from_utf8(typed), reading) {
         _ if typed.len() > LONGEST => String::new(),
         (Ok(text), _) => text.to_owned(),
-        (Err(_), Reading::Whole) => String::new(),
-        (Err(_), Reading::Ending) => String::from_utf8_lossy(typed).into_owned(),
+        (Err(_), InputReading::Whole) => String::new(),
+        (Err(_), InputReading::Ending) => String::from_utf8_lossy(typed).into_owned(),
     };
-    Typed::from(Zeroizing::new(text))
+    TypedText::from(Zeroizing::new(text))
 }
 
 /// Why nothing was decided.
 #[derive(Debug)]
-pub(crate) enum DeskError {
+pub(crate) enum EngineClientError {
     /// The store, the key, or what the host knows of groups.
     Store(AdministrationError),
     /// The clock.
@@ -543,51 +565,53 @@ pub(crate) enum DeskError {
     Nonsense,
 }
 
-impl From<AdministrationError> for DeskError {
-    fn from(error: AdministrationError) -> DeskError {
-        DeskError::Store(error)
+impl From<AdministrationError> for EngineClientError {
+    fn from(error: AdministrationError) -> EngineClientError {
+        EngineClientError::Store(error)
     }
 }
 
-impl From<DoorError> for DeskError {
-    fn from(error: DoorError) -> DeskError {
-        DeskError::Store(error.into())
+impl From<EngineError> for EngineClientError {
+    fn from(error: EngineError) -> EngineClientError {
+        EngineClientError::Store(error.into())
     }
 }
 
-impl From<WorkerError> for DeskError {
-    fn from(error: WorkerError) -> DeskError {
+impl From<WorkerError> for EngineClientError {
+    fn from(error: WorkerError) -> EngineClientError {
         match error {
-            WorkerError::Busy(busy) => DeskError::Busy(busy),
+            WorkerError::Busy(busy) => EngineClientError::Busy(busy),
             WorkerError::Open(error) => error.into(),
         }
     }
 }
 
-impl From<ClockError> for DeskError {
-    fn from(error: ClockError) -> DeskError {
-        DeskError::Clock(error)
+impl From<ClockError> for EngineClientError {
+    fn from(error: ClockError) -> EngineClientError {
+        EngineClientError::Clock(error)
     }
 }
 
-impl fmt::Display for DeskError {
+impl fmt::Display for EngineClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DeskError::Store(error) => error.fmt(f),
-            DeskError::Clock(error) => error.fmt(f),
-            DeskError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
-            DeskError::Nonsense => f.write_str("unexpected reply of the engine; please report it"),
+            EngineClientError::Store(error) => error.fmt(f),
+            EngineClientError::Clock(error) => error.fmt(f),
+            EngineClientError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
+            EngineClientError::Nonsense => {
+                f.write_str("unexpected reply of the engine; please report it")
+            }
         }
     }
 }
 
-impl std::error::Error for DeskError {
+impl std::error::Error for EngineClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            DeskError::Store(error) => Some(error),
-            DeskError::Clock(error) => Some(error),
-            DeskError::Busy(busy) => Some(busy),
-            DeskError::Nonsense => None,
+            EngineClientError::Store(error) => Some(error),
+            EngineClientError::Clock(error) => Some(error),
+            EngineClientError::Busy(busy) => Some(busy),
+            EngineClientError::Nonsense => None,
         }
     }
 }

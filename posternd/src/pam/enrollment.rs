@@ -2,30 +2,30 @@
 //! stands in prompts, since hosts show messages late or never. It becomes active in the `auth` line, once a code has
 //! confirmed it and the recovery codes are saved; until then nothing keeps it.
 
-use super::engine_access::{Begun, Granted, Refusal};
-use super::entry::{Line, misconfigured};
+use super::engine_access::{Begun, Granted, PamRefusal};
+use super::entry::{PamEntry, misconfigured};
 use super::host::NoAnswer;
 use shared::credential::qr;
 use shared::engine::messages;
-use shared::protocol::command_request::Typed;
-use shared::protocol::{Denial, Echo, HookResult, Severity};
-use shared::verify::throttle::Stage;
+use shared::protocol::command_request::TypedText;
+use shared::protocol::{Denial, Echo, PamFunctionResult, Severity};
+use shared::verify::throttle::Phase;
 use zeroize::Zeroizing;
 
 /// What the person types when the recovery codes are saved.
 const SAVED: &[u8] = b"saved";
 
 /// A new authenticator, as it is shown once.
-struct Shown {
-    secret: Typed,
-    url: Typed,
-    recovery_codes: Vec<Typed>,
-    ticket: Typed,
+struct ShownText {
+    secret: TypedText,
+    url: TypedText,
+    recovery_codes: Vec<TypedText>,
+    ticket: TypedText,
 }
 
-impl Line<'_> {
+impl PamEntry<'_> {
     /// From the QR to the recovery codes; each part asks as often as `tries` allows.
-    pub(crate) fn set_up(&self) -> HookResult {
+    pub(crate) fn set_up(&self) -> PamFunctionResult {
         if self.account != self.user {
             return misconfigured(
                 self.host,
@@ -44,18 +44,18 @@ impl Line<'_> {
     }
 
     /// The authenticator counts from here on, whatever becomes of the rest of the stack.
-    fn activate(&self, confirmed: &Typed) -> Result<Granted, HookResult> {
+    fn activate(&self, confirmed: &TypedText) -> Result<Granted, PamFunctionResult> {
         let activated = self
             .desk
-            .activate_setup(&self.person(Stage::After), confirmed);
+            .activate_setup(&self.person(Phase::After), confirmed);
         let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
         self.tell(&told);
         self.host.tell(messages::IS_SET_UP);
         Ok(granted)
     }
 
-    fn begin(&self) -> Result<Shown, HookResult> {
-        let person = self.person(Stage::After);
+    fn begin(&self) -> Result<ShownText, PamFunctionResult> {
+        let person = self.person(Phase::After);
         let mut code: Option<Zeroizing<Vec<u8>>> = None;
         let mut said: Option<String> = None;
         let mut tries = self.settings.tries;
@@ -71,7 +71,7 @@ impl Line<'_> {
                     recovery_codes,
                     ticket,
                 } => {
-                    return Ok(Shown {
+                    return Ok(ShownText {
                         secret,
                         url,
                         recovery_codes,
@@ -94,7 +94,7 @@ impl Line<'_> {
     }
 
     /// What confirms the authenticator: a ticket to its activation.
-    fn confirm(&self, shown: &Shown) -> Result<Typed, HookResult> {
+    fn confirm(&self, shown: &ShownText) -> Result<TypedText, PamFunctionResult> {
         let Some(picture) = qr::half_blocks(&shown.url) else {
             return Err(misconfigured(
                 self.host,
@@ -110,7 +110,7 @@ impl Line<'_> {
             *picture,
             messages::CODE_PROMPT
         ));
-        let person = self.person(Stage::After);
+        let person = self.person(Phase::After);
         let mut said = None;
         for _ in 0..self.settings.tries {
             let typed = self.ask(&prompt, Echo::On)?;
@@ -128,7 +128,7 @@ impl Line<'_> {
         Err(self.too_many(said))
     }
 
-    fn wait_until_saved(&self, codes: &[Typed]) -> Result<(), HookResult> {
+    fn wait_until_saved(&self, codes: &[TypedText]) -> Result<(), PamFunctionResult> {
         let mut prompt = Zeroizing::new(format!("{}\n", messages::RECOVERY_CODES));
         for code in codes {
             prompt.push_str("    ");
@@ -149,25 +149,25 @@ impl Line<'_> {
         Err(self.too_many(None))
     }
 
-    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, HookResult> {
+    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, PamFunctionResult> {
         self.host
             .ask(prompt, echo)
             .map_err(|NoAnswer| self.cancelled())
     }
 
     /// Notes a refusal; why, for the next prompt.
-    fn not_this(&self, refusal: Refusal) -> String {
+    fn not_this(&self, refusal: PamRefusal) -> String {
         self.log(Severity::Notice, "enrollment failed", &refusal.cause);
         refusal.words
     }
 
-    fn too_many(&self, said: Option<String>) -> HookResult {
+    fn too_many(&self, said: Option<String>) -> PamFunctionResult {
         if let Some(said) = said {
             self.host.tell(&said);
         }
         self.host.tell(messages::NOT_SET_UP);
         self.not_enrolled();
-        HookResult::Denied(Denial::TooManyTries)
+        PamFunctionResult::Denied(Denial::TooManyTries)
     }
 }
 

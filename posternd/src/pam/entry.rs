@@ -1,21 +1,21 @@
 //! A line of a service file at work: what it knows of the host and of who stands there, what it logs, and the mark
 //! that it leaves. What kinds of lines do is in [`crate::login`] and [`crate::guard`].
 
-use super::auth_token::Mark;
-use super::engine_access::{Desk, Person};
-use super::host::Host;
+use super::auth_token::HostMark;
+use super::engine_access::{EngineClient, PamUser};
+use super::host::PamHost;
 use super::log::LogFields;
-use super::options::{Options, Settings};
+use super::options::{PamOptions, PamSettings};
 use super::user::{self, UserError};
 use shared::account::name::{Service, UserName};
 use shared::config::Config;
 use shared::config::file::ConfigError;
-use shared::credential::completed_methods::Earlier;
-use shared::engine::{Visitor, messages};
-use shared::protocol::{Denial, HookResult, Severity};
+use shared::credential::completed_methods::CompletedMethods;
+use shared::engine::{VerificationRequest, messages};
+use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::store;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::error::Error;
 use std::fmt::Display;
 use std::ops::Deref;
@@ -23,18 +23,18 @@ use std::path::Path;
 
 /// What is known before it is known who stands there.
 pub(crate) struct Front<'a> {
-    pub(crate) host: &'a dyn Host,
+    pub(crate) host: &'a dyn PamHost,
     pub(crate) config: Config,
-    pub(crate) desk: Desk,
-    pub(crate) settings: Settings,
+    pub(crate) desk: EngineClient,
+    pub(crate) settings: PamSettings,
     pub(crate) service: Service,
     pub(crate) origin: Origin,
     /// What sshd says has passed before.
-    pub(crate) earlier: Earlier,
+    pub(crate) earlier: CompletedMethods,
 }
 
 /// A line, and who stands there.
-pub(crate) struct Line<'a> {
+pub(crate) struct PamEntry<'a> {
     front: &'a Front<'a>,
     /// Who signs in.
     pub(crate) user: UserName,
@@ -42,7 +42,7 @@ pub(crate) struct Line<'a> {
     pub(crate) account: UserName,
 }
 
-impl<'a> Deref for Line<'a> {
+impl<'a> Deref for PamEntry<'a> {
     type Target = Front<'a>;
 
     fn deref(&self) -> &Front<'a> {
@@ -50,7 +50,7 @@ impl<'a> Deref for Line<'a> {
     }
 }
 
-pub(crate) fn misconfigured(host: &dyn Host, error: &dyn Display) -> HookResult {
+pub(crate) fn misconfigured(host: &dyn PamHost, error: &dyn Display) -> PamFunctionResult {
     LogFields::of_host(host).write(
         host,
         Severity::Error,
@@ -58,12 +58,12 @@ pub(crate) fn misconfigured(host: &dyn Host, error: &dyn Display) -> HookResult 
         "misconfigured",
         Some(error),
     );
-    HookResult::Denied(Denial::Misconfigured)
+    PamFunctionResult::Denied(Denial::Misconfigured)
 }
 
 impl<'a> Front<'a> {
     /// Reads the configuration and where the host stands.
-    pub(crate) fn open(host: &'a dyn Host, options: &Options) -> Result<Front<'a>, Denial> {
+    pub(crate) fn open(host: &'a dyn PamHost, options: &PamOptions) -> Result<Front<'a>, Denial> {
         let service = user::service(host);
         let config = configuration(host, &options.config_path()).map_err(|error| {
             misconfigured(host, &error);
@@ -83,7 +83,7 @@ impl<'a> Front<'a> {
                 Denial::Unavailable
             })?;
         let earlier = user::earlier(host, settings.sshd);
-        let desk = Desk::of(host.reach(), host.process(), &config);
+        let desk = EngineClient::of(host.reach(), host.process(), &config);
         Ok(Front {
             host,
             config,
@@ -104,11 +104,11 @@ impl<'a> Front<'a> {
     }
 
     /// Finds out who stands there.
-    pub(crate) fn line(&self) -> Result<Line<'_>, Denial> {
+    pub(crate) fn line(&self) -> Result<PamEntry<'_>, Denial> {
         match user::user(self.host) {
             Ok(user) => {
                 let account = self.settings.user.clone().unwrap_or_else(|| user.clone());
-                Ok(Line {
+                Ok(PamEntry {
                     front: self,
                     user,
                     account,
@@ -133,12 +133,12 @@ impl<'a> Front<'a> {
     }
 }
 
-impl Line<'_> {
+impl PamEntry<'_> {
     /// Who signs in, for the desk.
-    pub(crate) fn person(&self, stage: Stage) -> Person<'_> {
-        Person {
+    pub(crate) fn person(&self, stage: Phase) -> PamUser<'_> {
+        PamUser {
             user: &self.user,
-            visitor: Visitor {
+            visitor: VerificationRequest {
                 name: &self.account,
                 stage,
                 origin: &self.origin,
@@ -150,7 +150,7 @@ impl Line<'_> {
 
     /// Leaves the mark of a line that has passed. Without one the guard asks the policy anew, and the log says why there is
     /// none.
-    pub(crate) fn mark(&self, mark: Option<&Mark>) {
+    pub(crate) fn mark(&self, mark: Option<&HostMark>) {
         match (mark, self.host.process().binding()) {
             (Some(mark), _) => self.host.remember(mark.to_bytes()),
             (None, Err(why)) => {
@@ -176,36 +176,36 @@ impl Line<'_> {
     }
 
     /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
-    pub(crate) fn waived(&self) -> HookResult {
-        match self.desk.waive(&self.person(Stage::After)) {
+    pub(crate) fn waived(&self) -> PamFunctionResult {
+        match self.desk.waive(&self.person(Phase::After)) {
             Err(error) => self.unavailable(&error),
             Ok(None) => self.not_enrolled(),
             Ok(Some((waiver, mark))) => {
                 self.host.tell(&messages::waived(waiver));
                 self.log(Severity::Notice, "not needed", waiver.name());
                 self.mark(mark.as_ref());
-                HookResult::NotNeeded
+                PamFunctionResult::NotNeeded
             }
         }
     }
 
-    pub(crate) fn not_enrolled(&self) -> HookResult {
+    pub(crate) fn not_enrolled(&self) -> PamFunctionResult {
         self.log(Severity::Notice, "refused", "not-enrolled");
-        HookResult::Denied(Denial::Refused)
+        PamFunctionResult::Denied(Denial::Refused)
     }
 
-    pub(crate) fn cancelled(&self) -> HookResult {
+    pub(crate) fn cancelled(&self) -> PamFunctionResult {
         self.log(Severity::Notice, "refused", "cancelled");
-        HookResult::Denied(Denial::Conversation)
+        PamFunctionResult::Denied(Denial::Conversation)
     }
 
-    pub(crate) fn unavailable(&self, error: &(dyn Error + 'static)) -> HookResult {
+    pub(crate) fn unavailable(&self, error: &(dyn Error + 'static)) -> PamFunctionResult {
         self.log(
             Severity::Error,
             "refused",
             &format!("{}: {error}", store::cause(error)),
         );
-        HookResult::Denied(Denial::Unavailable)
+        PamFunctionResult::Denied(Denial::Unavailable)
     }
 
     /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
@@ -248,7 +248,7 @@ impl Line<'_> {
 }
 
 /// postern.toml, or its last valid copy with a line in the log.
-fn configuration(host: &dyn Host, path: &Path) -> Result<Config, ConfigError> {
+fn configuration(host: &dyn PamHost, path: &Path) -> Result<Config, ConfigError> {
     let in_force = host.configuration(path)?;
     if let Some(problem) = in_force.problem {
         LogFields::of_host(host).write(

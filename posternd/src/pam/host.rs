@@ -1,9 +1,9 @@
 //! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
 
-use super::engine_access::Reach;
+use super::engine_access::EngineAccess;
 use nix::errno::Errno;
 use nix::unistd::getpid;
-use shared::config::file::{self, ConfigError, InForce};
+use shared::config::file::{self, ConfigError, CurrentConfig};
 use shared::protocol::{Echo, Severity};
 use shared::system::process::HostProcess;
 use std::fmt;
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// The items of a PAM transaction that are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Item {
+pub enum PamItem {
     /// PAM_SERVICE
     Service,
     /// PAM_USER
@@ -28,15 +28,15 @@ pub enum Item {
 pub struct NoAnswer;
 
 /// The host process, as one hook sees it.
-pub trait Host {
+pub trait PamHost {
     /// Which engine decides for it, and who it is.
-    fn reach(&self) -> Reach;
+    fn reach(&self) -> EngineAccess;
     /// The configuration in force.
-    fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
+    fn configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
         file::in_force(path)
     }
     /// An item, if it is set and not empty.
-    fn item(&self, item: Item) -> Option<Vec<u8>>;
+    fn item(&self, item: PamItem) -> Option<Vec<u8>>;
     /// The user who runs the process, whatever its effective user (`su` and `sudo` are root's); none for root.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl fmt::Display for NotForgotten {
 #[cfg(test)]
 pub(crate) mod fake {
     use super::*;
-    use shared::system::process::{ProcessId, Unseen};
+    use shared::system::process::{ProcessId, UnidentifiedProcess};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
@@ -98,7 +98,7 @@ pub(crate) mod fake {
     /// What is set, what will be typed, and what came of it.
     #[derive(Default)]
     pub(crate) struct Fake {
-        pub(crate) items: Vec<(Item, Vec<u8>)>,
+        pub(crate) items: Vec<(PamItem, Vec<u8>)>,
         pub(crate) real_user: Option<&'static str>,
         /// Whether the name service does not say who that is.
         pub(crate) names_unavailable: bool,
@@ -113,9 +113,9 @@ pub(crate) mod fake {
         /// 0 is the first of them.
         pub(crate) process: i32,
         /// Why nothing tells it from others.
-        pub(crate) unseen: Option<Unseen>,
+        pub(crate) unseen: Option<UnidentifiedProcess>,
         /// The engine that decides, and the user that the host runs as; root with an engine of its own if not given.
-        pub(crate) reach: Option<Reach>,
+        pub(crate) reach: Option<EngineAccess>,
         pub(crate) stacked: RefCell<Option<Vec<u8>>>,
         pub(crate) delay: Cell<u64>,
         /// What a phone makes of a prompt; it stays what it was until another one can be read.
@@ -127,14 +127,17 @@ pub(crate) mod fake {
 
     impl Fake {
         pub(crate) fn at(service: &str, user: &str) -> Fake {
-            let items = vec![(Item::Service, service.into()), (Item::User, user.into())];
+            let items = vec![
+                (PamItem::Service, service.into()),
+                (PamItem::User, user.into()),
+            ];
             Fake {
                 items,
                 ..Fake::default()
             }
         }
 
-        pub(crate) fn with(mut self, item: Item, value: &str) -> Fake {
+        pub(crate) fn with(mut self, item: PamItem, value: &str) -> Fake {
             self.items.push((item, value.into()));
             self
         }
@@ -179,12 +182,12 @@ pub(crate) mod fake {
         }
     }
 
-    impl Host for Fake {
-        fn reach(&self) -> Reach {
-            self.reach.clone().unwrap_or(Reach::Store)
+    impl PamHost for Fake {
+        fn reach(&self) -> EngineAccess {
+            self.reach.clone().unwrap_or(EngineAccess::Store)
         }
 
-        fn item(&self, item: Item) -> Option<Vec<u8>> {
+        fn item(&self, item: PamItem) -> Option<Vec<u8>> {
             self.items
                 .iter()
                 .find(|(set, _)| *set == item)
@@ -268,7 +271,7 @@ pub(crate) mod fake {
         }
 
         fn known_user(&self) -> Option<Vec<u8>> {
-            self.item(Item::User)
+            self.item(PamItem::User)
         }
     }
 }

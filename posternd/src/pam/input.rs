@@ -1,20 +1,20 @@
 //! Where a line's answers come from: the password that an earlier module has asked for, and the prompt. And where a
 //! password goes that stands before the code: to the modules that come after.
 
-use super::host::{Host, NoAnswer};
-use super::options::{FirstPass, Settings};
-use shared::credential::input::{LONGEST, Reading};
+use super::host::{NoAnswer, PamHost};
+use super::options::{FirstPass, PamSettings};
+use shared::credential::input::{InputReading, LONGEST};
 use zeroize::Zeroizing;
 
 /// What somebody gave.
-pub(crate) struct Typed {
+pub(crate) struct TypedInput {
     pub(crate) text: Zeroizing<Vec<u8>>,
-    pub(crate) source: Source,
+    pub(crate) source: InputSource,
 }
 
 /// Where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum InputSource {
     /// An earlier module asked for it: perhaps it is a password and nothing else.
     Stacked,
     /// It was typed here.
@@ -22,22 +22,22 @@ pub(crate) enum Source {
 }
 
 /// The answers that are still to come.
-pub(crate) struct Answers<'a> {
-    host: &'a dyn Host,
-    settings: &'a Settings,
+pub(crate) struct PromptInputs<'a> {
+    host: &'a dyn PamHost,
+    settings: &'a PamSettings,
     stacked: Option<Zeroizing<Vec<u8>>>,
     prompts: u32,
 }
 
-impl<'a> Answers<'a> {
+impl<'a> PromptInputs<'a> {
     /// As many as the line allows.
-    pub(crate) fn several(host: &'a dyn Host, settings: &'a Settings) -> Answers<'a> {
+    pub(crate) fn several(host: &'a dyn PamHost, settings: &'a PamSettings) -> PromptInputs<'a> {
         let (stacked, prompts) = match settings.first_pass {
             FirstPass::Left => (None, settings.tries),
             FirstPass::Tried => (host.stacked(), settings.tries),
             FirstPass::Used => (host.stacked(), 0),
         };
-        Answers {
+        PromptInputs {
             host,
             settings,
             stacked,
@@ -46,28 +46,28 @@ impl<'a> Answers<'a> {
     }
 
     /// One. Whether anything is asked for hangs on nothing that was found out, so that it tells nothing.
-    pub(crate) fn one(host: &'a dyn Host, settings: &'a Settings) -> Answers<'a> {
-        let several = Answers::several(host, settings);
+    pub(crate) fn one(host: &'a dyn PamHost, settings: &'a PamSettings) -> PromptInputs<'a> {
+        let several = PromptInputs::several(host, settings);
         let prompts = match several.stacked {
             Some(_) => 0,
             None => several.prompts.min(1),
         };
-        Answers { prompts, ..several }
+        PromptInputs { prompts, ..several }
     }
 
     /// The next one, if there is one more.
-    pub(crate) fn next(&mut self, prompt: &str) -> Option<Result<Typed, NoAnswer>> {
+    pub(crate) fn next(&mut self, prompt: &str) -> Option<Result<TypedInput, NoAnswer>> {
         if let Some(text) = self.stacked.take() {
-            return Some(Ok(Typed {
+            return Some(Ok(TypedInput {
                 text,
-                source: Source::Stacked,
+                source: InputSource::Stacked,
             }));
         }
         self.prompts = self.prompts.checked_sub(1)?;
         let asked = self.host.ask(prompt, self.settings.echo);
-        Some(asked.map(|text| Typed {
+        Some(asked.map(|text| TypedInput {
             text,
-            source: Source::Prompt,
+            source: InputSource::Prompt,
         }))
     }
 
@@ -78,9 +78,14 @@ impl<'a> Answers<'a> {
 }
 
 /// Hands the password on that stood before the last `taken` bytes, and before one blank.
-pub(crate) fn hand_on(host: &dyn Host, settings: &Settings, typed: &Typed, taken: usize) {
+pub(crate) fn hand_on(
+    host: &dyn PamHost,
+    settings: &PamSettings,
+    typed: &TypedInput,
+    taken: usize,
+) {
     // of a longer one the end was cut off
-    if settings.reading == Reading::Whole || typed.text.len() > LONGEST {
+    if settings.reading == InputReading::Whole || typed.text.len() > LONGEST {
         return;
     }
     let (password, code) = typed.text.split_at(typed.text.len().saturating_sub(taken));

@@ -2,7 +2,7 @@
 //! `RESULT cause=CAUSE address=ADDRESS service=SERVICE user="USER": DETAIL`. What a stranger typed stands behind all of
 //! them, quoted and escaped, and a name that no account can have not at all: it may be a password typed too early.
 
-use super::host::Host;
+use super::host::PamHost;
 use super::user;
 use shared::account::name::{Service, UserName};
 use shared::network::address::Address;
@@ -19,7 +19,7 @@ pub struct LogFields {
 impl LogFields {
     /// What the host says, where the configuration cannot be read or was not read yet: an sshd is one by its name. Asks
     /// nobody for a name.
-    pub fn of_host(host: &dyn Host) -> LogFields {
+    pub fn of_host(host: &dyn PamHost) -> LogFields {
         let service = user::service(host);
         let origin = user::origin(host, service.as_str() == "sshd", false).ok();
         let address = origin.and_then(|origin| origin.address());
@@ -58,7 +58,7 @@ impl LogFields {
     /// Writes it.
     pub fn write(
         &self,
-        host: &dyn Host,
+        host: &dyn PamHost,
         severity: Severity,
         result: &str,
         cause: &str,

@@ -2,30 +2,32 @@
 //! override `[pam.service.NAME]`, which overrides `[pam]`.
 
 use shared::account::name::{Service, UserName};
-use shared::config::value::{Duration, Line, Whole};
-use shared::config::{self, FirstFactor, Grace, Pam, PamService, Unenrolled};
-use shared::credential::input::Reading;
+use shared::config::value::{BoundedInteger, Duration, SingleLine};
+use shared::config::{
+    self, FirstFactorState, GracePeriod, PamConfig, PamServiceConfig, UnenrolledAction,
+};
+use shared::credential::input::InputReading;
 use shared::engine::messages;
-use shared::protocol::{Echo, Transaction};
+use shared::protocol::{Echo, PamTransaction};
 use std::fmt;
 use std::path::PathBuf;
 
 /// The options as typed.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Options {
+pub(crate) struct PamOptions {
     config: Option<PathBuf>,
-    first_factor: Option<FirstFactor>,
+    first_factor: Option<FirstFactorState>,
     proven: bool,
-    unenrolled: Option<Unenrolled>,
-    prompt: Option<Line>,
+    unenrolled: Option<UnenrolledAction>,
+    prompt: Option<SingleLine>,
     echo: bool,
     try_first_pass: bool,
     use_first_pass: bool,
     forward_pass: bool,
     app_password: bool,
     user: Option<UserName>,
-    tries: Option<Whole<1, 10>>,
-    grace: Option<Grace>,
+    tries: Option<BoundedInteger<1, 10>>,
+    grace: Option<GracePeriod>,
     fail_delay: Option<Duration<0, 30>>,
     debug: bool,
     quiet: bool,
@@ -33,18 +35,18 @@ pub(crate) struct Options {
 
 /// What the options and the configuration mean together.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Settings {
-    pub(crate) first_factor: FirstFactor,
-    pub(crate) unenrolled: Option<Unenrolled>,
+pub(crate) struct PamSettings {
+    pub(crate) first_factor: FirstFactorState,
+    pub(crate) unenrolled: Option<UnenrolledAction>,
     pub(crate) prompt: String,
     pub(crate) echo: Echo,
     pub(crate) first_pass: FirstPass,
-    pub(crate) reading: Reading,
-    pub(crate) takes: Takes,
+    pub(crate) reading: InputReading,
+    pub(crate) takes: OptionValue,
     /// Whose code is asked for, whoever signs in.
     pub(crate) user: Option<UserName>,
     pub(crate) tries: u32,
-    pub(crate) grace: Grace,
+    pub(crate) grace: GracePeriod,
     /// Seconds.
     pub(crate) fail_delay: Option<u64>,
     pub(crate) sshd: bool,
@@ -67,7 +69,7 @@ pub(crate) enum FirstPass {
 
 /// What opens a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Takes {
+pub(crate) enum OptionValue {
     /// Every kind of code, and app passwords.
     Anything,
     /// App passwords alone.
@@ -88,10 +90,10 @@ impl fmt::Display for UnknownOption {
     }
 }
 
-impl Options {
+impl PamOptions {
     /// Reads the words. Any that is unknown denies: a mistyped option must not weaken a line.
-    pub(crate) fn read(words: &[String]) -> Result<Options, UnknownOption> {
-        let mut options = Options::default();
+    pub(crate) fn read(words: &[String]) -> Result<PamOptions, UnknownOption> {
+        let mut options = PamOptions::default();
         for word in words {
             let unknown = || UnknownOption(word.chars().take(64).collect());
             let (name, value) = match word.split_once('=') {
@@ -103,19 +105,22 @@ impl Options {
                     options.config = Some(path.into())
                 }
                 ("first_factor", Some("passed")) => {
-                    options.first_factor = Some(FirstFactor::Passed)
+                    options.first_factor = Some(FirstFactorState::Passed)
                 }
                 ("first_factor", Some("unknown")) => {
-                    options.first_factor = Some(FirstFactor::Unknown)
+                    options.first_factor = Some(FirstFactorState::Unknown)
                 }
                 ("proven", None) => options.proven = true,
-                ("unenrolled", Some("enroll")) => options.unenrolled = Some(Unenrolled::Enroll),
-                ("unenrolled", Some("deny")) => options.unenrolled = Some(Unenrolled::Deny),
+                ("unenrolled", Some("enroll")) => {
+                    options.unenrolled = Some(UnenrolledAction::Enroll)
+                }
+                ("unenrolled", Some("deny")) => options.unenrolled = Some(UnenrolledAction::Deny),
                 ("unenrolled", Some("allow")) | ("nullok", None) => {
-                    options.unenrolled = Some(Unenrolled::Allow);
+                    options.unenrolled = Some(UnenrolledAction::Allow);
                 }
                 ("prompt", Some(text)) => {
-                    options.prompt = Some(Line::try_from(text.to_owned()).map_err(|_| unknown())?);
+                    options.prompt =
+                        Some(SingleLine::try_from(text.to_owned()).map_err(|_| unknown())?);
                 }
                 ("echo", None) => options.echo = true,
                 ("tries", Some(number)) => {
@@ -124,7 +129,7 @@ impl Options {
                         .ok()
                         .filter(|n| (1..=10).contains(n))
                         .ok_or_else(unknown)?;
-                    options.tries = Some(Whole::of(number));
+                    options.tries = Some(BoundedInteger::of(number));
                 }
                 ("grace", Some(time)) => {
                     options.grace = Some(time.parse().map_err(|()| unknown())?)
@@ -161,8 +166,8 @@ impl Options {
     }
 
     /// Merges with the configuration for a service.
-    pub(crate) fn settings(&self, pam: &Pam, service: &str) -> Settings {
-        let none = PamService::default();
+    pub(crate) fn settings(&self, pam: &PamConfig, service: &str) -> PamSettings {
+        let none = PamServiceConfig::default();
         let own = pam.service.get(service).unwrap_or(&none);
         let is_on =
             |word: bool, own: Option<bool>, all: Option<bool>| word || own.or(all).unwrap_or(false);
@@ -173,8 +178,8 @@ impl Options {
             .or(pam.prompt.as_ref());
         let forward_pass = is_on(self.forward_pass, own.forward_pass, pam.forward_pass);
         let takes = match is_on(self.app_password, own.app_password, pam.app_password) {
-            true => Takes::AppPasswords,
-            false => Takes::Anything,
+            true => OptionValue::AppPasswords,
+            false => OptionValue::Anything,
         };
         let first_pass = if is_on(self.use_first_pass, own.use_first_pass, pam.use_first_pass) {
             FirstPass::Used
@@ -183,7 +188,7 @@ impl Options {
         } else {
             FirstPass::Left
         };
-        Settings {
+        PamSettings {
             first_factor: self
                 .first_factor
                 .or(own.first_factor)
@@ -191,7 +196,7 @@ impl Options {
                 .unwrap_or_default(),
             unenrolled: self.unenrolled.or(own.unenrolled).or(pam.unenrolled),
             prompt: prompt
-                .map_or(messages::CODE_PROMPT, Line::as_str)
+                .map_or(messages::CODE_PROMPT, SingleLine::as_str)
                 .to_owned(),
             echo: if is_on(self.echo, own.echo, pam.echo) {
                 Echo::On
@@ -200,9 +205,9 @@ impl Options {
             },
             first_pass,
             reading: if forward_pass {
-                Reading::Ending
+                InputReading::Ending
             } else {
-                Reading::Whole
+                InputReading::Whole
             },
             takes,
             user: self.user.as_ref().or(own.user.as_ref()).cloned(),
@@ -210,12 +215,12 @@ impl Options {
                 .tries
                 .or(own.tries)
                 .or(pam.tries)
-                .map_or(3, Whole::value),
+                .map_or(3, BoundedInteger::value),
             grace: self
                 .grace
                 .or(own.grace)
                 .or(pam.grace)
-                .unwrap_or(Grace::of(0)),
+                .unwrap_or(GracePeriod::of(0)),
             fail_delay: self
                 .fail_delay
                 .or(own.fail_delay)
@@ -230,25 +235,25 @@ impl Options {
 }
 
 /// What the stack guarantees before a transaction's line; nothing if a word of it is unknown, which denies.
-pub(crate) fn first_factor(transaction: &Transaction, pam: &Pam) -> FirstFactor {
-    match Options::read(&transaction.options) {
+pub(crate) fn first_factor(transaction: &PamTransaction, pam: &PamConfig) -> FirstFactorState {
+    match PamOptions::read(&transaction.options) {
         Ok(options) => {
             options
                 .settings(pam, service(transaction).as_str())
                 .first_factor
         }
-        Err(_) => FirstFactor::Unknown,
+        Err(_) => FirstFactorState::Unknown,
     }
 }
 
 /// Whether a transaction is of an sshd.
-pub(crate) fn is_sshd(transaction: &Transaction, pam: &Pam) -> bool {
-    Options::default()
+pub(crate) fn is_sshd(transaction: &PamTransaction, pam: &PamConfig) -> bool {
+    PamOptions::default()
         .settings(pam, service(transaction).as_str())
         .sshd
 }
 
-fn service(transaction: &Transaction) -> Service {
+fn service(transaction: &PamTransaction) -> Service {
     Service::named(transaction.service.as_deref().unwrap_or_default())
 }
 
@@ -256,8 +261,8 @@ fn service(transaction: &Transaction) -> Service {
 mod tests {
     use super::*;
 
-    fn read(words: &str) -> Result<Options, UnknownOption> {
-        Options::read(
+    fn read(words: &str) -> Result<PamOptions, UnknownOption> {
+        PamOptions::read(
             &words
                 .split_whitespace()
                 .map(str::to_owned)
@@ -267,40 +272,40 @@ mod tests {
 
     #[test]
     fn options_override_the_service_which_overrides_the_defaults() {
-        let prompt = |text: &str| Some(Line::try_from(text.to_owned()).unwrap());
-        let sudo = PamService {
-            tries: Some(Whole::of(2)),
+        let prompt = |text: &str| Some(SingleLine::try_from(text.to_owned()).unwrap());
+        let sudo = PamServiceConfig {
+            tries: Some(BoundedInteger::of(2)),
             prompt: prompt("B: "),
-            ..PamService::default()
+            ..PamServiceConfig::default()
         };
-        let pam = Pam {
-            tries: Some(Whole::of(1)),
+        let pam = PamConfig {
+            tries: Some(BoundedInteger::of(1)),
             prompt: prompt("A: "),
-            first_factor: Some(FirstFactor::Passed),
+            first_factor: Some(FirstFactorState::Passed),
             service: [("sudo".to_owned(), sudo)].into(),
-            ..Pam::default()
+            ..PamConfig::default()
         };
         let settings = read("tries=5").unwrap().settings(&pam, "sudo");
         assert_eq!((settings.tries, settings.prompt.as_str()), (5, "B: "));
-        assert_eq!(settings.first_factor, FirstFactor::Passed);
+        assert_eq!(settings.first_factor, FirstFactorState::Passed);
         let settings = read("").unwrap().settings(&pam, "login");
         assert_eq!((settings.tries, settings.prompt.as_str()), (1, "A: "));
     }
 
     #[test]
     fn the_defaults_are_those_of_the_manual() {
-        let settings = read("").unwrap().settings(&Pam::default(), "sshd");
-        let expected = Settings {
-            first_factor: FirstFactor::Unknown,
+        let settings = read("").unwrap().settings(&PamConfig::default(), "sshd");
+        let expected = PamSettings {
+            first_factor: FirstFactorState::Unknown,
             unenrolled: None,
             prompt: "Verification code: ".to_owned(),
             echo: Echo::Off,
             first_pass: FirstPass::Left,
-            reading: Reading::Whole,
-            takes: Takes::Anything,
+            reading: InputReading::Whole,
+            takes: OptionValue::Anything,
             user: None,
             tries: 3,
-            grace: Grace::of(0),
+            grace: GracePeriod::of(0),
             fail_delay: None,
             sshd: true,
             rhost_is_address: false,
@@ -308,19 +313,24 @@ mod tests {
             quiet: false,
         };
         assert_eq!(settings, expected);
-        assert!(!read("").unwrap().settings(&Pam::default(), "sudo").sshd);
+        assert!(
+            !read("")
+                .unwrap()
+                .settings(&PamConfig::default(), "sudo")
+                .sshd
+        );
     }
 
     #[test]
     fn grace_is_off_unless_given_and_can_be_off_at_one_service_or_line() {
-        let sudo = PamService {
-            grace: Some(Grace::of(0)),
-            ..PamService::default()
+        let sudo = PamServiceConfig {
+            grace: Some(GracePeriod::of(0)),
+            ..PamServiceConfig::default()
         };
-        let pam = Pam {
-            grace: Some(Grace::of(3600)),
+        let pam = PamConfig {
+            grace: Some(GracePeriod::of(3600)),
             service: [("sudo".to_owned(), sudo)].into(),
-            ..Pam::default()
+            ..PamConfig::default()
         };
         for (words, service, seconds) in [
             ("", "sshd", 3600),
@@ -339,7 +349,7 @@ mod tests {
         assert_eq!(
             read("")
                 .unwrap()
-                .settings(&Pam::default(), "sshd")
+                .settings(&PamConfig::default(), "sshd")
                 .grace
                 .seconds(),
             0
@@ -353,15 +363,15 @@ mod tests {
 
     #[test]
     fn use_first_pass_is_stricter_than_try_first_pass() {
-        let settings = |words| read(words).unwrap().settings(&Pam::default(), "vpn");
+        let settings = |words| read(words).unwrap().settings(&PamConfig::default(), "vpn");
         assert_eq!(settings("try_first_pass").first_pass, FirstPass::Tried);
         assert_eq!(
             settings("use_first_pass try_first_pass").first_pass,
             FirstPass::Used
         );
-        let pam = Pam {
+        let pam = PamConfig {
             use_first_pass: Some(true),
-            ..Pam::default()
+            ..PamConfig::default()
         };
         assert_eq!(
             read("try_first_pass")
@@ -377,7 +387,7 @@ mod tests {
         let delay = |words| {
             read(words)
                 .unwrap()
-                .settings(&Pam::default(), "login")
+                .settings(&PamConfig::default(), "login")
                 .fail_delay
         };
         assert_eq!(

@@ -3,23 +3,23 @@
 //! MUST NOT change what comes of the stack: the password is changed already, and a success of ours could make up for
 //! a module that refused.
 
-use super::engine_access::Person;
+use super::engine_access::PamUser;
 use super::entry::{Front, misconfigured};
-use super::host::Host;
+use super::host::PamHost;
 use super::log::LogFields;
-use super::options::Options;
-use shared::engine::{Visitor, messages};
+use super::options::PamOptions;
+use shared::engine::{VerificationRequest, messages};
 use shared::protocol::{Denial, Severity};
 use shared::store;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 /// What is left to do if nothing was ended.
 const REMEDY: &str = "end open sessions with postern session revoke USER --all and postern browser revoke USER --all";
 
 /// `password … pam_totp.so`, once everything above it has changed the password.
-pub(super) fn changed(host: &dyn Host, words: &[String]) {
-    let front = match Options::read(words) {
+pub(super) fn changed(host: &dyn PamHost, words: &[String]) {
+    let front = match PamOptions::read(words) {
         Ok(options) => Front::open(host, &options),
         Err(error) => {
             misconfigured(host, &error);
@@ -41,13 +41,13 @@ pub(super) fn changed(host: &dyn Host, words: &[String]) {
         Origin::Unknown => Origin::Local(actor.clone()),
         known => known.clone(),
     };
-    let person = line.person(Stage::After);
-    let visitor = Visitor {
+    let person = line.person(Phase::After);
+    let visitor = VerificationRequest {
         name: &line.user,
         origin: &origin,
         ..person.visitor
     };
-    let person = Person { visitor, ..person };
+    let person = PamUser { visitor, ..person };
     match line.desk.password_changed(&person, &actor) {
         Ok(Some(told)) => {
             line.log(Severity::Info, "revoked", "host-password");
@@ -63,7 +63,7 @@ pub(super) fn changed(host: &dyn Host, words: &[String]) {
 }
 
 /// A configuration that cannot be read, or a user who cannot be looked up; the line above in the log says why.
-fn not_ended(host: &dyn Host) {
+fn not_ended(host: &dyn PamHost) {
     let detail = format_args!("a password was changed; {REMEDY}");
     LogFields::of_host(host).write(
         host,

@@ -2,16 +2,17 @@
 //!
 //! MUST NOT run a conversation further once the connection has failed: whoever asks then gets no input.
 
-use super::conversation::{Host, Item, NoAnswer, NotForgotten, Reach, User};
+use super::conversation::{EngineAccess, NoAnswer, NotForgotten, PamHost, PamItem, User};
 use crate::daemon::configuration::CONFIGURATION;
 use crate::workers::engines::Worker;
 use nix::errno::Errno;
 use nix::unistd::{self, Uid};
 use shared::account::name::is_plain;
-use shared::config::file::{ConfigError, InForce};
+use shared::config::file::{ConfigError, CurrentConfig};
 use shared::policy::groups;
 use shared::protocol::{
-    Echo, FrameError, HookResult, Instruction, Reply, Severity, Transaction, receive, send,
+    Echo, FrameError, Instruction, PamFunctionResult, PamTransaction, RelayReply, Severity,
+    receive, send,
 };
 use shared::system::process::HostProcess;
 use std::cell::RefCell;
@@ -30,23 +31,23 @@ pub type WriteLog<'a> = Box<dyn Fn(Severity, &str) + 'a>;
 
 /// A PAM host that a connection leads to.
 pub struct RemoteHost<'a, S> {
-    transaction: Transaction,
+    transaction: PamTransaction,
     process: HostProcess,
-    reach: Reach,
-    configuration: RefCell<Option<Result<InForce, ConfigError>>>,
+    reach: EngineAccess,
+    configuration: RefCell<Option<Result<CurrentConfig, ConfigError>>>,
     /// What writes log lines; the module, if this is not given.
     log: Option<WriteLog<'a>>,
-    connection: RefCell<Connection<S>>,
+    connection: RefCell<ModuleConnection<S>>,
 }
 
-struct Connection<S> {
+struct ModuleConnection<S> {
     stream: S,
     /// Frames that go with the next one: the module is woken once for all of them.
     waiting: Vec<u8>,
     failed: Option<FrameError>,
 }
 
-impl<S: Read + Write> Connection<S> {
+impl<S: Read + Write> ModuleConnection<S> {
     /// Sends an instruction, after those that wait: secrets, which prompts and texts may hold, never wait in memory.
     fn send(&mut self, instruction: &Instruction) {
         self.flush();
@@ -75,7 +76,7 @@ impl<S: Read + Write> Connection<S> {
         }
     }
 
-    fn ask(&mut self, instruction: &Instruction) -> Option<Reply> {
+    fn ask(&mut self, instruction: &Instruction) -> Option<RelayReply> {
         self.send(instruction);
         if self.failed.is_some() {
             return None;
@@ -90,11 +91,11 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// The host of a transaction, at the other end of `stream`: the process that the kernel names there.
     pub fn new(
         stream: S,
-        transaction: Transaction,
+        transaction: PamTransaction,
         process: HostProcess,
-        reach: Reach,
+        reach: EngineAccess,
     ) -> RemoteHost<'a, S> {
-        let connection = RefCell::new(Connection {
+        let connection = RefCell::new(ModuleConnection {
             stream,
             waiting: Vec::new(),
             failed: None,
@@ -113,7 +114,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// The same, with a configuration that was read before; for one hook, which asks once.
     pub fn with_configuration(
         self,
-        configuration: Result<InForce, ConfigError>,
+        configuration: Result<CurrentConfig, ConfigError>,
     ) -> RemoteHost<'a, S> {
         RemoteHost {
             configuration: RefCell::new(Some(configuration)),
@@ -125,18 +126,18 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// where `pam.socket_users` names the user; `log` writes the lines, since a user's process may write what it likes.
     pub fn of_user(
         stream: S,
-        claimed: Transaction,
+        claimed: PamTransaction,
         process: HostProcess,
         (worker, user): (Worker, User),
         log: WriteLog<'a>,
     ) -> RemoteHost<'a, S> {
         let real_uid = user.uid;
         let transaction = match user.is_service {
-            true => Transaction {
+            true => PamTransaction {
                 real_uid,
                 ..claimed
             },
-            false => Transaction {
+            false => PamTransaction {
                 real_uid,
                 remote_host: None,
                 terminal: None,
@@ -145,7 +146,12 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
                 ..claimed
             },
         };
-        let host = RemoteHost::new(stream, transaction, process, Reach::User(worker, user));
+        let host = RemoteHost::new(
+            stream,
+            transaction,
+            process,
+            EngineAccess::User(worker, user),
+        );
         RemoteHost {
             log: Some(log),
             ..host
@@ -155,13 +161,13 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// The user whom the kernel names, where it is not root.
     fn user(&self) -> Option<&User> {
         match &self.reach {
-            Reach::User(_, user) => Some(user),
-            Reach::Store | Reach::Worker(_) => None,
+            EngineAccess::User(_, user) => Some(user),
+            EngineAccess::Store | EngineAccess::Worker(_) => None,
         }
     }
 
     /// What the transaction is about.
-    pub fn transaction(&self) -> &Transaction {
+    pub fn transaction(&self) -> &PamTransaction {
         &self.transaction
     }
 
@@ -169,7 +175,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     ///
     /// # Errors
     /// What went wrong with the connection first, at any time.
-    pub fn end(self, result: HookResult) -> Result<(), FrameError> {
+    pub fn end(self, result: PamFunctionResult) -> Result<(), FrameError> {
         let mut connection = self.connection.into_inner();
         connection.send_later(&Instruction::End(result));
         connection.flush();
@@ -184,14 +190,14 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         self.connection.borrow_mut().send_later(instruction);
     }
 
-    fn ask(&self, instruction: &Instruction) -> Option<Reply> {
+    fn ask(&self, instruction: &Instruction) -> Option<RelayReply> {
         self.connection.borrow_mut().ask(instruction)
     }
 
     /// Refuses a reply to something else than what was asked, and all that comes after it.
-    fn out_of_order(&self, reply: Option<Reply>) {
+    fn out_of_order(&self, reply: Option<RelayReply>) {
         if reply.is_some() {
-            let error = shared::protocol::Malformed("a reply to another instruction");
+            let error = shared::protocol::DecodeError("a reply to another instruction");
             self.connection
                 .borrow_mut()
                 .failed
@@ -200,19 +206,19 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     }
 }
 
-impl<S: Read + Write> Host for RemoteHost<'_, S> {
-    fn reach(&self) -> Reach {
+impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
+    fn reach(&self) -> EngineAccess {
         self.reach.clone()
     }
 
-    fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
+    fn configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
         self.configuration
             .take()
             .unwrap_or_else(|| CONFIGURATION.in_force(path))
     }
 
-    fn item(&self, item: Item) -> Option<Vec<u8>> {
-        let Transaction {
+    fn item(&self, item: PamItem) -> Option<Vec<u8>> {
+        let PamTransaction {
             service,
             user,
             remote_host,
@@ -220,10 +226,10 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
             ..
         } = &self.transaction;
         match item {
-            Item::Service => service.clone(),
-            Item::User => user.clone(),
-            Item::RemoteHost => remote_host.clone(),
-            Item::Terminal => terminal.clone(),
+            PamItem::Service => service.clone(),
+            PamItem::User => user.clone(),
+            PamItem::RemoteHost => remote_host.clone(),
+            PamItem::Terminal => terminal.clone(),
         }
     }
 
@@ -263,8 +269,8 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
             prompt: Zeroizing::new(prompt.to_owned()),
             echo,
         }) {
-            Some(Reply::Typed(typed)) => Ok(typed),
-            Some(Reply::NoInput) => Err(NoAnswer),
+            Some(RelayReply::Typed(typed)) => Ok(typed),
+            Some(RelayReply::NoInput) => Err(NoAnswer),
             other => {
                 self.out_of_order(other);
                 Err(NoAnswer)
@@ -278,7 +284,7 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
 
     fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
         match self.ask(&Instruction::GetStacked) {
-            Some(Reply::Stacked(password)) => password,
+            Some(RelayReply::Stacked(password)) => password,
             other => {
                 self.out_of_order(other);
                 None
@@ -351,7 +357,7 @@ fn cut(text: &str, most: usize) -> &str {
 mod tests {
     use super::*;
     use crate::fixtures::transaction_of;
-    use crate::pam::conversation::Reach;
+    use crate::pam::conversation::EngineAccess;
     use std::io;
 
     /// What was sent, and the replies that come.
@@ -386,16 +392,20 @@ mod tests {
         const SECRET: &str = "JBSWY3DPEHPK3PXP";
         type Act = fn(&RemoteHost<'_, &mut Recorded>);
         let acts: [Act; 3] = [
-            |host| drop(Host::ask(host, SECRET, Echo::On)),
+            |host| drop(PamHost::ask(host, SECRET, Echo::On)),
             |host| host.tell(SECRET),
             |host| host.hand_on(SECRET.as_bytes()),
         ];
         for act in acts {
             let mut recorded = Recorded::default();
-            send(&mut recorded.replies, &Reply::NoInput).unwrap();
+            send(&mut recorded.replies, &RelayReply::NoInput).unwrap();
             let process = HostProcess::find(0);
-            let host =
-                RemoteHost::new(&mut recorded, transaction_of("sudo"), process, Reach::Store);
+            let host = RemoteHost::new(
+                &mut recorded,
+                transaction_of("sudo"),
+                process,
+                EngineAccess::Store,
+            );
             host.log(Severity::Info, "a line");
             assert!(
                 !host.connection.borrow().waiting.is_empty(),

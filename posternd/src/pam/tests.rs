@@ -11,16 +11,16 @@ mod password;
 mod through_the_protocol;
 mod without_root;
 
-use super::host::Item;
+use super::host::PamItem;
 use super::host::fake::Fake;
 use super::{account, auth};
 use shared::config::{StoreUrl, file};
 use shared::credential::totp::{Step, code};
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
-use shared::engine::Door;
-use shared::engine::enrollment::pending::{Confirmation, Pending};
-use shared::protocol::{Denial, HookResult};
+use shared::engine::Engine;
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use shared::protocol::{Denial, PamFunctionResult};
 use shared::system::clock;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ use tempfile::TempDir;
 /// A folder with configuration, key and store; alice is enrolled.
 pub(crate) struct Home {
     folder: TempDir,
-    pending: Pending,
+    pending: PendingEnrollment,
 }
 
 impl Home {
@@ -50,10 +50,10 @@ impl Home {
         shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
 
         let config = file::read(&at("postern.toml")).unwrap().config;
-        let mut door = Door::open(config).unwrap();
-        let pending = Pending::new(door.config(), &"alice".parse().unwrap()).unwrap();
+        let mut door = Engine::open(config).unwrap();
+        let pending = PendingEnrollment::new(door.config(), &"alice".parse().unwrap()).unwrap();
         let now = clock::now().unwrap();
-        door.activate(&pending, &Confirmation::vouched(), "root", now)
+        door.activate(&pending, &EnrollmentConfirmation::vouched(), "root", now)
             .unwrap();
         Home { folder, pending }
     }
@@ -62,8 +62,8 @@ impl Home {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn door(&self) -> Door {
-        Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
+    pub(crate) fn door(&self) -> Engine {
+        Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
     }
 
     fn words(&self, words: &str) -> Vec<String> {
@@ -73,11 +73,11 @@ impl Home {
             .collect()
     }
 
-    fn auth(&self, host: &Fake, words: &str) -> HookResult {
+    fn auth(&self, host: &Fake, words: &str) -> PamFunctionResult {
         auth::authenticate(host, &self.words(words))
     }
 
-    fn account(&self, host: &Fake, words: &str) -> HookResult {
+    fn account(&self, host: &Fake, words: &str) -> PamFunctionResult {
         account::account(host, &self.words(words))
     }
 
@@ -103,17 +103,20 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
     let home = Home::new("");
     let code = home.code(0);
     let host = sudo().who_types(&[&code]);
-    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed"),
+        PamFunctionResult::Passed
+    );
     assert!(
         host.log_text()
             .contains("accepted cause=code address=- service=sudo user=\"alice\"")
     );
-    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
 
     let again = sudo().who_types(&[&code]);
     assert_eq!(
         home.auth(&again, "first_factor=passed tries=1"),
-        HookResult::Denied(Denial::TooManyTries)
+        PamFunctionResult::Denied(Denial::TooManyTries)
     );
     assert!(again.log_text().contains("refused cause=used"));
     assert!(again.told.borrow()[0].starts_with("That code was used already"));
@@ -123,7 +126,10 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
 fn the_next_prompt_says_why_the_last_answer_was_refused() {
     let home = Home::new("");
     let host = sudo().who_types(&["junk!", "000 00x", &home.recovery_code()]);
-    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed"),
+        PamFunctionResult::Passed
+    );
     let prompts = host.prompts.borrow();
     assert_eq!(prompts[0], "Verification code: ");
     assert!(
@@ -140,7 +146,7 @@ fn an_unknown_option_denies_and_names_the_word() {
         let host = sudo();
         assert_eq!(
             line(&home, &host, "nulok"),
-            HookResult::Denied(Denial::Misconfigured)
+            PamFunctionResult::Denied(Denial::Misconfigured)
         );
         assert!(host.log_text().contains("\"nulok\""));
         assert!(host.prompts.borrow().is_empty());
@@ -153,7 +159,7 @@ fn a_cancelled_prompt_ends_at_once() {
     let host = sudo();
     assert_eq!(
         home.auth(&host, "first_factor=passed"),
-        HookResult::Denied(Denial::Conversation)
+        PamFunctionResult::Denied(Denial::Conversation)
     );
     assert_eq!(host.prompts.borrow().len(), 1);
     assert!(
@@ -167,16 +173,16 @@ fn proven_asks_nothing_and_believes_only_an_sshd() {
     let home = Home::new("");
     let key = "publickey ssh-ed25519 AAAA";
     let sshd = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", key);
-    assert_eq!(home.auth(&sshd, "proven"), HookResult::Passed);
+    assert_eq!(home.auth(&sshd, "proven"), PamFunctionResult::Passed);
     assert_eq!(
         home.auth(&Fake::at("sshd", "alice"), "proven"),
-        HookResult::NotNeeded
+        PamFunctionResult::NotNeeded
     );
     let other = Fake::at("ftp", "alice").with_variable("SSH_AUTH_INFO_0", key);
-    assert_eq!(home.auth(&other, "proven"), HookResult::NotNeeded);
+    assert_eq!(home.auth(&other, "proven"), PamFunctionResult::NotNeeded);
     assert_eq!(
         home.account(&sshd, ""),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
 }
 
@@ -186,7 +192,7 @@ fn the_guard_refuses_whoever_was_not_asked_and_passes_whoever_needs_no_code() {
     let alice = Fake::at("sshd", "alice");
     assert_eq!(
         home.account(&alice, ""),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
     assert!(
         alice.log_text().contains("refused cause=not-verified")
@@ -194,11 +200,11 @@ fn the_guard_refuses_whoever_was_not_asked_and_passes_whoever_needs_no_code() {
     );
     assert_eq!(
         home.account(&Fake::at("sshd", "bob"), ""),
-        HookResult::Passed
+        PamFunctionResult::Passed
     );
     assert_eq!(
         home.account(&Fake::at("sshd", "bob"), "unenrolled=deny"),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
 }
 
@@ -208,7 +214,7 @@ fn a_mark_is_good_for_its_own_user_only() {
     let bob = Fake::at("sshd", "bob").who_types(&["1"]);
     assert_eq!(
         home.auth(&bob, "first_factor=passed"),
-        HookResult::NotNeeded
+        PamFunctionResult::NotNeeded
     );
     let alice = Fake {
         mark: bob.mark,
@@ -216,7 +222,7 @@ fn a_mark_is_good_for_its_own_user_only() {
     };
     assert_eq!(
         home.account(&alice, ""),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
 }
 
@@ -225,23 +231,23 @@ fn whoever_is_not_enrolled_gets_what_the_line_or_the_policy_says() {
     let bob = || Fake::at("sudo", "bob");
     let (open, strict) = (Home::new(""), Home::new("[policy]\nrequired = \"all\""));
     let passed = "first_factor=passed";
-    assert_eq!(open.auth(&bob(), passed), HookResult::NotNeeded);
+    assert_eq!(open.auth(&bob(), passed), PamFunctionResult::NotNeeded);
     assert_eq!(
         open.auth(&bob(), "first_factor=passed unenrolled=deny"),
-        HookResult::Denied(Denial::Refused)
+        PamFunctionResult::Denied(Denial::Refused)
     );
     assert_eq!(
         strict.auth(&bob(), passed),
-        HookResult::Denied(Denial::Refused)
+        PamFunctionResult::Denied(Denial::Refused)
     );
     assert_eq!(
         strict.auth(&bob(), "first_factor=passed nullok"),
-        HookResult::NotNeeded
+        PamFunctionResult::NotNeeded
     );
     let host = bob();
     assert_eq!(
         strict.auth(&host, passed),
-        HookResult::Denied(Denial::Refused)
+        PamFunctionResult::Denied(Denial::Refused)
     );
     assert!(
         host.prompts.borrow().is_empty() && host.told.borrow()[0].contains("ask the administrator")
@@ -260,7 +266,7 @@ fn before_the_first_factor_everyone_meets_one_prompt_and_one_text() {
     ] {
         let host = Fake::at("sshd", user).who_types(&[typed, typed]);
         assert!(
-            matches!(home.auth(&host, ""), HookResult::Denied(_)),
+            matches!(home.auth(&host, ""), PamFunctionResult::Denied(_)),
             "{user}"
         );
         assert_eq!(*host.prompts.borrow(), ["Verification code: "], "{user}");
@@ -271,7 +277,7 @@ fn before_the_first_factor_everyone_meets_one_prompt_and_one_text() {
         );
     }
     let right = Fake::at("sshd", "alice").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&right, ""), HookResult::Passed);
+    assert_eq!(home.auth(&right, ""), PamFunctionResult::Passed);
     assert_eq!(
         *right.told.borrow(),
         [shared::engine::messages::BEFORE_FIRST_FACTOR]
@@ -283,10 +289,10 @@ fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
     let home = Home::new("");
     let address = "192.0.2.7";
     let host = Fake::at("ftp", "alice")
-        .with(Item::RemoteHost, address)
+        .with(PamItem::RemoteHost, address)
         .who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, ""), HookResult::Passed);
-    let door = || Door::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+    assert_eq!(home.auth(&host, ""), PamFunctionResult::Passed);
+    let door = || Engine::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
     let last = || {
         door()
             .status(&"alice".parse().unwrap())
@@ -295,7 +301,7 @@ fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
             .last_sign_in
     };
     assert_eq!(last(), None);
-    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
     assert!(last().is_some());
 }
 
@@ -304,9 +310,9 @@ fn an_exemption_is_named_in_the_log_and_passes_the_guard() {
     let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
     for words in ["", "first_factor=passed"] {
         let host = Fake::at("backup", "alice");
-        assert_eq!(home.auth(&host, words), HookResult::NotNeeded);
+        assert_eq!(home.auth(&host, words), PamFunctionResult::NotNeeded);
         assert!(host.log_text().contains("not needed cause=policy.exempt-1"));
-        assert_eq!(home.account(&host, ""), HookResult::Passed);
+        assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
     }
 }
 
@@ -321,7 +327,7 @@ fn trap_19_errors_answered_with_pam_ignore_or_success() {
         for words in ["", "first_factor=passed"] {
             let host = sudo().who_types(&[&home.code(0)]);
             assert!(
-                matches!(home.auth(&host, words), HookResult::Denied(_)),
+                matches!(home.auth(&host, words), PamFunctionResult::Denied(_)),
                 "{broken}"
             );
             assert!(
@@ -330,7 +336,7 @@ fn trap_19_errors_answered_with_pam_ignore_or_success() {
                 host.log_text()
             );
             assert!(
-                matches!(home.account(&host, ""), HookResult::Denied(_)),
+                matches!(home.account(&host, ""), PamFunctionResult::Denied(_)),
                 "{broken}"
             );
         }
@@ -344,7 +350,10 @@ fn a_typo_in_the_configuration_is_logged_and_the_last_valid_copy_counts() {
     file::keep_current(&path).unwrap();
     fs::write(&path, "[totp]\nperiod = 5\n").unwrap();
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed"),
+        PamFunctionResult::Passed
+    );
     assert!(
         host.log_text()
             .contains("postern.toml:2: totp.period: must be")
@@ -355,7 +364,10 @@ fn a_typo_in_the_configuration_is_logged_and_the_last_valid_copy_counts() {
 fn a_name_that_nobody_can_have_is_asked_by_the_asking_line_alone() {
     let home = Home::new("");
     for (words, line) in [
-        ("proven", Home::auth as fn(&Home, &Fake, &str) -> HookResult),
+        (
+            "proven",
+            Home::auth as fn(&Home, &Fake, &str) -> PamFunctionResult,
+        ),
         ("", Home::account),
     ] {
         let host = Fake::at("sshd", "../x");
@@ -365,7 +377,7 @@ fn a_name_that_nobody_can_have_is_asked_by_the_asking_line_alone() {
     let host = Fake::at("sshd", "../x").who_types(&["000000"]);
     assert_eq!(
         home.auth(&host, "first_factor=passed"),
-        HookResult::Denied(Denial::BadName)
+        PamFunctionResult::Denied(Denial::BadName)
     );
     assert!(host.prompts.borrow().is_empty());
 }
@@ -376,10 +388,10 @@ fn a_configuration_that_may_not_be_trusted_is_refused_once_by_the_asking_line() 
     fs::set_permissions(home.path("postern.toml"), PermissionsExt::from_mode(0o666)).unwrap();
     let key = "publickey ssh-ed25519 AAAA";
     let host = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", key);
-    assert_eq!(home.auth(&host, "proven"), HookResult::Passed);
+    assert_eq!(home.auth(&host, "proven"), PamFunctionResult::Passed);
     assert_eq!(
         home.auth(&host, "first_factor=passed"),
-        HookResult::Denied(Denial::Misconfigured)
+        PamFunctionResult::Denied(Denial::Misconfigured)
     );
     assert_eq!(host.logged.borrow().len(), 1);
     assert!(host.log_text().contains("has mode 0666"));
@@ -393,7 +405,7 @@ fn an_exemption_needs_a_store_that_can_be_read() {
         let host = Fake::at("backup", "alice");
         assert_eq!(
             home.auth(&host, words),
-            HookResult::Denied(Denial::Unavailable),
+            PamFunctionResult::Denied(Denial::Unavailable),
             "{words}"
         );
     }
@@ -406,7 +418,7 @@ fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
     let host = Fake::at("sshd", "alice").who_types(&["000000"]);
     assert_eq!(
         home.auth(&host, ""),
-        HookResult::Denied(Denial::Unavailable)
+        PamFunctionResult::Denied(Denial::Unavailable)
     );
     assert_eq!(
         *host.told.borrow(),
@@ -418,7 +430,8 @@ fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
 fn an_app_password_passes_at_the_service_of_its_scope_alone() {
     let home = Home::new("");
     let add = |name: &str, scope: &str| {
-        let mut door = Door::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+        let mut door =
+            Engine::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
         let (name, scope) = (name.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
         let made =
@@ -431,24 +444,24 @@ fn an_app_password_passes_at_the_service_of_its_scope_alone() {
     );
     for words in ["", "first_factor=passed tries=1"] {
         let dovecot = Fake::at("dovecot", "alice").who_types(&[&mail]);
-        assert_eq!(home.auth(&dovecot, words), HookResult::Passed);
+        assert_eq!(home.auth(&dovecot, words), PamFunctionResult::Passed);
         assert!(
             dovecot
                 .log_text()
                 .contains("accepted cause=app-password address=- service=dovecot")
         );
-        assert_eq!(home.account(&dovecot, ""), HookResult::Passed);
+        assert_eq!(home.account(&dovecot, ""), PamFunctionResult::Passed);
         assert_eq!(
             home.auth(
                 &sudo().who_types(&[&sudo_too.replace('-', "").to_lowercase()]),
                 words
             ),
-            HookResult::Passed
+            PamFunctionResult::Passed
         );
 
         let elsewhere = sudo().who_types(&[&mail]);
         assert!(
-            matches!(home.auth(&elsewhere, words), HookResult::Denied(_)),
+            matches!(home.auth(&elsewhere, words), PamFunctionResult::Denied(_)),
             "{words}"
         );
         assert!(
@@ -458,16 +471,19 @@ fn an_app_password_passes_at_the_service_of_its_scope_alone() {
         );
         assert_eq!(
             home.account(&elsewhere, ""),
-            HookResult::Denied(Denial::NotAsked)
+            PamFunctionResult::Denied(Denial::NotAsked)
         );
         let bob = Fake::at("dovecot", "bob").who_types(&[&mail]);
         assert_ne!(
             home.auth(&bob, &format!("{words} unenrolled=deny")),
-            HookResult::Passed
+            PamFunctionResult::Passed
         );
     }
     let host = sudo().who_types(&[&mail, &home.code(0)]);
-    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed"),
+        PamFunctionResult::Passed
+    );
     assert!(host.prompts.borrow()[1].starts_with("That app password is not for this service\n"));
 }
 
@@ -476,25 +492,28 @@ fn a_line_may_ask_for_the_code_of_another_account() {
     let home = Home::new("");
     let words = "first_factor=passed user=alice";
     let host = Fake::at("sudo", "bob").who_types(&["000000", &home.code(0)]);
-    assert_eq!(home.auth(&host, words), HookResult::Passed);
+    assert_eq!(home.auth(&host, words), PamFunctionResult::Passed);
     assert!(
         host.log_text().contains("user=\"bob\""),
         "{}",
         host.log_text()
     );
     // the mark is bob's, whatever the guard's line says
-    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
     let alice = Fake {
         mark: host.mark,
         ..Fake::at("sudo", "alice")
     };
     assert_eq!(
         home.account(&alice, ""),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
     let before = Fake::at("ftp", "bob").who_types(&[&home.code(1)]);
-    assert_eq!(home.auth(&before, "user=alice"), HookResult::Passed);
-    assert_eq!(home.account(&before, "user=alice"), HookResult::Passed);
+    assert_eq!(home.auth(&before, "user=alice"), PamFunctionResult::Passed);
+    assert_eq!(
+        home.account(&before, "user=alice"),
+        PamFunctionResult::Passed
+    );
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Who stands at the line: user, service, where from, and whether an earlier factor is proven. Believes only
 //! what the host process itself set.
 
-use super::host::{Host, Item};
+use super::host::{PamHost, PamItem};
 use nix::errno::Errno;
 use shared::account::name::{NameError, Service, UserName, is_plain};
-use shared::credential::completed_methods::Earlier;
+use shared::credential::completed_methods::CompletedMethods;
 use shared::network::address::Address;
 use shared::policy::groups;
 use shared::system::name_service;
@@ -12,16 +12,16 @@ use shared::verify::origin::Origin;
 use std::fmt;
 
 /// The service, as text that is fit for a log.
-pub(crate) fn service(host: &dyn Host) -> Service {
-    Service::named(&host.item(Item::Service).unwrap_or_default())
+pub(crate) fn service(host: &dyn PamHost) -> Service {
+    Service::named(&host.item(PamItem::Service).unwrap_or_default())
 }
 
 /// The user, under the host's own name for it: some name services take other spellings too (Alice,
 /// alice@example.com), and each of them must find the one account. A user whom the host does not know keeps the
 /// name as it is.
-pub(crate) fn user(host: &dyn Host) -> Result<UserName, UserError> {
+pub(crate) fn user(host: &dyn PamHost) -> Result<UserName, UserError> {
     let typed =
-        UserName::parse(&host.item(Item::User).unwrap_or_default()).map_err(UserError::Name)?;
+        UserName::parse(&host.item(PamItem::User).unwrap_or_default()).map_err(UserError::Name)?;
     match groups::user_named(&typed) {
         Ok(Some(entry)) => UserName::parse(entry.name.as_bytes()).map_err(UserError::Name),
         Ok(None) => Ok(typed),
@@ -66,11 +66,15 @@ impl fmt::Display for UserError {
 ///
 /// # Errors
 /// Those of the name service, where it is the user who counts.
-pub(crate) fn origin(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
+pub(crate) fn origin(
+    host: &dyn PamHost,
+    sshd: bool,
+    rhost_is_address: bool,
+) -> Result<Origin, Errno> {
     Ok(place(host, sshd, rhost_is_address)?.with_key_of(&earlier(host, sshd)))
 }
 
-fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
+fn place(host: &dyn PamHost, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
     let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     if sshd {
         let connection = text(host.variable("SSH_CONNECTION")).unwrap_or_default();
@@ -78,7 +82,7 @@ fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Result<Origin, 
             return Ok(Origin::Remote(address));
         }
     }
-    Ok(match host.item(Item::RemoteHost) {
+    Ok(match host.item(PamItem::RemoteHost) {
         Some(remote) => match text(Some(remote)).as_deref().and_then(Address::parse) {
             Some(address) if rhost_is_address => Origin::Remote(address),
             Some(address) => Origin::Claimed(address),
@@ -87,7 +91,7 @@ fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Result<Origin, 
         None if sshd => Origin::Unknown,
         None => match (
             host.real_user()?,
-            text(host.item(Item::Terminal)).filter(|name| is_plain(name)),
+            text(host.item(PamItem::Terminal)).filter(|name| is_plain(name)),
         ) {
             (Some(name), _) => Origin::Local(name),
             (None, Some(name)) => Origin::Terminal(name.trim_start_matches("/dev/").to_owned()),
@@ -109,19 +113,19 @@ const SAID: &str = "SSH_AUTH_INFO_0";
 
 /// What has passed before a line that stands behind the first factor. Where nothing is said it is a password, whichever
 /// the stack asked for; but sshd's own password method says nothing also of a key that came before it.
-pub(crate) fn earlier_behind(host: &dyn Host, sshd: bool) -> Earlier {
+pub(crate) fn earlier_behind(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
     match earlier(host, sshd) {
         nothing if nothing.is_nothing() && sshd && host.variable(SAID).is_none() => nothing,
-        nothing if nothing.is_nothing() => Earlier::PASSWORD,
+        nothing if nothing.is_nothing() => CompletedMethods::PASSWORD,
         said => said,
     }
 }
 
 /// What sshd says has passed before, such as a key; of any other service nothing is known.
-pub(crate) fn earlier(host: &dyn Host, sshd: bool) -> Earlier {
+pub(crate) fn earlier(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
     match host.variable(SAID) {
-        Some(said) if sshd => Earlier::of_sshd(&said),
-        _ => Earlier::default(),
+        Some(said) if sshd => CompletedMethods::of_sshd(&said),
+        _ => CompletedMethods::default(),
     }
 }
 
@@ -150,7 +154,7 @@ mod tests {
     fn a_remote_host_counts_only_as_a_literal_address() {
         let at = |host: &str, rhost_is_address| {
             origin(
-                &Fake::at("login", "alice").with(Item::RemoteHost, host),
+                &Fake::at("login", "alice").with(PamItem::RemoteHost, host),
                 false,
                 rhost_is_address,
             )
@@ -167,13 +171,13 @@ mod tests {
     fn who_runs_the_process_counts_only_without_a_remote_host() {
         let sudo = Fake::at("sudo", "alice")
             .run_by("alice")
-            .with(Item::Terminal, "/dev/pts/3");
+            .with(PamItem::Terminal, "/dev/pts/3");
         assert_eq!(
             origin(&sudo, false, false),
             Origin::Local("alice".to_owned())
         );
         assert_eq!(origin(&sudo, true, false), Origin::Unknown);
-        let rsh = sudo.with(Item::RemoteHost, "evil.example.org");
+        let rsh = sudo.with(PamItem::RemoteHost, "evil.example.org");
         assert_eq!(origin(&rsh, false, true), Origin::Unknown);
     }
 
@@ -182,7 +186,7 @@ mod tests {
     fn a_process_of_roots_is_told_by_its_terminal() {
         let login = |name: &str| {
             origin(
-                &Fake::at("login", "alice").with(Item::Terminal, name),
+                &Fake::at("login", "alice").with(PamItem::Terminal, name),
                 false,
                 false,
             )
@@ -213,8 +217,8 @@ mod tests {
         assert!(earlier_behind(&host(), true).is_nothing());
         assert_eq!(
             earlier_behind(&host().with_variable(SAID, ""), true),
-            Earlier::PASSWORD
+            CompletedMethods::PASSWORD
         );
-        assert_eq!(earlier_behind(&host(), false), Earlier::PASSWORD);
+        assert_eq!(earlier_behind(&host(), false), CompletedMethods::PASSWORD);
     }
 }

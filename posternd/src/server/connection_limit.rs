@@ -7,37 +7,37 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The conversations of one socket.
-pub struct Conversations<K> {
+pub struct ConnectionLimit<K> {
     most: usize,
     most_of_one: usize,
-    state: Arc<Mutex<State<K>>>,
+    state: Arc<Mutex<LimitState<K>>>,
 }
 
-struct State<K> {
+struct LimitState<K> {
     next: u64,
-    open: HashMap<u64, Open<K>>,
+    open: HashMap<u64, LimitedConversation<K>>,
 }
 
-struct Open<K> {
+struct LimitedConversation<K> {
     origin: K,
     proven: bool,
     end: Box<dyn Fn() + Send>,
 }
 
 /// A conversation's place, until this is dropped.
-pub struct Place<K: Eq + Hash> {
+pub struct ConversationPermit<K: Eq + Hash> {
     number: u64,
-    state: Arc<Mutex<State<K>>>,
+    state: Arc<Mutex<LimitState<K>>>,
 }
 
-impl<K: Clone + Eq + Hash> Conversations<K> {
+impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
     /// Room for `most` conversations, of which one origin has `most_of_one` before the first factor, and as many after it.
-    pub fn with_room_for(most: usize, most_of_one: usize) -> Conversations<K> {
-        let state = Arc::new(Mutex::new(State {
+    pub fn with_room_for(most: usize, most_of_one: usize) -> ConnectionLimit<K> {
+        let state = Arc::new(Mutex::new(LimitState {
             next: 0,
             open: HashMap::new(),
         }));
-        Conversations {
+        ConnectionLimit {
             most,
             most_of_one,
             state,
@@ -51,7 +51,7 @@ impl<K: Clone + Eq + Hash> Conversations<K> {
         origin: K,
         proven: bool,
         end: impl Fn() + Send + 'static,
-    ) -> Option<Place<K>> {
+    ) -> Option<ConversationPermit<K>> {
         let mut state = lock(&self.state);
         while let Some(oldest) = state.oldest_beyond(self.most_of_one, &origin, proven) {
             state.end(oldest);
@@ -65,7 +65,11 @@ impl<K: Clone + Eq + Hash> Conversations<K> {
 
     /// The same for one that can come again soon: `None` also if its own origin holds more than every other, so that one
     /// origin's crowd does not end its own.
-    pub fn enter_or_wait(&self, origin: K, end: impl Fn() + Send + 'static) -> Option<Place<K>> {
+    pub fn enter_or_wait(
+        &self,
+        origin: K,
+        end: impl Fn() + Send + 'static,
+    ) -> Option<ConversationPermit<K>> {
         let mut state = lock(&self.state);
         if state.held_by(&origin, false) >= self.most_of_one {
             return None;
@@ -82,22 +86,22 @@ impl<K: Clone + Eq + Hash> Conversations<K> {
 
     fn insert(
         &self,
-        state: &mut State<K>,
+        state: &mut LimitState<K>,
         origin: K,
         proven: bool,
         end: Box<dyn Fn() + Send>,
-    ) -> Place<K> {
+    ) -> ConversationPermit<K> {
         let number = state.next;
         state.next += 1;
         state.open.insert(
             number,
-            Open {
+            LimitedConversation {
                 origin,
                 proven,
                 end,
             },
         );
-        Place {
+        ConversationPermit {
             number,
             state: Arc::clone(&self.state),
         }
@@ -109,7 +113,7 @@ impl<K: Clone + Eq + Hash> Conversations<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> State<K> {
+impl<K: Clone + Eq + Hash> LimitState<K> {
     fn end(&mut self, number: u64) {
         if let Some(open) = self.open.remove(&number) {
             (open.end)();
@@ -162,13 +166,13 @@ impl<K: Clone + Eq + Hash> State<K> {
     }
 }
 
-impl<K: Eq + Hash> Drop for Place<K> {
+impl<K: Eq + Hash> Drop for ConversationPermit<K> {
     fn drop(&mut self) {
         lock(&self.state).open.remove(&self.number);
     }
 }
 
-fn lock<K>(state: &Mutex<State<K>>) -> MutexGuard<'_, State<K>> {
+fn lock<K>(state: &Mutex<LimitState<K>>) -> MutexGuard<'_, LimitState<K>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -178,15 +182,15 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     struct Hall {
-        all: Conversations<String>,
+        all: ConnectionLimit<String>,
         ended: Arc<Mutex<Vec<String>>>,
-        places: Vec<Place<String>>,
+        places: Vec<ConversationPermit<String>>,
     }
 
     impl Hall {
         fn of(most: usize) -> Hall {
             Hall {
-                all: Conversations::with_room_for(most, most.div_ceil(2) + 2),
+                all: ConnectionLimit::with_room_for(most, most.div_ceil(2) + 2),
                 ended: Arc::default(),
                 places: Vec::new(),
             }
@@ -274,7 +278,7 @@ mod tests {
     /// Connections that one user stops before they say what they are about: the user waits, and nobody else.
     #[test]
     fn whoever_holds_most_waits_and_others_enter() {
-        let all = Conversations::with_room_for(8, 8);
+        let all = ConnectionLimit::with_room_for(8, 8);
         let ended = Arc::new(AtomicUsize::new(0));
         let end = || {
             let ended = Arc::clone(&ended);
@@ -290,7 +294,7 @@ mod tests {
             places.push(all.enter_or_wait(name, end()).unwrap());
         }
         assert_eq!((all.open(), ended.load(Ordering::SeqCst)), (8, 3));
-        let bounded = Conversations::with_room_for(8, 2);
+        let bounded = ConnectionLimit::with_room_for(8, 2);
         let places: Vec<_> = (0..9)
             .filter_map(|_| bounded.enter_or_wait("mallory", end()))
             .collect();
@@ -299,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back() {
-        let all = Conversations::with_room_for(1, 1);
+        let all = ConnectionLimit::with_room_for(1, 1);
         let ended = Arc::new(AtomicUsize::new(0));
         for _ in 0..3 {
             let ended = Arc::clone(&ended);

@@ -2,25 +2,26 @@
 //!
 //! MUST NOT wait for a peer, or look a name up, on the thread that accepts. What it asks of the kernel, that answers at once.
 
-use super::connection_limit::{Conversations, Place};
-use super::peer::{Connecting, Peer, class_of};
+use super::connection_limit::{ConnectionLimit, ConversationPermit};
+use super::peer::{Connecting, PeerProcess, class_of};
 use super::service::Daemon;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
-use crate::pam::conversation::{self, Reach};
+use crate::pam::conversation::{self, EngineAccess};
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
-use crate::workers::origin::Origin;
+use crate::workers::origin::ClientOrigin;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use shared::engine::{Waiting, while_waiting};
+use shared::engine::{MailWait, while_waiting};
 use shared::protocol::{
-    Denial, FrameError, Greeting, HookResult, Instruction, Opening, State, VERSIONS, receive, send,
+    Denial, FrameError, Greeting, Instruction, Opening, PamFunctionResult, ServerState, VERSIONS,
+    receive, send,
 };
 use shared::system::admission::Class;
 use shared::system::name_service::NameService;
 use shared::system::process::HostProcess;
-use shared::system::thread_pool::Threads;
+use shared::system::thread_pool::ThreadPool;
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -46,7 +47,7 @@ pub(crate) const WAITING_THREADS: usize = 4;
 
 /// Why a conversation ended without a result.
 #[derive(Debug)]
-enum Ended {
+enum HostSocketEnded {
     Stream(FrameError),
     /// The peer is not root's.
     Peer(u32),
@@ -56,15 +57,15 @@ enum Ended {
     Busy,
 }
 
-impl From<FrameError> for Ended {
-    fn from(error: FrameError) -> Ended {
-        Ended::Stream(error)
+impl From<FrameError> for HostSocketEnded {
+    fn from(error: FrameError) -> HostSocketEnded {
+        HostSocketEnded::Stream(error)
     }
 }
 
-impl From<io::Error> for Ended {
-    fn from(error: io::Error) -> Ended {
-        Ended::Stream(error.into())
+impl From<io::Error> for HostSocketEnded {
+    fn from(error: io::Error) -> HostSocketEnded {
+        HostSocketEnded::Stream(error.into())
     }
 }
 
@@ -74,15 +75,17 @@ impl From<io::Error> for Ended {
 /// Those of [`Daemon::accept`].
 pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
     raise_descriptor_limit();
-    let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
-    let opening = Conversations::with_room_for(OPENING, OF_ONE_USER);
+    let conversations = Arc::new(ConnectionLimit::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
+    let opening = ConnectionLimit::with_room_for(OPENING, OF_ONE_USER);
     let (engines, names) = (Engines::new(), NameService::default());
-    let threads = Threads::new("conversation", STACK, WAITING_THREADS);
+    let threads = ThreadPool::new("conversation", STACK, WAITING_THREADS);
     daemon.accept(listener, move |stream| {
         let stream = Arc::new(stream);
-        let Ok(peer) = Peer::of(&stream) else { return };
+        let Ok(peer) = PeerProcess::of(&stream) else {
+            return;
+        };
         let Some(place) = opening.enter_or_wait(peer.connecting(), ends(&stream)) else {
-            let _ = greet(&stream, State::Busy);
+            let _ = greet(&stream, ServerState::Busy);
             return;
         };
         let (conversations, engines, names) = (
@@ -103,7 +106,7 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
         });
         if let Err(error) = started {
             log(format_args!("a thread cannot be started: {error}"));
-            let _ = greet(&stream, State::Busy);
+            let _ = greet(&stream, ServerState::Busy);
         }
     })
 }
@@ -137,24 +140,26 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn report(ended: Result<(), Ended>) {
+fn report(ended: Result<(), HostSocketEnded>) {
     match ended {
-        Ok(()) | Err(Ended::Busy) => {}
+        Ok(()) | Err(HostSocketEnded::Busy) => {}
         // a host that was killed, or a conversation that made room for another
-        Err(Ended::Stream(FrameError::Stream(_))) => {}
-        Err(Ended::Stream(error)) => log(format_args!("a PAM host sent an invalid frame: {error}")),
-        Err(Ended::OtherSocket) => {
+        Err(HostSocketEnded::Stream(FrameError::Stream(_))) => {}
+        Err(HostSocketEnded::Stream(error)) => {
+            log(format_args!("a PAM host sent an invalid frame: {error}"))
+        }
+        Err(HostSocketEnded::OtherSocket) => {
             log(format_args!(
                 "refused on host.sock: a frame of a kind that belongs to pam.sock"
             ));
         }
-        Err(Ended::Peer(uid)) => log(format_args!(
+        Err(HostSocketEnded::Peer(uid)) => log(format_args!(
             "uid {uid} connected to the socket of root's PAM hosts"
         )),
     }
 }
 
-pub(crate) fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
+pub(crate) fn greet(stream: &UnixStream, state: ServerState) -> Result<(), FrameError> {
     stream.set_write_timeout(Some(PATIENCE))?;
     send(
         &mut &*stream,
@@ -168,27 +173,27 @@ pub(crate) fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError>
 /// A conversation, from the greeting to the result.
 fn converse(
     stream: &Arc<UnixStream>,
-    peer: Peer,
-    all: &Conversations<Origin>,
+    peer: PeerProcess,
+    all: &ConnectionLimit<ClientOrigin>,
     (engines, names): (Arc<Engines>, NameService),
-    opening: Place<Connecting>,
-) -> Result<(), Ended> {
+    opening: ConversationPermit<Connecting>,
+) -> Result<(), HostSocketEnded> {
     if peer.effective_uid != 0 {
-        return Err(Ended::Peer(peer.effective_uid));
+        return Err(HostSocketEnded::Peer(peer.effective_uid));
     }
-    greet(stream, State::Ready)?;
+    greet(stream, ServerState::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let Opening::Host {
         transaction, id, ..
     } = receive(&mut stream.as_ref())?
     else {
-        return Err(Ended::OtherSocket);
+        return Err(HostSocketEnded::OtherSocket);
     };
     drop(opening);
     // the last one in memory: the conversation reads the one of now
     let (origin, class) = CONFIGURATION.look_at(|pam| {
         (
-            Origin::of(&transaction, peer, pam),
+            ClientOrigin::of(&transaction, peer, pam),
             class_of(&transaction, pam),
         )
     });
@@ -208,7 +213,7 @@ fn converse(
         format!("{origin:?}"),
     );
     let Some(_place) = all.enter(origin, proven, ends(stream)) else {
-        return Err(Ended::Busy);
+        return Err(HostSocketEnded::Busy);
     };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
@@ -216,7 +221,7 @@ fn converse(
         stream.as_ref(),
         *transaction,
         HostProcess::find(peer.process).in_transaction(id),
-        Reach::Worker(worker),
+        EngineAccess::Worker(worker),
     );
     let _waiting = says_still_working(stream);
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
@@ -224,12 +229,12 @@ fn converse(
         conversation::run(hook, &host, &options)
     }));
     // the panic's own message stands in the log of the daemon
-    host.end(ran.unwrap_or(HookResult::Denied(Denial::Unavailable)))?;
+    host.end(ran.unwrap_or(PamFunctionResult::Denied(Denial::Unavailable)))?;
     Ok(())
 }
 
 /// Has the module go on waiting while an act of this thread waits for others.
-fn says_still_working(stream: &Arc<UnixStream>) -> Waiting {
+fn says_still_working(stream: &Arc<UnixStream>) -> MailWait {
     let stream = Arc::clone(stream);
     while_waiting(move || {
         // whoever has gone is noticed with the next instruction

@@ -5,12 +5,12 @@
 
 use crate::daemon::log::log;
 use crate::pam::conversation;
-use crate::workers::origin::Origin;
+use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
-use shared::config::{FirstFactor, Pam};
+use shared::config::{FirstFactorState, PamConfig};
 use shared::network::address::Address;
-use shared::protocol::Transaction;
+use shared::protocol::PamTransaction;
 use shared::system::admission::Class;
 use shared::system::process;
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) enum Connecting {
 
 /// A process at the other end of a connection, as the kernel says.
 #[derive(Clone, Copy)]
-pub(crate) struct Peer {
+pub(crate) struct PeerProcess {
     /// 0 beyond this PID namespace.
     pub(crate) process: i32,
     pub(crate) effective_uid: u32,
@@ -35,11 +35,11 @@ pub(crate) struct Peer {
     real_uid: Option<u32>,
 }
 
-impl Peer {
-    pub(crate) fn of(stream: &UnixStream) -> io::Result<Peer> {
+impl PeerProcess {
+    pub(crate) fn of(stream: &UnixStream) -> io::Result<PeerProcess> {
         let peer = getsockopt(stream, PeerCredentials)?;
         let real_uid = process::real_uid(peer.pid());
-        Ok(Peer {
+        Ok(PeerProcess {
             process: peer.pid(),
             effective_uid: peer.uid(),
             real_uid,
@@ -56,19 +56,23 @@ impl Peer {
     }
 }
 
-impl Origin {
+impl ClientOrigin {
     /// Of a conversation of one of root's hosts, which is believed where the kernel names no other user.
-    pub(crate) fn of(transaction: &Transaction, peer: Peer, pam: &Pam) -> Origin {
+    pub(crate) fn of(
+        transaction: &PamTransaction,
+        peer: PeerProcess,
+        pam: &PamConfig,
+    ) -> ClientOrigin {
         let uid = peer
             .real_uid
             .filter(|uid| *uid != 0)
             .unwrap_or(transaction.real_uid);
         if uid != 0 {
-            return Origin::User(uid);
+            return ClientOrigin::User(uid);
         }
         match remote_address(transaction, pam) {
-            Some(address) => Origin::Remote(address.key()),
-            None => Origin::Service(transaction.service.clone().unwrap_or_default()),
+            Some(address) => ClientOrigin::Remote(address.key()),
+            None => ClientOrigin::Service(transaction.service.clone().unwrap_or_default()),
         }
     }
 }
@@ -85,8 +89,8 @@ pub fn warn_of_hidden_processes() {
 }
 
 /// The address that an sshd says, else PAM_RHOST where that is one: a name is whatever its owner's name server says.
-fn remote_address(transaction: &Transaction, pam: &Pam) -> Option<Address> {
-    let Transaction {
+fn remote_address(transaction: &PamTransaction, pam: &PamConfig) -> Option<Address> {
+    let PamTransaction {
         ssh_connection,
         remote_host,
         ..
@@ -106,7 +110,7 @@ fn literal(text: &[u8]) -> Option<Address> {
 
 /// What has been proven, as far as one of root's hosts says: whoever comes back with a mark, whose code is spent, waits
 /// behind nobody who has only passed the first factor.
-pub(crate) fn class_of(transaction: &Transaction, pam: &Pam) -> Class {
+pub(crate) fn class_of(transaction: &PamTransaction, pam: &PamConfig) -> Class {
     let says_key = transaction
         .ssh_auth_info
         .as_ref()
@@ -115,7 +119,9 @@ pub(crate) fn class_of(transaction: &Transaction, pam: &Pam) -> Class {
         // one that was removed may come back empty
         Some(mark) if !mark.is_empty() => Class::Proven,
         _ if says_key && conversation::is_sshd(transaction, pam) => Class::Known,
-        _ if conversation::first_factor(transaction, pam) == FirstFactor::Passed => Class::Known,
+        _ if conversation::first_factor(transaction, pam) == FirstFactorState::Passed => {
+            Class::Known
+        }
         _ => Class::Stranger,
     }
 }
@@ -124,27 +130,27 @@ pub(crate) fn class_of(transaction: &Transaction, pam: &Pam) -> Class {
 mod tests {
     use super::*;
     use crate::fixtures::transaction_of;
-    use crate::server::connection_limit::Conversations;
-    use shared::config::PamService;
+    use crate::server::connection_limit::ConnectionLimit;
+    use shared::config::PamServiceConfig;
     use zeroize::Zeroizing;
 
-    const ROOT: Peer = Peer {
+    const ROOT: PeerProcess = PeerProcess {
         process: 1,
         effective_uid: 0,
         real_uid: Some(0),
     };
-    const UNSEEN: Peer = Peer {
+    const UNSEEN: PeerProcess = PeerProcess {
         process: 0,
         effective_uid: 0,
         real_uid: None,
     };
 
-    fn from(service: &str, remote_host: &str) -> Origin {
-        let transaction = Transaction {
+    fn from(service: &str, remote_host: &str) -> ClientOrigin {
+        let transaction = PamTransaction {
             remote_host: Some(remote_host.into()),
             ..transaction_of(service)
         };
-        Origin::of(&transaction, ROOT, &Pam::default())
+        ClientOrigin::of(&transaction, ROOT, &PamConfig::default())
     }
 
     #[test]
@@ -153,7 +159,7 @@ mod tests {
         assert_ne!(from("x", "2001:db8::1"), from("x", "2001:db8:0:1::1"));
         assert_eq!(
             from("x", "::ffff:192.0.2.7"),
-            Origin::Remote("192.0.2.7".to_owned())
+            ClientOrigin::Remote("192.0.2.7".to_owned())
         );
         assert_eq!(from("x", "fe80::1%eth0"), from("x", "fe80::2%eth1"));
     }
@@ -161,8 +167,8 @@ mod tests {
     /// Each name that a stranger's name server made up was an origin with a share of its own.
     #[test]
     fn five_thousand_made_up_names_and_addresses_of_one_network_are_two_origins() {
-        let all = Conversations::with_room_for(64, 16);
-        let enter = |origin: Origin| all.enter(origin, false, || {});
+        let all = ConnectionLimit::with_room_for(64, 16);
+        let enter = |origin: ClientOrigin| all.enter(origin, false, || {});
         let owner = enter(from("sshd", "192.0.2.7")).unwrap();
         let mut held = Vec::new();
         for number in 0..5_000 {
@@ -177,11 +183,11 @@ mod tests {
 
     #[test]
     fn names_and_nothing_at_all_count_by_their_service() {
-        let service = |name: &str| Origin::Service(name.into());
+        let service = |name: &str| ClientOrigin::Service(name.into());
         assert_eq!(from("imap", "client.example.org"), service("imap"));
         assert_eq!(from("ftp", "client.example.org"), service("ftp"));
         assert_eq!(
-            Origin::of(&transaction_of("imap"), ROOT, &Pam::default()),
+            ClientOrigin::of(&transaction_of("imap"), ROOT, &PamConfig::default()),
             service("imap")
         );
     }
@@ -189,35 +195,38 @@ mod tests {
     /// With `UseDNS yes` PAM_RHOST is a name.
     #[test]
     fn an_sshd_says_the_address_beside_the_name() {
-        let transaction = |service| Transaction {
+        let transaction = |service| PamTransaction {
             remote_host: Some(b"client.example.org".to_vec()),
             ssh_connection: Some(b"192.0.2.7 4711 192.0.2.1 22".to_vec()),
             ..transaction_of(service)
         };
-        let origin = |service| Origin::of(&transaction(service), ROOT, &Pam::default());
-        assert_eq!(origin("sshd"), Origin::Remote("192.0.2.7".to_owned()));
-        assert_eq!(origin("imap"), Origin::Service(b"imap".to_vec()));
+        let origin = |service| ClientOrigin::of(&transaction(service), ROOT, &PamConfig::default());
+        assert_eq!(origin("sshd"), ClientOrigin::Remote("192.0.2.7".to_owned()));
+        assert_eq!(origin("imap"), ClientOrigin::Service(b"imap".to_vec()));
     }
 
     #[test]
     fn the_user_whom_the_kernel_names_counts_first_then_the_one_that_the_host_says() {
         let says = |real_uid, peer| {
             let remote_host = Some(b"192.0.2.7".to_vec());
-            let transaction = Transaction {
+            let transaction = PamTransaction {
                 real_uid,
                 remote_host,
                 ..transaction_of("sudo")
             };
-            Origin::of(&transaction, peer, &Pam::default())
+            ClientOrigin::of(&transaction, peer, &PamConfig::default())
         };
-        let mallorys = Peer {
+        let mallorys = PeerProcess {
             real_uid: Some(1000),
             ..ROOT
         };
-        assert_eq!(says(0, mallorys), Origin::User(1000));
-        assert_eq!(says(1001, mallorys), Origin::User(1000));
-        assert_eq!(says(1001, UNSEEN), Origin::User(1001));
-        assert_eq!(says(0, UNSEEN), Origin::Remote("192.0.2.7".to_owned()));
+        assert_eq!(says(0, mallorys), ClientOrigin::User(1000));
+        assert_eq!(says(1001, mallorys), ClientOrigin::User(1000));
+        assert_eq!(says(1001, UNSEEN), ClientOrigin::User(1001));
+        assert_eq!(
+            says(0, UNSEEN),
+            ClientOrigin::Remote("192.0.2.7".to_owned())
+        );
     }
 
     /// They took root's share, so that root's hosts waited with whoever else cannot be seen.
@@ -226,7 +235,7 @@ mod tests {
         assert_eq!(UNSEEN.connecting(), Connecting::Unseen);
         assert_eq!(ROOT.connecting(), Connecting::User(0));
         assert_eq!(
-            Peer {
+            PeerProcess {
                 real_uid: Some(1000),
                 ..ROOT
             }
@@ -234,14 +243,14 @@ mod tests {
             Connecting::User(1000)
         );
         assert_eq!(
-            Peer {
+            PeerProcess {
                 effective_uid: 1000,
                 ..UNSEEN
             }
             .connecting(),
             Connecting::User(1000)
         );
-        let all = Conversations::with_room_for(256, 64);
+        let all = ConnectionLimit::with_room_for(256, 64);
         let unseen: Vec<_> = (0..100)
             .filter_map(|_| all.enter_or_wait(Connecting::Unseen, || {}))
             .collect();
@@ -249,40 +258,40 @@ mod tests {
         assert!(all.enter_or_wait(Connecting::User(0), || {}).is_some());
     }
 
-    fn class(transaction: Transaction, pam: &Pam) -> Class {
+    fn class(transaction: PamTransaction, pam: &PamConfig) -> Class {
         class_of(&transaction, pam)
     }
 
     #[test]
     fn a_mark_is_proof_and_an_empty_one_is_none() {
-        let with = |mark: &[u8]| Transaction {
+        let with = |mark: &[u8]| PamTransaction {
             mark: Some(Zeroizing::new(mark.to_vec())),
             ..transaction_of("x")
         };
-        assert_eq!(class(with(b"mark"), &Pam::default()), Class::Proven);
+        assert_eq!(class(with(b"mark"), &PamConfig::default()), Class::Proven);
         // as the module leaves one that it removes
-        assert_eq!(class(with(b""), &Pam::default()), Class::Stranger);
+        assert_eq!(class(with(b""), &PamConfig::default()), Class::Stranger);
     }
 
     /// A service whose postern.toml says that the first factor has passed waited with strangers.
     #[test]
     fn the_first_factor_counts_wherever_it_is_said() {
-        let passed = Some(FirstFactor::Passed);
-        let of_imap = PamService {
+        let passed = Some(FirstFactorState::Passed);
+        let of_imap = PamServiceConfig {
             first_factor: passed,
-            ..PamService::default()
+            ..PamServiceConfig::default()
         };
-        let pam = Pam {
+        let pam = PamConfig {
             service: [("imap".to_owned(), of_imap)].into(),
-            ..Pam::default()
+            ..PamConfig::default()
         };
-        let everywhere = Pam {
+        let everywhere = PamConfig {
             first_factor: passed,
-            ..Pam::default()
+            ..PamConfig::default()
         };
         let with = |service, word: &str| {
             let options = word.split_whitespace().map(str::to_owned).collect();
-            Transaction {
+            PamTransaction {
                 options,
                 ..transaction_of(service)
             }
@@ -306,22 +315,25 @@ mod tests {
 
     #[test]
     fn a_key_counts_only_at_an_sshd() {
-        let with = |service, said: &str| Transaction {
+        let with = |service, said: &str| PamTransaction {
             ssh_auth_info: Some(said.into()),
             ..transaction_of(service)
         };
         assert_eq!(
             class(
                 with("sshd", "publickey ssh-ed25519 AAAA\n"),
-                &Pam::default()
+                &PamConfig::default()
             ),
             Class::Known
         );
-        assert_eq!(class(with("sshd", "\n"), &Pam::default()), Class::Stranger);
+        assert_eq!(
+            class(with("sshd", "\n"), &PamConfig::default()),
+            Class::Stranger
+        );
         assert_eq!(
             class(
                 with("imap", "publickey ssh-ed25519 AAAA\n"),
-                &Pam::default()
+                &PamConfig::default()
             ),
             Class::Stranger
         );

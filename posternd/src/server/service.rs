@@ -6,7 +6,7 @@
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
-use crate::daemon::watchdog::{ACTIVITIES, Activity};
+use crate::daemon::watchdog::{ACTIVITIES, WorkerActivity};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -154,7 +154,10 @@ fn accept_until_drained(listener: &UnixListener, mut begin: impl FnMut(UnixStrea
 }
 
 /// The next connection, if one comes within a beat.
-fn accept_one(listener: &UnixListener, activity: &Activity<'_>) -> io::Result<Option<UnixStream>> {
+fn accept_one(
+    listener: &UnixListener,
+    activity: &WorkerActivity<'_>,
+) -> io::Result<Option<UnixStream>> {
     wait_for_input(listener, BEAT)?;
     activity.goes_on(STUCK);
     match listener.accept() {

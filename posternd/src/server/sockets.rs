@@ -15,7 +15,7 @@ const PAM: &str = "pam";
 
 /// What was handed over.
 #[derive(Debug, Default)]
-pub struct Sockets {
+pub struct ListeningSockets {
     /// host.sock, for PAM hosts of effective user 0.
     pub host: Option<UnixListener>,
     /// pam.sock, for everyone else.
@@ -64,14 +64,14 @@ impl std::error::Error for SocketError {
 ///
 /// # Errors
 /// [`SocketError`], also for a socket that nobody would serve: whoever connects to it would wait in vain.
-pub fn handed_over() -> Result<Sockets, SocketError> {
+pub fn handed_over() -> Result<ListeningSockets, SocketError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut descriptors = ListenFd::from_env();
     if descriptors.len() == 0 {
         return Err(SocketError::Missing);
     }
     let mut names = names.split(':');
-    let mut sockets = Sockets::default();
+    let mut sockets = ListeningSockets::default();
     for number in 0..descriptors.len() {
         let name = names.next().unwrap_or_default();
         let place = match name {

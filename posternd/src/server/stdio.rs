@@ -3,19 +3,19 @@
 //!
 //! MUST give root up before it opens key or store, and before it reads anything of the module's.
 
-use crate::pam::conversation::{self, LogFields, Reach};
+use crate::pam::conversation::{self, EngineAccess, LogFields};
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
-use crate::workers::origin::Origin;
+use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::getresuid;
-use shared::config::file::{self, ConfigError, InForce};
+use shared::config::file::{self, ConfigError, CurrentConfig};
 use shared::engine::privileges::{PrivilegesError, give_root_up};
 use shared::engine::while_waiting;
 use shared::protocol::{
-    Denial, FrameError, Greeting, HookResult, Instruction, Malformed, Message, Opening, Severity,
-    State, VERSIONS, receive, send,
+    DecodeError, Denial, Frame, FrameError, Greeting, Instruction, Opening, PamFunctionResult,
+    ServerState, Severity, VERSIONS, receive, send,
 };
 use shared::system::admission::Class;
 use shared::system::name_service::NameService;
@@ -55,7 +55,7 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
         &mut &stream,
         &Greeting {
             versions: VERSIONS.to_vec(),
-            state: State::Ready,
+            state: ServerState::Ready,
         },
     )?;
     match unprivileged {
@@ -84,7 +84,7 @@ fn deny_unheard(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), 
     )?;
     send(
         &mut stream,
-        &Instruction::End(HookResult::Denied(Denial::Unavailable)),
+        &Instruction::End(PamFunctionResult::Denied(Denial::Unavailable)),
     )?;
     // what it sends must find somebody until it has read this
     stream.shutdown(Shutdown::Write)?;
@@ -111,19 +111,19 @@ fn roots_stream() -> Result<UnixStream, StdioError> {
 fn converse(
     stream: &UnixStream,
     process: HostProcess,
-    configuration: Result<InForce, ConfigError>,
+    configuration: Result<CurrentConfig, ConfigError>,
 ) -> Result<(), StdioError> {
     let Opening::Host {
         transaction, id, ..
     } = receive(&mut &*stream)?
     else {
-        return Err(FrameError::from(Malformed("kind")).into());
+        return Err(FrameError::from(DecodeError("kind")).into());
     };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
     let (hook, options) = (transaction.hook, transaction.options.clone());
     // the only conversation: it waits behind nobody
-    let origin = Origin::Service(Vec::new());
+    let origin = ClientOrigin::Service(Vec::new());
     let _entered = NameService::default().enter(Class::Proven, String::new());
     let worker = Worker {
         engines: Engines::new(),
@@ -134,7 +134,7 @@ fn converse(
         stream,
         *transaction,
         process.in_transaction(id),
-        Reach::Worker(worker),
+        EngineAccess::Worker(worker),
     )
     .with_configuration(configuration);
     let module = stream.try_clone()?;
@@ -148,7 +148,7 @@ fn converse(
     let result = ran.unwrap_or_else(|_| {
         let detail = "internal error of posternd --stdio; please report it";
         LogFields::of_host(&host).write(&host, Severity::Error, "refused", "panic", Some(&detail));
-        HookResult::Denied(Denial::Unavailable)
+        PamFunctionResult::Denied(Denial::Unavailable)
     });
     host.end(result)?;
     Ok(())

@@ -3,14 +3,14 @@
 //!
 //! MUST NOT look a user up on the thread that accepts: a name service may take its time, or never answer.
 
-use super::connection_limit::{Conversations, Place};
+use super::connection_limit::{ConnectionLimit, ConversationPermit};
 use super::host_socket::ends;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::pam::conversation::User;
 use nix::unistd::{self, Uid};
 use shared::account::name::UserName;
-use shared::protocol::State;
-use shared::system::admission::{self, Admission, Class, ClassLimits, Limits, Waiting};
+use shared::protocol::ServerState;
+use shared::system::admission::{self, Admission, Class, ClassLimits, Limits, WaitingThread};
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -59,22 +59,22 @@ const KNOWN: Duration = Duration::from_secs(3600);
 const REMEMBERED: usize = 1024;
 
 /// Users that were looked up, and when.
-type Known = HashMap<u32, (Option<UserName>, Instant)>;
+type KnownUsers = HashMap<u32, (Option<UserName>, Instant)>;
 /// The name, or why there is none.
-type Found = Result<UserName, State>;
+type UserFound = Result<UserName, ServerState>;
 
 /// Who is in, and who is known.
-pub(super) struct Peers {
-    users: Conversations<u32>,
-    services: Conversations<u32>,
+pub(super) struct UserLimits {
+    users: ConnectionLimit<u32>,
+    services: ConnectionLimit<u32>,
     look_ups: Admission<u32>,
-    known: Mutex<Known>,
-    named: Mutex<Named>,
-    find: fn(u32) -> Found,
+    known: Mutex<KnownUsers>,
+    named: Mutex<NamedUser>,
+    find: fn(u32) -> UserFound,
 }
 
 /// The users that `pam.socket_users` names.
-struct Named {
+struct NamedUser {
     config: PathBuf,
     names: Vec<UserName>,
     read: Option<Instant>,
@@ -82,32 +82,32 @@ struct Named {
 
 /// A peer that may be let in, once its name is known.
 pub(super) struct Arriving {
-    peers: Arc<Peers>,
+    peers: Arc<UserLimits>,
     uid: u32,
-    turn: Option<Waiting<u32>>,
+    turn: Option<WaitingThread<u32>>,
 }
 
 /// A peer that is let in, until this is dropped.
 pub(super) struct Admitted {
     pub(super) user: User,
-    _place: Place<u32>,
+    _place: ConversationPermit<u32>,
 }
 
-impl Peers {
+impl UserLimits {
     /// Nobody is in yet.
-    pub(super) fn new(config: &Path) -> Arc<Peers> {
-        let named = Named {
+    pub(super) fn new(config: &Path) -> Arc<UserLimits> {
+        let named = NamedUser {
             config: config.to_owned(),
             names: Vec::new(),
             read: None,
         };
-        Arc::new(Peers::finding(find, named))
+        Arc::new(UserLimits::finding(find, named))
     }
 
-    fn finding(find: fn(u32) -> Found, named: Named) -> Peers {
-        Peers {
-            users: Conversations::with_room_for(OF_USERS, OF_ONE_USER),
-            services: Conversations::with_room_for(OF_SERVICES, OF_SERVICES),
+    fn finding(find: fn(u32) -> UserFound, named: NamedUser) -> UserLimits {
+        UserLimits {
+            users: ConnectionLimit::with_room_for(OF_USERS, OF_ONE_USER),
+            services: ConnectionLimit::with_room_for(OF_SERVICES, OF_SERVICES),
             look_ups: Admission::new(LOOK_UPS),
             known: Mutex::default(),
             named: Mutex::new(named),
@@ -116,12 +116,12 @@ impl Peers {
     }
 
     /// Begins to let one more of a user's in; returns at once.
-    pub(super) fn meet(self: &Arc<Peers>, uid: u32) -> Result<Arriving, State> {
+    pub(super) fn meet(self: &Arc<UserLimits>, uid: u32) -> Result<Arriving, ServerState> {
         if uid == OVERFLOW {
-            return Err(State::NoAccount);
+            return Err(ServerState::NoAccount);
         }
         let class = match self.remembered(uid) {
-            Some((None, true)) => return Err(State::NoAccount),
+            Some((None, true)) => return Err(ServerState::NoAccount),
             Some((Some(_), true)) => {
                 return Ok(Arriving {
                     peers: Arc::clone(self),
@@ -132,7 +132,10 @@ impl Peers {
             Some((Some(_), false)) => Class::Known,
             Some((None, false)) | None => Class::Stranger,
         };
-        let turn = self.look_ups.enter(class, uid).map_err(|_| State::Busy)?;
+        let turn = self
+            .look_ups
+            .enter(class, uid)
+            .map_err(|_| ServerState::Busy)?;
         Ok(Arriving {
             peers: Arc::clone(self),
             uid,
@@ -140,7 +143,7 @@ impl Peers {
         })
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownUsers> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -163,7 +166,12 @@ impl Peers {
     }
 
     /// Looks a user up on a thread of its own, which keeps the look-up's place for as long as the name service takes.
-    fn look_up(self: &Arc<Peers>, uid: u32, place: admission::Place<u32>, until: Instant) -> Found {
+    fn look_up(
+        self: &Arc<UserLimits>,
+        uid: u32,
+        place: admission::AdmissionPermit<u32>,
+        until: Instant,
+    ) -> UserFound {
         let (sender, receiver) = mpsc::sync_channel(1);
         let peers = Arc::clone(self);
         let started = thread::Builder::new()
@@ -173,7 +181,7 @@ impl Peers {
                 let found = (peers.find)(uid);
                 match &found {
                     Ok(name) => peers.remember(uid, Some(name.clone())),
-                    Err(State::NoAccount) => peers.remember(uid, None),
+                    Err(ServerState::NoAccount) => peers.remember(uid, None),
                     Err(_) => {}
                 }
                 // whoever asked may have given up
@@ -183,13 +191,13 @@ impl Peers {
         match started {
             Ok(_) => receiver
                 .recv_timeout(left)
-                .unwrap_or(Err(State::NameUnavailable)),
-            Err(_) => Err(State::Busy),
+                .unwrap_or(Err(ServerState::NameUnavailable)),
+            Err(_) => Err(ServerState::Busy),
         }
     }
 }
 
-impl Named {
+impl NamedUser {
     /// Whether a user is named, by the configuration of at most a second ago; by the last one that could be read.
     fn contains(&mut self, name: &UserName) -> bool {
         if self
@@ -208,20 +216,20 @@ impl Named {
 impl Arriving {
     /// Lets it in, once its name is known. The oldest connection of a user who has too many ends; when all places are taken,
     /// that of the user who has most of them.
-    pub(super) fn admit(self, stream: &Arc<UnixStream>) -> Result<Admitted, State> {
+    pub(super) fn admit(self, stream: &Arc<UnixStream>) -> Result<Admitted, ServerState> {
         self.admit_until(ends(stream))
     }
 
-    fn admit_until(self, end: impl Fn() + Send + 'static) -> Result<Admitted, State> {
+    fn admit_until(self, end: impl Fn() + Send + 'static) -> Result<Admitted, ServerState> {
         let Arriving { peers, uid, turn } = self;
         let name = match turn {
             None => peers
                 .remembered(uid)
                 .and_then(|(name, _)| name)
-                .ok_or(State::NoAccount)?,
+                .ok_or(ServerState::NoAccount)?,
             Some(turn) => {
                 let until = Instant::now() + PATIENCE;
-                let place = turn.wait(PATIENCE).map_err(|_| State::Busy)?;
+                let place = turn.wait(PATIENCE).map_err(|_| ServerState::Busy)?;
                 peers.look_up(uid, place, until)?
             }
         };
@@ -235,7 +243,7 @@ impl Arriving {
         } else {
             &peers.users
         };
-        let place = places.enter(uid, false, end).ok_or(State::Busy)?;
+        let place = places.enter(uid, false, end).ok_or(ServerState::Busy)?;
         Ok(Admitted {
             user: User {
                 uid,
@@ -248,11 +256,11 @@ impl Arriving {
 }
 
 /// The name of a user; accounts go by it.
-fn find(uid: u32) -> Found {
+fn find(uid: u32) -> UserFound {
     match unistd::User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => UserName::parse(user.name.as_bytes()).map_err(|_| State::NoAccount),
-        Ok(None) => Err(State::NoAccount),
-        Err(_) => Err(State::NameUnavailable),
+        Ok(Some(user)) => UserName::parse(user.name.as_bytes()).map_err(|_| ServerState::NoAccount),
+        Ok(None) => Err(ServerState::NoAccount),
+        Err(_) => Err(ServerState::NameUnavailable),
     }
 }
 
@@ -261,28 +269,28 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn find_below_2000(uid: u32) -> Found {
+    fn find_below_2000(uid: u32) -> UserFound {
         match uid < 2000 {
             true => Ok(format!("user{uid}").parse().unwrap()),
-            false => Err(State::NoAccount),
+            false => Err(ServerState::NoAccount),
         }
     }
 
     /// Users below 2000 have names.
-    fn peers_finding(find: fn(u32) -> Found, services: &[u32]) -> Arc<Peers> {
+    fn peers_finding(find: fn(u32) -> UserFound, services: &[u32]) -> Arc<UserLimits> {
         let names = services
             .iter()
             .map(|uid| format!("user{uid}").parse().unwrap())
             .collect();
-        let named = Named {
+        let named = NamedUser {
             config: "/nowhere".into(),
             names,
             read: None,
         };
-        Arc::new(Peers::finding(find, named))
+        Arc::new(UserLimits::finding(find, named))
     }
 
-    fn admit(peers: &Arc<Peers>, uid: u32) -> Result<Admitted, State> {
+    fn admit(peers: &Arc<UserLimits>, uid: u32) -> Result<Admitted, ServerState> {
         peers.meet(uid)?.admit_until(|| {})
     }
 
@@ -291,9 +299,9 @@ mod tests {
     fn users_without_a_name_take_no_place() {
         let peers = peers_finding(find_below_2000, &[]);
         for uid in 100_000..100_100 {
-            assert_eq!(admit(&peers, uid).err(), Some(State::NoAccount));
+            assert_eq!(admit(&peers, uid).err(), Some(ServerState::NoAccount));
         }
-        assert_eq!(admit(&peers, OVERFLOW).err(), Some(State::NoAccount));
+        assert_eq!(admit(&peers, OVERFLOW).err(), Some(ServerState::NoAccount));
         assert_eq!(peers.users.open(), 0);
         assert!(admit(&peers, 1000).is_ok());
     }
@@ -350,10 +358,10 @@ mod tests {
     /// A name service that does not answer stopped the accepting of everybody.
     #[test]
     fn a_look_up_that_takes_its_time_stops_nobody_who_is_known() {
-        fn find(uid: u32) -> Found {
+        fn find(uid: u32) -> UserFound {
             if uid != 1000 {
                 thread::sleep(Duration::from_millis(400));
-                return Err(State::NameUnavailable);
+                return Err(ServerState::NameUnavailable);
             }
             find_below_2000(uid)
         }
@@ -371,12 +379,15 @@ mod tests {
     /// One that takes longer than a peer waits is remembered: the next connection does not wait for it again.
     #[test]
     fn a_look_up_that_came_too_late_counts_for_the_next_connection() {
-        fn find(uid: u32) -> Found {
+        fn find(uid: u32) -> UserFound {
             thread::sleep(PATIENCE + Duration::from_millis(100));
             find_below_2000(uid)
         }
         let peers = peers_finding(find, &[]);
-        assert_eq!(admit(&peers, 1000).err(), Some(State::NameUnavailable));
+        assert_eq!(
+            admit(&peers, 1000).err(),
+            Some(ServerState::NameUnavailable)
+        );
         let until = Instant::now() + Duration::from_secs(10);
         while peers.remembered(1000).is_none() && Instant::now() < until {
             thread::yield_now();

@@ -14,27 +14,27 @@ mod tests;
 
 use super::host_socket::{PATIENCE, STACK, WAITING_THREADS, greet};
 use super::service::Daemon;
-use super::user_limits::{Admitted, Arriving, Peers};
+use super::user_limits::{Admitted, Arriving, UserLimits};
 use crate::commands::host_password::Passwords;
 use crate::commands::run::Commands;
 use crate::daemon::drain::CONNECTIONS;
-use crate::daemon::user_log::Log;
+use crate::daemon::user_log::UserLog;
 use crate::pam::conversation::{self, User};
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
-use crate::workers::origin::Origin;
+use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use shared::account::name;
 use shared::engine::while_waiting;
 use shared::protocol::{
-    Denial, FrameError, Hook, HookResult, Instruction, Opening, Severity, State, Transaction,
-    receive, send,
+    Denial, FrameError, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
+    ServerState, Severity, receive, send,
 };
 use shared::system::admission::Class;
 use shared::system::name_service::NameService;
 use shared::system::process::HostProcess;
-use shared::system::thread_pool::Threads;
+use shared::system::thread_pool::ThreadPool;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{self, AssertUnwindSafe};
@@ -44,25 +44,25 @@ use std::sync::Arc;
 /// What serves pam.sock.
 pub struct UserSocket {
     config: PathBuf,
-    peers: Arc<Peers>,
+    peers: Arc<UserLimits>,
     names: NameService,
     engines: Arc<Engines>,
     passwords: Passwords,
-    threads: Threads,
-    log: Log,
+    threads: ThreadPool,
+    log: UserLog,
 }
 
 /// Why a connection ended without a result.
 #[derive(Debug)]
-enum Ended {
+enum UserSocketEnded {
     Stream(FrameError),
     /// What it sent is for host.sock.
     OtherSocket,
 }
 
-impl<E: Into<FrameError>> From<E> for Ended {
-    fn from(error: E) -> Ended {
-        Ended::Stream(error.into())
+impl<E: Into<FrameError>> From<E> for UserSocketEnded {
+    fn from(error: E) -> UserSocketEnded {
+        UserSocketEnded::Stream(error.into())
     }
 }
 
@@ -71,12 +71,12 @@ impl UserSocket {
     pub fn new(config: &Path) -> Arc<UserSocket> {
         Arc::new(UserSocket {
             config: config.to_owned(),
-            peers: Peers::new(config),
+            peers: UserLimits::new(config),
             names: NameService::default(),
             engines: Engines::of_users(),
             passwords: Passwords::new(),
-            threads: Threads::new("user", STACK, WAITING_THREADS),
-            log: Log::default(),
+            threads: ThreadPool::new("user", STACK, WAITING_THREADS),
+            log: UserLog::default(),
         })
     }
 
@@ -125,14 +125,14 @@ impl UserSocket {
             Ok(admitted) => {
                 let uid = admitted.user.uid;
                 match self.talk(stream, process, admitted) {
-                    Ok(()) | Err(Ended::Stream(FrameError::Stream(_))) => {}
-                    Err(Ended::Stream(error)) => {
+                    Ok(()) | Err(UserSocketEnded::Stream(FrameError::Stream(_))) => {}
+                    Err(UserSocketEnded::Stream(error)) => {
                         let line = format!(
                             "refused on pam.sock: uid {uid} sent an invalid frame: {error}"
                         );
                         self.log.write(uid, Severity::Notice, &line);
                     }
-                    Err(Ended::OtherSocket) => {
+                    Err(UserSocketEnded::OtherSocket) => {
                         let line = format!(
                             "refused on pam.sock: uid {uid} sent a frame of a kind that belongs to host.sock"
                         );
@@ -144,8 +144,13 @@ impl UserSocket {
     }
 
     /// A connection, from the greeting to the result. It has its place for so long.
-    fn talk(&self, mut stream: &UnixStream, process: i32, admitted: Admitted) -> Result<(), Ended> {
-        greet(stream, State::Ready)?;
+    fn talk(
+        &self,
+        mut stream: &UnixStream,
+        process: i32,
+        admitted: Admitted,
+    ) -> Result<(), UserSocketEnded> {
+        greet(stream, ServerState::Ready)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let opening: Opening = receive(&mut stream)?;
         let user = &admitted.user;
@@ -156,7 +161,7 @@ impl UserSocket {
         };
         let worker = Worker {
             engines: Arc::clone(&self.engines),
-            origin: Origin::User(user.uid),
+            origin: ClientOrigin::User(user.uid),
             class,
         };
         // the name service knows two classes
@@ -167,7 +172,7 @@ impl UserSocket {
         };
         let _entered = self.names.enter(class, user.uid.to_string());
         match opening {
-            Opening::Host { .. } => Err(Ended::OtherSocket),
+            Opening::Host { .. } => Err(UserSocketEnded::OtherSocket),
             Opening::UserHost { transaction, .. } => {
                 // a person takes as long as it takes
                 stream.set_read_timeout(None)?;
@@ -197,7 +202,7 @@ impl UserSocket {
     fn converse(
         &self,
         stream: &UnixStream,
-        transaction: Transaction,
+        transaction: PamTransaction,
         process: HostProcess,
         (worker, user): (Worker, User),
     ) -> Result<(), FrameError> {
@@ -225,15 +230,15 @@ impl UserSocket {
             conversation::run(hook, &host, &options)
         }));
         // the panic's own message stands in the log
-        host.end(ran.unwrap_or(HookResult::Denied(Denial::Unavailable)))
+        host.end(ran.unwrap_or(PamFunctionResult::Denied(Denial::Unavailable)))
     }
 }
 
 /// As pam_syslog names the hooks.
-fn name_of(hook: Hook) -> &'static str {
+fn name_of(hook: PamFunction) -> &'static str {
     match hook {
-        Hook::Auth => "auth",
-        Hook::Account => "account",
-        Hook::Password => "chauthtok",
+        PamFunction::Auth => "auth",
+        PamFunction::Account => "account",
+        PamFunction::Password => "chauthtok",
     }
 }

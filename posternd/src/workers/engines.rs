@@ -4,11 +4,11 @@
 //! MUST NOT use an engine whose key file, store or folder has changed since it was opened: a key that was taken away,
 //! or a mode that anyone can write by, is a doubt, and the next opening says which.
 
-use super::origin::Origin;
+use super::origin::ClientOrigin;
 use crate::daemon::watchdog::ACTIVITIES;
 use shared::config::Config;
-use shared::engine::{Door, DoorError, still_waiting};
-use shared::store::CheckedFiles;
+use shared::engine::{Engine, EngineError, still_waiting};
+use shared::store::UnchangedFiles;
 use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::system::trusted_file::FolderStates;
 use std::io;
@@ -71,10 +71,10 @@ const IDLE: usize = 4;
 
 /// The engines of this process.
 pub struct Engines {
-    workers: Admission<Origin>,
+    workers: Admission<ClientOrigin>,
     /// What everyone counts as at the store, whatever they have proven here.
     writes_as: Option<Class>,
-    idle: Mutex<Vec<Engine>>,
+    idle: Mutex<Vec<PooledEngine>>,
 }
 
 /// The engines, for one conversation.
@@ -83,29 +83,29 @@ pub struct Worker {
     /// The engines.
     pub engines: Arc<Engines>,
     /// Where the conversation comes from.
-    pub origin: Origin,
+    pub origin: ClientOrigin,
     /// What it has proven.
     pub class: Class,
 }
 
-struct Engine {
-    door: Door,
+struct PooledEngine {
+    door: Engine,
     /// None where they were in doubt: it is used once.
-    opened: Option<Files>,
+    opened: Option<EngineFiles>,
     /// Bytes of the store when it was last used. One that has become shorter was overwritten from outside, and what the
     /// engine remembers of it holds no longer.
     length: u64,
 }
 
 /// What an engine was opened from, as the file system tells one state from another.
-struct Files {
-    key: KeyFile,
+struct EngineFiles {
+    key: KeyFileState,
     above_key: FolderStates,
-    store: CheckedFiles,
+    store: UnchangedFiles,
 }
 
 /// Device, number, size, mode, owner, group and last change of the key file.
-type KeyFile = [i64; 8];
+type KeyFileState = [i64; 8];
 
 /// Why no act was run.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ pub enum WorkerError {
     /// Others have all workers.
     Busy(Busy),
     /// The engine cannot be opened.
-    Open(DoorError),
+    Open(EngineError),
 }
 
 impl Engines {
@@ -136,7 +136,7 @@ impl Engines {
     }
 
     /// An engine under this configuration, opened before if it can still be used.
-    fn take(&self, config: &Config) -> Result<Engine, DoorError> {
+    fn take(&self, config: &Config) -> Result<PooledEngine, EngineError> {
         let kept = self
             .idle
             .lock()
@@ -144,7 +144,7 @@ impl Engines {
             .pop();
         if let Some(engine) = kept {
             if let Some(length) = engine.length_if_good_for(config) {
-                return Ok(Engine { length, ..engine });
+                return Ok(PooledEngine { length, ..engine });
             }
             // the others were opened from the same files, and hold what must not be held beside new ones
             self.idle
@@ -153,19 +153,19 @@ impl Engines {
                 .clear();
         }
         // before they are read; where they are not there, opening says what is wrong with them
-        let opened = Files::of(config);
+        let opened = EngineFiles::of(config);
         let length = opened
             .as_ref()
             .and_then(|files| files.store.length_if_unchanged())
             .unwrap_or(0);
-        Door::open(config.clone()).map(|door| Engine {
+        Engine::open(config.clone()).map(|door| PooledEngine {
             door,
             opened,
             length,
         })
     }
 
-    fn keep(&self, engine: Engine) {
+    fn keep(&self, engine: PooledEngine) {
         if engine.door.is_read_only() {
             return;
         }
@@ -182,7 +182,7 @@ impl Worker {
     pub fn run<R, E>(
         &self,
         config: &Config,
-        act: impl FnOnce(&mut Door) -> Result<R, E>,
+        act: impl FnOnce(&mut Engine) -> Result<R, E>,
     ) -> Result<Result<R, E>, WorkerError> {
         let turn = self
             .engines
@@ -205,7 +205,7 @@ impl Worker {
     }
 }
 
-impl Engine {
+impl PooledEngine {
     /// The length of the store, if this engine can be used under a configuration.
     fn length_if_good_for(&self, config: &Config) -> Option<u64> {
         let files = self.opened.as_ref()?;
@@ -216,14 +216,14 @@ impl Engine {
     }
 }
 
-impl Files {
+impl EngineFiles {
     /// As they are now; none where they cannot be trusted. MUST be taken before they are read.
-    fn of(config: &Config) -> Option<Files> {
+    fn of(config: &Config) -> Option<EngineFiles> {
         let key = key_file(config).ok()?;
-        Some(Files {
+        Some(EngineFiles {
             key,
             above_key: above_key(config)?,
-            store: CheckedFiles::check(&config.store.url).ok()?,
+            store: UnchangedFiles::check(&config.store.url).ok()?,
         })
     }
 }
@@ -232,7 +232,7 @@ fn above_key(config: &Config) -> Option<FolderStates> {
     FolderStates::of(config.store.key_file.path()).ok()
 }
 
-fn key_file(config: &Config) -> io::Result<KeyFile> {
+fn key_file(config: &Config) -> io::Result<KeyFileState> {
     let key = config.store.key_file.path().metadata()?;
     let signed = |value: u64| i64::from_ne_bytes(value.to_ne_bytes());
     Ok([
@@ -284,7 +284,7 @@ mod tests {
     fn a_folder_that_is_opened_to_others_denies_until_it_is_closed() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder.path().canonicalize().unwrap());
-        let (origin, class) = (Origin::User(0), Class::Proven);
+        let (origin, class) = (ClientOrigin::User(0), Class::Proven);
         let worker = Worker {
             engines: Engines::new(),
             origin,

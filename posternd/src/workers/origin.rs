@@ -2,7 +2,7 @@
 
 /// By what conversations are counted: the real user of the host process, else the remote address, else the service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
+pub enum ClientOrigin {
     /// Whoever runs the host process, where that is not root.
     User(u32),
     /// The remote address; of IPv6 its /64, since whoever has one of those has them all.

@@ -7,7 +7,7 @@ use shared::account::name::UserName;
 use shared::config::file;
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
-use shared::engine::Door;
+use shared::engine::Engine;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// A store in a folder of its own, and a program that takes what is sent.
 pub(crate) struct Home {
     pub(crate) folder: TempDir,
-    pub(crate) door: Door,
+    pub(crate) door: Engine,
 }
 
 impl Home {
@@ -48,7 +48,7 @@ impl Home {
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
         run_programs(&at("socket"), at("postern.toml"));
         Home {
-            door: Door::open(config).unwrap(),
+            door: Engine::open(config).unwrap(),
             folder,
         }
     }

@@ -4,7 +4,7 @@
 mod home;
 
 use home::{Home, address, name, until};
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::engine::NotMailed;
 use shared::system::clock;
 use std::fs;
@@ -45,7 +45,7 @@ fn notices_that_hang_keep_no_code_waiting() {
     until("notices were taken", || home.sent("notice").len() == 4);
     let typed = code(&home.sent("code")[0]);
     home.door
-        .confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", now)
+        .confirm_email(&alice, &Input::read(typed.as_bytes()), "root", now)
         .unwrap();
 
     let posted = home
@@ -104,7 +104,7 @@ fn a_damaged_notice_keeps_no_code_waiting() {
     let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     assert_eq!(
         store
-            .execute("UPDATE notice SET what = 'nothing known'", [])
+            .execute("UPDATE notification SET kind = 'nothing known'", [])
             .unwrap(),
         1
     );

@@ -9,13 +9,13 @@ use serde::Serialize;
 
 /// One event, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct AuditEvent {
     /// When.
     pub at: Timestamp,
     /// Whose account.
     pub account: UserName,
     /// What happened.
-    pub what: What,
+    pub what: EventKind,
     /// Through which door: a PAM service, the web, or the command.
     pub door: String,
     /// Where from: an address, a local user, or `-`.
@@ -38,11 +38,11 @@ pub const LAST_OF_DAY: &str = "daily-limit";
 
 /// Which events are meant; what is not given does not narrow.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub struct EventFilter {
     /// Of this account.
     pub account: Option<UserName>,
     /// Of this kind.
-    pub what: Option<What>,
+    pub what: Option<EventKind>,
     /// Through this door.
     pub door: Option<String>,
     /// Not before.
@@ -54,7 +54,7 @@ pub struct Filter {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum EventKind {
     /// The account came into being.
     AccountAdded,
     /// The account was removed.
@@ -119,39 +119,39 @@ pub enum What {
     KeysRenewed,
 }
 
-impl What {
+impl EventKind {
     /// All of them.
-    pub const ALL: [What; 30] = [
-        What::AccountAdded,
-        What::AccountRemoved,
-        What::AccountRenamed,
-        What::GroupsChanged,
-        What::Accepted,
-        What::Refused,
-        What::Locked,
-        What::Enrolled,
-        What::Imported,
-        What::AuthenticatorAdded,
-        What::AuthenticatorRemoved,
-        What::RecoveryCodesReplaced,
-        What::OneTimeCodeIssued,
-        What::OneTimeCodeCancelled,
-        What::CodeAsked,
-        What::EmailSet,
-        What::EmailConfirmed,
-        What::EmailRemoved,
-        What::Disabled,
-        What::Unlocked,
-        What::PasswordSet,
-        What::HostPasswordChanged,
-        What::AppPasswordAdded,
-        What::AppPasswordRenamed,
-        What::AppPasswordRevoked,
-        What::BrowserRevoked,
-        What::SessionRevoked,
-        What::ClockMended,
-        What::KeysRotated,
-        What::KeysRenewed,
+    pub const ALL: [EventKind; 30] = [
+        EventKind::AccountAdded,
+        EventKind::AccountRemoved,
+        EventKind::AccountRenamed,
+        EventKind::GroupsChanged,
+        EventKind::Accepted,
+        EventKind::Refused,
+        EventKind::Locked,
+        EventKind::Enrolled,
+        EventKind::Imported,
+        EventKind::AuthenticatorAdded,
+        EventKind::AuthenticatorRemoved,
+        EventKind::RecoveryCodesReplaced,
+        EventKind::OneTimeCodeIssued,
+        EventKind::OneTimeCodeCancelled,
+        EventKind::CodeAsked,
+        EventKind::EmailSet,
+        EventKind::EmailConfirmed,
+        EventKind::EmailRemoved,
+        EventKind::Disabled,
+        EventKind::Unlocked,
+        EventKind::PasswordSet,
+        EventKind::HostPasswordChanged,
+        EventKind::AppPasswordAdded,
+        EventKind::AppPasswordRenamed,
+        EventKind::AppPasswordRevoked,
+        EventKind::BrowserRevoked,
+        EventKind::SessionRevoked,
+        EventKind::ClockMended,
+        EventKind::KeysRotated,
+        EventKind::KeysRenewed,
     ];
 
     /// How many of an account are written in a day, of those that whoever holds its first factor can cause as often
@@ -160,9 +160,9 @@ impl What {
     /// its events are too old anyway.
     pub fn daily_limit(self) -> Option<u32> {
         match self {
-            What::Refused | What::CodeAsked => Some(100),
-            What::Accepted => Some(1000),
-            What::HostPasswordChanged => Some(40),
+            EventKind::Refused | EventKind::CodeAsked => Some(100),
+            EventKind::Accepted => Some(1000),
+            EventKind::HostPasswordChanged => Some(40),
             _ => None,
         }
     }
@@ -170,42 +170,42 @@ impl What {
     /// The name in the store and in `postern log`.
     pub fn name(self) -> &'static str {
         match self {
-            What::AccountAdded => "account-added",
-            What::AccountRemoved => "account-removed",
-            What::AccountRenamed => "account-renamed",
-            What::GroupsChanged => "groups-changed",
-            What::Accepted => "accepted",
-            What::Refused => "refused",
-            What::Locked => "locked",
-            What::Enrolled => "enrolled",
-            What::Imported => "imported",
-            What::AuthenticatorAdded => "authenticator-added",
-            What::AuthenticatorRemoved => "authenticator-removed",
-            What::RecoveryCodesReplaced => "recovery-codes-replaced",
-            What::OneTimeCodeIssued => "one-time-code-issued",
-            What::OneTimeCodeCancelled => "one-time-code-cancelled",
-            What::CodeAsked => "code-requested",
-            What::EmailSet => "email-set",
-            What::EmailConfirmed => "email-confirmed",
-            What::EmailRemoved => "email-removed",
-            What::Disabled => "disabled",
-            What::Unlocked => "unlocked",
-            What::PasswordSet => "password-set",
-            What::HostPasswordChanged => "host-password-changed",
-            What::AppPasswordAdded => "app-password-added",
-            What::AppPasswordRenamed => "app-password-renamed",
-            What::AppPasswordRevoked => "app-password-revoked",
-            What::BrowserRevoked => "browser-revoked",
-            What::SessionRevoked => "session-revoked",
-            What::ClockMended => "clock-unlocked",
-            What::KeysRotated => "keys-rotated",
-            What::KeysRenewed => "keys-renewed",
+            EventKind::AccountAdded => "account-added",
+            EventKind::AccountRemoved => "account-removed",
+            EventKind::AccountRenamed => "account-renamed",
+            EventKind::GroupsChanged => "groups-changed",
+            EventKind::Accepted => "accepted",
+            EventKind::Refused => "refused",
+            EventKind::Locked => "locked",
+            EventKind::Enrolled => "enrolled",
+            EventKind::Imported => "imported",
+            EventKind::AuthenticatorAdded => "authenticator-added",
+            EventKind::AuthenticatorRemoved => "authenticator-removed",
+            EventKind::RecoveryCodesReplaced => "recovery-codes-replaced",
+            EventKind::OneTimeCodeIssued => "one-time-code-issued",
+            EventKind::OneTimeCodeCancelled => "one-time-code-cancelled",
+            EventKind::CodeAsked => "code-requested",
+            EventKind::EmailSet => "email-set",
+            EventKind::EmailConfirmed => "email-confirmed",
+            EventKind::EmailRemoved => "email-removed",
+            EventKind::Disabled => "disabled",
+            EventKind::Unlocked => "unlocked",
+            EventKind::PasswordSet => "password-set",
+            EventKind::HostPasswordChanged => "host-password-changed",
+            EventKind::AppPasswordAdded => "app-password-added",
+            EventKind::AppPasswordRenamed => "app-password-renamed",
+            EventKind::AppPasswordRevoked => "app-password-revoked",
+            EventKind::BrowserRevoked => "browser-revoked",
+            EventKind::SessionRevoked => "session-revoked",
+            EventKind::ClockMended => "clock-unlocked",
+            EventKind::KeysRotated => "keys-rotated",
+            EventKind::KeysRenewed => "keys-renewed",
         }
     }
 
     /// Reads [`What::name`].
-    pub fn from_name(name: &str) -> Option<What> {
-        What::ALL.into_iter().find(|what| what.name() == name)
+    pub fn from_name(name: &str) -> Option<EventKind> {
+        EventKind::ALL.into_iter().find(|what| what.name() == name)
     }
 }
 
@@ -215,17 +215,17 @@ mod tests {
 
     #[test]
     fn names_map_both_ways() {
-        for what in What::ALL {
-            assert_eq!(What::from_name(what.name()), Some(what));
+        for what in EventKind::ALL {
+            assert_eq!(EventKind::from_name(what.name()), Some(what));
         }
-        assert_eq!(What::from_name("x"), None);
+        assert_eq!(EventKind::from_name("x"), None);
     }
 
     #[test]
     fn what_one_account_can_write_is_too_old_before_it_fills_the_log() {
-        let a_day: u64 = What::ALL
+        let a_day: u64 = EventKind::ALL
             .into_iter()
-            .filter_map(What::daily_limit)
+            .filter_map(EventKind::daily_limit)
             .map(u64::from)
             .sum();
         assert!(a_day * KEPT_FOR / DAY < u64::from(KEPT) / 2);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Whether codes mailed to the account open its doors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mail {
+pub enum MailStatus {
     /// There is a confirmed address.
     On,
     /// There is none.
@@ -14,7 +14,7 @@ pub enum Mail {
 
 /// What codes someone may type, apart from recovery codes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Methods {
+pub enum CodeMethods {
     /// Those of an app or a token.
     App,
     /// Those, and mailed ones; with as much of the address as may be shown.

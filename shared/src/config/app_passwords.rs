@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 /// `[app_passwords]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct AppPasswords {
+pub struct AppPasswordConfig {
     /// What a new password, and the second factor turned on or off, does to those that an account has.
     pub on_change: OnChange,
 }
 
-impl Default for AppPasswords {
+impl Default for AppPasswordConfig {
     /// Whoever changes a password may do it because somebody else had it, who could have made one for themselves.
-    fn default() -> AppPasswords {
-        AppPasswords {
+    fn default() -> AppPasswordConfig {
+        AppPasswordConfig {
             on_change: OnChange::Revoke,
         }
     }

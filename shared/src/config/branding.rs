@@ -1,15 +1,15 @@
 //! `[gate.branding]`: how the gate's pages name and colour themselves.
 
 use super::AbsolutePath;
-use super::value::Line;
+use super::value::SingleLine;
 use serde::{Deserialize, Serialize};
 
 /// `[gate.branding]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Look {
+pub struct BrandingConfig {
     /// Stands above every page; what authenticator apps show too (`totp.issuer`) if not given.
-    pub name: Option<Line>,
+    pub name: Option<SingleLine>,
     /// A picture beside the name: PNG, SVG or WebP.
     pub logo_file: Option<AbsolutePath>,
     /// Of buttons and links.

@@ -2,9 +2,9 @@
 
 use super::conflict::Conflict;
 use super::gate::administration::Lives;
-use super::gate::{FirstFactor, GateUrl};
-use super::rule::Rule;
-use super::{Config, Exempt, SelfEnroll};
+use super::gate::{FirstFactorSource, GateUrl};
+use super::rule::GateRule;
+use super::{Config, Exemption, SelfEnroll};
 use crate::credential::recovery_code::{LEAST_BITS, bits_per_guess};
 use std::collections::BTreeSet;
 
@@ -78,7 +78,7 @@ impl Config {
                     .to_owned(),
             });
         }
-        if self.policy.exempt.contains(&Exempt::default()) {
+        if self.policy.exempt.contains(&Exemption::default()) {
             return Err(Conflict {
                 path: &["policy", "exempt"],
                 message: "an exemption needs at least one of groups, services, networks, completed_methods"
@@ -87,7 +87,10 @@ impl Config {
         }
         let rules = &self.gate.rule;
         let before_last = rules.len().saturating_sub(1);
-        if let Some(position) = rules[..before_last].iter().position(Rule::is_unconditional) {
+        if let Some(position) = rules[..before_last]
+            .iter()
+            .position(GateRule::is_unconditional)
+        {
             return Err(Conflict {
                 path: &["gate", "rule"],
                 message: format!(
@@ -108,7 +111,7 @@ impl Config {
             .trusted_proxies
             .iter()
             .any(|proxy| proxy.identity_header.is_some());
-        if (self.gate.first_factor == FirstFactor::Header) != names_identities {
+        if (self.gate.first_factor == FirstFactorSource::Header) != names_identities {
             return Err(Conflict {
                 path: &["gate", "first_factor"],
                 message: "first_factor = \"header\" and identity_header of a trusted proxy must be set together"

@@ -14,7 +14,7 @@ pub const COMMAND_SOCKET: &str = "/run/postern/mail.sock";
 /// `[email]`: one of `smtp_url`, `webhook_url` and `command`, or none: then no mail is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Email {
+pub struct EmailConfig {
     /// The mail server.
     pub smtp_url: Option<SmtpUrl>,
     /// The name to sign in to it with.
@@ -44,9 +44,9 @@ pub struct Email {
     pub cooldown: Duration<10, 3600>,
 }
 
-impl Default for Email {
-    fn default() -> Email {
-        Email {
+impl Default for EmailConfig {
+    fn default() -> EmailConfig {
+        EmailConfig {
             smtp_url: None,
             smtp_user: None,
             smtp_password_file: None,
@@ -64,7 +64,7 @@ impl Default for Email {
     }
 }
 
-impl Email {
+impl EmailConfig {
     /// Whether there is anything to send mail by.
     pub fn is_on(&self) -> bool {
         self.smtp_url.is_some() || self.webhook_url.is_some() || self.is_by_command()
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn keys_that_contradict_each_other_are_refused() {
         let check = |text: &str| {
-            toml::from_str::<Email>(text)
+            toml::from_str::<EmailConfig>(text)
                 .unwrap()
                 .check()
                 .map_err(|c| c.message)

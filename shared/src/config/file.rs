@@ -6,7 +6,7 @@ mod error;
 mod last_valid;
 
 pub use error::{ConfigError, Fallback};
-pub use last_valid::LastInForce;
+pub use last_valid::LastValidConfig;
 
 use super::{Config, locate, renamed, unchanged};
 use crate::account::name::UserName;
@@ -28,24 +28,24 @@ const TRIES: u32 = 5;
 const TOGETHER: &str = "# postern.toml and accounts.d together, ";
 
 /// A configuration that validated, and what it came from: postern.toml and all of accounts.d.
-pub struct Valid {
+pub struct ValidConfig {
     /// The configuration.
     pub config: Config,
     /// The text of postern.toml.
     text: String,
-    source: Source,
+    source: ConfigSource,
 }
 
 /// Names the exact bytes that a configuration was read from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Source {
+struct ConfigSource {
     hash: [u8; 32],
     /// Whether files of accounts.d are part of it.
     has_extras: bool,
 }
 
 /// The configuration that a process goes by.
-pub struct InForce {
+pub struct CurrentConfig {
     /// The configuration.
     pub config: Config,
     /// Why it is the copy instead of the file itself.
@@ -55,12 +55,12 @@ pub struct InForce {
 }
 
 /// Reads and validates postern.toml and the files of accounts.d beside it.
-pub fn read(path: &Path) -> Result<Valid, ConfigError> {
+pub fn read(path: &Path) -> Result<ValidConfig, ConfigError> {
     together(path, text_of(path, Follow::Yes)?)
 }
 
 /// Validates text as if it stood in `path`, together with the files of accounts.d beside it.
-pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
+pub fn together(path: &Path, text: String) -> Result<ValidConfig, ConfigError> {
     let mut config = validate(path, &text)?;
     let mut hash = Sha256::new_with_prefix(text.as_bytes());
     let mut names: BTreeSet<UserName> = config.account.iter().map(|a| a.name.clone()).collect();
@@ -94,10 +94,10 @@ pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
             message: conflict.message,
         })?;
     }
-    Ok(Valid {
+    Ok(ValidConfig {
         config,
         text,
-        source: Source {
+        source: ConfigSource {
             hash: hash.finalize().into(),
             has_extras,
         },
@@ -107,13 +107,13 @@ pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
 /// The configuration in force at this moment: what the files say, or, if they are in any doubt, the copy of the last one
 /// that was in force. Root keeps a new one before it comes into force; where that cannot be done, the one that was kept
 /// last stays in force.
-pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
-    let files = unchanged::Files::of(path, copy_path(path)).ok();
+pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
+    let files = unchanged::ConfigFiles::of(path, copy_path(path)).ok();
     if let Some(config) = files
         .as_ref()
         .and_then(|files| unchanged::recall(path, files))
     {
-        return Ok(InForce {
+        return Ok(CurrentConfig {
             config,
             problem: None,
             is_kept: true,
@@ -124,7 +124,7 @@ pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
             if let Some(files) = files.filter(|_| is_kept) {
                 unchanged::remember(path, files, &valid.config);
             }
-            return Ok(InForce {
+            return Ok(CurrentConfig {
                 config: valid.config,
                 problem: None,
                 is_kept,
@@ -141,7 +141,7 @@ pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
                 .ok();
             let since = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
             let since = since.map(|time| Timestamp(time.as_secs()));
-            Ok(InForce {
+            Ok(CurrentConfig {
                 config,
                 problem: Some(Fallback {
                     reason,
@@ -156,7 +156,7 @@ pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
             (ConfigError::NotKept { valid, .. }, ConfigError::File(error))
                 if error.is_missing() =>
             {
-                Ok(InForce {
+                Ok(CurrentConfig {
                     config: valid.config,
                     problem: None,
                     is_kept: false,
@@ -171,7 +171,7 @@ pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
 }
 
 /// What the files say, and whether root has kept it, which root does now.
-fn current(path: &Path) -> Result<(Valid, bool), ConfigError> {
+fn current(path: &Path) -> Result<(ValidConfig, bool), ConfigError> {
     if geteuid().is_root() {
         return keep_current(path).map(|valid| (valid, true));
     }
@@ -182,16 +182,16 @@ fn current(path: &Path) -> Result<(Valid, bool), ConfigError> {
 
 /// Reads the configuration and keeps it as the copy that is in force when the files are in doubt. A writer may come in
 /// between: what is kept is what the files said last.
-pub fn keep_current(path: &Path) -> Result<Valid, ConfigError> {
+pub fn keep_current(path: &Path) -> Result<ValidConfig, ConfigError> {
     let mut tries = 0;
     loop {
         tries += 1;
         let valid = read(path)?;
         match keep(path, &valid) {
-            Ok(Kept::Already) => return Ok(valid),
+            Ok(KeptCopy::Already) => return Ok(valid),
             // it may have been exchanged at the last moment
-            Ok(Kept::Now) if tries < TRIES => {}
-            Ok(Kept::Now) => return Ok(valid),
+            Ok(KeptCopy::Now) if tries < TRIES => {}
+            Ok(KeptCopy::Now) => return Ok(valid),
             Err(error) if error.is_changed() && tries < TRIES => {}
             Err(error) => {
                 return Err(ConfigError::NotKept {
@@ -204,15 +204,15 @@ pub fn keep_current(path: &Path) -> Result<Valid, ConfigError> {
 }
 
 /// Whether the copy had to be written.
-enum Kept {
+enum KeptCopy {
     Already,
     Now,
 }
 
-fn keep(path: &Path, valid: &Valid) -> Result<Kept, FileError> {
+fn keep(path: &Path, valid: &ValidConfig) -> Result<KeptCopy, FileError> {
     let copy = copy_path(path);
     if valid.is_kept_as(&copy) {
-        return Ok(Kept::Already);
+        return Ok(KeptCopy::Already);
     }
     let text = valid.copy();
     // never a copy that would not validate when it is needed
@@ -222,10 +222,10 @@ fn keep(path: &Path, valid: &Valid) -> Result<Kept, FileError> {
     }
     let is_current = || read(path).is_ok_and(|now| now.source == valid.source);
     trusted_file::replace_if(&copy, text.as_bytes(), 0o644, is_current)?;
-    Ok(Kept::Now)
+    Ok(KeptCopy::Now)
 }
 
-impl Valid {
+impl ValidConfig {
     /// What is kept. Texts cannot be joined in every case; what they say together can be written anew.
     fn copy(&self) -> String {
         match self.source.has_extras {
@@ -287,7 +287,7 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-fn accounts(path: &Path, text: &str) -> Result<Vec<super::Declared>, ConfigError> {
+fn accounts(path: &Path, text: &str) -> Result<Vec<super::DeclaredAccount>, ConfigError> {
     let config = validate(path, text)?;
     if (Config {
         account: Vec::new(),
@@ -348,7 +348,7 @@ fn accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     folder.names("toml")?.into_iter().map(read).collect()
 }
 
-impl fmt::Debug for Valid {
+impl fmt::Debug for ValidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Valid").finish_non_exhaustive()
     }

@@ -3,15 +3,15 @@
 pub(super) mod administration;
 mod first_factor;
 
-pub use administration::Administration;
-pub use first_factor::{FirstFactor, HOST_PASSWORD_SERVICE, IdentityHeader, PamServiceFile};
+pub use administration::AdministrationConfig;
+pub use first_factor::{FirstFactorSource, HOST_PASSWORD_SERVICE, IdentityHeader, PamServiceFile};
 
 use super::AbsolutePath;
-use super::branding::Look;
+use super::branding::BrandingConfig;
 pub use super::listen::{Listen, Operations};
-use super::rule::Rule;
+use super::rule::GateRule;
 use super::value::Duration;
-use crate::credential::scope::{ScopeName, Web};
+use crate::credential::scope::{ScopeName, WebScope};
 use crate::network::address::{Address, Network};
 use crate::network::web_address::{WebPath, is_host};
 use serde::{Deserialize, Serialize};
@@ -21,15 +21,15 @@ use std::path::PathBuf;
 /// `[gate]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Gate {
+pub struct GateConfig {
     /// Where the browser finds the gate: a host of its own, or a path of the protected host.
     pub url: Option<GateUrl>,
     /// Where proxies and browsers reach it.
     pub listen: Vec<Listen>,
     /// Certificate of the TCP listeners.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsConfig>,
     /// What proves a person before the code.
-    pub first_factor: FirstFactor,
+    pub first_factor: FirstFactorSource,
     /// The service that PAM is asked by for a password of this host.
     pub pam_service: PamServiceFile,
     /// The parent domain that sessions are good for, where the gate has a host of its own.
@@ -50,9 +50,9 @@ pub struct Gate {
     /// Whom checks and client addresses are taken from.
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Scopes of app passwords, by name.
-    pub scope: BTreeMap<ScopeName, Web>,
+    pub scope: BTreeMap<ScopeName, WebScope>,
     /// What it takes to enter where; the first that matches.
-    pub rule: Vec<Rule>,
+    pub rule: Vec<GateRule>,
     /// Where monitoring finds readiness and metrics.
     pub operations: Option<Operations>,
     /// How lines of the log are written.
@@ -61,18 +61,18 @@ pub struct Gate {
     pub access_log: bool,
     /// How its pages look.
     #[serde(rename = "branding")]
-    pub look: Look,
+    pub look: BrandingConfig,
     /// Administration through it.
-    pub administration: Administration,
+    pub administration: AdministrationConfig,
 }
 
-impl Default for Gate {
-    fn default() -> Gate {
-        Gate {
+impl Default for GateConfig {
+    fn default() -> GateConfig {
+        GateConfig {
             url: None,
             listen: vec![Listen::Unix(PathBuf::from("/run/postern/gate.sock"))],
             tls: None,
-            first_factor: FirstFactor::default(),
+            first_factor: FirstFactorSource::default(),
             pam_service: PamServiceFile::default(),
             cookie_domain: None,
             own_paths: Vec::new(),
@@ -86,8 +86,8 @@ impl Default for Gate {
             operations: None,
             log: LogFormat::Text,
             access_log: false,
-            look: Look::default(),
-            administration: Administration::default(),
+            look: BrandingConfig::default(),
+            administration: AdministrationConfig::default(),
         }
     }
 }
@@ -205,7 +205,7 @@ impl From<Domain> for String {
 /// `[gate.tls]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tls {
+pub struct TlsConfig {
     /// Certificate chain, PEM.
     pub cert_file: AbsolutePath,
     /// Its key, PEM.
@@ -218,19 +218,19 @@ pub struct Tls {
 /// Which contract a proxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Proxy {
+pub enum ProxyKind {
     /// nginx: auth_request; the client's address in X-Real-IP.
     Nginx,
     /// Traefik: ForwardAuth; the client's address in X-Forwarded-For.
     Traefik,
 }
 
-impl Proxy {
+impl ProxyKind {
     /// The word in postern.toml.
     pub fn name(self) -> &'static str {
         match self {
-            Proxy::Nginx => "nginx",
-            Proxy::Traefik => "traefik",
+            ProxyKind::Nginx => "nginx",
+            ProxyKind::Traefik => "traefik",
         }
     }
 }
@@ -240,9 +240,9 @@ impl Proxy {
 #[serde(deny_unknown_fields)]
 pub struct TrustedProxy {
     /// Its contract.
-    pub proxy: Proxy,
+    pub proxy: ProxyKind,
     /// Where it connects from.
-    pub from: Vec<Peer>,
+    pub from: Vec<ProxyPeer>,
     /// Holds the secret that it sends as X-Postern-Proxy.
     #[serde(default)]
     pub secret_file: Option<AbsolutePath>,
@@ -257,42 +257,42 @@ pub struct TrustedProxy {
 /// Where a proxy connects from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Peer {
+pub enum ProxyPeer {
     /// A unix socket.
     Unix,
     /// A network.
     Network(Network),
 }
 
-impl Peer {
+impl ProxyPeer {
     /// Whether a peer is meant: an address, or none on a unix socket.
     pub fn covers(&self, peer: Option<Address>) -> bool {
         match (self, peer) {
-            (Peer::Unix, None) => true,
-            (Peer::Network(network), Some(address)) => network.contains(address),
+            (ProxyPeer::Unix, None) => true,
+            (ProxyPeer::Network(network), Some(address)) => network.contains(address),
             _ => false,
         }
     }
 }
 
-impl TryFrom<String> for Peer {
+impl TryFrom<String> for ProxyPeer {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Peer, Self::Error> {
+    fn try_from(text: String) -> Result<ProxyPeer, Self::Error> {
         match text.as_str() {
-            "unix" => Ok(Peer::Unix),
+            "unix" => Ok(ProxyPeer::Unix),
             _ => Network::try_from(text)
-                .map(Peer::Network)
+                .map(ProxyPeer::Network)
                 .map_err(|_| "must be \"unix\", an address, or a network such as 192.0.2.0/24"),
         }
     }
 }
 
-impl From<Peer> for String {
-    fn from(from: Peer) -> String {
+impl From<ProxyPeer> for String {
+    fn from(from: ProxyPeer) -> String {
         match from {
-            Peer::Unix => "unix".to_owned(),
-            Peer::Network(network) => network.into(),
+            ProxyPeer::Unix => "unix".to_owned(),
+            ProxyPeer::Network(network) => network.into(),
         }
     }
 }

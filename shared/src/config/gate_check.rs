@@ -3,7 +3,7 @@
 //! alike. Not a part of reading the file: a mistake about the web closes neither sshd nor sudo.
 
 use super::file::ConfigError;
-use super::gate::{Domain, Gate, GateUrl};
+use super::gate::{Domain, GateConfig, GateUrl};
 use super::{Config, locate};
 use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
@@ -75,7 +75,7 @@ pub fn check_cookie_domain(
     }
 }
 
-fn cookie_domain(gate: &Gate) -> Result<(), String> {
+fn cookie_domain(gate: &GateConfig) -> Result<(), String> {
     let own_host = gate
         .url
         .as_ref()

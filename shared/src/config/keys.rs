@@ -1,16 +1,16 @@
 //! Keys of postern.toml: each with its type, range and default, declared once.
 
-use super::app_passwords::AppPasswords;
-use super::pam::Pam;
-use super::policy::{Policy, Required};
+use super::app_passwords::AppPasswordConfig;
+use super::pam::PamConfig;
+use super::policy::{PolicyConfig, RequiredAccounts};
 use super::secret_text::SecretText;
-use super::value::{Digits, Duration, Line, Whole};
+use super::value::{BoundedInteger, Digits, Duration, SingleLine};
 use super::{email, gate};
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::RandomError;
-use crate::credential::totp::{Algorithm, Moving, Parameters};
+use crate::credential::totp::{Algorithm, OtpKind, OtpParameters};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -22,40 +22,40 @@ pub const DEFAULT_PATH: &str = "/etc/postern/postern.toml";
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the state is kept.
-    pub store: Store,
+    pub store: StoreConfig,
     /// New authenticators, and the window of steps.
-    pub totp: Totp,
+    pub totp: TotpConfig,
     /// Recovery codes.
-    pub recovery: Recovery,
+    pub recovery: RecoveryConfig,
     /// What wrong answers cost.
-    pub throttle: Throttle,
+    pub throttle: ThrottleConfig,
     /// Who must give a code.
-    pub policy: Policy,
+    pub policy: PolicyConfig,
     /// App passwords.
-    pub app_passwords: AppPasswords,
+    pub app_passwords: AppPasswordConfig,
     /// Mail, and the codes in it.
-    pub email: email::Email,
+    pub email: email::EmailConfig,
     /// The PAM module.
-    pub pam: Pam,
+    pub pam: PamConfig,
     /// The gate.
-    pub gate: gate::Gate,
+    pub gate: gate::GateConfig,
     /// Accounts declared here instead of enrolled by command.
-    pub account: Vec<Declared>,
+    pub account: Vec<DeclaredAccount>,
 }
 
 /// `[store]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Store {
+pub struct StoreConfig {
     /// `sqlite:` and an absolute path.
     pub url: StoreUrl,
     /// The master key.
     pub key_file: AbsolutePath,
 }
 
-impl Default for Store {
-    fn default() -> Store {
-        Store {
+impl Default for StoreConfig {
+    fn default() -> StoreConfig {
+        StoreConfig {
             url: StoreUrl(PathBuf::from("/var/lib/postern/postern.db")),
             key_file: AbsolutePath(PathBuf::from("/etc/postern/postern.key")),
         }
@@ -65,9 +65,9 @@ impl Default for Store {
 /// `[totp]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Totp {
+pub struct TotpConfig {
     /// Shown by the person's app; the host's short name if not given.
-    pub issuer: Option<Line>,
+    pub issuer: Option<SingleLine>,
     /// Of new authenticators.
     pub algorithm: Algorithm,
     /// Of new authenticators.
@@ -75,31 +75,31 @@ pub struct Totp {
     /// Of new authenticators.
     pub period: Duration<15, 120>,
     /// Past steps accepted, for slow typing and slow clocks.
-    pub past_steps: Whole<0, 10>,
+    pub past_steps: BoundedInteger<0, 10>,
     /// Future steps accepted, for fast clocks.
-    pub future_steps: Whole<0, 2>,
+    pub future_steps: BoundedInteger<0, 2>,
 }
 
-impl Default for Totp {
-    fn default() -> Totp {
-        Totp {
+impl Default for TotpConfig {
+    fn default() -> TotpConfig {
+        TotpConfig {
             issuer: None,
             algorithm: Algorithm::Sha1,
             digits: Digits::SIX,
             period: Duration::of(30),
-            past_steps: Whole::of(1),
-            future_steps: Whole::of(1),
+            past_steps: BoundedInteger::of(1),
+            future_steps: BoundedInteger::of(1),
         }
     }
 }
 
-impl Totp {
+impl TotpConfig {
     /// The parameters of a new authenticator.
-    pub fn parameters(&self) -> Parameters {
-        let moving = Moving::Time {
+    pub fn parameters(&self) -> OtpParameters {
+        let moving = OtpKind::Time {
             period: self.period.seconds(),
         };
-        Parameters {
+        OtpParameters {
             algorithm: self.algorithm,
             digits: self.digits.value(),
             moving,
@@ -110,26 +110,26 @@ impl Totp {
 /// `[recovery]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Recovery {
+pub struct RecoveryConfig {
     /// Codes in a set.
-    pub count: Whole<1, 20>,
+    pub count: BoundedInteger<1, 20>,
     /// Characters in a code.
-    pub length: Whole<10, 32>,
+    pub length: BoundedInteger<10, 32>,
     /// What the use of a code does.
     pub on_use: OnUse,
 }
 
-impl Default for Recovery {
-    fn default() -> Recovery {
-        Recovery {
-            count: Whole::of(6),
-            length: Whole::of(10),
+impl Default for RecoveryConfig {
+    fn default() -> RecoveryConfig {
+        RecoveryConfig {
+            count: BoundedInteger::of(6),
+            length: BoundedInteger::of(10),
             on_use: OnUse::StepUp,
         }
     }
 }
 
-impl Recovery {
+impl RecoveryConfig {
     /// A new set of codes.
     pub fn new_codes(&self) -> Result<Vec<RecoveryCode>, RandomError> {
         RecoveryCode::random_set(self.codes(), self.length.value() as usize)
@@ -157,29 +157,29 @@ pub enum OnUse {
 /// `[throttle]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Throttle {
+pub struct ThrottleConfig {
     /// Wrong answers before the first delay.
-    pub free: Whole<1, 10>,
+    pub free: BoundedInteger<1, 10>,
     /// The first delay; each further wrong answer doubles it.
     pub first_delay: Duration<1, 3600>,
     /// The longest delay.
     pub max_delay: Duration<60, 86_400>,
     /// Wrong answers in 30 days that lock (NIST SP 800-63B, 5.2.2: at most 100).
-    pub lock_after: Whole<10, 100>,
+    pub lock_after: BoundedInteger<10, 100>,
     /// Wrong answers from one address, over all accounts, within `address_window`.
-    pub address_limit: Whole<1, 1000>,
+    pub address_limit: BoundedInteger<1, 1000>,
     /// How long an address's wrong answers count.
     pub address_window: Duration<60, 86_400>,
 }
 
-impl Default for Throttle {
-    fn default() -> Throttle {
-        Throttle {
-            free: Whole::of(5),
+impl Default for ThrottleConfig {
+    fn default() -> ThrottleConfig {
+        ThrottleConfig {
+            free: BoundedInteger::of(5),
             first_delay: Duration::of(30),
             max_delay: Duration::of(3600),
-            lock_after: Whole::of(100),
-            address_limit: Whole::of(10),
+            lock_after: BoundedInteger::of(100),
+            address_limit: BoundedInteger::of(10),
             address_window: Duration::of(300),
         }
     }
@@ -188,7 +188,7 @@ impl Default for Throttle {
 /// `[[account]]`: an account whose secret stands in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Declared {
+pub struct DeclaredAccount {
     /// The account.
     pub name: UserName,
     /// Holds an otpauth:// URL or Base32.
@@ -268,7 +268,7 @@ impl Config {
     pub fn keys_that_name(&self, group: &str) -> Vec<String> {
         let is_it = |word: &str| word.trim_start_matches('!').strip_prefix('%') == Some(group);
         let mut keys = Vec::new();
-        if matches!(&self.policy.required, Required::Listed(words) if words.iter().any(|word| is_it(word)))
+        if matches!(&self.policy.required, RequiredAccounts::Listed(words) if words.iter().any(|word| is_it(word)))
         {
             keys.push("policy.required".to_owned());
         }
@@ -288,8 +288,8 @@ impl Config {
     /// The people whom rules and the policy name, with an account or without.
     pub fn people_named(&self) -> Vec<UserName> {
         let required = match &self.policy.required {
-            Required::Enrolled | Required::All => &[][..],
-            Required::Listed(words) => words,
+            RequiredAccounts::Enrolled | RequiredAccounts::All => &[][..],
+            RequiredAccounts::Listed(words) => words,
         };
         let required = required
             .iter()
@@ -320,7 +320,7 @@ impl Config {
     }
 
     /// The declaration of an account, if it has one.
-    pub fn declared(&self, name: &UserName) -> Option<&Declared> {
+    pub fn declared(&self, name: &UserName) -> Option<&DeclaredAccount> {
         self.account.iter().find(|declared| declared.name == *name)
     }
 }

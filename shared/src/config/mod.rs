@@ -21,12 +21,16 @@ mod secret_text;
 mod unchanged;
 pub mod value;
 
-pub use app_passwords::{AppPasswords, OnChange};
+pub use app_passwords::{AppPasswordConfig, OnChange};
 pub use check::MOST_GROUPS;
 pub use gate_check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use keys::{
-    AbsolutePath, Config, DEFAULT_PATH, Declared, OnUse, Recovery, Store, StoreUrl, Throttle, Totp,
+    AbsolutePath, Config, DEFAULT_PATH, DeclaredAccount, OnUse, RecoveryConfig, StoreConfig,
+    StoreUrl, ThrottleConfig, TotpConfig,
 };
-pub use pam::{FirstFactor, Grace, Pam, PamService, Unenrolled};
-pub use policy::{Administrators, After, AfterWord, Exempt, Policy, Required, SelfEnroll};
+pub use pam::{FirstFactorState, GracePeriod, PamConfig, PamServiceConfig, UnenrolledAction};
+pub use policy::{
+    Administrators, Exemption, MethodCondition, MethodWord, PolicyConfig, RequiredAccounts,
+    SelfEnroll,
+};
 pub use secret_text::SecretText;

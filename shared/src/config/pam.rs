@@ -1,23 +1,23 @@
 //! `[pam]` and `[pam.service.NAME]`: what the options of pam_totp.so override.
 
-use super::value::{Duration, Line, Whole};
+use super::value::{BoundedInteger, Duration, SingleLine};
 use crate::account::name::UserName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How long after a code none is asked; 0 for always.
-pub type Grace = Duration<0, 2_592_000>;
+pub type GracePeriod = Duration<0, 2_592_000>;
 
 /// `[pam]`: defaults for the module, and overrides for each service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Pam {
+pub struct PamConfig {
     /// What the stack guarantees before our line.
-    pub first_factor: Option<FirstFactor>,
+    pub first_factor: Option<FirstFactorState>,
     /// What anyone without a second factor gets.
-    pub unenrolled: Option<Unenrolled>,
+    pub unenrolled: Option<UnenrolledAction>,
     /// The prompt.
-    pub prompt: Option<Line>,
+    pub prompt: Option<SingleLine>,
     /// Whether typing shows.
     pub echo: Option<bool>,
     /// Whether the password that an earlier module asked for is the first answer.
@@ -29,9 +29,9 @@ pub struct Pam {
     /// Whether app passwords alone open.
     pub app_password: Option<bool>,
     /// Prompts inside one conversation.
-    pub tries: Option<Whole<1, 10>>,
+    pub tries: Option<BoundedInteger<1, 10>>,
     /// How long after a code from the same address none is asked.
-    pub grace: Option<Grace>,
+    pub grace: Option<GracePeriod>,
     /// How long libpam is asked to wait after a failure.
     pub fail_delay: Option<Duration<0, 30>>,
     /// Whether more is logged of each decision.
@@ -43,19 +43,19 @@ pub struct Pam {
     /// Users of this host, whose processes may have other accounts than their own judged by the gate.
     pub socket_users: Vec<UserName>,
     /// By service name.
-    pub service: BTreeMap<String, PamService>,
+    pub service: BTreeMap<String, PamServiceConfig>,
 }
 
 /// `[pam.service.NAME]`: what differs from `[pam]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct PamService {
+pub struct PamServiceConfig {
     /// As in `[pam]`.
-    pub first_factor: Option<FirstFactor>,
+    pub first_factor: Option<FirstFactorState>,
     /// As in `[pam]`.
-    pub unenrolled: Option<Unenrolled>,
+    pub unenrolled: Option<UnenrolledAction>,
     /// As in `[pam]`.
-    pub prompt: Option<Line>,
+    pub prompt: Option<SingleLine>,
     /// As in `[pam]`.
     pub echo: Option<bool>,
     /// As in `[pam]`.
@@ -69,9 +69,9 @@ pub struct PamService {
     /// The account whose code is asked for, whoever signs in.
     pub user: Option<UserName>,
     /// As in `[pam]`.
-    pub tries: Option<Whole<1, 10>>,
+    pub tries: Option<BoundedInteger<1, 10>>,
     /// As in `[pam]`.
-    pub grace: Option<Grace>,
+    pub grace: Option<GracePeriod>,
     /// As in `[pam]`.
     pub fail_delay: Option<Duration<0, 30>>,
     /// As in `[pam]`.
@@ -87,7 +87,7 @@ pub struct PamService {
 /// `pam.first_factor`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum FirstFactor {
+pub enum FirstFactorState {
     /// A wrong password ends the stack before our line.
     Passed,
     /// Anyone may reach our line.
@@ -98,7 +98,7 @@ pub enum FirstFactor {
 /// `pam.unenrolled`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Unenrolled {
+pub enum UnenrolledAction {
     /// No entry.
     Deny,
     /// Entry with the first factor alone.

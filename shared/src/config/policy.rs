@@ -3,7 +3,7 @@
 
 use super::value::Duration;
 use crate::account::name::UserName;
-use crate::credential::completed_methods::{Fingerprint, Method};
+use crate::credential::completed_methods::{SshKeyFingerprint, SshMethod};
 use crate::network::address::Network;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 /// `[policy]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Policy {
+pub struct PolicyConfig {
     /// Who must have a second factor.
-    pub required: Required,
+    pub required: RequiredAccounts,
     /// How long after the first sign-in someone required may come in without.
     pub enroll_within: Duration<0, 7_776_000>,
     /// What a first enrolment needs besides the first factor.
@@ -23,13 +23,13 @@ pub struct Policy {
     /// Who administers.
     pub administrators: Administrators,
     /// Who, where, need not give a code.
-    pub exempt: Vec<Exempt>,
+    pub exempt: Vec<Exemption>,
 }
 
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy {
-            required: Required::Enrolled,
+impl Default for PolicyConfig {
+    fn default() -> PolicyConfig {
+        PolicyConfig {
+            required: RequiredAccounts::Enrolled,
             enroll_within: Duration::of(0),
             self_enroll: SelfEnroll::Always,
             self_enroll_networks: Vec::new(),
@@ -86,7 +86,7 @@ impl From<Administrators> for Vec<String> {
 /// `policy.required`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "toml::Value")]
-pub enum Required {
+pub enum RequiredAccounts {
     /// Whoever has a second factor.
     #[default]
     Enrolled,
@@ -96,14 +96,14 @@ pub enum Required {
     Listed(Vec<String>),
 }
 
-impl TryFrom<toml::Value> for Required {
+impl TryFrom<toml::Value> for RequiredAccounts {
     type Error = &'static str;
 
-    fn try_from(value: toml::Value) -> Result<Required, Self::Error> {
+    fn try_from(value: toml::Value) -> Result<RequiredAccounts, Self::Error> {
         const WHAT: &str = "must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"";
         match value {
-            toml::Value::String(word) if word == "enrolled" => Ok(Required::Enrolled),
-            toml::Value::String(word) if word == "all" => Ok(Required::All),
+            toml::Value::String(word) if word == "enrolled" => Ok(RequiredAccounts::Enrolled),
+            toml::Value::String(word) if word == "all" => Ok(RequiredAccounts::All),
             toml::Value::Array(words) => words
                 .into_iter()
                 .map(|word| match word {
@@ -111,7 +111,7 @@ impl TryFrom<toml::Value> for Required {
                     _ => Err(WHAT),
                 })
                 .collect::<Result<_, _>>()
-                .map(Required::Listed),
+                .map(RequiredAccounts::Listed),
             _ => Err(WHAT),
         }
     }
@@ -124,12 +124,12 @@ fn is_name(word: &str) -> bool {
     UserName::parse(word.as_bytes()).is_ok() && !word.starts_with(['!', '%', '@', '+'])
 }
 
-impl From<Required> for toml::Value {
-    fn from(required: Required) -> toml::Value {
+impl From<RequiredAccounts> for toml::Value {
+    fn from(required: RequiredAccounts) -> toml::Value {
         match required {
-            Required::Enrolled => "enrolled".into(),
-            Required::All => "all".into(),
-            Required::Listed(words) => words.into(),
+            RequiredAccounts::Enrolled => "enrolled".into(),
+            RequiredAccounts::All => "all".into(),
+            RequiredAccounts::Listed(words) => words.into(),
         }
     }
 }
@@ -137,7 +137,7 @@ impl From<Required> for toml::Value {
 /// `[[policy.exempt]]`: every condition given must hold; of each, one alternative.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Exempt {
+pub struct Exemption {
     /// Groups of the host.
     pub groups: Vec<String>,
     /// PAM services.
@@ -146,60 +146,60 @@ pub struct Exempt {
     pub networks: Vec<Network>,
     /// What passed before the code.
     #[serde(rename = "completed_methods")]
-    pub after: After,
+    pub after: MethodCondition,
 }
 
 /// `policy.exempt.completed_methods`: methods and keys; exceptions apart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
-pub struct After {
+pub struct MethodCondition {
     /// What may have passed.
-    pub listed: Vec<AfterWord>,
+    pub listed: Vec<MethodWord>,
     /// What must not have.
-    pub excepted: Vec<AfterWord>,
+    pub excepted: Vec<MethodWord>,
 }
 
 /// One word of it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum AfterWord {
+pub enum MethodWord {
     /// A method of sshd's.
-    Method(Method),
+    Method(SshMethod),
     /// A key.
-    Key(Fingerprint),
+    Key(SshKeyFingerprint),
 }
 
-impl AfterWord {
-    fn read(word: &str) -> Option<AfterWord> {
+impl MethodWord {
+    fn read(word: &str) -> Option<MethodWord> {
         let key = || {
-            Fingerprint::try_from(word.to_owned())
+            SshKeyFingerprint::try_from(word.to_owned())
                 .ok()
-                .map(AfterWord::Key)
+                .map(MethodWord::Key)
         };
-        Method::named(word).map(AfterWord::Method).or_else(key)
+        SshMethod::named(word).map(MethodWord::Method).or_else(key)
     }
 
     fn written(&self) -> String {
         match self {
-            AfterWord::Method(method) => method.name().to_owned(),
-            AfterWord::Key(fingerprint) => fingerprint.to_string(),
+            MethodWord::Method(method) => method.name().to_owned(),
+            MethodWord::Key(fingerprint) => fingerprint.to_string(),
         }
     }
 }
 
-impl TryFrom<Vec<String>> for After {
+impl TryFrom<Vec<String>> for MethodCondition {
     type Error = &'static str;
 
-    fn try_from(words: Vec<String>) -> Result<After, Self::Error> {
+    fn try_from(words: Vec<String>) -> Result<MethodCondition, Self::Error> {
         const WHAT: &str = "must be a list of \"password\", \"publickey\", \"keyboard-interactive\", \"hostbased\", \
                             \"gssapi-with-mic\", \"gssapi-keyex\", keys' fingerprints as ssh-keygen -l prints them, \
                             \"SHA256:\" and 43 characters, and exceptions with \"!\"";
-        let mut after = After::default();
+        let mut after = MethodCondition::default();
         for word in &words {
             let (list, word) = match word.strip_prefix('!') {
                 Some(word) => (&mut after.excepted, word),
                 None => (&mut after.listed, word.as_str()),
             };
-            list.push(AfterWord::read(word).ok_or(WHAT)?);
+            list.push(MethodWord::read(word).ok_or(WHAT)?);
         }
         match after.listed.is_empty() && !after.excepted.is_empty() {
             true => {
@@ -210,9 +210,9 @@ impl TryFrom<Vec<String>> for After {
     }
 }
 
-impl From<After> for Vec<String> {
-    fn from(after: After) -> Vec<String> {
-        let listed = after.listed.iter().map(AfterWord::written);
+impl From<MethodCondition> for Vec<String> {
+    fn from(after: MethodCondition) -> Vec<String> {
+        let listed = after.listed.iter().map(MethodWord::written);
         listed
             .chain(
                 after
@@ -224,12 +224,12 @@ impl From<After> for Vec<String> {
     }
 }
 
-impl Policy {
+impl PolicyConfig {
     /// The groups that `required` and the exemptions name: of whoever is asked about, these are worth looking up.
     pub fn groups_asked(&self) -> BTreeSet<&str> {
         let required = match &self.required {
-            Required::Enrolled | Required::All => &[],
-            Required::Listed(words) => words.as_slice(),
+            RequiredAccounts::Enrolled | RequiredAccounts::All => &[],
+            RequiredAccounts::Listed(words) => words.as_slice(),
         };
         let required = required
             .iter()

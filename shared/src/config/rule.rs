@@ -11,14 +11,14 @@ use std::fmt;
 /// `[[gate.rule]]`: every condition given must hold; of each, one alternative.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct GateRule {
     /// Hosts.
     #[serde(
         default,
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
-    pub hosts: Vec<Hosts>,
+    pub hosts: Vec<RuleHosts>,
     /// Paths, each with all that lies below it.
     #[serde(
         default,
@@ -55,13 +55,13 @@ pub struct Rule {
     )]
     pub groups: Vec<Group>,
     /// What it takes.
-    pub then: Access,
+    pub then: RuleAccess,
 }
 
-impl Rule {
+impl GateRule {
     /// Whether it holds for everything.
     pub fn is_unconditional(&self) -> bool {
-        let Rule {
+        let GateRule {
             hosts,
             paths,
             methods,
@@ -95,7 +95,7 @@ fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 /// What it takes to enter, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Access {
+pub enum RuleAccess {
     /// Nothing.
     Open,
     /// The first factor.
@@ -106,14 +106,14 @@ pub enum Access {
     Deny,
 }
 
-impl Access {
+impl RuleAccess {
     /// The word in postern.toml.
     pub fn name(self) -> &'static str {
         match self {
-            Access::Open => "open",
-            Access::Password => "password",
-            Access::Code => "code",
-            Access::Deny => "deny",
+            RuleAccess::Open => "open",
+            RuleAccess::Password => "password",
+            RuleAccess::Code => "code",
+            RuleAccess::Deny => "deny",
         }
     }
 }
@@ -121,19 +121,19 @@ impl Access {
 /// One entry of `gate.rule.hosts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Hosts {
+pub enum RuleHosts {
     /// This one.
     One(WebHost),
     /// All that lie below this one.
     Below(WebHost),
 }
 
-impl Hosts {
+impl RuleHosts {
     /// Whether a host, in lower case, is meant.
     pub fn covers(&self, host: &str) -> bool {
         match self {
-            Hosts::One(one) => one.as_str() == host,
-            Hosts::Below(top) => host
+            RuleHosts::One(one) => one.as_str() == host,
+            RuleHosts::Below(top) => host
                 .strip_suffix(top.as_str())
                 .and_then(|front| front.strip_suffix('.'))
                 .is_some_and(|front| !front.is_empty()),
@@ -143,35 +143,35 @@ impl Hosts {
     /// The host, or the one above those that are meant.
     pub fn top(&self) -> &WebHost {
         match self {
-            Hosts::One(host) | Hosts::Below(host) => host,
+            RuleHosts::One(host) | RuleHosts::Below(host) => host,
         }
     }
 }
 
-impl TryFrom<String> for Hosts {
+impl TryFrom<String> for RuleHosts {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Hosts, Self::Error> {
+    fn try_from(text: String) -> Result<RuleHosts, Self::Error> {
         const WHAT: &str = "must be a host such as app.example.com, or *.example.com for all below it, without a port";
         let host = |text: &str| WebHost::try_from(text.to_owned()).map_err(|_| WHAT);
         match text.strip_prefix("*.") {
-            Some(top) => host(top).map(Hosts::Below),
-            None => host(&text).map(Hosts::One),
+            Some(top) => host(top).map(RuleHosts::Below),
+            None => host(&text).map(RuleHosts::One),
         }
     }
 }
 
-impl From<Hosts> for String {
-    fn from(hosts: Hosts) -> String {
+impl From<RuleHosts> for String {
+    fn from(hosts: RuleHosts) -> String {
         hosts.to_string()
     }
 }
 
-impl fmt::Display for Hosts {
+impl fmt::Display for RuleHosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Hosts::One(host) => host.fmt(f),
-            Hosts::Below(top) => write!(f, "*.{top}"),
+            RuleHosts::One(host) => host.fmt(f),
+            RuleHosts::Below(top) => write!(f, "*.{top}"),
         }
     }
 }
@@ -180,7 +180,7 @@ impl fmt::Display for Hosts {
 mod tests {
     use super::*;
 
-    fn rule(text: &str) -> Result<Rule, String> {
+    fn rule(text: &str) -> Result<GateRule, String> {
         toml::from_str(text).map_err(|error| error.message().to_owned())
     }
 
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn below_is_by_whole_labels_and_not_the_host_itself() {
-        let below: Hosts = "*.example.com".to_owned().try_into().unwrap();
+        let below: RuleHosts = "*.example.com".to_owned().try_into().unwrap();
         for host in ["a.example.com", "a.b.example.com"] {
             assert!(below.covers(host), "{host}");
         }

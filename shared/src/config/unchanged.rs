@@ -15,31 +15,31 @@ use std::sync::Mutex;
 /// Seconds for which a file must have been left alone.
 const SETTLED: i64 = 2;
 
-static RECENT: Mutex<Option<Recent>> = Mutex::new(None);
+static RECENT: Mutex<Option<RecentConfig>> = Mutex::new(None);
 
-struct Recent {
+struct RecentConfig {
     path: PathBuf,
-    files: Files,
+    files: ConfigFiles,
     config: Config,
 }
 
 /// Every file of a configuration, its copy and the folder of accounts.d, as the file system tells one state from another;
 /// and the folders above them.
 #[derive(PartialEq, Eq)]
-pub(super) struct Files {
-    files: Vec<(PathBuf, State)>,
+pub(super) struct ConfigFiles {
+    files: Vec<(PathBuf, ConfigFileState)>,
     above: FolderStates,
 }
 
 /// Device, number, length, mode and owner, last change and last write in seconds and nanoseconds.
-type State = [i128; 9];
+type ConfigFileState = [i128; 9];
 
-impl Files {
+impl ConfigFiles {
     /// As they are now. MUST be taken before they are read.
     ///
     /// # Errors
     /// Those of looking at a file, and of a link that leads over what cannot be trusted.
-    pub(super) fn of(path: &Path, copy: PathBuf) -> Result<Files, FileError> {
+    pub(super) fn of(path: &Path, copy: PathBuf) -> Result<ConfigFiles, FileError> {
         let above = FolderStates::of(path)?;
         let mut found = Vec::new();
         let mut add = |path: PathBuf| -> Result<(), FileError> {
@@ -77,7 +77,7 @@ impl Files {
             }
         }
         found.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(Files {
+        Ok(ConfigFiles {
             files: found,
             above,
         })
@@ -92,7 +92,7 @@ impl Files {
 }
 
 /// The configuration that came from these files, if it is the one that was read last.
-pub(super) fn recall(path: &Path, files: &Files) -> Option<Config> {
+pub(super) fn recall(path: &Path, files: &ConfigFiles) -> Option<Config> {
     // whoever forked while it was held goes without
     let recent = RECENT.try_lock().ok()?;
     let recent = recent.as_ref()?;
@@ -100,13 +100,13 @@ pub(super) fn recall(path: &Path, files: &Files) -> Option<Config> {
 }
 
 /// Holds a configuration that came from these files, and that root has kept.
-pub(super) fn remember(path: &Path, files: Files, config: &Config) {
+pub(super) fn remember(path: &Path, files: ConfigFiles, config: &Config) {
     let now = clock::now().ok().and_then(|now| i64::try_from(now.0).ok());
     if !now.is_some_and(|now| files.are_settled(now)) {
         return;
     }
     if let Ok(mut recent) = RECENT.try_lock() {
-        *recent = Some(Recent {
+        *recent = Some(RecentConfig {
             path: path.to_owned(),
             files,
             config: config.clone(),
@@ -139,7 +139,7 @@ mod tests {
             at("etc/postern/accounts.d/bob.toml"),
         )
         .unwrap();
-        let files = || Files::of(&path, copy.clone());
+        let files = || ConfigFiles::of(&path, copy.clone());
         let before = files().unwrap();
         for changed in ["etc/postern", "etc", "over"] {
             fs::set_permissions(at(changed), Permissions::from_mode(0o777)).unwrap();

@@ -6,9 +6,9 @@ use std::fmt;
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Whole<const MIN: u32, const MAX: u32>(u32);
+pub struct BoundedInteger<const MIN: u32, const MAX: u32>(u32);
 
-impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
+impl<const MIN: u32, const MAX: u32> BoundedInteger<MIN, MAX> {
     /// A value known to lie in the range; checked when compiled.
     pub const fn of(value: u32) -> Self {
         assert!(MIN <= value && value <= MAX);
@@ -21,11 +21,11 @@ impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
     }
 }
 
-impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for BoundedInteger<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader<const MIN: u32, const MAX: u32>;
         impl<const MIN: u32, const MAX: u32> Visitor<'_> for Reader<MIN, MAX> {
-            type Value = Whole<MIN, MAX>;
+            type Value = BoundedInteger<MIN, MAX>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "a whole number from {MIN} to {MAX}")
@@ -33,7 +33,7 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
 
             fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
                 match u32::try_from(value) {
-                    Ok(value) if (MIN..=MAX).contains(&value) => Ok(Whole(value)),
+                    Ok(value) if (MIN..=MAX).contains(&value) => Ok(BoundedInteger(value)),
                     _ => Err(E::custom(format_args!(
                         "must be a whole number from {MIN} to {MAX}"
                     ))),
@@ -44,7 +44,7 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     }
 }
 
-impl<const MIN: u32, const MAX: u32> Serialize for Whole<MIN, MAX> {
+impl<const MIN: u32, const MAX: u32> Serialize for BoundedInteger<MIN, MAX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u32(self.0)
     }
@@ -187,30 +187,30 @@ impl From<Digits> for u32 {
 /// One line of visible text, 1 to 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Line(String);
+pub struct SingleLine(String);
 
-impl Line {
+impl SingleLine {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl TryFrom<String> for Line {
+impl TryFrom<String> for SingleLine {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Line, Self::Error> {
+    fn try_from(text: String) -> Result<SingleLine, Self::Error> {
         let visible = !text.trim().is_empty() && !text.chars().any(char::is_control);
         if visible && text.chars().count() <= 64 {
-            Ok(Line(text))
+            Ok(SingleLine(text))
         } else {
             Err("must be 1 to 64 characters on one line, not all blank")
         }
     }
 }
 
-impl From<Line> for String {
-    fn from(line: Line) -> String {
+impl From<SingleLine> for String {
+    fn from(line: SingleLine) -> String {
         line.0
     }
 }

@@ -22,7 +22,7 @@ pub struct AppPassword(Zeroizing<String>);
 
 /// Text that is no app password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Misread {
+pub enum InvalidAppPassword {
     /// It has another shape: a password, a code, a token of somebody else's.
     OtherShape,
     /// The check character does not fit: a wrong character, or two that changed places.
@@ -42,30 +42,30 @@ impl AppPassword {
     }
 
     /// Reads what was typed; blanks, dashes and case do not matter.
-    pub fn read(typed: &str) -> Result<AppPassword, Misread> {
+    pub fn read(typed: &str) -> Result<AppPassword, InvalidAppPassword> {
         if typed.len() > LONGEST {
-            return Err(Misread::OtherShape);
+            return Err(InvalidAppPassword::OtherShape);
         }
         let mut characters = typed.chars().filter(|c| !c.is_whitespace() && *c != '-');
         if !matches!(characters.next(), Some(MARK | 'o' | '0')) {
-            return Err(Misread::OtherShape);
+            return Err(InvalidAppPassword::OtherShape);
         }
         let mut plain = Zeroizing::new(String::with_capacity(LONGEST));
         plain.extend(characters.map(|c| c.to_ascii_uppercase()));
         let mut values = Zeroizing::new([0; RANDOM + 1]);
         if plain.len() != values.len() {
-            return Err(Misread::OtherShape);
+            return Err(InvalidAppPassword::OtherShape);
         }
         for (value, byte) in values.iter_mut().zip(plain.bytes()) {
             let position = ALPHABET
                 .iter()
                 .position(|known| *known == byte)
-                .ok_or(Misread::OtherShape)?;
-            *value = u8::try_from(position).map_err(|_| Misread::OtherShape)?;
+                .ok_or(InvalidAppPassword::OtherShape)?;
+            *value = u8::try_from(position).map_err(|_| InvalidAppPassword::OtherShape)?;
         }
         match sum(values.iter().copied()) {
             0 => Ok(AppPassword(plain)),
-            _ => Err(Misread::Mistyped),
+            _ => Err(InvalidAppPassword::Mistyped),
         }
     }
 
@@ -116,10 +116,10 @@ fn times_two(value: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::input::Answer;
+    use crate::credential::input::Input;
     use crate::credential::recovery_code::{OneTimeCode, RecoveryCode};
 
-    fn read(text: &str) -> Result<String, Misread> {
+    fn read(text: &str) -> Result<String, InvalidAppPassword> {
         AppPassword::read(text).map(|read| read.plain().to_owned())
     }
 
@@ -158,7 +158,11 @@ mod tests {
                     let mut wrong: Vec<char> = right.chars().collect();
                     if std::mem::replace(&mut wrong[position], other) != other {
                         let wrong: String = wrong.into_iter().collect();
-                        assert_eq!(read(&wrong), Err(Misread::Mistyped), "{right} {wrong}");
+                        assert_eq!(
+                            read(&wrong),
+                            Err(InvalidAppPassword::Mistyped),
+                            "{right} {wrong}"
+                        );
                     }
                 }
             }
@@ -174,7 +178,7 @@ mod tests {
                     let mut wrong = right.clone();
                     wrong.swap(one, other);
                     let wrong: String = std::iter::once(MARK).chain(wrong).collect();
-                    assert_eq!(read(&wrong), Err(Misread::Mistyped));
+                    assert_eq!(read(&wrong), Err(InvalidAppPassword::Mistyped));
                 }
             }
         }
@@ -198,16 +202,16 @@ mod tests {
             "Oü2345678923456789234567892",
         ];
         for other in others {
-            assert_eq!(read(other), Err(Misread::OtherShape), "{other}");
+            assert_eq!(read(other), Err(InvalidAppPassword::OtherShape), "{other}");
         }
-        assert!(matches!(Answer::read(shown.as_bytes()), Answer::Unfit));
+        assert!(matches!(Input::read(shown.as_bytes()), Input::Unfit));
         for length in [10, 27, 28, 32] {
             let code = RecoveryCode::random(length).unwrap();
-            assert_eq!(read(&code.grouped()), Err(Misread::OtherShape));
+            assert_eq!(read(&code.grouped()), Err(InvalidAppPassword::OtherShape));
         }
         assert_eq!(
             read(&OneTimeCode::random().unwrap().grouped()),
-            Err(Misread::OtherShape)
+            Err(InvalidAppPassword::OtherShape)
         );
     }
 }

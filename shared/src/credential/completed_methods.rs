@@ -16,22 +16,22 @@ const MOST: usize = 8;
 
 /// The factors that passed before the code was asked for; none if nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Earlier(Cow<'static, [Factor]>);
+pub struct CompletedMethods(Cow<'static, [CompletedFactor]>);
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Factor {
+pub struct CompletedFactor {
     /// How it was shown, if that is a method that is known here.
-    pub method: Option<Method>,
+    pub method: Option<SshMethod>,
     /// With which key.
-    pub key: Key,
+    pub key: SshKey,
 }
 
 /// A method of sshd's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Method {
+pub enum SshMethod {
     /// A password; also the one that a PAM stack asks for itself.
     Password,
     /// A key.
@@ -49,11 +49,11 @@ pub enum Method {
 /// The key of a factor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Key {
+pub enum SshKey {
     /// The method has none.
     None,
     /// One with this fingerprint.
-    Known(Fingerprint),
+    Known(SshKeyFingerprint),
     /// One that is not read: a certificate, whose fingerprint is that of the key in it, or no key at all.
     Unread,
 }
@@ -61,39 +61,43 @@ pub enum Key {
 /// A key's fingerprint, as `ssh-keygen -l` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Fingerprint([u8; 32]);
+pub struct SshKeyFingerprint([u8; 32]);
 
-impl Earlier {
+impl CompletedMethods {
     /// Nothing that is known.
-    pub const NOTHING: Earlier = Earlier(Cow::Borrowed(&[]));
+    pub const NOTHING: CompletedMethods = CompletedMethods(Cow::Borrowed(&[]));
     /// A password, and nothing else.
-    pub const PASSWORD: Earlier = Earlier(Cow::Borrowed(&[Factor {
-        method: Some(Method::Password),
-        key: Key::None,
+    pub const PASSWORD: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
+        method: Some(SshMethod::Password),
+        key: SshKey::None,
     }]));
     /// Something passed, and it is not known what.
-    const UNCLEAR: Earlier = Earlier(Cow::Borrowed(&[Factor {
+    const UNCLEAR: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
         method: None,
-        key: Key::Unread,
+        key: SshKey::Unread,
     }]));
 
     /// Reads what an sshd says in SSH_AUTH_INFO_0.
-    pub fn of_sshd(said: &[u8]) -> Earlier {
+    pub fn of_sshd(said: &[u8]) -> CompletedMethods {
         if said.trim_ascii().is_empty() {
-            return Earlier::default();
+            return CompletedMethods::default();
         }
         let text = std::str::from_utf8(said)
             .ok()
             .filter(|text| text.len() <= LONGEST);
         let Some(text) = text else {
-            return Earlier::UNCLEAR;
+            return CompletedMethods::UNCLEAR;
         };
         let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-        let factors: Vec<Factor> = lines.by_ref().take(MOST).map(Factor::of_line).collect();
+        let factors: Vec<CompletedFactor> = lines
+            .by_ref()
+            .take(MOST)
+            .map(CompletedFactor::of_line)
+            .collect();
         if lines.next().is_some() {
-            return Earlier::UNCLEAR;
+            return CompletedMethods::UNCLEAR;
         }
-        Earlier(factors.into())
+        CompletedMethods(factors.into())
     }
 
     /// Whether nothing is known to have passed.
@@ -103,67 +107,71 @@ impl Earlier {
 
     /// The key that sshd has verified for this login, the first if there are several. One that is not read, such as a
     /// certificate, was verified all the same.
-    pub fn verified_key(&self) -> Option<&Key> {
-        let with_key = |factor: &&Factor| factor.method == Some(Method::Publickey);
+    pub fn verified_key(&self) -> Option<&SshKey> {
+        let with_key = |factor: &&CompletedFactor| factor.method == Some(SshMethod::Publickey);
         self.0.iter().find(with_key).map(|factor| &factor.key)
     }
 
     /// What passed.
-    pub fn factors(&self) -> &[Factor] {
+    pub fn factors(&self) -> &[CompletedFactor] {
         &self.0
     }
 }
 
-impl Factor {
+impl CompletedFactor {
     /// `publickey ssh-ed25519 AAAA…`, `keyboard-interactive/pam`, `password`; what follows says more of the method.
-    fn of_line(line: &str) -> Factor {
+    fn of_line(line: &str) -> CompletedFactor {
         let mut words = line.split_ascii_whitespace();
         let name = words.next().unwrap_or_default();
-        let method = Method::named(name.split_once('/').map_or(name, |(method, _)| method));
+        let method = SshMethod::named(name.split_once('/').map_or(name, |(method, _)| method));
         let key = match method {
-            Some(Method::Publickey | Method::Hostbased) => Key::read(words.next(), words.next()),
-            None => Key::Unread,
-            Some(_) => Key::None,
+            Some(SshMethod::Publickey | SshMethod::Hostbased) => {
+                SshKey::read(words.next(), words.next())
+            }
+            None => SshKey::Unread,
+            Some(_) => SshKey::None,
         };
-        Factor { method, key }
+        CompletedFactor { method, key }
     }
 }
 
-impl Method {
-    const ALL: [Method; 6] = [
-        Method::Password,
-        Method::Publickey,
-        Method::KeyboardInteractive,
-        Method::Hostbased,
-        Method::GssapiWithMic,
-        Method::GssapiKeyex,
+impl SshMethod {
+    const ALL: [SshMethod; 6] = [
+        SshMethod::Password,
+        SshMethod::Publickey,
+        SshMethod::KeyboardInteractive,
+        SshMethod::Hostbased,
+        SshMethod::GssapiWithMic,
+        SshMethod::GssapiKeyex,
     ];
 
     /// sshd's name for it.
     pub fn name(self) -> &'static str {
         match self {
-            Method::Password => "password",
-            Method::Publickey => "publickey",
-            Method::KeyboardInteractive => "keyboard-interactive",
-            Method::Hostbased => "hostbased",
-            Method::GssapiWithMic => "gssapi-with-mic",
-            Method::GssapiKeyex => "gssapi-keyex",
+            SshMethod::Password => "password",
+            SshMethod::Publickey => "publickey",
+            SshMethod::KeyboardInteractive => "keyboard-interactive",
+            SshMethod::Hostbased => "hostbased",
+            SshMethod::GssapiWithMic => "gssapi-with-mic",
+            SshMethod::GssapiKeyex => "gssapi-keyex",
         }
     }
 
     /// Reads [`Method::name`].
-    pub fn named(name: &str) -> Option<Method> {
-        Method::ALL.into_iter().find(|method| method.name() == name)
+    pub fn named(name: &str) -> Option<SshMethod> {
+        SshMethod::ALL
+            .into_iter()
+            .find(|method| method.name() == name)
     }
 }
 
-impl Key {
-    fn read(algorithm: Option<&str>, blob: Option<&str>) -> Key {
+impl SshKey {
+    fn read(algorithm: Option<&str>, blob: Option<&str>) -> SshKey {
         let (Some(algorithm), Some(blob)) = (algorithm, blob) else {
-            return Key::Unread;
+            return SshKey::Unread;
         };
         let Ok(blob) = BASE64.decode(blob.as_bytes()) else {
-            return Key::Unread;
+            return SshKey::Unread;
         };
         // RFC 4253, 6.6: a key begins with its algorithm's name, so that one of another kind cannot be given out for it
         let begins = [
@@ -173,57 +181,57 @@ impl Key {
             algorithm.as_bytes(),
         ];
         if algorithm.contains("-cert-") || !blob.starts_with(&begins.concat()) {
-            return Key::Unread;
+            return SshKey::Unread;
         }
-        Key::Known(Fingerprint(Sha256::digest(&blob).into()))
+        SshKey::Known(SshKeyFingerprint(Sha256::digest(&blob).into()))
     }
 }
 
-impl TryFrom<String> for Fingerprint {
+impl TryFrom<String> for SshKeyFingerprint {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Fingerprint, Self::Error> {
+    fn try_from(text: String) -> Result<SshKeyFingerprint, Self::Error> {
         const WHAT: &str =
             "must be a key's fingerprint as ssh-keygen -l prints it, \"SHA256:\" and 43 characters";
         let digest = text.strip_prefix("SHA256:").ok_or(WHAT)?;
         let digest = BASE64_NOPAD.decode(digest.as_bytes()).map_err(|_| WHAT)?;
-        digest.try_into().map(Fingerprint).map_err(|_| WHAT)
+        digest.try_into().map(SshKeyFingerprint).map_err(|_| WHAT)
     }
 }
 
-impl From<Fingerprint> for String {
-    fn from(fingerprint: Fingerprint) -> String {
+impl From<SshKeyFingerprint> for String {
+    fn from(fingerprint: SshKeyFingerprint) -> String {
         fingerprint.to_string()
     }
 }
 
-impl fmt::Display for Fingerprint {
+impl fmt::Display for SshKeyFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SHA256:{}", BASE64_NOPAD.encode(&self.0))
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for SshKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Key::None => f.write_str("-"),
-            Key::Known(fingerprint) => fingerprint.fmt(f),
-            Key::Unread => f.write_str("?"),
+            SshKey::None => f.write_str("-"),
+            SshKey::Known(fingerprint) => fingerprint.fmt(f),
+            SshKey::Unread => f.write_str("?"),
         }
     }
 }
 
 /// For a log: methods and fingerprints, with a comma between.
-impl fmt::Display for Earlier {
+impl fmt::Display for CompletedMethods {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_nothing() {
             return f.write_str("-");
         }
         for (position, factor) in self.0.iter().enumerate() {
             let comma = if position == 0 { "" } else { "," };
-            write!(f, "{comma}{}", factor.method.map_or("?", Method::name))?;
+            write!(f, "{comma}{}", factor.method.map_or("?", SshMethod::name))?;
             match &factor.key {
-                Key::None => {}
+                SshKey::None => {}
                 key => write!(f, "/{key}")?,
             }
         }
@@ -242,16 +250,18 @@ mod tests {
     /// The same key, certified by `ssh-keygen -s`.
     const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIOXG6oSQ85fJsFcbpzikcEPgycxVXNqCEq5ELNkkptPRAAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KPAAAAAAAAAAAAAAABAAAAAWkAAAAJAAAABWFsaWNlAAAAAAAAAAD//////////wAAAAAAAACCAAAAFXBlcm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1pdC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIIXBcaMr3TAPh1Dx2tCZL0tE6fu6GFjQTBvVa0nK6uDcAAAAUwAAAAtzc2gtZWQyNTUxOQAAAEBD2/psYtDeQXIjrlPUea6tNEtqVtqgaw6RhtAg6dK6ybR1CAoYCu7vj4n0n9PThxII3MNaZtj1gIR2Ej09RjEA";
 
-    fn known() -> Key {
-        Key::Known(PRINT.to_owned().try_into().unwrap())
+    fn known() -> SshKey {
+        SshKey::Known(PRINT.to_owned().try_into().unwrap())
     }
 
-    fn read(said: &str) -> Vec<Factor> {
-        Earlier::of_sshd(said.as_bytes()).factors().to_vec()
+    fn read(said: &str) -> Vec<CompletedFactor> {
+        CompletedMethods::of_sshd(said.as_bytes())
+            .factors()
+            .to_vec()
     }
 
-    fn one(method: Method, key: Key) -> Vec<Factor> {
-        vec![Factor {
+    fn one(method: SshMethod, key: SshKey) -> Vec<CompletedFactor> {
+        vec![CompletedFactor {
             method: Some(method),
             key,
         }]
@@ -261,24 +271,24 @@ mod tests {
     fn a_line_is_a_method_and_its_key() {
         assert_eq!(
             read(&format!("publickey {KEY}\n")),
-            one(Method::Publickey, known())
+            one(SshMethod::Publickey, known())
         );
         let hostbased =
             format!("hostbased {KEY} client user \"alice\", client host \"a.example.org\"\n");
-        assert_eq!(read(&hostbased), one(Method::Hostbased, known()));
-        assert_eq!(read("password\n"), one(Method::Password, Key::None));
+        assert_eq!(read(&hostbased), one(SshMethod::Hostbased, known()));
+        assert_eq!(read("password\n"), one(SshMethod::Password, SshKey::None));
         assert_eq!(
             read("keyboard-interactive/pam\n"),
-            one(Method::KeyboardInteractive, Key::None)
+            one(SshMethod::KeyboardInteractive, SshKey::None)
         );
         assert_eq!(
             read("gssapi-with-mic alice@EXAMPLE.ORG"),
-            one(Method::GssapiWithMic, Key::None)
+            one(SshMethod::GssapiWithMic, SshKey::None)
         );
         assert_eq!(read(&format!("publickey {KEY}\n\npassword\n")).len(), 2);
         for nothing in ["", "\n", " \n\t"] {
             assert!(
-                Earlier::of_sshd(nothing.as_bytes()).is_nothing(),
+                CompletedMethods::of_sshd(nothing.as_bytes()).is_nothing(),
                 "{nothing:?}"
             );
         }
@@ -298,7 +308,7 @@ mod tests {
         ] {
             assert_eq!(
                 read(&format!("publickey {key}\n")),
-                one(Method::Publickey, Key::Unread),
+                one(SshMethod::Publickey, SshKey::Unread),
                 "{key}"
             );
         }
@@ -306,9 +316,9 @@ mod tests {
 
     #[test]
     fn what_is_too_long_or_unheard_of_is_not_taken_for_nothing() {
-        let unclear = [Factor {
+        let unclear = [CompletedFactor {
             method: None,
-            key: Key::Unread,
+            key: SshKey::Unread,
         }];
         assert_eq!(
             read(&format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST))),
@@ -316,13 +326,13 @@ mod tests {
         );
         assert_eq!(read(&"password\n".repeat(MOST + 1)), unclear);
         assert_eq!(read("telepathy\n"), unclear);
-        assert_eq!(Earlier::of_sshd(b"\xff").factors(), unclear);
+        assert_eq!(CompletedMethods::of_sshd(b"\xff").factors(), unclear);
         assert_eq!(read(&"password\n".repeat(MOST)).len(), MOST);
     }
 
     #[test]
     fn fingerprints_are_those_of_ssh_keygen() {
-        let read = |text: &str| Fingerprint::try_from(text.to_owned());
+        let read = |text: &str| SshKeyFingerprint::try_from(text.to_owned());
         assert_eq!(read(PRINT).unwrap().to_string(), PRINT);
         let short = &PRINT[..PRINT.len() - 1];
         for text in [
@@ -340,11 +350,15 @@ mod tests {
 
     #[test]
     fn only_a_key_that_sshd_verified_for_the_user_is_one() {
-        let key = |said: &str| Earlier::of_sshd(said.as_bytes()).verified_key().cloned();
+        let key = |said: &str| {
+            CompletedMethods::of_sshd(said.as_bytes())
+                .verified_key()
+                .cloned()
+        };
         assert_eq!(key(&format!("password\npublickey {KEY}\n")), Some(known()));
         assert_eq!(
             key(&format!("publickey {CERTIFICATE}\n")),
-            Some(Key::Unread)
+            Some(SshKey::Unread)
         );
         for said in [
             "",
@@ -354,15 +368,19 @@ mod tests {
         ] {
             assert_eq!(key(said), None, "{said}");
         }
-        assert_eq!(Earlier::of_sshd(b"\xff").verified_key(), None);
+        assert_eq!(CompletedMethods::of_sshd(b"\xff").verified_key(), None);
     }
 
     #[test]
     fn it_is_sent_as_it_was_read() {
-        let earlier =
-            Earlier::of_sshd(format!("publickey {KEY}\nhostbased x\npassword\nfoo\n").as_bytes());
+        let earlier = CompletedMethods::of_sshd(
+            format!("publickey {KEY}\nhostbased x\npassword\nfoo\n").as_bytes(),
+        );
         let text = serde_json::to_string(&earlier).unwrap();
-        assert_eq!(serde_json::from_str::<Earlier>(&text).unwrap(), earlier);
+        assert_eq!(
+            serde_json::from_str::<CompletedMethods>(&text).unwrap(),
+            earlier
+        );
         assert_eq!(
             earlier.to_string(),
             format!("publickey/{PRINT},hostbased/?,password,?/?")

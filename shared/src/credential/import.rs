@@ -17,11 +17,11 @@ mod stamp;
 mod urls;
 mod yaml;
 
-pub use pskc_key::Key;
+pub use pskc_key::PskcKey;
 
 pub use super::otpauth_uri::MovingFactor;
 use super::secret::{Secret, SecretError};
-use super::totp::{Algorithm, Parameters, ParametersError, Step};
+use super::totp::{Algorithm, OtpParameters, OtpParametersError, Step};
 use crate::account::name::UserName;
 use crate::system::clock::Timestamp;
 use std::fmt;
@@ -38,7 +38,7 @@ const LONGEST_LABEL: usize = 256;
 
 /// Whose file it is, with what its format does not say itself.
 #[derive(Clone, Copy)]
-pub enum Format<'a> {
+pub enum ImportFormat<'a> {
     /// `~/.google_authenticator` of libpam-google-authenticator, which does not say whose it is.
     GoogleAuthenticator {
         /// The account that the file belongs to.
@@ -56,7 +56,7 @@ pub enum Format<'a> {
     /// A key container of RFC 6030.
     Pskc {
         /// What opens it.
-        key: Key<'a>,
+        key: PskcKey<'a>,
     },
     /// What `authelia storage user totp export` writes: YAML, CSV or otpauth URLs.
     Authelia,
@@ -72,22 +72,22 @@ pub const NAMES: [&str; 6] = [
     "authelia",
 ];
 
-impl Format<'_> {
+impl ImportFormat<'_> {
     /// Its name in [`NAMES`].
     pub fn name(&self) -> &'static str {
         NAMES[match self {
-            Format::GoogleAuthenticator { .. } => 0,
-            Format::Oath { .. } => 1,
-            Format::Otpauth => 2,
-            Format::OtpauthMigration => 3,
-            Format::Pskc { .. } => 4,
-            Format::Authelia => 5,
+            ImportFormat::GoogleAuthenticator { .. } => 0,
+            ImportFormat::Oath { .. } => 1,
+            ImportFormat::Otpauth => 2,
+            ImportFormat::OtpauthMigration => 3,
+            ImportFormat::Pskc { .. } => 4,
+            ImportFormat::Authelia => 5,
         }]
     }
 }
 
 /// Reads a file of that format.
-pub fn read(format: Format, bytes: &[u8]) -> Result<Import, ImportError> {
+pub fn read(format: ImportFormat, bytes: &[u8]) -> Result<ImportedFile, ImportError> {
     if bytes.len() > LARGEST {
         return Err(ImportError::File("it is larger than 1 MiB"));
     }
@@ -96,16 +96,16 @@ pub fn read(format: Format, bytes: &[u8]) -> Result<Import, ImportError> {
         return Err(ImportError::File("it is not text"));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut import = Import::default();
+    let mut import = ImportedFile::default();
     match format {
-        Format::GoogleAuthenticator { account } => {
+        ImportFormat::GoogleAuthenticator { account } => {
             google_authenticator::read(text, account, &mut import)
         }
-        Format::Oath { now } => oath::read(text, now, &mut import),
-        Format::Otpauth => urls::read(text, &mut import),
-        Format::OtpauthMigration => migration::read(text, &mut import),
-        Format::Pskc { key } => pskc::read(text, key, &mut import),
-        Format::Authelia => authelia::read(text, &mut import),
+        ImportFormat::Oath { now } => oath::read(text, now, &mut import),
+        ImportFormat::Otpauth => urls::read(text, &mut import),
+        ImportFormat::OtpauthMigration => migration::read(text, &mut import),
+        ImportFormat::Pskc { key } => pskc::read(text, key, &mut import),
+        ImportFormat::Authelia => authelia::read(text, &mut import),
     }?;
     import.refuse_doubles()?;
     Ok(import)
@@ -113,9 +113,9 @@ pub fn read(format: Format, bytes: &[u8]) -> Result<Import, ImportError> {
 
 /// What a file holds, in its order.
 #[derive(Debug, Default)]
-pub struct Import {
+pub struct ImportedFile {
     /// What can be enrolled.
-    pub found: Vec<Found>,
+    pub found: Vec<FoundAuthenticator>,
     /// What cannot, or not wholly.
     pub dropped: Vec<Dropped>,
     authenticators: usize,
@@ -123,7 +123,7 @@ pub struct Import {
 
 /// One authenticator. Its digits, period and secret are supported ones.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundAuthenticator {
     /// The line of the file it stands in, from 1.
     pub line: usize,
     /// Whose it is.
@@ -169,14 +169,14 @@ pub struct Dropped {
     /// Whose it is, where that is known.
     pub account: Option<UserName>,
     /// How much is lost.
-    pub loss: Loss,
+    pub loss: ImportLoss,
     /// Why, in words.
     pub why: &'static str,
 }
 
 /// How much of something is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
+pub enum ImportLoss {
     /// A whole authenticator.
     Authenticator,
     /// Something beside it; the authenticator itself is taken over.
@@ -184,7 +184,7 @@ pub enum Loss {
 }
 
 /// An authenticator as a file describes it, supported or not.
-struct Entry {
+struct ImportEntry {
     line: usize,
     account: String,
     label: Option<String>,
@@ -196,10 +196,10 @@ struct Entry {
     recovery: Vec<ScratchCode>,
 }
 
-impl Import {
+impl ImportedFile {
     /// Takes one authenticator, or says why it is left out.
-    fn add(&mut self, entry: Entry) -> Result<(), ImportError> {
-        let Entry {
+    fn add(&mut self, entry: ImportEntry) -> Result<(), ImportError> {
+        let ImportEntry {
             line,
             account,
             label,
@@ -234,7 +234,7 @@ impl Import {
             Err(broken) => return Err(ImportError::Line(line, broken.text())),
         };
         self.count(line)?;
-        self.found.push(Found {
+        self.found.push(FoundAuthenticator {
             line,
             account: name,
             label,
@@ -260,7 +260,7 @@ impl Import {
         self.dropped.push(Dropped {
             line,
             account,
-            loss: Loss::Authenticator,
+            loss: ImportLoss::Authenticator,
             why,
         });
         Ok(())
@@ -272,7 +272,7 @@ impl Import {
         self.dropped.push(Dropped {
             line,
             account,
-            loss: Loss::Detail,
+            loss: ImportLoss::Detail,
             why,
         });
     }
@@ -293,7 +293,7 @@ impl Import {
         if self.found.is_empty() && self.dropped.is_empty() {
             return Err(ImportError::File("there is no authenticator in it"));
         }
-        let mut order: Vec<&Found> = self.found.iter().collect();
+        let mut order: Vec<&FoundAuthenticator> = self.found.iter().collect();
         order.sort_by_key(|found| (&found.account, found.secret.expose(), found.line));
         for pair in order.windows(2) {
             if pair[0].account == pair[1].account && pair[0].secret == pair[1].secret {
@@ -305,9 +305,9 @@ impl Import {
     }
 }
 
-fn supported(digits: u64, moving: MovingFactor) -> Result<u32, ParametersError> {
-    let digits = u32::try_from(digits).map_err(|_| ParametersError::Digits)?;
-    let parameters = Parameters {
+fn supported(digits: u64, moving: MovingFactor) -> Result<u32, OtpParametersError> {
+    let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
+    let parameters = OtpParameters {
         algorithm: Algorithm::Sha1,
         digits,
         moving: moving.moving(),
@@ -361,12 +361,12 @@ mod tests {
     fn every_format_has_its_name() {
         let (account, now) = (&"alice".parse().unwrap(), Timestamp(0));
         let formats = [
-            Format::GoogleAuthenticator { account },
-            Format::Oath { now },
-            Format::Otpauth,
-            Format::OtpauthMigration,
-            Format::Pskc { key: Key::None },
-            Format::Authelia,
+            ImportFormat::GoogleAuthenticator { account },
+            ImportFormat::Oath { now },
+            ImportFormat::Otpauth,
+            ImportFormat::OtpauthMigration,
+            ImportFormat::Pskc { key: PskcKey::None },
+            ImportFormat::Authelia,
         ];
         assert_eq!(formats.map(|format| format.name()), NAMES);
     }
@@ -375,7 +375,7 @@ mod tests {
     fn what_was_found_cannot_be_printed() {
         let file = b"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n12345678\n";
         let account = &"alice".parse().unwrap();
-        let import = read(Format::GoogleAuthenticator { account }, file).unwrap();
+        let import = read(ImportFormat::GoogleAuthenticator { account }, file).unwrap();
         let printed = format!("{import:?}");
         assert!(
             printed.contains("alice") && !printed.contains("GEZD") && !printed.contains("12345678")

@@ -4,7 +4,7 @@
 
 mod ending;
 
-pub use ending::Reading;
+pub use ending::InputReading;
 pub(crate) use ending::{LENGTHS, ending};
 
 use super::recovery_code;
@@ -14,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 pub const LONGEST: usize = 512;
 
 /// One answer to the prompt, normalised: blanks and dashes gone, recovery codes in upper case.
-pub enum Answer {
+pub enum Input {
     /// Digits: compared with every live authenticator, as one try.
     Digits(Zeroizing<String>),
     /// Letters and digits as recovery codes have them.
@@ -26,14 +26,14 @@ pub enum Answer {
     Unfit,
 }
 
-impl Answer {
+impl Input {
     /// Reads the bytes that came back from the prompt.
-    pub fn read(typed: &[u8]) -> Answer {
+    pub fn read(typed: &[u8]) -> Input {
         if typed.len() > LONGEST {
-            return Answer::Unfit;
+            return Input::Unfit;
         }
         let Ok(text) = std::str::from_utf8(typed) else {
-            return Answer::Unfit;
+            return Input::Unfit;
         };
         let marked = recovery_code::without_mark(text);
         let mut plain = Zeroizing::new(String::with_capacity(text.len()));
@@ -46,20 +46,20 @@ impl Answer {
         if marked.is_some() {
             plain.make_ascii_uppercase();
             return if recovery_code::is_one_time(&plain) {
-                Answer::OneTime(plain)
+                Input::OneTime(plain)
             } else {
-                Answer::Unfit
+                Input::Unfit
             };
         }
         if !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit()) {
-            return Answer::Digits(plain);
+            return Input::Digits(plain);
         }
         plain.make_ascii_uppercase();
         if recovery_code::has_shape(&plain) {
-            return Answer::Recovery(plain);
+            return Input::Recovery(plain);
         }
         plain.zeroize();
-        Answer::Unfit
+        Input::Unfit
     }
 }
 
@@ -69,8 +69,8 @@ mod tests {
 
     #[track_caller]
     fn digits(typed: &str, meant: &str) {
-        match Answer::read(typed.as_bytes()) {
-            Answer::Digits(code) => assert_eq!(code.as_str(), meant),
+        match Input::read(typed.as_bytes()) {
+            Input::Digits(code) => assert_eq!(code.as_str(), meant),
             _ => panic!("{typed:?} is not read as digits"),
         }
     }
@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_recovery_code_is_read_in_any_case() {
-        match Answer::read(b"abcd-2345-fh") {
-            Answer::Recovery(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
+        match Input::read(b"abcd-2345-fh") {
+            Input::Recovery(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
             _ => panic!("not read as a recovery code"),
         }
     }
@@ -111,17 +111,17 @@ mod tests {
             "P-222222222222",
         ] {
             assert!(
-                matches!(Answer::read(typed.as_bytes()), Answer::OneTime(_)),
+                matches!(Input::read(typed.as_bytes()), Input::OneTime(_)),
                 "{typed}"
             );
         }
         for typed in ["P-ABCD", "P-", "P-ABCD-2345-FHJK-2", "P-ABCD-2345-FHJ0"] {
             assert!(
-                matches!(Answer::read(typed.as_bytes()), Answer::Unfit),
+                matches!(Input::read(typed.as_bytes()), Input::Unfit),
                 "{typed}"
             );
         }
-        assert!(matches!(Answer::read(b"PABCD-2345F"), Answer::Recovery(_)));
+        assert!(matches!(Input::read(b"PABCD-2345F"), Input::Recovery(_)));
     }
 
     #[test]
@@ -137,12 +137,12 @@ mod tests {
             &long,
         ];
         for typed in unfit {
-            assert!(matches!(Answer::read(typed), Answer::Unfit), "{typed:?}");
+            assert!(matches!(Input::read(typed), Input::Unfit), "{typed:?}");
         }
     }
 
     #[test]
     fn digits_of_other_scripts_are_no_code() {
-        assert!(matches!(Answer::read("٠٠٠٠٤٢".as_bytes()), Answer::Unfit));
+        assert!(matches!(Input::read("٠٠٠٠٤٢".as_bytes()), Input::Unfit));
     }
 }

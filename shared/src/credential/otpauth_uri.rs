@@ -2,7 +2,7 @@
 //! hotp URLs are read, for imports. The format is Google Authenticator's "Key Uri Format".
 
 use super::secret::{Secret, SecretError};
-use super::totp::{Algorithm, Moving, Parameters, ParametersError, Step};
+use super::totp::{Algorithm, OtpKind, OtpParameters, OtpParametersError, Step};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -23,14 +23,14 @@ pub fn url(
     issuer: &str,
     account: &str,
     secret: &Secret,
-    parameters: Parameters,
+    parameters: OtpParameters,
     first: Step,
 ) -> Zeroizing<String> {
     let issuer = utf8_percent_encode(issuer, &ESCAPED);
     let account = utf8_percent_encode(account, &ESCAPED);
     let (kind, moving) = match parameters.moving {
-        Moving::Time { period } => ("totp", format!("period={period}")),
-        Moving::Counter => ("hotp", format!("counter={}", first.0)),
+        OtpKind::Time { period } => ("totp", format!("period={period}")),
+        OtpKind::Counter => ("hotp", format!("counter={}", first.0)),
     };
     Zeroizing::new(format!(
         "otpauth://{kind}/{issuer}:{account}?secret={}&issuer={issuer}&algorithm={}&digits={}&{moving}",
@@ -42,14 +42,14 @@ pub fn url(
 
 /// What the format leaves out has these values. Never the host's own: a change there leaves every existing
 /// authenticator as it was.
-const DEFAULTS: Parameters = Parameters {
+const DEFAULTS: OtpParameters = OtpParameters {
     algorithm: Algorithm::Sha1,
     digits: 6,
-    moving: Moving::Time { period: 30 },
+    moving: OtpKind::Time { period: 30 },
 };
 
 /// Reads what a declared account's file holds: an otpauth://totp URL, or Base32 alone.
-pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
+pub fn read(text: &str) -> Result<(Secret, OtpParameters), OtpauthError> {
     let text = text.trim();
     if text.len() > LONGEST {
         return Err(OtpauthError::TooLong);
@@ -60,10 +60,10 @@ pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
     if !text.starts_with("otpauth://totp/") {
         return Err(OtpauthError::NotTotp);
     }
-    let url = Url::parse(text)?;
+    let url = OtpauthUri::parse(text)?;
     Ok((
         url.secret,
-        Parameters {
+        OtpParameters {
             algorithm: url.algorithm,
             digits: url.digits,
             moving: url.moving.moving(),
@@ -73,7 +73,7 @@ pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
 
 /// What an otpauth URL says.
 #[derive(Debug)]
-pub struct Url {
+pub struct OtpauthUri {
     /// Who issued it: from the label, else from the parameter.
     pub issuer: Option<String>,
     /// The account, from the label; may be empty.
@@ -105,10 +105,10 @@ pub enum MovingFactor {
 
 impl MovingFactor {
     /// Time or counter.
-    pub fn moving(self) -> Moving {
+    pub fn moving(self) -> OtpKind {
         match self {
-            MovingFactor::Time { period } => Moving::Time { period },
-            MovingFactor::Counter { .. } => Moving::Counter,
+            MovingFactor::Time { period } => OtpKind::Time { period },
+            MovingFactor::Counter { .. } => OtpKind::Counter,
         }
     }
 
@@ -121,9 +121,9 @@ impl MovingFactor {
     }
 }
 
-impl Url {
+impl OtpauthUri {
     /// Reads an otpauth URL of either type. Nothing may be said twice.
-    pub fn parse(text: &str) -> Result<Url, OtpauthError> {
+    pub fn parse(text: &str) -> Result<OtpauthUri, OtpauthError> {
         if text.len() > LONGEST {
             return Err(OtpauthError::TooLong);
         }
@@ -132,7 +132,7 @@ impl Url {
             .ok_or(OtpauthError::NotOtpauth)?;
         let (kind, rest) = rest.split_once('/').ok_or(OtpauthError::Malformed)?;
         let (label, query) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
-        let mut given = Query::default();
+        let mut given = OtpauthQuery::default();
         for pair in query.split('&') {
             let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
             given.take(key, Zeroizing::new(decoded(value)?))?;
@@ -143,7 +143,7 @@ impl Url {
             .map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
         let algorithm = algorithm.ok_or(OtpauthError::Algorithm)?;
         let digits = number(given.digits)?.unwrap_or(DEFAULTS.digits.into());
-        let digits = u32::try_from(digits).map_err(|_| ParametersError::Digits)?;
+        let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
         let moving = match kind {
             "totp" => {
                 let period = number(given.period)?.unwrap_or(DEFAULTS.moving.period());
@@ -155,7 +155,7 @@ impl Url {
             }
             _ => return Err(OtpauthError::NotOtpauth),
         };
-        Parameters {
+        OtpParameters {
             algorithm,
             digits,
             moving: moving.moving(),
@@ -167,7 +167,7 @@ impl Url {
             .map(str::to_owned)
             .or(given.issuer.map(|issuer| issuer.to_string()));
         let account = account.to_owned();
-        Ok(Url {
+        Ok(OtpauthUri {
             issuer,
             account,
             secret,
@@ -201,7 +201,7 @@ pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>
 
 /// The parameters, as they stand.
 #[derive(Default)]
-struct Query {
+struct OtpauthQuery {
     secret: Option<Zeroizing<String>>,
     algorithm: Option<Zeroizing<String>>,
     digits: Option<Zeroizing<String>>,
@@ -210,7 +210,7 @@ struct Query {
     issuer: Option<Zeroizing<String>>,
 }
 
-impl Query {
+impl OtpauthQuery {
     fn take(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
         let place = match key {
             "secret" => &mut self.secret,
@@ -263,7 +263,7 @@ pub enum OtpauthError {
     /// The secret itself.
     Secret(SecretError),
     /// Digits or period.
-    Parameters(ParametersError),
+    Parameters(OtpParametersError),
 }
 
 impl From<SecretError> for OtpauthError {
@@ -272,8 +272,8 @@ impl From<SecretError> for OtpauthError {
     }
 }
 
-impl From<ParametersError> for OtpauthError {
-    fn from(error: ParametersError) -> OtpauthError {
+impl From<OtpParametersError> for OtpauthError {
+    fn from(error: OtpParametersError) -> OtpauthError {
         OtpauthError::Parameters(error)
     }
 }
@@ -325,10 +325,10 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let secret = Secret::from_base32(BASE32).unwrap();
-        let parameters = Parameters {
+        let parameters = OtpParameters {
             algorithm: Algorithm::Sha512,
             digits: 8,
-            moving: Moving::Time { period: 60 },
+            moving: OtpKind::Time { period: 60 },
         };
         let url = url("host", "alice", &secret, parameters, Step(0));
         assert!(read(&url).unwrap() == (secret, parameters));
@@ -348,7 +348,7 @@ mod tests {
             ("host:x:root", Some("host"), "x:root"),
             ("it:%20us:alice", Some("it: us"), "alice"),
         ] {
-            let url = Url::parse(&format!(
+            let url = OtpauthUri::parse(&format!(
                 "otpauth://hotp/{label}?secret={BASE32}&counter=7&issuer=it:+us"
             ));
             let url = url.unwrap();
@@ -358,13 +358,13 @@ mod tests {
             );
             assert_eq!(url.moving, MovingFactor::Counter { next: 7 });
         }
-        let url = Url::parse(&format!(
+        let url = OtpauthUri::parse(&format!(
             "otpauth://totp/alice?secret={BASE32}&issuer=host&period=60"
         ))
         .unwrap();
         assert_eq!(url.issuer.as_deref(), Some("host"));
         assert_eq!(url.moving, MovingFactor::Time { period: 60 });
-        let no_counter = Url::parse(&format!("otpauth://hotp/alice?secret={BASE32}"));
+        let no_counter = OtpauthUri::parse(&format!("otpauth://hotp/alice?secret={BASE32}"));
         assert_eq!(no_counter.err(), Some(OtpauthError::NoCounter));
     }
 
@@ -377,7 +377,7 @@ mod tests {
             ("otpauth://totp/a?secret", OtpauthError::Malformed),
             (
                 &format!("otpauth://totp/a?secret={BASE32}&digits=7"),
-                ParametersError::Digits.into(),
+                OtpParametersError::Digits.into(),
             ),
             (
                 &format!("otpauth://totp/a?secret={BASE32}&period=x"),
@@ -385,7 +385,7 @@ mod tests {
             ),
             (
                 &format!("otpauth://totp/a?secret={BASE32}&period=7"),
-                ParametersError::Period.into(),
+                OtpParametersError::Period.into(),
             ),
             (
                 &format!("otpauth://totp/a?secret={BASE32}&algorithm=MD5"),

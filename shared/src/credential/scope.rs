@@ -19,15 +19,15 @@ const MOST: usize = 16;
 
 /// Where an app password is good: at least one term.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope(Vec<Term>);
+pub struct AppPasswordScope(Vec<ScopeTerm>);
 
 /// One term of a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Term {
+pub enum ScopeTerm {
     /// A PAM service.
     Pam(Service),
     /// Web requests.
-    Web(Web),
+    Web(WebScope),
     /// Web requests that the configuration describes.
     Named(ScopeName),
 }
@@ -35,7 +35,7 @@ pub enum Term {
 /// Web requests: every condition given must hold; of each, one alternative.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Web {
+pub struct WebScope {
     /// Hosts.
     #[serde(deserialize_with = "some")]
     pub hosts: Vec<WebHost>,
@@ -48,7 +48,7 @@ pub struct Web {
 }
 
 /// The scopes that the configuration describes.
-pub type NamedScopes = BTreeMap<ScopeName, Web>;
+pub type NamedScopes = BTreeMap<ScopeName, WebScope>;
 
 /// A web request, as far as scopes go.
 pub struct WebRequest<'a> {
@@ -60,9 +60,9 @@ pub struct WebRequest<'a> {
     pub method: &'a str,
 }
 
-impl Scope {
+impl AppPasswordScope {
     /// The terms.
-    pub fn terms(&self) -> &[Term] {
+    pub fn terms(&self) -> &[ScopeTerm] {
         &self.0
     }
 
@@ -70,16 +70,16 @@ impl Scope {
     pub fn covers_service(&self, service: &str) -> bool {
         self.0
             .iter()
-            .any(|term| matches!(term, Term::Pam(meant) if meant.0 == service))
+            .any(|term| matches!(term, ScopeTerm::Pam(meant) if meant.0 == service))
     }
 
     /// Whether it covers a web request. A name that is not declared covers nothing.
     pub fn covers_request(&self, named: &NamedScopes, request: &WebRequest<'_>) -> bool {
         let path = WebPath::read(request.target);
         self.0.iter().any(|term| match term {
-            Term::Pam(_) => false,
-            Term::Web(web) => web.covers(request, &path),
-            Term::Named(name) => named
+            ScopeTerm::Pam(_) => false,
+            ScopeTerm::Web(web) => web.covers(request, &path),
+            ScopeTerm::Named(name) => named
                 .get(name)
                 .is_some_and(|web| web.covers(request, &path)),
         })
@@ -88,13 +88,13 @@ impl Scope {
     /// The first name in it that is not declared.
     pub fn undeclared(&self, named: &NamedScopes) -> Option<&ScopeName> {
         self.0.iter().find_map(|term| match term {
-            Term::Named(name) if !named.contains_key(name) => Some(name),
+            ScopeTerm::Named(name) if !named.contains_key(name) => Some(name),
             _ => None,
         })
     }
 }
 
-impl Web {
+impl WebScope {
     fn covers(&self, request: &WebRequest<'_>, path: &Result<WebPath, Ambiguous>) -> bool {
         let at_host = self.hosts.iter().any(|host| host.as_str() == request.host);
         let by_method =
@@ -180,29 +180,35 @@ fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<WebHost
     }
 }
 
-impl FromStr for Term {
+impl FromStr for ScopeTerm {
     type Err = ScopeError;
 
-    fn from_str(text: &str) -> Result<Term, ScopeError> {
+    fn from_str(text: &str) -> Result<ScopeTerm, ScopeError> {
         let wrong = |what: &'static str| ScopeError::Term(what);
+        const TOO_LONG: &str = "it is longer than 512 bytes";
         if text.len() > LONGEST {
-            return Err(wrong("it is longer than 512 bytes"));
+            return Err(wrong(TOO_LONG));
         }
-        match text.split_once(':') {
+        let term = match text.split_once(':') {
             Some(("pam", service)) => Service::try_from(service.to_owned())
-                .map(Term::Pam)
+                .map(ScopeTerm::Pam)
                 .map_err(wrong),
-            Some(("web", rest)) => web(rest).map(Term::Web).map_err(wrong),
+            Some(("web", rest)) => web(rest).map(ScopeTerm::Web).map_err(wrong),
             Some(_) => Err(wrong("it begins with neither \"pam:\" nor \"web:\"")),
             None => ScopeName::try_from(text.to_owned())
-                .map(Term::Named)
+                .map(ScopeTerm::Named)
                 .map_err(wrong),
+        }?;
+        // the store keeps a path escaped, and reads it by the same limit
+        match term.to_string().len() <= LONGEST {
+            true => Ok(term),
+            false => Err(wrong(TOO_LONG)),
         }
     }
 }
 
 /// `HOST[/PATH][ METHOD,…]`
-fn web(text: &str) -> Result<Web, &'static str> {
+fn web(text: &str) -> Result<WebScope, &'static str> {
     let (address, methods) = match text.split_once(' ') {
         Some((address, methods)) => (address, methods.split(',').collect()),
         None => (text, Vec::new()),
@@ -211,7 +217,7 @@ fn web(text: &str) -> Result<Web, &'static str> {
         Some(slash) => (&address[..slash], Some(&address[slash..])),
         None => (address, None),
     };
-    Ok(Web {
+    Ok(WebScope {
         hosts: vec![WebHost::try_from(host.to_owned())?],
         paths: path
             .map(|path| WebPath::try_from(path.to_owned()))
@@ -225,30 +231,30 @@ fn web(text: &str) -> Result<Web, &'static str> {
     })
 }
 
-impl TryFrom<Vec<Term>> for Scope {
+impl TryFrom<Vec<ScopeTerm>> for AppPasswordScope {
     type Error = ScopeError;
 
-    fn try_from(terms: Vec<Term>) -> Result<Scope, ScopeError> {
+    fn try_from(terms: Vec<ScopeTerm>) -> Result<AppPasswordScope, ScopeError> {
         match (1..=MOST).contains(&terms.len()) {
-            true => Ok(Scope(terms)),
+            true => Ok(AppPasswordScope(terms)),
             false => Err(ScopeError::Count),
         }
     }
 }
 
 /// One term a line, as the store keeps it.
-impl FromStr for Scope {
+impl FromStr for AppPasswordScope {
     type Err = ScopeError;
 
-    fn from_str(text: &str) -> Result<Scope, ScopeError> {
+    fn from_str(text: &str) -> Result<AppPasswordScope, ScopeError> {
         text.lines()
             .map(str::parse)
-            .collect::<Result<Vec<Term>, _>>()
-            .and_then(Scope::try_from)
+            .collect::<Result<Vec<ScopeTerm>, _>>()
+            .and_then(AppPasswordScope::try_from)
     }
 }
 
-impl fmt::Display for Scope {
+impl fmt::Display for AppPasswordScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, term) in self.0.iter().enumerate() {
             write!(f, "{}{term}", if i > 0 { "\n" } else { "" })?;
@@ -258,12 +264,12 @@ impl fmt::Display for Scope {
 }
 
 /// As it is read. A term of the web has one host, and one path at most.
-impl fmt::Display for Term {
+impl fmt::Display for ScopeTerm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Term::Pam(service) => write!(f, "pam:{service}"),
-            Term::Named(name) => name.fmt(f),
-            Term::Web(Web {
+            ScopeTerm::Pam(service) => write!(f, "pam:{service}"),
+            ScopeTerm::Named(name) => name.fmt(f),
+            ScopeTerm::Web(WebScope {
                 hosts,
                 paths,
                 methods,

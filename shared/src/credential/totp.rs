@@ -45,7 +45,7 @@ pub struct Step(pub u64);
 
 /// What moves an authenticator on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Moving {
+pub enum OtpKind {
     /// Time (TOTP).
     Time {
         /// Length of a time step, in seconds: 15 to 120.
@@ -55,28 +55,28 @@ pub enum Moving {
     Counter,
 }
 
-impl Moving {
+impl OtpKind {
     /// The length of a time step in seconds; 0 for a counter. What the store and what is sealed go by.
     pub fn period(self) -> u64 {
         match self {
-            Moving::Time { period } => period,
-            Moving::Counter => 0,
+            OtpKind::Time { period } => period,
+            OtpKind::Counter => 0,
         }
     }
 
     /// Reads [`Moving::period`].
-    pub fn of_period(period: u64) -> Moving {
+    pub fn of_period(period: u64) -> OtpKind {
         match period {
-            0 => Moving::Counter,
-            period => Moving::Time { period },
+            0 => OtpKind::Counter,
+            period => OtpKind::Time { period },
         }
     }
 
     /// When a time step begins; a counter has no time.
     pub fn begin_of(self, step: Step) -> Option<Timestamp> {
         match self {
-            Moving::Time { period } => Some(Timestamp(step.0.saturating_mul(period))),
-            Moving::Counter => None,
+            OtpKind::Time { period } => Some(Timestamp(step.0.saturating_mul(period))),
+            OtpKind::Counter => None,
         }
     }
 
@@ -88,32 +88,32 @@ impl Moving {
 
 /// How an authenticator makes codes, its secret aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parameters {
+pub struct OtpParameters {
     /// The hash under the HMAC.
     pub algorithm: Algorithm,
     /// Digits of a code: 6 or 8.
     pub digits: u32,
     /// Time or counter.
-    pub moving: Moving,
+    pub moving: OtpKind,
 }
 
-impl Parameters {
+impl OtpParameters {
     /// Refuses digits and periods outside the supported range.
-    pub fn check(self) -> Result<Parameters, ParametersError> {
+    pub fn check(self) -> Result<OtpParameters, OtpParametersError> {
         if self.digits != 6 && self.digits != 8 {
-            return Err(ParametersError::Digits);
+            return Err(OtpParametersError::Digits);
         }
         match self.moving {
-            Moving::Time { period } if !(15..=120).contains(&period) => {
-                Err(ParametersError::Period)
+            OtpKind::Time { period } if !(15..=120).contains(&period) => {
+                Err(OtpParametersError::Period)
             }
-            Moving::Time { .. } | Moving::Counter => Ok(self),
+            OtpKind::Time { .. } | OtpKind::Counter => Ok(self),
         }
     }
 }
 
 /// The code of one step: always as many digits as the authenticator has.
-pub fn code(secret: &Secret, parameters: Parameters, step: Step) -> Zeroizing<String> {
+pub fn code(secret: &Secret, parameters: OtpParameters, step: Step) -> Zeroizing<String> {
     let algorithm = match parameters.algorithm {
         Algorithm::Sha1 => totp_rs::Algorithm::SHA1,
         Algorithm::Sha256 => totp_rs::Algorithm::SHA256,
@@ -132,30 +132,30 @@ pub fn code(secret: &Secret, parameters: Parameters, step: Step) -> Zeroizing<St
 
 /// Why parameters are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParametersError {
+pub enum OtpParametersError {
     /// Neither 6 nor 8.
     Digits,
     /// Not 15 to 120 seconds.
     Period,
 }
 
-impl ParametersError {
+impl OtpParametersError {
     /// What is wrong, in words.
     pub fn text(self) -> &'static str {
         match self {
-            ParametersError::Digits => "digits must be 6 or 8",
-            ParametersError::Period => "the period must be 15 to 120 seconds",
+            OtpParametersError::Digits => "digits must be 6 or 8",
+            OtpParametersError::Period => "the period must be 15 to 120 seconds",
         }
     }
 }
 
-impl fmt::Display for ParametersError {
+impl fmt::Display for OtpParametersError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
 }
 
-impl std::error::Error for ParametersError {}
+impl std::error::Error for OtpParametersError {}
 
 #[cfg(test)]
 mod tests {
@@ -169,10 +169,10 @@ mod tests {
     #[test]
     fn the_table_of_rfc_4226_holds() {
         let secret = secret(b"12345678901234567890");
-        let parameters = Parameters {
+        let parameters = OtpParameters {
             algorithm: Algorithm::Sha1,
             digits: 6,
-            moving: Moving::Counter,
+            moving: OtpKind::Counter,
         };
         let table = [
             "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583",
@@ -205,10 +205,10 @@ mod tests {
                 (Algorithm::Sha256, 32, sha256),
                 (Algorithm::Sha512, 64, sha512),
             ] {
-                let parameters = Parameters {
+                let parameters = OtpParameters {
                     algorithm,
                     digits: 8,
-                    moving: Moving::Time { period: 30 },
+                    moving: OtpKind::Time { period: 30 },
                 };
                 let step = parameters.moving.step_at(Timestamp(time)).unwrap();
                 let made = code(&secret(&digits[..length]), parameters, step);
@@ -219,19 +219,19 @@ mod tests {
 
     #[test]
     fn unsupported_parameters_are_refused() {
-        let good = Parameters {
+        let good = OtpParameters {
             algorithm: Algorithm::Sha1,
             digits: 6,
-            moving: Moving::Counter,
+            moving: OtpKind::Counter,
         };
         assert!(good.check().is_ok());
         assert_eq!(
-            Parameters { digits: 7, ..good }.check(),
-            Err(ParametersError::Digits)
+            OtpParameters { digits: 7, ..good }.check(),
+            Err(OtpParametersError::Digits)
         );
         for (period, right) in [(14, false), (15, true), (120, true), (121, false)] {
-            let by_time = Parameters {
-                moving: Moving::Time { period },
+            let by_time = OtpParameters {
+                moving: OtpKind::Time { period },
                 ..good
             };
             assert_eq!(by_time.check().is_ok(), right, "{period}");

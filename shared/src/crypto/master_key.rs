@@ -20,17 +20,17 @@ const MOST: usize = 8;
 pub const LARGEST: u32 = 4096;
 
 /// A 256-bit key.
-pub type Key = Zeroizing<[u8; 32]>;
+pub type MasterKey = Zeroizing<[u8; 32]>;
 
 /// What tells master keys apart without telling anything about them.
-pub type KeyId = [u8; 8];
+pub type MasterKeyId = [u8; 8];
 
 /// The master keys, newest first.
-pub struct MasterKeys(Vec<(KeyId, Key)>);
+pub struct MasterKeys(Vec<(MasterKeyId, MasterKey)>);
 
 impl MasterKeys {
     /// Reads the key file.
-    pub fn read(path: &Path) -> Result<MasterKeys, KeyError> {
+    pub fn read(path: &Path) -> Result<MasterKeys, MasterKeyError> {
         MasterKeys::parse(
             path,
             &trusted_file::read(path, Privacy::Secret, Follow::No, LARGEST.into())?,
@@ -38,8 +38,8 @@ impl MasterKeys {
     }
 
     /// The master keys in what the key file holds, or is to hold.
-    pub fn parse(path: &Path, bytes: &[u8]) -> Result<MasterKeys, KeyError> {
-        let broken = |line| KeyError::Broken {
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<MasterKeys, MasterKeyError> {
+        let broken = |line| MasterKeyError::Broken {
             path: path.to_owned(),
             line,
         };
@@ -55,7 +55,7 @@ impl MasterKeys {
                     .decode(line.as_bytes())
                     .map_err(|_| broken(number))?,
             );
-            let mut key = Key::default();
+            let mut key = MasterKey::default();
             if decoded.len() != key.len() || keys.len() == MOST {
                 return Err(broken(number));
             }
@@ -77,43 +77,43 @@ impl MasterKeys {
 
     /// Puts a new random master key before those in a file, and returns all. Where that holds as many as it can, those leave
     /// it that are not `used`.
-    pub fn add_to(path: &Path, used: &[KeyId]) -> Result<MasterKeys, KeyError> {
+    pub fn add_to(path: &Path, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
         let mut old = MasterKeys::read(path)?;
         if old.0.len() == MOST {
             old = old.only(used);
         }
         if old.0.len() == MOST {
-            return Err(KeyError::NotWritten(format!(
+            return Err(MasterKeyError::NotWritten(format!(
                 "{} holds {MOST} keys, all in use",
                 path.display()
             )));
         }
-        let new = random().map_err(|error| KeyError::NotWritten(error.to_string()))?;
+        let new = random().map_err(|error| MasterKeyError::NotWritten(error.to_string()))?;
         let keys = MasterKeys([vec![new], old.0].concat());
         keys.replace(path)?;
         Ok(keys)
     }
 
     /// Has all but the newest leave a file.
-    pub fn keep_newest_in(path: &Path) -> Result<(), KeyError> {
+    pub fn keep_newest_in(path: &Path) -> Result<(), MasterKeyError> {
         let keys = MasterKeys::read(path)?;
         let newest = keys.newest().0;
         keys.only(&[newest]).replace(path)
     }
 
     /// What tells them apart.
-    pub fn ids(&self) -> Vec<KeyId> {
+    pub fn ids(&self) -> Vec<MasterKeyId> {
         self.0.iter().map(|(id, _)| *id).collect()
     }
 
     /// Without the keys that are not `wanted`.
-    pub fn only(mut self, wanted: &[KeyId]) -> MasterKeys {
+    pub fn only(mut self, wanted: &[MasterKeyId]) -> MasterKeys {
         self.0.retain(|(id, _)| wanted.contains(id));
         self
     }
 
     /// Puts these in place of what the file holds, in one step and durably; owner's group and mode stay.
-    fn replace(&self, path: &Path) -> Result<(), KeyError> {
+    fn replace(&self, path: &Path) -> Result<(), MasterKeyError> {
         let metadata = path
             .symlink_metadata()
             .map_err(|error| FileError::io(path, error))?;
@@ -141,7 +141,7 @@ impl MasterKeys {
     }
 
     /// The key that wraps what is written from now on.
-    pub fn newest(&self) -> (KeyId, &Key) {
+    pub fn newest(&self) -> (MasterKeyId, &MasterKey) {
         let (id, key) = self
             .0
             .first()
@@ -150,7 +150,7 @@ impl MasterKeys {
     }
 
     /// The key with this id.
-    pub fn find(&self, wanted: &KeyId) -> Option<&Key> {
+    pub fn find(&self, wanted: &MasterKeyId) -> Option<&MasterKey> {
         self.0
             .iter()
             .find(|(id, _)| id == wanted)
@@ -159,11 +159,11 @@ impl MasterKeys {
 }
 
 /// What a rotation does to a key file.
-pub trait KeyFile {
+pub trait MasterKeyFile {
     /// See [`MasterKeys::add_to`].
-    fn add(&mut self, used: &[KeyId]) -> Result<MasterKeys, KeyError>;
+    fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError>;
     /// See [`MasterKeys::keep_newest_in`].
-    fn keep_newest(&mut self) -> Result<(), KeyError>;
+    fn keep_newest(&mut self) -> Result<(), MasterKeyError>;
 }
 
 /// One that this process can write.
@@ -174,7 +174,7 @@ pub struct OwnKeyFile {
 
 impl OwnKeyFile {
     /// Begins to change the file, and keeps all others from it.
-    pub fn begin(path: &Path) -> Result<OwnKeyFile, KeyError> {
+    pub fn begin(path: &Path) -> Result<OwnKeyFile, MasterKeyError> {
         Ok(OwnKeyFile {
             path: path.to_owned(),
             _alone: Changing::begin(path)?,
@@ -182,12 +182,12 @@ impl OwnKeyFile {
     }
 }
 
-impl KeyFile for OwnKeyFile {
-    fn add(&mut self, used: &[KeyId]) -> Result<MasterKeys, KeyError> {
+impl MasterKeyFile for OwnKeyFile {
+    fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
         MasterKeys::add_to(&self.path, used)
     }
 
-    fn keep_newest(&mut self) -> Result<(), KeyError> {
+    fn keep_newest(&mut self) -> Result<(), MasterKeyError> {
         MasterKeys::keep_newest_in(&self.path)
     }
 }
@@ -200,11 +200,11 @@ pub struct Changing {
 impl Changing {
     /// Begins to change the file. The lock is a file of its own, which nobody else can open: whoever can open a file or
     /// a folder can lock it, and would keep every rotation out.
-    pub fn begin(path: &Path) -> Result<Changing, KeyError> {
+    pub fn begin(path: &Path) -> Result<Changing, MasterKeyError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lock = folder.join(format!(".{name}.lock"));
-        let io = |error| KeyError::File(FileError::io(&lock, error));
+        let io = |error| MasterKeyError::File(FileError::io(&lock, error));
         trusted_file::Folder::open(folder)?;
         let mut options = File::options();
         options.write(true).create(true).truncate(false).mode(0o600);
@@ -214,7 +214,7 @@ impl Changing {
             .map_err(io)?;
         let locked = Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(
             |(_, errno)| match errno {
-                Errno::EWOULDBLOCK => KeyError::Changing(path.to_owned()),
+                Errno::EWOULDBLOCK => MasterKeyError::Changing(path.to_owned()),
                 errno => io(errno.into()),
             },
         )?;
@@ -224,23 +224,23 @@ impl Changing {
     }
 }
 
-fn random() -> Result<(KeyId, Key), RandomError> {
-    let mut key = Key::default();
+fn random() -> Result<(MasterKeyId, MasterKey), RandomError> {
+    let mut key = MasterKey::default();
     fill_random(&mut *key)?;
     Ok((id(&key), key))
 }
 
-fn id(key: &Key) -> KeyId {
+fn id(key: &MasterKey) -> MasterKeyId {
     let mut mac = Hmac::<Sha256>::new_from_slice(&**key).expect("HMAC takes keys of any length");
     mac.update(b"postern master key id");
-    let mut id = KeyId::default();
+    let mut id = MasterKeyId::default();
     id.copy_from_slice(&mac.finalize().into_bytes()[..8]);
     id
 }
 
 /// Why there is no master key.
 #[derive(Debug)]
-pub enum KeyError {
+pub enum MasterKeyError {
     /// The file cannot be read, or may not be trusted.
     File(FileError),
     /// Something in it is no key.
@@ -256,29 +256,29 @@ pub enum KeyError {
     NotWritten(String),
 }
 
-impl From<FileError> for KeyError {
-    fn from(error: FileError) -> KeyError {
-        KeyError::File(error)
+impl From<FileError> for MasterKeyError {
+    fn from(error: FileError) -> MasterKeyError {
+        MasterKeyError::File(error)
     }
 }
 
-impl fmt::Display for KeyError {
+impl fmt::Display for MasterKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KeyError::File(error) if error.is_missing() => {
+            MasterKeyError::File(error) if error.is_missing() => {
                 write!(
                     f,
                     "{error}; restore the key file from its backup, or run postern init on a new host"
                 )
             }
-            KeyError::File(error) => error.fmt(f),
-            KeyError::Broken { path, line } => write!(
+            MasterKeyError::File(error) => error.fmt(f),
+            MasterKeyError::Broken { path, line } => write!(
                 f,
                 "{}:{line}: expected one key of 64 hexadecimal digits a line; restore the key file from its backup",
                 path.display()
             ),
-            KeyError::NotWritten(why) => f.write_str(why),
-            KeyError::Changing(path) => write!(
+            MasterKeyError::NotWritten(why) => f.write_str(why),
+            MasterKeyError::Changing(path) => write!(
                 f,
                 "{}: another postern key rotate is running; wait until it has ended",
                 path.display()
@@ -287,11 +287,13 @@ impl fmt::Display for KeyError {
     }
 }
 
-impl std::error::Error for KeyError {
+impl std::error::Error for MasterKeyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            KeyError::File(error) => Some(error),
-            KeyError::Broken { .. } | KeyError::Changing(_) | KeyError::NotWritten(_) => None,
+            MasterKeyError::File(error) => Some(error),
+            MasterKeyError::Broken { .. }
+            | MasterKeyError::Changing(_)
+            | MasterKeyError::NotWritten(_) => None,
         }
     }
 }
@@ -302,7 +304,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    fn read(text: &str) -> Result<MasterKeys, KeyError> {
+    fn read(text: &str) -> Result<MasterKeys, MasterKeyError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         fs::write(&path, text).unwrap();
@@ -399,7 +401,10 @@ mod tests {
         assert!(!unfinished.exists());
         // the administrator's, and the lock
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-        assert!(matches!(Changing::begin(&path), Err(KeyError::Changing(_))));
+        assert!(matches!(
+            Changing::begin(&path),
+            Err(MasterKeyError::Changing(_))
+        ));
         drop(first);
         assert!(Changing::begin(&path).is_ok());
     }

@@ -3,7 +3,7 @@
 
 use super::vault::Vault;
 use crate::credential::secret::{RandomError, fill_random};
-use argon2::password_hash::{Output, PasswordHash, PasswordHasher, Salt, SaltString};
+use argon2::password_hash::{self, Output, PasswordHasher, Salt, SaltString};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use std::fmt;
 use zeroize::{Zeroize, Zeroizing};
@@ -35,7 +35,7 @@ impl Password {
 
 /// A password's hash, in the PHC string format.
 #[derive(Clone)]
-pub struct Hash(pub(crate) String);
+pub struct PasswordHash(pub(crate) String);
 
 /// Stands in for the hash of a name that has none; no password fits it.
 const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -79,14 +79,14 @@ impl HashingMemory {
 
 impl Vault {
     /// Hashes a new password.
-    pub fn hash_password(&self, password: &Password) -> Result<Hash, PasswordError> {
+    pub fn hash_password(&self, password: &Password) -> Result<PasswordHash, PasswordError> {
         let mut salt = [0; 16];
         fill_random(&mut salt)?;
         let salt = SaltString::encode_b64(&salt).map_err(|_| PasswordError::Hashing)?;
         let hash = argon2(self.pepper(), recommended()?)?
             .hash_password(password.0.as_bytes(), &salt)
             .map_err(|_| PasswordError::Hashing)?;
-        Ok(Hash(hash.to_string()))
+        Ok(PasswordHash(hash.to_string()))
     }
 
     /// Whether a typed password is the one that was hashed. Without a hash it takes as long, and says no.
@@ -94,11 +94,11 @@ impl Vault {
         &self,
         memory: &mut HashingMemory,
         typed: Option<&Password>,
-        hash: Option<&Hash>,
+        hash: Option<&PasswordHash>,
     ) -> Result<bool, PasswordError> {
         let damaged = |_| PasswordError::Hashing;
         let hash = hash.map_or(NOBODYS, |hash| &hash.0);
-        let kept = PasswordHash::new(hash).map_err(damaged)?;
+        let kept = password_hash::PasswordHash::new(hash).map_err(damaged)?;
         let (Some(salt), Some(expected)) = (kept.salt, kept.hash) else {
             return Err(PasswordError::Hashing);
         };

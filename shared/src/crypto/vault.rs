@@ -6,14 +6,14 @@ mod mail;
 #[cfg(test)]
 mod tests;
 
-pub use data_keys::{Purpose, Renewal, WrappedKey};
+pub use data_keys::{KeyPurpose, Renewal, WrappedKey};
 pub use mail::{LetterBinding, MailedFor, MailedHash};
 
-use super::master_key::{Key, MasterKeys};
+use super::master_key::{MasterKey, MasterKeys};
 use crate::account::name::UserName;
 use crate::credential::app_password::AppPassword;
 use crate::credential::secret::{RandomError, Secret, SecretError, fill_random};
-use crate::credential::totp::Parameters;
+use crate::credential::totp::OtpParameters;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_keys::DataKeys;
@@ -30,7 +30,7 @@ const BUCKETS: u16 = 1024;
 /// Under which the floor of used steps of a secret is kept: the same secret has the same one, whatever account
 /// or authenticator it belongs to, so that removing and adding it again keeps the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint(pub [u8; 32]);
+pub struct SecretFingerprint(pub [u8; 32]);
 
 /// Keyed hash of a recovery code, bound to its account. Compared in constant time.
 #[derive(Clone, Copy, Debug)]
@@ -67,9 +67,9 @@ pub struct AppPasswordHash(pub [u8; 32]);
 /// The keys of session cookies, sealed tokens and app passwords.
 #[derive(Clone)]
 pub struct TokenKeys {
-    session: Key,
-    ticket: Key,
-    app_password: Key,
+    session: MasterKey,
+    ticket: MasterKey,
+    app_password: MasterKey,
 }
 
 impl TokenKeys {
@@ -103,25 +103,25 @@ impl TokenKeys {
 }
 
 /// What a sealed secret is bound to: moved to another account, or with other parameters, it does not open.
-pub struct Binding<'a> {
+pub struct SecretBinding<'a> {
     /// The account's number in the store.
     pub account: i64,
     /// The account's name.
     pub name: &'a UserName,
     /// Algorithm, digits, time or counter.
-    pub parameters: Parameters,
+    pub parameters: OtpParameters,
 }
 
-impl Binding<'_> {
+impl SecretBinding<'_> {
     /// The same as bytes.
-    pub(crate) fn bytes(&self) -> Bound {
-        let Parameters {
+    pub(crate) fn bytes(&self) -> AssociatedData {
+        let OtpParameters {
             algorithm,
             digits,
             moving,
         } = self.parameters;
         let period = moving.period();
-        Bound(format!(
+        AssociatedData(format!(
             "postern authenticator\0{}\0{}\0{}\0{digits}\0{period}",
             self.account,
             self.name,
@@ -131,7 +131,7 @@ impl Binding<'_> {
 }
 
 /// What something sealed is bound to, as bytes.
-pub struct Bound(String);
+pub struct AssociatedData(String);
 
 /// What sealing anew makes of something.
 pub(crate) enum Resealed {
@@ -188,12 +188,16 @@ impl Vault {
     }
 
     /// Seals a secret for its account.
-    pub fn seal(&self, secret: &Secret, binding: &Binding<'_>) -> Result<Vec<u8>, VaultError> {
+    pub fn seal(
+        &self,
+        secret: &Secret,
+        binding: &SecretBinding<'_>,
+    ) -> Result<Vec<u8>, VaultError> {
         self.seal_bytes(secret.expose(), &binding.bytes())
     }
 
     /// Opens a sealed secret.
-    pub fn unseal(&self, sealed: &[u8], binding: &Binding<'_>) -> Result<Secret, VaultError> {
+    pub fn unseal(&self, sealed: &[u8], binding: &SecretBinding<'_>) -> Result<Secret, VaultError> {
         let plain = self.unseal_bytes(sealed, &binding.bytes());
         Ok(Secret::from_bytes(plain.ok_or_else(|| {
             VaultError::Sealed(binding.name.clone())
@@ -201,8 +205,12 @@ impl Vault {
     }
 
     /// Whatever was sealed with the key of before, sealed with the newest.
-    pub(crate) fn sealed_anew(&self, sealed: &[u8], bound: &Bound) -> Result<Resealed, VaultError> {
-        if unseal(self.keys.of(Purpose::Seal), sealed, bound.0.as_bytes()).is_some() {
+    pub(crate) fn sealed_anew(
+        &self,
+        sealed: &[u8],
+        bound: &AssociatedData,
+    ) -> Result<Resealed, VaultError> {
+        if unseal(self.keys.of(KeyPurpose::Seal), sealed, bound.0.as_bytes()).is_some() {
             return Ok(Resealed::Already);
         }
         match self.unseal_bytes(sealed, bound) {
@@ -211,27 +219,27 @@ impl Vault {
         }
     }
 
-    fn seal_bytes(&self, plain: &[u8], bound: &Bound) -> Result<Vec<u8>, VaultError> {
-        seal(self.keys.of(Purpose::Seal), plain, bound.0.as_bytes())
+    fn seal_bytes(&self, plain: &[u8], bound: &AssociatedData) -> Result<Vec<u8>, VaultError> {
+        seal(self.keys.of(KeyPurpose::Seal), plain, bound.0.as_bytes())
     }
 
-    fn unseal_bytes(&self, sealed: &[u8], bound: &Bound) -> Option<Zeroizing<Vec<u8>>> {
-        let newest = unseal(self.keys.of(Purpose::Seal), sealed, bound.0.as_bytes());
+    fn unseal_bytes(&self, sealed: &[u8], bound: &AssociatedData) -> Option<Zeroizing<Vec<u8>>> {
+        let newest = unseal(self.keys.of(KeyPurpose::Seal), sealed, bound.0.as_bytes());
         newest.or_else(|| unseal(self.keys.seal_before()?, sealed, bound.0.as_bytes()))
     }
 
     /// The fingerprint of a secret and its period, under which its floor is written. Algorithm and digits are left
     /// out: a code of 8 digits holds the code of 6.
-    pub fn fingerprint(&self, secret: &Secret, parameters: Parameters) -> Fingerprint {
-        fingerprint(self.keys.of(Purpose::Fingerprint), secret, parameters)
+    pub fn fingerprint(&self, secret: &Secret, parameters: OtpParameters) -> SecretFingerprint {
+        fingerprint(self.keys.of(KeyPurpose::Fingerprint), secret, parameters)
     }
 
     /// The fingerprints under which its floor may lie, newest first: the first that has one counts.
     pub fn fingerprints(
         &self,
         secret: &Secret,
-        parameters: Parameters,
-    ) -> impl Iterator<Item = Fingerprint> {
+        parameters: OtpParameters,
+    ) -> impl Iterator<Item = SecretFingerprint> {
         self.keys
             .fingerprints()
             .map(move |key| fingerprint(key, secret, parameters))
@@ -240,7 +248,7 @@ impl Vault {
     /// The hash of a recovery code of an account.
     pub fn recovery_hash(&self, account: i64, plain: &str) -> RecoveryHash {
         RecoveryHash(mac(
-            self.keys.of(Purpose::Recovery),
+            self.keys.of(KeyPurpose::Recovery),
             &[&account.to_be_bytes(), plain.as_bytes()],
         ))
     }
@@ -248,40 +256,40 @@ impl Vault {
     /// The hash of a one-time code of an account.
     pub fn one_time_hash(&self, account: i64, plain: &str) -> OneTimeHash {
         OneTimeHash(mac(
-            self.keys.of(Purpose::Recovery),
+            self.keys.of(KeyPurpose::Recovery),
             &[b"one-time", &account.to_be_bytes(), plain.as_bytes()],
         ))
     }
 
     /// The pepper that passwords are hashed with.
     pub(crate) fn pepper(&self) -> &[u8] {
-        &**self.keys.of(Purpose::Password)
+        &**self.keys.of(KeyPurpose::Password)
     }
 
     /// The hash of a trusted browser's cookie.
     pub(crate) fn browser_hash(&self, value: &[u8]) -> BrowserHash {
-        BrowserHash(mac(self.keys.of(Purpose::Browser), &[value]))
+        BrowserHash(mac(self.keys.of(KeyPurpose::Browser), &[value]))
     }
 
     /// What an app password is looked up by.
     pub(crate) fn app_password_hash(&self, password: &AppPassword) -> AppPasswordHash {
-        app_password_hash(self.keys.of(Purpose::AppPassword), password)
+        app_password_hash(self.keys.of(KeyPurpose::AppPassword), password)
     }
 
     /// What signs and seals the cookies of a sign-in; a process that judges no answers needs no more.
     pub fn token_keys(&self) -> TokenKeys {
         let key = |purpose| self.keys.of(purpose).clone();
         TokenKeys {
-            session: key(Purpose::Session),
-            ticket: key(Purpose::Ticket),
-            app_password: key(Purpose::AppPassword),
+            session: key(KeyPurpose::Session),
+            ticket: key(KeyPurpose::Ticket),
+            app_password: key(KeyPurpose::AppPassword),
         }
     }
 
     /// A secret that nobody holds, always the same for a name.
     pub fn decoy(&self, name: &UserName) -> Result<Secret, VaultError> {
         let bytes = mac(
-            self.keys.of(Purpose::Decoy),
+            self.keys.of(KeyPurpose::Decoy),
             &[b"secret", name.as_str().as_bytes()],
         );
         Ok(Secret::from_bytes(Zeroizing::new(bytes[..20].to_vec()))?)
@@ -290,19 +298,19 @@ impl Vault {
     /// Which of the shared rows counts the guesses at a name without an account.
     pub fn bucket(&self, name: &UserName) -> u16 {
         let bytes = mac(
-            self.keys.of(Purpose::Decoy),
+            self.keys.of(KeyPurpose::Decoy),
             &[b"row", name.as_str().as_bytes()],
         );
         u16::from_be_bytes([bytes[0], bytes[1]]) % BUCKETS
     }
 }
 
-fn app_password_hash(key: &Key, password: &AppPassword) -> AppPasswordHash {
+fn app_password_hash(key: &MasterKey, password: &AppPassword) -> AppPasswordHash {
     AppPasswordHash(mac(key, &[password.plain().as_bytes()]))
 }
 
-fn fingerprint(key: &Key, secret: &Secret, parameters: Parameters) -> Fingerprint {
-    Fingerprint(mac(
+fn fingerprint(key: &MasterKey, secret: &Secret, parameters: OtpParameters) -> SecretFingerprint {
+    SecretFingerprint(mac(
         key,
         &[
             b"totp",
@@ -313,7 +321,7 @@ fn fingerprint(key: &Key, secret: &Secret, parameters: Parameters) -> Fingerprin
 }
 
 /// HMAC-SHA-256 over parts, each with its length before it, so that no two lists of parts collide.
-fn mac(key: &Key, parts: &[&[u8]]) -> [u8; 32] {
+fn mac(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
     let mut mac =
         <Hmac<Sha256> as Mac>::new_from_slice(&**key).expect("HMAC takes keys of any length");
     for part in parts {
@@ -323,7 +331,7 @@ fn mac(key: &Key, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn seal(key: &Key, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, VaultError> {
+fn seal(key: &MasterKey, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, VaultError> {
     let mut sealed = vec![0; NONCE];
     // A random nonce of 192 bit does not repeat.
     fill_random(&mut sealed)?;
@@ -341,7 +349,7 @@ fn seal(key: &Key, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, VaultErro
     Ok(sealed)
 }
 
-fn unseal(key: &Key, sealed: &[u8], associated: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+fn unseal(key: &MasterKey, sealed: &[u8], associated: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, ciphertext) = sealed.split_at_checked(NONCE)?;
     let cipher = XChaCha20Poly1305::new((&**key).into());
     let payload = Payload {

@@ -1,18 +1,18 @@
 //! Loading an account for a decision: stored and declared authenticators opened, floors looked up, a decoy
 //! where there is no second factor.
 
-use super::{DeclaredError, DoorError};
+use super::{DeclaredError, EngineError};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
-use crate::config::{Config, Declared};
+use crate::config::{Config, DeclaredAccount};
 use crate::credential::otpauth_uri;
 use crate::credential::secret::Secret;
-use crate::credential::totp::{Parameters, Step};
-use crate::crypto::vault::{Binding, Vault};
-use crate::store::{Addresses, AuthenticatorRecord, StoreError, Transaction};
+use crate::credential::totp::{OtpParameters, Step};
+use crate::crypto::vault::{SecretBinding, Vault};
+use crate::store::{AuthenticatorRecord, MailAddresses, StoreError, Transaction};
 use crate::system::trusted_file::{self, FileError, Follow, Privacy};
-use crate::verify::account::Authenticator;
+use crate::verify::account::LiveAuthenticator;
 use zeroize::Zeroizing;
 
 /// The most that is read of a secret file, in bytes.
@@ -22,12 +22,12 @@ const LARGEST: u64 = 4096;
 pub(super) fn declared(
     config: &Config,
     name: &UserName,
-) -> Result<Option<(Secret, Parameters)>, DoorError> {
+) -> Result<Option<(Secret, OtpParameters)>, EngineError> {
     let Some(declared) = config.declared(name) else {
         return Ok(None);
     };
     let path = declared.secret_file.path();
-    let wrong = |error| DoorError::Declared {
+    let wrong = |error| EngineError::Declared {
         path: path.to_owned(),
         error,
     };
@@ -46,7 +46,7 @@ pub(super) fn declared(
 }
 
 /// What the secret file of a declared account holds.
-pub fn read_secret(declared: &Declared) -> Result<Zeroizing<Vec<u8>>, FileError> {
+pub fn read_secret(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>, FileError> {
     trusted_file::read(
         declared.secret_file.path(),
         Privacy::Secret,
@@ -61,9 +61,9 @@ pub(super) fn authenticators(
     transaction: &mut dyn Transaction,
     name: &UserName,
     record: Option<&AccountRecord>,
-    declared: Option<(Secret, Parameters)>,
-) -> Result<Vec<Authenticator>, DoorError> {
-    let mut secrets: Vec<(Secret, Parameters)> = Vec::new();
+    declared: Option<(Secret, OtpParameters)>,
+) -> Result<Vec<LiveAuthenticator>, EngineError> {
+    let mut secrets: Vec<(Secret, OtpParameters)> = Vec::new();
     // A name without an account is looked up like any other.
     let id = record.map_or(AccountId(0), |record| record.id);
     let stored = transaction.authenticators(id)?;
@@ -75,7 +75,7 @@ pub(super) fn authenticators(
                 parameters, sealed, ..
             } in stored
             {
-                let binding = Binding {
+                let binding = SecretBinding {
                     account: id.0,
                     name,
                     parameters,
@@ -95,8 +95,8 @@ pub(super) fn decoy(
     vault: &Vault,
     transaction: &mut dyn Transaction,
     name: &UserName,
-    defaults: Parameters,
-) -> Result<Authenticator, DoorError> {
+    defaults: OtpParameters,
+) -> Result<LiveAuthenticator, EngineError> {
     Ok(with_floor(
         vault,
         transaction,
@@ -107,15 +107,15 @@ pub(super) fn decoy(
 fn with_floor(
     vault: &Vault,
     transaction: &mut dyn Transaction,
-    (secret, parameters): (Secret, Parameters),
-) -> Result<Authenticator, StoreError> {
+    (secret, parameters): (Secret, OtpParameters),
+) -> Result<LiveAuthenticator, StoreError> {
     let fingerprint = vault.fingerprint(&secret, parameters);
     let floor = floor(vault, transaction, &secret, parameters)?;
     let mut used_above = Vec::new();
     for older in vault.fingerprints(&secret, parameters) {
         used_above.extend(transaction.accepted_steps(&older)?);
     }
-    Ok(Authenticator {
+    Ok(LiveAuthenticator {
         secret,
         parameters,
         fingerprint,
@@ -129,7 +129,7 @@ pub(super) fn floor(
     vault: &Vault,
     transaction: &mut dyn Transaction,
     secret: &Secret,
-    parameters: Parameters,
+    parameters: OtpParameters,
 ) -> Result<Option<Step>, StoreError> {
     for fingerprint in vault.fingerprints(secret, parameters) {
         if let Some(floor) = transaction.floor(&fingerprint)? {
@@ -147,7 +147,7 @@ pub(super) fn mail_address(
     account: AccountId,
 ) -> Result<Option<EmailAddress>, StoreError> {
     // Looked up in every case: what is declared must not show in the time.
-    let Addresses { confirmed, .. } = tx.addresses(account)?;
+    let MailAddresses { confirmed, .. } = tx.addresses(account)?;
     Ok(match config.declared(name) {
         Some(declared) => declared.email.clone(),
         None => confirmed,

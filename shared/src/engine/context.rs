@@ -5,17 +5,17 @@ use super::administration::account_name::spelled_otherwise;
 use super::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
-use crate::account::second_factor::{Enrolled, Mail};
+use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::config::Config;
 use crate::credential::otpauth_uri::OtpauthError;
-use crate::crypto::master_key::KeyError;
+use crate::crypto::master_key::MasterKeyError;
 use crate::crypto::password::HashingMemory;
 use crate::crypto::vault::{Vault, VaultError};
 use crate::policy::groups::PersonGroups;
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::admission::Class;
 use crate::system::clock::Timestamp;
-use crate::token::AccountAt;
+use crate::token::AccountVersion;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -23,11 +23,11 @@ use std::path::PathBuf;
 pub const COMMAND: &str = "postern";
 
 /// What the policy asks about an account.
-pub struct Membership {
+pub struct PolicyFacts {
     /// Whether it has a second factor.
     pub enrolled: Enrolled,
     /// Whether codes are mailed to it.
-    pub mail: Mail,
+    pub mail: MailStatus,
     /// The groups that the store keeps for it.
     pub groups: Vec<Group>,
     /// The account of which its name is another spelling, where there is no account of its name.
@@ -35,7 +35,7 @@ pub struct Membership {
 }
 
 /// An opened door: what a process needs to judge answers.
-pub struct Door {
+pub struct Engine {
     pub(super) config: Config,
     pub(super) vault: Vault,
     pub(super) store: KeyedStore,
@@ -46,11 +46,11 @@ pub struct Door {
     pub(super) foreknown: Option<(UserName, PersonGroups)>,
 }
 
-impl Door {
+impl Engine {
     /// Opens the store, reads the key, and unwraps the data keys.
-    pub fn open(config: Config) -> Result<Door, DoorError> {
+    pub fn open(config: Config) -> Result<Engine, EngineError> {
         let (store, vault) = KeyedStore::open(&config.store)?;
-        Ok(Door {
+        Ok(Engine {
             config,
             vault,
             store,
@@ -82,7 +82,7 @@ impl Door {
     }
 
     /// What the policy asks about an account: whether it has a second factor now, and its groups.
-    pub fn membership(&mut self, name: &UserName) -> Result<Membership, DoorError> {
+    pub fn membership(&mut self, name: &UserName) -> Result<PolicyFacts, EngineError> {
         self.account_and_membership(name)
             .map(|(_, membership)| membership)
     }
@@ -91,11 +91,11 @@ impl Door {
     pub(super) fn account_and_membership(
         &mut self,
         name: &UserName,
-    ) -> Result<(Option<AccountAt>, Membership), DoorError> {
+    ) -> Result<(Option<AccountVersion>, PolicyFacts), EngineError> {
         let declared = account_data::declared(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = transaction.account(name)?;
-        let at = record.as_ref().map(AccountAt::of);
+        let at = record.as_ref().map(AccountVersion::of);
         let (id, groups) = match record {
             Some(record) => (record.id, record.groups),
             None => (AccountId(0), Vec::new()),
@@ -103,9 +103,9 @@ impl Door {
         let stored = is_enrolled(transaction.as_mut(), id)?;
         let address = account_data::mail_address(&self.config, transaction.as_mut(), name, id)?;
         let mail = if self.config.email.is_on() && address.is_some() {
-            Mail::On
+            MailStatus::On
         } else {
-            Mail::Off
+            MailStatus::Off
         };
         let enrolled = if stored || declared.is_some() {
             Enrolled::Yes
@@ -116,7 +116,7 @@ impl Door {
         let spelled_otherwise = spelled_otherwise(&self.config, transaction.as_mut(), name)?;
         Ok((
             at,
-            Membership {
+            PolicyFacts {
                 enrolled,
                 mail,
                 groups,
@@ -141,9 +141,9 @@ pub(super) fn is_enrolled(
 
 /// Why nobody can be let in. Each names what the administrator can mend.
 #[derive(Debug)]
-pub enum DoorError {
+pub enum EngineError {
     /// The master key.
-    Key(KeyError),
+    Key(MasterKeyError),
     /// The store.
     Store(StoreError),
     /// What is sealed in the store.
@@ -173,41 +173,41 @@ pub enum DeclaredError {
     Content(OtpauthError),
 }
 
-impl From<KeyError> for DoorError {
-    fn from(error: KeyError) -> DoorError {
-        DoorError::Key(error)
+impl From<MasterKeyError> for EngineError {
+    fn from(error: MasterKeyError) -> EngineError {
+        EngineError::Key(error)
     }
 }
 
-impl From<StoreError> for DoorError {
-    fn from(error: StoreError) -> DoorError {
-        DoorError::Store(error)
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> EngineError {
+        EngineError::Store(error)
     }
 }
 
-impl From<VaultError> for DoorError {
-    fn from(error: VaultError) -> DoorError {
-        DoorError::Vault(error)
+impl From<VaultError> for EngineError {
+    fn from(error: VaultError) -> EngineError {
+        EngineError::Vault(error)
     }
 }
 
-impl fmt::Display for DoorError {
+impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DoorError::Key(error) => error.fmt(f),
-            DoorError::Store(error) => error.fmt(f),
-            DoorError::Vault(error) => error.fmt(f),
-            DoorError::WrongKey { key, store } => write!(
+            EngineError::Key(error) => error.fmt(f),
+            EngineError::Store(error) => error.fmt(f),
+            EngineError::Vault(error) => error.fmt(f),
+            EngineError::WrongKey { key, store } => write!(
                 f,
                 "{}: contains no master key that opens the store {}; restore the key file that was saved with this store",
                 key.display(),
                 store.display()
             ),
-            DoorError::Declared {
+            EngineError::Declared {
                 error: DeclaredError::File(error),
                 ..
             } => error.fmt(f),
-            DoorError::Declared {
+            EngineError::Declared {
                 path,
                 error: DeclaredError::Content(error),
             } => {
@@ -217,18 +217,18 @@ impl fmt::Display for DoorError {
     }
 }
 
-impl std::error::Error for DoorError {
+impl std::error::Error for EngineError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            DoorError::Key(error) => Some(error),
-            DoorError::Store(error) => Some(error),
-            DoorError::Vault(error) => Some(error),
-            DoorError::WrongKey { .. } => None,
-            DoorError::Declared {
+            EngineError::Key(error) => Some(error),
+            EngineError::Store(error) => Some(error),
+            EngineError::Vault(error) => Some(error),
+            EngineError::WrongKey { .. } => None,
+            EngineError::Declared {
                 error: DeclaredError::File(error),
                 ..
             } => Some(error),
-            DoorError::Declared {
+            EngineError::Declared {
                 error: DeclaredError::Content(error),
                 ..
             } => Some(error),

@@ -12,13 +12,13 @@
 //!
 //! Every other transaction begins with the data keys that the store has at that moment ([`super::keyed_store`]).
 
-use super::{COMMAND, Door, DoorError};
-use crate::account::event::{Event, What};
+use super::{COMMAND, Engine, EngineError};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::credential::secret::RandomError;
-use crate::crypto::master_key::{KeyError, KeyFile, MasterKeys, OwnKeyFile};
+use crate::crypto::master_key::{MasterKeyError, MasterKeyFile, MasterKeys, OwnKeyFile};
 use crate::crypto::vault::{Renewal, Resealed, VaultError};
-use crate::store::{self, Intent, KeyBound, Sealed, StoreError, Transaction};
+use crate::store::{self, Intent, KeyBound, SealedValue, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,20 +33,20 @@ const ACCOUNTS_AT_ONCE: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// What accounts had that ended, by name.
-pub type Ended = BTreeMap<UserName, Vec<(KeyBound, u64)>>;
+pub type EndedByRotation = BTreeMap<UserName, Vec<(KeyBound, u64)>>;
 
 /// What came of a rotation.
 #[derive(Debug, Default)]
-pub struct Rotated {
+pub struct RotationReport {
     /// What ended with the keys.
-    pub ended: Ended,
+    pub ended: EndedByRotation,
     /// Accounts with a sealed secret that opens with no key. It did not before either.
     pub damaged: BTreeSet<UserName>,
 }
 
-impl Door {
+impl Engine {
     /// What [`Door::rotate_keys`] with [`Renewal::All`] would end now.
-    pub fn ends_with_its_keys(&mut self, now: Timestamp) -> Result<Ended, DoorError> {
+    pub fn ends_with_its_keys(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
         Ok(key_bound(
             self.store.begin(&mut self.vault, Intent::Read)?.as_mut(),
             now,
@@ -60,7 +60,7 @@ impl Door {
         renewal: Renewal,
         actor: &str,
         now: Timestamp,
-    ) -> Result<Rotated, RotationError> {
+    ) -> Result<RotationReport, RotationError> {
         let mut file = OwnKeyFile::begin(self.config.store.key_file.path())?;
         self.rotate_keys_by(&mut file, renewal, actor, now)
     }
@@ -68,15 +68,15 @@ impl Door {
     /// The same for a process that cannot write the key file itself.
     pub fn rotate_keys_by(
         &mut self,
-        file: &mut dyn KeyFile,
+        file: &mut dyn MasterKeyFile,
         renewal: Renewal,
         actor: &str,
         now: Timestamp,
-    ) -> Result<Rotated, RotationError> {
+    ) -> Result<RotationReport, RotationError> {
         let masters = file.add(&self.store.masters_in_use()?.ids())?;
 
         // a rotation that was cut off may have left the store with two sealing keys
-        let mut rotated = Rotated::default();
+        let mut rotated = RotationReport::default();
         if self.vault.is_unsettled() {
             self.seal_anew(&masters)?;
         }
@@ -112,7 +112,7 @@ impl Door {
     }
 
     /// Removes what ended with the keys, also that of a renewal that was cut off.
-    fn forget_key_bound(&mut self) -> Result<(), DoorError> {
+    fn forget_key_bound(&mut self) -> Result<(), EngineError> {
         loop {
             let began = Instant::now();
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -127,9 +127,9 @@ impl Door {
     }
 
     /// Seals anew whatever the key of before sealed, and forgets that key. Returns whose secrets open with neither.
-    fn seal_anew(&mut self, masters: &MasterKeys) -> Result<BTreeSet<UserName>, DoorError> {
+    fn seal_anew(&mut self, masters: &MasterKeys) -> Result<BTreeSet<UserName>, EngineError> {
         let mut damaged = BTreeSet::new();
-        for sealed_in in Sealed::ALL {
+        for sealed_in in SealedValue::ALL {
             let mut after = 0;
             loop {
                 let began = Instant::now();
@@ -156,8 +156,8 @@ impl Door {
     }
 }
 
-fn key_bound(tx: &mut dyn Transaction, now: Timestamp) -> Result<Ended, StoreError> {
-    let mut ended = Ended::new();
+fn key_bound(tx: &mut dyn Transaction, now: Timestamp) -> Result<EndedByRotation, StoreError> {
+    let mut ended = EndedByRotation::new();
     for what in KeyBound::ALL {
         for (name, count) in tx.key_bound(what, now)? {
             ended.entry(name).or_default().push((what, count));
@@ -166,14 +166,14 @@ fn key_bound(tx: &mut dyn Transaction, now: Timestamp) -> Result<Ended, StoreErr
     Ok(ended)
 }
 
-fn event(renewal: Renewal, actor: &str, now: Timestamp) -> Event {
+fn event(renewal: Renewal, actor: &str, now: Timestamp) -> AuditEvent {
     let root = || "root".parse().expect("root is a name");
-    Event {
+    AuditEvent {
         at: now,
         account: actor.parse().unwrap_or_else(|_| root()),
         what: match renewal {
-            Renewal::Seal => What::KeysRotated,
-            Renewal::All => What::KeysRenewed,
+            Renewal::Seal => EventKind::KeysRotated,
+            Renewal::All => EventKind::KeysRenewed,
         },
         door: COMMAND.to_owned(),
         origin: format!("local user {actor}"),
@@ -186,17 +186,17 @@ fn event(renewal: Renewal, actor: &str, now: Timestamp) -> Event {
 #[derive(Debug)]
 pub enum RotationError {
     /// The key file.
-    Key(KeyError),
+    Key(MasterKeyError),
     /// No random numbers.
     Random(RandomError),
     /// The store, or what lies in it.
-    Door(DoorError),
+    Door(EngineError),
     /// All is done but the last step: the old master key is still in the file.
     OldKeyStays(PathBuf, StoreError),
 }
 
-impl From<KeyError> for RotationError {
-    fn from(error: KeyError) -> RotationError {
+impl From<MasterKeyError> for RotationError {
+    fn from(error: MasterKeyError) -> RotationError {
         RotationError::Key(error)
     }
 }
@@ -207,8 +207,8 @@ impl From<RandomError> for RotationError {
     }
 }
 
-impl From<DoorError> for RotationError {
-    fn from(error: DoorError) -> RotationError {
+impl From<EngineError> for RotationError {
+    fn from(error: EngineError) -> RotationError {
         RotationError::Door(error)
     }
 }

@@ -1,8 +1,8 @@
 //! The store together with its keys: each transaction sees the data keys that it was begun with, so that a rotation
 //! in another process never splits one.
 
-use super::DoorError;
-use crate::config::Store as Settings;
+use super::EngineError;
+use crate::config::StoreConfig as Settings;
 use crate::crypto::master_key::MasterKeys;
 use crate::crypto::vault::{Vault, VaultError, WrappedKey};
 use crate::store::{self, Intent, Store, StoreError, Transaction};
@@ -17,7 +17,7 @@ pub(super) struct KeyedStore {
 
 impl KeyedStore {
     /// Opens a store, and its data keys.
-    pub(super) fn open(settings: &Settings) -> Result<(KeyedStore, Vault), DoorError> {
+    pub(super) fn open(settings: &Settings) -> Result<(KeyedStore, Vault), EngineError> {
         let store = store::open(&settings.url)?;
         let path = settings.url.sqlite_path().to_owned();
         let mut keyed = KeyedStore {
@@ -37,7 +37,7 @@ impl KeyedStore {
         &mut self,
         vault: &mut Vault,
         intent: Intent,
-    ) -> Result<Box<dyn Transaction + '_>, DoorError> {
+    ) -> Result<Box<dyn Transaction + '_>, EngineError> {
         let mut transaction = self.store.begin(intent)?;
         let wrapped = transaction.data_keys()?;
         if !vault.is_of(&wrapped) {
@@ -47,7 +47,7 @@ impl KeyedStore {
     }
 
     /// The master keys of the file that wrap something. None that does is missing there.
-    pub(super) fn masters_in_use(&mut self) -> Result<MasterKeys, DoorError> {
+    pub(super) fn masters_in_use(&mut self) -> Result<MasterKeys, EngineError> {
         let mut transaction = self.store.begin(Intent::Read)?;
         let wrapped = transaction.data_keys()?;
         let (masters, _) = unwrap(&self.key_file, &self.path, &wrapped)?;
@@ -78,11 +78,11 @@ fn unwrap(
     key_file: &Path,
     store: &Path,
     wrapped: &[WrappedKey],
-) -> Result<(MasterKeys, Vault), DoorError> {
+) -> Result<(MasterKeys, Vault), EngineError> {
     let masters = MasterKeys::read(key_file)?;
     match Vault::open(&masters, wrapped) {
         Ok(vault) => Ok((masters, vault)),
-        Err(VaultError::WrongKey) => Err(DoorError::WrongKey {
+        Err(VaultError::WrongKey) => Err(EngineError::WrongKey {
             key: key_file.to_owned(),
             store: store.to_owned(),
         }),

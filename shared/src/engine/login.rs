@@ -18,22 +18,22 @@ pub(super) mod step_up;
 pub(super) mod token_validity;
 pub(super) mod upgrade;
 
-pub use admission::SignInScope;
-pub use error::SignInError;
-pub use first_factor::FirstFactorTried;
+pub use admission::LoginClass;
+pub use error::LoginError;
+pub use first_factor::FirstFactorAttempt;
 pub(super) use groups::HostGroups;
 pub(super) use known_browser::TrustedHere;
 pub use step_up::AfterStepUp;
 
-use super::{AppPasswordsAfter, EnrollmentToken, Recovered};
+use super::{AfterRecovery, AppPasswordsAfter, EnrollmentToken};
 use crate::account::name::OtherSpelling;
 use crate::crypto::vault::TokenKeys;
 use crate::policy::rule::RuleName;
-use crate::store::Missed;
+use crate::store::MissedInputs;
 use crate::token::session::{Session, SessionId};
 use crate::token::{LoginToken, StepUpToken};
 use crate::verify::decision::Refusal;
-use crate::verify::method::Means;
+use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
@@ -42,7 +42,7 @@ use zeroize::Zeroizing;
 pub const SERVICE: &str = "web";
 
 /// A browser at the gate.
-pub struct Browser<'a> {
+pub struct BrowserContext<'a> {
     /// Where from.
     pub origin: &'a Origin,
     /// What it calls itself.
@@ -52,14 +52,14 @@ pub struct Browser<'a> {
     /// The host or domain that a session is to be good for.
     pub scope: &'a str,
     /// The page that it came from, if a rule may say what that takes.
-    pub page: Option<Page<'a>>,
+    pub page: Option<RequestedPage<'a>>,
     /// The session that it has: over when another begins.
     pub session: Option<SessionId>,
 }
 
 /// A page behind the gate.
 #[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
+pub struct RequestedPage<'a> {
     /// In lower case, without port and trailing dot.
     pub host: &'a str,
     /// The path, with or without a query.
@@ -68,7 +68,7 @@ pub struct Page<'a> {
 
 /// Whether the browser is to be trusted from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
+pub enum TrustRequest {
     /// Yes.
     Asked,
     /// No.
@@ -76,13 +76,13 @@ pub enum Trust {
 }
 
 /// A session that has begun.
-pub struct Opened {
+pub struct OpenedSession {
     /// The session; its row is in the store.
     pub session: Session,
     /// By what.
-    pub means: Means,
+    pub means: AuthenticationMethod,
     /// What spared the code.
-    pub spared: Option<Spared>,
+    pub spared: Option<CodeSkipped>,
     /// What signs its cookie: the keys of the transaction that opened it, so that it ends with them.
     pub keys: TokenKeys,
     /// The browser's new cookie, if it is trusted.
@@ -90,9 +90,9 @@ pub struct Opened {
     /// The proof for critical acts that the sign-in was, if it was one.
     pub step_up: Option<StepUpToken>,
     /// Wrong codes since the last sign-in.
-    pub missed: Option<Missed>,
+    pub missed: Option<MissedInputs>,
     /// What the use of a recovery code left.
-    pub recovery: Option<Recovered>,
+    pub recovery: Option<AfterRecovery>,
     /// What became of app passwords, at the end of a setup.
     pub app_passwords: AppPasswordsAfter,
     /// The revision that ended the session before, which gates have to confirm.
@@ -101,19 +101,19 @@ pub struct Opened {
 
 /// What spares someone the code, by its position in postern.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spared {
+pub enum CodeSkipped {
     /// An exemption.
     Exemption(usize),
     /// The rule of the page.
     Rule(usize),
 }
 
-impl Opened {
+impl OpenedSession {
     /// By what, as logs name it.
     pub fn cause(&self) -> Cow<'static, str> {
         match self.spared {
-            Some(Spared::Exemption(rule)) => format!("policy.exempt-{rule}").into(),
-            Some(Spared::Rule(rule)) => RuleName(Some(rule)).to_string().into(),
+            Some(CodeSkipped::Exemption(rule)) => format!("policy.exempt-{rule}").into(),
+            Some(CodeSkipped::Rule(rule)) => RuleName(Some(rule)).to_string().into(),
             None => self.means.name().into(),
         }
     }
@@ -122,7 +122,7 @@ impl Opened {
 /// What comes after the first factor, a password or an identity.
 pub enum AfterPassword {
     /// Nothing: the session has begun.
-    Opened(Box<Opened>),
+    Opened(Box<OpenedSession>),
     /// The code: what leads to it.
     Code(Box<LoginToken>),
     /// Nobody enters without a second factor, and there is none: nothing but setting one up.
@@ -136,7 +136,7 @@ pub enum AfterPassword {
 /// What comes after the code.
 pub enum AfterCode {
     /// The session has begun.
-    Opened(Box<Opened>),
+    Opened(Box<OpenedSession>),
     /// Refused.
     Refused(Refusal),
 }

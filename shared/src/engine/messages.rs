@@ -1,13 +1,13 @@
 //! Texts for people at PAM, on the pages and at the command, once the first factor has passed. Before it there is one
 //! text for every refusal, which says nothing. English stands here alone; the gate's catalogues hold other languages.
 
-use super::{AppPasswordsAfter, MailRefusal, Recovered};
+use super::{AfterRecovery, AppPasswordsAfter, MailRefusal};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::policy::requirement::Waiver;
-use crate::store::Missed;
+use crate::store::MissedInputs;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::{NotAdmitted, Refusal};
+use crate::verify::decision::{AppPasswordRefusal, Refusal};
 use std::fmt;
 
 /// A sentence for people. [`fmt::Display`] gives the English; a catalogue of another language looks the id up and puts
@@ -338,12 +338,12 @@ pub fn not_mailed() -> UserMessage {
 }
 
 /// Wrong codes since the last sign-in, in English.
-pub fn missed(missed: &Missed) -> String {
+pub fn missed(missed: &MissedInputs) -> String {
     UserMessage::from(missed).to_string()
 }
 
-impl From<&Missed> for UserMessage {
-    fn from(missed: &Missed) -> UserMessage {
+impl From<&MissedInputs> for UserMessage {
+    fn from(missed: &MissedInputs) -> UserMessage {
         let english = if missed.count == 1 {
             "{count} wrong code since your last sign-in, last from {from}"
         } else {
@@ -358,7 +358,7 @@ impl From<&Missed> for UserMessage {
 }
 
 /// What the use of a recovery code leaves, in English.
-pub fn recovered(recovered: Recovered) -> String {
+pub fn recovered(recovered: AfterRecovery) -> String {
     let messages = after_recovery(recovered);
     messages
         .iter()
@@ -368,9 +368,9 @@ pub fn recovered(recovered: Recovered) -> String {
 }
 
 /// What the use of a recovery code leaves, one sentence each.
-pub fn after_recovery(recovered: Recovered) -> Vec<UserMessage> {
+pub fn after_recovery(recovered: AfterRecovery) -> Vec<UserMessage> {
     match recovered {
-        Recovered::TurnedOff(after) => {
+        AfterRecovery::TurnedOff(after) => {
             let english = "That recovery code turned your second factor off; set it up again";
             let turned_off = UserMessage::new("recovery-turned-off", english);
             [Some(turned_off), after_change(after)]
@@ -378,7 +378,7 @@ pub fn after_recovery(recovered: Recovered) -> Vec<UserMessage> {
                 .flatten()
                 .collect()
         }
-        Recovered::CodesLeft(left) => {
+        AfterRecovery::CodesLeft(left) => {
             let english = match left {
                 0 => "That was your last recovery code; ask the administrator for new ones",
                 1 => "{left} recovery code is left",
@@ -416,12 +416,16 @@ pub fn after_change(after: AppPasswordsAfter) -> Option<UserMessage> {
 }
 
 /// Why an app password was refused at a service.
-pub fn not_admitted(refusal: NotAdmitted) -> String {
+pub fn not_admitted(refusal: AppPasswordRefusal) -> String {
     match refusal {
-        NotAdmitted::Wrong => "That app password is wrong, or was revoked".to_owned(),
-        NotAdmitted::Expired => "That app password has expired; ask for a new one".to_owned(),
-        NotAdmitted::Scope => "That app password is not for this service".to_owned(),
-        NotAdmitted::AddressDelayed { wait } => self::refusal(Refusal::AddressDelayed { wait }),
+        AppPasswordRefusal::Wrong => "That app password is wrong, or was revoked".to_owned(),
+        AppPasswordRefusal::Expired => {
+            "That app password has expired; ask for a new one".to_owned()
+        }
+        AppPasswordRefusal::Scope => "That app password is not for this service".to_owned(),
+        AppPasswordRefusal::AddressDelayed { wait } => {
+            self::refusal(Refusal::AddressDelayed { wait })
+        }
     }
 }
 
@@ -441,13 +445,13 @@ mod tests {
     /// A log or a prompt must never show a template, nor read one from an argument.
     #[test]
     fn arguments_are_put_in_once_and_braces_in_them_mean_nothing() {
-        let missed = Missed {
+        let missed = MissedInputs {
             count: 2,
             last_from: "{count}".to_owned(),
         };
         let text = "2 wrong codes since your last sign-in, last from {count}";
         assert_eq!(super::missed(&missed), text);
-        let host = Missed {
+        let host = MissedInputs {
             count: 1,
             last_from: "-".to_owned(),
         };

@@ -17,27 +17,27 @@ pub(crate) mod verify;
 
 pub use account_data::read_secret;
 pub use administration::acting::{AdministrationError, AppPasswordError};
-pub use administration::api_secret::Shown as ShownSecret;
+pub use administration::api_secret::ShownSecret;
 pub use administration::app_passwords::AppPasswordsAfter;
-pub use administration::command::Caller;
-pub use administration::import::{Taken, Trial};
-pub use administration::web::Administers;
+pub use administration::command::Requester;
+pub use administration::import::{ImportMode, ImportReport};
+pub use administration::web::AdministratorStatus;
 use context::is_enrolled;
-pub use context::{COMMAND, DeclaredError, Door, DoorError, Membership};
-pub use enrollment::by_host_password::Asking;
-pub use enrollment::token::{EnrollmentToken, MayEnroll};
-pub use enrollment::web::{AfterSetup, AfterSetupCode, Shown};
-pub use key_rotation::{Ended, Rotated, RotationError};
+pub use context::{COMMAND, DeclaredError, Engine, EngineError, PolicyFacts};
+pub use enrollment::by_host_password::EnrollmentRequest;
+pub use enrollment::token::{EnrollmentPermission, EnrollmentToken};
+pub use enrollment::web::{AfterEnrollment, AfterEnrollmentCode, ShownEnrollment};
+pub use key_rotation::{EndedByRotation, RotationError, RotationReport};
 pub use login::refresh::AfterRefresh;
 pub use login::{
-    AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, Page, SERVICE,
-    SignInError, SignInScope, Spared, Trust,
+    AfterCode, AfterPassword, AfterStepUp, BrowserContext, CodeSkipped, FirstFactorAttempt,
+    LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
 };
-pub use mail::code::{Asked, Letter, MailRefusal, NotMailed, Posted};
-pub use mail::waiting::{Waiting, still_waiting, while_waiting};
-pub use principal::Actor;
-pub use revocation::{GoesBy, LEASE, Seen};
-pub use verify::attempt::{Entered, Outcome, Recovered, Visitor};
+pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
+pub use mail::waiting::{MailWait, still_waiting, while_waiting};
+pub use principal::Principal;
+pub use revocation::{GoesBy, LEASE, RevocationsSeen};
+pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
 pub use verify::exemption::PolicyError;
-pub use verify::host_password::{HostPassword, Settled, Tried};
-pub use verify::rule_test::Rehearsed;
+pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};
+pub use verify::rule_test::RuleTest;

@@ -1,7 +1,7 @@
 //! Who acts on an account, and how the event log writes that.
 
 use super::{AdministrationError, COMMAND, SERVICE};
-use crate::account::event::{Event, What};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::store::Transaction;
@@ -14,7 +14,7 @@ const ADMINISTRATION: &str = "administration";
 
 /// Who acts, for the log.
 #[derive(Clone, Copy, Debug)]
-pub enum Actor<'a> {
+pub enum Principal<'a> {
     /// A user of this host, by the command.
     Command(&'a str),
     /// The person of that name, in a browser that has no session yet.
@@ -27,12 +27,15 @@ pub enum Actor<'a> {
     Program(&'a Origin),
 }
 
-impl Actor<'_> {
+impl Principal<'_> {
     /// The session in which someone acts.
     pub(super) fn session(self) -> Option<SessionId> {
         match self {
-            Actor::Session(_, _, id) => Some(id),
-            Actor::Command(_) | Actor::Browser(..) | Actor::Service(..) | Actor::Program(_) => None,
+            Principal::Session(_, _, id) => Some(id),
+            Principal::Command(_)
+            | Principal::Browser(..)
+            | Principal::Service(..)
+            | Principal::Program(_) => None,
         }
     }
 
@@ -42,7 +45,7 @@ impl Actor<'_> {
         tx: &mut dyn Transaction,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
-        let Actor::Session(name, _, id) = self else {
+        let Principal::Session(name, _, id) = self else {
             return Ok(());
         };
         let own = tx.account(name)?.map_or(AccountId(0), |own| own.id);
@@ -53,29 +56,34 @@ impl Actor<'_> {
     }
 }
 
-impl<'a> From<&'a str> for Actor<'a> {
-    fn from(name: &'a str) -> Actor<'a> {
-        Actor::Command(name)
+impl<'a> From<&'a str> for Principal<'a> {
+    fn from(name: &'a str) -> Principal<'a> {
+        Principal::Command(name)
     }
 }
 
-impl<'a> From<&'a String> for Actor<'a> {
-    fn from(name: &'a String) -> Actor<'a> {
-        Actor::Command(name)
+impl<'a> From<&'a String> for Principal<'a> {
+    fn from(name: &'a String) -> Principal<'a> {
+        Principal::Command(name)
     }
 }
 
 /// What someone did to an account.
-pub(super) fn event(name: &UserName, what: What, actor: Actor<'_>, now: Timestamp) -> Event {
+pub(super) fn event(
+    name: &UserName,
+    what: EventKind,
+    actor: Principal<'_>,
+    now: Timestamp,
+) -> AuditEvent {
     let (door, origin, actor) = match actor {
-        Actor::Service(actor, origin, service) => (service, origin.to_string(), actor),
-        Actor::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
-        Actor::Browser(actor, origin) | Actor::Session(actor, origin, _) => {
+        Principal::Service(actor, origin, service) => (service, origin.to_string(), actor),
+        Principal::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
+        Principal::Browser(actor, origin) | Principal::Session(actor, origin, _) => {
             (SERVICE, origin.to_string(), actor.as_str())
         }
-        Actor::Program(origin) => (SERVICE, origin.to_string(), ADMINISTRATION),
+        Principal::Program(origin) => (SERVICE, origin.to_string(), ADMINISTRATION),
     };
-    Event {
+    AuditEvent {
         at: now,
         account: name.clone(),
         what,

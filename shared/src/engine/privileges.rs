@@ -25,7 +25,7 @@ pub const GROUP: &str = "postern";
 /// # Errors
 /// Those of a host that lacks the user, or lets this process not become it.
 pub fn give_root_up(configuration: Option<&mut Config>) -> Result<(), PrivilegesError> {
-    let becoming = Becoming::begin()?;
+    let becoming = TargetUser::begin()?;
     if let Some(accounts) = configuration
         .map(|config| &mut config.account)
         .filter(|all| !all.is_empty())
@@ -44,21 +44,21 @@ pub fn give_root_up(configuration: Option<&mut Config>) -> Result<(), Privileges
 }
 
 /// A process that is root still, but in the groups of user `posternd`, whom it is about to become.
-struct Becoming {
+struct TargetUser {
     user: Uid,
     group: Gid,
 }
 
-impl Becoming {
+impl TargetUser {
     /// Takes the groups of the user.
-    fn begin() -> Result<Becoming, PrivilegesError> {
+    fn begin() -> Result<TargetUser, PrivilegesError> {
         let (user, group) = user_and_group()?;
         let local = std::fs::read_to_string("/etc/group").unwrap_or_default();
         let groups: Vec<Gid> = [group].into_iter().chain(groups_of(USER, &local)).collect();
         set_no_new_privs()?;
         setgroups(&groups)?;
         setresgid(group, group, group)?;
-        Ok(Becoming { user, group })
+        Ok(TargetUser { user, group })
     }
 
     /// Those of the paths that the user cannot read.

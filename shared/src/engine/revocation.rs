@@ -1,11 +1,11 @@
 //! Revocation across processes: a gate goes by a snapshot of what was revoked, and holds a lease of its store.
 //! What revokes is done when every gate has confirmed the new revision or its lease has run out.
 
-use super::{Door, DoorError, still_waiting};
+use super::{Engine, EngineError, still_waiting};
 use crate::crypto::vault::TokenKeys;
 use crate::store::{Intent, LiveAppPasswords};
 use crate::system::clock::{self, Timestamp};
-use crate::token::session::{Revoked, SessionId};
+use crate::token::session::{RevokedSessions, SessionId};
 use std::time::Duration;
 
 /// What a gate goes by.
@@ -18,9 +18,9 @@ pub struct GoesBy {
 }
 
 /// What a gate's look found.
-pub struct Seen {
+pub struct RevocationsSeen {
     /// What was revoked since the revision that the gate goes by.
-    pub revoked: Revoked,
+    pub revoked: RevokedSessions,
     /// The keys of cookies and app passwords.
     pub keys: TokenKeys,
     /// What changed of the app passwords, one after the other; all that are live first, where the gate knows none.
@@ -32,10 +32,10 @@ pub const LEASE: Duration = Duration::from_secs(5);
 /// How often a revocation looks whether every gate has confirmed.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-impl Door {
+impl Engine {
     /// Waits until every gate goes by `revision`. One whose last look was before the commit is sure of its store
     /// for the length of a lease at most.
-    pub(super) fn await_gates(&mut self, revision: u64) -> Result<(), DoorError> {
+    pub(super) fn await_gates(&mut self, revision: u64) -> Result<(), EngineError> {
         let over = clock::since_boot().saturating_add(LEASE);
         while self
             .store
@@ -62,8 +62,8 @@ impl Door {
         gate: &[u8; 16],
         goes_by: Option<GoesBy>,
         now: Timestamp,
-        confirm: impl FnOnce(Seen),
-    ) -> Result<(), DoorError> {
+        confirm: impl FnOnce(RevocationsSeen),
+    ) -> Result<(), EngineError> {
         let mut known = goes_by.map(|goes_by| goes_by.app_passwords);
         loop {
             let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
@@ -98,7 +98,7 @@ impl Door {
                 app_passwords.push(first);
             }
             let revision = revoked.revision;
-            confirm(Seen {
+            confirm(RevocationsSeen {
                 revoked,
                 keys: self.vault.token_keys(),
                 app_passwords,
@@ -110,7 +110,7 @@ impl Door {
 
     /// The person signs out: this session is over at every gate when this returns, and what an act that goes on now would
     /// open in its place does not open.
-    pub fn sign_out(&mut self, session: SessionId) -> Result<(), DoorError> {
+    pub fn sign_out(&mut self, session: SessionId) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.end_session(session)?;
         let revision = transaction.revise()?;
@@ -119,7 +119,7 @@ impl Door {
     }
 
     /// A gate has ended.
-    pub fn gate_ended(&mut self, gate: &[u8; 16]) -> Result<(), DoorError> {
+    pub fn gate_ended(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.forget_gate(gate)?;
         Ok(transaction.commit()?)

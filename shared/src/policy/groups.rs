@@ -26,7 +26,7 @@ pub enum InGroup {
 
 /// Why it is not known whether someone is in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum UnresolvedGroup {
     /// No source knows the group.
     NoSuchGroup,
     /// The group's or the user's source does not answer.
@@ -35,18 +35,18 @@ pub enum Doubt {
     Earlier,
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for UnresolvedGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Doubt::NoSuchGroup => f.write_str("no source knows it"),
-            Doubt::Unanswered(error) => {
+            UnresolvedGroup::NoSuchGroup => f.write_str("no source knows it"),
+            UnresolvedGroup::Unanswered(error) => {
                 write!(
                     f,
                     "its source does not answer ({})",
                     name_service::reason(*error, "group")
                 )
             }
-            Doubt::Earlier => f.write_str("it was not known when the session began"),
+            UnresolvedGroup::Earlier => f.write_str("it was not known when the session began"),
         }
     }
 }
@@ -55,7 +55,7 @@ impl fmt::Display for Doubt {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PersonGroups {
     held: BTreeSet<String>,
-    doubts: BTreeMap<String, Doubt>,
+    doubts: BTreeMap<String, UnresolvedGroup>,
 }
 
 impl PersonGroups {
@@ -77,7 +77,7 @@ impl PersonGroups {
     pub fn in_doubt<S: Into<String>>(
         mut self,
         groups: impl IntoIterator<Item = S>,
-        why: Doubt,
+        why: UnresolvedGroup,
     ) -> PersonGroups {
         self.doubts
             .extend(groups.into_iter().map(|group| (group.into(), why)));
@@ -99,7 +99,7 @@ impl PersonGroups {
     }
 
     /// The groups of which nothing is known, unless the person is in them by another source.
-    pub fn doubts(&self) -> impl Iterator<Item = (&str, Doubt)> {
+    pub fn doubts(&self) -> impl Iterator<Item = (&str, UnresolvedGroup)> {
         let doubts = self
             .doubts
             .iter()
@@ -110,7 +110,7 @@ impl PersonGroups {
     /// Some other source knows the group: then the host's silence about it is an answer.
     pub fn settle(&mut self, is_known: impl Fn(&str) -> bool) {
         self.doubts
-            .retain(|group, why| *why != Doubt::NoSuchGroup || !is_known(group));
+            .retain(|group, why| *why != UnresolvedGroup::NoSuchGroup || !is_known(group));
     }
 
     /// The groups that the person is in for certain.
@@ -126,7 +126,7 @@ struct HostGroup {
 }
 
 /// Groups that a configuration names, as this host knows them.
-pub struct NamedGroups(BTreeMap<String, Result<HostGroup, Doubt>>);
+pub struct NamedGroups(BTreeMap<String, Result<HostGroup, UnresolvedGroup>>);
 
 impl NamedGroups {
     /// Looks these up.
@@ -147,7 +147,7 @@ impl NamedGroups {
         NamedGroups(groups.unwrap_or_else(|error| {
             names
                 .into_iter()
-                .map(|name| (name, Err(Doubt::Unanswered(error))))
+                .map(|name| (name, Err(UnresolvedGroup::Unanswered(error))))
                 .collect()
         }))
     }
@@ -162,7 +162,9 @@ impl NamedGroups {
         for (name, group) in &self.0 {
             match (group, &ids) {
                 (Err(why), _) => of = of.in_doubt([name], *why),
-                (Ok(_), Err(error)) => of = of.in_doubt([name], Doubt::Unanswered(*error)),
+                (Ok(_), Err(error)) => {
+                    of = of.in_doubt([name], UnresolvedGroup::Unanswered(*error))
+                }
                 (Ok(_), Ok(None)) => {}
                 // a cache may answer for one of the two alone
                 (Ok(group), Ok(Some(ids)))
@@ -194,7 +196,7 @@ impl NamedGroups {
     pub fn is_unanswered(&self) -> bool {
         self.0
             .values()
-            .any(|group| matches!(group, Err(Doubt::Unanswered(_))))
+            .any(|group| matches!(group, Err(UnresolvedGroup::Unanswered(_))))
     }
 
     /// Whether a user is certainly in none of them that this host knows.
@@ -208,20 +210,20 @@ impl NamedGroups {
     }
 }
 
-fn look_up(name: &str) -> Result<HostGroup, Doubt> {
+fn look_up(name: &str) -> Result<HostGroup, UnresolvedGroup> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(HostGroup {
             id: group.gid,
             members: group.mem,
         }),
-        Ok(None) => Err(Doubt::NoSuchGroup),
+        Ok(None) => Err(UnresolvedGroup::NoSuchGroup),
         // it has more members than nix takes, which stops at 1 MiB
         Err(Errno::ERANGE) => {
             let Some(group) = uzers::get_group_by_name(name) else {
                 // the C library leaves 0 where every source answered; a search in a file meets large groups of other names
                 return Err(match Errno::last_raw() {
-                    0 => Doubt::NoSuchGroup,
-                    error => Doubt::Unanswered(Errno::from_raw(error)),
+                    0 => UnresolvedGroup::NoSuchGroup,
+                    error => UnresolvedGroup::Unanswered(Errno::from_raw(error)),
                 });
             };
             let members = group
@@ -234,7 +236,7 @@ fn look_up(name: &str) -> Result<HostGroup, Doubt> {
                 members,
             })
         }
-        Err(error) => Err(Doubt::Unanswered(error)),
+        Err(error) => Err(UnresolvedGroup::Unanswered(error)),
     }
 }
 
@@ -341,7 +343,7 @@ mod tests {
         assert_eq!(of.in_group("no-such-group-here"), InGroup::Unknown);
         assert_eq!(
             of.doubts().collect::<Vec<_>>(),
-            [("no-such-group-here", Doubt::NoSuchGroup)]
+            [("no-such-group-here", UnresolvedGroup::NoSuchGroup)]
         );
         let nobody = groups.of(&"no-such-user-here".parse().unwrap());
         assert_eq!(nobody.in_group("root"), InGroup::No);
@@ -350,9 +352,10 @@ mod tests {
 
     #[test]
     fn what_another_source_knows_is_no_doubt_but_silence_stays_one() {
-        let groups = PersonGroups::default().in_doubt(["ours", "gone"], Doubt::NoSuchGroup);
+        let groups =
+            PersonGroups::default().in_doubt(["ours", "gone"], UnresolvedGroup::NoSuchGroup);
         let mut groups = groups
-            .in_doubt(["silent"], Doubt::Unanswered(Errno::EIO))
+            .in_doubt(["silent"], UnresolvedGroup::Unanswered(Errno::EIO))
             .and(["gone"]);
         groups.settle(|group| group == "ours" || group == "silent");
         assert_eq!(groups.in_group("ours"), InGroup::No);

@@ -3,13 +3,15 @@
 use super::groups::{InGroup, PersonGroups};
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
-use crate::config::{After, AfterWord, Exempt, Policy, Required, SelfEnroll};
-use crate::credential::completed_methods::{Earlier, Factor, Key, Method};
+use crate::config::{
+    Exemption, MethodCondition, MethodWord, PolicyConfig, RequiredAccounts, SelfEnroll,
+};
+use crate::credential::completed_methods::{CompletedFactor, CompletedMethods, SshKey, SshMethod};
 use crate::network::address::Address;
 use crate::system::clock::Timestamp;
 
 /// A person at a door.
-pub struct Subject<'a> {
+pub struct PolicySubject<'a> {
     /// The account's name.
     pub name: &'a UserName,
     /// What is known of the person's groups: the host's, those declared for the account, and those that the store keeps.
@@ -19,12 +21,12 @@ pub struct Subject<'a> {
     /// The remote address, if there is one.
     pub address: Option<Address>,
     /// What passed before.
-    pub earlier: &'a Earlier,
+    pub earlier: &'a CompletedMethods,
 }
 
 /// What the policy says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum Requirement {
     /// Enrolled and not exempt: a code.
     Code,
     /// Required, but there is no second factor yet.
@@ -56,17 +58,17 @@ impl Waiver {
 
 /// What a first enrolment needs besides the first factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Enrolling {
+pub enum EnrollmentRequirement {
     /// Nothing.
     Free,
     /// An administrator's one-time code.
     OneTimeCode,
 }
 
-impl Policy {
+impl PolicyConfig {
     /// What `subject` needs.
-    pub fn need(&self, subject: &Subject<'_>, enrolled: Enrolled) -> Need {
-        let covers = |exempt: &Exempt| {
+    pub fn need(&self, subject: &PolicySubject<'_>, enrolled: Enrolled) -> Requirement {
+        let covers = |exempt: &Exemption| {
             exempt.covers(
                 subject.groups,
                 subject.service,
@@ -75,25 +77,25 @@ impl Policy {
             )
         };
         if let Some(position) = self.exempt.iter().position(covers) {
-            return Need::Exempt(position + 1);
+            return Requirement::Exempt(position + 1);
         }
         match enrolled {
-            Enrolled::Yes => Need::Code,
-            Enrolled::No if self.required.covers(subject) => Need::Enrolment,
-            Enrolled::No => Need::Nothing,
+            Enrolled::Yes => Requirement::Code,
+            Enrolled::No if self.required.covers(subject) => Requirement::Enrolment,
+            Enrolled::No => Requirement::Nothing,
         }
     }
 
     /// The exemption, by position from 1, that holds for everyone alike at this service and address. Nothing has passed
     /// yet.
     pub fn exempts_everyone(&self, service: &str, address: Option<Address>) -> Option<usize> {
-        let covers = |exempt: &Exempt| {
+        let covers = |exempt: &Exemption| {
             exempt.groups.is_empty()
                 && exempt.covers(
                     &PersonGroups::default(),
                     service,
                     address,
-                    &Earlier::default(),
+                    &CompletedMethods::default(),
                 )
         };
         self.exempt
@@ -103,16 +105,16 @@ impl Policy {
     }
 
     /// What a first enrolment needs that is made from `address`. Whoever has no address is in no network.
-    pub fn enrolling(&self, address: Option<Address>) -> Enrolling {
+    pub fn enrolling(&self, address: Option<Address>) -> EnrollmentRequirement {
         let is_inside = |address| {
             self.self_enroll_networks
                 .iter()
                 .any(|network| network.contains(address))
         };
         match self.self_enroll {
-            SelfEnroll::Always => Enrolling::Free,
-            SelfEnroll::Networks if address.is_some_and(is_inside) => Enrolling::Free,
-            SelfEnroll::Networks | SelfEnroll::OneTimeCode => Enrolling::OneTimeCode,
+            SelfEnroll::Always => EnrollmentRequirement::Free,
+            SelfEnroll::Networks if address.is_some_and(is_inside) => EnrollmentRequirement::Free,
+            SelfEnroll::Networks | SelfEnroll::OneTimeCode => EnrollmentRequirement::OneTimeCode,
         }
     }
 
@@ -137,17 +139,17 @@ impl Policy {
     }
 }
 
-impl Required {
+impl RequiredAccounts {
     /// A name or `%group`; with `!` an exception, which wins wherever it stands.
-    fn covers(&self, subject: &Subject<'_>) -> bool {
+    fn covers(&self, subject: &PolicySubject<'_>) -> bool {
         // of what is not known the stricter reading holds: required, and not excepted
         let means = |word: &str| means(word, subject.name, subject.groups);
         let is = |word: &str| means(word) == InGroup::Yes;
         let could_be = |word: &str| means(word) != InGroup::No;
         match self {
-            Required::Enrolled => false,
-            Required::All => true,
-            Required::Listed(words) => {
+            RequiredAccounts::Enrolled => false,
+            RequiredAccounts::All => true,
+            RequiredAccounts::Listed(words) => {
                 let excepted = words.iter().filter_map(|w| w.strip_prefix('!')).any(is);
                 !excepted
                     && words
@@ -168,14 +170,14 @@ fn means(word: &str, name: &UserName, groups: &PersonGroups) -> InGroup {
     }
 }
 
-impl Exempt {
+impl Exemption {
     /// Every condition that is given must hold for certain; of each, one alternative.
     fn covers(
         &self,
         groups: &PersonGroups,
         service: &str,
         address: Option<Address>,
-        earlier: &Earlier,
+        earlier: &CompletedMethods,
     ) -> bool {
         let in_group =
             self.groups.is_empty() || self.groups.iter().any(|group| groups.is_in(group));
@@ -185,15 +187,15 @@ impl Exempt {
         in_group
             && at_service
             && in_network
-            && (self.after == After::default() || self.after.covers(earlier))
+            && (self.after == MethodCondition::default() || self.after.covers(earlier))
     }
 }
 
-impl After {
+impl MethodCondition {
     /// Every factor that passed is listed, and none excepted: whoever shows more than one cannot come by the listed one
     /// where the other would have been asked for a code. Where nothing is known it holds for nobody.
-    fn covers(&self, earlier: &Earlier) -> bool {
-        let covers = |factor: &Factor| {
+    fn covers(&self, earlier: &CompletedMethods) -> bool {
+        let covers = |factor: &CompletedFactor| {
             self.listed.iter().any(|word| word.lists(factor))
                 && !self.excepted.iter().any(|word| word.could_be(factor))
         };
@@ -201,25 +203,25 @@ impl After {
     }
 }
 
-impl AfterWord {
-    fn lists(&self, factor: &Factor) -> bool {
+impl MethodWord {
+    fn lists(&self, factor: &CompletedFactor) -> bool {
         match self {
-            AfterWord::Method(method) => factor.method == Some(*method),
-            AfterWord::Key(listed) => {
-                let is_listed = matches!(&factor.key, Key::Known(shown) if shown == listed);
-                is_listed && factor.method == Some(Method::Publickey)
+            MethodWord::Method(method) => factor.method == Some(*method),
+            MethodWord::Key(listed) => {
+                let is_listed = matches!(&factor.key, SshKey::Known(shown) if shown == listed);
+                is_listed && factor.method == Some(SshMethod::Publickey)
             }
         }
     }
 
     /// A key that was not read could be any.
-    fn could_be(&self, factor: &Factor) -> bool {
+    fn could_be(&self, factor: &CompletedFactor) -> bool {
         match self {
-            AfterWord::Method(method) => factor.method.is_none_or(|shown| shown == *method),
-            AfterWord::Key(excepted) => match &factor.key {
-                Key::Known(shown) => shown == excepted,
-                Key::Unread => true,
-                Key::None => false,
+            MethodWord::Method(method) => factor.method.is_none_or(|shown| shown == *method),
+            MethodWord::Key(excepted) => match &factor.key {
+                SshKey::Known(shown) => shown == excepted,
+                SshKey::Unread => true,
+                SshKey::None => false,
             },
         }
     }
@@ -228,7 +230,7 @@ impl AfterWord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::groups::Doubt;
+    use crate::policy::groups::UnresolvedGroup;
 
     const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
     const OTHER: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -239,13 +241,13 @@ mod tests {
         service: &str,
         address: &str,
         enrolled: Enrolled,
-    ) -> Need {
-        let policy: Policy = toml::from_str(policy).unwrap();
+    ) -> Requirement {
+        let policy: PolicyConfig = toml::from_str(policy).unwrap();
         let groups = PersonGroups::known(groups.iter().copied());
         let name = "alice".parse().unwrap();
-        let (address, earlier) = (Address::parse(address), &Earlier::PASSWORD);
+        let (address, earlier) = (Address::parse(address), &CompletedMethods::PASSWORD);
         policy.need(
-            &Subject {
+            &PolicySubject {
                 name: &name,
                 groups: &groups,
                 service,
@@ -258,59 +260,72 @@ mod tests {
 
     /// Whether an exemption with `after` holds after what sshd says.
     fn exempt_after(after: &str, said: &str) -> bool {
-        let policy: Policy =
+        let policy: PolicyConfig =
             toml::from_str(&format!("[[exempt]]\ncompleted_methods = {after}")).unwrap();
         let (name, earlier) = (
             &"alice".parse().unwrap(),
-            &Earlier::of_sshd(said.as_bytes()),
+            &CompletedMethods::of_sshd(said.as_bytes()),
         );
         let groups = &PersonGroups::default();
-        let subject = Subject {
+        let subject = PolicySubject {
             name,
             groups,
             service: "sshd",
             address: None,
             earlier,
         };
-        policy.need(&subject, Enrolled::Yes) == Need::Exempt(1)
+        policy.need(&subject, Enrolled::Yes) == Requirement::Exempt(1)
     }
 
     #[test]
     fn by_default_whoever_is_enrolled_gives_a_code() {
-        assert_eq!(need("", &[], "sshd", "", Enrolled::Yes), Need::Code);
-        assert_eq!(need("", &[], "sshd", "", Enrolled::No), Need::Nothing);
+        assert_eq!(need("", &[], "sshd", "", Enrolled::Yes), Requirement::Code);
+        assert_eq!(
+            need("", &[], "sshd", "", Enrolled::No),
+            Requirement::Nothing
+        );
     }
 
     #[test]
     fn required_takes_names_groups_and_exceptions() {
         let all = "required = \"all\"";
-        assert_eq!(need(all, &[], "sshd", "", Enrolled::No), Need::Enrolment);
+        assert_eq!(
+            need(all, &[], "sshd", "", Enrolled::No),
+            Requirement::Enrolment
+        );
         let listed = "required = [\"%staff\", \"bob\", \"!%robots\"]";
         assert_eq!(
             need(listed, &["staff"], "sshd", "", Enrolled::No),
-            Need::Enrolment
+            Requirement::Enrolment
         );
         assert_eq!(
             need(listed, &["staff", "robots"], "sshd", "", Enrolled::No),
-            Need::Nothing
+            Requirement::Nothing
         );
-        assert_eq!(need(listed, &[], "sshd", "", Enrolled::No), Need::Nothing);
+        assert_eq!(
+            need(listed, &[], "sshd", "", Enrolled::No),
+            Requirement::Nothing
+        );
         let but_alice = "required = [\"all\", \"!alice\"]";
         assert_eq!(
             need(but_alice, &[], "sshd", "", Enrolled::No),
-            Need::Nothing
+            Requirement::Nothing
         );
-        assert_eq!(need(but_alice, &[], "sshd", "", Enrolled::Yes), Need::Code);
+        assert_eq!(
+            need(but_alice, &[], "sshd", "", Enrolled::Yes),
+            Requirement::Code
+        );
     }
 
     #[test]
     fn of_a_group_in_doubt_the_stricter_reading_holds() {
-        let doubtful = PersonGroups::default().in_doubt(["staff", "robots"], Doubt::NoSuchGroup);
+        let doubtful =
+            PersonGroups::default().in_doubt(["staff", "robots"], UnresolvedGroup::NoSuchGroup);
         let need = |policy: &str, groups: &PersonGroups, enrolled| {
-            let policy: Policy = toml::from_str(policy).unwrap();
-            let (name, earlier) = (&"alice".parse().unwrap(), &Earlier::PASSWORD);
+            let policy: PolicyConfig = toml::from_str(policy).unwrap();
+            let (name, earlier) = (&"alice".parse().unwrap(), &CompletedMethods::PASSWORD);
             policy.need(
-                &Subject {
+                &PolicySubject {
                     name,
                     groups,
                     service: "sshd",
@@ -322,7 +337,7 @@ mod tests {
         };
         assert_eq!(
             need("required = [\"%staff\"]", &doubtful, Enrolled::No),
-            Need::Enrolment
+            Requirement::Enrolment
         );
         assert_eq!(
             need(
@@ -330,7 +345,7 @@ mod tests {
                 &doubtful,
                 Enrolled::No
             ),
-            Need::Enrolment
+            Requirement::Enrolment
         );
         assert_eq!(
             need(
@@ -338,22 +353,22 @@ mod tests {
                 &doubtful,
                 Enrolled::No
             ),
-            Need::Nothing
+            Requirement::Nothing
         );
         assert_eq!(
             need("required = [\"%sudo\"]", &doubtful, Enrolled::No),
-            Need::Nothing
+            Requirement::Nothing
         );
         assert_eq!(
             need("[[exempt]]\ngroups = [\"staff\"]", &doubtful, Enrolled::Yes),
-            Need::Code
+            Requirement::Code
         );
         let also = doubtful.clone().and(["staff"]);
         assert_eq!(
             need("[[exempt]]\ngroups = [\"staff\"]", &also, Enrolled::Yes),
-            Need::Exempt(1)
+            Requirement::Exempt(1)
         );
-        let policy: Policy = toml::from_str("administrators = [\"%staff\"]").unwrap();
+        let policy: PolicyConfig = toml::from_str("administrators = [\"%staff\"]").unwrap();
         assert!(!policy.is_administrator(&"alice".parse().unwrap(), &doubtful));
     }
 
@@ -362,23 +377,23 @@ mod tests {
         let policy = "[[exempt]]\nservices = [\"cron\"]\n[[exempt]]\ngroups = [\"ops\"]\nnetworks = [\"192.0.2.0/24\"]";
         assert_eq!(
             need(policy, &["ops"], "sshd", "192.0.2.7", Enrolled::Yes),
-            Need::Exempt(2)
+            Requirement::Exempt(2)
         );
         assert_eq!(
             need(policy, &[], "sshd", "192.0.2.7", Enrolled::Yes),
-            Need::Code
+            Requirement::Code
         );
         assert_eq!(
             need(policy, &["ops"], "sshd", "198.51.100.7", Enrolled::Yes),
-            Need::Code
+            Requirement::Code
         );
         assert_eq!(
             need(policy, &["ops"], "sshd", "", Enrolled::Yes),
-            Need::Code
+            Requirement::Code
         );
         assert_eq!(
             need(policy, &[], "cron", "", Enrolled::Yes),
-            Need::Exempt(1)
+            Requirement::Exempt(1)
         );
     }
 
@@ -444,7 +459,7 @@ mod tests {
     #[test]
     fn before_the_first_factor_no_earlier_one_is_known() {
         let everyone = |text: &str| {
-            toml::from_str::<Policy>(text)
+            toml::from_str::<PolicyConfig>(text)
                 .unwrap()
                 .exempts_everyone("sshd", None)
         };
@@ -470,12 +485,12 @@ mod tests {
             "[\"!publickey\"]",
         ] {
             assert!(
-                toml::from_str::<Policy>(&format!("[[exempt]]\ncompleted_methods = {after}"))
+                toml::from_str::<PolicyConfig>(&format!("[[exempt]]\ncompleted_methods = {after}"))
                     .is_err(),
                 "{after}"
             );
         }
-        let after: After = vec!["publickey".to_owned(), format!("!{PRINT}")]
+        let after: MethodCondition = vec!["publickey".to_owned(), format!("!{PRINT}")]
             .try_into()
             .unwrap();
         assert_eq!(
@@ -487,21 +502,21 @@ mod tests {
     #[test]
     fn a_first_enrolment_needs_what_self_enroll_says() {
         let enrolling = |text: &str, address: &str| {
-            toml::from_str::<Policy>(text)
+            toml::from_str::<PolicyConfig>(text)
                 .unwrap()
                 .enrolling(Address::parse(address))
         };
         let networks = "self_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]";
         for (policy, address, needs) in [
-            ("", "198.51.100.7", Enrolling::Free),
-            ("", "", Enrolling::Free),
-            (networks, "192.0.2.7", Enrolling::Free),
-            (networks, "198.51.100.7", Enrolling::OneTimeCode),
-            (networks, "", Enrolling::OneTimeCode),
+            ("", "198.51.100.7", EnrollmentRequirement::Free),
+            ("", "", EnrollmentRequirement::Free),
+            (networks, "192.0.2.7", EnrollmentRequirement::Free),
+            (networks, "198.51.100.7", EnrollmentRequirement::OneTimeCode),
+            (networks, "", EnrollmentRequirement::OneTimeCode),
             (
                 "self_enroll = \"one-time-code\"",
                 "192.0.2.7",
-                Enrolling::OneTimeCode,
+                EnrollmentRequirement::OneTimeCode,
             ),
         ] {
             assert_eq!(
@@ -515,7 +530,7 @@ mod tests {
     #[test]
     fn someone_required_may_come_in_without_for_so_long_after_the_first_sign_in() {
         let until = |text: &str, now| {
-            toml::from_str::<Policy>(text)
+            toml::from_str::<PolicyConfig>(text)
                 .unwrap()
                 .enroll_until(Timestamp(1000), Timestamp(now))
         };
@@ -527,7 +542,8 @@ mod tests {
 
     #[test]
     fn administrators_are_names_and_groups_and_no_exceptions() {
-        let policy: Policy = toml::from_str("administrators = [\"alice\", \"%sudo\"]").unwrap();
+        let policy: PolicyConfig =
+            toml::from_str("administrators = [\"alice\", \"%sudo\"]").unwrap();
         let is = |name: &str, groups: &[&str]| {
             policy.is_administrator(
                 &name.parse().unwrap(),
@@ -536,13 +552,13 @@ mod tests {
         };
         assert!(is("alice", &[]) && is("bob", &["users", "sudo"]));
         assert!(!is("bob", &["alice"]) && !is("sudo", &[]));
-        assert!(toml::from_str::<Policy>("administrators = [\"!alice\"]").is_err());
+        assert!(toml::from_str::<PolicyConfig>("administrators = [\"!alice\"]").is_err());
     }
 
     #[test]
     fn groups_are_looked_up_only_where_they_matter() {
         let asks = |text: &str| {
-            !toml::from_str::<Policy>(text)
+            !toml::from_str::<PolicyConfig>(text)
                 .unwrap()
                 .groups_asked()
                 .is_empty()

@@ -7,16 +7,16 @@
 //! anybody: where that matters, they are asked.
 
 use super::groups::InGroup;
-use super::session_groups::Answered;
+use super::session_groups::GroupAnswers;
 use crate::account::name::{Group, UserName};
-use crate::config::rule::{Access, Rule};
+use crate::config::rule::{GateRule, RuleAccess};
 use crate::network::address::Address;
 use crate::network::web_address::{self, Ambiguous, WebPath};
 use std::cell::OnceCell;
 use std::fmt;
 
 /// A web request, as far as rules go.
-pub struct Request<'a> {
+pub struct RuleRequest<'a> {
     /// In lower case, without port and trailing dot.
     pub host: &'a str,
     /// The path, with or without a query.
@@ -28,29 +28,29 @@ pub struct Request<'a> {
 }
 
 /// Someone who has signed in.
-pub struct Person<'a> {
+pub struct RulePerson<'a> {
     /// The account's name.
     pub name: &'a UserName,
     /// The groups that Postern knows of: those declared, and those that the store keeps.
     pub groups: [&'a [Group]; 2],
     /// Of the host's groups that rules name, those that the person is in, if that is known.
-    pub of_host: Option<Answered<'a>>,
+    pub of_host: Option<GroupAnswers<'a>>,
 }
 
 /// What the rules say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub struct RuleDecision {
     /// What it takes.
-    pub access: Access,
+    pub access: RuleAccess,
     /// The rule that says so, by its position (from 1) in postern.toml; none for the default.
     pub rule: Option<usize>,
     /// Why that one.
-    pub why: Why,
+    pub why: RuleReason,
 }
 
 /// Why a rule decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum RuleReason {
     /// It is the first that matches.
     First,
     /// It is the strictest that could fit: host, path or method can be read in two ways.
@@ -65,25 +65,27 @@ pub enum Why {
     GroupsInDoubt,
 }
 
-impl Why {
+impl RuleReason {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
-            Why::First => "the first that matches",
-            Why::Alike => "every rule that could match gives the same",
-            Why::TwoReadings => "host, path or method is ambiguous; the strictest that could match",
-            Why::Nobody => "depends on the user, and no one has signed in",
-            Why::GroupsInDoubt => {
+            RuleReason::First => "the first that matches",
+            RuleReason::Alike => "every rule that could match gives the same",
+            RuleReason::TwoReadings => {
+                "host, path or method is ambiguous; the strictest that could match"
+            }
+            RuleReason::Nobody => "depends on the user, and no one has signed in",
+            RuleReason::GroupsInDoubt => {
                 "depends on a group that no source knows or answers for; the strictest that could match"
             }
-            Why::Groups => {
+            RuleReason::Groups => {
                 "depends on groups of the host that are not known; the strictest that could match"
             }
         }
     }
 }
 
-impl Decision {
+impl RuleDecision {
     /// The rule's name in logs.
     pub fn name(&self) -> RuleName {
         RuleName(self.rule)
@@ -105,26 +107,26 @@ impl fmt::Display for RuleName {
 
 /// Whether a rule fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fit {
+enum RuleFit {
     No,
-    Perhaps(Why),
+    Perhaps(RuleReason),
     Yes,
 }
 
-impl Fit {
-    fn when(holds: bool) -> Fit {
-        if holds { Fit::Yes } else { Fit::No }
+impl RuleFit {
+    fn when(holds: bool) -> RuleFit {
+        if holds { RuleFit::Yes } else { RuleFit::No }
     }
 
     /// Both.
-    fn and(self, other: impl FnOnce() -> Fit) -> Fit {
+    fn and(self, other: impl FnOnce() -> RuleFit) -> RuleFit {
         match self {
-            Fit::No => Fit::No,
-            Fit::Yes => other(),
-            Fit::Perhaps(_) => match other() {
-                Fit::No => Fit::No,
+            RuleFit::No => RuleFit::No,
+            RuleFit::Yes => other(),
+            RuleFit::Perhaps(_) => match other() {
+                RuleFit::No => RuleFit::No,
                 // who it is matters first: the rest is looked at again when that is known
-                Fit::Perhaps(Why::Nobody) => Fit::Perhaps(Why::Nobody),
+                RuleFit::Perhaps(RuleReason::Nobody) => RuleFit::Perhaps(RuleReason::Nobody),
                 _ => self,
             },
         }
@@ -132,8 +134,12 @@ impl Fit {
 }
 
 /// What it takes to make a request. No `person`: nobody has signed in.
-pub fn decide(rules: &[Rule], request: &Request<'_>, person: Option<&Person<'_>>) -> Decision {
-    let reading = Reading {
+pub fn decide(
+    rules: &[GateRule],
+    request: &RuleRequest<'_>,
+    person: Option<&RulePerson<'_>>,
+) -> RuleDecision {
+    let reading = UrlReading {
         request,
         is_host: OnceCell::new(),
         path: OnceCell::new(),
@@ -141,23 +147,23 @@ pub fn decide(rules: &[Rule], request: &Request<'_>, person: Option<&Person<'_>>
     let mut could = Could::default();
     for (rule, position) in rules.iter().zip(1..) {
         let why = match rule.fits(&reading).and(|| rule.fits_person(person)) {
-            Fit::No => continue,
-            Fit::Perhaps(why) => why,
-            Fit::Yes => Why::First,
+            RuleFit::No => continue,
+            RuleFit::Perhaps(why) => why,
+            RuleFit::Yes => RuleReason::First,
         };
-        could.be(Decision {
+        could.be(RuleDecision {
             access: rule.then,
             rule: Some(position),
             why,
         });
-        if why == Why::First {
+        if why == RuleReason::First {
             return could.decide();
         }
     }
-    could.be(Decision {
-        access: Access::Code,
+    could.be(RuleDecision {
+        access: RuleAccess::Code,
         rule: None,
-        why: Why::First,
+        why: RuleReason::First,
     });
     could.decide()
 }
@@ -165,15 +171,15 @@ pub fn decide(rules: &[Rule], request: &Request<'_>, person: Option<&Person<'_>>
 /// The decisions that could be meant.
 #[derive(Default)]
 struct Could {
-    strictest: Option<Decision>,
+    strictest: Option<RuleDecision>,
     /// The first that hangs on who it is.
-    nobody: Option<Decision>,
+    nobody: Option<RuleDecision>,
     differ: bool,
 }
 
 impl Could {
-    fn be(&mut self, decision: Decision) {
-        if decision.why == Why::Nobody {
+    fn be(&mut self, decision: RuleDecision) {
+        if decision.why == RuleReason::Nobody {
             self.nobody = self.nobody.or(Some(decision));
         }
         match self.strictest {
@@ -187,25 +193,25 @@ impl Could {
         }
     }
 
-    fn decide(self) -> Decision {
+    fn decide(self) -> RuleDecision {
         // nothing is the default
-        let strictest = self.strictest.unwrap_or(Decision {
-            access: Access::Code,
+        let strictest = self.strictest.unwrap_or(RuleDecision {
+            access: RuleAccess::Code,
             rule: None,
-            why: Why::First,
+            why: RuleReason::First,
         });
         match self.nobody {
-            _ if !self.differ && strictest.why != Why::First => Decision {
-                why: Why::Alike,
+            _ if !self.differ && strictest.why != RuleReason::First => RuleDecision {
+                why: RuleReason::Alike,
                 ..strictest
             },
             // whoever it is, this one could be meant
-            Some(first) if strictest.access == Access::Deny && strictest.rule < first.rule => {
+            Some(first) if strictest.access == RuleAccess::Deny && strictest.rule < first.rule => {
                 strictest
             }
             // also where a later one could deny: then it denies whoever has signed in
-            Some(first) => Decision {
-                access: Access::Password,
+            Some(first) => RuleDecision {
+                access: RuleAccess::Password,
                 ..first
             },
             // of the two, what is certain is strictest all the same
@@ -215,15 +221,15 @@ impl Could {
 }
 
 /// A request as rules read it: each part once, for however many rules.
-struct Reading<'a> {
-    request: &'a Request<'a>,
+struct UrlReading<'a> {
+    request: &'a RuleRequest<'a>,
     is_host: OnceCell<bool>,
     path: OnceCell<Result<WebPath, Ambiguous>>,
 }
 
-impl Rule {
+impl GateRule {
     /// Whether it fits a request, whoever makes it.
-    fn fits(&self, reading: &Reading<'_>) -> Fit {
+    fn fits(&self, reading: &UrlReading<'_>) -> RuleFit {
         let request = reading.request;
         let in_network = || {
             let inside = |address| {
@@ -235,68 +241,68 @@ impl Rule {
         };
         self.at_host(reading)
             .and(|| self.by_method(request.method))
-            .and(|| Fit::when(in_network()))
+            .and(|| RuleFit::when(in_network()))
             .and(|| self.on_path(reading))
     }
 
     /// Methods are compared as they are; an application may take `get` for GET.
-    fn by_method(&self, method: &str) -> Fit {
+    fn by_method(&self, method: &str) -> RuleFit {
         match () {
             () if self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == method) => {
-                Fit::Yes
+                RuleFit::Yes
             }
             () if self
                 .methods
                 .iter()
                 .any(|m| m.as_str().eq_ignore_ascii_case(method)) =>
             {
-                Fit::Perhaps(Why::TwoReadings)
+                RuleFit::Perhaps(RuleReason::TwoReadings)
             }
-            () => Fit::No,
+            () => RuleFit::No,
         }
     }
 
     fn at_host(
         &self,
-        Reading {
+        UrlReading {
             request, is_host, ..
-        }: &Reading<'_>,
-    ) -> Fit {
+        }: &UrlReading<'_>,
+    ) -> RuleFit {
         match () {
-            () if self.hosts.is_empty() => Fit::Yes,
+            () if self.hosts.is_empty() => RuleFit::Yes,
             () if !is_host.get_or_init(|| web_address::is_host(request.host)) => {
-                Fit::Perhaps(Why::TwoReadings)
+                RuleFit::Perhaps(RuleReason::TwoReadings)
             }
-            () => Fit::when(self.hosts.iter().any(|hosts| hosts.covers(request.host))),
+            () => RuleFit::when(self.hosts.iter().any(|hosts| hosts.covers(request.host))),
         }
     }
 
-    fn on_path(&self, Reading { request, path, .. }: &Reading<'_>) -> Fit {
+    fn on_path(&self, UrlReading { request, path, .. }: &UrlReading<'_>) -> RuleFit {
         if self.paths.is_empty() {
-            return Fit::Yes;
+            return RuleFit::Yes;
         }
         match path.get_or_init(|| WebPath::read(request.target)) {
-            Ok(path) => Fit::when(self.paths.iter().any(|top| path.is_below(top))),
-            Err(Ambiguous) => Fit::Perhaps(Why::TwoReadings),
+            Ok(path) => RuleFit::when(self.paths.iter().any(|top| path.is_below(top))),
+            Err(Ambiguous) => RuleFit::Perhaps(RuleReason::TwoReadings),
         }
     }
 
     /// Whether it fits whoever makes the request.
-    fn fits_person(&self, person: Option<&Person<'_>>) -> Fit {
+    fn fits_person(&self, person: Option<&RulePerson<'_>>) -> RuleFit {
         if self.users.is_empty() && self.groups.is_empty() {
-            return Fit::Yes;
+            return RuleFit::Yes;
         }
         let Some(person) = person else {
-            return Fit::Perhaps(Why::Nobody);
+            return RuleFit::Perhaps(RuleReason::Nobody);
         };
         let named = self.users.is_empty() || self.users.contains(person.name);
-        Fit::when(named).and(|| self.fits_groups(person))
+        RuleFit::when(named).and(|| self.fits_groups(person))
     }
 
-    fn fits_groups(&self, person: &Person<'_>) -> Fit {
+    fn fits_groups(&self, person: &RulePerson<'_>) -> RuleFit {
         let known = |group: &Group| person.groups.iter().any(|groups| groups.contains(group));
         if self.groups.is_empty() || self.groups.iter().any(known) {
-            return Fit::Yes;
+            return RuleFit::Yes;
         }
         match person.of_host {
             Some(of_host) => {
@@ -306,12 +312,12 @@ impl Rule {
                         .any(|group| of_host.in_group(group.as_str()) == wanted)
                 };
                 match (of(InGroup::Yes), of(InGroup::Unknown)) {
-                    (true, _) => Fit::Yes,
-                    (false, true) => Fit::Perhaps(Why::GroupsInDoubt),
-                    (false, false) => Fit::No,
+                    (true, _) => RuleFit::Yes,
+                    (false, true) => RuleFit::Perhaps(RuleReason::GroupsInDoubt),
+                    (false, false) => RuleFit::No,
                 }
             }
-            None => Fit::Perhaps(Why::Groups),
+            None => RuleFit::Perhaps(RuleReason::Groups),
         }
     }
 }

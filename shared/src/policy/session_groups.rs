@@ -11,19 +11,19 @@ use std::collections::BTreeSet;
 
 /// The groups that rules and the policy name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AskedGroups {
+pub struct RequestedGroups {
     /// In order.
     names: Vec<String>,
-    mark: Mark,
+    mark: GroupsFingerprint,
 }
 
 /// Stands for what was asked: a part of its hash.
-type Mark = [u8; 8];
+type GroupsFingerprint = [u8; 8];
 
 /// Which of the groups that were asked about someone was in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KnownGroups {
-    mark: Mark,
+pub struct SessionGroups {
+    mark: GroupsFingerprint,
     /// One for each, in order; the first is the lowest of the first byte. Of the same length: those of which nothing was
     /// known.
     bits: Vec<u8>,
@@ -32,38 +32,38 @@ pub struct KnownGroups {
 
 /// The same, beside the names.
 #[derive(Clone, Copy, Debug)]
-pub struct Answered<'a> {
+pub struct GroupAnswers<'a> {
     names: &'a [String],
     bits: &'a [u8],
     doubts: &'a [u8],
 }
 
-impl AskedGroups {
+impl RequestedGroups {
     /// What a configuration asks about.
-    pub fn of(config: &Config) -> AskedGroups {
-        AskedGroups::named(config.groups_asked().into_iter())
+    pub fn of(config: &Config) -> RequestedGroups {
+        RequestedGroups::named(config.groups_asked().into_iter())
     }
 
     /// These.
-    pub fn named<'a>(names: impl Iterator<Item = &'a str>) -> AskedGroups {
+    pub fn named<'a>(names: impl Iterator<Item = &'a str>) -> RequestedGroups {
         let names: BTreeSet<&str> = names.collect();
         let mut hash = Sha256::new();
         for name in &names {
             hash.update(name.len().to_be_bytes());
             hash.update(name);
         }
-        let mut mark = Mark::default();
+        let mut mark = GroupsFingerprint::default();
         mark.copy_from_slice(&hash.finalize()[..8]);
-        AskedGroups {
+        RequestedGroups {
             names: names.into_iter().map(str::to_owned).collect(),
             mark,
         }
     }
 }
 
-impl KnownGroups {
+impl SessionGroups {
     /// Those that were asked about, of someone who is in these.
-    pub fn among(asked: &AskedGroups, groups: &PersonGroups) -> KnownGroups {
+    pub fn among(asked: &RequestedGroups, groups: &PersonGroups) -> SessionGroups {
         let mut bits = vec![0; asked.names.len().div_ceil(8)];
         let mut doubts = bits.clone();
         for (position, name) in asked.names.iter().enumerate() {
@@ -74,7 +74,7 @@ impl KnownGroups {
             };
             list[position / 8] |= 1 << (position % 8);
         }
-        KnownGroups {
+        SessionGroups {
             mark: asked.mark,
             bits,
             doubts,
@@ -82,8 +82,8 @@ impl KnownGroups {
     }
 
     /// The answer, if it was these that were asked about.
-    pub fn answer<'a>(&'a self, asked: &'a AskedGroups) -> Option<Answered<'a>> {
-        (self.mark == asked.mark).then_some(Answered {
+    pub fn answer<'a>(&'a self, asked: &'a RequestedGroups) -> Option<GroupAnswers<'a>> {
+        (self.mark == asked.mark).then_some(GroupAnswers {
             names: &asked.names,
             bits: &self.bits,
             doubts: &self.doubts,
@@ -96,11 +96,11 @@ impl KnownGroups {
     }
 
     /// Reads what [`KnownGroups::to_bytes`] wrote.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<KnownGroups> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<SessionGroups> {
         let (mark, rest) = bytes.split_first_chunk()?;
         let (bits, doubts) = rest.split_at(rest.len() / 2);
         let (bits, doubts) = (bits.to_vec(), doubts.to_vec());
-        (bits.len() == doubts.len()).then_some(KnownGroups {
+        (bits.len() == doubts.len()).then_some(SessionGroups {
             mark: *mark,
             bits,
             doubts,
@@ -108,7 +108,7 @@ impl KnownGroups {
     }
 }
 
-impl<'a> Answered<'a> {
+impl<'a> GroupAnswers<'a> {
     /// Whether someone was in a group that was asked about.
     pub fn in_group(&self, group: &str) -> InGroup {
         match self.names.binary_search_by(|name| name.as_str().cmp(group)) {
@@ -120,7 +120,7 @@ impl<'a> Answered<'a> {
 
     /// All that someone was in.
     pub fn held(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let Answered { names, bits, .. } = *self;
+        let GroupAnswers { names, bits, .. } = *self;
         names
             .iter()
             .enumerate()
@@ -130,7 +130,7 @@ impl<'a> Answered<'a> {
 
     /// All of which nothing was known.
     pub fn in_doubt(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let Answered { names, doubts, .. } = *self;
+        let GroupAnswers { names, doubts, .. } = *self;
         names
             .iter()
             .enumerate()
@@ -148,29 +148,31 @@ fn has(bits: &[u8], position: usize) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(text: &str) -> AskedGroups {
-        AskedGroups::of(&toml::from_str(text).unwrap())
+    fn asked(text: &str) -> RequestedGroups {
+        RequestedGroups::of(&toml::from_str(text).unwrap())
     }
 
     #[test]
     fn of_the_hosts_groups_those_that_were_asked_about_are_known() {
         let rules = "[[gate.rule]]\ngroups = [\"ops\", \"staff\"]\nthen = \"deny\"\n[[policy.exempt]]\ngroups = [\"away\"]";
         let asked = asked(rules);
-        let known = KnownGroups::among(&asked, &PersonGroups::known(["users", "staff", "away"]));
+        let known = SessionGroups::among(&asked, &PersonGroups::known(["users", "staff", "away"]));
         let answered = known.answer(&asked).unwrap();
         assert_eq!(answered.held().collect::<Vec<_>>(), ["away", "staff"]);
         let is_in = |group: &str| answered.in_group(group) == InGroup::Yes;
         assert!(is_in("staff") && !is_in("ops") && !is_in("users"));
-        assert_eq!(KnownGroups::from_bytes(&known.to_bytes()), Some(known));
+        assert_eq!(SessionGroups::from_bytes(&known.to_bytes()), Some(known));
     }
 
     #[test]
     fn what_was_in_doubt_stays_so_in_the_session() {
-        let asked = AskedGroups::named(["ops", "staff"].into_iter());
-        let groups = PersonGroups::known(["ops"])
-            .in_doubt(["staff"], crate::policy::groups::Doubt::NoSuchGroup);
+        let asked = RequestedGroups::named(["ops", "staff"].into_iter());
+        let groups = PersonGroups::known(["ops"]).in_doubt(
+            ["staff"],
+            crate::policy::groups::UnresolvedGroup::NoSuchGroup,
+        );
         let known =
-            KnownGroups::from_bytes(&KnownGroups::among(&asked, &groups).to_bytes()).unwrap();
+            SessionGroups::from_bytes(&SessionGroups::among(&asked, &groups).to_bytes()).unwrap();
         let answered = known.answer(&asked).unwrap();
         assert_eq!(
             (answered.in_group("ops"), answered.in_group("staff")),
@@ -184,8 +186,8 @@ mod tests {
         let names: Vec<String> = (0..crate::config::MOST_GROUPS)
             .map(|number| format!("group {number}"))
             .collect();
-        let asked = AskedGroups::named(names.iter().map(String::as_str));
-        let known = KnownGroups::among(&asked, &PersonGroups::known(&names[3..]));
+        let asked = RequestedGroups::named(names.iter().map(String::as_str));
+        let known = SessionGroups::among(&asked, &PersonGroups::known(&names[3..]));
         assert!(known.to_bytes().len() <= 72);
         for (number, name) in names.iter().enumerate() {
             assert_eq!(
@@ -204,15 +206,15 @@ mod tests {
                 "[[gate.rule]]\ngroups = [\"{one}\", \"{other}\"]\nthen = \"deny\""
             ))
         });
-        let known = KnownGroups::among(&nothing, &PersonGroups::default());
+        let known = SessionGroups::among(&nothing, &PersonGroups::default());
         assert!(known.answer(&nothing).is_some() && known.answer(&ab).is_none());
         assert!(
-            KnownGroups::among(&ab, &PersonGroups::default())
+            SessionGroups::among(&ab, &PersonGroups::default())
                 .answer(&a_b)
                 .is_none()
         );
         assert!(
-            KnownGroups::default().answer(&nothing).is_none(),
+            SessionGroups::default().answer(&nothing).is_none(),
             "what was never asked is not known"
         );
     }

@@ -2,10 +2,10 @@
 //! reads it, and prints what it would print beside the store. With the feature `schema`, which the gate has, the types say
 //! themselves what they look like.
 
-use super::command_request::Typed;
-use super::status::{State, Status};
+use super::command_request::TypedText;
+use super::status::{AccountStatus, SecondFactorState};
 use crate::account::email::EmailAddress;
-use crate::account::event::{Event, What};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ pub struct AccountState {
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub account: UserName,
     /// Its second factor.
-    pub state: State,
+    pub state: SecondFactorState,
     /// Since when.
     pub since: Option<String>,
     /// Live authenticators.
@@ -47,8 +47,8 @@ pub struct AccountState {
     pub locked: bool,
 }
 
-impl From<&Status> for AccountState {
-    fn from(Status { state, tally }: &Status) -> AccountState {
+impl From<&AccountStatus> for AccountState {
+    fn from(AccountStatus { state, tally }: &AccountStatus) -> AccountState {
         AccountState {
             account: tally.name.clone(),
             state: *state,
@@ -74,17 +74,17 @@ pub struct Accounts {
 /// An act that is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Done {
+pub struct OperationDone {
     /// Always; as `postern --json` says it.
     pub success: bool,
     /// What was done, in English.
     pub message: String,
 }
 
-impl Done {
+impl OperationDone {
     /// Says what was done.
-    pub fn that(message: String) -> Done {
-        Done {
+    pub fn that(message: String) -> OperationDone {
+        OperationDone {
             success: true,
             message,
         }
@@ -94,20 +94,20 @@ impl Done {
 /// A one-time code, shown once.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Issued {
+pub struct IssuedCode {
     /// For whom.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub account: UserName,
     /// The code, in groups.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
-    pub one_time_code: Typed,
+    pub one_time_code: TypedText,
     /// Until when it is good.
     pub expires: String,
 }
 
 /// Why nothing was done (RFC 9457): what is read of it.
 #[derive(Deserialize)]
-pub struct Problem {
+pub struct AdminProblem {
     /// Stable, in snake case.
     pub code: String,
     /// What is wrong, and what to do.
@@ -146,7 +146,7 @@ pub struct Revoke {
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Happened {
+pub struct EventEntry {
     /// Its number: `before` of the next page.
     pub number: i64,
     /// When.
@@ -156,7 +156,7 @@ pub struct Happened {
     pub account: UserName,
     /// What, as the event log names it.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
-    pub event: What,
+    pub event: EventKind,
     /// A PAM service, the web, or the command.
     pub service: String,
     /// From where.
@@ -167,9 +167,9 @@ pub struct Happened {
     pub cause: String,
 }
 
-impl From<(i64, Event)> for Happened {
-    fn from((number, event): (i64, Event)) -> Happened {
-        let Event {
+impl From<(i64, AuditEvent)> for EventEntry {
+    fn from((number, event): (i64, AuditEvent)) -> EventEntry {
+        let AuditEvent {
             at,
             account,
             what,
@@ -178,7 +178,7 @@ impl From<(i64, Event)> for Happened {
             actor,
             cause,
         } = event;
-        Happened {
+        EventEntry {
             number,
             time: at.to_string(),
             account,
@@ -196,7 +196,7 @@ impl From<(i64, Event)> for Happened {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Events {
     /// One page of them.
-    pub events: Vec<Happened>,
+    pub events: Vec<EventEntry>,
 }
 
 /// Whether a text can be the secret: long enough, and fit for a header as it stands.
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn what_a_gate_says_beside_is_passed_over() {
         let said = "{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"wait\",\"code\":\"too_many_attempts\",\"retry_after\":60}";
-        let problem: Problem = serde_json::from_str(said).unwrap();
+        let problem: AdminProblem = serde_json::from_str(said).unwrap();
         assert_eq!(
             (problem.code.as_str(), problem.detail.as_str()),
             ("too_many_attempts", "wait")

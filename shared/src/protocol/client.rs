@@ -3,10 +3,10 @@
 //!
 //! MUST send nothing before it knows that root listens there.
 
-use super::command_request::{Errand, Reply};
+use super::command_request::{CommandRequest, EngineReply};
 use super::{
-    CommandReply, FrameError, Greeting, Opening, PAM_SOCKET, State, common_version, receive, send,
-    wire,
+    CommandReply, FrameError, Greeting, Opening, PAM_SOCKET, ServerState, common_version, receive,
+    send, wire,
 };
 use crate::network::local_stream::{LocalStream, NotRoot};
 use std::path::{Path, PathBuf};
@@ -19,11 +19,11 @@ const GREETED: Duration = Duration::from_millis(1600);
 const REPLIED: Duration = Duration::from_secs(40);
 
 /// Has posternd do an errand for the user of this process.
-pub fn run(errand: &Errand) -> Result<Reply, ClientError> {
+pub fn run(errand: &CommandRequest) -> Result<EngineReply, ClientError> {
     run_at(Path::new(PAM_SOCKET), errand)
 }
 
-fn run_at(path: &Path, errand: &Errand) -> Result<Reply, ClientError> {
+fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientError> {
     let absent = |error| ClientError::Absent {
         socket: path.to_owned(),
         error,
@@ -42,7 +42,7 @@ fn run_at(path: &Path, errand: &Errand) -> Result<Reply, ClientError> {
         _ => ClientError::OtherVersion,
     })?;
     let version = common_version(&greeting.versions).ok_or(ClientError::OtherVersion)?;
-    if greeting.state != State::Ready {
+    if greeting.state != ServerState::Ready {
         return Err(ClientError::NotReady(greeting.state));
     }
     connection.wait_until(Instant::now() + REPLIED);
@@ -72,7 +72,7 @@ pub enum ClientError {
     /// Another user than root listens there.
     NotRoot(PathBuf),
     /// It takes no request of this user, or not now.
-    NotReady(State),
+    NotReady(ServerState),
     /// It speaks no version that this command speaks.
     OtherVersion,
     /// It greeted, and then did not reply.
@@ -94,13 +94,13 @@ impl fmt::Display for ClientError {
                 "{}: does not belong to root; nothing was sent: tell the administrator, who should find out who made it",
                 socket.display()
             ),
-            ClientError::NotReady(State::NoAccount) => f.write_str(
+            ClientError::NotReady(ServerState::NoAccount) => f.write_str(
                 "you have no account here: your user ID has no name on this host, or a name that no account can have",
             ),
-            ClientError::NotReady(State::NameUnavailable) => {
+            ClientError::NotReady(ServerState::NameUnavailable) => {
                 f.write_str("your name cannot be looked up now; try again, or ask the administrator")
             }
-            ClientError::NotReady(State::Busy | State::Ready) => {
+            ClientError::NotReady(ServerState::Busy | ServerState::Ready) => {
                 f.write_str("posternd is busy; try again in a moment")
             }
             ClientError::OtherVersion => f.write_str(

@@ -6,15 +6,15 @@ use zeroize::Zeroizing;
 
 /// A frame that does not hold what its kind says; the field that is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed(pub &'static str);
+pub struct DecodeError(pub &'static str);
 
-impl fmt::Display for Malformed {
+impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "malformed frame: {}", self.0)
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for DecodeError {}
 
 /// The fields of a frame that is being measured, or written. Wiped when dropped: they may hold codes and passwords.
 pub struct Encoder {
@@ -91,27 +91,27 @@ impl<'a> Decoder<'a> {
         Decoder(fields)
     }
 
-    fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed(field))?;
+    fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(DecodeError(field))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    pub(super) fn u8(&mut self, field: &'static str) -> Result<u8, Malformed> {
+    pub(super) fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
         Ok(self.take(1, field)?[0])
     }
 
-    pub(super) fn u16(&mut self, field: &'static str) -> Result<u16, Malformed> {
+    pub(super) fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
         let bytes = self.take(2, field)?;
         Ok(u16::from_le_bytes(
-            bytes.try_into().map_err(|_| Malformed(field))?,
+            bytes.try_into().map_err(|_| DecodeError(field))?,
         ))
     }
 
-    pub(super) fn u32(&mut self, field: &'static str) -> Result<u32, Malformed> {
+    pub(super) fn u32(&mut self, field: &'static str) -> Result<u32, DecodeError> {
         let bytes = self.take(4, field)?;
         Ok(u32::from_le_bytes(
-            bytes.try_into().map_err(|_| Malformed(field))?,
+            bytes.try_into().map_err(|_| DecodeError(field))?,
         ))
     }
 
@@ -120,35 +120,39 @@ impl<'a> Decoder<'a> {
         &mut self,
         limit: usize,
         field: &'static str,
-    ) -> Result<&'a [u8], Malformed> {
-        let length = usize::try_from(self.u32(field)?).map_err(|_| Malformed(field))?;
+    ) -> Result<&'a [u8], DecodeError> {
+        let length = usize::try_from(self.u32(field)?).map_err(|_| DecodeError(field))?;
         if length > limit {
-            return Err(Malformed(field));
+            return Err(DecodeError(field));
         }
         self.take(length, field)
     }
 
-    pub(super) fn text(&mut self, limit: usize, field: &'static str) -> Result<&'a str, Malformed> {
-        std::str::from_utf8(self.bytes(limit, field)?).map_err(|_| Malformed(field))
+    pub(super) fn text(
+        &mut self,
+        limit: usize,
+        field: &'static str,
+    ) -> Result<&'a str, DecodeError> {
+        std::str::from_utf8(self.bytes(limit, field)?).map_err(|_| DecodeError(field))
     }
 
     pub(super) fn optional_bytes(
         &mut self,
         limit: usize,
         field: &'static str,
-    ) -> Result<Option<&'a [u8]>, Malformed> {
+    ) -> Result<Option<&'a [u8]>, DecodeError> {
         match self.u8(field)? {
             0 => Ok(None),
             1 => self.bytes(limit, field).map(Some),
-            _ => Err(Malformed(field)),
+            _ => Err(DecodeError(field)),
         }
     }
 
     /// Refuses what is left over: a frame that can be read two ways is none.
-    pub(super) fn end(self) -> Result<(), Malformed> {
+    pub(super) fn end(self) -> Result<(), DecodeError> {
         match self.0 {
             [] => Ok(()),
-            _ => Err(Malformed("bytes are left over")),
+            _ => Err(DecodeError("bytes are left over")),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What posternd answers a command of a user, once.
 
 use super::codec::{Decoder, Encoder};
-use super::frame::{FrameError, Message};
+use super::frame::{Frame, FrameError};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -20,7 +20,7 @@ impl fmt::Debug for CommandReply {
     }
 }
 
-impl Message for CommandReply {
+impl Frame for CommandReply {
     const LIMIT: usize = REPLY + 16;
 
     fn kind(&self) -> u8 {

@@ -4,10 +4,12 @@
 //! The types say what needs what: a [`Look`] nothing, a [`Change`] a code, a [`Finish`] the ticket that a change gave;
 //! a first setup a password, where there is no code yet.
 
-pub use super::typed::Typed;
-pub use super::verify_request::{AtPrompt, Judged, Judging, MarkRefusal, Question};
+pub use super::typed::TypedText;
+pub use super::verify_request::{
+    MarkRefusal, PromptEnrollment, VerifyOperation, VerifyReply, VerifyRequest,
+};
 
-use super::status::{AuthenticatorState, Status};
+use super::status::{AccountStatus, AuthenticatorState};
 use crate::account::name::{Label, UserName};
 use crate::credential::totp::Algorithm;
 use crate::store::BrowserRecord;
@@ -17,42 +19,42 @@ use serde::{Deserialize, Serialize};
 /// One errand.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Errand {
+pub struct CommandRequest {
     /// Whose account it is about.
     pub account: UserName,
     /// What is to be done.
-    pub task: Task,
+    pub task: Operation,
 }
 
 /// What is to be done.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Task {
+pub enum Operation {
     /// Shown.
-    Look(Look),
+    Look(ReadOperation),
     /// Changed, or begun; whoever is not root proves that they may.
     Change {
         /// A code of the account; for its first authenticator an administrator's one-time code.
-        code: Option<Typed>,
+        code: Option<TypedText>,
         /// What.
-        change: Change,
+        change: ChangeOperation,
     },
     /// A first authenticator is begun by someone who proves themselves with their password on this host. Who has an
     /// administrator's one-time code sends a change.
     FirstSetup {
         /// The password.
-        password: Typed,
+        password: TypedText,
         /// What the authenticator is to be like.
-        setup: Setup,
+        setup: EnrollmentOperation,
     },
     /// What a change began is finished.
-    Finish(Finish),
+    Finish(FinishOperation),
 }
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Look {
+pub enum ReadOperation {
     /// How the account stands.
     Status,
     /// Its authenticators.
@@ -64,13 +66,13 @@ pub enum Look {
 /// What is changed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum ChangeOperation {
     /// One trusted browser is trusted no longer, or all.
     RevokeBrowsers(Option<i64>),
     /// One of several authenticators goes.
     RemoveAuthenticator(Label),
     /// A new authenticator is made, which nothing keeps yet.
-    BeginSetup(Setup),
+    BeginSetup(EnrollmentOperation),
     /// New recovery codes are made, which nothing keeps yet.
     BeginRecoveryCodes,
 }
@@ -78,13 +80,13 @@ pub enum Change {
 /// What an authenticator is to be like; what postern.toml says under `[totp]` if not given.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Setup {
+pub struct EnrollmentOperation {
     /// Whether it is the first one.
-    pub kind: Kind,
+    pub kind: AuthenticatorKind,
     /// What the person calls it.
     pub name: Label,
     /// The seed of a hardware token.
-    pub seed: Option<Typed>,
+    pub seed: Option<TypedText>,
     /// By counter, from this one on.
     pub counter: Option<u64>,
     /// The hash.
@@ -98,7 +100,7 @@ pub struct Setup {
 /// Which authenticator of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum AuthenticatorKind {
     /// The first: there is no second factor yet, and recovery codes come with it.
     First,
     /// One more.
@@ -108,92 +110,92 @@ pub enum Kind {
 /// How what was begun is finished.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Finish {
+pub enum FinishOperation {
     /// A code of the new authenticator confirms it; nothing keeps it yet.
     Confirm {
         /// What [`Answer::Setup`] gave.
-        ticket: Typed,
+        ticket: TypedText,
         /// The code that it shows.
-        code: Typed,
+        code: TypedText,
     },
     /// It becomes active, with its recovery codes.
     Activate {
         /// What [`Answer::Confirmed`] gave.
-        ticket: Typed,
+        ticket: TypedText,
     },
     /// It becomes active without a code: an administrator vouches.
     Vouch {
         /// What [`Answer::Setup`] gave.
-        ticket: Typed,
+        ticket: TypedText,
     },
     /// The new recovery codes are saved, and take the place of the old ones.
     KeepRecoveryCodes {
         /// What [`Answer::RecoveryCodes`] gave.
-        ticket: Typed,
+        ticket: TypedText,
     },
 }
 
 /// An answer, and what there is to tell beside it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Reply {
+pub struct EngineReply {
     /// What a success brings: wrong codes since the last one, recovery codes left.
     pub told: Vec<String>,
     /// The answer.
-    pub answer: Answer,
+    pub answer: ReplyBody,
     /// What a PAM host keeps until its `account` hook, where this lets it pass.
     #[serde(default)]
-    pub mark: Option<Typed>,
+    pub mark: Option<TypedText>,
 }
 
 /// What came of an errand.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer {
+pub enum ReplyBody {
     /// It is done.
     Done,
     /// It is not, and why.
     Refused(String),
     /// How the account stands.
-    Status(Box<Status>),
+    Status(Box<AccountStatus>),
     /// Its authenticators, oldest first.
     Authenticators(Vec<AuthenticatorState>),
     /// The browsers that it trusts, newest first.
     Browsers(Vec<BrowserRecord>),
     /// What a conversation asked; no command is answered so.
     #[serde(skip)]
-    Judged(Judged),
+    Judged(VerifyReply),
     /// So many browsers are trusted no longer.
     Revoked(usize),
     /// A new authenticator, shown once.
     Setup {
         /// The secret, in Base32.
-        secret: Typed,
+        secret: TypedText,
         /// The text of the QR.
-        url: Typed,
+        url: TypedText,
         /// With the first one, the recovery codes as people read them.
-        recovery_codes: Vec<Typed>,
+        recovery_codes: Vec<TypedText>,
         /// What confirms it.
-        ticket: Typed,
+        ticket: TypedText,
     },
     /// The code did not confirm the new authenticator, and why; another one may.
     NotConfirmed(Refusal),
     /// It did.
     Confirmed {
         /// What activates it.
-        ticket: Typed,
+        ticket: TypedText,
     },
     /// New recovery codes, shown once.
     RecoveryCodes {
         /// As people read them.
-        codes: Vec<Typed>,
+        codes: Vec<TypedText>,
         /// What makes them good.
-        ticket: Typed,
+        ticket: TypedText,
     },
 }
 
-impl From<Answer> for Reply {
-    fn from(answer: Answer) -> Reply {
-        Reply {
+impl From<ReplyBody> for EngineReply {
+    fn from(answer: ReplyBody) -> EngineReply {
+        EngineReply {
             told: Vec::new(),
             answer,
             mark: None,

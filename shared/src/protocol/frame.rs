@@ -1,13 +1,13 @@
 //! One frame on a stream: the length of what follows (4 bytes, little-endian), the kind (1 byte), the fields. The
 //! receiver says how long a frame may be, before it sets anything aside for it.
 
-use super::codec::{Decoder, Encoder, Malformed};
+use super::codec::{DecodeError, Decoder, Encoder};
 use std::fmt;
 use std::io::{self, Read, Write};
 use zeroize::Zeroizing;
 
 /// What one side sends to the other.
-pub trait Message: Sized {
+pub trait Frame: Sized {
     /// The longest frame of such a message: its kind and fields, in bytes.
     const LIMIT: usize;
 
@@ -34,7 +34,7 @@ pub enum FrameError {
     /// The kind has no place here.
     Kind(u8),
     /// A field is wrong.
-    Malformed(Malformed),
+    Malformed(DecodeError),
 }
 
 impl fmt::Display for FrameError {
@@ -71,8 +71,8 @@ impl From<io::Error> for FrameError {
     }
 }
 
-impl From<Malformed> for FrameError {
-    fn from(malformed: Malformed) -> FrameError {
+impl From<DecodeError> for FrameError {
+    fn from(malformed: DecodeError) -> FrameError {
         FrameError::Malformed(malformed)
     }
 }
@@ -89,7 +89,7 @@ fn room_for(length: usize) -> io::Result<Vec<u8>> {
 }
 
 /// Sends one message, by one write where the stream takes it whole.
-pub fn send<M: Message>(stream: &mut impl Write, message: &M) -> Result<(), FrameError> {
+pub fn send<M: Frame>(stream: &mut impl Write, message: &M) -> Result<(), FrameError> {
     let encode = |mut encoder: Encoder, length: u32| {
         encoder.u32(length);
         encoder.u8(message.kind());
@@ -110,7 +110,7 @@ pub fn send<M: Message>(stream: &mut impl Write, message: &M) -> Result<(), Fram
 }
 
 /// Receives one message; never reads beyond its frame.
-pub fn receive<M: Message>(stream: &mut impl Read) -> Result<M, FrameError> {
+pub fn receive<M: Frame>(stream: &mut impl Read) -> Result<M, FrameError> {
     let mut head = [0; HEAD];
     stream.read_exact(&mut head)?;
     let length = usize::try_from(u32::from_le_bytes(head)).unwrap_or(usize::MAX);
@@ -123,7 +123,7 @@ pub fn receive<M: Message>(stream: &mut impl Read) -> Result<M, FrameError> {
     let mut frame = Zeroizing::new(room_for(length)?);
     frame.resize(length, 0);
     stream.read_exact(&mut frame)?;
-    let (kind, fields) = frame.split_first().ok_or(Malformed("an empty frame"))?;
+    let (kind, fields) = frame.split_first().ok_or(DecodeError("an empty frame"))?;
     let mut fields = Decoder::new(fields);
     let message = M::decode(*kind, &mut fields)?;
     fields.end()?;
@@ -144,12 +144,12 @@ mod tests {
     /// What is measured is what is written: nothing moves, and leaves a copy of a code behind.
     #[test]
     fn a_frame_has_the_size_that_was_measured() {
-        let reply = crate::protocol::Reply::Typed(Zeroizing::new(b"123456".to_vec()));
+        let reply = crate::protocol::RelayReply::Typed(Zeroizing::new(b"123456".to_vec()));
         let mut stream = Vec::new();
         send(&mut stream, &reply).unwrap();
         assert_eq!(stream.len(), HEAD + 1 + 4 + 6);
         assert_eq!(
-            receive::<crate::protocol::Reply>(&mut stream.as_slice()).unwrap(),
+            receive::<crate::protocol::RelayReply>(&mut stream.as_slice()).unwrap(),
             reply
         );
     }

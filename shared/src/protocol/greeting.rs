@@ -1,7 +1,7 @@
 //! What posternd sends first.
 
-use super::codec::{Decoder, Encoder, Malformed};
-use super::frame::{FrameError, Message};
+use super::codec::{DecodeError, Decoder, Encoder};
+use super::frame::{Frame, FrameError};
 
 const GREETING: u8 = 1;
 /// The most versions that a greeting lists.
@@ -9,7 +9,7 @@ const MOST: usize = 16;
 
 /// Whether posternd takes one more conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ServerState {
     /// It does.
     Ready,
     /// The connection limit is reached; no reason to do without posternd.
@@ -20,20 +20,20 @@ pub enum State {
     NameUnavailable,
 }
 
-impl State {
-    const ALL: [State; 4] = [
-        State::Ready,
-        State::Busy,
-        State::NoAccount,
-        State::NameUnavailable,
+impl ServerState {
+    const ALL: [ServerState; 4] = [
+        ServerState::Ready,
+        ServerState::Busy,
+        ServerState::NoAccount,
+        ServerState::NameUnavailable,
     ];
 
     fn number(self) -> u8 {
         match self {
-            State::Ready => 0,
-            State::Busy => 1,
-            State::NoAccount => 2,
-            State::NameUnavailable => 3,
+            ServerState::Ready => 0,
+            ServerState::Busy => 1,
+            ServerState::NoAccount => 2,
+            ServerState::NameUnavailable => 3,
         }
     }
 }
@@ -44,10 +44,10 @@ pub struct Greeting {
     /// Newest first.
     pub versions: Vec<u16>,
     /// Whether there is room.
-    pub state: State,
+    pub state: ServerState,
 }
 
-impl Message for Greeting {
+impl Frame for Greeting {
     const LIMIT: usize = 1 + 1 + 4 + 2 * MOST;
 
     fn kind(&self) -> u8 {
@@ -69,13 +69,13 @@ impl Message for Greeting {
             return Err(FrameError::Kind(kind));
         }
         let number = fields.u8("state")?;
-        let state = State::ALL
+        let state = ServerState::ALL
             .into_iter()
             .find(|state| state.number() == number);
-        let state = state.ok_or(Malformed("state"))?;
+        let state = state.ok_or(DecodeError("state"))?;
         let bytes = fields.bytes(2 * MOST, "versions")?;
         if bytes.len() % 2 != 0 {
-            return Err(Malformed("versions").into());
+            return Err(DecodeError("versions").into());
         }
         let pairs = bytes
             .chunks_exact(2)

@@ -66,7 +66,7 @@ impl fmt::Debug for Candidate {
 
 /// One question.
 #[derive(Debug)]
-pub struct Question {
+pub struct HostPasswordRequest {
     /// Whose password it is to be.
     pub name: UserName,
     /// Where the person is, if that is known.
@@ -77,7 +77,7 @@ pub struct Question {
     pub password: Candidate,
 }
 
-impl Question {
+impl HostPasswordRequest {
     /// As it goes over the wire: each field with a NUL after it, which none can hold.
     pub fn write(&self) -> Zeroizing<Vec<u8>> {
         let address = self
@@ -99,7 +99,7 @@ impl Question {
     }
 
     /// Reads what came over the wire, whole.
-    pub fn read(bytes: &[u8]) -> Option<Question> {
+    pub fn read(bytes: &[u8]) -> Option<HostPasswordRequest> {
         if bytes.len() > LONGEST_QUESTION {
             return None;
         }
@@ -109,7 +109,7 @@ impl Question {
         if fields.next().is_some() {
             return None;
         }
-        Some(Question {
+        Some(HostPasswordRequest {
             name: UserName::parse(name).ok()?,
             address: match address {
                 [] => None,
@@ -135,7 +135,7 @@ fn word(class: Class) -> &'static str {
 
 /// What the helper says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum HostPasswordReply {
     /// The password is right, and the account may be entered.
     Right,
     /// It is not, or it may not.
@@ -144,21 +144,25 @@ pub enum Said {
     Unasked,
 }
 
-impl Said {
+impl HostPasswordReply {
     /// The word on the wire.
     pub fn word(self) -> &'static [u8] {
         match self {
-            Said::Right => b"yes\n",
-            Said::Wrong => b"no\n",
-            Said::Unasked => b"unasked\n",
+            HostPasswordReply::Right => b"yes\n",
+            HostPasswordReply::Wrong => b"no\n",
+            HostPasswordReply::Unasked => b"unasked\n",
         }
     }
 
     /// Reads a word, whole.
-    pub fn read(word: &[u8]) -> Option<Said> {
-        [Said::Right, Said::Wrong, Said::Unasked]
-            .into_iter()
-            .find(|said| said.word() == word)
+    pub fn read(word: &[u8]) -> Option<HostPasswordReply> {
+        [
+            HostPasswordReply::Right,
+            HostPasswordReply::Wrong,
+            HostPasswordReply::Unasked,
+        ]
+        .into_iter()
+        .find(|said| said.word() == word)
     }
 }
 
@@ -176,13 +180,13 @@ mod tests {
             let password = Candidate::typed("pass wörd\n\"".as_bytes()).unwrap();
             for class in CLASSES {
                 let password = Candidate::typed(password.bytes()).unwrap();
-                let question = Question {
+                let question = HostPasswordRequest {
                     name: "ü@x.org".parse().unwrap(),
                     address,
                     class,
                     password,
                 };
-                let read = Question::read(&question.write()).unwrap();
+                let read = HostPasswordRequest::read(&question.write()).unwrap();
                 assert_eq!(
                     (read.name, read.address, read.class),
                     (question.name, address, class)
@@ -194,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_longest_question_fits_and_a_longer_one_is_none() {
-        let longest = Question {
+        let longest = HostPasswordRequest {
             name: "n".repeat(name::LONGEST).parse().unwrap(),
             address: Address::parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
             class: Class::Stranger,
@@ -202,10 +206,12 @@ mod tests {
         };
         let bytes = longest.write();
         assert!(bytes.len() <= LONGEST_QUESTION);
-        assert!(Question::read(&bytes).is_some());
+        assert!(HostPasswordRequest::read(&bytes).is_some());
         assert!(
-            Question::read(&[b"alice\0\0stranger\0".as_slice(), &[b'x'; 1024], b"\0"].concat())
-                .is_none()
+            HostPasswordRequest::read(
+                &[b"alice\0\0stranger\0".as_slice(), &[b'x'; 1024], b"\0"].concat()
+            )
+            .is_none()
         );
         assert!(Candidate::typed(&[b'x'; LONGEST_PASSWORD + 1]).is_none());
     }
@@ -229,14 +235,18 @@ mod tests {
             b"a\nb\0\0known\0secret\0",
             b"\xff\0\0known\0secret\0",
         ] {
-            assert!(Question::read(bytes).is_none(), "{bytes:?}");
+            assert!(HostPasswordRequest::read(bytes).is_none(), "{bytes:?}");
         }
     }
 
     #[test]
     fn only_whole_words_are_words() {
-        for said in [Said::Right, Said::Wrong, Said::Unasked] {
-            assert_eq!(Said::read(said.word()), Some(said));
+        for said in [
+            HostPasswordReply::Right,
+            HostPasswordReply::Wrong,
+            HostPasswordReply::Unasked,
+        ] {
+            assert_eq!(HostPasswordReply::read(said.word()), Some(said));
             assert!(said.word().len() <= LONGEST_WORD);
         }
         for word in [
@@ -248,14 +258,14 @@ mod tests {
             b"no",
             b"no\nyes\n",
         ] {
-            assert_eq!(Said::read(word), None, "{word:?}");
+            assert_eq!(HostPasswordReply::read(word), None, "{word:?}");
         }
     }
 
     #[test]
     fn a_password_is_not_printed() {
         let password = Candidate::typed(b"secret").unwrap();
-        let question = Question {
+        let question = HostPasswordRequest {
             name: "alice".parse().unwrap(),
             address: None,
             class: Class::Known,

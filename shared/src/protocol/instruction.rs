@@ -1,8 +1,8 @@
 //! What posternd tells the module to do. The module does it within bounds of its own.
 
-use super::codec::{Decoder, Encoder, Malformed};
-use super::frame::{FrameError, Message};
-use super::pam_function::HookResult;
+use super::codec::{DecodeError, Decoder, Encoder};
+use super::frame::{Frame, FrameError};
+use super::pam_function::PamFunctionResult;
 use crate::credential::input;
 use zeroize::Zeroizing;
 
@@ -74,7 +74,7 @@ pub enum Instruction {
     /// Go on waiting: the act takes its time.
     StillWorking,
     /// The hook ends.
-    End(HookResult),
+    End(PamFunctionResult),
 }
 
 impl Severity {
@@ -88,7 +88,7 @@ impl Severity {
     }
 }
 
-impl Message for Instruction {
+impl Frame for Instruction {
     const LIMIT: usize = TEXT + 64;
 
     fn kind(&self) -> u8 {
@@ -132,7 +132,7 @@ impl Message for Instruction {
                 echo: match fields.u8("echo")? {
                     0 => Echo::Off,
                     1 => Echo::On,
-                    _ => return Err(Malformed("echo").into()),
+                    _ => return Err(DecodeError("echo").into()),
                 },
                 prompt: Zeroizing::new(fields.text(TEXT, "prompt")?.to_owned()),
             },
@@ -147,7 +147,7 @@ impl Message for Instruction {
                 ];
                 let severity = all.into_iter().find(|severity| severity.number() == number);
                 Instruction::Log {
-                    severity: severity.ok_or(Malformed("severity"))?,
+                    severity: severity.ok_or(DecodeError("severity"))?,
                     line: fields.text(LINE, "log line")?.to_owned(),
                 }
             }
@@ -163,8 +163,8 @@ impl Message for Instruction {
             }
             STILL_WORKING => Instruction::StillWorking,
             END => {
-                let result = HookResult::of_number(fields.u8("result")?);
-                Instruction::End(result.ok_or(Malformed("result"))?)
+                let result = PamFunctionResult::of_number(fields.u8("result")?);
+                Instruction::End(result.ok_or(DecodeError("result"))?)
             }
             _ => return Err(FrameError::Kind(kind)),
         })

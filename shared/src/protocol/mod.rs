@@ -26,12 +26,12 @@ mod verify_request;
 mod version;
 pub mod wire;
 
-pub use codec::{Decoder, Encoder, Malformed};
+pub use codec::{DecodeError, Decoder, Encoder};
 pub use command::CommandReply;
-pub use frame::{FrameError, Message, receive, send};
-pub use greeting::{Greeting, State};
+pub use frame::{Frame, FrameError, receive, send};
+pub use greeting::{Greeting, ServerState};
 pub use instruction::{Echo, Instruction, Severity};
-pub use opening::{Opening, Transaction};
-pub use pam_function::{Denial, Hook, HookResult};
-pub use reply::Reply;
+pub use opening::{Opening, PamTransaction};
+pub use pam_function::{Denial, PamFunction, PamFunctionResult};
+pub use reply::RelayReply;
 pub use version::{HOST_SOCKET, PAM_SOCKET, VERSIONS, common_version};

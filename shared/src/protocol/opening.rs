@@ -2,9 +2,9 @@
 //! effective user 0 is refused where others connect, and the other way round.
 
 use super::VERSIONS;
-use super::codec::{Decoder, Encoder, Malformed};
-use super::frame::{FrameError, Message};
-use super::pam_function::Hook;
+use super::codec::{DecodeError, Decoder, Encoder};
+use super::frame::{Frame, FrameError};
+use super::pam_function::PamFunction;
 use crate::account::name;
 use crate::credential::completed_methods;
 use crate::system::process::TransactionId;
@@ -36,7 +36,7 @@ pub enum Opening {
         /// The protocol version that the module chose from the greeting.
         version: u16,
         /// What it is about.
-        transaction: Box<Transaction>,
+        transaction: Box<PamTransaction>,
         /// What names it, since version 2; not sent in version 1.
         id: Option<TransactionId>,
     },
@@ -45,7 +45,7 @@ pub enum Opening {
         /// The protocol version that the module chose from the greeting.
         version: u16,
         /// What it is about.
-        transaction: Box<Transaction>,
+        transaction: Box<PamTransaction>,
     },
     /// From a command of a user; only on pam.sock. A [`super::CommandReply`] answers.
     Command {
@@ -89,9 +89,9 @@ impl fmt::Debug for Opening {
 
 /// What the module knows of a PAM transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transaction {
+pub struct PamTransaction {
     /// The hook.
-    pub hook: Hook,
+    pub hook: PamFunction,
     /// The options of the line, as the service file has them.
     pub options: Vec<String>,
     /// PAM_SERVICE
@@ -112,7 +112,7 @@ pub struct Transaction {
     pub mark: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl Message for Opening {
+impl Frame for Opening {
     const LIMIT: usize = 64 * 1024 + 2 * VARIABLE;
 
     fn kind(&self) -> u8 {
@@ -148,11 +148,11 @@ impl Message for Opening {
         // what comes next is the version's
         let version = fields.u16("version")?;
         if !VERSIONS.contains(&version) {
-            return Err(Malformed("version").into());
+            return Err(DecodeError("version").into());
         }
         Ok(match kind {
             HOST => {
-                let transaction = Box::new(Transaction::decode(fields)?);
+                let transaction = Box::new(PamTransaction::decode(fields)?);
                 let id = if version >= NAMES_TRANSACTION {
                     decode_id(fields)?
                 } else {
@@ -166,7 +166,7 @@ impl Message for Opening {
             }
             USER_HOST => Opening::UserHost {
                 version,
-                transaction: Box::new(Transaction::decode(fields)?),
+                transaction: Box::new(PamTransaction::decode(fields)?),
             },
             _ => {
                 let request = Zeroizing::new(fields.bytes(REQUEST, "request")?.to_vec());
@@ -176,26 +176,26 @@ impl Message for Opening {
     }
 }
 
-fn decode_id(fields: &mut Decoder<'_>) -> Result<Option<TransactionId>, Malformed> {
+fn decode_id(fields: &mut Decoder<'_>) -> Result<Option<TransactionId>, DecodeError> {
     const FIELD: &str = "transaction id";
     let bytes = fields.optional_bytes(TransactionId::LENGTH, FIELD)?;
     let id = bytes.map(|bytes| {
         bytes
             .try_into()
             .map(TransactionId)
-            .map_err(|_| Malformed(FIELD))
+            .map_err(|_| DecodeError(FIELD))
     });
     id.transpose()
 }
 
-impl Transaction {
+impl PamTransaction {
     fn encode(&self, fields: &mut Encoder) {
         fields.u8(self.hook.number());
         fields.u32(u32::try_from(self.options.len()).unwrap_or(u32::MAX));
         for option in &self.options {
             fields.bytes(option.as_bytes());
         }
-        let Transaction {
+        let PamTransaction {
             service,
             user,
             remote_host,
@@ -218,20 +218,20 @@ impl Transaction {
         fields.optional_bytes(self.mark.as_ref().map(|mark| mark.as_slice()));
     }
 
-    fn decode(fields: &mut Decoder<'_>) -> Result<Transaction, FrameError> {
-        let hook = Hook::of_number(fields.u8("hook")?).ok_or(Malformed("hook"))?;
+    fn decode(fields: &mut Decoder<'_>) -> Result<PamTransaction, FrameError> {
+        let hook = PamFunction::of_number(fields.u8("hook")?).ok_or(DecodeError("hook"))?;
         let count = usize::try_from(fields.u32("options")?).unwrap_or(usize::MAX);
         if count > OPTIONS {
-            return Err(Malformed("options").into());
+            return Err(DecodeError("options").into());
         }
         let options = (0..count).map(|_| fields.text(OPTION, "option").map(str::to_owned));
-        let options = options.collect::<Result<Vec<String>, Malformed>>()?;
+        let options = options.collect::<Result<Vec<String>, DecodeError>>()?;
         let mut item = |limit, field| {
             fields
                 .optional_bytes(limit, field)
                 .map(|item| item.map(<[u8]>::to_vec))
         };
-        Ok(Transaction {
+        Ok(PamTransaction {
             hook,
             options,
             service: item(ITEM, "service")?,

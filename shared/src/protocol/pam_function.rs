@@ -2,7 +2,7 @@
 
 /// A hook of the module that posternd decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
+pub enum PamFunction {
     /// `auth`: pam_sm_authenticate.
     Auth,
     /// `account`: pam_sm_acct_mgmt.
@@ -13,7 +13,7 @@ pub enum Hook {
 
 /// How a hook ends, before it becomes a number of libpam's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HookResult {
+pub enum PamFunctionResult {
     /// The line has passed.
     Passed,
     /// The line says nothing: no code is needed here.
@@ -41,61 +41,65 @@ pub enum Denial {
     NotAsked,
 }
 
-impl Hook {
+impl PamFunction {
     /// Whether this hook may end so: `account` never says nothing, and `password` says nothing else.
-    pub fn may_end(self, result: HookResult) -> bool {
+    pub fn may_end(self, result: PamFunctionResult) -> bool {
         match (self, result) {
-            (Hook::Auth, _) => true,
-            (Hook::Account, result) => result != HookResult::NotNeeded,
-            (Hook::Password, result) => result == HookResult::NotNeeded,
+            (PamFunction::Auth, _) => true,
+            (PamFunction::Account, result) => result != PamFunctionResult::NotNeeded,
+            (PamFunction::Password, result) => result == PamFunctionResult::NotNeeded,
         }
     }
 
     pub(super) fn number(self) -> u8 {
         match self {
-            Hook::Auth => 1,
-            Hook::Account => 2,
-            Hook::Password => 3,
+            PamFunction::Auth => 1,
+            PamFunction::Account => 2,
+            PamFunction::Password => 3,
         }
     }
 
-    pub(super) fn of_number(number: u8) -> Option<Hook> {
-        [Hook::Auth, Hook::Account, Hook::Password]
-            .into_iter()
-            .find(|hook| hook.number() == number)
+    pub(super) fn of_number(number: u8) -> Option<PamFunction> {
+        [
+            PamFunction::Auth,
+            PamFunction::Account,
+            PamFunction::Password,
+        ]
+        .into_iter()
+        .find(|hook| hook.number() == number)
     }
 }
 
-impl HookResult {
-    const ALL: [HookResult; 9] = [
-        HookResult::Passed,
-        HookResult::NotNeeded,
-        HookResult::Denied(Denial::Refused),
-        HookResult::Denied(Denial::TooManyTries),
-        HookResult::Denied(Denial::Conversation),
-        HookResult::Denied(Denial::BadName),
-        HookResult::Denied(Denial::Unavailable),
-        HookResult::Denied(Denial::Misconfigured),
-        HookResult::Denied(Denial::NotAsked),
+impl PamFunctionResult {
+    const ALL: [PamFunctionResult; 9] = [
+        PamFunctionResult::Passed,
+        PamFunctionResult::NotNeeded,
+        PamFunctionResult::Denied(Denial::Refused),
+        PamFunctionResult::Denied(Denial::TooManyTries),
+        PamFunctionResult::Denied(Denial::Conversation),
+        PamFunctionResult::Denied(Denial::BadName),
+        PamFunctionResult::Denied(Denial::Unavailable),
+        PamFunctionResult::Denied(Denial::Misconfigured),
+        PamFunctionResult::Denied(Denial::NotAsked),
     ];
 
     /// Numbers far apart, so that no single flipped bit makes access of a denial.
     pub(super) fn number(self) -> u8 {
         match self {
-            HookResult::Passed => 0x53,
-            HookResult::NotNeeded => 0x2c,
-            HookResult::Denied(Denial::Refused) => 0x80,
-            HookResult::Denied(Denial::TooManyTries) => 0x81,
-            HookResult::Denied(Denial::Conversation) => 0x82,
-            HookResult::Denied(Denial::BadName) => 0x83,
-            HookResult::Denied(Denial::Unavailable) => 0x84,
-            HookResult::Denied(Denial::Misconfigured) => 0x85,
-            HookResult::Denied(Denial::NotAsked) => 0x86,
+            PamFunctionResult::Passed => 0x53,
+            PamFunctionResult::NotNeeded => 0x2c,
+            PamFunctionResult::Denied(Denial::Refused) => 0x80,
+            PamFunctionResult::Denied(Denial::TooManyTries) => 0x81,
+            PamFunctionResult::Denied(Denial::Conversation) => 0x82,
+            PamFunctionResult::Denied(Denial::BadName) => 0x83,
+            PamFunctionResult::Denied(Denial::Unavailable) => 0x84,
+            PamFunctionResult::Denied(Denial::Misconfigured) => 0x85,
+            PamFunctionResult::Denied(Denial::NotAsked) => 0x86,
         }
     }
 
-    pub(super) fn of_number(number: u8) -> Option<HookResult> {
-        HookResult::ALL
+    pub(super) fn of_number(number: u8) -> Option<PamFunctionResult> {
+        PamFunctionResult::ALL
             .into_iter()
             .find(|result| result.number() == number)
     }

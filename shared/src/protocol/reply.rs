@@ -1,7 +1,7 @@
 //! What the module replies to an instruction that asks for something.
 
 use super::codec::{Decoder, Encoder};
-use super::frame::{FrameError, Message};
+use super::frame::{Frame, FrameError};
 use crate::credential::input;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -15,7 +15,7 @@ const INPUT: usize = input::LONGEST + 1;
 
 /// A reply.
 #[derive(PartialEq, Eq)]
-pub enum Reply {
+pub enum RelayReply {
     /// What was typed, cut just above the longest input.
     Typed(Zeroizing<Vec<u8>>),
     /// The conversation failed or was cancelled.
@@ -24,45 +24,45 @@ pub enum Reply {
     Stacked(Option<Zeroizing<Vec<u8>>>),
 }
 
-impl fmt::Debug for Reply {
+impl fmt::Debug for RelayReply {
     /// Never prints what was typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Reply::Typed(_) => "Typed(…)",
-            Reply::NoInput => "NoInput",
-            Reply::Stacked(Some(_)) => "Stacked(Some(…))",
-            Reply::Stacked(None) => "Stacked(None)",
+            RelayReply::Typed(_) => "Typed(…)",
+            RelayReply::NoInput => "NoInput",
+            RelayReply::Stacked(Some(_)) => "Stacked(Some(…))",
+            RelayReply::Stacked(None) => "Stacked(None)",
         })
     }
 }
 
-impl Message for Reply {
+impl Frame for RelayReply {
     const LIMIT: usize = INPUT + 16;
 
     fn kind(&self) -> u8 {
         match self {
-            Reply::Typed(_) => TYPED,
-            Reply::NoInput => NO_INPUT,
-            Reply::Stacked(_) => STACKED,
+            RelayReply::Typed(_) => TYPED,
+            RelayReply::NoInput => NO_INPUT,
+            RelayReply::Stacked(_) => STACKED,
         }
     }
 
     fn encode(&self, fields: &mut Encoder) {
         match self {
-            Reply::Typed(typed) => fields.bytes(typed),
-            Reply::NoInput => {}
-            Reply::Stacked(password) => {
+            RelayReply::Typed(typed) => fields.bytes(typed),
+            RelayReply::NoInput => {}
+            RelayReply::Stacked(password) => {
                 fields.optional_bytes(password.as_ref().map(|password| password.as_slice()));
             }
         }
     }
 
-    fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Reply, FrameError> {
+    fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<RelayReply, FrameError> {
         let secret = |bytes: &[u8]| Zeroizing::new(bytes.to_vec());
         Ok(match kind {
-            TYPED => Reply::Typed(secret(fields.bytes(INPUT, "input")?)),
-            NO_INPUT => Reply::NoInput,
-            STACKED => Reply::Stacked(
+            TYPED => RelayReply::Typed(secret(fields.bytes(INPUT, "input")?)),
+            NO_INPUT => RelayReply::NoInput,
+            STACKED => RelayReply::Stacked(
                 fields
                     .optional_bytes(INPUT, "stacked password")?
                     .map(secret),

@@ -1,8 +1,8 @@
 //! Status of accounts and their authenticators, as commands and the administration API list them.
 
 use crate::account::name::Label;
-use crate::credential::totp::Parameters;
-use crate::store::Tally;
+use crate::credential::totp::OtpParameters;
+use crate::store::AccountTally;
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum State {
+pub enum SecondFactorState {
     /// No second factor.
     Off,
     /// Enrolled.
@@ -21,11 +21,11 @@ pub enum State {
 
 /// One line of `postern status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Status {
+pub struct AccountStatus {
     /// The account's second factor.
-    pub state: State,
+    pub state: SecondFactorState,
     /// The account, and what is counted of it.
-    pub tally: Tally,
+    pub tally: AccountTally,
 }
 
 /// One authenticator, as lists show it.
@@ -34,7 +34,7 @@ pub struct AuthenticatorState {
     /// What the person calls it; `None` if the configuration declares it.
     pub label: Option<Label>,
     /// How it makes codes.
-    pub parameters: Parameters,
+    pub parameters: OtpParameters,
     /// Since when it is live.
     pub created: Option<Timestamp>,
     /// The begin of the last time step that was used; a counter has no time.

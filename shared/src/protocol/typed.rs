@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 /// A code as it was typed, a secret, a ticket.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
-pub struct Typed(Zeroizing<String>);
+pub struct TypedText(Zeroizing<String>);
 
-impl Deref for Typed {
+impl Deref for TypedText {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -18,25 +18,25 @@ impl Deref for Typed {
     }
 }
 
-impl From<String> for Typed {
-    fn from(text: String) -> Typed {
-        Typed(Zeroizing::new(text))
+impl From<String> for TypedText {
+    fn from(text: String) -> TypedText {
+        TypedText(Zeroizing::new(text))
     }
 }
 
-impl From<Zeroizing<String>> for Typed {
-    fn from(text: Zeroizing<String>) -> Typed {
-        Typed(text)
+impl From<Zeroizing<String>> for TypedText {
+    fn from(text: Zeroizing<String>) -> TypedText {
+        TypedText(text)
     }
 }
 
-impl Serialize for Typed {
+impl Serialize for TypedText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
     }
 }
 
-impl fmt::Debug for Typed {
+impl fmt::Debug for TypedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Typed(…)")
     }

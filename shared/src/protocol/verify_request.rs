@@ -1,23 +1,23 @@
 //! What a PAM conversation asks: what the policy says of a person, whether an answer opens, what is left to do once the
 //! first factor has passed too.
 
-use super::command_request::Typed;
+use super::command_request::TypedText;
 use crate::account::name::{Service, UserName};
-use crate::account::second_factor::Mail;
-use crate::config::Grace;
-use crate::credential::completed_methods::Earlier;
-use crate::credential::input::Reading;
-use crate::policy::requirement::{Need, Waiver};
-use crate::system::process::{HostProcess, Unseen};
-use crate::verify::decision::Spared;
+use crate::account::second_factor::MailStatus;
+use crate::config::GracePeriod;
+use crate::credential::completed_methods::CompletedMethods;
+use crate::credential::input::InputReading;
+use crate::policy::requirement::{Requirement, Waiver};
+use crate::system::process::{HostProcess, UnidentifiedProcess};
+use crate::verify::decision::WithinGrace;
 use crate::verify::origin::Origin;
-use crate::verify::throttle::Stage;
+use crate::verify::throttle::Phase;
 use std::fmt;
 
 /// One question about an account. Where the person stands is believed only of root's hosts and
 /// of those that `pam.socket_users` names.
 #[derive(Debug)]
-pub struct Judging {
+pub struct VerifyRequest {
     /// The host's PAM service.
     pub service: Service,
     /// Who signs in; the account's code may be another's.
@@ -27,63 +27,63 @@ pub struct Judging {
     /// Where the person comes from.
     pub origin: Origin,
     /// Whether the first factor has passed.
-    pub stage: Stage,
+    pub stage: Phase,
     /// What passed before.
-    pub earlier: Earlier,
+    pub earlier: CompletedMethods,
     /// The question.
-    pub question: Question,
+    pub question: VerifyOperation,
 }
 
 /// What is asked.
 #[derive(Debug)]
-pub enum Question {
+pub enum VerifyOperation {
     /// What the policy says.
     Need,
     /// Whether an answer opens; if it does, it is spent.
     Answer {
         /// What was typed.
-        typed: Typed,
+        typed: TypedText,
         /// How much of that is the answer.
-        reading: Reading,
+        reading: InputReading,
     },
     /// `account`, with the mark that `auth` left: whether it is of this transaction, and still good. What opened before the
     /// first factor is booked.
-    Account(Typed),
+    Account(TypedText),
     /// Whether someone who must have a second factor, and has none, may come in without.
     Waive,
     /// Whether an earlier code spares the next, where that counts for so long.
-    Grace(Grace),
+    Grace(GracePeriod),
     /// The person's password of this host was changed: what a new one ends is ended.
     PasswordChanged,
     /// A first setup.
-    Setup(AtPrompt),
+    Setup(PromptEnrollment),
 }
 
 /// The steps of a first setup at a prompt.
 #[derive(Debug)]
-pub enum AtPrompt {
+pub enum PromptEnrollment {
     /// A new authenticator, which nothing keeps yet; with an administrator's one-time code where one is needed.
-    Begin(Option<Typed>),
+    Begin(Option<TypedText>),
     /// A code confirms it; nothing keeps it yet.
     Confirm {
         /// What [`Judged::Setup`] gave.
-        ticket: Typed,
+        ticket: TypedText,
         /// What was typed.
-        code: Typed,
+        code: TypedText,
     },
     /// The recovery codes are saved: it becomes active.
-    Activate(Typed),
+    Activate(TypedText),
 }
 
 /// What the answer is.
 #[derive(Debug)]
-pub enum Judged {
+pub enum VerifyReply {
     /// What the policy says.
     Need {
         /// That.
-        need: Need,
+        need: Requirement,
         /// Whether codes are mailed to the account.
-        mail: Mail,
+        mail: MailStatus,
     },
     /// The answer opens.
     Accepted {
@@ -110,7 +110,7 @@ pub enum Judged {
     /// There is no account, and so nothing that could end.
     NothingToEnd,
     /// What grace says.
-    Grace(Spared),
+    Grace(WithinGrace),
     /// Why they may come in without, if they may.
     Waived(Option<Waiver>),
     /// A first setup needs an administrator's one-time code.
@@ -118,18 +118,18 @@ pub enum Judged {
     /// A new authenticator, shown once.
     Setup {
         /// The secret, in Base32.
-        secret: Typed,
+        secret: TypedText,
         /// The text of the QR.
-        url: Typed,
+        url: TypedText,
         /// The recovery codes as people read them.
-        recovery_codes: Vec<Typed>,
+        recovery_codes: Vec<TypedText>,
         /// What confirms it.
-        ticket: Typed,
+        ticket: TypedText,
     },
     /// The code confirmed it.
     Confirmed {
         /// What activates it.
-        ticket: Typed,
+        ticket: TypedText,
     },
 }
 
@@ -145,7 +145,7 @@ pub enum MarkRefusal {
     /// It is of another host process, or of another transaction.
     Process,
     /// Nothing tells this host process from others, so that no mark is looked at.
-    Unseen(Unseen),
+    Unseen(UnidentifiedProcess),
     /// Something has ended all that the account had open since.
     Revoked,
 }

@@ -22,18 +22,22 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::command_request::{Change, Errand, Finish, Look, Task};
+    use crate::protocol::command_request::{
+        ChangeOperation, CommandRequest, FinishOperation, Operation, ReadOperation,
+    };
 
     #[test]
     fn a_request_is_read_back_and_not_printed() {
-        let errand = Errand {
+        let errand = CommandRequest {
             account: "ü@x.org".parse().unwrap(),
-            task: Task::Finish(Finish::Activate {
+            task: Operation::Finish(FinishOperation::Activate {
                 ticket: "a\nb".to_owned().into(),
             }),
         };
-        let Task::Finish(Finish::Activate { ticket }) =
-            read::<Errand>(&write(&errand).unwrap()).unwrap().task
+        let Operation::Finish(FinishOperation::Activate { ticket }) =
+            read::<CommandRequest>(&write(&errand).unwrap())
+                .unwrap()
+                .task
         else {
             panic!("another errand")
         };
@@ -59,18 +63,19 @@ mod tests {
             r#"{"account":"alice","task":{"change":{"change":"begin-recovery-codes"}}}x"#,
             r#"{"account":"alice","task":{"change":{"code":1,"change":"begin-recovery-codes"}}}"#,
         ] {
-            assert!(read::<Errand>(line.as_bytes()).is_none(), "{line}");
+            assert!(read::<CommandRequest>(line.as_bytes()).is_none(), "{line}");
         }
         let deep = "[".repeat(ROOM - 1);
-        assert!(read::<Errand>(deep.as_bytes()).is_none());
-        let look = read::<Errand>(br#"{"account":"alice","task":{"look":"status"}}"#).unwrap();
-        assert!(matches!(look.task, Task::Look(Look::Status)));
+        assert!(read::<CommandRequest>(deep.as_bytes()).is_none());
+        let look =
+            read::<CommandRequest>(br#"{"account":"alice","task":{"look":"status"}}"#).unwrap();
+        assert!(matches!(look.task, Operation::Look(ReadOperation::Status)));
         let no_code =
             br#"{"account":"alice","task":{"change":{"change":{"revoke-browsers":null}}}}"#;
-        let Task::Change {
+        let Operation::Change {
             code: None,
-            change: Change::RevokeBrowsers(None),
-        } = read::<Errand>(no_code).unwrap().task
+            change: ChangeOperation::RevokeBrowsers(None),
+        } = read::<CommandRequest>(no_code).unwrap().task
         else {
             panic!("another errand")
         };

@@ -1,6 +1,6 @@
 //! What the store keeps of accounts themselves: names, groups, when they signed in.
 
-use super::{Addresses, StoreError};
+use super::{MailAddresses, StoreError};
 use crate::account::name::{Group, NameKey, NewName, UserName};
 use crate::account::record::{AccountId, AccountRecord};
 use crate::system::clock::Timestamp;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// How an account stands, as `postern status` counts it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Tally {
+pub struct AccountTally {
     /// The account's name.
     pub name: UserName,
     /// The last sign-in with a second factor.
@@ -20,17 +20,17 @@ pub struct Tally {
     /// Recovery codes left.
     pub recovery_codes: u64,
     /// Its addresses.
-    pub addresses: Addresses,
+    pub addresses: MailAddresses,
     /// Places that are locked.
     pub locks: u64,
 }
 
 /// The accounts' part of a transaction.
-pub trait Accounts {
+pub trait AccountStore {
     /// One account. In a transaction that writes, what of it ended with the keys is removed first.
     fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, StoreError>;
     /// How all accounts stand, or one, by name.
-    fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<Tally>, StoreError>;
+    fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<AccountTally>, StoreError>;
     /// Names that hold `part`, whatever its case, and come after `after`, by name, at most `most`.
     fn names_with(
         &mut self,

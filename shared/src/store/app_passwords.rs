@@ -3,7 +3,7 @@
 use super::StoreError;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
-use crate::credential::scope::Scope;
+use crate::credential::scope::AppPasswordScope;
 use crate::crypto::vault::AppPasswordHash;
 use crate::system::clock::Timestamp;
 use crate::verify::app_password::FoundAppPassword;
@@ -18,7 +18,7 @@ pub struct AppPasswordRecord {
     /// What the person calls it; no other of the account's has that name.
     pub name: Label,
     /// Where it is good.
-    pub scope: Scope,
+    pub scope: AppPasswordScope,
     /// When it was made.
     pub created: Timestamp,
     /// When it ends by itself.
@@ -41,7 +41,7 @@ pub struct LiveAppPasswords {
 }
 
 /// The app passwords' part of a transaction.
-pub trait AppPasswords {
+pub trait AppPasswordStore {
     /// An account's, or everyone's, by account and age; those whose time is over too.
     fn app_passwords(
         &mut self,

@@ -1,11 +1,11 @@
 //! What the store keeps for `postern log`.
 
 use super::StoreError;
-use crate::account::event::{Event, Filter};
+use crate::account::event::{AuditEvent, EventFilter};
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Logged {
+pub enum LoggedEvent {
     /// It stands in the log.
     Yes,
     /// There were too many of its kind in a day.
@@ -13,24 +13,24 @@ pub enum Logged {
 }
 
 /// The event log's part of a transaction.
-pub trait Events {
+pub trait EventStore {
     /// Adds to the event log, within [`crate::account::event::What::daily_limit`], and forgets a few of those that are too many
     /// or too old.
-    fn log(&mut self, event: &Event) -> Result<Logged, StoreError>;
+    fn log(&mut self, event: &AuditEvent) -> Result<LoggedEvent, StoreError>;
     /// Events numbered after `after`, oldest first, at most `limit`.
     fn events(
         &mut self,
-        filter: &Filter,
+        filter: &EventFilter,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Event)>, StoreError>;
+    ) -> Result<Vec<(i64, AuditEvent)>, StoreError>;
     /// Events numbered before `before`, newest first, at most `limit`.
     fn events_before(
         &mut self,
-        filter: &Filter,
+        filter: &EventFilter,
         before: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Event)>, StoreError>;
+    ) -> Result<Vec<(i64, AuditEvent)>, StoreError>;
     /// The number after which the newest `count` come.
-    fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64, StoreError>;
+    fn before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64, StoreError>;
 }

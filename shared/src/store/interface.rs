@@ -1,24 +1,24 @@
 //! Interface of the store: what is kept, and the transaction in which it is read and changed.
 
-use super::accounts::Accounts;
-use super::app_passwords::AppPasswords;
-use super::events::Events;
-use super::keys::Keys;
-use super::login_tokens::LoginTickets;
-use super::mail::Mails;
-use super::notifications::Notices;
-use super::sessions::Sessions;
+use super::accounts::AccountStore;
+use super::app_passwords::AppPasswordStore;
+use super::events::EventStore;
+use super::keys::KeyStore;
+use super::login_tokens::LoginTokenStore;
+use super::mail::MailStore;
+use super::notifications::NotificationStore;
+use super::sessions::SessionStore;
 use crate::account::name::{Label, OtherSpelling};
 use crate::account::record::AccountId;
 use crate::config::StoreUrl;
-use crate::credential::totp::{Parameters, Step};
-use crate::crypto::vault::{Fingerprint, RecoveryHash, WrappedKey};
+use crate::credential::totp::{OtpParameters, Step};
+use crate::crypto::vault::{RecoveryHash, SecretFingerprint, WrappedKey};
 use crate::system::admission::Class;
 use crate::system::clock::Timestamp;
 use crate::system::trusted_file::FileError;
-use crate::verify::account::{KeptOneTimeCode, KeptRecoveryCode};
-use crate::verify::throttle::{Failure, Stage, Wrong};
-use crate::verify::throttle_scope::Place;
+use crate::verify::account::{StoredOneTimeCode, StoredRecoveryCode};
+use crate::verify::throttle::{Phase, ThrottleFailure, WrongFactor};
+use crate::verify::throttle_scope::ThrottleScope;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ pub struct AuthenticatorRecord {
     /// What the person calls it; no other of the account's has that name.
     pub name: Label,
     /// Algorithm, digits, time or counter.
-    pub parameters: Parameters,
+    pub parameters: OtpParameters,
     /// The sealed secret.
     pub sealed: Vec<u8>,
     /// Since when it is live.
@@ -42,7 +42,7 @@ pub struct AuthenticatorRecord {
 
 /// Whose guesses a row counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Owner {
+pub enum BucketOwner {
     /// An account.
     Account(AccountId),
     /// Names without an account, spread over a fixed number of rows.
@@ -51,18 +51,18 @@ pub enum Owner {
 
 /// Names one row of guesses: account × stage × place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RowKey {
+pub struct BucketKey {
     /// Whose.
-    pub owner: Owner,
+    pub owner: BucketOwner,
     /// Before or after the first factor.
-    pub stage: Stage,
+    pub stage: Phase,
     /// From where.
-    pub place: Place,
+    pub place: ThrottleScope,
 }
 
 /// Wrong codes since the last sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missed {
+pub struct MissedInputs {
     /// How many.
     pub count: u64,
     /// Where the last one came from: an address, or `-`.
@@ -98,7 +98,14 @@ pub trait Store: Send {
 
 /// What can be read and changed in one transaction.
 pub trait Transaction:
-    Accounts + AppPasswords + Sessions + LoginTickets + Events + Keys + Mails + Notices
+    AccountStore
+    + AppPasswordStore
+    + SessionStore
+    + LoginTokenStore
+    + EventStore
+    + KeyStore
+    + MailStore
+    + NotificationStore
 {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
@@ -123,35 +130,43 @@ pub trait Transaction:
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// The last accepted step under a fingerprint.
-    fn floor(&mut self, fingerprint: &Fingerprint) -> Result<Option<Step>, StoreError>;
+    fn floor(&mut self, fingerprint: &SecretFingerprint) -> Result<Option<Step>, StoreError>;
     /// A step was accepted: it and every older one are used.
-    fn raise_floor(&mut self, fingerprint: &Fingerprint, step: Step) -> Result<(), StoreError>;
+    fn raise_floor(
+        &mut self,
+        fingerprint: &SecretFingerprint,
+        step: Step,
+    ) -> Result<(), StoreError>;
     /// Lowers a floor that a clock that ran ahead has raised: not below a step of which it is not known whether it was
     /// accepted. What was accepted stays marked.
     fn lower_floor(
         &mut self,
-        fingerprint: &Fingerprint,
+        fingerprint: &SecretFingerprint,
         from: Step,
         to: Step,
     ) -> Result<(), StoreError>;
     /// The newest accepted steps, and all that lie above the floor.
-    fn accepted_steps(&mut self, fingerprint: &Fingerprint) -> Result<Vec<Step>, StoreError>;
+    fn accepted_steps(&mut self, fingerprint: &SecretFingerprint) -> Result<Vec<Step>, StoreError>;
 
     /// An account's recovery codes, used ones too.
-    fn recovery_codes(&mut self, account: AccountId) -> Result<Vec<KeptRecoveryCode>, StoreError>;
+    fn recovery_codes(&mut self, account: AccountId)
+    -> Result<Vec<StoredRecoveryCode>, StoreError>;
     /// A new set of recovery codes, in place of the old one.
     fn replace_recovery_codes(
         &mut self,
         account: AccountId,
-        codes: &[KeptRecoveryCode],
+        codes: &[StoredRecoveryCode],
     ) -> Result<(), StoreError>;
     /// The newest one-time code of an account.
-    fn one_time_code(&mut self, account: AccountId) -> Result<Option<KeptOneTimeCode>, StoreError>;
+    fn one_time_code(
+        &mut self,
+        account: AccountId,
+    ) -> Result<Option<StoredOneTimeCode>, StoreError>;
     /// Sets it, in place of an older one, or removes it.
     fn set_one_time_code(
         &mut self,
         account: AccountId,
-        code: Option<&KeptOneTimeCode>,
+        code: Option<&StoredOneTimeCode>,
     ) -> Result<(), StoreError>;
     /// Marks it as used.
     fn use_one_time_code(&mut self, account: AccountId) -> Result<(), StoreError>;
@@ -164,13 +179,17 @@ pub trait Transaction:
     ) -> Result<(), StoreError>;
 
     /// The failures of a row since `since`, those of a clock that ran ahead included.
-    fn failures(&mut self, row: &RowKey, since: Timestamp) -> Result<Vec<Failure>, StoreError>;
+    fn failures(
+        &mut self,
+        row: &BucketKey,
+        since: Timestamp,
+    ) -> Result<Vec<ThrottleFailure>, StoreError>;
     /// Adds a failure, and forgets those of the row before `since`.
     fn add_failure(
         &mut self,
-        row: &RowKey,
-        failure: Failure,
-        wrong: Wrong,
+        row: &BucketKey,
+        failure: ThrottleFailure,
+        wrong: WrongFactor,
         from: Option<&str>,
         since: Timestamp,
     ) -> Result<FailureId, StoreError>;
@@ -181,16 +200,20 @@ pub trait Transaction:
         of_address: Option<FailureId>,
     ) -> Result<(), StoreError>;
     /// Forgets what one address put in a row.
-    fn forgive(&mut self, row: &RowKey, from: &str) -> Result<(), StoreError>;
+    fn forgive(&mut self, row: &BucketKey, from: &str) -> Result<(), StoreError>;
     /// Brings failures from the future, of a clock that ran ahead, back to `now`: of this row and this address.
-    fn clamp(&mut self, row: &RowKey, from: Option<&str>, now: Timestamp)
-    -> Result<(), StoreError>;
+    fn clamp(
+        &mut self,
+        row: &BucketKey,
+        from: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
     /// Whether a row is locked.
-    fn is_locked(&mut self, row: &RowKey) -> Result<bool, StoreError>;
+    fn is_locked(&mut self, row: &BucketKey) -> Result<bool, StoreError>;
     /// Locks a row.
-    fn lock(&mut self, row: &RowKey, now: Timestamp) -> Result<(), StoreError>;
+    fn lock(&mut self, row: &BucketKey, now: Timestamp) -> Result<(), StoreError>;
     /// Opens a row's lock and forgets its failures.
-    fn unlock(&mut self, row: &RowKey) -> Result<(), StoreError>;
+    fn unlock(&mut self, row: &BucketKey) -> Result<(), StoreError>;
     /// Opens every lock of an account and forgets all its failures.
     fn unlock_all(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Wrong codes of an account in all rows after `since`; wrong passwords are none.
@@ -198,10 +221,15 @@ pub trait Transaction:
         &mut self,
         account: AccountId,
         since: Timestamp,
-    ) -> Result<Option<Missed>, StoreError>;
+    ) -> Result<Option<MissedInputs>, StoreError>;
 
     /// Of the same owner and stage, how many other keys have failed since `since`; counts to `most`.
-    fn other_keys(&mut self, row: &RowKey, most: u32, since: Timestamp) -> Result<u32, StoreError>;
+    fn other_keys(
+        &mut self,
+        row: &BucketKey,
+        most: u32,
+        since: Timestamp,
+    ) -> Result<u32, StoreError>;
 
     /// When an address failed, over all accounts, since `since`; newest first, at most a thousand.
     fn address_failures(
@@ -326,7 +354,7 @@ pub enum StoreError {
     /// Another process held the store for longer than the time limit.
     Busy,
     /// The same, and it is known which.
-    Held(Holder),
+    Held(LockHolder),
     /// The disk is full.
     Full,
     /// The store can be read but not written.
@@ -375,7 +403,7 @@ pub fn cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
 
 /// A process that holds the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct LockHolder {
     /// Its number.
     pub pid: u32,
     /// What it runs, if that can be seen.
@@ -386,7 +414,7 @@ pub struct Holder {
     pub is_stopped: bool,
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for LockHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {}", self.pid)?;
         let user = self.user.as_ref().map(|user| format!("user {user}"));

@@ -2,33 +2,33 @@
 
 use super::StoreError;
 use crate::account::name::UserName;
-use crate::crypto::vault::{Bound, WrappedKey};
+use crate::crypto::vault::{AssociatedData, WrappedKey};
 use crate::system::clock::Timestamp;
 
 /// Where something lies sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sealed {
+pub enum SealedValue {
     /// The secrets of authenticators.
     Authenticators,
     /// The codes of letters that wait for a gate.
     Letters,
 }
 
-impl Sealed {
+impl SealedValue {
     /// Everywhere.
-    pub const ALL: [Sealed; 2] = [Sealed::Authenticators, Sealed::Letters];
+    pub const ALL: [SealedValue; 2] = [SealedValue::Authenticators, SealedValue::Letters];
 }
 
 /// A row in which something lies sealed.
 pub struct SealedRow {
     /// Where.
-    pub sealed_in: Sealed,
+    pub sealed_in: SealedValue,
     /// The row's number there.
     pub number: i64,
     /// Whose.
     pub name: UserName,
     /// What it is bound to.
-    pub bound: Bound,
+    pub bound: AssociatedData,
     /// What lies there.
     pub sealed: Vec<u8>,
 }
@@ -67,13 +67,13 @@ impl KeyBound {
 }
 
 /// A transaction's part for the keys.
-pub trait Keys {
+pub trait KeyStore {
     /// These wrapped data keys in place of all that are there.
     fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> Result<(), StoreError>;
     /// Rows numbered after `after` in which something lies sealed, in order, at most `limit`.
     fn sealed_after(
         &mut self,
-        sealed_in: Sealed,
+        sealed_in: SealedValue,
         after: i64,
         limit: u32,
     ) -> Result<Vec<SealedRow>, StoreError>;

@@ -15,7 +15,7 @@ pub struct Trials {
 }
 
 /// Their part of a transaction.
-pub trait LoginTickets {
+pub trait LoginTokenStore {
     /// What became of a sign-in.
     fn trials(&mut self, token: TokenId) -> Result<Trials, StoreError>;
     /// Keeps what became of it, and forgets those whose life ended long before `now`.

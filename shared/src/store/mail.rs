@@ -7,12 +7,12 @@ use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::crypto::vault::MailedFor;
 use crate::system::clock::Timestamp;
-use crate::verify::account::KeptMailedCode;
+use crate::verify::account::StoredMailedCode;
 use serde::{Deserialize, Serialize};
 
 /// The addresses of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Addresses {
+pub struct MailAddresses {
     /// Mail to it has arrived: codes go there.
     pub confirmed: Option<EmailAddress>,
     /// It takes the other's place once mail to it has arrived.
@@ -20,7 +20,7 @@ pub struct Addresses {
 }
 
 /// A letter that waits for posternd.
-pub struct Waiting {
+pub struct QueuedMail {
     /// Its number.
     pub number: i64,
     /// Whose code it brings.
@@ -38,18 +38,18 @@ pub struct Waiting {
 }
 
 /// A letter whose code has expired.
-pub struct ExpiredLetter {
+pub struct ExpiredMail {
     /// Its number.
     pub number: i64,
     /// The account's name.
     pub name: UserName,
     /// What became of it.
-    pub fate: Fate,
+    pub fate: MailState,
 }
 
 /// What became of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum MailState {
     /// posternd has not taken it.
     Waiting,
     /// posternd is sending it.
@@ -61,26 +61,26 @@ pub enum Fate {
 }
 
 /// Mail's part of a transaction.
-pub trait Mails {
+pub trait MailStore {
     /// The addresses of an account.
-    fn addresses(&mut self, account: AccountId) -> Result<Addresses, StoreError>;
+    fn addresses(&mut self, account: AccountId) -> Result<MailAddresses, StoreError>;
     /// Sets them.
     fn set_addresses(
         &mut self,
         account: AccountId,
-        addresses: &Addresses,
+        addresses: &MailAddresses,
     ) -> Result<(), StoreError>;
 
     /// The newest code mailed to an account, and what it is for.
     fn mailed_code(
         &mut self,
         account: AccountId,
-    ) -> Result<Option<(MailedFor, KeptMailedCode)>, StoreError>;
+    ) -> Result<Option<(MailedFor, StoredMailedCode)>, StoreError>;
     /// Sets it, in place of an older one, or removes it. A letter that waits with the older one goes with it.
     fn set_mailed_code(
         &mut self,
         account: AccountId,
-        code: Option<(MailedFor, &KeptMailedCode)>,
+        code: Option<(MailedFor, &StoredMailedCode)>,
     ) -> Result<(), StoreError>;
     /// Marks it as used.
     fn use_mailed_code(&mut self, account: AccountId) -> Result<(), StoreError>;
@@ -97,9 +97,9 @@ pub trait Mails {
         sealed: &[u8],
     ) -> Result<i64, StoreError>;
     /// Letters that wait and whose codes have not expired, oldest first, at most `limit`.
-    fn waiting(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Waiting>, StoreError>;
+    fn waiting(&mut self, limit: usize, now: Timestamp) -> Result<Vec<QueuedMail>, StoreError>;
     /// Letters whose codes have expired, whatever became of them, at most `limit`.
-    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredLetter>, StoreError>;
+    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredMail>, StoreError>;
     /// When the oldest letter that waits was left.
     fn oldest_letter(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Letters that are to confirm an address and were not sent yet.
@@ -109,9 +109,9 @@ pub trait Mails {
         now: Timestamp,
     ) -> Result<u32, StoreError>;
     /// Notes what became of a letter; its code is gone from it.
-    fn note_fate(&mut self, number: i64, fate: &Fate) -> Result<(), StoreError>;
+    fn note_fate(&mut self, number: i64, fate: &MailState) -> Result<(), StoreError>;
     /// What became of a letter, if it is still kept.
-    fn fate(&mut self, number: i64) -> Result<Option<Fate>, StoreError>;
+    fn fate(&mut self, number: i64) -> Result<Option<MailState>, StoreError>;
     /// Removes a letter.
     fn withdraw(&mut self, number: i64) -> Result<(), StoreError>;
 }

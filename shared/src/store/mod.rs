@@ -15,17 +15,17 @@ mod sqlite;
 mod unchanged_files;
 
 pub use crate::account::record::AccountRecord;
-pub use accounts::{Accounts, Tally};
-pub use app_passwords::{AppPasswordRecord, AppPasswords, LiveAppPasswords};
-pub use events::{Events, Logged};
+pub use accounts::{AccountStore, AccountTally};
+pub use app_passwords::{AppPasswordRecord, AppPasswordStore, LiveAppPasswords};
+pub use events::{EventStore, LoggedEvent};
 pub use interface::{
-    AuthenticatorRecord, FailureId, Holder, Intent, Missed, Owner, RowKey, Store, StoreError,
-    Transaction, Upgraded, cause, create, exists, make_missing_files, open, says_this_version,
-    upgrade,
+    AuthenticatorRecord, BucketKey, BucketOwner, FailureId, Intent, LockHolder, MissedInputs,
+    Store, StoreError, Transaction, Upgraded, cause, create, exists, make_missing_files, open,
+    says_this_version, upgrade,
 };
-pub use keys::{KeyBound, Keys, Sealed, SealedRow};
-pub use login_tokens::{LoginTickets, Trials};
-pub use mail::{Addresses, ExpiredLetter, Fate, Mails, Waiting};
-pub use notifications::{MOST_NOTICES, Notice, Notices};
-pub use sessions::{BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, Token};
-pub use unchanged_files::CheckedFiles;
+pub use keys::{KeyBound, KeyStore, SealedRow, SealedValue};
+pub use login_tokens::{LoginTokenStore, Trials};
+pub use mail::{ExpiredMail, MailAddresses, MailState, MailStore, QueuedMail};
+pub use notifications::{MOST_NOTICES, Notification, NotificationStore};
+pub use sessions::{BegunIn, BrowserRecord, BrowserToken, InBrowser, SessionRecord, SessionStore};
+pub use unchanged_files::UnchangedFiles;

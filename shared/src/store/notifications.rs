@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use crate::account::email::EmailAddress;
-use crate::account::event::Event;
+use crate::account::event::AuditEvent;
 use crate::system::clock::Timestamp;
 
 /// Notices that one account keeps at most; the oldest stay.
@@ -10,22 +10,22 @@ pub const MOST_NOTICES: u32 = 20;
 
 /// A notice that waits for posternd.
 #[derive(Debug)]
-pub struct Notice {
+pub struct Notification {
     /// Its number.
     pub number: i64,
     /// Where it goes.
     pub to: EmailAddress,
     /// What happened.
-    pub event: Event,
+    pub event: AuditEvent,
 }
 
 /// The notices' part of a transaction.
-pub trait Notices {
+pub trait NotificationStore {
     /// Leaves one for posternd, unless the account has as many as it may. Those of an event before `since` go.
     fn add_notice(
         &mut self,
         to: &EmailAddress,
-        event: &Event,
+        event: &AuditEvent,
         since: Timestamp,
     ) -> Result<(), StoreError>;
     /// Those that are due, oldest first, at most `limit`; also what is due later than `latest`, which a clock that ran
@@ -35,7 +35,7 @@ pub trait Notices {
         now: Timestamp,
         latest: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Notice>, StoreError>;
+    ) -> Result<Vec<Notification>, StoreError>;
     /// When the one was due that is due longest.
     fn oldest_due_notice(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Puts one off.

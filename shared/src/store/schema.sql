@@ -1,4 +1,4 @@
--- Version 4. Times are seconds since 1970, steps are RFC 6238's T.
+-- Version 5. Times are seconds since 1970, steps are RFC 6238's T.
 
 CREATE TABLE data_key (
     purpose TEXT PRIMARY KEY,
@@ -170,47 +170,47 @@ CREATE INDEX outbox_waiting ON outbox (id) WHERE fate = 0;
 CREATE INDEX outbox_address ON outbox (address);
 CREATE INDEX outbox_expires ON outbox (expires);
 
--- Events to be mailed to the people whose accounts they concern; nothing in them is secret. A notice outlives its
+-- Events to be mailed to the people whose accounts they concern; nothing in them is secret. A notification outlives its
 -- account. due: when it is sent next; every try moves it on.
-CREATE TABLE notice (
-    id      INTEGER PRIMARY KEY AUTOINCREMENT,
-    address TEXT NOT NULL,
-    due     INTEGER NOT NULL,
-    at      INTEGER NOT NULL,
-    account TEXT NOT NULL,
-    what    TEXT NOT NULL,
-    door    TEXT NOT NULL,
-    origin  TEXT NOT NULL,
-    actor   TEXT NOT NULL,
-    cause   TEXT NOT NULL
+CREATE TABLE notification (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    address   TEXT NOT NULL,
+    due       INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    account   TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    service   TEXT NOT NULL,
+    origin    TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    cause     TEXT NOT NULL
 ) STRICT;
-CREATE INDEX notice_account ON notice (account);
-CREATE INDEX notice_due ON notice (due);
-CREATE INDEX notice_at ON notice (at);
+CREATE INDEX notification_account ON notification (account);
+CREATE INDEX notification_due ON notification (due);
+CREATE INDEX notification_at ON notification (at);
 
--- Wrong answers. owner: an account's number, or -1 minus the shared row of names without an account.
--- stage: 0 before the first factor, 1 after it. wrong: what was, 'password' or 'code'.
+-- Wrong inputs. owner: an account's number, or -1 minus the shared bucket of names without an account.
+-- phase: 0 before the first factor, 1 after it. factor: what was wrong, 'password' or 'code'.
 CREATE TABLE failure (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     owner   INTEGER NOT NULL,
-    stage   INTEGER NOT NULL,
-    place   TEXT NOT NULL,
+    phase   INTEGER NOT NULL,
+    scope   TEXT NOT NULL,
     at      INTEGER NOT NULL,
     cost    INTEGER NOT NULL,
-    wrong   TEXT NOT NULL,
+    factor  TEXT NOT NULL,
     address TEXT
 ) STRICT;
-CREATE INDEX failure_row ON failure (owner, stage, place, at);
+CREATE INDEX failure_bucket ON failure (owner, phase, scope, at);
 CREATE INDEX failure_at ON failure (at);
 
-CREATE TABLE row_lock (
+CREATE TABLE bucket_lock (
     owner INTEGER NOT NULL,
-    stage INTEGER NOT NULL,
-    place TEXT NOT NULL,
+    phase INTEGER NOT NULL,
+    scope TEXT NOT NULL,
     at    INTEGER NOT NULL,
-    PRIMARY KEY (owner, stage, place)
+    PRIMARY KEY (owner, phase, scope)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX row_lock_of_address ON row_lock (at) WHERE place GLOB 'address *';
+CREATE INDEX bucket_lock_of_address ON bucket_lock (at) WHERE scope GLOB 'address *';
 
 -- At most as many of one address as fill its count.
 CREATE TABLE address_failure (
@@ -221,15 +221,15 @@ CREATE TABLE address_failure (
 CREATE INDEX address_failure_address ON address_failure (address, at);
 CREATE INDEX address_failure_at ON address_failure (at);
 
--- Addresses that the account got in from, by door: a PAM service, the web. code_at: when a code opened there last, unless
--- something ended all sessions since; for a while none is asked there (grace).
+-- Addresses from which access was granted to the account, by service: a PAM service, or web. code_at: when a code was
+-- last accepted there, unless something ended all sessions since; the grace period runs from then.
 CREATE TABLE familiar_address (
     account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     address TEXT NOT NULL,
-    door    TEXT NOT NULL,
+    service TEXT NOT NULL,
     at      INTEGER NOT NULL,
     code_at INTEGER,
-    PRIMARY KEY (account, address, door)
+    PRIMARY KEY (account, address, service)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX familiar_address_at ON familiar_address (at);
 
@@ -273,15 +273,15 @@ CREATE INDEX session_account ON session (account);
 CREATE INDEX session_browser ON session (trusted_browser) WHERE trusted_browser IS NOT NULL;
 
 -- Sign-ins between the first factor and the code, once a code was tried. wrong: how many were; used: whether one was right.
-CREATE TABLE login_ticket (
+CREATE TABLE login_token (
     id      BLOB PRIMARY KEY,
     account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     expires INTEGER NOT NULL,
     wrong   INTEGER NOT NULL,
     used    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX login_ticket_expires ON login_ticket (expires);
-CREATE INDEX login_ticket_account ON login_ticket (account);
+CREATE INDEX login_token_expires ON login_token (expires);
+CREATE INDEX login_token_account ON login_token (account);
 
 -- Sessions ended one by one. revision: the one with which.
 CREATE TABLE revoked_session (
@@ -311,15 +311,15 @@ CREATE TABLE gate (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event (
-    id      INTEGER PRIMARY KEY AUTOINCREMENT,
-    at      INTEGER NOT NULL,
-    account TEXT NOT NULL,
-    what    TEXT NOT NULL,
-    door    TEXT NOT NULL,
-    origin  TEXT NOT NULL,
-    actor   TEXT NOT NULL,
-    cause   TEXT NOT NULL
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    at        INTEGER NOT NULL,
+    account   TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    service   TEXT NOT NULL,
+    origin    TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    cause     TEXT NOT NULL
 ) STRICT;
 -- how many of a day; which are too old. postern log reads by number alone.
-CREATE INDEX event_day ON event (account, what, at);
+CREATE INDEX event_day ON event (account, kind, at);
 CREATE INDEX event_at ON event (at);

@@ -2,10 +2,10 @@
 
 use super::StoreError;
 use crate::account::record::AccountId;
-use crate::crypto::password::Hash;
+use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::BrowserHash;
 use crate::system::clock::Timestamp;
-use crate::token::session::{Revoked, SessionId};
+use crate::token::session::{RevokedSessions, SessionId};
 use serde::{Deserialize, Serialize};
 
 /// What is kept of a session.
@@ -73,7 +73,7 @@ pub struct BrowserRecord {
 
 /// What the cookie of a trusted browser is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Token {
+pub enum BrowserToken {
     /// The newest: it skips the code.
     Newest,
     /// An older one, while the newest was not seen yet: two tabs, or a lost answer. It asks for the code.
@@ -83,18 +83,18 @@ pub enum Token {
 }
 
 /// The web's part of a transaction.
-pub trait Sessions {
+pub trait SessionStore {
     /// The hash of an account's password.
-    fn password(&mut self, account: AccountId) -> Result<Option<Hash>, StoreError>;
+    fn password(&mut self, account: AccountId) -> Result<Option<PasswordHash>, StoreError>;
     /// Sets it.
-    fn set_password(&mut self, account: AccountId, hash: &Hash) -> Result<(), StoreError>;
+    fn set_password(&mut self, account: AccountId, hash: &PasswordHash) -> Result<(), StoreError>;
 
     /// Ends every session of an account, and its grace: raises its generation.
     fn end_sessions(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Ends every session and every trusted browser of an account, and its grace.
     fn end_all(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// What was revoked after a revision and is not forgotten; after 0 all.
-    fn revoked(&mut self, after: u64) -> Result<Revoked, StoreError>;
+    fn revoked(&mut self, after: u64) -> Result<RevokedSessions, StoreError>;
     /// Forgets revocations that no session that is still good can have been opened before.
     ///
     /// A clock may run ahead and come back, so that no revocation may be forgotten by the time alone. Each has the
@@ -164,7 +164,7 @@ pub trait Sessions {
         &mut self,
         token: &BrowserHash,
         now: Timestamp,
-    ) -> Result<Option<(BrowserRecord, Token)>, StoreError>;
+    ) -> Result<Option<(BrowserRecord, BrowserToken)>, StoreError>;
     /// Gives a browser a new token. The newest until now becomes an older one; if it was `seen`, all others are
     /// stolen from now on.
     fn rotate(

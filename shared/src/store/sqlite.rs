@@ -37,7 +37,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use shared_transaction::Running;
+use shared_transaction::SharedTransaction;
 use statements::Statements;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
@@ -46,14 +46,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stop_signals::StopsBlocked;
-use throttle_scope::Place;
-use wal_end::Tail;
+use throttle_scope::DatabasePath;
+use wal_end::WalEnd;
 use write_lock::PATIENCE;
-use write_queue::Writers;
+use write_queue::WriteQueue;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
 
@@ -78,8 +78,8 @@ const CACHED_KIB: i64 = 512;
 pub(super) struct Sqlite {
     /// Here between two transactions.
     handle: Option<Handle>,
-    place: Place,
-    writers: Arc<Writers>,
+    place: DatabasePath,
+    writers: Arc<WriteQueue>,
     /// What whoever it works for has proven.
     class: Class,
 }
@@ -97,12 +97,12 @@ impl Sqlite {
             .map_err(|error| out_of_files(&path).unwrap_or(error.into()))?;
         match Sqlite::check(&connection) {
             Ok(deadline) => {
-                let place = Place::of(&path)?;
-                let writers = Writers::of(place.file());
+                let place = DatabasePath::of(&path)?;
+                let writers = WriteQueue::of(place.file());
                 let handle = Some(Handle {
                     connection,
                     deadline,
-                    tail: Tail::of(&path),
+                    tail: WalEnd::of(&path),
                 });
                 Ok(Sqlite {
                     handle,
@@ -396,10 +396,13 @@ impl Sqlite {
         self.handle.as_ref().ok_or_else(given_up)
     }
 
-    fn begin_reading(&mut self, blocked: StopsBlocked) -> Result<Running<'_>, StoreError> {
+    fn begin_reading(
+        &mut self,
+        blocked: StopsBlocked,
+    ) -> Result<SharedTransaction<'_>, StoreError> {
         self.handle()?;
         let Sqlite { handle, place, .. } = self;
-        let running = Running::at_home(handle, None, blocked);
+        let running = SharedTransaction::at_home(handle, None, blocked);
         running.handle().deadline.is_in(READING);
         begin(running, "BEGIN", place)
     }
@@ -409,7 +412,7 @@ impl Sqlite {
         &mut self,
         shares: bool,
         blocked: StopsBlocked,
-    ) -> Result<Running<'_>, StoreError> {
+    ) -> Result<SharedTransaction<'_>, StoreError> {
         self.handle()?;
         let Sqlite {
             handle,
@@ -423,9 +426,9 @@ impl Sqlite {
         if let Some(handed_on) = handed_on {
             write_lock::is_over();
             handed_on.deadline.is_in(WRITING);
-            return Ok(Running::joined(handed_on, handle, turn, blocked)?);
+            return Ok(SharedTransaction::joined(handed_on, handle, turn, blocked)?);
         }
-        let running = Running::at_home(handle, Some(turn), blocked);
+        let running = SharedTransaction::at_home(handle, Some(turn), blocked);
         let Handle {
             connection,
             deadline,
@@ -443,7 +446,11 @@ impl Sqlite {
 }
 
 /// Begins a transaction on the connection that is at home.
-fn begin<'a>(running: Running<'a>, how: &str, place: &Place) -> Result<Running<'a>, StoreError> {
+fn begin<'a>(
+    running: SharedTransaction<'a>,
+    how: &str,
+    place: &DatabasePath,
+) -> Result<SharedTransaction<'a>, StoreError> {
     let begun = begun(running.handle(), how, place);
     write_lock::is_over();
     match begun {
@@ -456,7 +463,7 @@ fn begin<'a>(running: Running<'a>, how: &str, place: &Place) -> Result<Running<'
     }
 }
 
-fn begun(handle: &Handle, how: &str, place: &Place) -> Result<(), StoreError> {
+fn begun(handle: &Handle, how: &str, place: &DatabasePath) -> Result<(), StoreError> {
     handle.run(how)?;
     // what a transaction that reads sees is fixed by this, not by its beginning; and no statement of this version runs on a
     // store that was upgraded under its feet

@@ -12,24 +12,24 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The store, what lies beside it, and every folder on the way.
-pub struct CheckedFiles {
+pub struct UnchangedFiles {
     /// As it is configured.
     path: PathBuf,
     /// Whether no link leads there: a link, and what it leads over, is walked each time.
     is_plain: bool,
     /// The store first.
-    states: Vec<(PathBuf, Option<State>)>,
+    states: Vec<(PathBuf, Option<StoreFileState>)>,
 }
 
 /// Device, number, mode, owner and group; of a file also its names. None has what no engine may find.
-type State = [u64; 6];
+type StoreFileState = [u64; 6];
 
-impl CheckedFiles {
+impl UnchangedFiles {
     /// Checks what is checked when a store is opened: owners, modes and links.
     ///
     /// # Errors
     /// Names the file or folder that is in doubt.
-    pub fn check(url: &StoreUrl) -> Result<CheckedFiles, FileError> {
+    pub fn check(url: &StoreUrl) -> Result<UnchangedFiles, FileError> {
         let path = url.sqlite_path();
         // looked at first: what changes between this and the check is found changed later
         let states = states(path);
@@ -40,7 +40,7 @@ impl CheckedFiles {
         } else {
             self::states(&resolved)
         };
-        Ok(CheckedFiles {
+        Ok(UnchangedFiles {
             path: path.to_owned(),
             is_plain,
             states,
@@ -65,7 +65,7 @@ impl CheckedFiles {
     }
 }
 
-fn states(path: &Path) -> Vec<(PathBuf, Option<State>)> {
+fn states(path: &Path) -> Vec<(PathBuf, Option<StoreFileState>)> {
     let beside = BESIDE
         .into_iter()
         .chain(["-journal"])
@@ -79,7 +79,7 @@ fn states(path: &Path) -> Vec<(PathBuf, Option<State>)> {
     .collect()
 }
 
-fn state_of(metadata: &Metadata) -> State {
+fn state_of(metadata: &Metadata) -> StoreFileState {
     // a folder's links are its folders, which may come and go
     let names = if metadata.is_file() {
         metadata.nlink()
@@ -132,9 +132,9 @@ mod tests {
             fs::set_permissions(self.at(name), Permissions::from_mode(0o660)).unwrap();
         }
 
-        fn checked(&self, path: &Path) -> CheckedFiles {
+        fn checked(&self, path: &Path) -> UnchangedFiles {
             let url = format!("sqlite:{}", path.display());
-            CheckedFiles::check(&StoreUrl::try_from(url).unwrap()).unwrap()
+            UnchangedFiles::check(&StoreUrl::try_from(url).unwrap()).unwrap()
         }
     }
 

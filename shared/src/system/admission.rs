@@ -9,7 +9,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use queue::State;
+use queue::QueueState;
 use std::fmt;
 use std::hash::Hash;
 use std::pin::{Pin, pin};
@@ -84,7 +84,7 @@ impl fmt::Display for Busy {
 impl std::error::Error for Busy {}
 
 /// Places, and who waits for one. Clones share them.
-pub struct Admission<K>(Arc<Mutex<State<K>>>);
+pub struct Admission<K>(Arc<Mutex<QueueState<K>>>);
 
 impl<K> Clone for Admission<K> {
     fn clone(&self) -> Admission<K> {
@@ -95,17 +95,17 @@ impl<K> Clone for Admission<K> {
 impl<K: Clone + Eq + Hash> Admission<K> {
     /// Nobody is admitted yet.
     pub fn new(limits: Limits) -> Admission<K> {
-        Admission(Arc::new(Mutex::new(State::new(limits))))
+        Admission(Arc::new(Mutex::new(QueueState::new(limits))))
     }
 
     /// Takes a place, or begins to wait for one. A key that waits nowhere yet displaces the newest request of the key
     /// that waits most often, where the queue is full.
-    pub fn enter(&self, class: Class, key: K) -> Result<Waiting<K>, Busy> {
+    pub fn enter(&self, class: Class, key: K) -> Result<WaitingThread<K>, Busy> {
         let mut woken = Vec::new();
         let entered = self.state().enter(class, &key, &mut woken);
         wake(woken);
         let number = entered?;
-        Ok(Waiting {
+        Ok(WaitingThread {
             admission: self.clone(),
             class,
             key: Some(key),
@@ -114,9 +114,9 @@ impl<K: Clone + Eq + Hash> Admission<K> {
     }
 
     /// Takes a place, if there is one now.
-    pub fn try_enter(&self, class: Class, key: K) -> Result<Place<K>, Busy> {
+    pub fn try_enter(&self, class: Class, key: K) -> Result<AdmissionPermit<K>, Busy> {
         self.state().take_now(class, &key)?;
-        Ok(Place {
+        Ok(AdmissionPermit {
             admission: self.clone(),
             class,
             key,
@@ -134,7 +134,7 @@ impl<K: Clone + Eq + Hash> Admission<K> {
     }
 
     /// Each change leaves a whole state: a panic cannot leave it half done.
-    fn state(&self) -> MutexGuard<'_, State<K>> {
+    fn state(&self) -> MutexGuard<'_, QueueState<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -150,13 +150,13 @@ fn wake(woken: Vec<Waker>) {
 }
 
 /// A place; it is free again when this is dropped.
-pub struct Place<K: Clone + Eq + Hash> {
+pub struct AdmissionPermit<K: Clone + Eq + Hash> {
     admission: Admission<K>,
     class: Class,
     key: K,
 }
 
-impl<K: Clone + Eq + Hash> Drop for Place<K> {
+impl<K: Clone + Eq + Hash> Drop for AdmissionPermit<K> {
     fn drop(&mut self) {
         self.admission.leave(self.class, &self.key);
     }
@@ -164,7 +164,7 @@ impl<K: Clone + Eq + Hash> Drop for Place<K> {
 
 /// A request for a place. Dropped before it is ready, it no longer waits.
 #[must_use]
-pub struct Waiting<K: Clone + Eq + Hash> {
+pub struct WaitingThread<K: Clone + Eq + Hash> {
     admission: Admission<K>,
     class: Class,
     /// None once it is answered.
@@ -173,10 +173,10 @@ pub struct Waiting<K: Clone + Eq + Hash> {
 }
 
 /// Nothing in it is pinned.
-impl<K: Clone + Eq + Hash> Unpin for Waiting<K> {}
+impl<K: Clone + Eq + Hash> Unpin for WaitingThread<K> {}
 
-impl<K: Clone + Eq + Hash> Future for Waiting<K> {
-    type Output = Result<Place<K>, Busy>;
+impl<K: Clone + Eq + Hash> Future for WaitingThread<K> {
+    type Output = Result<AdmissionPermit<K>, Busy>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = self.admission.state().answer(self.number, context.waker());
@@ -187,7 +187,7 @@ impl<K: Clone + Eq + Hash> Future for Waiting<K> {
             return Poll::Ready(Err(Busy::Own));
         };
         let (admission, class) = (self.admission.clone(), self.class);
-        Poll::Ready(answer.map(|()| Place {
+        Poll::Ready(answer.map(|()| AdmissionPermit {
             admission,
             class,
             key,
@@ -195,9 +195,9 @@ impl<K: Clone + Eq + Hash> Future for Waiting<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Waiting<K> {
+impl<K: Clone + Eq + Hash> WaitingThread<K> {
     /// Blocks the thread until there is a place, or until so much time has passed.
-    pub fn wait(self, within: Duration) -> Result<Place<K>, Busy> {
+    pub fn wait(self, within: Duration) -> Result<AdmissionPermit<K>, Busy> {
         let over = Instant::now() + within;
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut this = pin!(self);
@@ -214,7 +214,7 @@ impl<K: Clone + Eq + Hash> Waiting<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Drop for Waiting<K> {
+impl<K: Clone + Eq + Hash> Drop for WaitingThread<K> {
     fn drop(&mut self) {
         let Some(key) = self.key.take() else { return };
         let mut woken = Vec::new();

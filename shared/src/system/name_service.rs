@@ -5,7 +5,7 @@
 //! MUST NOT be asked where others wait meanwhile for the same lock, transaction or worker.
 
 use super::admission::{Admission, Class, ClassLimits, Limits};
-use super::thread_pool::Threads;
+use super::thread_pool::ThreadPool;
 use nix::errno::Errno;
 use std::cell::RefCell;
 use std::sync::{Arc, mpsc};
@@ -41,19 +41,19 @@ const LIMITS: Limits = Limits {
 };
 
 thread_local! {
-    static LOOK_UPS: RefCell<Option<LookUps>> = const { RefCell::new(None) };
+    static LOOK_UPS: RefCell<Option<Lookups>> = const { RefCell::new(None) };
 }
 
 /// The look-ups of one daemon.
 #[derive(Clone)]
 pub struct NameService {
     places: Admission<String>,
-    threads: Arc<Threads>,
+    threads: Arc<ThreadPool>,
     patience: Duration,
 }
 
 /// Those of one thread of it.
-struct LookUps {
+struct Lookups {
     service: NameService,
     class: Class,
     key: String,
@@ -68,7 +68,7 @@ impl Default for NameService {
 impl NameService {
     /// One that waits for so long.
     pub fn with_patience(patience: Duration) -> NameService {
-        let threads = Arc::new(Threads::new("name service", STACK, WAITING_THREADS));
+        let threads = Arc::new(ThreadPool::new("name service", STACK, WAITING_THREADS));
         NameService {
             places: Admission::new(LIMITS),
             threads,
@@ -77,13 +77,13 @@ impl NameService {
     }
 
     /// Has the look-ups of this thread run on threads of their own, counted by `key`, until what is returned goes.
-    pub fn enter(&self, class: Class, key: String) -> Entered {
-        LOOK_UPS.replace(Some(LookUps {
+    pub fn enter(&self, class: Class, key: String) -> LookupSlot {
+        LOOK_UPS.replace(Some(Lookups {
             service: self.clone(),
             class,
             key,
         }));
-        Entered(())
+        LookupSlot(())
     }
 
     fn run<T: Send + 'static>(
@@ -109,9 +109,9 @@ impl NameService {
 }
 
 /// While this lives, look-ups of its thread run elsewhere.
-pub struct Entered(());
+pub struct LookupSlot(());
 
-impl Drop for Entered {
+impl Drop for LookupSlot {
     fn drop(&mut self) {
         LOOK_UPS.replace(None);
     }
@@ -126,7 +126,7 @@ pub fn look_up<T: Send + 'static>(
 ) -> Result<T, Errno> {
     let entered = LOOK_UPS.with_borrow(|of| {
         of.as_ref().map(
-            |LookUps {
+            |Lookups {
                  service,
                  class,
                  key,

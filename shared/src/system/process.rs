@@ -24,7 +24,7 @@ pub struct ProcessId {
 
 /// Why the kernel does not tell a process from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unseen {
+pub enum UnidentifiedProcess {
     /// It has no number in this PID namespace.
     OtherNamespace,
     /// /proc hides it (hidepid), or it has ended.
@@ -35,13 +35,13 @@ pub enum Unseen {
 /// transaction, and the child goes on with what its parent began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostProcess {
-    seen: Result<Seen, Unseen>,
+    seen: Result<ProcessView, UnidentifiedProcess>,
     transaction: Option<TransactionId>,
 }
 
 /// What the kernel says: a process and those that it descends from, nearest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
+struct ProcessView {
     itself: ProcessId,
     ancestors: Ancestors,
 }
@@ -57,20 +57,20 @@ enum Ancestors {
 
 /// What a mark is bound to: the process and the transaction that it was left in, each as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Binding {
+pub struct ProcessBinding {
     process: Option<ProcessId>,
     transaction: Option<TransactionId>,
 }
 
-impl fmt::Display for Unseen {
+impl fmt::Display for UnidentifiedProcess {
     /// Says what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Unseen::OtherNamespace => {
+            UnidentifiedProcess::OtherNamespace => {
                 "the process of the PAM host runs outside posternd's PID namespace and cannot be distinguished from others; install \
                  this version's pam_totp.so there and restart the service, or start it in posternd's PID namespace"
             }
-            Unseen::Hidden => {
+            UnidentifiedProcess::Hidden => {
                 "/proc hides the process of the PAM host from posternd, so that it cannot be distinguished from others; mount /proc \
                  with gid=postern or without hidepid=, or install this version's pam_totp.so and restart the service"
             }
@@ -89,9 +89,9 @@ impl HostProcess {
     /// The process with this number, as /proc has it now; 0 is what the kernel says of one beyond a PID namespace.
     pub fn find(number: i32) -> HostProcess {
         let seen = match start_and_parent(number) {
-            _ if number <= 0 => Err(Unseen::OtherNamespace),
-            None => Err(Unseen::Hidden),
-            Some((started, parent)) => Ok(Seen {
+            _ if number <= 0 => Err(UnidentifiedProcess::OtherNamespace),
+            None => Err(UnidentifiedProcess::Hidden),
+            Some((started, parent)) => Ok(ProcessView {
                 itself: ProcessId { number, started },
                 ancestors: Ancestors::From(parent),
             }),
@@ -104,7 +104,7 @@ impl HostProcess {
 
     /// A process with these ancestors.
     pub const fn new(itself: ProcessId, ancestors: Vec<ProcessId>) -> HostProcess {
-        let seen = Seen {
+        let seen = ProcessView {
             itself,
             ancestors: Ancestors::Known(ancestors),
         };
@@ -115,7 +115,7 @@ impl HostProcess {
     }
 
     /// A process of which the kernel says nothing.
-    pub const fn unseen(why: Unseen) -> HostProcess {
+    pub const fn unseen(why: UnidentifiedProcess) -> HostProcess {
         HostProcess {
             seen: Err(why),
             transaction: None,
@@ -135,11 +135,11 @@ impl HostProcess {
     ///
     /// # Errors
     /// Where nothing tells this process from others: such a mark would fit all of them.
-    pub fn binding(&self) -> Result<Binding, Unseen> {
+    pub fn binding(&self) -> Result<ProcessBinding, UnidentifiedProcess> {
         let process = self.seen.as_ref().map(|seen| seen.itself);
         match (process, self.transaction) {
             (Err(why), None) => Err(*why),
-            (process, transaction) => Ok(Binding {
+            (process, transaction) => Ok(ProcessBinding {
                 process: process.ok(),
                 transaction,
             }),
@@ -148,7 +148,7 @@ impl HostProcess {
 
     /// Whether a mark with this binding was left in this transaction. What the module names decides where it did so both
     /// times: the daemon and `--stdio` may see the process by different numbers, or not at all.
-    pub fn goes_on_with(&self, binding: &Binding) -> bool {
+    pub fn goes_on_with(&self, binding: &ProcessBinding) -> bool {
         match (self.transaction, binding.transaction) {
             (Some(this), Some(marked)) => this == marked,
             (_, _) => match (&self.seen, binding.process) {
@@ -159,7 +159,7 @@ impl HostProcess {
     }
 }
 
-impl Seen {
+impl ProcessView {
     /// Whether it is that process, or descends from it.
     fn descends_from(&self, other: ProcessId) -> bool {
         self.itself == other
@@ -299,17 +299,26 @@ mod tests {
     /// What the kernel says of every process beyond a PID namespace is 0: a mark of one fitted all of them.
     #[test]
     fn a_process_that_cannot_be_seen_is_bound_to_nothing() {
-        assert_eq!(HostProcess::find(0).binding(), Err(Unseen::OtherNamespace));
-        assert_eq!(HostProcess::find(i32::MAX).binding(), Err(Unseen::Hidden));
-        for why in [Unseen::OtherNamespace, Unseen::Hidden] {
+        assert_eq!(
+            HostProcess::find(0).binding(),
+            Err(UnidentifiedProcess::OtherNamespace)
+        );
+        assert_eq!(
+            HostProcess::find(i32::MAX).binding(),
+            Err(UnidentifiedProcess::Hidden)
+        );
+        for why in [
+            UnidentifiedProcess::OtherNamespace,
+            UnidentifiedProcess::Hidden,
+        ] {
             let unseen = HostProcess::unseen(why);
             assert_eq!(unseen.binding(), Err(why));
             assert!(!unseen.goes_on_with(&own().binding().unwrap()));
-            assert!(!unseen.goes_on_with(&Binding {
+            assert!(!unseen.goes_on_with(&ProcessBinding {
                 process: None,
                 transaction: None
             }));
-            assert!(!own().goes_on_with(&Binding {
+            assert!(!own().goes_on_with(&ProcessBinding {
                 process: None,
                 transaction: None
             }));
@@ -320,7 +329,7 @@ mod tests {
     #[test]
     fn the_transaction_that_the_module_names_decides_whatever_the_kernel_says() {
         let (this, other) = (Some(TransactionId([1; 16])), Some(TransactionId([2; 16])));
-        let unseen = || HostProcess::unseen(Unseen::OtherNamespace);
+        let unseen = || HostProcess::unseen(UnidentifiedProcess::OtherNamespace);
         let elsewhere = || HostProcess::new(ProcessId::new(7, 1), Vec::new());
         let binding = unseen().in_transaction(this).binding().unwrap();
         for process in [unseen(), elsewhere(), own()] {

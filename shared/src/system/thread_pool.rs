@@ -15,33 +15,33 @@ const PATIENCE: Duration = Duration::from_secs(30);
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Threads of one kind.
-pub struct Threads {
+pub struct ThreadPool {
     name: &'static str,
     /// In bytes; memory is taken only as far as it is used.
     stack: usize,
     /// Those that wait, at most.
     most_waiting: usize,
     patience: Duration,
-    queue: Arc<Queue>,
+    queue: Arc<JobQueue>,
 }
 
 #[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
+struct JobQueue {
+    state: Mutex<PoolState>,
     changed: Condvar,
 }
 
 /// Of the threads that wait, each takes one of the jobs, so that there are never more jobs than threads.
 #[derive(Default)]
-struct State {
+struct PoolState {
     waiting: usize,
     jobs: VecDeque<Job>,
 }
 
-impl Threads {
+impl ThreadPool {
     /// None is made yet; of those that are, `most_waiting` are kept.
-    pub fn new(name: &'static str, stack: usize, most_waiting: usize) -> Threads {
-        Threads {
+    pub fn new(name: &'static str, stack: usize, most_waiting: usize) -> ThreadPool {
+        ThreadPool {
             name,
             stack,
             most_waiting,
@@ -79,8 +79,8 @@ impl Threads {
     }
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl JobQueue {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,7 +91,7 @@ impl Queue {
             return None;
         }
         state.waiting += 1;
-        let nothing = |state: &mut State| state.jobs.is_empty();
+        let nothing = |state: &mut PoolState| state.jobs.is_empty();
         let waited = self.changed.wait_timeout_while(state, patience, nothing);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.waiting -= 1;
@@ -105,19 +105,20 @@ mod tests {
     use std::sync::mpsc;
     use std::thread::ThreadId;
 
-    fn threads(most_waiting: usize) -> Threads {
-        Threads::new("test", 64 * 1024, most_waiting)
+    fn threads(most_waiting: usize) -> ThreadPool {
+        ThreadPool::new("test", 64 * 1024, most_waiting)
     }
 
     /// Waits until so many threads wait and none of them has a job to take.
-    fn waits(threads: &Threads, count: usize) {
-        let is_so = |state: MutexGuard<'_, State>| state.waiting == count && state.jobs.is_empty();
+    fn waits(threads: &ThreadPool, count: usize) {
+        let is_so =
+            |state: MutexGuard<'_, PoolState>| state.waiting == count && state.jobs.is_empty();
         while !is_so(threads.queue.lock()) {
             thread::yield_now();
         }
     }
 
-    fn runs_on(threads: &Threads) -> ThreadId {
+    fn runs_on(threads: &ThreadPool) -> ThreadId {
         let (send, receive) = mpsc::channel();
         threads
             .run(move || send.send(thread::current().id()).unwrap())
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_thread_without_a_job_ends() {
-        let threads = Threads {
+        let threads = ThreadPool {
             patience: Duration::from_millis(1),
             ..threads(1)
         };

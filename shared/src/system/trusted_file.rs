@@ -15,7 +15,7 @@ pub use folder::Folder;
 pub use folder_states::FolderStates;
 pub use write::{Existing, remove_abandoned, remove_unfinished, replace_if, sync_folder, write};
 
-use error::Problem;
+use error::FileProblem;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
@@ -77,7 +77,7 @@ fn read_at(
         .map_err(|error| FileError::io(path, error))?;
     trust(path, &metadata, privacy)?;
     if metadata.len() > largest {
-        return Err(FileError::new(path, Problem::TooLarge(largest)));
+        return Err(FileError::new(path, FileProblem::TooLarge(largest)));
     }
     read_bounded(&file, largest).map_err(|error| FileError::io(path, error))
 }
@@ -98,13 +98,13 @@ fn trust(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), FileE
         Privacy::Secret => 0o027,
     };
     let problem = if metadata.file_type().is_symlink() {
-        Problem::Link
+        FileProblem::Link
     } else if !metadata.is_file() {
-        Problem::NotAFile
+        FileProblem::NotAFile
     } else if !is_ours(metadata.uid()) {
-        Problem::Owner(metadata.uid())
+        FileProblem::Owner(metadata.uid())
     } else if metadata.mode() & forbidden != 0 {
-        Problem::Mode {
+        FileProblem::Mode {
             is: metadata.mode() & 0o7777,
             allowed: 0o644 & !forbidden | 0o600,
         }

@@ -1,23 +1,23 @@
 //! What has passed at the sign-in that opened a session. Whether that is enough is for the policy of now to say.
 
 use crate::account::second_factor::Enrolled;
-use crate::config::Policy;
-use crate::policy::requirement::{Need, Subject};
+use crate::config::PolicyConfig;
+use crate::policy::requirement::{PolicySubject, Requirement};
 use serde::{Deserialize, Serialize};
 
 /// What has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Passed {
+pub struct CompletedFactors {
     /// Before the code.
-    pub first: PassedFirst,
+    pub first: FirstFactorMethod,
     /// The code, or what took its place.
-    pub second: PassedSecond,
+    pub second: SecondFactorMethod,
 }
 
 /// A first factor that has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PassedFirst {
+pub enum FirstFactorMethod {
     /// A password that the store keeps.
     Password,
     /// A password of this host.
@@ -29,7 +29,7 @@ pub enum PassedFirst {
 /// A second factor that has passed, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PassedSecond {
+pub enum SecondFactorMethod {
     /// None; and whether the account had one then.
     None(Enrolled),
     /// A code of an authenticator.
@@ -44,16 +44,16 @@ pub enum PassedSecond {
     TrustedBrowser,
 }
 
-impl Passed {
+impl CompletedFactors {
     /// Whether it is enough wherever a code is asked for, of this person at this address. Someone without a second
     /// factor needs one as soon as the policy requires it; someone who has one, and was exempt, wherever no exemption
     /// holds.
-    pub fn is_full(self, policy: &Policy, subject: &Subject<'_>) -> bool {
+    pub fn is_full(self, policy: &PolicyConfig, subject: &PolicySubject<'_>) -> bool {
         match self.second {
-            PassedSecond::None(enrolled) => {
+            SecondFactorMethod::None(enrolled) => {
                 matches!(
                     policy.need(subject, enrolled),
-                    Need::Nothing | Need::Exempt(_)
+                    Requirement::Nothing | Requirement::Exempt(_)
                 )
             }
             _ => true,
@@ -63,57 +63,57 @@ impl Passed {
     /// As a cookie holds it.
     pub(super) fn to_bytes(self) -> [u8; 2] {
         let first = match self.first {
-            PassedFirst::Password => 1,
-            PassedFirst::HostPassword => 2,
-            PassedFirst::Identity => 3,
+            FirstFactorMethod::Password => 1,
+            FirstFactorMethod::HostPassword => 2,
+            FirstFactorMethod::Identity => 3,
         };
         let second = match self.second {
-            PassedSecond::None(Enrolled::No) => 1,
-            PassedSecond::None(Enrolled::Yes) => 2,
-            PassedSecond::Code => 3,
-            PassedSecond::MailedCode => 4,
-            PassedSecond::RecoveryCode => 5,
-            PassedSecond::OneTimeCode => 6,
-            PassedSecond::TrustedBrowser => 7,
+            SecondFactorMethod::None(Enrolled::No) => 1,
+            SecondFactorMethod::None(Enrolled::Yes) => 2,
+            SecondFactorMethod::Code => 3,
+            SecondFactorMethod::MailedCode => 4,
+            SecondFactorMethod::RecoveryCode => 5,
+            SecondFactorMethod::OneTimeCode => 6,
+            SecondFactorMethod::TrustedBrowser => 7,
         };
         [first, second]
     }
 
     /// Reads what [`Passed::to_bytes`] wrote.
-    pub(super) fn from_bytes([first, second]: [u8; 2]) -> Option<Passed> {
+    pub(super) fn from_bytes([first, second]: [u8; 2]) -> Option<CompletedFactors> {
         let first = match first {
-            1 => PassedFirst::Password,
-            2 => PassedFirst::HostPassword,
-            3 => PassedFirst::Identity,
+            1 => FirstFactorMethod::Password,
+            2 => FirstFactorMethod::HostPassword,
+            3 => FirstFactorMethod::Identity,
             _ => return None,
         };
         let second = match second {
-            1 => PassedSecond::None(Enrolled::No),
-            2 => PassedSecond::None(Enrolled::Yes),
-            3 => PassedSecond::Code,
-            4 => PassedSecond::MailedCode,
-            5 => PassedSecond::RecoveryCode,
-            6 => PassedSecond::OneTimeCode,
-            7 => PassedSecond::TrustedBrowser,
+            1 => SecondFactorMethod::None(Enrolled::No),
+            2 => SecondFactorMethod::None(Enrolled::Yes),
+            3 => SecondFactorMethod::Code,
+            4 => SecondFactorMethod::MailedCode,
+            5 => SecondFactorMethod::RecoveryCode,
+            6 => SecondFactorMethod::OneTimeCode,
+            7 => SecondFactorMethod::TrustedBrowser,
             _ => return None,
         };
-        Some(Passed { first, second })
+        Some(CompletedFactors { first, second })
     }
 }
 
 #[cfg(test)]
-impl Passed {
+impl CompletedFactors {
     /// A password and a code.
-    pub(crate) const CODE: Passed = Passed {
-        first: PassedFirst::Password,
-        second: PassedSecond::Code,
+    pub(crate) const CODE: CompletedFactors = CompletedFactors {
+        first: FirstFactorMethod::Password,
+        second: SecondFactorMethod::Code,
     };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::completed_methods::Earlier;
+    use crate::credential::completed_methods::CompletedMethods;
     use crate::network::address::Address;
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
         let mut read = 0;
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
-                let Some(passed) = Passed::from_bytes([first, second]) else {
+                let Some(passed) = CompletedFactors::from_bytes([first, second]) else {
                     continue;
                 };
                 assert_eq!(passed.to_bytes(), [first, second]);
@@ -136,8 +136,8 @@ mod tests {
     fn whether_it_is_enough_the_policy_says() {
         let exempt = "[[exempt]]\nnetworks = [\"192.0.2.0/24\"]";
         let (none, had) = (
-            PassedSecond::None(Enrolled::No),
-            PassedSecond::None(Enrolled::Yes),
+            SecondFactorMethod::None(Enrolled::No),
+            SecondFactorMethod::None(Enrolled::Yes),
         );
         for (policy, second, address, full) in [
             ("", none, "198.51.100.7", true),
@@ -149,22 +149,27 @@ mod tests {
             (exempt, had, "198.51.100.7", false),
             (exempt, had, "", false),
             ("", had, "192.0.2.7", false),
-            ("required = \"all\"", PassedSecond::TrustedBrowser, "", true),
-            ("required = \"all\"", PassedSecond::Code, "", true),
+            (
+                "required = \"all\"",
+                SecondFactorMethod::TrustedBrowser,
+                "",
+                true,
+            ),
+            ("required = \"all\"", SecondFactorMethod::Code, "", true),
         ] {
-            let parsed: Policy = toml::from_str(policy).unwrap();
+            let parsed: PolicyConfig = toml::from_str(policy).unwrap();
             let name = "alice".parse().unwrap();
-            let (address, earlier) = (Address::parse(address), &Earlier::PASSWORD);
+            let (address, earlier) = (Address::parse(address), &CompletedMethods::PASSWORD);
             let groups = &crate::policy::groups::PersonGroups::default();
-            let subject = Subject {
+            let subject = PolicySubject {
                 name: &name,
                 groups,
                 service: "web",
                 address,
                 earlier,
             };
-            let passed = Passed {
-                first: PassedFirst::Password,
+            let passed = CompletedFactors {
+                first: FirstFactorMethod::Password,
                 second,
             };
             assert_eq!(

@@ -1,7 +1,7 @@
 //! The envelope of every token, and the one function that opens it.
 
-use super::kind::{Kind, Payload};
-use super::session::{PassedFirst, Session, SessionId};
+use super::kind::{TokenKind, TokenPayload};
+use super::session::{FirstFactorMethod, Session, SessionId};
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::credential::secret::{RandomError, fill_random};
@@ -23,7 +23,7 @@ pub struct TokenId(pub(crate) [u8; 16]);
 /// Who may bring a token back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Holder {
+pub(crate) enum TokenHolder {
     /// Whoever has it: a browser or a program that is not signed in yet, or shows its session by it.
     Bearer,
     /// Who is signed in by this session.
@@ -39,33 +39,33 @@ pub(crate) enum Holder {
 /// What a token was born of. It is good while that is alive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Parent {
+pub(crate) enum TokenParent {
     /// A session. What takes its place goes back to the same first factor, and lasts no longer.
     Session {
         id: SessionId,
-        first: PassedFirst,
+        first: FirstFactorMethod,
         issued: Timestamp,
         expires: Timestamp,
     },
     /// A first factor that has passed at the web, in this sign-in. It is alive while the account's generation is the same.
     FirstFactor {
         sign_in: TokenId,
-        first: PassedFirst,
+        first: FirstFactorMethod,
     },
     /// What passed at a local socket or a prompt: the peer is the holder. It is alive as a first factor is.
     Peer,
 }
 
-impl Parent {
+impl TokenParent {
     /// A session.
-    pub(crate) fn session(session: &Session) -> Parent {
+    pub(crate) fn session(session: &Session) -> TokenParent {
         let Session {
             id,
             issued,
             expires,
             ..
         } = *session;
-        Parent::Session {
+        TokenParent::Session {
             id,
             first: session.passed.first,
             issued,
@@ -76,16 +76,16 @@ impl Parent {
 
 /// An account as it was when a token was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AccountAt {
+pub(crate) struct AccountVersion {
     pub(crate) id: AccountId,
     /// Whatever ends all sessions raises it.
     pub(crate) generation: u64,
 }
 
-impl AccountAt {
+impl AccountVersion {
     /// As a record says.
-    pub(crate) fn of(record: &AccountRecord) -> AccountAt {
-        AccountAt {
+    pub(crate) fn of(record: &AccountRecord) -> AccountVersion {
+        AccountVersion {
             id: record.id,
             generation: record.generation,
         }
@@ -94,13 +94,13 @@ impl AccountAt {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Envelope {
-    kind: Kind,
+    kind: TokenKind,
     id: TokenId,
     account: UserName,
     /// None where there was no account yet.
-    at: Option<AccountAt>,
-    holder: Holder,
-    parent: Parent,
+    at: Option<AccountVersion>,
+    holder: TokenHolder,
+    parent: TokenParent,
     issued: Timestamp,
     expires: Timestamp,
 }
@@ -115,23 +115,23 @@ pub struct Token<P> {
 }
 
 #[derive(Serialize)]
-struct Sealed<'a, P> {
+struct SealedToken<'a, P> {
     envelope: &'a Envelope,
     payload: &'a P,
 }
 
 #[derive(Deserialize)]
-struct Opened<P> {
+struct OpenedToken<P> {
     envelope: Envelope,
     payload: P,
 }
 
 /// For whom a token is issued.
-pub(crate) struct To<'a> {
+pub(crate) struct TokenRecipient<'a> {
     pub(crate) account: &'a UserName,
-    pub(crate) at: Option<AccountAt>,
-    pub(crate) holder: Holder,
-    pub(crate) parent: Parent,
+    pub(crate) at: Option<AccountVersion>,
+    pub(crate) holder: TokenHolder,
+    pub(crate) parent: TokenParent,
 }
 
 impl TokenId {
@@ -162,11 +162,11 @@ impl<'de> Deserialize<'de> for TokenId {
     }
 }
 
-impl<P: Payload> Token<P> {
+impl<P: TokenPayload> Token<P> {
     /// One that lives from `now` on for as long as its kind may.
     pub(crate) fn issue(
         keys: &TokenKeys,
-        to: To<'_>,
+        to: TokenRecipient<'_>,
         payload: P,
         now: Timestamp,
     ) -> Result<Token<P>, RandomError> {
@@ -176,12 +176,12 @@ impl<P: Payload> Token<P> {
     /// One that ends at `end`, if not before.
     pub(crate) fn issue_until(
         keys: &TokenKeys,
-        to: To<'_>,
+        to: TokenRecipient<'_>,
         payload: P,
         now: Timestamp,
         end: Timestamp,
     ) -> Result<Token<P>, RandomError> {
-        let To {
+        let TokenRecipient {
             account,
             at,
             holder,
@@ -205,7 +205,7 @@ impl<P: Payload> Token<P> {
     }
 
     /// One for the step after this one, with what is left of its life.
-    pub(crate) fn next<N: Payload>(self, next: impl FnOnce(P) -> N) -> Token<N> {
+    pub(crate) fn next<N: TokenPayload>(self, next: impl FnOnce(P) -> N) -> Token<N> {
         let Token {
             envelope,
             payload,
@@ -223,11 +223,14 @@ impl<P: Payload> Token<P> {
 
     /// The same proof in the session that takes the place of its own, with what is left of its life.
     pub(crate) fn carried_to(self, session: &Session, keys: &TokenKeys) -> Token<P> {
-        let at = AccountAt {
+        let at = AccountVersion {
             id: AccountId(session.account),
             generation: session.generation,
         };
-        let (holder, parent) = (Holder::Session(session.id), Parent::session(session));
+        let (holder, parent) = (
+            TokenHolder::Session(session.id),
+            TokenParent::session(session),
+        );
         Token {
             envelope: Envelope {
                 at: Some(at),
@@ -257,7 +260,7 @@ impl<P: Payload> Token<P> {
 
     fn seal_with(&self, payload: &P, keys: &TokenKeys) -> Result<Zeroizing<String>, VaultError> {
         let mut plain = Zeroizing::new(Vec::with_capacity(LONGEST));
-        let sealed = Sealed {
+        let sealed = SealedToken {
             envelope: &self.envelope,
             payload,
         };
@@ -274,7 +277,7 @@ impl<P: Payload> Token<P> {
     pub(crate) fn open(
         text: &str,
         keys: &TokenKeys,
-        holder: Holder,
+        holder: TokenHolder,
         now: Timestamp,
     ) -> Option<Token<P>> {
         if text.len() > LONGEST {
@@ -282,7 +285,7 @@ impl<P: Payload> Token<P> {
         }
         let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         let plain = keys.unseal(P::KIND.sealed_as(), &sealed)?;
-        let Opened { envelope, payload } = serde_json::from_slice(&plain).ok()?;
+        let OpenedToken { envelope, payload } = serde_json::from_slice(&plain).ok()?;
         let token = Token {
             envelope,
             payload,
@@ -332,12 +335,12 @@ impl<P> Token<P> {
     }
 
     /// The account as it was.
-    pub(crate) fn at(&self) -> Option<AccountAt> {
+    pub(crate) fn at(&self) -> Option<AccountVersion> {
         self.envelope.at
     }
 
     /// What it was born of.
-    pub(crate) fn parent(&self) -> &Parent {
+    pub(crate) fn parent(&self) -> &TokenParent {
         &self.envelope.parent
     }
 
@@ -349,7 +352,7 @@ impl<P> Token<P> {
 
 #[cfg(test)]
 impl<P> Token<P> {
-    pub(super) fn holder_for_tests(&self) -> Holder {
+    pub(super) fn holder_for_tests(&self) -> TokenHolder {
         self.envelope.holder
     }
 

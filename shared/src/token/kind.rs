@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum TokenKind {
     /// From the first factor to the code.
     Login,
     /// Through an enrollment at the web.
@@ -27,54 +27,54 @@ pub enum Kind {
     Mark,
 }
 
-impl Kind {
+impl TokenKind {
     /// All.
-    pub const ALL: [Kind; 9] = [
-        Kind::Login,
-        Kind::Enrollment,
-        Kind::Draft,
-        Kind::Confirmed,
-        Kind::RecoveryCodes,
-        Kind::StepUp,
-        Kind::Access,
-        Kind::Refresh,
-        Kind::Mark,
+    pub const ALL: [TokenKind; 9] = [
+        TokenKind::Login,
+        TokenKind::Enrollment,
+        TokenKind::Draft,
+        TokenKind::Confirmed,
+        TokenKind::RecoveryCodes,
+        TokenKind::StepUp,
+        TokenKind::Access,
+        TokenKind::Refresh,
+        TokenKind::Mark,
     ];
 
     /// The longest that one lives, in seconds. A refresh token lives as long as its session, which lasts 30 days at most.
     pub const fn life(self) -> u64 {
         match self {
-            Kind::Login | Kind::Mark => 600,
-            Kind::Enrollment
-            | Kind::Draft
-            | Kind::Confirmed
-            | Kind::RecoveryCodes
-            | Kind::StepUp
-            | Kind::Access => 900,
-            Kind::Refresh => 30 * 86_400,
+            TokenKind::Login | TokenKind::Mark => 600,
+            TokenKind::Enrollment
+            | TokenKind::Draft
+            | TokenKind::Confirmed
+            | TokenKind::RecoveryCodes
+            | TokenKind::StepUp
+            | TokenKind::Access => 900,
+            TokenKind::Refresh => 30 * 86_400,
         }
     }
 
     /// What it is sealed with: another kind's does not open.
     pub(super) const fn sealed_as(self) -> &'static str {
         match self {
-            Kind::Login => "postern token: login",
-            Kind::Enrollment => "postern token: enrollment",
-            Kind::Draft => "postern token: draft",
-            Kind::Confirmed => "postern token: confirmed",
-            Kind::RecoveryCodes => "postern token: recovery codes",
-            Kind::StepUp => "postern token: step-up",
-            Kind::Access => "postern token: access",
-            Kind::Refresh => "postern token: refresh",
-            Kind::Mark => "postern token: mark",
+            TokenKind::Login => "postern token: login",
+            TokenKind::Enrollment => "postern token: enrollment",
+            TokenKind::Draft => "postern token: draft",
+            TokenKind::Confirmed => "postern token: confirmed",
+            TokenKind::RecoveryCodes => "postern token: recovery codes",
+            TokenKind::StepUp => "postern token: step-up",
+            TokenKind::Access => "postern token: access",
+            TokenKind::Refresh => "postern token: refresh",
+            TokenKind::Mark => "postern token: mark",
         }
     }
 }
 
 /// What a token of one kind carries.
-pub trait Payload: Serialize + DeserializeOwned {
+pub trait TokenPayload: Serialize + DeserializeOwned {
     /// The kind.
-    const KIND: Kind;
+    const KIND: TokenKind;
 
     /// The same with less in it, where it would be too long for a cookie.
     fn shorter(&self) -> Option<Self> {

@@ -1,32 +1,32 @@
 //! From the first factor to the code.
 
-use super::{Holder, Kind, LoginToken, Payload, Token};
-use crate::account::second_factor::Methods;
+use super::{LoginToken, Token, TokenHolder, TokenKind, TokenPayload};
+use crate::account::second_factor::CodeMethods;
 use crate::crypto::vault::TokenKeys;
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a code page needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Login {
+pub struct LoginPayload {
     /// How long the account's longest code is: the code page submits itself there.
     pub digits: u32,
     /// What codes there are.
-    pub methods: Methods,
+    pub methods: CodeMethods,
     /// The page that was asked for.
     pub back_to: String,
 }
 
-impl Login {
+impl LoginPayload {
     /// Wrong codes; then the first factor is asked again.
     pub const TRIALS: u32 = 5;
 }
 
-impl Payload for Login {
-    const KIND: Kind = Kind::Login;
+impl TokenPayload for LoginPayload {
+    const KIND: TokenKind = TokenKind::Login;
 
-    fn shorter(&self) -> Option<Login> {
-        Some(Login {
+    fn shorter(&self) -> Option<LoginPayload> {
+        Some(LoginPayload {
             back_to: String::new(),
             ..self.clone()
         })
@@ -36,13 +36,13 @@ impl Payload for Login {
 impl LoginToken {
     /// Opens one that is good at `now`.
     pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<LoginToken> {
-        Token::open(text, keys, Holder::Bearer, now)
+        Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
     /// On the way to a page.
     #[must_use]
     pub fn to_page(self, back_to: String) -> LoginToken {
-        let login = Login {
+        let login = LoginPayload {
             back_to,
             ..self.payload().clone()
         };

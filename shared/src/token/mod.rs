@@ -14,19 +14,19 @@ mod session_token;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use envelope::{AccountAt, Holder, Parent, To};
+pub(crate) use envelope::{AccountVersion, TokenHolder, TokenParent, TokenRecipient};
 pub use envelope::{Token, TokenId};
-pub use kind::Kind;
-pub(crate) use kind::Payload;
-pub use login::Login;
+pub use kind::TokenKind;
+pub(crate) use kind::TokenPayload;
+pub use login::LoginPayload;
 pub(crate) use session_token::of_session;
-pub use session_token::{Access, Refresh, StepUp};
+pub use session_token::{AccessPayload, RefreshPayload, StepUpPayload};
 
 /// From the first factor to the code.
-pub type LoginToken = Token<Login>;
+pub type LoginToken = Token<LoginPayload>;
 /// A fresh proof in a session.
-pub type StepUpToken = Token<StepUp>;
+pub type StepUpToken = Token<StepUpPayload>;
 /// A session in a header, for a short time.
-pub type AccessToken = Token<Access>;
+pub type AccessToken = Token<AccessPayload>;
 /// What gets a session's next access token, once.
-pub type RefreshToken = Token<Refresh>;
+pub type RefreshToken = Token<RefreshPayload>;

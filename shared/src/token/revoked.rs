@@ -9,32 +9,32 @@ const NEWEST: usize = 1024;
 
 /// What was revoked, of all that is not forgotten.
 #[derive(Clone, Debug, Default)]
-pub struct Revoked {
+pub struct RevokedSessions {
     /// The revision that this is.
     pub revision: u64,
     /// Sessions that were opened before this revision are refused: what was revoked up to it is forgotten.
     pub forgotten: u64,
-    newest: Ended,
-    older: Arc<Ended>,
+    newest: EndedSession,
+    older: Arc<EndedSession>,
 }
 
 /// Each with the revision with which it was.
 #[derive(Clone, Debug, Default)]
-struct Ended {
+struct EndedSession {
     /// Sessions ended one by one.
     sessions: HashMap<SessionId, u64>,
     /// Accounts whose generation was raised, and to what.
     generations: HashMap<i64, (u64, u64)>,
 }
 
-impl Ended {
+impl EndedSession {
     fn covers(&self, session: &Session) -> bool {
         let raised = self.generations.get(&session.account);
         raised.is_some_and(|(generation, _)| session.generation < *generation)
             || self.sessions.contains_key(&session.id)
     }
 
-    fn extend(&mut self, newer: Ended) {
+    fn extend(&mut self, newer: EndedSession) {
         self.sessions.extend(newer.sessions);
         self.generations.extend(newer.generations);
     }
@@ -44,13 +44,13 @@ impl Ended {
     }
 }
 
-impl Revoked {
+impl RevokedSessions {
     /// Nothing yet, at a revision.
-    pub(crate) fn at(revision: u64, forgotten: u64) -> Revoked {
-        Revoked {
+    pub(crate) fn at(revision: u64, forgotten: u64) -> RevokedSessions {
+        RevokedSessions {
             revision,
             forgotten,
-            ..Revoked::default()
+            ..RevokedSessions::default()
         }
     }
 
@@ -75,7 +75,7 @@ impl Revoked {
 
     /// This and what was revoked since.
     #[must_use]
-    pub fn with(&self, since: Revoked) -> Revoked {
+    pub fn with(&self, since: RevokedSessions) -> RevokedSessions {
         let mut newest = self.newest.clone();
         newest.extend(Arc::unwrap_or_clone(since.older));
         newest.extend(since.newest);
@@ -89,7 +89,7 @@ impl Revoked {
                 .retain(|_, (_, revision)| *revision > since.forgotten);
             older = Arc::new(all);
         }
-        Revoked {
+        RevokedSessions {
             revision: since.revision,
             forgotten: since.forgotten,
             newest,
@@ -110,8 +110,8 @@ mod tests {
             revision: 5,
             ..Session::of_alice()
         };
-        let covers = |change: &dyn Fn(&mut Revoked)| {
-            let mut revoked = Revoked::at(9, 0);
+        let covers = |change: &dyn Fn(&mut RevokedSessions)| {
+            let mut revoked = RevokedSessions::at(9, 0);
             change(&mut revoked);
             revoked.covers(&session)
         };
@@ -128,7 +128,10 @@ mod tests {
             revision: 5,
             ..Session::of_alice()
         };
-        assert!(!Revoked::at(9, 5).covers(&session) && Revoked::at(9, 6).covers(&session));
+        assert!(
+            !RevokedSessions::at(9, 5).covers(&session)
+                && RevokedSessions::at(9, 6).covers(&session)
+        );
     }
 
     #[test]
@@ -138,12 +141,12 @@ mod tests {
             revision: 0,
             ..Session::of_alice()
         };
-        let mut revoked = Revoked::default();
-        let mut first = Revoked::at(1, 0);
+        let mut revoked = RevokedSessions::default();
+        let mut first = RevokedSessions::at(1, 0);
         first.end_session(session.id, 1);
         revoked = revoked.with(first);
         for revision in 2..5000 {
-            let mut next = Revoked::at(revision, 0);
+            let mut next = RevokedSessions::at(revision, 0);
             next.raise_generation(i64::try_from(revision).unwrap() + 100, 1, revision);
             revoked = revoked.with(next);
             assert!(revoked.covers(&session), "{revision}");
@@ -152,7 +155,7 @@ mod tests {
             revision: 4000,
             ..session
         };
-        let forgotten = revoked.with(Revoked::at(5000, 4000));
+        let forgotten = revoked.with(RevokedSessions::at(5000, 4000));
         assert!(!forgotten.covers(&later), "the id is forgotten");
         assert!(forgotten.covers(&Session {
             revision: 3999,

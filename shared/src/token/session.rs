@@ -3,14 +3,14 @@
 //!
 //! A cookie says what has passed, and never what follows from that: policy is applied to it at each check.
 
-pub use super::completed_factors::{Passed, PassedFirst, PassedSecond};
-pub use super::revoked::Revoked;
+pub use super::completed_factors::{CompletedFactors, FirstFactorMethod, SecondFactorMethod};
+pub use super::revoked::RevokedSessions;
 
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
 use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::TokenKeys;
-use crate::policy::session_groups::KnownGroups;
+use crate::policy::session_groups::SessionGroups;
 use crate::system::clock::Timestamp;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ pub struct Session {
     /// The store's revision when it was opened.
     pub revision: u64,
     /// What has passed.
-    pub passed: Passed,
+    pub passed: CompletedFactors,
     /// When it began.
     pub issued: Timestamp,
     /// When it ends by itself, whatever the configuration says by then.
@@ -82,7 +82,7 @@ pub struct Session {
     /// the password, those of the host at that time.
     pub groups: Vec<Group>,
     /// The groups of the host that rules and exemptions ask about, as they were when it began.
-    pub host_groups: KnownGroups,
+    pub host_groups: SessionGroups,
     /// The address of the account when it began, for applications; a change of it ends the session.
     pub email: Option<EmailAddress>,
 }
@@ -166,7 +166,7 @@ impl Session {
             account: i64::from_be_bytes(*account),
             generation: u64::from_be_bytes(*generation),
             revision: u64::from_be_bytes(*revision),
-            passed: Passed::from_bytes([*first, *second])?,
+            passed: CompletedFactors::from_bytes([*first, *second])?,
             issued: Timestamp(u64::from_be_bytes(*issued)),
             expires: Timestamp(u64::from_be_bytes(*expires)),
             name: UserName::parse(name).ok()?,
@@ -174,7 +174,7 @@ impl Session {
             groups: groups
                 .map(|group| Group::try_from(group.to_owned()).ok())
                 .collect::<Option<_>>()?,
-            host_groups: KnownGroups::from_bytes(host_groups)?,
+            host_groups: SessionGroups::from_bytes(host_groups)?,
             email,
         })
     }
@@ -197,13 +197,13 @@ impl Session {
             account: 1,
             generation: 0,
             revision: 0,
-            passed: Passed::CODE,
+            passed: CompletedFactors::CODE,
             issued: Timestamp(1_000_000),
             expires: Timestamp(1_000_000 + 12 * 3600),
             name: "alice".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: Vec::new(),
-            host_groups: KnownGroups::default(),
+            host_groups: SessionGroups::default(),
             email: None,
         }
     }
@@ -212,7 +212,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::session_groups::AskedGroups;
+    use crate::policy::session_groups::RequestedGroups;
 
     fn session() -> Session {
         Session {
@@ -220,9 +220,9 @@ mod tests {
             account: 7,
             generation: 3,
             revision: 11,
-            passed: Passed {
-                first: PassedFirst::HostPassword,
-                second: PassedSecond::TrustedBrowser,
+            passed: CompletedFactors {
+                first: FirstFactorMethod::HostPassword,
+                second: SecondFactorMethod::TrustedBrowser,
             },
             issued: Timestamp(1_800_000_000),
             expires: Timestamp(1_800_043_200),
@@ -231,8 +231,8 @@ mod tests {
             groups: vec!["ops".parse().unwrap(), "ü b".parse().unwrap()],
             host_groups: {
                 let rule = "[[gate.rule]]\ngroups = [\"sudo\", \"users\"]\nthen = \"deny\"";
-                let asked = AskedGroups::of(&toml::from_str(rule).unwrap());
-                KnownGroups::among(
+                let asked = RequestedGroups::of(&toml::from_str(rule).unwrap());
+                SessionGroups::among(
                     &asked,
                     &crate::policy::groups::PersonGroups::known(["sudo", "adm"]),
                 )

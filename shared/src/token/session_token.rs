@@ -3,7 +3,8 @@
 
 use super::session::Session;
 use super::{
-    AccessToken, AccountAt, Holder, Kind, Parent, Payload, RefreshToken, StepUpToken, To, Token,
+    AccessToken, AccountVersion, RefreshToken, StepUpToken, Token, TokenHolder, TokenKind,
+    TokenParent, TokenPayload, TokenRecipient,
 };
 use crate::account::record::AccountId;
 use crate::credential::secret::RandomError;
@@ -13,45 +14,45 @@ use serde::{Deserialize, Serialize};
 
 /// A fresh proof, for what a session alone may not do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepUp {}
+pub struct StepUpPayload {}
 
-impl Payload for StepUp {
-    const KIND: Kind = Kind::StepUp;
+impl TokenPayload for StepUpPayload {
+    const KIND: TokenKind = TokenKind::StepUp;
 }
 
 /// A session, as its cookie says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Access {
+pub struct AccessPayload {
     cookie: String,
 }
 
-impl Payload for Access {
-    const KIND: Kind = Kind::Access;
+impl TokenPayload for AccessPayload {
+    const KIND: TokenKind = TokenKind::Access;
 }
 
 /// A session, and which of its refresh tokens this is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refresh {
+pub struct RefreshPayload {
     cookie: String,
     /// How many the session had before it.
     number: u64,
 }
 
-impl Payload for Refresh {
-    const KIND: Kind = Kind::Refresh;
+impl TokenPayload for RefreshPayload {
+    const KIND: TokenKind = TokenKind::Refresh;
 }
 
 /// For whoever is signed in by a session, or shows it by the token.
-pub(crate) fn of_session(session: &Session, holder: Holder) -> To<'_> {
-    let at = AccountAt {
+pub(crate) fn of_session(session: &Session, holder: TokenHolder) -> TokenRecipient<'_> {
+    let at = AccountVersion {
         id: AccountId(session.account),
         generation: session.generation,
     };
-    To {
+    TokenRecipient {
         account: &session.name,
         at: Some(at),
         holder,
-        parent: Parent::session(session),
+        parent: TokenParent::session(session),
     }
 }
 
@@ -63,7 +64,7 @@ impl StepUpToken {
         session: &Session,
         now: Timestamp,
     ) -> Option<StepUpToken> {
-        let token: StepUpToken = Token::open(text, keys, Holder::Session(session.id), now)?;
+        let token: StepUpToken = Token::open(text, keys, TokenHolder::Session(session.id), now)?;
         let is_same = token
             .at()
             .is_some_and(|at| at.generation == session.generation);
@@ -85,12 +86,12 @@ impl AccessToken {
         end: Timestamp,
         now: Timestamp,
     ) -> Result<AccessToken, RandomError> {
-        let access = Access {
+        let access = AccessPayload {
             cookie: session.to_cookie(keys),
         };
         Token::issue_until(
             keys,
-            of_session(session, Holder::Bearer),
+            of_session(session, TokenHolder::Bearer),
             access,
             now,
             end.min(session.expires),
@@ -99,7 +100,7 @@ impl AccessToken {
 
     /// The session in one that is good at `now`. Whether the session still is, it does not know.
     pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<Session> {
-        let token: AccessToken = Token::open(text, keys, Holder::Bearer, now)?;
+        let token: AccessToken = Token::open(text, keys, TokenHolder::Bearer, now)?;
         Session::from_cookie(&token.payload().cookie, keys)
     }
 }
@@ -121,13 +122,13 @@ impl RefreshToken {
         keys: &TokenKeys,
         now: Timestamp,
     ) -> Result<RefreshToken, RandomError> {
-        let refresh = Refresh {
+        let refresh = RefreshPayload {
             cookie: session.to_cookie(keys),
             number,
         };
         Token::issue_until(
             keys,
-            of_session(session, Holder::Bearer),
+            of_session(session, TokenHolder::Bearer),
             refresh,
             now,
             session.expires,
@@ -136,7 +137,7 @@ impl RefreshToken {
 
     /// Opens one that is good at `now`. Whether it is the newest, and the session still good, it does not know.
     pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<RefreshToken> {
-        Token::open(text, keys, Holder::Bearer, now)
+        Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
     /// Its session.
@@ -151,25 +152,25 @@ impl RefreshToken {
 }
 
 #[cfg(test)]
-impl StepUp {
-    pub(super) fn for_tests() -> StepUp {
-        StepUp {}
+impl StepUpPayload {
+    pub(super) fn for_tests() -> StepUpPayload {
+        StepUpPayload {}
     }
 }
 
 #[cfg(test)]
-impl Access {
-    pub(super) fn for_tests(cookie: &str) -> Access {
-        Access {
+impl AccessPayload {
+    pub(super) fn for_tests(cookie: &str) -> AccessPayload {
+        AccessPayload {
             cookie: cookie.to_owned(),
         }
     }
 }
 
 #[cfg(test)]
-impl Refresh {
-    pub(super) fn for_tests(cookie: &str, number: u64) -> Refresh {
-        Refresh {
+impl RefreshPayload {
+    pub(super) fn for_tests(cookie: &str, number: u64) -> RefreshPayload {
+        RefreshPayload {
             cookie: cookie.to_owned(),
             number,
         }

@@ -1,20 +1,21 @@
 //! Every kind of token against every fault: one table, since there is one way to open them.
 
-use super::session::{PassedFirst, Session};
+use super::session::{FirstFactorMethod, Session};
 use super::*;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
-use crate::account::second_factor::Methods;
+use crate::account::second_factor::CodeMethods;
 use crate::config::Config;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::Secret;
 use crate::credential::totp::Step;
 use crate::crypto::vault::TokenKeys;
-use crate::engine::enrollment::pending::{Footing, Pending};
+use crate::engine::enrollment::pending::{AccountSnapshot, PendingEnrollment};
 use crate::engine::enrollment::token::{
-    Confirmed, Draft, Enrollment, EnrollmentToken, MayEnroll, NewCodes,
+    ConfirmedEnrollment, EnrollmentDraft, EnrollmentPermission, EnrollmentToken,
+    PendingRecoveryCodes, WebEnrollment,
 };
-use crate::engine::verify::auth_token::{AcceptedBefore, Mark};
+use crate::engine::verify::auth_token::{AuthMark, EarlyAcceptance};
 use crate::system::clock::Timestamp;
 use crate::system::process::{HostProcess, ProcessId};
 use crate::verify::origin::Origin;
@@ -27,41 +28,45 @@ fn alice() -> UserName {
     "alice".parse().unwrap()
 }
 
-fn at() -> AccountAt {
-    AccountAt {
+fn at() -> AccountVersion {
+    AccountVersion {
         id: AccountId(1),
         generation: 2,
     }
 }
 
-fn footing() -> Footing {
-    Footing {
+fn footing() -> AccountSnapshot {
+    AccountSnapshot {
         account: Some((AccountId(1), 2)),
         recovery: None,
         keys: [0; 32],
     }
 }
 
-fn pending() -> Pending {
-    Pending::new(&Config::default(), &alice()).unwrap()
+fn pending() -> PendingEnrollment {
+    PendingEnrollment::new(&Config::default(), &alice()).unwrap()
 }
 
 /// One of each kind: as it is sealed, and how it opens.
 struct Sample {
-    kind: Kind,
+    kind: TokenKind,
     text: String,
     /// Sealed in the same way, but with a life that its kind may not have.
     too_long: String,
-    opens: fn(&str, &TokenKeys, Holder, Timestamp) -> bool,
+    opens: fn(&str, &TokenKeys, TokenHolder, Timestamp) -> bool,
 }
 
-fn sample<P: Payload>(keys: &TokenKeys, holder: Holder, payload: impl Fn() -> P) -> Sample {
+fn sample<P: TokenPayload>(
+    keys: &TokenKeys,
+    holder: TokenHolder,
+    payload: impl Fn() -> P,
+) -> Sample {
     let to = |account| {
-        let parent = Parent::FirstFactor {
+        let parent = TokenParent::FirstFactor {
             sign_in: TokenId([3; 16]),
-            first: PassedFirst::Password,
+            first: FirstFactorMethod::Password,
         };
-        To {
+        TokenRecipient {
             account,
             at: Some(at()),
             holder,
@@ -79,7 +84,7 @@ fn sample<P: Payload>(keys: &TokenKeys, holder: Holder, payload: impl Fn() -> P)
     }
 }
 
-impl<P: Payload> Token<P> {
+impl<P: TokenPayload> Token<P> {
     fn clone_with_life(&self, life: u64, payload: P) -> Token<P> {
         let json = serde_json::json!({
             "kind": P::KIND, "id": self.id(), "account": self.account(), "at": self.at(),
@@ -89,36 +94,40 @@ impl<P: Payload> Token<P> {
     }
 }
 
-fn all(keys: &TokenKeys, holder: Holder) -> Vec<Sample> {
+fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
     let codes = || [RecoveryCode::random(10).unwrap()];
-    let login = || Login {
+    let login = || LoginPayload {
         digits: 6,
-        methods: Methods::App,
+        methods: CodeMethods::App,
         back_to: "https://a.example.com/".to_owned(),
     };
     vec![
         sample(keys, holder, login),
-        sample(keys, holder, || Enrollment {
-            may: MayEnroll::Yes,
+        sample(keys, holder, || WebEnrollment {
+            may: EnrollmentPermission::Yes,
             back_to: String::new(),
         }),
-        sample(keys, holder, || Draft::of(&pending(), footing(), None)),
-        sample(keys, holder, || Confirmed {
-            draft: Draft::of(&pending(), footing(), None),
+        sample(keys, holder, || {
+            EnrollmentDraft::of(&pending(), footing(), None)
+        }),
+        sample(keys, holder, || ConfirmedEnrollment {
+            draft: EnrollmentDraft::of(&pending(), footing(), None),
             step: Step(7),
         }),
-        sample(keys, holder, move || NewCodes::of(&codes(), footing())),
-        sample(keys, holder, StepUp::for_tests),
-        sample(keys, holder, || Access::for_tests("cookie")),
-        sample(keys, holder, || Refresh::for_tests("cookie", 3)),
-        sample(keys, holder, || Mark {
+        sample(keys, holder, move || {
+            PendingRecoveryCodes::of(&codes(), footing())
+        }),
+        sample(keys, holder, StepUpPayload::for_tests),
+        sample(keys, holder, || AccessPayload::for_tests("cookie")),
+        sample(keys, holder, || RefreshPayload::for_tests("cookie", 3)),
+        sample(keys, holder, || AuthMark {
             user: alice(),
             service: "sshd".to_owned().try_into().unwrap(),
             binding: HostProcess::new(ProcessId::new(4711, 1), Vec::new())
                 .binding()
                 .unwrap(),
-            accepted: Some(AcceptedBefore {
-                means: crate::verify::method::Means::Code,
+            accepted: Some(EarlyAcceptance {
+                means: crate::verify::method::AuthenticationMethod::Code,
                 at: NOW,
                 from: Origin::Unknown,
             }),
@@ -129,17 +138,17 @@ fn all(keys: &TokenKeys, holder: Holder) -> Vec<Sample> {
 
 #[test]
 fn the_table_knows_every_kind() {
-    let kinds: Vec<Kind> = all(&TokenKeys::fresh(), Holder::Bearer)
+    let kinds: Vec<TokenKind> = all(&TokenKeys::fresh(), TokenHolder::Bearer)
         .iter()
         .map(|one| one.kind)
         .collect();
-    assert_eq!(kinds, Kind::ALL);
+    assert_eq!(kinds, TokenKind::ALL);
 }
 
 #[test]
 fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
     let (keys, others) = (TokenKeys::fresh(), TokenKeys::fresh());
-    let holder = Holder::User(1000);
+    let holder = TokenHolder::User(1000);
     let samples = all(&keys, holder);
     for one in &samples {
         let (kind, life) = (one.kind, one.kind.life());
@@ -162,11 +171,11 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
         assert!(!opens(&one.too_long), "{kind:?} of a longer life");
         // its holder
         for other in [
-            Holder::Bearer,
-            Holder::Root,
-            Holder::User(1001),
-            Holder::Session(super::session::SessionId([1; 16])),
-            Holder::Enrollment(TokenId([1; 16])),
+            TokenHolder::Bearer,
+            TokenHolder::Root,
+            TokenHolder::User(1001),
+            TokenHolder::Session(super::session::SessionId([1; 16])),
+            TokenHolder::Enrollment(TokenId([1; 16])),
         ] {
             assert!(
                 !(one.opens)(&one.text, &keys, other, NOW),
@@ -221,8 +230,8 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
                 &BASE64URL_NOPAD.decode(one.text.as_bytes()).unwrap(),
             )
             .unwrap();
-        for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
-            let said = |kind: Kind| serde_json::to_string(&kind).unwrap();
+        for other in TokenKind::ALL.into_iter().filter(|other| *other != kind) {
+            let said = |kind: TokenKind| serde_json::to_string(&kind).unwrap();
             let text = String::from_utf8(plain.to_vec()).unwrap();
             let forged = text.replacen(&said(kind), &said(other), 1);
             let sealed = keys.seal(kind.sealed_as(), forged.as_bytes()).unwrap();
@@ -236,22 +245,29 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
 
 #[test]
 fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
-    let (keys, holder, name) = (TokenKeys::fresh(), Holder::User(1000), alice());
-    let to = To {
+    let (keys, holder, name) = (TokenKeys::fresh(), TokenHolder::User(1000), alice());
+    let to = TokenRecipient {
         account: &name,
         at: Some(at()),
         holder,
-        parent: Parent::Peer,
+        parent: TokenParent::Peer,
     };
-    let draft = Token::issue(&keys, to, Draft::of(&pending(), footing(), None), NOW).unwrap();
+    let draft = Token::issue(
+        &keys,
+        to,
+        EnrollmentDraft::of(&pending(), footing(), None),
+        NOW,
+    )
+    .unwrap();
     let next = draft
-        .next(|draft| Confirmed {
+        .next(|draft| ConfirmedEnrollment {
             draft,
             step: Step(7),
         })
         .seal(&keys)
         .unwrap();
-    let opens = |at| Token::<Confirmed>::open(&next, &keys, holder, Timestamp(at)).is_some();
+    let opens =
+        |at| Token::<ConfirmedEnrollment>::open(&next, &keys, holder, Timestamp(at)).is_some();
     assert!(opens(NOW.0) && opens(NOW.0 + 899) && !opens(NOW.0 + 900) && !opens(NOW.0 - 1));
 }
 
@@ -296,16 +312,16 @@ fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
     );
     for back_to in ["x".repeat(2048), "\"".repeat(2048)] {
         let to = || {
-            let parent = Parent::session(&Session::of_alice());
-            To {
+            let parent = TokenParent::session(&Session::of_alice());
+            TokenRecipient {
                 account: &name,
                 at: Some(at()),
-                holder: Holder::Bearer,
+                holder: TokenHolder::Bearer,
                 parent,
             }
         };
-        let methods = Methods::AppOrMail("a\u{2022}\u{2022}\u{2022}@example.com".to_owned());
-        let login = Login {
+        let methods = CodeMethods::AppOrMail("a\u{2022}\u{2022}\u{2022}@example.com".to_owned());
+        let login = LoginPayload {
             digits: 8,
             methods,
             back_to: back_to.clone(),
@@ -314,8 +330,8 @@ fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
             .unwrap()
             .seal(&keys)
             .unwrap();
-        let enrollment = Enrollment {
-            may: MayEnroll::Yes,
+        let enrollment = WebEnrollment {
+            may: EnrollmentPermission::Yes,
             back_to: back_to.clone(),
         };
         let enrollment = Token::issue(&keys, to(), enrollment, NOW)
@@ -347,25 +363,28 @@ fn the_largest_token_fits_what_goes_over_a_local_socket() {
         crate::credential::secret::LONGEST
     ]))
     .unwrap();
-    let pending = Pending::new(&config, &account)
+    let pending = PendingEnrollment::new(&config, &account)
         .unwrap()
         .called(Label::try_from("\"".repeat(crate::account::name::LONGEST_LABEL)).unwrap())
         .with_secret(seed);
-    let footing = Footing {
+    let footing = AccountSnapshot {
         account: Some((AccountId(i64::MAX), u64::MAX)),
         recovery: Some([255; 32]),
         keys: [255; 32],
     };
-    let (keys, parent) = (TokenKeys::fresh(), Parent::session(&Session::of_alice()));
-    let to = To {
+    let (keys, parent) = (
+        TokenKeys::fresh(),
+        TokenParent::session(&Session::of_alice()),
+    );
+    let to = TokenRecipient {
         account: &account,
         at: footing.at(),
-        holder: Holder::Enrollment(TokenId([255; 16])),
+        holder: TokenHolder::Enrollment(TokenId([255; 16])),
         parent,
     };
-    let draft = Token::issue(&keys, to, Draft::of(&pending, footing, None), NOW).unwrap();
+    let draft = Token::issue(&keys, to, EnrollmentDraft::of(&pending, footing, None), NOW).unwrap();
     let text = draft
-        .next(|draft| Confirmed {
+        .next(|draft| ConfirmedEnrollment {
             draft,
             step: Step(u64::MAX),
         })

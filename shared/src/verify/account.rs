@@ -1,21 +1,21 @@
 //! An account as the decision sees it: its live authenticators, its recovery codes, and how its guesses stand.
 
-use super::throttle::Row;
-use crate::account::second_factor::{Enrolled, Mail};
+use super::throttle::Bucket;
+use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::Secret;
-use crate::credential::totp::{Parameters, Step};
-use crate::crypto::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash, Vault};
+use crate::credential::totp::{OtpParameters, Step};
+use crate::crypto::vault::{MailedHash, OneTimeHash, RecoveryHash, SecretFingerprint, Vault};
 use crate::system::clock::Timestamp;
 
 /// One live authenticator with its secret opened.
-pub struct Authenticator {
+pub struct LiveAuthenticator {
     /// The shared secret.
     pub secret: Secret,
     /// Algorithm, digits and period.
-    pub parameters: Parameters,
+    pub parameters: OtpParameters,
     /// Under which its floor is kept.
-    pub fingerprint: Fingerprint,
+    pub fingerprint: SecretFingerprint,
     /// The last accepted step: it and every older one are used.
     pub floor: Option<Step>,
     /// Used steps, also above the floor: accepted under a clock that ran ahead, before root lowered the floor.
@@ -23,7 +23,7 @@ pub struct Authenticator {
 }
 
 /// One recovery code, as the store keeps it.
-pub struct KeptRecoveryCode {
+pub struct StoredRecoveryCode {
     /// Keyed hash of the code, bound to the account.
     pub hash: RecoveryHash,
     /// Characters of the code, so that a text of another length is told from a wrong code.
@@ -32,10 +32,10 @@ pub struct KeptRecoveryCode {
     pub used: bool,
 }
 
-impl KeptRecoveryCode {
+impl StoredRecoveryCode {
     /// What is kept of a new set of codes.
-    pub fn all_of(codes: &[RecoveryCode], account: i64, vault: &Vault) -> Vec<KeptRecoveryCode> {
-        let kept = |code: &RecoveryCode| KeptRecoveryCode {
+    pub fn all_of(codes: &[RecoveryCode], account: i64, vault: &Vault) -> Vec<StoredRecoveryCode> {
+        let kept = |code: &RecoveryCode| StoredRecoveryCode {
             hash: vault.recovery_hash(account, code.plain()),
             length: u32::try_from(code.plain().len()).unwrap_or(u32::MAX),
             used: false,
@@ -46,7 +46,7 @@ impl KeptRecoveryCode {
 
 /// An administrator's one-time code, as the store keeps it.
 #[derive(Clone, Copy, Debug)]
-pub struct KeptOneTimeCode {
+pub struct StoredOneTimeCode {
     /// Keyed hash of the code, bound to the account.
     pub hash: OneTimeHash,
     /// When it was issued.
@@ -57,7 +57,7 @@ pub struct KeptOneTimeCode {
     pub used: bool,
 }
 
-impl KeptOneTimeCode {
+impl StoredOneTimeCode {
     /// Whether its life is over. A clock that was set back must not lengthen it.
     pub fn is_over(&self, now: Timestamp) -> bool {
         now >= self.expires || now < self.issued
@@ -66,7 +66,7 @@ impl KeptOneTimeCode {
 
 /// The newest code that was mailed to sign in with, as the store keeps it.
 #[derive(Clone, Copy, Debug)]
-pub struct KeptMailedCode {
+pub struct StoredMailedCode {
     /// Keyed hash of the code, bound to the account and to what it is for.
     pub hash: MailedHash,
     /// When it was made.
@@ -79,7 +79,7 @@ pub struct KeptMailedCode {
     pub wrong: u32,
 }
 
-impl KeptMailedCode {
+impl StoredMailedCode {
     /// Whether its life is over. A clock that was set back must not lengthen it.
     pub fn is_over(&self, now: Timestamp) -> bool {
         now >= self.expires || now < self.sent
@@ -95,23 +95,23 @@ impl KeptMailedCode {
 }
 
 /// Everything that the decision about one answer needs to know of an account.
-pub struct Account {
+pub struct AccountCredentials {
     /// Whether there is a second factor.
     pub enrolled: Enrolled,
     /// Live authenticators.
-    pub authenticators: Vec<Authenticator>,
+    pub authenticators: Vec<LiveAuthenticator>,
     /// Where there is none: a secret that nobody holds, compared like one, and never right.
-    pub decoy: Option<Authenticator>,
+    pub decoy: Option<LiveAuthenticator>,
     /// Whether mailed codes open.
-    pub mail: Mail,
+    pub mail: MailStatus,
     /// The newest mailed code, also one that is used or over.
-    pub mailed_code: Option<KeptMailedCode>,
+    pub mailed_code: Option<StoredMailedCode>,
     /// Recovery codes, used ones too.
-    pub recovery_codes: Vec<KeptRecoveryCode>,
+    pub recovery_codes: Vec<StoredRecoveryCode>,
     /// The newest one-time code, also a used one.
-    pub one_time_code: Option<KeptOneTimeCode>,
+    pub one_time_code: Option<StoredOneTimeCode>,
     /// The guess row of the attempt's stage and place.
-    pub row: Row,
+    pub row: Bucket,
     /// Seconds until the attempt's address may try again; `None` if it may now, if there is no address, or where the
     /// scope is exempt (a trusted browser, a familiar address).
     pub address_wait: Option<u64>,

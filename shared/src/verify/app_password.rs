@@ -2,17 +2,17 @@
 
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
-use crate::credential::scope::Scope;
+use crate::credential::scope::AppPasswordScope;
 use crate::system::clock::Timestamp;
 use std::fmt;
 
 /// Proof that this file accepted an app password.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Admission {
+pub struct AcceptedAppPassword {
     number: i64,
 }
 
-impl Admission {
+impl AcceptedAppPassword {
     /// The app password, by number: its last use is now.
     pub fn number(&self) -> i64 {
         self.number
@@ -21,7 +21,7 @@ impl Admission {
 
 /// Why an app password does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAdmitted {
+pub enum AppPasswordRefusal {
     /// No such one of this account's: never made, revoked, or somebody else's.
     Wrong,
     /// Its time is over.
@@ -45,30 +45,30 @@ pub fn decide_admission(
     service: &str,
     address_wait: Option<u64>,
     now: Timestamp,
-) -> Result<Admission, NotAdmitted> {
+) -> Result<AcceptedAppPassword, AppPasswordRefusal> {
     match (found, address_wait) {
         (Some(found), _) if found.account == *name => match found {
             found if found.expires.is_some_and(|expires| expires <= now) => {
-                Err(NotAdmitted::Expired)
+                Err(AppPasswordRefusal::Expired)
             }
-            found if !found.scope.covers_service(service) => Err(NotAdmitted::Scope),
-            found => Ok(Admission {
+            found if !found.scope.covers_service(service) => Err(AppPasswordRefusal::Scope),
+            found => Ok(AcceptedAppPassword {
                 number: found.number,
             }),
         },
-        (_, Some(wait)) => Err(NotAdmitted::AddressDelayed { wait }),
-        (_, None) => Err(NotAdmitted::Wrong),
+        (_, Some(wait)) => Err(AppPasswordRefusal::AddressDelayed { wait }),
+        (_, None) => Err(AppPasswordRefusal::Wrong),
     }
 }
 
 /// The cause, as logs name it.
-impl fmt::Display for NotAdmitted {
+impl fmt::Display for AppPasswordRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NotAdmitted::Wrong => f.write_str("app-password-wrong"),
-            NotAdmitted::Expired => f.write_str("app-password-expired"),
-            NotAdmitted::Scope => f.write_str("scope"),
-            NotAdmitted::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
+            AppPasswordRefusal::Wrong => f.write_str("app-password-wrong"),
+            AppPasswordRefusal::Expired => f.write_str("app-password-expired"),
+            AppPasswordRefusal::Scope => f.write_str("scope"),
+            AppPasswordRefusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
         }
     }
 }
@@ -85,7 +85,7 @@ pub struct FoundAppPassword {
     /// Its confirmed address.
     pub email: Option<EmailAddress>,
     /// Where it is good.
-    pub scope: Scope,
+    pub scope: AppPasswordScope,
     /// When it ends by itself.
     pub expires: Option<Timestamp>,
 }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn an_app_password_opens_the_service_of_its_scope_for_its_account_within_its_time() {
         let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-        let open = || Ok(Admission { number: 7 });
+        let open = || Ok(AcceptedAppPassword { number: 7 });
         for (expires, name, service, wait, expected) in [
             (None, &alice, "dovecot", None, open()),
             (Some(NOW.0 + 1), &alice, "dovecot", None, open()),
@@ -119,34 +119,46 @@ mod tests {
                 &alice,
                 "dovecot",
                 None,
-                Err(NotAdmitted::Expired),
+                Err(AppPasswordRefusal::Expired),
             ),
-            (Some(NOW.0), &alice, "sshd", None, Err(NotAdmitted::Expired)),
-            (None, &alice, "sshd", None, Err(NotAdmitted::Scope)),
+            (
+                Some(NOW.0),
+                &alice,
+                "sshd",
+                None,
+                Err(AppPasswordRefusal::Expired),
+            ),
+            (None, &alice, "sshd", None, Err(AppPasswordRefusal::Scope)),
             (
                 None,
                 &alice,
                 "app.example.com",
                 None,
-                Err(NotAdmitted::Scope),
+                Err(AppPasswordRefusal::Scope),
             ),
-            (None, &bob, "dovecot", None, Err(NotAdmitted::Wrong)),
-            (None, &bob, "sshd", None, Err(NotAdmitted::Wrong)),
+            (None, &bob, "dovecot", None, Err(AppPasswordRefusal::Wrong)),
+            (None, &bob, "sshd", None, Err(AppPasswordRefusal::Wrong)),
             (None, &alice, "dovecot", Some(9), open()),
             (
                 Some(NOW.0),
                 &alice,
                 "dovecot",
                 Some(9),
-                Err(NotAdmitted::Expired),
+                Err(AppPasswordRefusal::Expired),
             ),
-            (None, &alice, "sshd", Some(9), Err(NotAdmitted::Scope)),
+            (
+                None,
+                &alice,
+                "sshd",
+                Some(9),
+                Err(AppPasswordRefusal::Scope),
+            ),
             (
                 None,
                 &bob,
                 "dovecot",
                 Some(9),
-                Err(NotAdmitted::AddressDelayed { wait: 9 }),
+                Err(AppPasswordRefusal::AddressDelayed { wait: 9 }),
             ),
         ] {
             let decided = decide_admission(Some(&found(expires)), name, service, wait, NOW);
@@ -154,9 +166,9 @@ mod tests {
         }
         assert_eq!(
             decide_admission(None, &alice, "dovecot", None, NOW),
-            Err(NotAdmitted::Wrong)
+            Err(AppPasswordRefusal::Wrong)
         );
         let delayed = decide_admission(None, &alice, "dovecot", Some(9), NOW);
-        assert_eq!(delayed, Err(NotAdmitted::AddressDelayed { wait: 9 }));
+        assert_eq!(delayed, Err(AppPasswordRefusal::AddressDelayed { wait: 9 }));
     }
 }

@@ -1,7 +1,7 @@
 //! The look-ahead window of counters (RFC 4226, section 7): what one counter-based authenticator makes of a code, or
 //! of two in a row, compared in constant time with every counter in reach.
 
-use super::account::Authenticator;
+use super::account::LiveAuthenticator;
 use super::matching::{Match, last};
 use crate::credential::totp::{Step, code};
 use subtle::ConstantTimeEq;
@@ -27,7 +27,7 @@ pub(super) fn pair(digits: u32) -> usize {
 
 /// Looks for one code within [`LOOK_AHEAD`] and among the last used ones, or for two in a row within [`RESYNC`],
 /// always everywhere; returns what was found and as how many codes it counts.
-pub(super) fn compare(authenticator: &Authenticator, digits: &str) -> (Match, usize) {
+pub(super) fn compare(authenticator: &LiveAuthenticator, digits: &str) -> (Match, usize) {
     let parameters = authenticator.parameters;
     let length = parameters.digits as usize;
     let next = authenticator

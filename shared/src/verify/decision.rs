@@ -5,14 +5,16 @@
 //! MUST NOT compare digits while their bucket is delayed or locked, or before the first factor while the address waits.
 //! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
 
-use super::account::{Account, Authenticator, KeptOneTimeCode, KeptRecoveryCode};
+use super::account::{
+    AccountCredentials, LiveAuthenticator, StoredOneTimeCode, StoredRecoveryCode,
+};
 use super::matching::Match;
-use super::throttle::{self, Stage, Standing};
-use crate::account::second_factor::{Enrolled, Mail};
-use crate::config::{Throttle, Totp};
-use crate::credential::input::Answer;
-use crate::credential::totp::{Moving, Step};
-use crate::crypto::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
+use super::throttle::{self, BucketState, Phase};
+use crate::account::second_factor::{Enrolled, MailStatus};
+use crate::config::{ThrottleConfig, TotpConfig};
+use crate::credential::input::Input;
+use crate::credential::totp::{OtpKind, Step};
+use crate::crypto::vault::{MailedHash, OneTimeHash, RecoveryHash, SecretFingerprint};
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 /// The cause, as logs name it.
@@ -38,14 +40,14 @@ impl std::fmt::Display for Refusal {
 #[cfg(test)]
 mod tests;
 
-pub use super::app_password::{Admission, NotAdmitted, decide_admission};
-pub use super::grace_period::{Spared, decide_grace};
+pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_admission};
+pub use super::grace_period::{WithinGrace, decide_grace};
 pub use super::one_time_code::{Invitation, decide_invitation};
 
 /// One try: what was typed, where in the login, and its hash where codes are kept as such.
 pub struct Attempt<'a> {
     /// What was typed.
-    pub answer: &'a Answer,
+    pub answer: &'a Input,
     /// The hash of a typed recovery code for this account.
     pub recovery_hash: Option<RecoveryHash>,
     /// The hash of a typed one-time code for this account.
@@ -55,14 +57,14 @@ pub struct Attempt<'a> {
     /// Characters of the recovery codes that the configuration makes.
     pub usual_length: u32,
     /// Whether the first factor has passed.
-    pub stage: Stage,
+    pub stage: Phase,
 }
 
 /// What an accepted answer spends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spent {
+pub enum Consumed {
     /// A time step of an authenticator: the new floor.
-    Step(Fingerprint, Step),
+    Step(SecretFingerprint, Step),
     /// A recovery code.
     RecoveryCode(RecoveryHash),
     /// The account's one-time code.
@@ -74,12 +76,12 @@ pub enum Spent {
 /// Proof that this file accepted an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Accepted {
-    spent: Spent,
+    spent: Consumed,
 }
 
 impl Accepted {
     /// What must be marked as used before the door opens.
-    pub fn spent(&self) -> Spent {
+    pub fn spent(&self) -> Consumed {
         self.spent
     }
 }
@@ -138,7 +140,7 @@ pub enum Refusal {
 
 /// The outcome of an attempt.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum VerificationResult {
     /// The answer opens, once it is marked as used.
     Accepted(Accepted),
     /// It does not.
@@ -147,27 +149,27 @@ pub enum Verdict {
 
 /// A verdict and what it costs.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ruling {
+pub struct Decision {
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: VerificationResult,
     /// What the row is charged, if anything.
     pub row_cost: Option<u32>,
     /// Whether the address is charged one.
     pub charges_address: bool,
 }
 
-impl Ruling {
-    fn free(refusal: Refusal) -> Ruling {
-        Ruling {
-            verdict: Verdict::Refused(refusal),
+impl Decision {
+    fn free(refusal: Refusal) -> Decision {
+        Decision {
+            verdict: VerificationResult::Refused(refusal),
             row_cost: None,
             charges_address: false,
         }
     }
 
-    fn accepted(spent: Spent) -> Ruling {
-        Ruling {
-            verdict: Verdict::Accepted(Accepted { spent }),
+    fn accepted(spent: Consumed) -> Decision {
+        Decision {
+            verdict: VerificationResult::Accepted(Accepted { spent }),
             row_cost: None,
             charges_address: false,
         }
@@ -175,46 +177,46 @@ impl Ruling {
 
     /// Whether the answer costs nothing and opens nothing, so that nothing is written about it.
     pub fn is_free(&self) -> bool {
-        let refused = matches!(self.verdict, Verdict::Refused(_));
+        let refused = matches!(self.verdict, VerificationResult::Refused(_));
         refused && self.row_cost.is_none() && !self.charges_address
     }
 }
 
 /// Decides about one answer.
 pub fn decide(
-    account: &Account,
+    account: &AccountCredentials,
     attempt: &Attempt<'_>,
-    totp: &Totp,
-    throttle: &Throttle,
+    totp: &TotpConfig,
+    throttle: &ThrottleConfig,
     now: Timestamp,
-) -> Ruling {
-    if account.enrolled == Enrolled::No && attempt.stage == Stage::After {
-        return Ruling::free(Refusal::NotEnrolled);
+) -> Decision {
+    if account.enrolled == Enrolled::No && attempt.stage == Phase::After {
+        return Decision::free(Refusal::NotEnrolled);
     }
     match attempt.answer {
-        Answer::Unfit => Ruling::free(Refusal::Unfit),
-        Answer::Recovery(text) => recovery(account, attempt, text),
-        Answer::OneTime(_) => one_time(account, attempt.one_time_hash, now),
-        Answer::Digits(digits) => {
+        Input::Unfit => Decision::free(Refusal::Unfit),
+        Input::Recovery(text) => recovery(account, attempt, text),
+        Input::OneTime(_) => one_time(account, attempt.one_time_hash, now),
+        Input::Digits(digits) => {
             let fits = match attempt.stage {
                 // Before the first factor the length must not tell what the account has.
-                Stage::Before => matches!(digits.len(), 6 | 8 | 12 | 16),
-                Stage::After => {
-                    let by_mail =
-                        account.mail == Mail::On && digits.len() == super::mailed_code::DIGITS;
+                Phase::Before => matches!(digits.len(), 6 | 8 | 12 | 16),
+                Phase::After => {
+                    let by_mail = account.mail == MailStatus::On
+                        && digits.len() == super::mailed_code::DIGITS;
                     by_mail || account.authenticators.iter().any(|a| fits(a, digits))
                 }
             };
             if !fits {
-                return Ruling::free(Refusal::Unfit);
+                return Decision::free(Refusal::Unfit);
             }
-            if let (Stage::Before, Some(wait)) = (attempt.stage, account.address_wait) {
-                return Ruling::free(Refusal::AddressDelayed { wait });
+            if let (Phase::Before, Some(wait)) = (attempt.stage, account.address_wait) {
+                return Decision::free(Refusal::AddressDelayed { wait });
             }
             match account.row.standing(throttle, now) {
-                Standing::Locked => Ruling::free(Refusal::Locked),
-                Standing::Delayed { wait } => Ruling::free(Refusal::Delayed { wait }),
-                Standing::Open => compare_all(account, attempt, digits, totp, now),
+                BucketState::Locked => Decision::free(Refusal::Locked),
+                BucketState::Delayed { wait } => Decision::free(Refusal::Delayed { wait }),
+                BucketState::Open => compare_all(account, attempt, digits, totp, now),
             }
         }
     }
@@ -222,12 +224,12 @@ pub fn decide(
 
 /// A wrong recovery or one-time code. It has no bucket: nobody guesses 47 bits. It is counted for its address, unless
 /// that waits already.
-fn wrong_without_bucket(account: &Account) -> Ruling {
+fn wrong_without_bucket(account: &AccountCredentials) -> Decision {
     match account.address_wait {
-        Some(wait) => Ruling::free(Refusal::AddressDelayed { wait }),
+        Some(wait) => Decision::free(Refusal::AddressDelayed { wait }),
         None => {
-            let verdict = Verdict::Refused(Refusal::Wrong);
-            Ruling {
+            let verdict = VerificationResult::Refused(Refusal::Wrong);
+            Decision {
                 verdict,
                 row_cost: None,
                 charges_address: true,
@@ -237,8 +239,8 @@ fn wrong_without_bucket(account: &Account) -> Ruling {
 }
 
 /// Compares a recovery code, before anything delays or locks.
-fn recovery(account: &Account, attempt: &Attempt<'_>, text: &str) -> Ruling {
-    let same = |kept: &&KeptRecoveryCode| attempt.recovery_hash == Some(kept.hash);
+fn recovery(account: &AccountCredentials, attempt: &Attempt<'_>, text: &str) -> Decision {
+    let same = |kept: &&StoredRecoveryCode| attempt.recovery_hash == Some(kept.hash);
     let found = match account.enrolled {
         Enrolled::Yes => account.recovery_codes.iter().find(same),
         Enrolled::No => None,
@@ -246,60 +248,60 @@ fn recovery(account: &Account, attempt: &Attempt<'_>, text: &str) -> Ruling {
     let has_length = |length: u32| length as usize == text.len();
     // Before the first factor the length must not tell what the account has.
     let fits = match attempt.stage {
-        Stage::Before => has_length(attempt.usual_length),
-        Stage::After => account
+        Phase::Before => has_length(attempt.usual_length),
+        Phase::After => account
             .recovery_codes
             .iter()
             .any(|kept| has_length(kept.length)),
     };
     match found {
-        Some(kept) if kept.used => Ruling::free(Refusal::Used { wait: 0 }),
-        Some(kept) => Ruling::accepted(Spent::RecoveryCode(kept.hash)),
+        Some(kept) if kept.used => Decision::free(Refusal::Used { wait: 0 }),
+        Some(kept) => Decision::accepted(Consumed::RecoveryCode(kept.hash)),
         None if fits => wrong_without_bucket(account),
         // a password that only looks like one
-        None => Ruling::free(Refusal::Unfit),
+        None => Decision::free(Refusal::Unfit),
     }
 }
 
 /// Compares an administrator's one-time code, before anything delays or locks.
-fn one_time(account: &Account, hash: Option<OneTimeHash>, now: Timestamp) -> Ruling {
+fn one_time(account: &AccountCredentials, hash: Option<OneTimeHash>, now: Timestamp) -> Decision {
     match account.one_time_code {
         Some(kept) if account.enrolled == Enrolled::Yes && hash == Some(kept.hash) => match kept {
-            KeptOneTimeCode { used: true, .. } => Ruling::free(Refusal::Used { wait: 0 }),
-            kept if kept.is_over(now) => Ruling::free(Refusal::CodeExpired),
-            _ => Ruling::accepted(Spent::OneTimeCode),
+            StoredOneTimeCode { used: true, .. } => Decision::free(Refusal::Used { wait: 0 }),
+            kept if kept.is_over(now) => Decision::free(Refusal::CodeExpired),
+            _ => Decision::accepted(Consumed::OneTimeCode),
         },
         _ => wrong_without_bucket(account),
     }
 }
 
 /// Whether an authenticator makes codes of this length; two in a row bring a counter back in step.
-fn fits(authenticator: &Authenticator, digits: &str) -> bool {
+fn fits(authenticator: &LiveAuthenticator, digits: &str) -> bool {
     let length = authenticator.parameters.digits;
-    let in_step = matches!(authenticator.parameters.moving, Moving::Counter);
+    let in_step = matches!(authenticator.parameters.moving, OtpKind::Counter);
     digits.len() == length as usize || (in_step && digits.len() == super::clock_drift::pair(length))
 }
 
 /// Compares digits with every live authenticator and the mailed code, as one try. The best match of any counts.
 fn compare_all(
-    account: &Account,
+    account: &AccountCredentials,
     attempt: &Attempt<'_>,
     digits: &str,
-    totp: &Totp,
+    totp: &TotpConfig,
     now: Timestamp,
-) -> Ruling {
-    let compare = |authenticator: &Authenticator| match authenticator.parameters.moving {
-        Moving::Time { period } => {
+) -> Decision {
+    let compare = |authenticator: &LiveAuthenticator| match authenticator.parameters.moving {
+        OtpKind::Time { period } => {
             super::time_window::compare(authenticator, period, digits, totp, now)
         }
-        Moving::Counter => super::clock_drift::compare(authenticator, digits),
+        OtpKind::Counter => super::clock_drift::compare(authenticator, digits),
     };
     let (mut best, mut compared) =
         super::mailed_code::compare(account, attempt.mailed_hash, digits, now);
     if let Some(decoy) = &account.decoy {
         let (_, count) = compare(decoy);
         // To whoever has not passed the first factor it costs what an authenticator would.
-        compared += if attempt.stage == Stage::Before {
+        compared += if attempt.stage == Phase::Before {
             count
         } else {
             0
@@ -314,21 +316,23 @@ fn compare_all(
     }
     let refusal = match best {
         Match::Live(fingerprint, step) if account.enrolled == Enrolled::Yes => {
-            return Ruling::accepted(Spent::Step(fingerprint, step));
+            return Decision::accepted(Consumed::Step(fingerprint, step));
         }
         Match::Mailed if account.enrolled == Enrolled::Yes => {
-            return Ruling::accepted(Spent::MailedCode);
+            return Decision::accepted(Consumed::MailedCode);
         }
-        Match::Expired => return Ruling::free(Refusal::CodeExpired),
-        Match::Used { wait } => return Ruling::free(Refusal::Used { wait }),
-        Match::ClockSetBack { seconds } => return Ruling::free(Refusal::ClockSetBack { seconds }),
+        Match::Expired => return Decision::free(Refusal::CodeExpired),
+        Match::Used { wait } => return Decision::free(Refusal::Used { wait }),
+        Match::ClockSetBack { seconds } => {
+            return Decision::free(Refusal::ClockSetBack { seconds });
+        }
         Match::Behind { steps, seconds } => Refusal::Behind { steps, seconds },
         Match::Ahead { steps, seconds } => Refusal::Ahead { steps, seconds },
         Match::Live(..) | Match::Mailed | Match::None => Refusal::Wrong,
     };
-    Ruling {
-        verdict: Verdict::Refused(refusal),
+    Decision {
+        verdict: VerificationResult::Refused(refusal),
         row_cost: Some(throttle::cost(compared)),
-        charges_address: attempt.stage == Stage::Before,
+        charges_address: attempt.stage == Phase::Before,
     }
 }

@@ -1,14 +1,14 @@
 //! Whether a code that opened a while ago, at the same door and from the same address, spares the next one.
 
-use super::account::Account;
-use super::throttle::Standing;
+use super::account::AccountCredentials;
+use super::throttle::BucketState;
 use crate::account::second_factor::Enrolled;
-use crate::config::{Grace, Throttle};
+use crate::config::{GracePeriod, ThrottleConfig};
 use crate::system::clock::Timestamp;
 
 /// What grace says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spared {
+pub enum WithinGrace {
     /// No code is asked.
     Yes,
     /// One is.
@@ -20,46 +20,46 @@ pub enum Spared {
 /// One in the future was written by a clock that ran ahead, and spares nothing. Neither does any while answers from
 /// there would not be looked at: whoever guesses does not come in by an older code.
 pub fn decide_grace(
-    account: &Account,
+    account: &AccountCredentials,
     last_code: Option<Timestamp>,
-    grace: Grace,
-    throttle: &Throttle,
+    grace: GracePeriod,
+    throttle: &ThrottleConfig,
     now: Timestamp,
-) -> Spared {
+) -> WithinGrace {
     let in_time = last_code.is_some_and(|at| at <= now && now.since(at) < grace.seconds());
     let is_open =
-        account.address_wait.is_none() && account.row.standing(throttle, now) == Standing::Open;
+        account.address_wait.is_none() && account.row.standing(throttle, now) == BucketState::Open;
     match account.enrolled {
-        Enrolled::Yes if in_time && is_open => Spared::Yes,
-        Enrolled::Yes | Enrolled::No => Spared::No,
+        Enrolled::Yes if in_time && is_open => WithinGrace::Yes,
+        Enrolled::Yes | Enrolled::No => WithinGrace::No,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::second_factor::Mail;
-    use crate::verify::throttle::{Failure, Row};
+    use crate::account::second_factor::MailStatus;
+    use crate::verify::throttle::{Bucket, ThrottleFailure};
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
-    const HOUR: Grace = Grace::of(3600);
+    const HOUR: GracePeriod = GracePeriod::of(3600);
 
-    fn account() -> Account {
-        Account {
+    fn account() -> AccountCredentials {
+        AccountCredentials {
             enrolled: Enrolled::Yes,
             authenticators: Vec::new(),
             decoy: None,
-            mail: Mail::Off,
+            mail: MailStatus::Off,
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
-            row: Row::default(),
+            row: Bucket::default(),
             address_wait: None,
         }
     }
 
-    fn spared(account: &Account, last: Option<Timestamp>, grace: Grace) -> bool {
-        decide_grace(account, last, grace, &Throttle::default(), NOW) == Spared::Yes
+    fn spared(account: &AccountCredentials, last: Option<Timestamp>, grace: GracePeriod) -> bool {
+        decide_grace(account, last, grace, &ThrottleConfig::default(), NOW) == WithinGrace::Yes
     }
 
     #[test]
@@ -70,8 +70,8 @@ mod tests {
             (Some(NOW.minus(3600)), HOUR, false),
             (Some(NOW.plus(1)), HOUR, false),
             (None, HOUR, false),
-            (Some(NOW), Grace::of(0), false),
-            (Some(NOW.minus(3600)), Grace::of(3601), true),
+            (Some(NOW), GracePeriod::of(0), false),
+            (Some(NOW.minus(3600)), GracePeriod::of(3601), true),
         ] {
             assert_eq!(
                 spared(&account(), last, grace),
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn where_answers_are_not_looked_at_and_without_a_second_factor_it_spares_nothing() {
-        let wrong = |count: usize| vec![Failure { at: NOW, cost: 1 }; count];
+        let wrong = |count: usize| vec![ThrottleFailure { at: NOW, cost: 1 }; count];
         assert!(spared(
-            &Account {
-                row: Row {
+            &AccountCredentials {
+                row: Bucket {
                     failures: wrong(4),
                     locked: false
                 },
@@ -96,25 +96,25 @@ mod tests {
             HOUR
         ));
         for account in [
-            Account {
-                row: Row {
+            AccountCredentials {
+                row: Bucket {
                     failures: wrong(6),
                     locked: false,
                 },
                 ..account()
             },
-            Account {
-                row: Row {
+            AccountCredentials {
+                row: Bucket {
                     failures: Vec::new(),
                     locked: true,
                 },
                 ..account()
             },
-            Account {
+            AccountCredentials {
                 address_wait: Some(1),
                 ..account()
             },
-            Account {
+            AccountCredentials {
                 enrolled: Enrolled::No,
                 ..account()
             },

@@ -1,8 +1,8 @@
 //! The newest mailed code: what it makes of the digits that were typed. Older ones are not kept, so they are wrong.
 
-use super::account::Account;
+use super::account::AccountCredentials;
 use super::matching::Match;
-use crate::account::second_factor::Mail;
+use crate::account::second_factor::MailStatus;
 use crate::crypto::vault::MailedHash;
 use crate::system::clock::Timestamp;
 
@@ -12,12 +12,12 @@ pub(super) const DIGITS: usize = 6;
 /// Compares with the newest one; returns what was found and how many codes could have been accepted: one, or none if
 /// it is used or over.
 pub(super) fn compare(
-    account: &Account,
+    account: &AccountCredentials,
     hash: Option<MailedHash>,
     digits: &str,
     now: Timestamp,
 ) -> (Match, usize) {
-    let (Mail::On, Some(kept), Some(hash)) = (account.mail, account.mailed_code, hash) else {
+    let (MailStatus::On, Some(kept), Some(hash)) = (account.mail, account.mailed_code, hash) else {
         return (Match::None, 0);
     };
     if digits.len() != DIGITS {
@@ -38,21 +38,21 @@ pub(super) fn compare(
 mod tests {
     use super::*;
     use crate::account::second_factor::Enrolled;
-    use crate::verify::account::KeptMailedCode;
-    use crate::verify::throttle::Row;
+    use crate::verify::account::StoredMailedCode;
+    use crate::verify::throttle::Bucket;
 
     const SENT: Timestamp = Timestamp(1_800_000_015);
     const HASH: MailedHash = MailedHash([1; 32]);
 
-    fn ruling(mail: Mail, used: bool, after: i64) -> (u8, usize) {
-        let kept = KeptMailedCode {
+    fn ruling(mail: MailStatus, used: bool, after: i64) -> (u8, usize) {
+        let kept = StoredMailedCode {
             hash: HASH,
             sent: SENT,
             expires: SENT.plus(900),
             used,
             wrong: 0,
         };
-        let account = Account {
+        let account = AccountCredentials {
             enrolled: Enrolled::Yes,
             authenticators: Vec::new(),
             decoy: None,
@@ -60,7 +60,7 @@ mod tests {
             mailed_code: Some(kept),
             recovery_codes: Vec::new(),
             one_time_code: None,
-            row: Row::default(),
+            row: Bucket::default(),
             address_wait: None,
         };
         let now = Timestamp(SENT.0.checked_add_signed(after).unwrap());
@@ -76,16 +76,16 @@ mod tests {
     fn a_code_is_good_until_its_life_is_over_and_not_before_it_began() {
         let (live, over) = ((Match::Mailed.rank(), 1), (Match::Expired.rank(), 0));
         for (after, expected) in [(0, live), (899, live), (900, over), (901, over), (-1, over)] {
-            assert_eq!(ruling(Mail::On, false, after), expected, "{after}");
+            assert_eq!(ruling(MailStatus::On, false, after), expected, "{after}");
         }
     }
 
     #[test]
     fn a_used_code_is_recognised_and_one_of_an_account_without_mail_is_nothing() {
         assert_eq!(
-            ruling(Mail::On, true, 0),
+            ruling(MailStatus::On, true, 0),
             (Match::Used { wait: 0 }.rank(), 0)
         );
-        assert_eq!(ruling(Mail::Off, false, 0), (Match::None.rank(), 0));
+        assert_eq!(ruling(MailStatus::Off, false, 0), (Match::None.rank(), 0));
     }
 }

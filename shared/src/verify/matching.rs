@@ -1,12 +1,12 @@
 //! What one authenticator, or the mailed code, makes of the digits that were typed.
 
 use crate::credential::totp::Step;
-use crate::crypto::vault::Fingerprint;
+use crate::crypto::vault::SecretFingerprint;
 use subtle::{Choice, ConditionallySelectable};
 
 /// From best to worst.
 pub(super) enum Match {
-    Live(Fingerprint, Step),
+    Live(SecretFingerprint, Step),
     Mailed,
     ClockSetBack { seconds: u64 },
     Used { wait: u64 },

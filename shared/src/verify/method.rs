@@ -1,12 +1,12 @@
 //! Authentication methods: by what a person signed in.
 
-use super::decision::Spent;
+use super::decision::Consumed;
 use serde::{Deserialize, Serialize};
 
 /// By what someone got in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Means {
+pub enum AuthenticationMethod {
     /// A code of an authenticator.
     Code,
     /// A mailed code.
@@ -23,28 +23,28 @@ pub enum Means {
     Identity,
 }
 
-impl From<Spent> for Means {
-    fn from(spent: Spent) -> Means {
+impl From<Consumed> for AuthenticationMethod {
+    fn from(spent: Consumed) -> AuthenticationMethod {
         match spent {
-            Spent::Step(..) => Means::Code,
-            Spent::RecoveryCode(_) => Means::RecoveryCode,
-            Spent::OneTimeCode => Means::OneTimeCode,
-            Spent::MailedCode => Means::MailedCode,
+            Consumed::Step(..) => AuthenticationMethod::Code,
+            Consumed::RecoveryCode(_) => AuthenticationMethod::RecoveryCode,
+            Consumed::OneTimeCode => AuthenticationMethod::OneTimeCode,
+            Consumed::MailedCode => AuthenticationMethod::MailedCode,
         }
     }
 }
 
-impl Means {
+impl AuthenticationMethod {
     /// The word in logs.
     pub fn name(self) -> &'static str {
         match self {
-            Means::Code => "code",
-            Means::MailedCode => "mailed-code",
-            Means::RecoveryCode => "recovery-code",
-            Means::OneTimeCode => "one-time-code",
-            Means::TrustedBrowser => "trusted-browser",
-            Means::Password => "password",
-            Means::Identity => "identity",
+            AuthenticationMethod::Code => "code",
+            AuthenticationMethod::MailedCode => "mailed-code",
+            AuthenticationMethod::RecoveryCode => "recovery-code",
+            AuthenticationMethod::OneTimeCode => "one-time-code",
+            AuthenticationMethod::TrustedBrowser => "trusted-browser",
+            AuthenticationMethod::Password => "password",
+            AuthenticationMethod::Identity => "identity",
         }
     }
 }

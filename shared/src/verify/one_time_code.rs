@@ -1,7 +1,7 @@
 //! The one-time code with which someone who has no second factor sets up the first, away from root. It is spent when
 //! the setup becomes active, so that one cut off halfway leaves it good.
 
-use super::account::{Account, KeptOneTimeCode};
+use super::account::{AccountCredentials, StoredOneTimeCode};
 use super::decision::{Attempt, Refusal};
 use crate::account::second_factor::Enrolled;
 use crate::crypto::vault::OneTimeHash;
@@ -21,7 +21,7 @@ impl Invitation {
 
 /// Decides about one answer. A right one passes while the address waits; a wrong one is not counted then.
 pub fn decide_invitation(
-    account: &Account,
+    account: &AccountCredentials,
     attempt: &Attempt<'_>,
     now: Timestamp,
 ) -> Result<Invitation, Refusal> {
@@ -31,7 +31,7 @@ pub fn decide_invitation(
         attempt.one_time_hash,
     ) {
         (Enrolled::No, Some(kept), Some(hash)) if kept.hash == hash => match kept {
-            KeptOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
+            StoredOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
             kept if kept.is_over(now) => Err(Refusal::CodeExpired),
             _ => Ok(Invitation(hash.0)),
         },
@@ -46,35 +46,35 @@ pub fn decide_invitation(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::second_factor::Mail;
-    use crate::credential::input::Answer;
-    use crate::verify::throttle::{Row, Stage};
+    use crate::account::second_factor::MailStatus;
+    use crate::credential::input::Input;
+    use crate::verify::throttle::{Bucket, Phase};
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
     fn decided(
         enrolled: Enrolled,
-        kept: Option<KeptOneTimeCode>,
+        kept: Option<StoredOneTimeCode>,
         hash: u8,
     ) -> Result<Invitation, Refusal> {
-        let account = Account {
+        let account = AccountCredentials {
             enrolled,
             authenticators: Vec::new(),
             decoy: None,
-            mail: Mail::Off,
+            mail: MailStatus::Off,
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: kept,
-            row: Row::default(),
+            row: Bucket::default(),
             address_wait: None,
         };
         let attempt = Attempt {
-            answer: &Answer::read(b"P-2222-2222-2222"),
+            answer: &Input::read(b"P-2222-2222-2222"),
             recovery_hash: None,
             one_time_hash: Some(OneTimeHash([hash; 32])),
             mailed_hash: None,
             usual_length: 10,
-            stage: Stage::After,
+            stage: Phase::After,
         };
         decide_invitation(&account, &attempt, NOW)
     }
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn only_the_live_code_of_someone_without_a_second_factor_invites() {
         let hash = OneTimeHash([1; 32]);
-        let live = KeptOneTimeCode {
+        let live = StoredOneTimeCode {
             hash,
             issued: NOW,
             expires: NOW.plus(1),
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(decided(Enrolled::No, Some(live), 2), Err(Refusal::Wrong));
         assert_eq!(decided(Enrolled::No, None, 1), Err(Refusal::Wrong));
         assert_eq!(decided(Enrolled::Yes, Some(live), 1), Err(Refusal::Unfit));
-        let over = KeptOneTimeCode {
+        let over = StoredOneTimeCode {
             expires: NOW,
             ..live
         };
@@ -103,7 +103,7 @@ mod tests {
             decided(Enrolled::No, Some(over), 1),
             Err(Refusal::CodeExpired)
         );
-        let ahead = KeptOneTimeCode {
+        let ahead = StoredOneTimeCode {
             issued: NOW.plus(1),
             expires: NOW.plus(9),
             ..live
@@ -112,7 +112,7 @@ mod tests {
             decided(Enrolled::No, Some(ahead), 1),
             Err(Refusal::CodeExpired)
         );
-        let used = KeptOneTimeCode { used: true, ..live };
+        let used = StoredOneTimeCode { used: true, ..live };
         assert_eq!(
             decided(Enrolled::No, Some(used), 1),
             Err(Refusal::Used { wait: 0 })

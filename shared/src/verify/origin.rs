@@ -1,7 +1,7 @@
 //! Origin of an attempt: the address, key, user or terminal from which a person signs in.
 
 use crate::account::name::is_plain;
-use crate::credential::completed_methods::{Earlier, Key};
+use crate::credential::completed_methods::{CompletedMethods, SshKey};
 use crate::network::address::Address;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -21,7 +21,7 @@ pub enum Origin {
         /// The address.
         address: Option<Address>,
         /// The key.
-        key: Key,
+        key: SshKey,
     },
     /// A user of this host.
     Local(#[serde(deserialize_with = "plain")] String),
@@ -52,7 +52,7 @@ impl Origin {
     }
 
     /// The same, with the key that sshd has verified, if there is one. Nobody comes from this host by sshd.
-    pub fn with_key_of(self, earlier: &Earlier) -> Origin {
+    pub fn with_key_of(self, earlier: &CompletedMethods) -> Origin {
         match (self, earlier.verified_key()) {
             (origin @ (Origin::Remote(_) | Origin::Claimed(_) | Origin::Unknown), Some(key)) => {
                 Origin::Key {

@@ -1,7 +1,7 @@
 //! Guesses: what wrong answers cost. Pure arithmetic over the failures of one row (account × stage × place);
 //! the store keeps the failures, [`super::decision`] asks here before it compares anything.
 
-use crate::config::Throttle;
+use crate::config::ThrottleConfig;
 use crate::system::clock::Timestamp;
 
 /// Failures of the last 24 h make the delay.
@@ -14,7 +14,7 @@ pub const CLOCK_SLACK: u64 = 60;
 
 /// Whether the first factor is known to have passed when the answer is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
+pub enum Phase {
     /// Anyone may be typing: strangers learn nothing, and nothing ever locks.
     Before,
     /// The first factor has passed: answers are kind, and a row can lock.
@@ -23,7 +23,7 @@ pub enum Stage {
 
 /// One wrong answer in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct ThrottleFailure {
     /// When it was given.
     pub at: Timestamp,
     /// What it cost: one for every three codes it was compared with.
@@ -32,16 +32,16 @@ pub struct Failure {
 
 /// One row, as the store holds it.
 #[derive(Clone, Debug, Default)]
-pub struct Row {
+pub struct Bucket {
     /// The failures of the last 30 days, in any order, none later than now.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<ThrottleFailure>,
     /// A lock that only a recovery code, a one-time code or an administrator opens.
     pub locked: bool,
 }
 
 /// Whether an answer may be evaluated now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum BucketState {
     /// Yes.
     Open,
     /// Not for so many seconds.
@@ -53,11 +53,11 @@ pub enum Standing {
     Locked,
 }
 
-impl Row {
+impl Bucket {
     /// How the row stands at `now`.
-    pub fn standing(&self, throttle: &Throttle, now: Timestamp) -> Standing {
+    pub fn standing(&self, throttle: &ThrottleConfig, now: Timestamp) -> BucketState {
         if self.locked {
-            return Standing::Locked;
+            return BucketState::Locked;
         }
         let recent = || {
             self.failures
@@ -66,10 +66,10 @@ impl Row {
         };
         let count: u64 = recent().map(|f| u64::from(f.cost)).sum();
         let Some(beyond) = count.checked_sub(u64::from(throttle.free.value())) else {
-            return Standing::Open;
+            return BucketState::Open;
         };
         let Some(last) = recent().map(|f| f.at).max() else {
-            return Standing::Open;
+            return BucketState::Open;
         };
         let longest = throttle.max_delay.seconds();
         // Doubling 40 times exceeds any max_delay; saturating keeps it there.
@@ -80,13 +80,13 @@ impl Row {
             .saturating_mul(factor)
             .min(longest);
         match delay.saturating_sub(now.since(last)) {
-            0 => Standing::Open,
-            wait => Standing::Delayed { wait },
+            0 => BucketState::Open,
+            wait => BucketState::Delayed { wait },
         }
     }
 
     /// Whether a further failure of `cost` locks the row.
-    pub fn locks_with(&self, cost: u32, throttle: &Throttle) -> bool {
+    pub fn locks_with(&self, cost: u32, throttle: &ThrottleConfig) -> bool {
         let sum: u64 = self.failures.iter().map(|f| u64::from(f.cost)).sum();
         sum + u64::from(cost) >= u64::from(throttle.lock_after.value())
     }
@@ -101,7 +101,7 @@ pub fn cost(compared: usize) -> u32 {
 
 /// What was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
+pub enum WrongFactor {
     /// A password.
     Password,
     /// A code.
@@ -114,11 +114,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
 
-    fn row(ages: &[u64]) -> Row {
-        Row {
+    fn row(ages: &[u64]) -> Bucket {
+        Bucket {
             failures: ages
                 .iter()
-                .map(|age| Failure {
+                .map(|age| ThrottleFailure {
                     at: NOW.minus(*age),
                     cost: 1,
                 })
@@ -127,36 +127,36 @@ mod tests {
         }
     }
 
-    fn standing(ages: &[u64]) -> Standing {
-        row(ages).standing(&Throttle::default(), NOW)
+    fn standing(ages: &[u64]) -> BucketState {
+        row(ages).standing(&ThrottleConfig::default(), NOW)
     }
 
     #[test]
     fn the_sixth_wrong_code_meets_a_delay() {
-        assert_eq!(standing(&[0; 4]), Standing::Open);
-        assert_eq!(standing(&[0; 5]), Standing::Delayed { wait: 30 });
+        assert_eq!(standing(&[0; 4]), BucketState::Open);
+        assert_eq!(standing(&[0; 5]), BucketState::Delayed { wait: 30 });
         assert_eq!(
             standing(&[29, 29, 29, 29, 29]),
-            Standing::Delayed { wait: 1 }
+            BucketState::Delayed { wait: 1 }
         );
-        assert_eq!(standing(&[30, 30, 30, 30, 30]), Standing::Open);
+        assert_eq!(standing(&[30, 30, 30, 30, 30]), BucketState::Open);
     }
 
     #[test]
     fn the_delay_doubles_to_the_longest() {
-        assert_eq!(standing(&[0; 6]), Standing::Delayed { wait: 60 });
-        assert_eq!(standing(&[0; 7]), Standing::Delayed { wait: 120 });
-        assert_eq!(standing(&[0; 12]), Standing::Delayed { wait: 3600 });
-        assert_eq!(standing(&[0; 99]), Standing::Delayed { wait: 3600 });
+        assert_eq!(standing(&[0; 6]), BucketState::Delayed { wait: 60 });
+        assert_eq!(standing(&[0; 7]), BucketState::Delayed { wait: 120 });
+        assert_eq!(standing(&[0; 12]), BucketState::Delayed { wait: 3600 });
+        assert_eq!(standing(&[0; 99]), BucketState::Delayed { wait: 3600 });
     }
 
     #[test]
     fn a_day_later_it_is_forgotten() {
-        assert_eq!(standing(&[DELAY_WINDOW; 50]), Standing::Open);
-        assert_eq!(standing(&[DELAY_WINDOW, 0, 0, 0, 0]), Standing::Open);
+        assert_eq!(standing(&[DELAY_WINDOW; 50]), BucketState::Open);
+        assert_eq!(standing(&[DELAY_WINDOW, 0, 0, 0, 0]), BucketState::Open);
         assert_eq!(
             standing(&[DELAY_WINDOW - 1, 0, 0, 0, 0]),
-            Standing::Delayed { wait: 30 }
+            BucketState::Delayed { wait: 30 }
         );
     }
 
@@ -177,18 +177,18 @@ mod tests {
             let (free, first, longest) = limits;
             let text =
                 format!("free = {free}\nfirst_delay = \"{first}s\"\nmax_delay = \"{longest}s\"");
-            let throttle: Throttle = toml::from_str(&text).unwrap();
-            let row = Row {
-                failures: vec![Failure {
+            let throttle: ThrottleConfig = toml::from_str(&text).unwrap();
+            let row = Bucket {
+                failures: vec![ThrottleFailure {
                     at: NOW.minus(age),
                     cost,
                 }],
                 locked: false,
             };
             let expected = if wait == 0 {
-                Standing::Open
+                BucketState::Open
             } else {
-                Standing::Delayed { wait }
+                BucketState::Delayed { wait }
             };
             assert_eq!(
                 row.standing(&throttle, NOW),
@@ -200,14 +200,14 @@ mod tests {
 
     #[test]
     fn a_hundred_failures_in_thirty_days_lock() {
-        let throttle = Throttle::default();
+        let throttle = ThrottleConfig::default();
         assert!(!row(&[1_000_000; 98]).locks_with(1, &throttle));
         assert!(row(&[1_000_000; 99]).locks_with(1, &throttle));
-        let locked = Row {
+        let locked = Bucket {
             locked: true,
-            ..Row::default()
+            ..Bucket::default()
         };
-        assert_eq!(locked.standing(&throttle, NOW), Standing::Locked);
+        assert_eq!(locked.standing(&throttle, NOW), BucketState::Locked);
     }
 
     #[test]

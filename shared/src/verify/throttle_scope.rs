@@ -1,6 +1,6 @@
 //! Throttle scopes: wrong inputs for an account are counted apart for each of them.
 
-use crate::credential::completed_methods::Key;
+use crate::credential::completed_methods::SshKey;
 use crate::network::address::Address;
 
 /// How the text of each [`Place::VerifiedKey`] begins, before a blank.
@@ -9,7 +9,7 @@ pub(crate) const KEY: &str = "key";
 /// Where a person stands, as far as guesses are concerned: each place of an account has a row of its own, so
 /// that whoever guesses elsewhere cannot use up the tries of the owner.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum ThrottleScope {
     /// A browser that the account trusts, by its number in the store.
     TrustedBrowser(i64),
     /// An address the account got in from during the last 30 days.
@@ -18,7 +18,7 @@ pub enum Place {
     /// there.
     ClaimedFamiliar(Address),
     /// A key that sshd has verified.
-    VerifiedKey(Key),
+    VerifiedKey(SshKey),
     /// Every further key, where several were wrong already: whoever may add keys to an account gets no more tries.
     FurtherKeys,
     /// Whoever shows a right recovery or one-time code together with a password.
@@ -33,36 +33,37 @@ pub enum Place {
     Elsewhere,
 }
 
-impl Place {
+impl ThrottleScope {
     /// Whether the count over all accounts that an address has says nothing about whoever is here: access was granted
     /// from here before, or a key was verified.
     pub fn is_exempt_from_address_count(&self) -> bool {
         match self {
-            Place::TrustedBrowser(_)
-            | Place::Familiar(_)
-            | Place::ClaimedFamiliar(_)
-            | Place::VerifiedKey(_)
-            | Place::FurtherKeys
-            | Place::RecoveryCode => true,
-            Place::LocalUser(_) | Place::NamelessUsers | Place::Terminal(_) | Place::Elsewhere => {
-                false
-            }
+            ThrottleScope::TrustedBrowser(_)
+            | ThrottleScope::Familiar(_)
+            | ThrottleScope::ClaimedFamiliar(_)
+            | ThrottleScope::VerifiedKey(_)
+            | ThrottleScope::FurtherKeys
+            | ThrottleScope::RecoveryCode => true,
+            ThrottleScope::LocalUser(_)
+            | ThrottleScope::NamelessUsers
+            | ThrottleScope::Terminal(_)
+            | ThrottleScope::Elsewhere => false,
         }
     }
 
     /// The text that names the place in the store.
     pub fn key(&self) -> String {
         match self {
-            Place::TrustedBrowser(number) => format!("browser {number}"),
-            Place::Familiar(address) => format!("address {}", address.key()),
-            Place::ClaimedFamiliar(address) => format!("claimed {}", address.key()),
-            Place::VerifiedKey(key) => format!("{KEY} {key}"),
-            Place::FurtherKeys => "further keys".to_owned(),
-            Place::RecoveryCode => "recovery code".to_owned(),
-            Place::LocalUser(name) => format!("user {name}"),
-            Place::NamelessUsers => "user #".to_owned(),
-            Place::Terminal(name) => format!("terminal {name}"),
-            Place::Elsewhere => "elsewhere".to_owned(),
+            ThrottleScope::TrustedBrowser(number) => format!("browser {number}"),
+            ThrottleScope::Familiar(address) => format!("address {}", address.key()),
+            ThrottleScope::ClaimedFamiliar(address) => format!("claimed {}", address.key()),
+            ThrottleScope::VerifiedKey(key) => format!("{KEY} {key}"),
+            ThrottleScope::FurtherKeys => "further keys".to_owned(),
+            ThrottleScope::RecoveryCode => "recovery code".to_owned(),
+            ThrottleScope::LocalUser(name) => format!("user {name}"),
+            ThrottleScope::NamelessUsers => "user #".to_owned(),
+            ThrottleScope::Terminal(name) => format!("terminal {name}"),
+            ThrottleScope::Elsewhere => "elsewhere".to_owned(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The window of time steps (RFC 6238, section 5.2): what one time-based authenticator makes of a code, compared in
 //! constant time with every step in reach.
 
-use super::account::Authenticator;
+use super::account::LiveAuthenticator;
 use super::matching::{Match, last};
-use crate::config::Totp;
+use crate::config::TotpConfig;
 use crate::credential::totp::{Step, code};
 use crate::system::clock::Timestamp;
 use subtle::{Choice, ConstantTimeEq};
@@ -14,10 +14,10 @@ const RECOGNISED_DRIFT: u64 = 600;
 /// Looks for the digits in every step within the recognised drift, always in all of them; returns what was
 /// found and how many codes could have been accepted.
 pub(super) fn compare(
-    authenticator: &Authenticator,
+    authenticator: &LiveAuthenticator,
     period: u64,
     digits: &str,
-    totp: &Totp,
+    totp: &TotpConfig,
     now: Timestamp,
 ) -> (Match, usize) {
     let parameters = authenticator.parameters;

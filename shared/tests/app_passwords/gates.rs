@@ -12,7 +12,7 @@ fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
     home.door
         .note_app_passwords(&[], &[(address, NOW); 10])
         .unwrap();
-    let delayed = Err(NotAdmitted::AddressDelayed { wait: 300 });
+    let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
     assert_eq!(admits(&mut home.door, &wrong, "dovecot", NOW), delayed);
 }
 
@@ -22,7 +22,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     let (gate, mail) = ([7; 16], add(&mut home, "mail", SCOPE));
     let seen = look(&mut home.door, &gate, None).unwrap();
     assert!(knows(&seen, &mail));
-    let goes_by = |seen: &Seen, before: u64| GoesBy {
+    let goes_by = |seen: &RevocationsSeen, before: u64| GoesBy {
         revision: seen.revoked.revision,
         app_passwords: seen
             .app_passwords
@@ -48,7 +48,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     assert!(seen.app_passwords.is_empty(), "bob has none");
     by = goes_by(&seen, by.app_passwords);
 
-    type Act = fn(&mut Door) -> Option<(&'static str, usize)>;
+    type Act = fn(&mut Engine) -> Option<(&'static str, usize)>;
     let acts: [Act; 5] = [
         |door| {
             door.change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", NOW)
@@ -114,7 +114,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn take_over(&mut self, seen: Seen) {
+    fn take_over(&mut self, seen: RevocationsSeen) {
         for live in seen.app_passwords {
             if live.is_whole {
                 self.hashes.clear();
@@ -148,7 +148,7 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
         for number in 0..2_u8 {
             let (config, ended, current) = (config.clone(), &ended, &current);
             scope.spawn(move || {
-                let mut door = Door::open(config).unwrap();
+                let mut door = Engine::open(config).unwrap();
                 let mut by = None;
                 while !ended.load(Ordering::SeqCst) {
                     let looked = door.look(&[number; 16], by, NOW, |seen| {
@@ -202,14 +202,14 @@ fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let mut door = Door::open(config.clone()).unwrap();
+                let mut door = Engine::open(config.clone()).unwrap();
                 for turn in 0.. {
                     let was_done = done.load(Ordering::SeqCst);
                     let address = format!("192.0.2.{}", turn % 200);
                     let admitted = match tried_from(&address, &mut door, &mail, "dovecot", NOW) {
                         Ok(admitted) => admitted.is_ok(),
                         // the others never paused: refused, too
-                        Err(DoorError::Store(StoreError::Busy)) => false,
+                        Err(EngineError::Store(StoreError::Busy)) => false,
                         Err(error) => panic!("{error}"),
                     };
                     assert!(!(was_done && admitted));

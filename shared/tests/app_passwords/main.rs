@@ -7,22 +7,22 @@ mod gates;
 mod home;
 
 use home::{Home, NOW, accepted, code_of, name, refused};
-use shared::account::event::{Filter, What};
+use shared::account::event::{EventFilter, EventKind};
 use shared::account::name::Label;
 use shared::credential::app_password::AppPassword;
 use shared::crypto::password::Password;
 use shared::crypto::vault::Renewal;
-use shared::engine::enrollment::pending::Pending;
+use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{
-    AdministrationError, AppPasswordError, AppPasswordsAfter, Door, DoorError, GoesBy, Seen,
-    Visitor,
+    AdministrationError, AppPasswordError, AppPasswordsAfter, Engine, EngineError, GoesBy,
+    RevocationsSeen, VerificationRequest,
 };
 use shared::network::address::Address;
 use shared::store::{KeyBound, StoreError};
 use shared::system::clock::Timestamp;
-use shared::verify::decision::{NotAdmitted, Refusal};
+use shared::verify::decision::{AppPasswordRefusal, Refusal};
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -81,38 +81,38 @@ fn names(home: &mut Home) -> Vec<String> {
 
 /// Types it where a PAM service asks alice for a code.
 fn admits(
-    door: &mut Door,
+    door: &mut Engine,
     typed: &AppPassword,
     service: &str,
     now: Timestamp,
-) -> Result<(), NotAdmitted> {
+) -> Result<(), AppPasswordRefusal> {
     admits_from("192.0.2.7", door, typed, service, now)
 }
 
 fn admits_from(
     address: &str,
-    door: &mut Door,
+    door: &mut Engine,
     typed: &AppPassword,
     service: &str,
     now: Timestamp,
-) -> Result<(), NotAdmitted> {
+) -> Result<(), AppPasswordRefusal> {
     tried_from(address, door, typed, service, now).unwrap()
 }
 
 fn tried_from(
     address: &str,
-    door: &mut Door,
+    door: &mut Engine,
     typed: &AppPassword,
     service: &str,
     now: Timestamp,
-) -> Result<Result<(), NotAdmitted>, DoorError> {
+) -> Result<Result<(), AppPasswordRefusal>, EngineError> {
     let (alice, origin) = (
         name("alice"),
         Origin::Remote(Address::parse(address).unwrap()),
     );
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &alice,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &origin,
         browser: None,
         service,
@@ -121,14 +121,14 @@ fn tried_from(
 }
 
 /// What a gate sees that goes by this.
-fn look(door: &mut Door, gate: &[u8; 16], goes_by: Option<GoesBy>) -> Option<Seen> {
+fn look(door: &mut Engine, gate: &[u8; 16], goes_by: Option<GoesBy>) -> Option<RevocationsSeen> {
     let mut seen = None;
     door.look(gate, goes_by, NOW, |found| seen = Some(found))
         .unwrap();
     seen
 }
 
-fn knows(seen: &Seen, typed: &AppPassword) -> bool {
+fn knows(seen: &RevocationsSeen, typed: &AppPassword) -> bool {
     let hash = seen.keys.app_password_hash(typed);
     seen.app_passwords
         .iter()
@@ -142,12 +142,12 @@ fn it_opens_the_service_of_its_scope_without_a_second_factor() {
     assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
     assert_eq!(
         admits(&mut home.door, &mail, "sshd", NOW),
-        Err(NotAdmitted::Scope)
+        Err(AppPasswordRefusal::Scope)
     );
     let never_made = AppPassword::random().unwrap();
     assert_eq!(
         admits(&mut home.door, &never_made, "dovecot", NOW),
-        Err(NotAdmitted::Wrong)
+        Err(AppPasswordRefusal::Wrong)
     );
     for kept in [
         mail.grouped().to_string(),
@@ -169,14 +169,14 @@ fn its_time_is_over_at_the_second() {
     );
     assert_eq!(
         admits(&mut home.door, &mail, "dovecot", until),
-        Err(NotAdmitted::Expired)
+        Err(AppPasswordRefusal::Expired)
     );
     let again = try_add(&mut home, "again", SCOPE, Some(NOW)).unwrap_err();
     assert!(again.contains("give a later --expires"), "{again}");
 
     let gate = |now| {
         let mut live = Vec::new();
-        Door::open(home.door.config().clone())
+        Engine::open(home.door.config().clone())
             .unwrap()
             .look(&[7; 16], None, now, |seen| live = seen.app_passwords)
             .unwrap();
@@ -271,7 +271,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     );
     assert_eq!(
         admits(&mut home.door, &mail, "dovecot", NOW),
-        Err(NotAdmitted::Wrong)
+        Err(AppPasswordRefusal::Wrong)
     );
     assert_eq!(admits(&mut home.door, &other, "dovecot", NOW), Ok(()));
     assert_eq!(
@@ -282,7 +282,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     );
     assert_eq!(
         admits(&mut home.door, &other, "dovecot", NOW),
-        Err(NotAdmitted::Wrong)
+        Err(AppPasswordRefusal::Wrong)
     );
     let none = home.door.revoke_app_passwords(&alice, None, "root", NOW);
     assert!(matches!(
@@ -290,15 +290,15 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
         Err(AdministrationError::AppPassword(AppPasswordError::None(_)))
     ));
 
-    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
-    let of = |what: What| {
+    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
+    let of = |what: EventKind| {
         log.iter()
             .filter(move |(_, event)| event.what == what)
             .map(|(_, event)| &event.cause)
     };
-    assert!(of(What::AppPasswordAdded).eq(["mail", "other"]));
-    assert!(of(What::AppPasswordRenamed).eq(["phone"]));
-    assert!(of(What::AppPasswordRevoked).eq(["phone", "all"]));
+    assert!(of(EventKind::AppPasswordAdded).eq(["mail", "other"]));
+    assert!(of(EventKind::AppPasswordRenamed).eq(["phone"]));
+    assert!(of(EventKind::AppPasswordRevoked).eq(["phone", "all"]));
 }
 
 #[test]
@@ -334,14 +334,14 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
             expected(live)
         );
         let live = one_more(&mut home, "before the second factor");
-        let pending = Pending::new(home.door.config(), &alice).unwrap();
-        let vouched = shared::engine::enrollment::pending::Confirmation::vouched();
+        let pending = PendingEnrollment::new(home.door.config(), &alice).unwrap();
+        let vouched = shared::engine::enrollment::pending::EnrollmentConfirmation::vouched();
         assert_eq!(
             home.door.activate(&pending, &vouched, "root", NOW).unwrap(),
             expected(live)
         );
         let live = one_more(&mut home, "with it");
-        let further = Pending::further(home.door.config(), &alice)
+        let further = PendingEnrollment::further(home.door.config(), &alice)
             .unwrap()
             .called(label("token"));
         assert_eq!(
@@ -361,7 +361,7 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
 #[test]
 fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() {
     let mut home = home("[recovery]\non_use = \"disable\"");
-    let pending = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let pending = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&pending);
     let mail = add(&mut home, "mail", SCOPE);
     let outcome = home.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
@@ -373,24 +373,24 @@ fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() 
     );
     assert_eq!(
         admits(&mut home.door, &mail, "dovecot", NOW),
-        Err(NotAdmitted::Wrong)
+        Err(AppPasswordRefusal::Wrong)
     );
 }
 
 #[test]
 fn wrong_ones_count_for_their_address_and_for_no_account() {
     let mut home = home("");
-    let pending = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let pending = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&pending);
     let mail = add(&mut home, "mail", SCOPE);
     for _ in 0..10 {
         let guess = AppPassword::random().unwrap();
         assert_eq!(
             admits(&mut home.door, &guess, "dovecot", NOW),
-            Err(NotAdmitted::Wrong)
+            Err(AppPasswordRefusal::Wrong)
         );
     }
-    let delayed = Err(NotAdmitted::AddressDelayed { wait: 300 });
+    let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
     let guess = AppPassword::random().unwrap();
     assert_eq!(admits(&mut home.door, &guess, "dovecot", NOW), delayed);
     // nobody guesses a right one
@@ -403,7 +403,7 @@ fn wrong_ones_count_for_their_address_and_for_no_account() {
     for _ in 0..20 {
         assert_eq!(
             admits_from("192.0.2.8", &mut home.door, &mail, "sshd", NOW),
-            Err(NotAdmitted::Scope)
+            Err(AppPasswordRefusal::Scope)
         );
     }
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
@@ -413,19 +413,19 @@ fn wrong_ones_count_for_their_address_and_for_no_account() {
 #[test]
 fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
     let mut home = home("[throttle]\naddress_limit = 1000\n");
-    let pending = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let pending = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&pending);
     let mail = add(&mut home, "mail", SCOPE);
     let alice = name("alice");
     let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &alice,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &origin,
         browser: None,
         service: "dovecot",
     };
-    let wrong = shared::credential::input::Answer::read(b"000000");
+    let wrong = shared::credential::input::Input::read(b"000000");
     for _ in 0..5 {
         home.door.attempt(&visitor, &wrong, NOW).unwrap();
         assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
@@ -443,9 +443,9 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
     let log = home
         .door
         .events(
-            &Filter {
-                what: Some(What::Accepted),
-                ..Filter::default()
+            &EventFilter {
+                what: Some(EventKind::Accepted),
+                ..EventFilter::default()
             },
             0,
             100,
@@ -458,7 +458,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
 #[test]
 fn it_is_no_code_and_changes_nothing() {
     let mut home = home("");
-    let pending = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let pending = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&pending);
     let widest = add(
         &mut home,
@@ -467,14 +467,14 @@ fn it_is_no_code_and_changes_nothing() {
     );
     for service in ["web", "postern"] {
         let (alice, origin) = (name("alice"), Origin::Local("alice".to_owned()));
-        let visitor = Visitor {
+        let visitor = VerificationRequest {
             name: &alice,
-            stage: Stage::After,
+            stage: Phase::After,
             origin: &origin,
             browser: None,
             service,
         };
-        let answer = shared::credential::input::Answer::read(widest.grouped().as_bytes());
+        let answer = shared::credential::input::Input::read(widest.grouped().as_bytes());
         refused(
             &home.door.attempt(&visitor, &answer, NOW).unwrap(),
             Refusal::Unfit,
@@ -519,7 +519,7 @@ fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
     assert_eq!(rotated.ended[&name("alice")], [(KeyBound::AppPasswords, 1)]);
     assert_eq!(
         admits(&mut home.door, &mail, "dovecot", NOW),
-        Err(NotAdmitted::Wrong)
+        Err(AppPasswordRefusal::Wrong)
     );
     let by = GoesBy {
         revision: 0,
@@ -544,9 +544,9 @@ fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
     let seen = look(&mut home.door, &[7; 16], None).unwrap();
     assert!(!knows(&seen, &bad) && knows(&seen, &good));
     let (alice, origin) = (name("alice"), Origin::Unknown);
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &alice,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &origin,
         browser: None,
         service: "dovecot",
@@ -574,6 +574,6 @@ fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
     );
     assert_eq!(
         admits(&mut home.door, &mail, "dovecot", NOW),
-        Err(NotAdmitted::Wrong)
+        Err(AppPasswordRefusal::Wrong)
     );
 }

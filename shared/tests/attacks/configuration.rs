@@ -31,7 +31,7 @@ impl Etc {
         mode(&self.at(name), 0o644);
     }
 
-    fn in_force(&self) -> file::InForce {
+    fn in_force(&self) -> file::CurrentConfig {
         file::in_force(&self.at("postern.toml")).unwrap()
     }
 

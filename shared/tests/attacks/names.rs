@@ -2,17 +2,19 @@
 
 use super::home::{Home, NOW, alice, browser, name, password, remote};
 use shared::account::name::{Distinct, Service, UserName};
-use shared::credential::completed_methods::Earlier;
-use shared::credential::import::{Format, read};
-use shared::engine::enrollment::pending::{Confirmation, Pending};
-use shared::engine::{AdministrationError, AfterPassword, Caller, Door, Taken, Trial};
-use shared::policy::requirement::Need;
+use shared::credential::completed_methods::CompletedMethods;
+use shared::credential::import::{ImportFormat, read};
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use shared::engine::{
+    AdministrationError, AfterPassword, Engine, ImportMode, ImportReport, Requester,
+};
+use shared::policy::requirement::Requirement;
 use shared::protocol::command_request::{
-    Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question,
+    PromptEnrollment, ReplyBody as ErrandAnswer, VerifyOperation, VerifyReply, VerifyRequest,
 };
 use shared::system::process::HostProcess;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
                       from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
@@ -27,7 +29,7 @@ const SPELLINGS: [&str; 6] = [
     "\u{1D41A}\u{1D425}\u{1D422}\u{1D41C}\u{1D41E}",
 ];
 
-fn is_brought(door: &mut Door, who: &str) -> AfterPassword {
+fn is_brought(door: &mut Engine, who: &str) -> AfterPassword {
     door.enter_identity(&browser(&remote("192.0.2.7")), &name(who), NOW)
         .unwrap()
 }
@@ -153,19 +155,19 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
         );
         assert_eq!(accounts(&mut home).len(), 0, "{named}");
         // strangers need not learn whom the configuration names
-        let need = asks(&mut home, "CAROL", Stage::Before, Question::Need);
+        let need = asks(&mut home, "CAROL", Phase::Before, VerifyOperation::Need);
         assert!(
             matches!(
                 need,
-                Ok(Judged::Need {
-                    need: Need::Code,
+                Ok(VerifyReply::Need {
+                    need: Requirement::Code,
                     ..
                 })
             ),
             "{named}: {need:?}"
         );
         assert!(
-            asks(&mut home, "CAROL", Stage::After, Question::Need).is_err(),
+            asks(&mut home, "CAROL", Phase::After, VerifyOperation::Need).is_err(),
             "{named}"
         );
         assert!(
@@ -205,12 +207,12 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
     let (mut home, _) = alice("");
     for spelling in SPELLINGS {
         let who = name(spelling);
-        let pending = Pending::new(home.door.config(), &who).unwrap();
+        let pending = PendingEnrollment::new(home.door.config(), &who).unwrap();
         let door = &mut home.door;
         let errors = [
             door.add_account(&who, Distinct::No, "root", NOW).err(),
             door.refuse_setup(&pending).err(),
-            door.activate(&pending, &Confirmation::vouched(), "root", NOW)
+            door.activate(&pending, &EnrollmentConfirmation::vouched(), "root", NOW)
                 .err(),
             door.set_password(&who, &password("correct horse"), "root", NOW)
                 .err(),
@@ -253,24 +255,24 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
         url("bob", "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U"),
         url("BOB", "ONSWG4TFOQQGW5DIMFXHK3TPON2GKZLE"),
     ];
-    let import = read(Format::Otpauth, file.concat().as_bytes()).unwrap();
-    for trial in [Trial::Yes, Trial::No] {
+    let import = read(ImportFormat::Otpauth, file.concat().as_bytes()).unwrap();
+    for trial in [ImportMode::Yes, ImportMode::No] {
         let taken = home
             .door
             .import(&import.found, trial, Distinct::No, "root", NOW)
             .unwrap();
-        let (app, other) = (Taken::As("app".parse().unwrap()), |of| {
-            Taken::OtherSpelling(name(of))
+        let (app, other) = (ImportReport::As("app".parse().unwrap()), |of| {
+            ImportReport::OtherSpelling(name(of))
         });
         assert_eq!(taken, [other("alice"), app, other("bob")], "{trial:?}");
     }
     let all = home
         .door
-        .import(&import.found, Trial::No, Distinct::Yes, "root", NOW)
+        .import(&import.found, ImportMode::No, Distinct::Yes, "root", NOW)
         .unwrap();
     assert_eq!(
         all.iter()
-            .filter(|taken| matches!(taken, Taken::As(_)))
+            .filter(|taken| matches!(taken, ImportReport::As(_)))
             .count(),
         2,
         "{all:?}"
@@ -283,36 +285,36 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
 #[test]
 fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
     let (mut home, _) = alice("");
-    for (stage, spelling) in [Stage::Before, Stage::After]
+    for (stage, spelling) in [Phase::Before, Phase::After]
         .into_iter()
         .flat_map(|s| SPELLINGS.map(|w| (s, w)))
     {
-        let need = asks(&mut home, spelling, stage, Question::Need);
+        let need = asks(&mut home, spelling, stage, VerifyOperation::Need);
         let is_open = matches!(
             &need,
-            Ok(Judged::Need {
-                need: Need::Nothing | Need::Exempt(_),
+            Ok(VerifyReply::Need {
+                need: Requirement::Nothing | Requirement::Exempt(_),
                 ..
             })
         );
         assert!(!is_open, "{stage:?} {spelling}");
         // only whoever has passed the first factor is told
-        assert_eq!(need.is_err(), stage == Stage::After, "{stage:?} {spelling}");
+        assert_eq!(need.is_err(), stage == Phase::After, "{stage:?} {spelling}");
         let begun = asks(
             &mut home,
             spelling,
             stage,
-            Question::Setup(AtPrompt::Begin(None)),
+            VerifyOperation::Setup(PromptEnrollment::Begin(None)),
         );
         assert!(
-            !matches!(begun, Ok(Judged::Setup { .. })),
+            !matches!(begun, Ok(VerifyReply::Setup { .. })),
             "{stage:?} {spelling}"
         );
     }
     assert!(matches!(
-        asks(&mut home, "bob", Stage::After, Question::Need),
-        Ok(Judged::Need {
-            need: Need::Nothing,
+        asks(&mut home, "bob", Phase::After, VerifyOperation::Need),
+        Ok(VerifyReply::Need {
+            need: Requirement::Nothing,
             ..
         })
     ));
@@ -322,28 +324,28 @@ fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
 #[test]
 fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
     let (mut home, _) = alice("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
-    assert!(asks(&mut home, "ALICE", Stage::After, Question::Waive).is_err());
+    assert!(asks(&mut home, "ALICE", Phase::After, VerifyOperation::Waive).is_err());
     assert_eq!(accounts(&mut home), ["alice"]);
 }
 
 fn asks(
     home: &mut Home,
     who: &str,
-    stage: Stage,
-    question: Question,
-) -> Result<Judged, AdministrationError> {
-    let judging = Judging {
+    stage: Phase,
+    question: VerifyOperation,
+) -> Result<VerifyReply, AdministrationError> {
+    let judging = VerifyRequest {
         service: Service::named(b"ftp"),
         user: name(who),
         process: HostProcess::find(1),
         origin: Origin::Unknown,
         stage,
-        earlier: Earlier::default(),
+        earlier: CompletedMethods::default(),
         question,
     };
     match home
         .door
-        .judge_for(Caller::Root("root"), &name(who), &judging, NOW)?
+        .judge_for(Requester::Root("root"), &name(who), &judging, NOW)?
         .answer
     {
         ErrandAnswer::Judged(judged) => Ok(judged),

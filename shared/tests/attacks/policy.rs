@@ -2,34 +2,34 @@
 
 use super::home::{Home, alice, name};
 use shared::account::name::{Group, Service};
-use shared::credential::completed_methods::Earlier;
-use shared::engine::Caller;
-use shared::policy::requirement::Need;
-use shared::protocol::command_request::{Answer, Judged, Judging, Question};
+use shared::credential::completed_methods::CompletedMethods;
+use shared::engine::Requester;
+use shared::policy::requirement::Requirement;
+use shared::protocol::command_request::{ReplyBody, VerifyOperation, VerifyReply, VerifyRequest};
 use shared::system::process::HostProcess;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 use super::home::NOW;
 
 /// What a person needs at a prompt after the first factor.
-fn need(home: &mut Home, who: &str) -> Need {
-    let judging = Judging {
+fn need(home: &mut Home, who: &str) -> Requirement {
+    let judging = VerifyRequest {
         service: Service::named(b"sshd"),
         user: name(who),
         process: HostProcess::find(1),
         origin: Origin::Unknown,
-        stage: Stage::After,
-        earlier: Earlier::default(),
-        question: Question::Need,
+        stage: Phase::After,
+        earlier: CompletedMethods::default(),
+        question: VerifyOperation::Need,
     };
     match home
         .door
-        .judge_for(Caller::Root("root"), &name(who), &judging, NOW)
+        .judge_for(Requester::Root("root"), &name(who), &judging, NOW)
         .unwrap()
         .answer
     {
-        Answer::Judged(Judged::Need { need, .. }) => need,
+        ReplyBody::Judged(VerifyReply::Need { need, .. }) => need,
         other => panic!("{other:?}"),
     }
 }
@@ -38,8 +38,8 @@ fn need(home: &mut Home, who: &str) -> Need {
 #[test]
 fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so() {
     let mut home = Home::new("[policy]\nrequired = [\"%staf\", \"!bob\"]\n");
-    assert_eq!(need(&mut home, "root"), Need::Enrolment);
-    assert_eq!(need(&mut home, "bob"), Need::Nothing);
+    assert_eq!(need(&mut home, "root"), Requirement::Enrolment);
+    assert_eq!(need(&mut home, "bob"), Requirement::Nothing);
     let doubts = home.door.take_doubts();
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(
@@ -53,13 +53,13 @@ fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so()
 fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_that_no_source_knows()
  {
     let mut home = Home::new("[policy]\nrequired = [\"all\", \"!%robts\"]\n");
-    assert_eq!(need(&mut home, "root"), Need::Enrolment);
+    assert_eq!(need(&mut home, "root"), Requirement::Enrolment);
     let (mut home, _) =
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
-    assert_eq!(need(&mut home, "alice"), Need::Code);
+    assert_eq!(need(&mut home, "alice"), Requirement::Code);
     assert!(home.door.take_doubts()[0].contains("\"robts\" in policy.exempt-1"));
     let administers = home.door.administers(&name("alice")).unwrap();
-    assert_eq!(administers, shared::engine::Administers::No);
+    assert_eq!(administers, shared::engine::AdministratorStatus::No);
     assert!(home.door.take_doubts()[0].contains("\"sudoo\" in policy.administrators"));
 }
 
@@ -72,29 +72,29 @@ fn a_group_of_posterns_own_is_no_doubt() {
     home.door
         .change_groups(&name("bob"), &ours, &[], "root", NOW)
         .unwrap();
-    assert_eq!(need(&mut home, "root"), Need::Nothing);
+    assert_eq!(need(&mut home, "root"), Requirement::Nothing);
     assert!(home.door.take_doubts().is_empty());
     home.door
         .change_groups(&name("bob"), &[], &ours, "root", NOW)
         .unwrap();
     assert_eq!(
         need(&mut home, "root"),
-        Need::Enrolment,
+        Requirement::Enrolment,
         "nobody is in it: the name may be wrong"
     );
     let mut home = Home::new(
         "[policy]\nrequired = [\"%declared-alone\"]\n\
          [[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\ngroups = [\"declared-alone\"]\n",
     );
-    assert_eq!(need(&mut home, "root"), Need::Nothing);
+    assert_eq!(need(&mut home, "root"), Requirement::Nothing);
 }
 
 /// A group of this host that is there, whoever is in it.
 #[test]
 fn a_group_of_this_host_is_asked_about_each_person() {
     let mut home = Home::new("[policy]\nrequired = [\"%root\"]\n");
-    assert_eq!(need(&mut home, "root"), Need::Enrolment);
-    assert_eq!(need(&mut home, "daemon"), Need::Nothing);
-    assert_eq!(need(&mut home, "no-such-user-here"), Need::Nothing);
+    assert_eq!(need(&mut home, "root"), Requirement::Enrolment);
+    assert_eq!(need(&mut home, "daemon"), Requirement::Nothing);
+    assert_eq!(need(&mut home, "no-such-user-here"), Requirement::Nothing);
     assert!(home.door.take_doubts().is_empty());
 }

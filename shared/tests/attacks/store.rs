@@ -1,7 +1,7 @@
 //! Stores that somebody crafted, or that an error of the disk left behind.
 
 use crate::home::{Home, NOW, alice, name};
-use shared::engine::Door;
+use shared::engine::Engine;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ fn refusal_after(crafted: &str) -> String {
     engine.execute_batch(crafted).unwrap();
     drop(engine);
     let began = Instant::now();
-    let refused = Door::open(config).err().map(|error| error.to_string());
+    let refused = Engine::open(config).err().map(|error| error.to_string());
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -45,8 +45,8 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
             "trigger twice is unexpected",
         ),
         (
-            "CREATE INDEX by_what ON event (what)",
-            "index by_what is unexpected",
+            "CREATE INDEX by_kind ON event (kind)",
+            "index by_kind is unexpected",
         ),
         ("ANALYZE", "table sqlite_stat1 is unexpected"),
         (virtual_table, "table words is unexpected"),
@@ -77,7 +77,7 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
 #[test]
 fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
     for (earlier, named) in [
-        ("DROP TABLE login_ticket", "table login_ticket is missing"),
+        ("DROP TABLE login_token", "table login_token is missing"),
         (
             "ALTER TABLE session DROP COLUMN refreshed",
             "table session differs",
@@ -148,12 +148,12 @@ fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
         (0o755, "chmod it to 0750"),
     ] {
         fs::set_permissions(&store, PermissionsExt::from_mode(open)).unwrap();
-        let refused = Door::open(home.config.clone()).err().unwrap().to_string();
+        let refused = Engine::open(home.config.clone()).err().unwrap().to_string();
         assert!(refused.contains(named), "{refused}");
     }
     fs::set_permissions(&store, PermissionsExt::from_mode(0o750)).unwrap();
     fs::set_permissions(store.join("db-shm"), PermissionsExt::from_mode(0o666)).unwrap();
-    let refused = Door::open(home.config.clone()).err().unwrap().to_string();
+    let refused = Engine::open(home.config.clone()).err().unwrap().to_string();
     assert!(
         refused.contains("db-shm: has mode 0666, too open; chmod it to 0660"),
         "{refused}"
@@ -177,7 +177,7 @@ fn closing_the_store_leaves_its_files_in_place() {
         .unwrap();
     let (config, another) = (home.config.clone(), home.another());
     drop((home.door, another));
-    drop(Door::open(config).unwrap());
+    drop(Engine::open(config).unwrap());
     assert_eq!(["db", "db-wal", "db-shm"].map(inode), before);
 }
 

@@ -6,16 +6,20 @@ use crate::home::{
 };
 use shared::account::name::Label;
 use shared::credential::app_password::AppPassword;
-use shared::credential::completed_methods::{Fingerprint, Key};
-use shared::credential::input::Answer;
-use shared::credential::totp::{Moving, Step};
-use shared::engine::enrollment::pending::{Confirmation, Pending};
-use shared::engine::{AfterCode, AfterPassword, Taken, Trial, Trust, Visitor};
+use shared::credential::completed_methods::{SshKey, SshKeyFingerprint};
+use shared::credential::input::Input;
+use shared::credential::totp::{OtpKind, Step};
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use shared::engine::{
+    AfterCode, AfterPassword, ImportMode, ImportReport, TrustRequest, VerificationRequest,
+};
 use shared::network::address::Address;
 use shared::system::clock::Timestamp;
-use shared::verify::decision::{Admission, NotAdmitted, Refusal, Verdict};
+use shared::verify::decision::{
+    AcceptedAppPassword, AppPasswordRefusal, Refusal, VerificationResult,
+};
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,16 +34,16 @@ fn fills_the_count_of(home: &mut Home, from: &Origin, now: Timestamp) {
         let outcome = home.attempt_from(
             &format!("nobody{number}-{from}"),
             from,
-            Stage::Before,
+            Phase::Before,
             WRONG,
             now,
         );
         refused(&outcome, Refusal::Wrong);
     }
-    let outcome = home.attempt_from("nobody", from, Stage::Before, WRONG, now);
+    let outcome = home.attempt_from("nobody", from, Phase::Before, WRONG, now);
     assert!(matches!(
         outcome.verdict,
-        Verdict::Refused(Refusal::AddressDelayed { .. })
+        VerificationResult::Refused(Refusal::AddressDelayed { .. })
     ));
 }
 
@@ -48,11 +52,11 @@ fn admits(
     from: &Origin,
     typed: &AppPassword,
     now: Timestamp,
-) -> Result<Admission, NotAdmitted> {
+) -> Result<AcceptedAppPassword, AppPasswordRefusal> {
     let alice = name("alice");
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &alice,
-        stage: Stage::Before,
+        stage: Phase::Before,
         origin: from,
         browser: None,
         service: "dovecot",
@@ -90,13 +94,13 @@ fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
     let guess = |home: &mut Home, number: u32| {
         let from = remote(&format!("198.51.100.{number}"));
         let before = wal(home);
-        let outcome = home.attempt_from("alice", &from, Stage::Before, WRONG, NOW);
+        let outcome = home.attempt_from("alice", &from, Phase::Before, WRONG, NOW);
         (wal(home) - before, outcome)
     };
     let password_guess = |home: &mut Home, number: u32| {
         let from = remote(&format!("198.51.100.{number}"));
         let (who, wrong) = (name("alice"), password("wrong horse"));
-        let none = Answer::read(b"");
+        let none = Input::read(b"");
         let before = wal(home);
         let after = home
             .door
@@ -129,10 +133,10 @@ fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_passw
     let wrong = AppPassword::random().unwrap();
     assert!(matches!(
         admits(&mut home, &from, &wrong, NOW),
-        Err(NotAdmitted::AddressDelayed { .. })
+        Err(AppPasswordRefusal::AddressDelayed { .. })
     ));
 
-    for (stage, number) in [(Stage::Before, 0), (Stage::After, 1)] {
+    for (stage, number) in [(Phase::Before, 0), (Phase::After, 1)] {
         let strange = remote(&format!("198.51.100.{}", 8 + number));
         fills_the_count_of(&mut home, &strange, NOW);
         accepted(&home.attempt_from("alice", &strange, stage, &recovery(&app, number), NOW));
@@ -140,7 +144,7 @@ fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_passw
         refused(&again, Refusal::Used { wait: 0 });
     }
 
-    for (stage, host) in [(Stage::Before, 20), (Stage::After, 21)] {
+    for (stage, host) in [(Phase::Before, 20), (Phase::After, 21)] {
         let strange = remote(&format!("198.51.100.{host}"));
         fills_the_count_of(&mut home, &strange, NOW);
         let (code, _) = home
@@ -154,7 +158,7 @@ fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_passw
     let strange = remote("198.51.100.30");
     fills_the_count_of(&mut home, &strange, NOW);
     for typed in ["ABCDE-FGHJK", "P-2345-6789-ABCD"] {
-        let outcome = home.attempt_from("alice", &strange, Stage::After, typed, NOW.plus(1));
+        let outcome = home.attempt_from("alice", &strange, Phase::After, typed, NOW.plus(1));
         refused(&outcome, Refusal::AddressDelayed { wait: 299 });
     }
 }
@@ -164,9 +168,9 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("198.51.100.7");
     fills_the_count_of(&mut home, &from, NOW);
-    let code = Answer::read(recovery(&app, 0).as_bytes());
+    let code = Input::read(recovery(&app, 0).as_bytes());
     let (who, right) = (name("alice"), password(PASSWORD));
-    let wrong = Answer::read(b"ABCDE-FGHJK");
+    let wrong = Input::read(b"ABCDE-FGHJK");
     let after = home
         .door
         .enter_password(&browser(&from), &who, Some(&right), &wrong, NOW)
@@ -188,19 +192,19 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
 fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("198.51.100.7");
-    accepted(&home.attempt_from("alice", &from, Stage::After, &code_of(&app, -1), NOW));
+    accepted(&home.attempt_from("alice", &from, Phase::After, &code_of(&app, -1), NOW));
     fills_the_count_of(&mut home, &from, NOW);
-    accepted(&home.attempt_from("alice", &from, Stage::Before, &code_of(&app, 0), NOW));
+    accepted(&home.attempt_from("alice", &from, Phase::Before, &code_of(&app, 0), NOW));
     let (door, who, right) = (&mut home.door, name("alice"), password(PASSWORD));
     let after = door
-        .enter_password(&browser(&from), &who, Some(&right), &Answer::read(b""), NOW)
+        .enter_password(&browser(&from), &who, Some(&right), &Input::read(b""), NOW)
         .unwrap();
     let AfterPassword::Code(pass) = after else {
         panic!("the password is refused")
     };
-    let typed = Answer::read(code_of(&app, 1).as_bytes());
+    let typed = Input::read(code_of(&app, 1).as_bytes());
     let after = door
-        .enter_code(&browser(&from), &pass, &typed, Trust::NotAsked, NOW)
+        .enter_code(&browser(&from), &pass, &typed, TrustRequest::NotAsked, NOW)
         .unwrap();
     assert!(matches!(after, AfterCode::Opened(_)));
 }
@@ -214,16 +218,16 @@ fn users_without_a_name_share_one_bucket() {
         let outcome = home.attempt_from(
             "alice",
             &local(&format!("#{uid}")),
-            Stage::After,
+            Phase::After,
             WRONG,
             NOW,
         );
         refused(&outcome, Refusal::Wrong);
     }
-    let outcome = home.attempt_from("alice", &local("#100005"), Stage::After, WRONG, NOW);
+    let outcome = home.attempt_from("alice", &local("#100005"), Phase::After, WRONG, NOW);
     refused(&outcome, Refusal::Delayed { wait: 30 });
     refused(
-        &home.attempt_from("alice", &local("bob"), Stage::After, WRONG, NOW),
+        &home.attempt_from("alice", &local("bob"), Phase::After, WRONG, NOW),
         Refusal::Wrong,
     );
 }
@@ -235,13 +239,13 @@ fn many_keys_of_one_account_buy_no_more_tries() {
     let address = Address::parse("198.51.100.7");
     let with_key = |number: u8, address: Option<Address>| {
         let print = data_encoding::BASE64_NOPAD.encode(&[number; 32]);
-        let key = Key::Known(Fingerprint::try_from(format!("SHA256:{print}")).unwrap());
+        let key = SshKey::Known(SshKeyFingerprint::try_from(format!("SHA256:{print}")).unwrap());
         Origin::Key { address, key }
     };
     accepted(&home.attempt_from(
         "alice",
         &with_key(0, address),
-        Stage::After,
+        Phase::After,
         &code_of(&app, -1),
         NOW,
     ));
@@ -249,8 +253,8 @@ fn many_keys_of_one_account_buy_no_more_tries() {
     for number in 1..40 {
         for _ in 0..6 {
             let outcome =
-                home.attempt_from("alice", &with_key(number, None), Stage::After, WRONG, NOW);
-            looked_at += u32::from(outcome.verdict == Verdict::Refused(Refusal::Wrong));
+                home.attempt_from("alice", &with_key(number, None), Phase::After, WRONG, NOW);
+            looked_at += u32::from(outcome.verdict == VerificationResult::Refused(Refusal::Wrong));
         }
     }
     assert_eq!(looked_at, 5 * 9);
@@ -259,7 +263,7 @@ fn many_keys_of_one_account_buy_no_more_tries() {
         &home.attempt_from(
             "alice",
             &with_key(1, None),
-            Stage::After,
+            Phase::After,
             WRONG,
             NOW.plus(30),
         ),
@@ -268,7 +272,7 @@ fn many_keys_of_one_account_buy_no_more_tries() {
     accepted(&home.attempt_from(
         "alice",
         &with_key(0, address),
-        Stage::After,
+        Phase::After,
         &code_of(&app, 0),
         NOW,
     ));
@@ -281,21 +285,21 @@ fn a_claimed_address_takes_nothing_from_who_is_there() {
     let (mut home, app) = alice("");
     let address = Address::parse("198.51.100.7").unwrap();
     let (there, claimed) = (Origin::Remote(address), Origin::Claimed(address));
-    accepted(&home.attempt_from("alice", &there, Stage::After, &code_of(&app, -1), NOW));
+    accepted(&home.attempt_from("alice", &there, Phase::After, &code_of(&app, -1), NOW));
     for _ in 0..5 {
         refused(
-            &home.attempt_from("alice", &claimed, Stage::After, WRONG, NOW),
+            &home.attempt_from("alice", &claimed, Phase::After, WRONG, NOW),
             Refusal::Wrong,
         );
     }
-    let outcome = home.attempt_from("alice", &claimed, Stage::After, WRONG, NOW);
+    let outcome = home.attempt_from("alice", &claimed, Phase::After, WRONG, NOW);
     refused(&outcome, Refusal::Delayed { wait: 30 });
     fills_the_count_of(&mut home, &claimed, NOW);
     refused(
-        &home.attempt_from("somebody", &there, Stage::Before, WRONG, NOW),
+        &home.attempt_from("somebody", &there, Phase::Before, WRONG, NOW),
         Refusal::Wrong,
     );
-    accepted(&home.attempt_from("alice", &there, Stage::After, &code_of(&app, 0), NOW));
+    accepted(&home.attempt_from("alice", &there, Phase::After, &code_of(&app, 0), NOW));
 }
 
 /// Digits in the field for a recovery code were compared with the authenticators, and counted for nothing: while the
@@ -306,7 +310,7 @@ fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
     let (who, wrong, from) = (name("alice"), password("a guess"), remote("198.51.100.7"));
     fills_the_count_of(&mut home, &from, NOW);
     for typed in [WRONG.to_owned(), code_of(&app, 0)] {
-        let typed = Answer::read(typed.as_bytes());
+        let typed = Input::read(typed.as_bytes());
         let after = home
             .door
             .enter_password(&browser(&from), &who, Some(&wrong), &typed, NOW)
@@ -329,7 +333,7 @@ fn a_right_recovery_code_buys_no_endless_guesses_at_the_password() {
     );
     let (stranger, thief) = (remote("198.51.100.7"), remote("198.51.100.8"));
     let mut enter = |from: &Origin, password: &_, recovery: &str, now| {
-        let recovery = Answer::read(recovery.as_bytes());
+        let recovery = Input::read(recovery.as_bytes());
         home.door
             .enter_password(&browser(from), &who, Some(password), &recovery, now)
             .unwrap()
@@ -366,16 +370,16 @@ fn a_success_without_an_address_forgives_no_stranger() {
         let (mut home, app) = alice("");
         for _ in 0..4 {
             refused(
-                &home.attempt_from("alice", &origin, Stage::After, WRONG, NOW),
+                &home.attempt_from("alice", &origin, Phase::After, WRONG, NOW),
                 Refusal::Wrong,
             );
         }
-        accepted(&home.attempt_from("alice", &origin, Stage::After, &code_of(&app, 0), NOW));
+        accepted(&home.attempt_from("alice", &origin, Phase::After, &code_of(&app, 0), NOW));
         refused(
-            &home.attempt_from("alice", &origin, Stage::After, WRONG, NOW),
+            &home.attempt_from("alice", &origin, Phase::After, WRONG, NOW),
             Refusal::Wrong,
         );
-        let outcome = home.attempt_from("alice", &origin, Stage::After, WRONG, NOW);
+        let outcome = home.attempt_from("alice", &origin, Phase::After, WRONG, NOW);
         refused(&outcome, Refusal::Delayed { wait: 30 });
     }
 }
@@ -384,14 +388,14 @@ fn a_success_without_an_address_forgives_no_stranger() {
 #[test]
 fn two_typing_errors_delay_nobody_who_has_a_counter() {
     let mut home = Home::new("");
-    let pending = Pending::new(&home.config, &name("alice")).unwrap();
-    let parameters = shared::credential::totp::Parameters {
-        moving: Moving::Counter,
+    let pending = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
+    let parameters = shared::credential::totp::OtpParameters {
+        moving: OtpKind::Counter,
         ..pending.parameters()
     };
     let pending = pending.with_parameters(parameters, Step(0));
     home.door
-        .activate(&pending, &Confirmation::vouched(), "root", NOW)
+        .activate(&pending, &EnrollmentConfirmation::vouched(), "root", NOW)
         .unwrap();
     for _ in 0..4 {
         refused(&home.attempt("alice", WRONG, NOW), Refusal::Wrong);
@@ -404,7 +408,7 @@ fn two_typing_errors_delay_nobody_who_has_a_counter() {
 fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() {
     let (mut home, app) = alice("[throttle]\naddress_limit = 3\n");
     let from = remote("198.51.100.7");
-    for stage in [Stage::After, Stage::Before] {
+    for stage in [Phase::After, Phase::Before] {
         for typed in ["kubernetes7", "correcthorsebattery"] {
             for _ in 0..4 {
                 refused(
@@ -417,12 +421,12 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
     // and the codes of the account are still counted, also where the configuration makes others now
     let mut config = home.config.clone();
     config.recovery = toml::from_str("length = 12").unwrap();
-    home.door = shared::engine::Door::open(config).unwrap();
+    home.door = shared::engine::Engine::open(config).unwrap();
     refused(
-        &home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", NOW),
+        &home.attempt_from("alice", &from, Phase::After, "ABCDE-FGHJK", NOW),
         Refusal::Wrong,
     );
-    accepted(&home.attempt_from("alice", &from, Stage::After, &recovery(&app, 0), NOW));
+    accepted(&home.attempt_from("alice", &from, Phase::After, &recovery(&app, 0), NOW));
 }
 
 #[test]
@@ -462,7 +466,7 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
     // the second factor off and on again with the same secret
     home.door.disable(&name("alice"), "root", NOW).unwrap();
-    let anew = Pending::new(&home.config, &name("alice"))
+    let anew = PendingEnrollment::new(&home.config, &name("alice"))
         .unwrap()
         .with_secret(app.secret().clone());
     home.activates(&anew);
@@ -492,10 +496,10 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
         .unwrap();
     assert_eq!(rows, 10);
     let from = remote("198.51.100.7");
-    let outcome = home.attempt_from("alice", &from, Stage::Before, WRONG, NOW);
+    let outcome = home.attempt_from("alice", &from, Phase::Before, WRONG, NOW);
     assert!(matches!(
         outcome.verdict,
-        Verdict::Refused(Refusal::AddressDelayed { .. })
+        VerificationResult::Refused(Refusal::AddressDelayed { .. })
     ));
 }
 
@@ -509,7 +513,7 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
         home.attempt_from(
             &format!("nobody{number}"),
             &from(number),
-            Stage::Before,
+            Phase::Before,
             WRONG,
             NOW,
         );
@@ -522,10 +526,10 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
         (count(&home, "failure"), count(&home, "address_failure")),
         (40, 40)
     );
-    accepted(&home.attempt_from("alice", &from(99), Stage::After, &code_of(&app, 0), NOW));
+    accepted(&home.attempt_from("alice", &from(99), Phase::After, &code_of(&app, 0), NOW));
     let later = NOW.plus(31 * 86_400);
     let before = count(&home, "failure");
-    home.attempt_from("somebody", &from(98), Stage::Before, WRONG, later);
+    home.attempt_from("somebody", &from(98), Phase::Before, WRONG, later);
     assert_eq!(count(&home, "failure"), before - 4 + 1, "a few at once");
     assert_eq!(count(&home, "familiar_address"), 1);
     home.door.clear(later).unwrap();
@@ -556,7 +560,7 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     };
     let text = (0..180).map(line).collect::<Vec<_>>().join("\n");
     let found = shared::credential::import::read(
-        shared::credential::import::Format::Otpauth,
+        shared::credential::import::ImportFormat::Otpauth,
         text.as_bytes(),
     )
     .unwrap()
@@ -570,17 +574,17 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     let distinct = shared::account::name::Distinct::No;
     let tried = home
         .door
-        .import(&found, Trial::Yes, distinct, "root", NOW)
+        .import(&found, ImportMode::Yes, distinct, "root", NOW)
         .unwrap();
     assert_eq!(revision(&home), before, "a trial keeps nothing");
     let done = home
         .door
-        .import(&found, Trial::No, distinct, "root", NOW)
+        .import(&found, ImportMode::No, distinct, "root", NOW)
         .unwrap();
     assert_eq!(tried, done);
     let taken = done
         .iter()
-        .filter(|one| matches!(one, Taken::As(_)))
+        .filter(|one| matches!(one, ImportReport::As(_)))
         .count();
     let transactions = revision(&home) - before;
     assert!(
@@ -589,9 +593,13 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     );
     let again = home
         .door
-        .import(&found, Trial::No, distinct, "root", NOW)
+        .import(&found, ImportMode::No, distinct, "root", NOW)
         .unwrap();
-    assert!(again.iter().all(|one| *one == Taken::AlreadyEnrolled));
+    assert!(
+        again
+            .iter()
+            .all(|one| *one == ImportReport::AlreadyEnrolled)
+    );
 }
 
 /// A transaction that reads stood at no point in time before it read something.
@@ -753,7 +761,7 @@ fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting(
     let window = home.config.throttle.address_window.seconds();
     let limit = home.config.throttle.address_limit.value();
     let mut tries = |now| {
-        home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", now)
+        home.attempt_from("alice", &from, Phase::After, "ABCDE-FGHJK", now)
             .verdict
     };
     for round in 0..3 {
@@ -761,12 +769,15 @@ fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting(
         for number in 0..limit {
             assert_eq!(
                 tries(now),
-                Verdict::Refused(Refusal::Wrong),
+                VerificationResult::Refused(Refusal::Wrong),
                 "{round} {number}"
             );
         }
         assert!(
-            matches!(tries(now), Verdict::Refused(Refusal::AddressDelayed { .. })),
+            matches!(
+                tries(now),
+                VerificationResult::Refused(Refusal::AddressDelayed { .. })
+            ),
             "{round}"
         );
     }
@@ -809,7 +820,7 @@ fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
         let again = home
             .attempt("alice", &code_at(&app, 0, *then), *then)
             .verdict;
-        assert!(matches!(again, Verdict::Refused(_)), "{again:?}");
+        assert!(matches!(again, VerificationResult::Refused(_)), "{again:?}");
     }
     let last = ahead[29].plus(60);
     accepted(&home.attempt("alice", &code_at(&app, 0, last), last));

@@ -6,23 +6,23 @@ use crate::home::{
 };
 use shared::account::name::{Distinct, Service};
 use shared::config::Config;
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
 use shared::credential::totp::{Step, code};
 use shared::engine::{
-    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp,
-    Browser, Caller, Door, GoesBy, Page, Trust,
+    AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
+    AfterStepUp, BrowserContext, Engine, GoesBy, Principal, RequestedPage, Requester, TrustRequest,
 };
 use shared::protocol::command_request::{
-    Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question,
+    PromptEnrollment, ReplyBody as ErrandAnswer, VerifyOperation, VerifyReply, VerifyRequest,
 };
 use shared::system::clock::Timestamp;
 use shared::system::process::HostProcess;
 use shared::token::LoginToken;
-use shared::token::session::{Revoked, Session};
+use shared::token::session::{RevokedSessions, Session};
 use shared::verify::decision::Refusal;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 const HOUR: u64 = 3600;
 const RULE: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
@@ -36,7 +36,7 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
         &browser(from),
         &name("bob"),
         Some(&password(PASSWORD)),
-        &Answer::Unfit,
+        &Input::Unfit,
         NOW,
     );
     let AfterPassword::Opened(opened) = entered.unwrap() else {
@@ -46,7 +46,7 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
 }
 
 /// What checks go by after a look at a time.
-fn snapshot(home: &Home, now: Timestamp) -> Revoked {
+fn snapshot(home: &Home, now: Timestamp) -> RevokedSessions {
     let mut revoked = None;
     let mut gate = home.another();
     gate.look(&[7; 16], None, now, |seen| revoked = Some(seen.revoked))
@@ -65,7 +65,7 @@ fn an_enrollment_token_dies_with_its_session() {
         let given = password(PASSWORD);
         let proof = home
             .door
-            .step_up(&browser(&from), &session, Some(&given), &Answer::Unfit, NOW);
+            .step_up(&browser(&from), &session, Some(&given), &Input::Unfit, NOW);
         let AfterStepUp::Proven(proof) = proof.unwrap() else {
             panic!("not proven")
         };
@@ -82,7 +82,7 @@ fn an_enrollment_token_dies_with_its_session() {
             continue;
         };
         let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
-        let shows = Answer::read(
+        let shows = Input::read(
             code(&secret, parameters, Step(NOW.0 / 30))
                 .to_string()
                 .as_bytes(),
@@ -91,7 +91,7 @@ fn an_enrollment_token_dies_with_its_session() {
             .door
             .confirm_web_setup(&ticket, shown.draft, &shows, NOW)
             .unwrap();
-        let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else {
+        let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
             continue;
         };
         let after = home
@@ -99,7 +99,7 @@ fn an_enrollment_token_dies_with_its_session() {
             .finish_web_setup(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
         assert!(
-            matches!(after, AfterSetup::Over),
+            matches!(after, AfterEnrollment::Over),
             "the thief's phone is bob's second factor, all: {all}"
         );
     }
@@ -111,8 +111,8 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
     let from = remote("192.0.2.7");
     for all in [true, false] {
         let (mut home, app) = alice_at_the_web(RULE);
-        let cheap = Browser {
-            page: Some(Page {
+        let cheap = BrowserContext {
+            page: Some(RequestedPage {
                 host: "app.example.com",
                 target: "/cheap",
             }),
@@ -122,7 +122,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             &cheap,
             &name("alice"),
             Some(&password(PASSWORD)),
-            &Answer::Unfit,
+            &Input::Unfit,
             NOW,
         );
         let AfterPassword::Opened(opened) = entered.unwrap() else {
@@ -138,10 +138,10 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
         home.another()
             .revoke_sessions(&name("alice"), one, "root", NOW)
             .unwrap();
-        let answer = Answer::read(code_of(&app, 0).as_bytes());
-        let after = home
-            .door
-            .enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
+        let answer = Input::read(code_of(&app, 0).as_bytes());
+        let after =
+            home.door
+                .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
         assert!(
             matches!(after.unwrap(), AfterCode::Refused(_)),
             "a new full session, all: {all}"
@@ -190,17 +190,17 @@ fn a_process_of_the_users_own_says_no_password_changed() {
     let mut home = Home::new("");
     let session = bob_signs_in(&mut home, &remote("192.0.2.7"));
     let bob = name("bob");
-    let judging = Judging {
+    let judging = VerifyRequest {
         service: Service::named(b"passwd"),
         user: bob.clone(),
         process: HostProcess::find(1),
         origin: Origin::Unknown,
-        stage: Stage::After,
+        stage: Phase::After,
         earlier: Default::default(),
-        question: Question::PasswordChanged,
+        question: VerifyOperation::PasswordChanged,
     };
     let after = home.door.judge_for(
-        Caller::Owner {
+        Requester::Owner {
             name: &bob,
             uid: 1000,
         },
@@ -225,7 +225,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
     let enters = |home: &mut Home, cookie: Option<&str>| {
-        let browser = Browser {
+        let browser = BrowserContext {
             cookie,
             ..browser(&from)
         };
@@ -234,7 +234,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
                 &browser,
                 &name("alice"),
                 Some(&password(PASSWORD)),
-                &Answer::Unfit,
+                &Input::Unfit,
                 NOW,
             )
             .unwrap()
@@ -242,10 +242,10 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let AfterPassword::Code(pass) = enters(&mut home, None) else {
         panic!("no code is asked")
     };
-    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let answer = Input::read(code_of(&app, 0).as_bytes());
     let entered = home
         .door
-        .enter_code(&browser(&from), &pass, &answer, Trust::Asked, NOW);
+        .enter_code(&browser(&from), &pass, &answer, TrustRequest::Asked, NOW);
     let AfterCode::Opened(owner) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -282,7 +282,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
             &browser(&from),
             &name("alice"),
             Some(&given),
-            &Answer::Unfit,
+            &Input::Unfit,
             now,
         );
         let AfterPassword::Code(token) = after.unwrap() else {
@@ -291,9 +291,9 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
         token
     };
     let enters = |home: &mut Home, token: &LoginToken, typed: &str, now| {
-        let answer = Answer::read(typed.as_bytes());
+        let answer = Input::read(typed.as_bytes());
         home.door
-            .enter_code(&browser(&from), token, &answer, Trust::NotAsked, now)
+            .enter_code(&browser(&from), token, &answer, TrustRequest::NotAsked, now)
             .unwrap()
     };
     let token = asks(&mut home, NOW);
@@ -343,8 +343,8 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
     let mut gate = home.another();
-    let (mut known, mut by) = (Revoked::default(), None);
-    let mut look = |by: &mut Option<GoesBy>, known: &mut Revoked, now| {
+    let (mut known, mut by) = (RevokedSessions::default(), None);
+    let mut look = |by: &mut Option<GoesBy>, known: &mut RevokedSessions, now| {
         let looked = gate.look(&[9; 16], *by, now, |seen| {
             *known = known.with(seen.revoked);
             *by = Some(GoesBy {
@@ -401,21 +401,21 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
     let (mut home, app) = alice_at_the_web("");
     let given = password(PASSWORD);
     let enters = |home: &mut Home, cookie: Option<&str>| {
-        let browser = Browser {
+        let browser = BrowserContext {
             cookie,
             ..browser(&from)
         };
         home.door
-            .enter_password(&browser, &name("alice"), Some(&given), &Answer::Unfit, NOW)
+            .enter_password(&browser, &name("alice"), Some(&given), &Input::Unfit, NOW)
             .unwrap()
     };
     let AfterPassword::Code(token) = enters(&mut home, None) else {
         panic!("no code is asked")
     };
-    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let answer = Input::read(code_of(&app, 0).as_bytes());
     let entered = home
         .door
-        .enter_code(&browser(&from), &token, &answer, Trust::Asked, NOW);
+        .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, NOW);
     let AfterCode::Opened(by_code) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -461,8 +461,8 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
 fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_another_setting_too() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web(&format!("{RULE}[gate]\nsession_lifetime = \"5m\"\n"));
-    let cheap = Browser {
-        page: Some(Page {
+    let cheap = BrowserContext {
+        page: Some(RequestedPage {
             host: "app.example.com",
             target: "/cheap",
         }),
@@ -471,7 +471,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     let given = password(PASSWORD);
     let entered =
         home.door
-            .enter_password(&cheap, &name("alice"), Some(&given), &Answer::Unfit, NOW);
+            .enter_password(&cheap, &name("alice"), Some(&given), &Input::Unfit, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -480,25 +480,37 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
         .unwrap()
         .gate
         .session;
-    let mut door = Door::open(config).unwrap();
+    let mut door = Engine::open(config).unwrap();
     let later = NOW.plus(120);
     let Some(AfterPassword::Code(token)) =
         door.rise(&browser(&from), &opened.session, later).unwrap()
     else {
         panic!("no code is asked")
     };
-    let answer = Answer::read(code_at(&app, 0, later).as_bytes());
+    let answer = Input::read(code_at(&app, 0, later).as_bytes());
     let after = door
-        .enter_code(&browser(&from), &token, &answer, Trust::NotAsked, later)
+        .enter_code(
+            &browser(&from),
+            &token,
+            &answer,
+            TrustRequest::NotAsked,
+            later,
+        )
         .unwrap();
     let AfterCode::Opened(raised) = after else {
         panic!("not opened")
     };
     assert_eq!(raised.session.expires, opened.session.expires);
     let late = NOW.plus(300);
-    let answer = Answer::read(code_at(&app, 0, late).as_bytes());
+    let answer = Input::read(code_at(&app, 0, late).as_bytes());
     let over = door
-        .enter_code(&browser(&from), &token, &answer, Trust::NotAsked, late)
+        .enter_code(
+            &browser(&from),
+            &token,
+            &answer,
+            TrustRequest::NotAsked,
+            late,
+        )
         .unwrap();
     assert!(matches!(over, AfterCode::Refused(Refusal::Expired)));
 }
@@ -535,12 +547,12 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
     let (mut home, app) = alice_at_the_web("");
     let given = password(PASSWORD);
     let enters = |home: &mut Home, cookie: Option<&str>, now| {
-        let browser = Browser {
+        let browser = BrowserContext {
             cookie,
             ..browser(&from)
         };
         home.door
-            .enter_password(&browser, &name("alice"), Some(&given), &Answer::Unfit, now)
+            .enter_password(&browser, &name("alice"), Some(&given), &Input::Unfit, now)
             .unwrap()
     };
     for ahead in [0, 60, HOUR, 400 * 24 * HOUR] {
@@ -548,10 +560,10 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
         let AfterPassword::Code(token) = enters(&mut home, None, then) else {
             panic!("no code is asked")
         };
-        let answer = Answer::read(code_at(&app, 0, then).as_bytes());
+        let answer = Input::read(code_at(&app, 0, then).as_bytes());
         let entered = home
             .door
-            .enter_code(&browser(&from), &token, &answer, Trust::Asked, then)
+            .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, then)
             .unwrap();
         let AfterCode::Opened(opened) = entered else {
             panic!("not opened")
@@ -566,34 +578,34 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
 #[test]
 fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let mut home = Home::new("");
-    let asks = |door: &mut Door, step: AtPrompt| {
-        let judging = Judging {
+    let asks = |door: &mut Engine, step: PromptEnrollment| {
+        let judging = VerifyRequest {
             service: Service::named(b"sshd"),
             user: name("bob"),
             process: HostProcess::find(1),
             origin: remote("192.0.2.7"),
-            stage: Stage::After,
+            stage: Phase::After,
             earlier: Default::default(),
-            question: Question::Setup(step),
+            question: VerifyOperation::Setup(step),
         };
-        door.judge_for(Caller::Root("root"), &name("bob"), &judging, NOW)
+        door.judge_for(Requester::Root("root"), &name("bob"), &judging, NOW)
             .map(|reply| reply.answer)
     };
-    let begun = asks(&mut home.door, AtPrompt::Begin(None)).unwrap();
-    let ErrandAnswer::Judged(Judged::Setup { secret, ticket, .. }) = begun else {
+    let begun = asks(&mut home.door, PromptEnrollment::Begin(None)).unwrap();
+    let ErrandAnswer::Judged(VerifyReply::Setup { secret, ticket, .. }) = begun else {
         panic!("{begun:?}")
     };
     let (secret, parameters) = otpauth_uri::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = asks(
         &mut home.door,
-        AtPrompt::Confirm {
+        PromptEnrollment::Confirm {
             ticket,
             code: shows.into(),
         },
     )
     .unwrap();
-    let ErrandAnswer::Judged(Judged::Confirmed { ticket }) = confirmed else {
+    let ErrandAnswer::Judged(VerifyReply::Confirmed { ticket }) = confirmed else {
         panic!("{confirmed:?}")
     };
     // a gate that is slow to confirm: what the setup ended is not reported before
@@ -601,7 +613,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     gate.look(&[7; 16], None, NOW, |_| ()).unwrap();
     let mut prompt = home.another();
     let after = std::thread::scope(|scope| {
-        let prompt = scope.spawn(move || asks(&mut prompt, AtPrompt::Activate(ticket)));
+        let prompt = scope.spawn(move || asks(&mut prompt, PromptEnrollment::Activate(ticket)));
         while home
             .door
             .authenticators(&name("bob"))
@@ -610,8 +622,9 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
             std::thread::yield_now();
         }
         let mut root = home.another();
-        let revoked = scope
-            .spawn(move || root.host_password_changed(&name("bob"), Actor::Command("root"), NOW));
+        let revoked = scope.spawn(move || {
+            root.host_password_changed(&name("bob"), Principal::Command("root"), NOW)
+        });
         while generation(&home, "bob") < 2 {
             std::thread::yield_now();
         }

@@ -5,20 +5,23 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 use shared::account::name::UserName;
 use shared::config::{Config, file};
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::credential::secret::Secret;
 use shared::credential::totp::{Step, code};
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::password::Password;
 use shared::crypto::vault::Vault;
-use shared::engine::enrollment::pending::{Confirmation, Pending};
-use shared::engine::{AfterCode, AfterPassword, Browser, Door, Opened, Outcome, Trust, Visitor};
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use shared::engine::{
+    AfterCode, AfterPassword, BrowserContext, Engine, OpenedSession, TrustRequest,
+    VerificationRequest, VerifiedAttempt,
+};
 use shared::network::address::Address;
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
-use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -32,7 +35,7 @@ pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) struct Home {
     pub(crate) folder: TempDir,
     pub(crate) config: Config,
-    pub(crate) door: Door,
+    pub(crate) door: Engine,
 }
 
 pub(crate) fn name(text: &str) -> UserName {
@@ -48,8 +51,8 @@ pub(crate) fn remote(text: &str) -> Origin {
 }
 
 /// A browser that nobody knows.
-pub(crate) fn browser(origin: &Origin) -> Browser<'_> {
-    Browser {
+pub(crate) fn browser(origin: &Origin) -> BrowserContext<'_> {
+    BrowserContext {
         origin,
         name: "Test",
         cookie: None,
@@ -60,7 +63,7 @@ pub(crate) fn browser(origin: &Origin) -> Browser<'_> {
 }
 
 /// Alice with an app.
-pub(crate) fn alice(extra: &str) -> (Home, Pending) {
+pub(crate) fn alice(extra: &str) -> (Home, PendingEnrollment) {
     let mut home = Home::new(extra);
     let app = home.enrols("alice");
     (home, app)
@@ -74,14 +77,14 @@ pub(crate) fn signs_in(home: &mut Home, from: &Origin, typed: &str, now: Timesta
 
 /// The same, with all that it opened.
 #[track_caller]
-pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> Opened {
-    let (door, who, none) = (&mut home.door, name("alice"), Answer::read(b""));
+pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> OpenedSession {
+    let (door, who, none) = (&mut home.door, name("alice"), Input::read(b""));
     let asked = door.enter_password(&browser(from), &who, Some(&password(PASSWORD)), &none, now);
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
-    let answer = Answer::read(typed.as_bytes());
-    let entered = door.enter_code(&browser(from), &pass, &answer, Trust::NotAsked, now);
+    let answer = Input::read(typed.as_bytes());
+    let entered = door.enter_code(&browser(from), &pass, &answer, TrustRequest::NotAsked, now);
     let AfterCode::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -89,7 +92,7 @@ pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp)
 }
 
 /// Alice with an app and a password.
-pub(crate) fn alice_at_the_web(extra: &str) -> (Home, Pending) {
+pub(crate) fn alice_at_the_web(extra: &str) -> (Home, PendingEnrollment) {
     let (mut home, app) = alice(extra);
     home.door
         .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
@@ -116,37 +119,37 @@ impl Home {
         let config = file::read(&at("postern.toml")).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
         Home {
-            door: Door::open(config.clone()).unwrap(),
+            door: Engine::open(config.clone()).unwrap(),
             config,
             folder,
         }
     }
 
     /// Another process's door.
-    pub(crate) fn another(&self) -> Door {
-        Door::open(self.config.clone()).unwrap()
+    pub(crate) fn another(&self) -> Engine {
+        Engine::open(self.config.clone()).unwrap()
     }
 
     /// A first authenticator for someone, active without a code. The same secret each time, so that what is typed as a
     /// wrong code is wrong always, and not but for once in some thousand runs.
-    pub(crate) fn enrols(&mut self, who: &str) -> Pending {
+    pub(crate) fn enrols(&mut self, who: &str) -> PendingEnrollment {
         let secret = Zeroizing::new(Sha256::digest(who)[..20].to_vec());
-        let pending = Pending::new(&self.config, &name(who)).unwrap();
+        let pending = PendingEnrollment::new(&self.config, &name(who)).unwrap();
         let pending = pending.with_secret(Secret::from_bytes(secret).unwrap());
         self.activates(&pending);
         pending
     }
 
     /// Makes a setup active without a code.
-    pub(crate) fn activates(&mut self, pending: &Pending) {
+    pub(crate) fn activates(&mut self, pending: &PendingEnrollment) {
         self.door
-            .activate(pending, &Confirmation::vouched(), "root", NOW)
+            .activate(pending, &EnrollmentConfirmation::vouched(), "root", NOW)
             .unwrap();
     }
 
     /// An answer after the first factor, from nowhere in particular.
-    pub(crate) fn attempt(&mut self, who: &str, typed: &str, now: Timestamp) -> Outcome {
-        self.attempt_from(who, &Origin::Unknown, Stage::After, typed, now)
+    pub(crate) fn attempt(&mut self, who: &str, typed: &str, now: Timestamp) -> VerifiedAttempt {
+        self.attempt_from(who, &Origin::Unknown, Phase::After, typed, now)
     }
 
     /// An answer from a place, before or after the first factor.
@@ -154,10 +157,10 @@ impl Home {
         &mut self,
         who: &str,
         origin: &Origin,
-        stage: Stage,
+        stage: Phase,
         typed: &str,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> VerifiedAttempt {
         attempt_at(&mut self.door, who, origin, stage, typed, now)
     }
 
@@ -202,32 +205,32 @@ impl Home {
 
 /// An answer at a door, of this process or of another.
 pub(crate) fn attempt_at(
-    door: &mut Door,
+    door: &mut Engine,
     who: &str,
     origin: &Origin,
-    stage: Stage,
+    stage: Phase,
     typed: &str,
     now: Timestamp,
-) -> Outcome {
+) -> VerifiedAttempt {
     let name = name(who);
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &name,
         stage,
         origin,
         browser: None,
         service: "test",
     };
-    door.attempt(&visitor, &Answer::read(typed.as_bytes()), now)
+    door.attempt(&visitor, &Input::read(typed.as_bytes()), now)
         .unwrap()
 }
 
 /// The code of an authenticator so many steps from now, or of a counter.
-pub(crate) fn code_of(pending: &Pending, offset: i64) -> String {
+pub(crate) fn code_of(pending: &PendingEnrollment, offset: i64) -> String {
     code_at(pending, offset, NOW)
 }
 
 /// The code of an authenticator so many steps from a time, or of a counter.
-pub(crate) fn code_at(pending: &Pending, offset: i64, now: Timestamp) -> String {
+pub(crate) fn code_at(pending: &PendingEnrollment, offset: i64, now: Timestamp) -> String {
     let parameters = pending.parameters();
     let base = parameters.moving.step_at(now).unwrap_or(Step(0));
     code(
@@ -239,20 +242,20 @@ pub(crate) fn code_at(pending: &Pending, offset: i64, now: Timestamp) -> String 
 }
 
 /// One of the recovery codes, as it was shown.
-pub(crate) fn recovery(pending: &Pending, number: usize) -> String {
+pub(crate) fn recovery(pending: &PendingEnrollment, number: usize) -> String {
     pending.recovery_codes()[number].grouped().to_string()
 }
 
 #[track_caller]
-pub(crate) fn accepted(outcome: &Outcome) {
+pub(crate) fn accepted(outcome: &VerifiedAttempt) {
     assert!(
-        matches!(outcome.verdict, Verdict::Accepted(_)),
+        matches!(outcome.verdict, VerificationResult::Accepted(_)),
         "{:?}",
         outcome.verdict
     );
 }
 
 #[track_caller]
-pub(crate) fn refused(outcome: &Outcome, refusal: Refusal) {
-    assert_eq!(outcome.verdict, Verdict::Refused(refusal));
+pub(crate) fn refused(outcome: &VerifiedAttempt, refusal: Refusal) {
+    assert_eq!(outcome.verdict, VerificationResult::Refused(refusal));
 }

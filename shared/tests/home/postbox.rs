@@ -3,12 +3,14 @@
 
 use crate::home::{Home, NOW, name};
 use shared::account::email::EmailAddress;
-use shared::credential::input::Answer;
-use shared::engine::enrollment::pending::Pending;
-use shared::engine::{Asked, Letter, MailRefusal, Outcome, Posted, Visitor};
+use shared::credential::input::Input;
+use shared::engine::enrollment::pending::PendingEnrollment;
+use shared::engine::{
+    MailMessage, MailQueued, MailRefusal, MailRequest, VerificationRequest, VerifiedAttempt,
+};
 use shared::system::clock::Timestamp;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 pub(crate) const MAIL: &str =
     "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
@@ -18,13 +20,13 @@ pub(crate) fn address(text: &str) -> EmailAddress {
 }
 
 /// What posternd does, without a mail server.
-pub(crate) fn takes(home: &mut Home, now: Timestamp) -> Letter {
+pub(crate) fn takes(home: &mut Home, now: Timestamp) -> MailMessage {
     let mut letters = home.door.take_letters(8, now).unwrap();
     assert_eq!(letters.len(), 1);
     letters.remove(0)
 }
 
-pub(crate) fn sends(home: &mut Home, posted: &Posted, now: Timestamp) -> Letter {
+pub(crate) fn sends(home: &mut Home, posted: &MailQueued, now: Timestamp) -> MailMessage {
     let letter = takes(home, now);
     home.door.note_letter(&letter, &Ok(())).unwrap();
     home.door.await_letter(posted).unwrap();
@@ -42,7 +44,7 @@ pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     home.door
         .confirm_email(
             &name(who),
-            &Answer::read(letter.code.as_bytes()),
+            &Input::read(letter.code.as_bytes()),
             "root",
             now,
         )
@@ -50,22 +52,22 @@ pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
 }
 
 /// Asks for a code; the letter as posternd takes it and sends it.
-pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<Letter, MailRefusal> {
+pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<MailMessage, MailRefusal> {
     let (name, origin) = (name(who), Origin::Unknown);
-    let visitor = Visitor {
+    let visitor = VerificationRequest {
         name: &name,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &origin,
         browser: None,
         service: "test",
     };
     match home.door.mail_code(&visitor, None, now).unwrap() {
-        Asked::For(posted) => Ok(sends(home, &posted, now)),
-        Asked::Refused(refusal) => Err(refusal),
+        MailRequest::For(posted) => Ok(sends(home, &posted, now)),
+        MailRequest::Refused(refusal) => Err(refusal),
     }
 }
 
-pub(crate) fn types(home: &mut Home, letter: &Letter, now: Timestamp) -> Outcome {
+pub(crate) fn types(home: &mut Home, letter: &MailMessage, now: Timestamp) -> VerifiedAttempt {
     home.attempt("alice", &letter.code, now)
 }
 
@@ -77,9 +79,9 @@ pub(crate) fn by_mail_alone() -> (Home, Timestamp) {
 }
 
 /// Alice with an app and mail.
-pub(crate) fn by_both() -> (Home, Pending, Timestamp) {
+pub(crate) fn by_both() -> (Home, PendingEnrollment, Timestamp) {
     let mut home = Home::new(MAIL);
-    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&app);
     has_mail(&mut home, "alice", "alice@example.com", NOW.minus(60));
     (home, app, NOW)

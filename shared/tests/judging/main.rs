@@ -8,34 +8,38 @@ mod marks;
 mod prompt;
 
 use home::{Home, NOW, alice, code_of, name};
-use shared::account::event::{Filter, What};
+use shared::account::event::{EventFilter, EventKind};
 use shared::account::second_factor::Enrolled;
-use shared::credential::completed_methods::Earlier;
-use shared::credential::input::Reading;
+use shared::credential::completed_methods::CompletedMethods;
+use shared::credential::input::InputReading;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::{self, Parameters, Step};
-use shared::engine::enrollment::pending::Pending;
-use shared::engine::{Actor, AdministrationError, Asked, Caller, MailRefusal, Posted, Visitor};
-use shared::policy::requirement::{Need, Waiver};
+use shared::credential::totp::{self, OtpParameters, Step};
+use shared::engine::enrollment::pending::PendingEnrollment;
+use shared::engine::{
+    AdministrationError, MailQueued, MailRefusal, MailRequest, Principal, Requester,
+    VerificationRequest,
+};
+use shared::policy::requirement::{Requirement, Waiver};
 use shared::protocol::command_request::{
-    Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed,
+    EngineReply, MarkRefusal, PromptEnrollment, ReplyBody, TypedText, VerifyOperation, VerifyReply,
+    VerifyRequest,
 };
 use shared::system::clock::Timestamp;
-use shared::system::process::{HostProcess, ProcessId, TransactionId, Unseen};
-use shared::verify::method::Means;
+use shared::system::process::{HostProcess, ProcessId, TransactionId, UnidentifiedProcess};
+use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
 
-type Done = Result<Reply, AdministrationError>;
+type Done = Result<EngineReply, AdministrationError>;
 
 /// A PAM host that runs as `who`, with what it says of itself.
 struct Host {
     who: &'static str,
     uid: u32,
     address: Option<&'static str>,
-    stage: Stage,
+    stage: Phase,
     earlier: &'static str,
     service: &'static str,
     process: &'static [ProcessId],
@@ -46,7 +50,7 @@ const LOCKER: Host = Host {
     who: "alice",
     uid: 1000,
     address: None,
-    stage: Stage::After,
+    stage: Phase::After,
     earlier: "",
     service: "test",
     process: &[PROCESS],
@@ -55,33 +59,39 @@ const DOVECOT: Host = Host {
     who: "dovecot",
     uid: 990,
     address: Some("192.0.2.7"),
-    stage: Stage::Before,
+    stage: Phase::Before,
     ..LOCKER
 };
 
 impl Host {
-    fn asks(&self, home: &mut Home, account: &str, question: Question, now: Timestamp) -> Done {
-        let judging = Judging {
+    fn asks(
+        &self,
+        home: &mut Home,
+        account: &str,
+        question: VerifyOperation,
+        now: Timestamp,
+    ) -> Done {
+        let judging = VerifyRequest {
             service: self.service.to_owned().try_into().unwrap(),
             user: name(account),
             process: HostProcess::new(self.process[0], self.process[1..].to_vec()),
             origin: self.address.map_or(Origin::Unknown, home::remote),
             stage: self.stage,
-            earlier: Earlier::of_sshd(self.earlier.as_bytes()),
+            earlier: CompletedMethods::of_sshd(self.earlier.as_bytes()),
             question,
         };
         let who = name(self.who);
-        let caller = Caller::Owner {
+        let caller = Requester::Owner {
             name: &who,
             uid: self.uid,
         };
         home.door.judge_for(caller, &name(account), &judging, now)
     }
 
-    fn has_a_code_mailed(&self, home: &mut Home, account: &str) -> Asked<Posted> {
+    fn has_a_code_mailed(&self, home: &mut Home, account: &str) -> MailRequest<MailQueued> {
         let (who, account) = (name(self.who), name(account));
         let origin = self.address.map_or(Origin::Unknown, home::remote);
-        let visitor = Visitor {
+        let visitor = VerificationRequest {
             name: &account,
             stage: self.stage,
             origin: &origin,
@@ -90,7 +100,7 @@ impl Host {
         };
         home.door
             .post_code_for(
-                Caller::Owner {
+                Requester::Owner {
                     name: &who,
                     uid: self.uid,
                 },
@@ -100,7 +110,7 @@ impl Host {
             .unwrap()
     }
 
-    fn answers(&self, home: &mut Home, account: &str, typed: &str) -> Judged {
+    fn answers(&self, home: &mut Home, account: &str, typed: &str) -> VerifyReply {
         judged(self.asks(home, account, answer(typed), NOW))
     }
 
@@ -108,55 +118,58 @@ impl Host {
     #[track_caller]
     fn refused(&self, home: &mut Home, account: &str, typed: &str) -> String {
         match self.answers(home, account, typed) {
-            Judged::Refused { cause, .. } => cause,
+            VerifyReply::Refused { cause, .. } => cause,
             other => panic!("{other:?}"),
         }
     }
 
     /// The mark of an answer that opens.
     #[track_caller]
-    fn opens(&self, home: &mut Home, account: &str, typed: &str) -> Typed {
+    fn opens(&self, home: &mut Home, account: &str, typed: &str) -> TypedText {
         let reply = self.asks(home, account, answer(typed), NOW).unwrap();
         assert!(
-            matches!(reply.answer, Answer::Judged(Judged::Accepted { .. })),
+            matches!(
+                reply.answer,
+                ReplyBody::Judged(VerifyReply::Accepted { .. })
+            ),
             "{:?}",
             reply.answer
         );
         reply.mark.unwrap()
     }
 
-    fn need(&self, home: &mut Home, account: &str) -> Need {
-        match judged(self.asks(home, account, Question::Need, NOW)) {
-            Judged::Need { need, .. } => need,
+    fn need(&self, home: &mut Home, account: &str) -> Requirement {
+        match judged(self.asks(home, account, VerifyOperation::Need, NOW)) {
+            VerifyReply::Need { need, .. } => need,
             other => panic!("{other:?}"),
         }
     }
 
-    fn books(&self, home: &mut Home, mark: &Typed, now: Timestamp) -> Done {
-        self.asks(home, "alice", Question::Account(mark.clone()), now)
+    fn books(&self, home: &mut Home, mark: &TypedText, now: Timestamp) -> Done {
+        self.asks(home, "alice", VerifyOperation::Account(mark.clone()), now)
     }
 
     /// Why a mark of alice's does not count, if it does not.
-    fn refuses(&self, home: &mut Home, mark: &Typed, now: Timestamp) -> Option<MarkRefusal> {
+    fn refuses(&self, home: &mut Home, mark: &TypedText, now: Timestamp) -> Option<MarkRefusal> {
         match judged(self.books(home, mark, now)) {
-            Judged::Marked => None,
-            Judged::NotMarked(refusal) => Some(refusal),
+            VerifyReply::Marked => None,
+            VerifyReply::NotMarked(refusal) => Some(refusal),
             other => panic!("{other:?}"),
         }
     }
 }
 
-fn answer(typed: &str) -> Question {
-    Question::Answer {
+fn answer(typed: &str) -> VerifyOperation {
+    VerifyOperation::Answer {
         typed: typed.to_owned().into(),
-        reading: Reading::Whole,
+        reading: InputReading::Whole,
     }
 }
 
 #[track_caller]
-fn judged(done: Done) -> Judged {
+fn judged(done: Done) -> VerifyReply {
     match done.unwrap().answer {
-        Answer::Judged(judged) => judged,
+        ReplyBody::Judged(judged) => judged,
         other => panic!("{other:?}"),
     }
 }
@@ -189,9 +202,9 @@ fn for_ones_own_account_no_claim_chooses_the_row() {
     let (mut home, app) = alice("");
     let wrong = code_of(&app, 99);
     let claims = [
-        (Some("192.0.2.1"), Stage::Before),
-        (Some("2001:db8::1"), Stage::After),
-        (None, Stage::Before),
+        (Some("192.0.2.1"), Phase::Before),
+        (Some("2001:db8::1"), Phase::After),
+        (None, Phase::Before),
     ];
     for (address, stage) in claims.into_iter().cycle().take(5) {
         assert_eq!(
@@ -215,9 +228,9 @@ fn for_ones_own_account_no_claim_chooses_the_row() {
             "delayed-30s"
         );
     }
-    let refused = Filter {
-        what: Some(What::Refused),
-        ..Filter::default()
+    let refused = EventFilter {
+        what: Some(EventKind::Refused),
+        ..EventFilter::default()
     };
     let events = home.door.events(&refused, 0, 100).unwrap();
     assert_eq!(events.len(), 5);
@@ -239,12 +252,12 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
         ..LOCKER
     };
     let of = |home: &mut Home, account: &str| {
-        let code = Typed::from(code_of(&app, 0));
+        let code = TypedText::from(code_of(&app, 0));
         [
-            Question::Need,
-            Question::Waive,
+            VerifyOperation::Need,
+            VerifyOperation::Waive,
             answer(&code),
-            Question::Account(code),
+            VerifyOperation::Account(code),
         ]
         .map(|question| {
             bob.asks(home, account, question, NOW)
@@ -255,7 +268,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
     assert_eq!(known, unknown);
     assert!(known[0].contains("only about the account bob"), "{known:?}");
-    assert_eq!(bob.need(&mut home, "bob"), Need::Nothing);
+    assert_eq!(bob.need(&mut home, "bob"), Requirement::Nothing);
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
 
@@ -288,16 +301,16 @@ fn a_service_that_is_named_is_believed_and_counted_by_address() {
 
     // its own account is its own as anyone's
     let own = Host {
-        stage: Stage::Before,
+        stage: Phase::Before,
         ..DOVECOT
     };
-    let app = Pending::new(home.door.config(), &name("dovecot")).unwrap();
+    let app = PendingEnrollment::new(home.door.config(), &name("dovecot")).unwrap();
     home.activates(&app);
     own.opens(&mut home, "dovecot", &code_of(&app, 0));
-    let accepted = Filter {
-        what: Some(What::Accepted),
+    let accepted = EventFilter {
+        what: Some(EventKind::Accepted),
         account: Some(name("dovecot")),
-        ..Filter::default()
+        ..EventFilter::default()
     };
     assert_eq!(
         home.door.events(&accepted, 0, 1).unwrap()[0].1.origin,
@@ -356,7 +369,7 @@ fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_noth
     DOVECOT.books(&mut home, &mark, NOW).unwrap();
     assert_eq!(enrolled(&mut home), Enrolled::No);
 
-    let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
+    let anew = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&anew);
     assert_eq!(
         DOVECOT.refuses(&mut home, &mark, NOW),
@@ -369,14 +382,15 @@ fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_noth
 fn a_hint_about_a_future_code_does_not_leave_the_engine() {
     let (mut home, app) = alice("");
     let ahead = code_of(&app, 5);
-    let Judged::Refused { cause, words, .. } = LOCKER.answers(&mut home, "alice", &ahead) else {
+    let VerifyReply::Refused { cause, words, .. } = LOCKER.answers(&mut home, "alice", &ahead)
+    else {
         panic!("a code of the future opens")
     };
     assert_eq!(
         (cause.as_str(), words.as_str()),
         ("wrong", "That code is wrong")
     );
-    let events = home.door.events(&Filter::default(), 0, 100).unwrap();
+    let events = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     assert!(
         events
             .iter()
@@ -392,34 +406,34 @@ fn the_gates_policy_counts() {
     let policy = "[policy]\nrequired = [\"bob\", \"carol\"]\nenroll_within = \"1h\"\n\
          [[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]";
     let (mut home, _) = alice(&format!("{TRUSTING}\n{policy}"));
-    assert_eq!(LOCKER.need(&mut home, "alice"), Need::Code);
+    assert_eq!(LOCKER.need(&mut home, "alice"), Requirement::Code);
     let claimed = Host {
         address: Some("192.0.2.1"),
         ..LOCKER
     };
     assert_eq!(
         claimed.need(&mut home, "alice"),
-        Need::Code,
+        Requirement::Code,
         "a claimed address exempts nobody"
     );
-    assert_eq!(DOVECOT.need(&mut home, "alice"), Need::Exempt(1));
+    assert_eq!(DOVECOT.need(&mut home, "alice"), Requirement::Exempt(1));
 
     let waived = |home: &mut Home, host: &Host, account: &str| match judged(host.asks(
         home,
         account,
-        Question::Waive,
+        VerifyOperation::Waive,
         NOW,
     )) {
-        Judged::Waived(waiver) => waiver,
+        VerifyReply::Waived(waiver) => waiver,
         other => panic!("{other:?}"),
     };
     let bob = Host {
         who: "bob",
         uid: 1001,
-        stage: Stage::Before,
+        stage: Phase::Before,
         ..LOCKER
     };
-    assert_eq!(bob.need(&mut home, "bob"), Need::Enrolment);
+    assert_eq!(bob.need(&mut home, "bob"), Requirement::Enrolment);
     assert_eq!(
         waived(&mut home, &bob, "bob"),
         Some(Waiver::Until(NOW.plus(3600)))
@@ -438,8 +452,8 @@ fn a_claimed_service_exempts_nobody_but_for_a_service_that_is_named() {
     let (mut home, _) = alice(&format!(
         "{TRUSTING}\n[[policy.exempt]]\nservices = [\"test\"]"
     ));
-    assert_eq!(LOCKER.need(&mut home, "alice"), Need::Code);
-    assert_eq!(DOVECOT.need(&mut home, "alice"), Need::Exempt(1));
+    assert_eq!(LOCKER.need(&mut home, "alice"), Requirement::Code);
+    assert_eq!(DOVECOT.need(&mut home, "alice"), Requirement::Exempt(1));
 }
 
 #[test]
@@ -452,33 +466,33 @@ fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first
     };
     assert_eq!(
         own.need(&mut home, "alice"),
-        Need::Code,
+        Requirement::Code,
         "of one's own account nobody else has seen it"
     );
     let named = Host {
         earlier: "password",
-        stage: Stage::After,
+        stage: Phase::After,
         ..DOVECOT
     };
-    assert_eq!(named.need(&mut home, "alice"), Need::Exempt(1));
+    assert_eq!(named.need(&mut home, "alice"), Requirement::Exempt(1));
     for host in [
         Host {
             earlier: "password",
             ..DOVECOT
         },
         Host {
-            stage: Stage::After,
+            stage: Phase::After,
             ..DOVECOT
         },
         Host {
             earlier: "password\npublickey x",
-            stage: Stage::After,
+            stage: Phase::After,
             ..DOVECOT
         },
     ] {
         assert_eq!(
             host.need(&mut home, "alice"),
-            Need::Code,
+            Requirement::Code,
             "{}",
             host.earlier
         );
@@ -495,7 +509,7 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
         }),
         ("password changed", |home| {
             home.door
-                .host_password_changed(&name("alice"), Actor::Command("root"), NOW)
+                .host_password_changed(&name("alice"), Principal::Command("root"), NOW)
                 .unwrap();
         }),
         ("account removed", |home| {
@@ -506,19 +520,19 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
         // a sign-in of the owner's since looked as if the ticket had been used, and had ended the sessions itself
         ("password changed, and the owner came in", |home| {
             home.door
-                .host_password_changed(&name("alice"), Actor::Command("root"), NOW)
+                .host_password_changed(&name("alice"), Principal::Command("root"), NOW)
                 .unwrap();
             let origin = Origin::Unknown;
             let alice = name("alice");
-            let visitor = Visitor {
+            let visitor = VerificationRequest {
                 name: &alice,
-                stage: Stage::After,
+                stage: Phase::After,
                 origin: &origin,
                 browser: None,
                 service: "test",
             };
             home.door
-                .entered(&visitor, Means::Code, NOW.plus(3))
+                .entered(&visitor, AuthenticationMethod::Code, NOW.plus(3))
                 .unwrap()
                 .unwrap();
         }),
@@ -541,22 +555,22 @@ fn a_service_that_is_named_cannot_invent_local_users_to_guess_as() {
     let (mut home, app) = alice(TRUSTING);
     let mut compared = 0;
     for number in 0..20 {
-        let judging = Judging {
+        let judging = VerifyRequest {
             service: "test".to_owned().try_into().unwrap(),
             user: name("alice"),
             process: HostProcess::new(PROCESS, Vec::new()),
             origin: Origin::Local(format!("u{number}")),
-            stage: Stage::After,
-            earlier: Earlier::default(),
+            stage: Phase::After,
+            earlier: CompletedMethods::default(),
             question: answer(&code_of(&app, 50 + number)),
         };
         let who = name("dovecot");
-        let caller = Caller::Owner {
+        let caller = Requester::Owner {
             name: &who,
             uid: 990,
         };
         let done = home.door.judge_for(caller, &name("alice"), &judging, NOW);
-        let Judged::Refused { cause, .. } = judged(done) else {
+        let VerifyReply::Refused { cause, .. } = judged(done) else {
             panic!("a wrong code opens")
         };
         compared += u32::from(cause == "wrong");

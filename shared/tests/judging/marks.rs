@@ -3,7 +3,7 @@
 use super::*;
 
 /// A mark of alice's, left after the first factor.
-fn marked(home: &mut Home, app: &Pending) -> Typed {
+fn marked(home: &mut Home, app: &PendingEnrollment) -> TypedText {
     LOCKER.opens(home, "alice", &code_of(app, 0))
 }
 
@@ -21,7 +21,7 @@ fn a_mark_counts_for_its_own_transaction_for_ten_minutes() {
         LOCKER.refuses(&mut home, &mark, NOW.minus(1)),
         Some(MarkRefusal::Invalid)
     );
-    let forged = Typed::from("forged".to_owned());
+    let forged = TypedText::from("forged".to_owned());
     assert_eq!(
         LOCKER.refuses(&mut home, &forged, NOW),
         Some(MarkRefusal::Invalid)
@@ -60,18 +60,18 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
         .refuses(&mut home, &mark, NOW),
         Some(MarkRefusal::Invalid)
     );
-    let root = Judging {
+    let root = VerifyRequest {
         service: "test".to_owned().try_into().unwrap(),
         user: name("bob"),
         process: HostProcess::new(PROCESS, Vec::new()),
         origin: Origin::Unknown,
-        stage: Stage::After,
-        earlier: Earlier::default(),
+        stage: Phase::After,
+        earlier: CompletedMethods::default(),
         question: answer(&code_of(&app, 1)),
     };
-    let ask = |home: &mut Home, judging: Judging| {
+    let ask = |home: &mut Home, judging: VerifyRequest| {
         home.door
-            .judge_for(Caller::Root("root"), &name("alice"), &judging, NOW)
+            .judge_for(Requester::Root("root"), &name("alice"), &judging, NOW)
             .unwrap()
     };
     // bob passed with the code of an account that he shares
@@ -82,18 +82,18 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
         "it is root's"
     );
     for (user, refusal) in [("bob", None), ("alice", Some(MarkRefusal::User))] {
-        let judging = Judging {
+        let judging = VerifyRequest {
             service: "test".to_owned().try_into().unwrap(),
             user: name(user),
             process: HostProcess::new(PROCESS, Vec::new()),
             origin: Origin::Unknown,
-            stage: Stage::Before,
-            earlier: Earlier::default(),
-            question: Question::Account(mark.clone()),
+            stage: Phase::Before,
+            earlier: CompletedMethods::default(),
+            question: VerifyOperation::Account(mark.clone()),
         };
         let found = match ask(&mut home, judging).answer {
-            Answer::Judged(Judged::Marked) => None,
-            Answer::Judged(Judged::NotMarked(refusal)) => Some(refusal),
+            ReplyBody::Judged(VerifyReply::Marked) => None,
+            ReplyBody::Judged(VerifyReply::NotMarked(refusal)) => Some(refusal),
             other => panic!("{other:?}"),
         };
         assert_eq!(found, refusal, "{user}");
@@ -131,11 +131,11 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
     let code = marked(&mut home, &app);
     // a process of her own is exempt as no service
     let named = Host {
-        stage: Stage::After,
+        stage: Phase::After,
         ..DOVECOT
     };
     let exempt = named
-        .asks(&mut home, "alice", Question::Need, NOW)
+        .asks(&mut home, "alice", VerifyOperation::Need, NOW)
         .unwrap()
         .mark
         .unwrap();
@@ -144,7 +144,7 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
         assert_eq!(host.refuses(&mut home, mark, NOW), None);
     }
     home.door
-        .host_password_changed(&name("alice"), Actor::Command("root"), NOW)
+        .host_password_changed(&name("alice"), Principal::Command("root"), NOW)
         .unwrap();
     for (host, mark) in marks {
         assert_eq!(
@@ -162,17 +162,18 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
         ..LOCKER
     };
     let waived = bob
-        .asks(&mut home, "bob", Question::Waive, NOW)
+        .asks(&mut home, "bob", VerifyOperation::Waive, NOW)
         .unwrap()
         .mark
         .unwrap();
-    let account =
-        |home: &mut Home| judged(bob.asks(home, "bob", Question::Account(waived.clone()), NOW));
-    assert!(matches!(account(&mut home), Judged::Marked));
+    let account = |home: &mut Home| {
+        judged(bob.asks(home, "bob", VerifyOperation::Account(waived.clone()), NOW))
+    };
+    assert!(matches!(account(&mut home), VerifyReply::Marked));
     home.door.remove_account(&name("bob"), "root", NOW).unwrap();
     assert!(matches!(
         account(&mut home),
-        Judged::NotMarked(MarkRefusal::Revoked)
+        VerifyReply::NotMarked(MarkRefusal::Revoked)
     ));
 }
 
@@ -181,10 +182,10 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
 fn whoever_is_refused_or_asked_has_no_mark() {
     let (mut home, app) = alice(TRUSTING);
     for question in [
-        Question::Need,
+        VerifyOperation::Need,
         answer(&code_of(&app, 99)),
         answer("junk!"),
-        Question::Waive,
+        VerifyOperation::Waive,
     ] {
         assert!(
             LOCKER
@@ -201,28 +202,30 @@ fn whoever_is_refused_or_asked_has_no_mark() {
 fn a_process_that_cannot_be_told_has_no_mark_and_no_use_for_one() {
     let (mut home, app) = alice(TRUSTING);
     let asks = |home: &mut Home, process, question| {
-        let judging = Judging {
+        let judging = VerifyRequest {
             service: "test".to_owned().try_into().unwrap(),
             user: name("alice"),
             process,
             origin: Origin::Unknown,
-            stage: Stage::After,
-            earlier: Earlier::default(),
+            stage: Phase::After,
+            earlier: CompletedMethods::default(),
             question,
         };
         home.door
-            .judge_for(Caller::Root("root"), &name("alice"), &judging, NOW)
+            .judge_for(Requester::Root("root"), &name("alice"), &judging, NOW)
             .unwrap()
     };
-    let unseen = || HostProcess::unseen(Unseen::OtherNamespace);
+    let unseen = || HostProcess::unseen(UnidentifiedProcess::OtherNamespace);
     let unmarked = asks(
         &mut home,
         unseen(),
         answer(&app.recovery_codes()[0].grouped()),
     );
     assert!(
-        matches!(unmarked.answer, Answer::Judged(Judged::Accepted { .. }))
-            && unmarked.mark.is_none()
+        matches!(
+            unmarked.answer,
+            ReplyBody::Judged(VerifyReply::Accepted { .. })
+        ) && unmarked.mark.is_none()
     );
 
     let named = |id| unseen().in_transaction(Some(TransactionId([id; 16])));
@@ -238,22 +241,22 @@ fn a_process_that_cannot_be_told_has_no_mark_and_no_use_for_one() {
         (
             &of_seen,
             unseen(),
-            Err(MarkRefusal::Unseen(Unseen::OtherNamespace)),
+            Err(MarkRefusal::Unseen(UnidentifiedProcess::OtherNamespace)),
         ),
         (&of_seen, named(1), process),
         (&of_seen, seen(), Ok(())),
         (
             &of_named,
             unseen(),
-            Err(MarkRefusal::Unseen(Unseen::OtherNamespace)),
+            Err(MarkRefusal::Unseen(UnidentifiedProcess::OtherNamespace)),
         ),
         (&of_named, named(2), process),
         (&of_named, seen(), process),
         (&of_named, named(1), Ok(())),
     ] {
-        let found = match asks(&mut home, process, Question::Account(mark.clone())).answer {
-            Answer::Judged(Judged::Marked) => Ok(()),
-            Answer::Judged(Judged::NotMarked(refusal)) => Err(refusal),
+        let found = match asks(&mut home, process, VerifyOperation::Account(mark.clone())).answer {
+            ReplyBody::Judged(VerifyReply::Marked) => Ok(()),
+            ReplyBody::Judged(VerifyReply::NotMarked(refusal)) => Err(refusal),
             other => panic!("{other:?}"),
         };
         assert_eq!(found, expected);

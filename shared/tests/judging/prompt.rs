@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     let (mut home, _) = alice(TRUSTING);
-    let begin = || Question::Setup(AtPrompt::Begin(None));
+    let begin = || VerifyOperation::Setup(PromptEnrollment::Begin(None));
     let bob = Host {
         who: "bob",
         uid: 1001,
@@ -15,21 +15,21 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     };
     for (host, account) in [(&bob, "bob"), (&DOVECOT, "bob")] {
         let said = judged(host.asks(&mut home, account, begin(), NOW));
-        assert!(matches!(said, Judged::Refused { .. }), "{said:?}");
+        assert!(matches!(said, VerifyReply::Refused { .. }), "{said:?}");
     }
     let after = Host {
-        stage: Stage::After,
+        stage: Phase::After,
         ..DOVECOT
     };
-    let Judged::Setup { ticket, url, .. } = judged(after.asks(&mut home, "bob", begin(), NOW))
+    let VerifyReply::Setup { ticket, url, .. } = judged(after.asks(&mut home, "bob", begin(), NOW))
     else {
         panic!("no setup")
     };
     let (secret, parameters) = otpauth_uri::read(&url).unwrap();
     let shown = totp::code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
-    let confirm = |ticket: &Typed| {
-        let (ticket, code) = (ticket.clone(), Typed::from(shown.to_string()));
-        Question::Setup(AtPrompt::Confirm { ticket, code })
+    let confirm = |ticket: &TypedText| {
+        let (ticket, code) = (ticket.clone(), TypedText::from(shown.to_string()));
+        VerifyOperation::Setup(PromptEnrollment::Confirm { ticket, code })
     };
     // another's, and another service's
     assert!(
@@ -42,12 +42,13 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
             .asks(&mut home, "bob", confirm(&ticket), NOW)
             .is_err()
     );
-    let Judged::Confirmed { ticket: confirmed } =
+    let VerifyReply::Confirmed { ticket: confirmed } =
         judged(after.asks(&mut home, "bob", confirm(&ticket), NOW))
     else {
         panic!("not confirmed")
     };
-    let activate = |ticket: &Typed| Question::Setup(AtPrompt::Activate(ticket.clone()));
+    let activate =
+        |ticket: &TypedText| VerifyOperation::Setup(PromptEnrollment::Activate(ticket.clone()));
     assert!(
         after
             .asks(&mut home, "bob", activate(&ticket), NOW)
@@ -63,7 +64,7 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     );
     assert!(matches!(
         judged(after.asks(&mut home, "bob", activate(&confirmed), NOW)),
-        Judged::Done
+        VerifyReply::Done
     ));
     assert!(
         after
@@ -72,10 +73,10 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
         "once"
     );
     assert_eq!(after.refused(&mut home, "bob", &shown), "used");
-    let enrolled = Filter {
-        what: Some(What::Enrolled),
+    let enrolled = EventFilter {
+        what: Some(EventKind::Enrolled),
         account: Some(name("bob")),
-        ..Filter::default()
+        ..EventFilter::default()
     };
     let events = home.door.events(&enrolled, 0, 10).unwrap();
     let (_, event) = &events[0];
@@ -93,13 +94,13 @@ fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() 
     let mail = "[email]\nwebhook_url = \"https://mail.example.org/\"\nfrom = \"a@example.org\"\n";
     let (mut home, _) = alice(&format!("{mail}{TRUSTING}"));
     let after = Host {
-        stage: Stage::After,
+        stage: Phase::After,
         ..DOVECOT
     };
     for host in [&DOVECOT, &after, &LOCKER] {
         match host.has_a_code_mailed(&mut home, "alice") {
-            Asked::Refused(refusal) => assert_eq!(refusal, MailRefusal::NoAddress),
-            Asked::For(posted) => panic!("{posted:?}"),
+            MailRequest::Refused(refusal) => assert_eq!(refusal, MailRefusal::NoAddress),
+            MailRequest::For(posted) => panic!("{posted:?}"),
         }
     }
 }
@@ -109,7 +110,7 @@ fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() 
 fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     let (mut home, _) = alice(TRUSTING);
     let says = |home: &mut Home, host: &Host, account: &str| {
-        host.asks(home, account, Question::PasswordChanged, NOW)
+        host.asks(home, account, VerifyOperation::PasswordChanged, NOW)
     };
     let bob = Host {
         who: "bob",
@@ -123,7 +124,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     );
     assert!(matches!(
         judged(says(&mut home, &DOVECOT, "bob")),
-        Judged::NothingToEnd
+        VerifyReply::NothingToEnd
     ));
     assert!(home.door.status(&name("bob")).is_err());
     for (host, account) in [(&bob, "bob"), (&LOCKER, "alice")] {
@@ -135,11 +136,11 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     }
     assert!(matches!(
         judged(says(&mut home, &DOVECOT, "alice")),
-        Judged::Done
+        VerifyReply::Done
     ));
-    let only = Filter {
-        what: Some(What::HostPasswordChanged),
-        ..Filter::default()
+    let only = EventFilter {
+        what: Some(EventKind::HostPasswordChanged),
+        ..EventFilter::default()
     };
     let events = home.door.events(&only, 0, 100).unwrap();
     let by: Vec<_> = events
@@ -154,11 +155,11 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
 #[test]
 fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_an_account() {
     let mut home = Home::new(TRUSTING);
-    let eight = Parameters {
+    let eight = OtpParameters {
         digits: 8,
         ..home.door.config().totp.parameters()
     };
-    let app = Pending::new(home.door.config(), &name("alice"))
+    let app = PendingEnrollment::new(home.door.config(), &name("alice"))
         .unwrap()
         .with_parameters(eight, Step(0));
     home.activates(&app);
@@ -171,12 +172,12 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
         "hunter ABCD234567",
     ] {
         let of = |home: &mut Home, account: &str| {
-            let question = Question::Answer {
+            let question = VerifyOperation::Answer {
                 typed: typed.to_owned().into(),
-                reading: Reading::Ending,
+                reading: InputReading::Ending,
             };
             let cause = match judged(DOVECOT.asks(home, account, question, NOW)) {
-                Judged::Refused { cause, .. } => cause,
+                VerifyReply::Refused { cause, .. } => cause,
                 other => panic!("{other:?}"),
             };
             let charged = |table: &str| -> u32 {
@@ -216,7 +217,7 @@ fn an_app_password_opens_the_service_of_its_scope() {
     assert_eq!(last_sign_in(&mut home), None);
     assert_eq!(DOVECOT.refused(&mut home, "alice", &web.grouped()), "scope");
     let foreign = DOVECOT.asks(&mut home, "bob", answer(&mail.grouped()), NOW);
-    assert!(matches!(judged(foreign), Judged::Refused { .. }));
+    assert!(matches!(judged(foreign), VerifyReply::Refused { .. }));
     let own = Host {
         who: "bob",
         ..LOCKER
@@ -239,7 +240,7 @@ fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
     let waiting = while_waiting(move || counts.set(counts.get() + 1));
     // the gate confirms nothing, and its lease of five seconds runs out
     home.door
-        .host_password_changed(&name("alice"), Actor::Command("root"), NOW)
+        .host_password_changed(&name("alice"), Principal::Command("root"), NOW)
         .unwrap();
     drop(waiting);
     assert!((1..=4).contains(&said.get()), "said {} times", said.get());

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 /// One act.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +11,7 @@ pub(crate) enum Act {
     Types {
         typed: Typed,
         from: From,
-        stage: Stage,
+        stage: Phase,
         door: usize,
     },
     Passes(u64),
@@ -142,7 +142,7 @@ pub(crate) fn last_guesses() -> impl Iterator<Item = Act> {
         stage,
         door: 0,
     };
-    let guesses = (0..3).flat_map(move |_| [guess(Stage::Before), guess(Stage::After)]);
+    let guesses = (0..3).flat_map(move |_| [guess(Phase::Before), guess(Phase::After)]);
     std::iter::once(Act::Passes(90)).chain(guesses)
 }
 
@@ -150,11 +150,11 @@ fn types(
     typed: impl Strategy<Value = Typed>,
     from: impl Strategy<Value = From>,
 ) -> impl Strategy<Value = Act> {
-    let stage = select(vec![Stage::Before, Stage::After, Stage::After]);
+    let stage = select(vec![Phase::Before, Phase::After, Phase::After]);
     (typed, from, stage, 0..2_usize).prop_map(|(typed, from, stage, door)| {
         // whoever is past the first factor in a trusted browser is asked for nothing more
         let is_before = from == From::Browser || matches!(typed, Typed::Password(_));
-        let stage = if is_before { Stage::Before } else { stage };
+        let stage = if is_before { Phase::Before } else { stage };
         Act::Types {
             typed,
             from,

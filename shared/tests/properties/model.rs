@@ -1,7 +1,7 @@
 //! What sections 5 and 6 of the design promise, said a second time and in the plainest way: what has opened, what was
 //! counted where, and what the next answer must therefore meet. It calls nothing of the product.
 
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -38,7 +38,7 @@ const SLACK: u64 = 60;
 /// Who answers, as far as counting is concerned.
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
-    pub(crate) stage: Stage,
+    pub(crate) stage: Phase,
     pub(crate) address: Option<String>,
     /// A place of one's own wherever the address: a local user, a trusted browser.
     pub(crate) own_place: Option<&'static str>,
@@ -110,7 +110,7 @@ pub(crate) struct Model {
     pub(crate) recovery: HashMap<String, bool>,
     /// The newest one-time code, its life, and whether it has opened.
     pub(crate) one_time: Option<(String, Range<u64>, bool)>,
-    rows: HashMap<(Stage, String), Row>,
+    rows: HashMap<(Phase, String), Row>,
     /// When, and which one it was.
     addresses: HashMap<String, Vec<(u64, u64)>>,
     last_id: u64,
@@ -126,7 +126,7 @@ impl Model {
         }
     }
 
-    fn key(&self, who: &Who, now: u64) -> (Stage, String) {
+    fn key(&self, who: &Who, now: u64) -> (Phase, String) {
         let familiar = |address: &&String| self.is_familiar(address, now);
         let own = who.own_place.map(str::to_owned);
         let place = own.or_else(|| who.address.as_ref().filter(familiar).cloned());
@@ -185,7 +185,7 @@ impl Model {
                 _ => throttled.unwrap_or(Meets::Charge),
             },
             _ => {
-                let throttled = throttled.filter(|_| who.stage == Stage::Before);
+                let throttled = throttled.filter(|_| who.stage == Phase::Before);
                 let delayed = throttled.or_else(|| self.delay(&self.key(who, now), now));
                 delayed.unwrap_or_else(|| match meaning {
                     Meaning::Code(secret, step) => self.meets_code(*secret, *step, now),
@@ -208,7 +208,7 @@ impl Model {
         }
     }
 
-    fn delay(&self, key: &(Stage, String), now: u64) -> Option<Meets> {
+    fn delay(&self, key: &(Phase, String), now: u64) -> Option<Meets> {
         let row = self.rows.get(key)?;
         if row.locked {
             return Some(Meets::Lock);
@@ -240,7 +240,7 @@ impl Model {
         let key = self.key(who, now);
         match met {
             Meets::OpenDoor => {
-                let kept = if who.stage == Stage::Before {
+                let kept = if who.stage == Phase::Before {
                     DAY
                 } else {
                     MONTH
@@ -255,7 +255,7 @@ impl Model {
                 let row = self.rows.entry(key).or_default();
                 forgive(row, who);
             }
-            Meets::Delay(_) if who.stage == Stage::Before => {
+            Meets::Delay(_) if who.stage == Phase::Before => {
                 self.forget_old(&key, DAY, who, now);
                 self.clears(now);
             }
@@ -276,7 +276,7 @@ impl Model {
                         of_month.map(|failure| failure.cost).sum::<u64>()
                     };
                     let before = self.rows.get(&key).map_or(0, of_month);
-                    let kept = if who.stage == Stage::Before {
+                    let kept = if who.stage == Phase::Before {
                         DAY
                     } else {
                         MONTH
@@ -299,9 +299,9 @@ impl Model {
                         cost,
                         address,
                     });
-                    row.locked |= who.stage == Stage::After && before + cost >= LOCK_AFTER;
+                    row.locked |= who.stage == Phase::After && before + cost >= LOCK_AFTER;
                 }
-                if cost.is_none() || who.stage == Stage::Before {
+                if cost.is_none() || who.stage == Phase::Before {
                     if let Some(address) = self.counted_address(who, now) {
                         self.forget_old_of_address(address, now);
                         self.last_id += 1;
@@ -364,7 +364,7 @@ impl Model {
         }
     }
 
-    fn forget_old(&mut self, key: &(Stage, String), kept: u64, who: &Who, now: u64) {
+    fn forget_old(&mut self, key: &(Phase, String), kept: u64, who: &Who, now: u64) {
         if let Some(row) = self.rows.get_mut(key) {
             row.failures.retain(|failure| failure.at + kept >= now);
         }

@@ -2,10 +2,10 @@
 
 use crate::home::{PASSWORD, accepted, attempt_at, code_at, recovery, remote};
 use crate::world::World;
-use shared::credential::input::Answer;
-use shared::engine::{AfterCode, AfterPassword, Browser, Trust};
+use shared::credential::input::Input;
+use shared::engine::{AfterCode, AfterPassword, BrowserContext, TrustRequest};
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 pub(crate) struct Owner {
     home: Origin,
@@ -15,7 +15,7 @@ pub(crate) struct Owner {
 impl Owner {
     pub(crate) fn moves_in(world: &mut World) -> Owner {
         let home = remote("192.0.2.7");
-        let cookie = signs_in(world, &home, Trust::Asked).expect("the browser is trusted");
+        let cookie = signs_in(world, &home, TrustRequest::Asked).expect("the browser is trusted");
         Owner { home, cookie }
     }
 
@@ -38,9 +38,9 @@ impl Owner {
 
         let here = Origin::Local("alice".to_owned());
         let places = [
-            (&self.home, Stage::Before),
-            (&self.home, Stage::After),
-            (&here, Stage::After),
+            (&self.home, Phase::Before),
+            (&self.home, Phase::After),
+            (&here, Phase::After),
         ];
         for ((origin, stage), offset) in places.into_iter().zip(-1..) {
             let (typed, now) = (
@@ -57,7 +57,7 @@ impl Owner {
             ));
         }
         world.now = world.now.plus(30);
-        signs_in(world, &self.home, Trust::NotAsked);
+        signs_in(world, &self.home, TrustRequest::NotAsked);
     }
 }
 
@@ -68,12 +68,12 @@ fn next_code(world: &mut World) -> String {
 }
 
 /// Password, then code, at the gate; the cookie of a browser that is trusted from now on.
-fn signs_in(world: &mut World, from: &Origin, trust: Trust) -> Option<String> {
+fn signs_in(world: &mut World, from: &Origin, trust: TrustRequest) -> Option<String> {
     let AfterPassword::Code(pass) = world.gives_password(0, from, None, PASSWORD, "") else {
         panic!("the password is not taken")
     };
     let (typed, now) = (next_code(world), world.now);
-    let browser = Browser {
+    let browser = BrowserContext {
         origin: from,
         name: "Test",
         cookie: None,
@@ -81,7 +81,7 @@ fn signs_in(world: &mut World, from: &Origin, trust: Trust) -> Option<String> {
         page: None,
         session: None,
     };
-    let answer = Answer::read(typed.as_bytes());
+    let answer = Input::read(typed.as_bytes());
     match world
         .door(0)
         .enter_code(&browser, &pass, &answer, trust, now)

@@ -7,7 +7,7 @@ use std::path::Path;
 /// Tables of counts; all others hold what opens doors.
 const COUNTS: [&str; 2] = ["failure", "address_failure"];
 /// Tables that tell of what happened.
-const WRITTEN: [&str; 2] = ["event", "row_lock"];
+const WRITTEN: [&str; 2] = ["event", "bucket_lock"];
 
 /// What stands there at one moment.
 pub(crate) struct Look {
@@ -54,7 +54,7 @@ impl Store {
 
     /// How many rows of guesses are locked.
     pub(crate) fn locks(&self) -> usize {
-        usize::try_from(self.count("row_lock")).unwrap()
+        usize::try_from(self.count("bucket_lock")).unwrap()
     }
 
     fn count(&self, table: &str) -> i64 {

@@ -7,14 +7,14 @@ use crate::home::{
 use crate::model::{CONFIG, Meaning, Meets, Model, REACH, Who};
 use crate::store::Store;
 use shared::config::Config;
-use shared::credential::input::Answer;
-use shared::engine::enrollment::pending::{Confirmation, Pending};
-use shared::engine::{AfterPassword, Browser, Door, Visitor};
+use shared::credential::input::Input;
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use shared::engine::{AfterPassword, BrowserContext, Engine, VerificationRequest};
 use shared::system::clock::Timestamp;
-use shared::verify::decision::{Refusal, Verdict};
-use shared::verify::method::Means;
+use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::collections::HashMap;
 use tempfile::TempDir;
 
@@ -24,9 +24,9 @@ pub(crate) type Tally = HashMap<&'static str, usize>;
 pub(crate) struct World {
     folder: TempDir,
     config: Config,
-    doors: Vec<Door>,
+    doors: Vec<Engine>,
     store: Option<Store>,
-    pub(crate) authenticators: [Pending; 2],
+    pub(crate) authenticators: [PendingEnrollment; 2],
     /// Codes that opened, oldest first.
     opened: Vec<String>,
     recovery: Vec<String>,
@@ -40,7 +40,7 @@ impl World {
     /// Alice has two authenticators, and two processes have the store open.
     pub(crate) fn new() -> World {
         let (mut home, app) = alice_at_the_web(CONFIG);
-        let second = Pending::further(&home.config, &name("alice")).unwrap();
+        let second = PendingEnrollment::further(&home.config, &name("alice")).unwrap();
         let second = second.called("second".parse().unwrap());
         home.activates(&second);
         let other = home.another();
@@ -74,9 +74,9 @@ impl World {
         self.old_recovery = std::mem::replace(&mut self.recovery, codes);
     }
 
-    pub(crate) fn door(&mut self, number: usize) -> &mut Door {
+    pub(crate) fn door(&mut self, number: usize) -> &mut Engine {
         while self.doors.len() <= number {
-            self.doors.push(Door::open(self.config.clone()).unwrap());
+            self.doors.push(Engine::open(self.config.clone()).unwrap());
         }
         &mut self.doors[number]
     }
@@ -108,7 +108,7 @@ impl World {
         }
     }
 
-    fn types(&mut self, typed: Typed, from: From, stage: Stage, door: usize) {
+    fn types(&mut self, typed: Typed, from: From, stage: Phase, door: usize) {
         let at_no_web =
             matches!(from, From::LocalUser | From::Browser) && matches!(typed, Typed::Password(_));
         let Some((text, meaning)) = self.reads(typed).filter(|_| !at_no_web) else {
@@ -122,7 +122,7 @@ impl World {
 
         let alice = name("alice");
         let browser = (from == From::Browser).then_some(7);
-        let visitor = Visitor {
+        let visitor = VerificationRequest {
             name: &alice,
             stage,
             origin: &origin,
@@ -134,7 +134,7 @@ impl World {
                 at_the_web(&self.gives_password(door, &origin, None, &text, ""))
             }
             _ => {
-                let answer = Answer::read(text.as_bytes());
+                let answer = Input::read(text.as_bytes());
                 at_the_prompt(
                     &self
                         .door(door)
@@ -153,7 +153,7 @@ impl World {
         assert_eq!(met, expected, "{meaning:?} by {who:?}");
         *self.tally.entry(met.name()).or_default() += 1;
         if met == Meets::OpenDoor {
-            if stage == Stage::Before {
+            if stage == Phase::Before {
                 self.door(door)
                     .entered(&visitor, means(&meaning), now)
                     .unwrap();
@@ -172,7 +172,7 @@ impl World {
                 "{met:?} wrote something"
             );
             // what is delayed before the first factor writes, and may clear what is too old
-            let clears = matches!(met, Meets::Delay(_)) && stage == Stage::Before;
+            let clears = matches!(met, Meets::Delay(_)) && stage == Phase::Before;
             let is_counted = match clears {
                 true => after
                     .counts
@@ -194,7 +194,7 @@ impl World {
         typed: &str,
         recovery: &str,
     ) -> AfterPassword {
-        let browser = Browser {
+        let browser = BrowserContext {
             origin,
             name: "Test",
             cookie,
@@ -202,7 +202,7 @@ impl World {
             page: None,
             session: None,
         };
-        let (alice, now, recovery) = (name("alice"), self.now, Answer::read(recovery.as_bytes()));
+        let (alice, now, recovery) = (name("alice"), self.now, Input::read(recovery.as_bytes()));
         self.door(door)
             .enter_password(&browser, &alice, Some(&password(typed)), &recovery, now)
             .unwrap()
@@ -290,7 +290,7 @@ impl World {
                 self.doors[0]
                     .activate(
                         &self.authenticators[1],
-                        &Confirmation::vouched(),
+                        &EnrollmentConfirmation::vouched(),
                         "root",
                         now,
                     )
@@ -300,11 +300,11 @@ impl World {
             Administration::EnrolsAnew => {
                 self.door(1).disable(&alice, "root", now).unwrap();
                 let secret = self.authenticators[0].secret().clone();
-                let anew = Pending::new(&self.config, &alice)
+                let anew = PendingEnrollment::new(&self.config, &alice)
                     .unwrap()
                     .with_secret(secret);
                 self.door(1)
-                    .activate(&anew, &Confirmation::vouched(), "root", now)
+                    .activate(&anew, &EnrollmentConfirmation::vouched(), "root", now)
                     .unwrap();
                 self.has_recovery_codes((0..6).map(|number| recovery(&anew, number)).collect());
                 self.model.live = [0].into();
@@ -343,7 +343,7 @@ impl World {
 }
 
 /// Where someone stands, for the door and for the model.
-fn stands(from: From, stage: Stage) -> (Origin, Who) {
+fn stands(from: From, stage: Phase) -> (Origin, Who) {
     let who = |address: Option<&str>, own_place| Who {
         stage,
         address: address.map(str::to_owned),
@@ -364,18 +364,18 @@ fn stands(from: From, stage: Stage) -> (Origin, Who) {
     }
 }
 
-fn means(meaning: &Meaning) -> Means {
+fn means(meaning: &Meaning) -> AuthenticationMethod {
     match meaning {
-        Meaning::Recovery(_) => Means::RecoveryCode,
-        Meaning::OneTime(_) => Means::OneTimeCode,
-        _ => Means::Code,
+        Meaning::Recovery(_) => AuthenticationMethod::RecoveryCode,
+        Meaning::OneTime(_) => AuthenticationMethod::OneTimeCode,
+        _ => AuthenticationMethod::Code,
     }
 }
 
-fn at_the_prompt(verdict: &Verdict) -> Meets {
+fn at_the_prompt(verdict: &VerificationResult) -> Meets {
     match verdict {
-        Verdict::Accepted(_) => Meets::OpenDoor,
-        Verdict::Refused(refusal) => refused(*refusal),
+        VerificationResult::Accepted(_) => Meets::OpenDoor,
+        VerificationResult::Refused(refusal) => refused(*refusal),
     }
 }
 

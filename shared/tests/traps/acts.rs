@@ -1,24 +1,27 @@
 //! What people and processes do at the doors.
 
 use crate::home::{Home, NOW, attempt_at, name, password};
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::engine::{
-    AdministrationError, AfterPassword, Browser, Caller, Door, DoorError, Outcome, Visitor,
+    AdministrationError, AfterPassword, BrowserContext, Engine, EngineError, Requester,
+    VerificationRequest, VerifiedAttempt,
 };
-use shared::protocol::command_request::{self, Change, Errand, Kind, Setup, Task};
-use shared::verify::decision::Verdict;
+use shared::protocol::command_request::{
+    self, AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, Operation,
+};
+use shared::verify::decision::VerificationResult;
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::sync::Barrier;
 use std::thread;
 
 /// What each of many processes at once gets for an answer, all begun at one moment.
-pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<Verdict> {
+pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<VerificationResult> {
     let (barrier, config) = (Barrier::new(answers.len()), &home.config);
     let one = |who: &str, typed: &str| {
-        let mut door = Door::open(config.clone()).unwrap();
+        let mut door = Engine::open(config.clone()).unwrap();
         barrier.wait();
-        attempt_at(&mut door, who, &Origin::Unknown, Stage::After, typed, NOW).verdict
+        attempt_at(&mut door, who, &Origin::Unknown, Phase::After, typed, NOW).verdict
     };
     thread::scope(|scope| {
         let running: Vec<_> = answers
@@ -32,20 +35,20 @@ pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<Verdict> {
     })
 }
 
-pub(crate) fn opened(verdicts: &[Verdict]) -> usize {
+pub(crate) fn opened(verdicts: &[VerificationResult]) -> usize {
     verdicts
         .iter()
-        .filter(|verdict| matches!(verdict, Verdict::Accepted(_)))
+        .filter(|verdict| matches!(verdict, VerificationResult::Accepted(_)))
         .count()
 }
 
 /// What alice, who is not root, asks about her own account.
 pub(crate) fn asks(
     home: &mut Home,
-    task: Task,
-) -> Result<command_request::Answer, AdministrationError> {
+    task: Operation,
+) -> Result<command_request::ReplyBody, AdministrationError> {
     let alice = name("alice");
-    let caller = Caller::Owner {
+    let caller = Requester::Owner {
         name: &alice,
         uid: 1000,
     };
@@ -53,7 +56,7 @@ pub(crate) fn asks(
         .door
         .run_errand(
             caller,
-            &Errand {
+            &CommandRequest {
                 account: alice.clone(),
                 task,
             },
@@ -62,9 +65,9 @@ pub(crate) fn asks(
         .answer)
 }
 
-pub(crate) fn one_more() -> Change {
-    Change::BeginSetup(Setup {
-        kind: Kind::Further,
+pub(crate) fn one_more() -> ChangeOperation {
+    ChangeOperation::BeginSetup(EnrollmentOperation {
+        kind: AuthenticatorKind::Further,
         name: "another".parse().unwrap(),
         seed: None,
         counter: None,
@@ -75,12 +78,12 @@ pub(crate) fn one_more() -> Change {
 }
 
 pub(crate) fn gives_password(
-    door: &mut Door,
+    door: &mut Engine,
     from: &Origin,
     cookie: Option<&str>,
     typed: &str,
 ) -> AfterPassword {
-    let browser = Browser {
+    let browser = BrowserContext {
         origin: from,
         name: "Test",
         cookie,
@@ -92,17 +95,17 @@ pub(crate) fn gives_password(
         &browser,
         &name("alice"),
         Some(&password(typed)),
-        &Answer::Unfit,
+        &Input::Unfit,
         NOW,
     )
     .unwrap()
 }
 
-pub(crate) fn attempts(door: &mut Door, typed: &str) -> Result<Outcome, DoorError> {
-    let (alice, answer) = (name("alice"), Answer::read(typed.as_bytes()));
-    let visitor = Visitor {
+pub(crate) fn attempts(door: &mut Engine, typed: &str) -> Result<VerifiedAttempt, EngineError> {
+    let (alice, answer) = (name("alice"), Input::read(typed.as_bytes()));
+    let visitor = VerificationRequest {
         name: &alice,
-        stage: Stage::After,
+        stage: Phase::After,
         origin: &Origin::Unknown,
         browser: None,
         service: "test",

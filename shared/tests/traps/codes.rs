@@ -4,15 +4,15 @@ use crate::acts::{at_once, opened};
 use crate::home::{
     Home, NOW, accepted, alice, attempt_at, code_at, code_of, name, recovery, refused, remote,
 };
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::{Moving, Parameters, Step};
-use shared::engine::enrollment::pending::Pending;
-use shared::engine::{Door, Outcome, messages};
+use shared::credential::totp::{OtpKind, OtpParameters, Step};
+use shared::engine::enrollment::pending::PendingEnrollment;
+use shared::engine::{Engine, VerifiedAttempt, messages};
 use shared::system::clock::Timestamp;
-use shared::verify::decision::{Refusal, Verdict};
+use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::origin::Origin;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 
 #[test]
 fn trap_03_a_code_usable_again_within_its_window_or_by_parallel_requests() {
@@ -26,7 +26,7 @@ fn trap_03_a_code_usable_again_within_its_window_or_by_parallel_requests() {
     for at in NOW.0..=end_of_window {
         let again = home.attempt("alice", &code, Timestamp(at)).verdict;
         assert!(
-            matches!(again, Verdict::Refused(Refusal::Used { .. })),
+            matches!(again, VerificationResult::Refused(Refusal::Used { .. })),
             "{at}: {again:?}"
         );
     }
@@ -39,7 +39,7 @@ fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
     // of RFC 6238's secret, the first step after now whose code is 000000
     const ZEROS: Timestamp = Timestamp(60_360_134 * 30);
     let mut home = Home::new("");
-    let app = Pending::new(&home.config, &name("alice")).unwrap();
+    let app = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     let app = app.with_secret(
         otpauth_uri::read("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
             .unwrap()
@@ -85,11 +85,11 @@ fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under
     let (one, other) = (remote("2001:db8::1"), remote("2001:db8::2"));
     for number in 0..10 {
         let nobody = format!("nobody{number}");
-        home.attempt_from(&nobody, &one, Stage::Before, "000000", NOW);
+        home.attempt_from(&nobody, &one, Phase::Before, "000000", NOW);
     }
     let mut door = home.another();
     let throttled =
-        |door: &mut Door, at| attempt_at(door, "Alice", &other, Stage::Before, "000000", at);
+        |door: &mut Engine, at| attempt_at(door, "Alice", &other, Phase::Before, "000000", at);
     refused(
         &throttled(&mut door, NOW),
         Refusal::AddressDelayed { wait: 300 },
@@ -107,7 +107,7 @@ fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under
             &mut door,
             "alice",
             &Origin::Unknown,
-            Stage::After,
+            Phase::After,
             "000000",
             NOW.plus(29),
         ),
@@ -118,7 +118,7 @@ fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under
             &mut door,
             "alice",
             &Origin::Unknown,
-            Stage::After,
+            Phase::After,
             "000000",
             NOW.plus(30),
         ),
@@ -129,17 +129,17 @@ fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under
 #[test]
 fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_without_a_word() {
     let mut home = Home::new("");
-    let app = Pending::new(&home.config, &name("alice")).unwrap();
+    let app = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     let code = code_of(&app, 0);
     let confirmation = app
-        .confirm(&Answer::read(code.as_bytes()), &home.config, NOW)
+        .confirm(&Input::read(code.as_bytes()), &home.config, NOW)
         .ok()
         .unwrap();
     home.door
         .activate(&app, &confirmation, "alice", NOW)
         .unwrap();
     let again = home.attempt("alice", &code, NOW);
-    let Verdict::Refused(refusal) = again.verdict else {
+    let VerificationResult::Refused(refusal) = again.verdict else {
         panic!("accepted again")
     };
     assert_eq!(
@@ -152,12 +152,12 @@ fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_withou
 #[test]
 fn trap_13_two_methods_on_only_one_accepted() {
     let (mut home, app) = alice("");
-    let parameters = Parameters {
-        moving: Moving::Counter,
+    let parameters = OtpParameters {
+        moving: OtpKind::Counter,
         digits: 8,
         ..app.parameters()
     };
-    let token = Pending::further(&home.config, &name("alice")).unwrap();
+    let token = PendingEnrollment::further(&home.config, &name("alice")).unwrap();
     let token = token
         .called("token".parse().unwrap())
         .with_parameters(parameters, Step(0));
@@ -189,9 +189,9 @@ fn trap_15_one_text_for_every_failure() {
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     let mut said = Vec::new();
-    let mut says = |outcome: Outcome| match outcome.verdict {
-        Verdict::Accepted(_) => {}
-        Verdict::Refused(refusal) => said.push(messages::refusal(refusal)),
+    let mut says = |outcome: VerifiedAttempt| match outcome.verdict {
+        VerificationResult::Accepted(_) => {}
+        VerificationResult::Refused(refusal) => said.push(messages::refusal(refusal)),
     };
     says(home.attempt("alice", &code_of(&app, 0), NOW));
     says(home.attempt("alice", &code_of(&app, 0), NOW));
@@ -213,7 +213,7 @@ fn trap_15_one_text_for_every_failure() {
         home.attempt_from(
             "alice",
             &remote("198.51.100.1"),
-            Stage::After,
+            Phase::After,
             "ABCDE-FGHJK",
             NOW,
         );
@@ -221,7 +221,7 @@ fn trap_15_one_text_for_every_failure() {
     says(home.attempt_from(
         "alice",
         &remote("198.51.100.1"),
-        Stage::After,
+        Phase::After,
         "ABCDE-FGHJK",
         NOW,
     ));
@@ -266,7 +266,7 @@ fn trap_17_skew_learned_from_codes() {
             .attempt("alice", &code_at(&app, offset, now), now)
             .verdict;
         assert!(
-            matches!(old, Verdict::Refused(Refusal::Used { .. })),
+            matches!(old, VerificationResult::Refused(Refusal::Used { .. })),
             "{offset}: {old:?}"
         );
     }

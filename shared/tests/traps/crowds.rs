@@ -3,10 +3,10 @@
 use crate::acts::{at_once, attempts, gives_password, opened};
 use crate::home::{Home, NOW, alice, alice_at_the_web, attempt_at, code_of, refused, remote};
 use rusqlite::Connection;
-use shared::engine::{AfterPassword, DoorError};
+use shared::engine::{AfterPassword, EngineError};
 use shared::store::StoreError;
-use shared::verify::decision::{Refusal, Verdict};
-use shared::verify::throttle::Stage;
+use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::throttle::Phase;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -18,8 +18,12 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
         .map(|number| ("alice", format!("{number:06}")))
         .collect();
     let verdicts = at_once(&home, &guesses);
-    let delayed =
-        |verdict: &&Verdict| matches!(verdict, Verdict::Refused(Refusal::Delayed { wait: 30 }));
+    let delayed = |verdict: &&VerificationResult| {
+        matches!(
+            verdict,
+            VerificationResult::Refused(Refusal::Delayed { wait: 30 })
+        )
+    };
     assert_eq!(
         verdicts.iter().filter(delayed).count(),
         24 - 5,
@@ -34,7 +38,7 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
             &mut home.another(),
             "alice",
             &from(number),
-            Stage::After,
+            Phase::After,
             "000000",
             NOW,
         );
@@ -46,7 +50,7 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
         &mut home.another(),
         "alice",
         &from(6),
-        Stage::After,
+        Phase::After,
         "000000",
         NOW,
     );
@@ -89,7 +93,7 @@ fn trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_bloc
     let meanwhile = attempts(&mut home.another(), "000000");
     assert!(matches!(
         meanwhile,
-        Err(DoorError::Store(StoreError::Busy | StoreError::Held(_)))
+        Err(EngineError::Store(StoreError::Busy | StoreError::Held(_)))
     ));
     holder.kill().unwrap();
     holder.wait().unwrap();

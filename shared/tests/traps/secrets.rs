@@ -8,16 +8,16 @@ use crate::home::{
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use shared::config::file;
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
 use shared::credential::secret::Secret;
 use shared::credential::totp::{Step, code};
-use shared::engine::enrollment::pending::{Confirmation, Pending};
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    AdministrationError, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Door, DoorError,
-    Shown,
+    AdministrationError, AfterEnrollment, AfterEnrollmentCode, AfterPassword, AfterStepUp, Engine,
+    EngineError, ShownEnrollment,
 };
-use shared::protocol::command_request::Task;
+use shared::protocol::command_request::Operation;
 use std::collections::HashSet;
 use std::fs;
 
@@ -26,7 +26,7 @@ use std::fs;
 fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
     let (mut home, _) = alice("");
     let other = home.another();
-    let token = Pending::further(&home.config, &name("alice"))
+    let token = PendingEnrollment::further(&home.config, &name("alice"))
         .unwrap()
         .called("token".parse().unwrap());
     home.activates(&token);
@@ -44,10 +44,10 @@ fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
 #[test]
 fn trap_02_active_secret_replaced_with_the_password_alone() {
     let (mut home, app) = alice_at_the_web("");
-    let first = Pending::new(&home.config, &name("alice")).unwrap();
+    let first = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     let replaced = home
         .door
-        .activate(&first, &Confirmation::vouched(), "alice", NOW);
+        .activate(&first, &EnrollmentConfirmation::vouched(), "alice", NOW);
     assert!(matches!(
         replaced,
         Err(AdministrationError::AlreadyEnrolled(_))
@@ -56,7 +56,7 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
         let code = proof.map(|typed| typed.to_owned().into());
         let begun = asks(
             &mut home,
-            Task::Change {
+            Operation::Change {
                 code,
                 change: one_more(),
             },
@@ -78,16 +78,16 @@ fn at_the_web_too(home: &mut Home) {
         .set_password(&bob, &password(PASSWORD), "root", NOW)
         .unwrap();
     let given = password(PASSWORD);
-    let entered =
-        home.door
-            .enter_password(&browser(&from), &bob, Some(&given), &Answer::Unfit, NOW);
+    let entered = home
+        .door
+        .enter_password(&browser(&from), &bob, Some(&given), &Input::Unfit, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
     let session = opened.session;
     let proof = home
         .door
-        .step_up(&browser(&from), &session, Some(&given), &Answer::Unfit, NOW);
+        .step_up(&browser(&from), &session, Some(&given), &Input::Unfit, NOW);
     let AfterStepUp::Proven(proof) = proof.unwrap() else {
         panic!("not proven")
     };
@@ -103,16 +103,18 @@ fn at_the_web_too(home: &mut Home) {
             .unwrap()
             .is_none()
     );
-    let Some(Shown { secret, draft, .. }) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
+    let Some(ShownEnrollment { secret, draft, .. }) =
+        home.door.begin_web_setup(&ticket, NOW).unwrap()
+    else {
         return;
     };
     let (secret, parameters) = otpauth_uri::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = home
         .door
-        .confirm_web_setup(&ticket, draft, &Answer::read(shows.as_bytes()), NOW)
+        .confirm_web_setup(&ticket, draft, &Input::read(shows.as_bytes()), NOW)
         .unwrap();
-    let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else {
+    let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
         return;
     };
     let after = home
@@ -120,7 +122,7 @@ fn at_the_web_too(home: &mut Home) {
         .finish_web_setup(&browser(&from), &ticket, &confirmed, NOW)
         .unwrap();
     assert!(
-        matches!(after, AfterSetup::Over),
+        matches!(after, AfterEnrollment::Over),
         "it replaced the active one"
     );
 }
@@ -129,7 +131,7 @@ fn at_the_web_too(home: &mut Home) {
 fn trap_06_empty_issuer_or_unencoded_label() {
     let url = |extra: &str, who: &str| {
         let home = Home::new(extra);
-        Pending::new(&home.config, &name(who))
+        PendingEnrollment::new(&home.config, &name(who))
             .unwrap()
             .url()
             .to_string()
@@ -203,7 +205,7 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
     let mut home = Home::new("");
     // equal blocks all along, and the same for both
     for who in ["alice", "bob"] {
-        let app = Pending::new(&home.config, &name(who)).unwrap();
+        let app = PendingEnrollment::new(&home.config, &name(who)).unwrap();
         home.activates(&app.with_secret(Secret::from_seed(&"5a".repeat(48)).unwrap()));
     }
     let sealed = home.sealed();
@@ -221,12 +223,12 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
         home.engine().execute(sql, [altered]).unwrap();
         let judged = attempts(&mut home.door, "000000");
         assert!(
-            matches!(judged, Err(DoorError::Vault(_))),
+            matches!(judged, Err(EngineError::Vault(_))),
             "byte {byte} may be altered"
         );
     }
     fs::remove_file(home.key_file()).unwrap();
-    let said = Door::open(home.config.clone()).err().unwrap().to_string();
+    let said = Engine::open(home.config.clone()).err().unwrap().to_string();
     assert!(
         said.contains("etc/key") && said.contains("backup"),
         "{said}"

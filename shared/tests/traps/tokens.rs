@@ -5,12 +5,13 @@ use crate::home::{
     Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, password, remote,
 };
 use shared::config::Config;
-use shared::credential::input::Answer;
+use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
 use shared::engine::{
-    AdministrationError, AfterCode, AfterPassword, Browser, Door, EnrollmentToken, Trust,
+    AdministrationError, AfterCode, AfterPassword, BrowserContext, Engine, EnrollmentToken,
+    TrustRequest,
 };
-use shared::protocol::command_request::{self, Change, Finish, Task};
+use shared::protocol::command_request::{self, ChangeOperation, FinishOperation, Operation};
 use shared::token::LoginToken;
 use shared::token::session::Session;
 use shared::verify::decision::Refusal;
@@ -25,7 +26,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     };
     let keys = home.door.token_keys();
     let login = pass.seal(&keys).unwrap().to_string();
-    let browser = Browser {
+    let browser = BrowserContext {
         origin: &from,
         name: "Test",
         cookie: None,
@@ -33,10 +34,10 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         page: None,
         session: None,
     };
-    let answer = Answer::read(code_of(&app, -1).as_bytes());
+    let answer = Input::read(code_of(&app, -1).as_bytes());
     let entered = home
         .door
-        .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+        .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
         .unwrap();
     let AfterCode::Opened(opened) = entered else {
         panic!("not opened")
@@ -50,12 +51,12 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         policy: toml::from_str("required = \"all\"").unwrap(),
         ..home.config.clone()
     };
-    let mut required = Door::open(required).unwrap();
+    let mut required = Engine::open(required).unwrap();
     let entered = required.enter_password(
         &browser,
         &name("bob"),
         Some(&password(PASSWORD)),
-        &Answer::Unfit,
+        &Input::Unfit,
         NOW,
     );
     let AfterPassword::Setup(first) = entered.unwrap() else {
@@ -66,13 +67,13 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     let code = Some(code_of(&app, 0).into());
     let begun = asks(
         &mut home,
-        Task::Change {
+        Operation::Change {
             code,
             change: one_more(),
         },
     )
     .unwrap();
-    let command_request::Answer::Setup {
+    let command_request::ReplyBody::Setup {
         secret,
         ticket: setup,
         ..
@@ -83,13 +84,13 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     let code = Some(code_of(&app, 1).into());
     let begun = asks(
         &mut home,
-        Task::Change {
+        Operation::Change {
             code,
-            change: Change::BeginRecoveryCodes,
+            change: ChangeOperation::BeginRecoveryCodes,
         },
     )
     .unwrap();
-    let command_request::Answer::RecoveryCodes {
+    let command_request::ReplyBody::RecoveryCodes {
         codes,
         ticket: renewal,
     } = begun
@@ -117,22 +118,22 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     }
     for other in [&session, &login, &trusted, &renewal, &first] {
         let ticket = || other.to_string().into();
-        let confirmed = Finish::Confirm {
+        let confirmed = FinishOperation::Confirm {
             ticket: ticket(),
             code: code_of(&app, 0).into(),
         };
         for finish in [
             confirmed,
-            Finish::Activate { ticket: ticket() },
-            Finish::Vouch { ticket: ticket() },
+            FinishOperation::Activate { ticket: ticket() },
+            FinishOperation::Vouch { ticket: ticket() },
         ] {
-            assert!(asks(&mut home, Task::Finish(finish)).is_err());
+            assert!(asks(&mut home, Operation::Finish(finish)).is_err());
         }
     }
     for other in [&session, &login, &trusted, &setup, &first] {
         let kept = asks(
             &mut home,
-            Task::Finish(Finish::KeepRecoveryCodes {
+            Operation::Finish(FinishOperation::KeepRecoveryCodes {
                 ticket: other.to_string().into(),
             }),
         );
@@ -172,7 +173,7 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     let AfterPassword::Code(pass) = gives_password(&mut home.door, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
-    let browser = Browser {
+    let browser = BrowserContext {
         origin: &from,
         name: "Test",
         cookie: None,
@@ -181,9 +182,9 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
         session: None,
     };
     let enter = |home: &mut Home, offset| {
-        let answer = Answer::read(code_of(&app, offset).as_bytes());
+        let answer = Input::read(code_of(&app, offset).as_bytes());
         home.door
-            .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+            .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
             .unwrap()
     };
     let AfterCode::Opened(opened) = enter(&mut home, -1) else {

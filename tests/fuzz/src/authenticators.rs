@@ -1,11 +1,13 @@
 //! What must hold of otpauth URIs and of other systems' files.
 
 use shared::account::name::UserName;
-use shared::credential::import::{Format, Found, Key, LARGEST, MOST, NAMES, read};
+use shared::credential::import::{
+    FoundAuthenticator, ImportFormat, LARGEST, MOST, NAMES, PskcKey, read,
+};
 use shared::credential::otpauth_uri;
-use shared::credential::otpauth_uri::Url;
+use shared::credential::otpauth_uri::OtpauthUri;
 use shared::credential::secret::Secret;
-use shared::credential::totp::Parameters;
+use shared::credential::totp::OtpParameters;
 use shared::system::clock::Timestamp;
 
 /// The longest otpauth URI that is read, in bytes.
@@ -21,11 +23,11 @@ pub fn otpauth(bytes: &[u8]) -> bool {
         assert!(parameters.check().is_ok());
         is_read_back("", "alice", secret, *parameters, 0);
     }
-    let Ok(url) = Url::parse(text) else {
+    let Ok(url) = OtpauthUri::parse(text) else {
         return declared.is_ok();
     };
     assert!(text.len() <= LONGEST_URI);
-    let parameters = Parameters {
+    let parameters = OtpParameters {
         algorithm: url.algorithm,
         digits: url.digits,
         moving: url.moving.moving(),
@@ -43,7 +45,13 @@ pub fn otpauth(bytes: &[u8]) -> bool {
 }
 
 /// Insists that an authenticator written as a URI is read as the same one.
-fn is_read_back(issuer: &str, account: &str, secret: &Secret, parameters: Parameters, first: u64) {
+fn is_read_back(
+    issuer: &str,
+    account: &str,
+    secret: &Secret,
+    parameters: OtpParameters,
+    first: u64,
+) {
     let text = otpauth_uri::url(
         issuer,
         account,
@@ -54,7 +62,7 @@ fn is_read_back(issuer: &str, account: &str, secret: &Secret, parameters: Parame
     if text.len() > LONGEST_URI {
         return;
     }
-    let url = Url::parse(&text).expect("what was written can be read");
+    let url = OtpauthUri::parse(&text).expect("what was written can be read");
     assert_eq!(
         (url.issuer.as_deref(), url.account.as_str()),
         (Some(issuer), account)
@@ -78,15 +86,15 @@ pub fn import(bytes: &[u8]) -> bool {
     let now = Timestamp(1_700_000_000);
     // a container that names its own number of PBKDF2's rounds may take seconds, which is no fault
     let formats = [
-        Format::GoogleAuthenticator { account: &alice },
-        Format::Oath { now },
-        Format::Otpauth,
-        Format::OtpauthMigration,
-        Format::Pskc { key: Key::None },
-        Format::Pskc {
-            key: Key::Shared(b"0123456789abcdef"),
+        ImportFormat::GoogleAuthenticator { account: &alice },
+        ImportFormat::Oath { now },
+        ImportFormat::Otpauth,
+        ImportFormat::OtpauthMigration,
+        ImportFormat::Pskc { key: PskcKey::None },
+        ImportFormat::Pskc {
+            key: PskcKey::Shared(b"0123456789abcdef"),
         },
-        Format::Authelia,
+        ImportFormat::Authelia,
     ];
     assert!(formats.iter().all(|format| NAMES.contains(&format.name())));
     let mut is_read = false;
@@ -106,14 +114,14 @@ pub fn import(bytes: &[u8]) -> bool {
     is_read
 }
 
-fn is_sound(found: &Found, lines: usize) {
+fn is_sound(found: &FoundAuthenticator, lines: usize) {
     assert!(
         (1..=lines).contains(&found.line),
         "line {} of {lines}",
         found.line
     );
     assert!(found.label.as_ref().is_none_or(|label| label.len() <= 256));
-    let parameters = Parameters {
+    let parameters = OtpParameters {
         algorithm: found.algorithm,
         digits: found.digits,
         moving: found.moving.moving(),

@@ -3,16 +3,18 @@
 //! posternd/tests/hostile_module.rs, which needs no nightly.
 
 use posternd::pam::conversation;
-use posternd::pam::conversation::{Reach, User};
+use posternd::pam::conversation::{EngineAccess, User};
 use posternd::pam::remote_host::RemoteHost;
 use posternd::workers::engines::{Engines, Worker};
-use posternd::workers::origin::Origin;
+use posternd::workers::origin::ClientOrigin;
 use shared::config::{StoreUrl, file};
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
-use shared::engine::Door;
-use shared::engine::enrollment::pending::{Confirmation, Pending};
-use shared::protocol::{Hook, HookResult, Instruction, Opening, Severity, Transaction, receive};
+use shared::engine::Engine;
+use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use shared::protocol::{
+    Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction, Severity, receive,
+};
 use shared::system::admission::Class;
 use shared::system::clock;
 use shared::system::process::HostProcess;
@@ -60,11 +62,11 @@ impl Home {
         let config = file::read(&at("postern.toml"))
             .expect("a configuration")
             .config;
-        let mut door = Door::open(config).expect("the store");
-        let pending =
-            Pending::new(door.config(), &"alice".parse().expect("a name")).expect("a secret");
+        let mut door = Engine::open(config).expect("the store");
+        let pending = PendingEnrollment::new(door.config(), &"alice".parse().expect("a name"))
+            .expect("a secret");
         let now = clock::now().expect("a clock");
-        door.activate(&pending, &Confirmation::vouched(), "root", now)
+        door.activate(&pending, &EnrollmentConfirmation::vouched(), "root", now)
             .expect("it is hers");
         Home {
             folder,
@@ -74,10 +76,10 @@ impl Home {
     }
 
     /// Runs a conversation as posternd does at host.sock or at pam.sock; its result, if it was sent.
-    fn converse(&self, peer: &mut Peer<'_>, opening: Opening) -> (HookResult, bool) {
+    fn converse(&self, peer: &mut Peer<'_>, opening: Opening) -> (PamFunctionResult, bool) {
         let worker = |class| Worker {
             engines: Arc::clone(&self.engines),
-            origin: Origin::User(1000),
+            origin: ClientOrigin::User(1000),
             class,
         };
         let process = HostProcess::find(i32::try_from(std::process::id()).expect("a process"));
@@ -114,7 +116,7 @@ impl Home {
                 peer,
                 transaction,
                 process,
-                Reach::Worker(worker(Class::Known)),
+                EngineAccess::Worker(worker(Class::Known)),
             )
         };
         let result = conversation::run(hook, &host, &options);
@@ -159,7 +161,7 @@ pub fn posternd_converses(bytes: &[u8]) -> bool {
             transaction.hook
         );
         if must_be_denied(&transaction, of_user) {
-            assert!(matches!(result, HookResult::Denied(_)), "{result:?}");
+            assert!(matches!(result, PamFunctionResult::Denied(_)), "{result:?}");
             assert!(
                 of_user || !arrived || told.lines > 0,
                 "a denial without a line of the log"
@@ -170,8 +172,8 @@ pub fn posternd_converses(bytes: &[u8]) -> bool {
 }
 
 /// Whether only a code of alice's would be accepted, which no input can hold.
-fn must_be_denied(transaction: &Transaction, of_user: bool) -> bool {
-    let Transaction {
+fn must_be_denied(transaction: &PamTransaction, of_user: bool) -> bool {
+    let PamTransaction {
         hook,
         options,
         user,
@@ -180,18 +182,18 @@ fn must_be_denied(transaction: &Transaction, of_user: bool) -> bool {
     let names_another = options
         .iter()
         .any(|option| option == "proven" || option.starts_with("user="));
-    *hook == Hook::Auth && !names_another && !of_user && user.as_deref() == Some(b"alice")
+    *hook == PamFunction::Auth && !names_another && !of_user && user.as_deref() == Some(b"alice")
 }
 
 /// What the module was told.
 struct Told {
     lines: usize,
-    end: Option<HookResult>,
+    end: Option<PamFunctionResult>,
 }
 
 impl Told {
     /// Reads it as the module does, which ends the conversation at the first instruction beyond its bounds.
-    fn read(mut sent: &[u8], transaction: &Transaction) -> Told {
+    fn read(mut sent: &[u8], transaction: &PamTransaction) -> Told {
         let mut told = Told {
             lines: 0,
             end: None,
@@ -203,7 +205,7 @@ impl Told {
                 Instruction::Ask { .. } => {
                     prompts += 1;
                     assert!(
-                        transaction.hook == Hook::Auth && prompts <= PROMPTS,
+                        transaction.hook == PamFunction::Auth && prompts <= PROMPTS,
                         "prompt {prompts}"
                     );
                 }

@@ -1,9 +1,9 @@
 //! What must hold of any bytes that come over a socket of posternd's, from either side. The fuzz targets call these, and
 //! so does shared/tests/frames.rs, which needs no nightly.
 
-use shared::protocol::command_request::Errand;
+use shared::protocol::command_request::CommandRequest;
 use shared::protocol::{
-    CommandReply, FrameError, Greeting, Instruction, Message, Opening, Reply, State,
+    CommandReply, Frame, FrameError, Greeting, Instruction, Opening, RelayReply, ServerState,
     common_version, receive, send,
 };
 use shared::protocol::{command_request, wire};
@@ -31,10 +31,10 @@ pub fn posternd_reads(bytes: &[u8]) -> bool {
     let mut stream = Stream::new(bytes);
     match next::<Opening>(&mut stream) {
         None => return false,
-        Some(Opening::Command { request, .. }) => return is_understood::<Errand>(&request),
+        Some(Opening::Command { request, .. }) => return is_understood::<CommandRequest>(&request),
         Some(_) => {}
     }
-    while next::<Reply>(&mut stream).is_some() {}
+    while next::<RelayReply>(&mut stream).is_some() {}
     stream.rest.is_empty()
 }
 
@@ -44,13 +44,13 @@ pub fn command_reads(bytes: &[u8]) -> bool {
     let Some(greeting) = next::<Greeting>(&mut stream) else {
         return false;
     };
-    if greeting.state != State::Ready || common_version(&greeting.versions).is_none() {
+    if greeting.state != ServerState::Ready || common_version(&greeting.versions).is_none() {
         return false;
     }
     let Some(CommandReply(reply)) = next::<CommandReply>(&mut stream) else {
         return false;
     };
-    is_understood::<command_request::Reply>(&reply)
+    is_understood::<command_request::EngineReply>(&reply)
 }
 
 /// Whether what a command asks, or hears, is read; it is then understood as its own text is.
@@ -65,7 +65,7 @@ fn is_understood<T: serde::Serialize + serde::de::DeserializeOwned>(bytes: &[u8]
 }
 
 /// Receives a message, and insists on what holds of every one.
-fn next<M: Message + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Option<M> {
+fn next<M: Frame + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Option<M> {
     let rest = stream.rest;
     stream.largest_read = 0;
     let received = receive::<M>(stream);
@@ -121,7 +121,7 @@ fn kinds(frame: &[u8]) -> usize {
     ];
     let [instruction, reply] = [
         receive::<Instruction>(&mut &*frame).is_ok(),
-        receive::<Reply>(&mut &*frame).is_ok(),
+        receive::<RelayReply>(&mut &*frame).is_ok(),
     ];
     let command_reply = receive::<CommandReply>(&mut &*frame).is_ok();
     [greeting, opening, instruction, reply, command_reply]

@@ -2,8 +2,8 @@
 
 use shared::account::name::{Group, Label, Service, UserName};
 use shared::credential::app_password::AppPassword;
-use shared::credential::completed_methods::{Earlier, LONGEST as LONGEST_INFO};
-use shared::credential::input::{Answer, LONGEST};
+use shared::credential::completed_methods::{CompletedMethods, LONGEST as LONGEST_INFO};
+use shared::credential::input::{Input, LONGEST};
 use shared::credential::recovery_code::{has_shape, is_one_time};
 
 /// Reads what was typed as each credential and each name; returns whether it fits any.
@@ -14,24 +14,24 @@ pub fn typed(bytes: &[u8]) -> bool {
 }
 
 fn answer(bytes: &[u8]) -> bool {
-    let answer = Answer::read(bytes);
+    let answer = Input::read(bytes);
     let plain = match &answer {
-        Answer::Digits(plain) => {
+        Input::Digits(plain) => {
             assert!(!plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()));
             plain.to_string()
         }
-        Answer::Recovery(plain) => {
+        Input::Recovery(plain) => {
             assert!(has_shape(plain));
             plain.to_string()
         }
-        Answer::OneTime(plain) => {
+        Input::OneTime(plain) => {
             assert!(is_one_time(plain));
             format!("P-{}", **plain)
         }
-        Answer::Unfit => return false,
+        Input::Unfit => return false,
     };
     assert!(bytes.len() <= LONGEST && plain.len() <= bytes.len());
-    let again = Answer::read(plain.as_bytes());
+    let again = Input::read(plain.as_bytes());
     assert_eq!(
         std::mem::discriminant(&again),
         std::mem::discriminant(&answer)
@@ -47,7 +47,7 @@ fn app_password(text: &str) -> bool {
     let again = AppPassword::read(&grouped).expect("what was written can be read");
     assert_eq!(again.grouped(), grouped);
     // it is none of what is typed at a prompt
-    assert!(matches!(Answer::read(grouped.as_bytes()), Answer::Unfit));
+    assert!(matches!(Input::read(grouped.as_bytes()), Input::Unfit));
     true
 }
 
@@ -76,7 +76,7 @@ fn name(bytes: &[u8]) -> bool {
 
 /// Reads the completed methods that sshd names; returns whether it names any.
 pub fn auth_info(bytes: &[u8]) -> bool {
-    let earlier = Earlier::of_sshd(bytes);
+    let earlier = CompletedMethods::of_sshd(bytes);
     // what cannot be read is not taken for nothing
     assert_eq!(
         earlier.is_nothing(),
@@ -94,7 +94,7 @@ pub fn auth_info(bytes: &[u8]) -> bool {
     );
     let written = serde_json::to_string(&earlier).expect("it can be written");
     assert_eq!(
-        serde_json::from_str::<Earlier>(&written).expect("and read"),
+        serde_json::from_str::<CompletedMethods>(&written).expect("and read"),
         earlier
     );
     !earlier.is_nothing()

@@ -3,9 +3,11 @@
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::{TokenKeys, Vault};
 use shared::engine::EnrollmentToken;
-use shared::policy::session_groups::KnownGroups;
+use shared::policy::session_groups::SessionGroups;
 use shared::system::clock::Timestamp;
-use shared::token::session::{Passed, PassedFirst, PassedSecond, Session, SessionId};
+use shared::token::session::{
+    CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
+};
 use shared::token::{AccessToken, LoginToken, RefreshToken, StepUpToken};
 use std::sync::LazyLock;
 
@@ -23,16 +25,16 @@ static ISSUED: LazyLock<(TokenKeys, Session, [String; 3])> = LazyLock::new(|| {
         account: 1,
         generation: 2,
         revision: 3,
-        passed: Passed {
-            first: PassedFirst::Password,
-            second: PassedSecond::Code,
+        passed: CompletedFactors {
+            first: FirstFactorMethod::Password,
+            second: SecondFactorMethod::Code,
         },
         issued: NOW,
         expires: NOW.plus(3600),
         name: "alice".parse().expect("a name"),
         scope: "example.com".to_owned(),
         groups: Vec::new(),
-        host_groups: KnownGroups::default(),
+        host_groups: SessionGroups::default(),
         email: None,
     };
     let access = AccessToken::begun(&session, &keys, session.expires, NOW).expect("a token");

@@ -1,7 +1,7 @@
 //! What must hold of hosts, paths, URLs, e-mail addresses and scopes.
 
 use shared::account::email::EmailAddress;
-use shared::credential::scope::{NamedScopes, Scope, Term, WebRequest};
+use shared::credential::scope::{AppPasswordScope, NamedScopes, ScopeTerm, WebRequest};
 use shared::network::web_address::{WebHost, WebPath, host_of, is_host, split_url};
 
 /// Reads a text as a host, a path, a URL and an e-mail address; returns whether it is any of them.
@@ -84,7 +84,7 @@ fn email(text: &str) -> bool {
 pub fn scope(bytes: &[u8]) -> bool {
     let Some(scope) = std::str::from_utf8(bytes)
         .ok()
-        .and_then(|text| text.parse::<Scope>().ok())
+        .and_then(|text| text.parse::<AppPasswordScope>().ok())
     else {
         return false;
     };
@@ -93,8 +93,8 @@ pub fn scope(bytes: &[u8]) -> bool {
     let named = NamedScopes::new();
     for term in scope.terms() {
         match term {
-            Term::Pam(service) => assert!(scope.covers_service(&service.to_string())),
-            Term::Web(web) => {
+            ScopeTerm::Pam(service) => assert!(scope.covers_service(&service.to_string())),
+            ScopeTerm::Web(web) => {
                 let path = web
                     .paths
                     .first()
@@ -106,7 +106,7 @@ pub fn scope(bytes: &[u8]) -> bool {
                 };
                 assert!(scope.covers_request(&named, &request), "{term}");
             }
-            Term::Named(_) => assert!(scope.undeclared(&named).is_some()),
+            ScopeTerm::Named(_) => assert!(scope.undeclared(&named).is_some()),
         }
     }
     let elsewhere = WebRequest {

@@ -9,8 +9,8 @@
 
 use serde_json::{Value, json};
 use shared::protocol::{
-    CommandReply, Greeting, Hook, HookResult, Instruction, Opening, Reply, State, Transaction,
-    VERSIONS, receive, send,
+    CommandReply, Greeting, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
+    RelayReply, ServerState, VERSIONS, receive, send,
 };
 use std::io::{BufRead, Read, Write, stdin, stdout};
 use std::os::unix::net::UnixStream;
@@ -47,7 +47,7 @@ fn follow(socket: &str, order: &Value) -> Value {
         Ok(greeting) => greeting,
         Err(error) => return json!({ "error": error.to_string() }),
     };
-    if greeting.state != State::Ready {
+    if greeting.state != ServerState::Ready {
         return json!({ "state": format!("{:?}", greeting.state) });
     }
     if let Some(bytes) = order["bytes"].as_str() {
@@ -89,18 +89,18 @@ fn converse(stream: &mut UnixStream, typed: &str) -> Value {
                 prompts.push(prompt.to_string());
                 let _ = send(
                     stream,
-                    &Reply::Typed(Zeroizing::new(typed.as_bytes().to_vec())),
+                    &RelayReply::Typed(Zeroizing::new(typed.as_bytes().to_vec())),
                 );
             }
             Ok(Instruction::Tell(text)) => texts.push(text),
             Ok(Instruction::Log { line, .. }) => lines.push(line),
-            Ok(Instruction::GetStacked) => drop(send(stream, &Reply::Stacked(None))),
+            Ok(Instruction::GetStacked) => drop(send(stream, &RelayReply::Stacked(None))),
             Ok(Instruction::KeepMark(bytes)) => mark = Some(bytes.len()),
             Ok(Instruction::End(result)) => {
                 break match result {
-                    HookResult::Passed => "passed".to_owned(),
-                    HookResult::NotNeeded => "not needed".to_owned(),
-                    HookResult::Denied(denial) => format!("{denial:?}"),
+                    PamFunctionResult::Passed => "passed".to_owned(),
+                    PamFunctionResult::NotNeeded => "not needed".to_owned(),
+                    PamFunctionResult::Denied(denial) => format!("{denial:?}"),
                 };
             }
             Ok(_) => {}
@@ -110,14 +110,14 @@ fn converse(stream: &mut UnixStream, typed: &str) -> Value {
     json!({ "result": result, "prompts": prompts, "texts": texts, "lines": lines, "mark": mark })
 }
 
-fn transaction(claims: &Value) -> Transaction {
+fn transaction(claims: &Value) -> PamTransaction {
     let item = |name: &str| claims[name].as_str().map(|text| text.as_bytes().to_vec());
     let options = claims["options"].as_array().into_iter().flatten();
-    Transaction {
+    PamTransaction {
         hook: match claims["hook"].as_str() {
-            Some("account") => Hook::Account,
-            Some("password") => Hook::Password,
-            _ => Hook::Auth,
+            Some("account") => PamFunction::Account,
+            Some("password") => PamFunction::Password,
+            _ => PamFunction::Auth,
         },
         options: options
             .filter_map(|option| option.as_str().map(str::to_owned))

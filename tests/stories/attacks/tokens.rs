@@ -120,7 +120,7 @@ fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in()
         ];
         for reply in &over {
             assert_eq!(reply.status, 401, "{reply:?}");
-            assert!(reply.body.contains("That setup is over"), "{reply:?}");
+            assert!(reply.body.contains("This setup has expired"), "{reply:?}");
             assert!(
                 !reply
                     .all("set-cookie")

@@ -6,14 +6,14 @@
 
 use crate::api::problem::problem;
 use crate::http::authorization::bearer;
-use crate::http::reply::{Reply, closing};
+use crate::http::reply::{HttpReply, closing};
 use crate::live::store_pool::Applicant;
 use crate::observe::log;
-use crate::web::login::Guest;
-use crate::web::refusal::Refused;
+use crate::web::login::RequestContext;
+use crate::web::refusal::ActRefused;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
-use shared::engine::{ShownSecret, SignInError};
+use shared::engine::{LoginError, ShownSecret};
 use shared::system::clock;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -23,9 +23,9 @@ const CHALLENGE: &str = "Bearer realm=\"administration\"";
 
 /// What a program is told that has not shown the secret; of its request no more is read.
 pub(in crate::api) async fn turned_away(
-    guest: &Guest<'_>,
+    guest: &RequestContext<'_>,
     secret: &Zeroizing<String>,
-) -> Option<Reply> {
+) -> Option<HttpReply> {
     let refused = weigh(guest, secret).await.err()?;
     let mut reply = closing(problem(&refused));
     if refused.status == StatusCode::UNAUTHORIZED {
@@ -36,7 +36,7 @@ pub(in crate::api) async fn turned_away(
     Some(reply)
 }
 
-async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refused> {
+async fn weigh(guest: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result<(), ActRefused> {
     let mut lines = guest.headers.get_all(AUTHORIZATION).iter();
     let shown = match (lines.next(), lines.next()) {
         (Some(line), None) => bearer(line.as_bytes()).filter(|shown| !shown.is_empty()),
@@ -44,7 +44,7 @@ async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refu
     };
     let Some(shown) = shown else {
         let text = "Authorization: Bearer SECRET is required".to_owned();
-        return Err(Refused::new(StatusCode::UNAUTHORIZED, "no_secret", text));
+        return Err(ActRefused::new(StatusCode::UNAUTHORIZED, "no_secret", text));
     };
     let is_right = bool::from(secret.as_bytes().ct_eq(shown));
     let (address, shown) = (
@@ -58,9 +58,9 @@ async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refu
     // whatever it shows, as a stranger: by the time that takes, no secret is told from another
     let judge = guest.site.workers.serving(Applicant::stranger(address));
     let run = judge.run(move |door| {
-        let now = clock::now().map_err(SignInError::Clock)?;
+        let now = clock::now().map_err(LoginError::Clock)?;
         door.weigh_secret(address, shown, now)
-            .map_err(SignInError::Door)
+            .map_err(LoginError::Door)
     });
     let refused = |cause: &str| {
         log::event("refused")
@@ -74,8 +74,8 @@ async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refu
             let text =
                 "too many wrong secrets or codes came from your address; wait, then try again";
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let refused = Refused::new(status, "too_many_attempts", text.to_owned());
-            Err(Refused {
+            let refused = ActRefused::new(status, "too_many_attempts", text.to_owned());
+            Err(ActRefused {
                 retry_after: Some(wait),
                 ..refused
             })
@@ -83,7 +83,7 @@ async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refu
         None if shown == ShownSecret::Wrong => {
             refused("administration-secret");
             let text = "the secret for administration is wrong".to_owned();
-            Err(Refused::new(StatusCode::FORBIDDEN, "wrong_secret", text))
+            Err(ActRefused::new(StatusCode::FORBIDDEN, "wrong_secret", text))
         }
         None => Ok(()),
     }

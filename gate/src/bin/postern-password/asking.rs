@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use shared::protocol::host_password::{LONGEST_WORD, Said};
+use shared::protocol::host_password::{HostPasswordReply, LONGEST_WORD};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -30,7 +30,11 @@ impl Drop for Process {
 }
 
 /// Asks; `question` as it came over the wire.
-pub(crate) fn ask(question: &[u8], config: &Path, within: Duration) -> io::Result<Said> {
+pub(crate) fn ask(
+    question: &[u8],
+    config: &Path,
+    within: Duration,
+) -> io::Result<HostPasswordReply> {
     let over = Instant::now() + within;
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(SELF);
@@ -50,9 +54,9 @@ pub(crate) fn ask(question: &[u8], config: &Path, within: Duration) -> io::Resul
     ours.write_all(question)?;
     ours.shutdown(Shutdown::Write)?;
     let word = read_until(&mut ours, LONGEST_WORD, over, |word| {
-        Said::read(word).is_some()
+        HostPasswordReply::read(word).is_some()
     })?;
-    Said::read(&word)
+    HostPasswordReply::read(&word)
         .ok_or_else(|| io::Error::other("the process that asked PAM ended without a reply"))
 }
 

@@ -12,7 +12,9 @@ use nix::sys::prctl::set_dumpable;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{AcceptConn, PeerCredentials};
 use nix::unistd::{User, geteuid};
-use shared::protocol::host_password::{GREETING, JUDGED, LONGEST_QUESTION, Question, Said, WAITED};
+use shared::protocol::host_password::{
+    GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_QUESTION, WAITED,
+};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -30,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// A pause after accepting failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
-struct Helper {
+struct PasswordHelper {
     config: PathBuf,
     askers: Vec<u32>,
     turns: Turns,
@@ -70,7 +72,7 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
         )),
     }
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
-    let helper = Arc::new(Helper {
+    let helper = Arc::new(PasswordHelper {
         config,
         askers,
         turns: Turns::new(),
@@ -80,8 +82,8 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     helper.serve(&listener)
 }
 
-impl Helper {
-    fn serve(self: &Arc<Helper>, listener: &UnixListener) -> io::Result<()> {
+impl PasswordHelper {
+    fn serve(self: &Arc<PasswordHelper>, listener: &UnixListener) -> io::Result<()> {
         let idle = PollTimeout::try_from(IDLE).map_err(io::Error::other)?;
         loop {
             let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
@@ -111,7 +113,7 @@ impl Helper {
     }
 
     /// Lets a connection in, or drops it.
-    fn meet(self: &Arc<Helper>, stream: UnixStream) {
+    fn meet(self: &Arc<PasswordHelper>, stream: UnixStream) {
         let Ok(peer) = getsockopt(&stream, PeerCredentials) else {
             return;
         };
@@ -148,7 +150,7 @@ impl Helper {
             Instant::now() + HEARD,
             |_| false,
         )?;
-        let Some(question) = Question::read(&bytes) else {
+        let Some(question) = HostPasswordRequest::read(&bytes) else {
             log::seldom(
                 "no-request",
                 "refused cause=no-request: the gate may be of another version",
@@ -162,7 +164,12 @@ impl Helper {
     }
 
     /// Says it, or nothing where PAM was asked and did not answer.
-    fn say(&self, question: &Question, bytes: &[u8], seated: &Seated) -> Option<Said> {
+    fn say(
+        &self,
+        question: &HostPasswordRequest,
+        bytes: &[u8],
+        seated: &Seated,
+    ) -> Option<HostPasswordReply> {
         let name = &question.name;
         let refused = |cause: &str, why: &dyn Display| {
             let address = question
@@ -178,17 +185,17 @@ impl Helper {
                 "limited",
                 &"too many wrong passwords; the gate should have counted them",
             );
-            return Some(Said::Unasked);
+            return Some(HostPasswordReply::Unasked);
         };
         let give_back = || self.with_tries(|tries, _| tries.give_back(name, taken));
         let Some(_turn) = seated.turn(question, WAITED) else {
             refused("busy", &"too many requests at once");
             give_back();
-            return Some(Said::Unasked);
+            return Some(HostPasswordReply::Unasked);
         };
         match asking::ask(bytes, &self.config, JUDGED) {
             Ok(said) => {
-                if said != Said::Wrong {
+                if said != HostPasswordReply::Wrong {
                     give_back();
                 }
                 Some(said)
@@ -225,7 +232,7 @@ mod tests {
         log::begin();
         let turns = Turns::new();
         let _seated: Vec<_> = (0..1000).map_while(|_| turns.place()).collect();
-        let helper = Arc::new(Helper {
+        let helper = Arc::new(PasswordHelper {
             config: PathBuf::new(),
             askers: vec![geteuid().as_raw()],
             turns,

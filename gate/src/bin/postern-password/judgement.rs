@@ -8,7 +8,7 @@ use nonstick::conv::Exchange;
 use nonstick::items::{Items, ItemsMut};
 use nonstick::{AuthnFlags, Conversation, ErrorCode, PamShared, Transaction, TransactionBuilder};
 use shared::config::gate::PamServiceFile;
-use shared::protocol::host_password::{Candidate, Question};
+use shared::protocol::host_password::{Candidate, HostPasswordRequest};
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -52,8 +52,8 @@ impl Conversation for Answering {
 }
 
 /// Asks PAM.
-pub(crate) fn judge(question: Question, service: &PamServiceFile) -> Result<(), No> {
-    let Question {
+pub(crate) fn judge(question: HostPasswordRequest, service: &PamServiceFile) -> Result<(), No> {
+    let HostPasswordRequest {
         name,
         address,
         password,

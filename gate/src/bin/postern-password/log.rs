@@ -4,11 +4,11 @@
 #[path = "../../observe/log/queue.rs"]
 mod queue;
 
-use queue::{Lost, Queue};
+use queue::{LogQueue, Lost};
 use std::fmt::Display;
 use std::time::Duration;
 
-static QUEUE: Queue = Queue::new(told, || ());
+static QUEUE: LogQueue = LogQueue::new(told, || ());
 
 /// Has lines written by a thread of their own. Until then each line is written by whoever says it.
 pub(crate) fn begin() {

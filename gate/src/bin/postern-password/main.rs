@@ -27,7 +27,7 @@ use std::time::Duration;
 /// Says to Postern's gate whether a password of this host is right; postern-password.socket starts it
 #[derive(Parser)]
 #[command(name = "postern-password", version)]
-struct Arguments {
+struct HelperArguments {
     /// The configuration that names the service
     #[arg(long, default_value = config::DEFAULT_PATH)]
     config: PathBuf,
@@ -40,10 +40,10 @@ struct Arguments {
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let Arguments {
+    let HelperArguments {
         config,
         one_question,
-    } = Arguments::parse();
+    } = HelperArguments::parse();
     let ran = match one_question {
         true => question::run(&config),
         false => {

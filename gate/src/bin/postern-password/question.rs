@@ -5,7 +5,7 @@ use crate::{judgement, log};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;
-use shared::protocol::host_password::{LONGEST_QUESTION, Question, Said};
+use shared::protocol::host_password::{HostPasswordReply, HostPasswordRequest, LONGEST_QUESTION};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -29,9 +29,9 @@ pub(crate) fn run(config: &Path) -> io::Result<()> {
     Read::by_ref(&mut stream)
         .take(LONGEST_QUESTION as u64 + 1)
         .read_to_end(&mut bytes)?;
-    let (said, lines) = match Question::read(&bytes) {
+    let (said, lines) = match HostPasswordRequest::read(&bytes) {
         Some(question) => say(question, config),
-        None => (Said::Unasked, Vec::new()),
+        None => (HostPasswordReply::Unasked, Vec::new()),
     };
     if !lines.is_empty() {
         // not before: PAM is asked in a process of one thread. And before the word, with which this process ends.
@@ -43,7 +43,7 @@ pub(crate) fn run(config: &Path) -> io::Result<()> {
 }
 
 /// What it says, and what is to be logged.
-fn say(question: Question, config: &Path) -> (Said, Vec<String>) {
+fn say(question: HostPasswordRequest, config: &Path) -> (HostPasswordReply, Vec<String>) {
     let address = question
         .address
         .map_or_else(|| "-".to_owned(), |address| address.to_string());
@@ -55,14 +55,19 @@ fn say(question: Question, config: &Path) -> (Said, Vec<String>) {
     };
     let Configured { service, problem } = match service::configured(config) {
         Ok(configured) => configured,
-        Err(error) => return (Said::Unasked, vec![refused(&"service"), error.to_string()]),
+        Err(error) => {
+            return (
+                HostPasswordReply::Unasked,
+                vec![refused(&"service"), error.to_string()],
+            );
+        }
     };
     let mut lines: Vec<String> = problem.iter().map(ToString::to_string).collect();
     match judgement::judge(question, &service) {
-        Ok(()) => (Said::Right, lines),
+        Ok(()) => (HostPasswordReply::Right, lines),
         Err(no) => {
             lines.push(refused(&no));
-            (Said::Wrong, lines)
+            (HostPasswordReply::Wrong, lines)
         }
     }
 }

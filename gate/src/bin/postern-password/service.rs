@@ -38,7 +38,7 @@ pub(crate) struct Configured {
 
 /// Which lines of a file count.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lines {
+enum ServiceLines {
     /// Those of the two types that are asked here.
     Both,
     /// Those of one.
@@ -63,7 +63,7 @@ pub(crate) fn configured(config: &Path) -> Result<Configured, ServiceError> {
         folders,
         left: MOST_FILES,
     }
-    .check(&name, Lines::Both)?;
+    .check(&name, ServiceLines::Both)?;
     Ok(Configured { service, problem })
 }
 
@@ -74,7 +74,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn check(&mut self, name: &str, lines: Lines) -> Result<(), ServiceError> {
+    fn check(&mut self, name: &str, lines: ServiceLines) -> Result<(), ServiceError> {
         self.left = self
             .left
             .checked_sub(1)
@@ -101,7 +101,7 @@ impl Search<'_> {
         path: &Path,
         number: usize,
         line: &str,
-        lines: Lines,
+        lines: ServiceLines,
     ) -> Result<(), ServiceError> {
         let mut words = line.split_whitespace();
         let Some(first) = words.next() else {
@@ -120,7 +120,7 @@ impl Search<'_> {
             "account" => Type::Account,
             _ => return Ok(()),
         };
-        if lines != Lines::Both && lines != Lines::Only(kind) {
+        if lines != ServiceLines::Both && lines != ServiceLines::Only(kind) {
             return Ok(());
         }
         let mut rest = words.clone();
@@ -132,7 +132,7 @@ impl Search<'_> {
                 .as_str(),
             words.next(),
         ) {
-            ("include" | "substack", Some(name)) => self.check(name, Lines::Only(kind)),
+            ("include" | "substack", Some(name)) => self.check(name, ServiceLines::Only(kind)),
             // any word: the control in brackets may have blanks
             _ if rest.any(is_forbidden) => Err(ServiceError::Forbidden(
                 self.service.clone(),
@@ -235,7 +235,7 @@ mod tests {
             folders,
             left: MOST_FILES,
         };
-        let checked = search.check(SERVICE, Lines::Both);
+        let checked = search.check(SERVICE, ServiceLines::Both);
         let place = format!("{}/", folder.path().display());
         checked
             .err()

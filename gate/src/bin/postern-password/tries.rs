@@ -6,34 +6,34 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Of one account: so many at once, and one more each time this has passed.
-const OF_ONE: Limit = Limit {
+const OF_ONE: TryLimit = TryLimit {
     at_once: 30,
     every: Duration::from_secs(120),
 };
 /// Of all together. It holds only for accounts that had a wrong one lately: guesses all over keep nobody else out.
-const OF_ALL: Limit = Limit {
+const OF_ALL: TryLimit = TryLimit {
     at_once: 600,
     every: Duration::from_secs(1),
 };
 
-struct Limit {
+struct TryLimit {
     at_once: u32,
     every: Duration,
 }
 
 /// When all tries will be there again, as time since the helper started.
 #[derive(Clone, Copy, Default)]
-struct Spent(Duration);
+struct SpentTries(Duration);
 
 /// What was tried.
 #[derive(Default)]
 pub(crate) struct Tries {
-    of_all: Spent,
-    of_one: HashMap<UserName, Spent>,
+    of_all: SpentTries,
+    of_one: HashMap<UserName, SpentTries>,
 }
 
-impl Spent {
-    fn take(&mut self, limit: &Limit, now: Duration) -> bool {
+impl SpentTries {
+    fn take(&mut self, limit: &TryLimit, now: Duration) -> bool {
         let from = self.0.max(now);
         let may = from - now <= limit.every * (limit.at_once - 1);
         if may {
@@ -42,19 +42,19 @@ impl Spent {
         may
     }
 
-    fn give_back(&mut self, limit: &Limit) {
+    fn give_back(&mut self, limit: &TryLimit) {
         self.0 = self.0.saturating_sub(limit.every);
     }
 }
 
 /// A try that was taken.
-pub(crate) struct Taken {
+pub(crate) struct TakenTry {
     in_all: bool,
 }
 
 impl Tries {
     /// Takes a try, if there is one.
-    pub(crate) fn take(&mut self, name: &UserName, now: Duration) -> Option<Taken> {
+    pub(crate) fn take(&mut self, name: &UserName, now: Duration) -> Option<TakenTry> {
         self.of_one.retain(|_, spent| spent.0 > now);
         let had_none = !self.of_one.contains_key(name);
         let in_all = self.of_all.take(&OF_ALL, now);
@@ -64,7 +64,7 @@ impl Tries {
                 .entry(name.clone())
                 .or_default()
                 .take(&OF_ONE, now);
-        let taken = Taken { in_all };
+        let taken = TakenTry { in_all };
         match may {
             true => Some(taken),
             false => {
@@ -75,14 +75,14 @@ impl Tries {
     }
 
     /// A right password costs nothing, nor one that was not looked at.
-    pub(crate) fn give_back(&mut self, name: &UserName, taken: Taken) {
+    pub(crate) fn give_back(&mut self, name: &UserName, taken: TakenTry) {
         self.give_back_all(taken);
         if let Some(spent) = self.of_one.get_mut(name) {
             spent.give_back(&OF_ONE);
         }
     }
 
-    fn give_back_all(&mut self, taken: Taken) {
+    fn give_back_all(&mut self, taken: TakenTry) {
         if taken.in_all {
             self.of_all.give_back(&OF_ALL);
         }

@@ -2,8 +2,8 @@
 //! about and where they come from.
 
 use shared::account::name::UserName;
-use shared::protocol::host_password::{QUESTIONS, Question};
-use shared::system::admission::{Admission, Class, ClassLimits, Limits, Place};
+use shared::protocol::host_password::{HostPasswordRequest, QUESTIONS};
+use shared::system::admission::{Admission, AdmissionPermit, Class, ClassLimits, Limits};
 use std::time::{Duration, Instant};
 
 /// Connections; the gate is the only one that opens any, and bounds them by what their people have proven.
@@ -35,13 +35,13 @@ pub(crate) struct Turns {
 /// One connection's place; it is free again when this is dropped.
 pub(crate) struct Seated {
     turns: Turns,
-    _place: Place<()>,
+    _place: AdmissionPermit<()>,
 }
 
 /// One question's turn; it is over when this is dropped.
-pub(crate) struct Turn {
-    _origin: Place<Option<String>>,
-    _account: Place<UserName>,
+pub(crate) struct PasswordTurn {
+    _origin: AdmissionPermit<Option<String>>,
+    _account: AdmissionPermit<UserName>,
 }
 
 impl Turns {
@@ -77,7 +77,11 @@ impl Turns {
 
 impl Seated {
     /// Waits for a turn: for the account's first, so that whoever waits for it holds no turn of others.
-    pub(crate) fn turn(&self, question: &Question, within: Duration) -> Option<Turn> {
+    pub(crate) fn turn(
+        &self,
+        question: &HostPasswordRequest,
+        within: Duration,
+    ) -> Option<PasswordTurn> {
         let over = Instant::now() + within;
         let account = self
             .turns
@@ -91,7 +95,7 @@ impl Seated {
         let origin = origin
             .wait(over.saturating_duration_since(Instant::now()))
             .ok()?;
-        Some(Turn {
+        Some(PasswordTurn {
             _origin: origin,
             _account: account,
         })
@@ -104,9 +108,9 @@ mod tests {
     use shared::network::address::Address;
     use shared::protocol::host_password::Candidate;
 
-    fn question(name: &str, address: &str, class: Class) -> Question {
+    fn question(name: &str, address: &str, class: Class) -> HostPasswordRequest {
         let password = Candidate::typed(b"secret").unwrap();
-        Question {
+        HostPasswordRequest {
             name: name.parse().unwrap(),
             address: Address::parse(address),
             class,
@@ -114,7 +118,7 @@ mod tests {
         }
     }
 
-    fn now(seated: &Seated, question: &Question) -> Option<Turn> {
+    fn now(seated: &Seated, question: &HostPasswordRequest) -> Option<PasswordTurn> {
         seated.turn(question, Duration::ZERO)
     }
 

@@ -14,7 +14,7 @@ const SHORTEST: usize = 100;
 
 /// It cannot be said which session a request is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unclear {
+pub(crate) enum ConflictingCookies {
     /// Two are valid, of these people, who may be the same.
     Disagree(UserName, UserName),
     /// Two tokens of one sign-in are valid and not the same.
@@ -25,7 +25,7 @@ pub(crate) enum Unclear {
     TooLong,
 }
 
-impl Unclear {
+impl ConflictingCookies {
     /// Writes a line about it, with the client's address.
     pub(crate) fn log(&self, address: Address) {
         let line = log::event("refused")
@@ -39,9 +39,9 @@ impl Unclear {
     /// The word for it in logs.
     fn cause(&self) -> &'static str {
         match self {
-            Unclear::Disagree(..) | Unclear::Tokens => "cookies-conflict",
-            Unclear::TooMany => "cookies-too-many",
-            Unclear::TooLong => "cookies-too-long",
+            ConflictingCookies::Disagree(..) | ConflictingCookies::Tokens => "cookies-conflict",
+            ConflictingCookies::TooMany => "cookies-too-many",
+            ConflictingCookies::TooLong => "cookies-too-long",
         }
     }
 
@@ -50,22 +50,24 @@ impl Unclear {
         const WHY: &str = "another host of the domain may set cookies for it: an application that is not trusted needs another \
                            registrable domain, see postern-gate(8)";
         match self {
-            Unclear::Disagree(one, other) => {
+            ConflictingCookies::Disagree(one, other) => {
                 format!("the request has two different valid sessions, of {one} and {other}; {WHY}")
             }
-            Unclear::Tokens => {
+            ConflictingCookies::Tokens => {
                 format!("the request has two different valid tokens; {WHY}")
             }
-            Unclear::TooMany => {
+            ConflictingCookies::TooMany => {
                 format!("the request has more than {MOST} cookies with the session's name; {WHY}")
             }
-            Unclear::TooLong => format!("the request has more cookies than are read; {WHY}"),
+            ConflictingCookies::TooLong => {
+                format!("the request has more cookies than are read; {WHY}")
+            }
         }
     }
 }
 
 /// What a Cookie line shows.
-pub(crate) struct Shown<'a> {
+pub(crate) struct ShownSession<'a> {
     scanned: Scanned<'a>,
     /// Every session whose signature is right, with the value that it came as.
     pub(crate) signed: Vec<(&'a str, Session)>,
@@ -73,9 +75,14 @@ pub(crate) struct Shown<'a> {
     overflows: bool,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownSession<'a> {
     /// Reads the first of a line, at most `most` values.
-    pub(crate) fn read(line: &'a [u8], name: &'a str, keys: &TokenKeys, most: usize) -> Shown<'a> {
+    pub(crate) fn read(
+        line: &'a [u8],
+        name: &'a str,
+        keys: &TokenKeys,
+        most: usize,
+    ) -> ShownSession<'a> {
         let scanned = scan(line, name);
         let likely = || {
             scanned
@@ -87,7 +94,7 @@ impl<'a> Shown<'a> {
         let signed = likely()
             .take(most)
             .filter_map(|value| Some((value, Session::from_cookie(value, keys)?)));
-        Shown {
+        ShownSession {
             signed: signed.collect(),
             overflows: likely().nth(most).is_some(),
             scanned,
@@ -98,9 +105,9 @@ impl<'a> Shown<'a> {
     pub(crate) fn session(
         &self,
         is_good: impl Fn(&Session) -> bool,
-    ) -> Result<Option<&Session>, Unclear> {
+    ) -> Result<Option<&Session>, ConflictingCookies> {
         if self.overflows {
-            return Err(Unclear::TooMany);
+            return Err(ConflictingCookies::TooMany);
         }
         let mut good = self
             .signed
@@ -111,7 +118,10 @@ impl<'a> Shown<'a> {
             return Ok(None);
         };
         match good.find(|other| other.id != first.id) {
-            Some(other) => Err(Unclear::Disagree(first.name.clone(), other.name.clone())),
+            Some(other) => Err(ConflictingCookies::Disagree(
+                first.name.clone(),
+                other.name.clone(),
+            )),
             None => Ok(Some(first)),
         }
     }
@@ -128,9 +138,11 @@ mod tests {
     use super::*;
     use shared::crypto::master_key::MasterKeys;
     use shared::crypto::vault::Vault;
-    use shared::policy::session_groups::KnownGroups;
+    use shared::policy::session_groups::SessionGroups;
     use shared::system::clock::Timestamp;
-    use shared::token::session::{Passed, PassedFirst, PassedSecond, SessionId};
+    use shared::token::session::{
+        CompletedFactors, FirstFactorMethod, SecondFactorMethod, SessionId,
+    };
 
     const NAME: &str = "__Secure-postern";
 
@@ -147,16 +159,16 @@ mod tests {
             account: 1,
             generation: 0,
             revision: 0,
-            passed: Passed {
-                first: PassedFirst::Password,
-                second: PassedSecond::Code,
+            passed: CompletedFactors {
+                first: FirstFactorMethod::Password,
+                second: SecondFactorMethod::Code,
             },
             issued: Timestamp(1_000_000),
             expires: Timestamp(1_000_000 + 12 * 3600),
             name: name.parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: Vec::new(),
-            host_groups: KnownGroups::default(),
+            host_groups: SessionGroups::default(),
             email: None,
         }
     }
@@ -188,12 +200,12 @@ mod tests {
             &planted,
         ] {
             let line = line(values);
-            let shown = Shown::read(&line, NAME, &keys, MOST);
+            let shown = ShownSession::read(&line, NAME, &keys, MOST);
             assert_eq!(shown.session(|_| true), Ok(Some(&alice)), "{values:?}");
         }
         let line = line(&[&forged]);
         assert_eq!(
-            Shown::read(&line, NAME, &keys, MOST).session(|_| true),
+            ShownSession::read(&line, NAME, &keys, MOST).session(|_| true),
             Ok(None)
         );
     }
@@ -203,8 +215,8 @@ mod tests {
         let keys = keys();
         let (alice, bob, again) = (session("alice"), session("bob"), session("alice"));
         let both = line(&[&alice.to_cookie(&keys), &bob.to_cookie(&keys)]);
-        let shown = Shown::read(&both, NAME, &keys, MOST);
-        let disagree = Unclear::Disagree(alice.name.clone(), bob.name.clone());
+        let shown = ShownSession::read(&both, NAME, &keys, MOST);
+        let disagree = ConflictingCookies::Disagree(alice.name.clone(), bob.name.clone());
         assert_eq!(shown.session(|_| true), Err(disagree));
         assert_eq!(
             shown.session(|session| session.id != alice.id),
@@ -214,7 +226,7 @@ mod tests {
         // also of one person: they are not the same sign-in
         let line = line(&[&alice.to_cookie(&keys), &again.to_cookie(&keys)]);
         assert!(
-            Shown::read(&line, NAME, &keys, MOST)
+            ShownSession::read(&line, NAME, &keys, MOST)
                 .session(|_| true)
                 .is_err()
         );
@@ -230,17 +242,22 @@ mod tests {
         let good = session("alice").to_cookie(&keys);
         let most = line(&[&forged[..MOST - 1], &[&good]].concat());
         assert!(
-            Shown::read(&most, NAME, &keys, MOST)
+            ShownSession::read(&most, NAME, &keys, MOST)
                 .session(|_| true)
                 .is_ok_and(|found| found.is_some())
         );
         let more = line(&[&forged[..MOST], &[&good]].concat());
         assert_eq!(
-            Shown::read(&more, NAME, &keys, MOST).session(|_| true),
-            Err(Unclear::TooMany)
+            ShownSession::read(&more, NAME, &keys, MOST).session(|_| true),
+            Err(ConflictingCookies::TooMany)
         );
         // a sign-out ends it all the same
-        assert_eq!(Shown::read(&more, NAME, &keys, usize::MAX).signed.len(), 1);
+        assert_eq!(
+            ShownSession::read(&more, NAME, &keys, usize::MAX)
+                .signed
+                .len(),
+            1
+        );
     }
 
     /// A proxy that joins two lines with a comma.
@@ -249,12 +266,12 @@ mod tests {
         let keys = keys();
         let alice = session("alice");
         let line = format!("a=1, {NAME}={}", alice.to_cookie(&keys));
-        let shown = Shown::read(line.as_bytes(), NAME, &keys, MOST);
+        let shown = ShownSession::read(line.as_bytes(), NAME, &keys, MOST);
         assert_eq!(shown.session(|_| true), Ok(Some(&alice)));
         assert_eq!(&*shown.others(), b"a=1");
         let forged = format!("a=1, {NAME}={}", alice.to_cookie(&self::keys()));
         assert_eq!(
-            &*Shown::read(forged.as_bytes(), NAME, &keys, MOST).others(),
+            &*ShownSession::read(forged.as_bytes(), NAME, &keys, MOST).others(),
             forged.as_bytes()
         );
     }

@@ -29,8 +29,8 @@ pub(super) enum Lost {
     },
 }
 
-pub(super) struct Queue {
-    lines: Mutex<Lines>,
+pub(super) struct LogQueue {
+    lines: Mutex<QueuedLines>,
     /// There is something to write, or nothing any more.
     changed: Condvar,
     /// The line that tells it.
@@ -39,25 +39,25 @@ pub(super) struct Queue {
     count: fn(),
 }
 
-struct Lines {
+struct QueuedLines {
     waiting: VecDeque<String>,
     bytes: usize,
     has_writer: bool,
     is_writing: bool,
     dropped: u64,
-    kinds: Option<HashMap<&'static str, Kind>>,
+    kinds: Option<HashMap<&'static str, LineKind>>,
 }
 
 /// Lines of one kind since a while began.
-struct Kind {
+struct LineKind {
     began: Instant,
     written: u64,
     left_out: u64,
 }
 
-impl Queue {
-    pub(super) const fn new(tell: fn(&Lost) -> String, count: fn()) -> Queue {
-        let lines = Lines {
+impl LogQueue {
+    pub(super) const fn new(tell: fn(&Lost) -> String, count: fn()) -> LogQueue {
+        let lines = QueuedLines {
             waiting: VecDeque::new(),
             bytes: 0,
             has_writer: false,
@@ -65,7 +65,7 @@ impl Queue {
             dropped: 0,
             kinds: None,
         };
-        Queue {
+        LogQueue {
             lines: Mutex::new(lines),
             changed: Condvar::new(),
             tell,
@@ -160,23 +160,24 @@ impl Queue {
     /// Waits until all is written, but no longer than so.
     pub(super) fn flush(&self, within: Duration) {
         let lines = self.lines();
-        let is_busy =
-            |lines: &mut Lines| lines.has_writer && (lines.is_writing || !lines.waiting.is_empty());
+        let is_busy = |lines: &mut QueuedLines| {
+            lines.has_writer && (lines.is_writing || !lines.waiting.is_empty())
+        };
         // whatever is left then is lost
         drop(self.changed.wait_timeout_while(lines, within, is_busy));
     }
 
     /// Each change is a few numbers: a panic between them costs a line.
-    fn lines(&self) -> MutexGuard<'_, Lines> {
+    fn lines(&self) -> MutexGuard<'_, QueuedLines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Lines {
+impl QueuedLines {
     /// Whether one more of a kind is written.
     fn may_write(&mut self, kind: &'static str, now: Instant) -> bool {
         let kinds = self.kinds.get_or_insert_default();
-        let kind = kinds.entry(kind).or_insert(Kind {
+        let kind = kinds.entry(kind).or_insert(LineKind {
             began: now,
             written: 0,
             left_out: 0,
@@ -202,7 +203,7 @@ impl Lines {
                     lines: kind.left_out,
                     seconds,
                 });
-                *kind = Kind {
+                *kind = LineKind {
                     began: now,
                     written: 0,
                     left_out: 0,
@@ -244,7 +245,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-    fn queue() -> &'static Queue {
+    fn queue() -> &'static LogQueue {
         let tell = |lost: &Lost| match lost {
             Lost::Dropped(lines) => format!("dropped={lines}"),
             Lost::LeftOut {
@@ -253,7 +254,7 @@ mod tests {
                 seconds,
             } => format!("kind={kind} suppressed={lines} in {seconds}"),
         };
-        let queue: &'static Queue = Box::leak(Box::new(Queue::new(tell, || ())));
+        let queue: &'static LogQueue = Box::leak(Box::new(LogQueue::new(tell, || ())));
         queue.lines().has_writer = true;
         queue
     }
@@ -275,7 +276,7 @@ mod tests {
         }
     }
 
-    fn pipe(queue: &'static Queue) -> Receiver<String> {
+    fn pipe(queue: &'static LogQueue) -> Receiver<String> {
         let (sender, receiver) = sync_channel(0);
         std::thread::spawn(move || queue.write_all(Pipe(sender)));
         receiver

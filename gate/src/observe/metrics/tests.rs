@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::{BTreeMap, HashSet};
 
-const STANDING: Standing = Standing {
+const STANDING: StoreHealth = StoreHealth {
     is_sure: true,
     last_sure: Duration::from_millis(250),
     own_configuration: false,
@@ -72,9 +72,17 @@ fn read(text: &str) -> BTreeMap<String, f64> {
 fn the_text_is_open_metrics_and_counts_what_happened() {
     let metrics = Metrics::begin();
     for micros in [5, 10, 11, 200_000] {
-        metrics.checked(Proxy::Nginx, Answered::Allow, Duration::from_micros(micros));
+        metrics.checked(
+            ProxyKind::Nginx,
+            CheckLabel::Allow,
+            Duration::from_micros(micros),
+        );
     }
-    metrics.checked(Proxy::Traefik, Answered::AppPasswordWrong, Duration::ZERO);
+    metrics.checked(
+        ProxyKind::Traefik,
+        CheckLabel::AppPasswordWrong,
+        Duration::ZERO,
+    );
     metrics.turned_away();
     metrics.signed_in("refused", "password-delayed-30s");
     metrics.signed_in("refused", "password-delayed-60s");

@@ -1,15 +1,15 @@
 //! App passwords, for programs that can show no page: made, renamed, revoked.
 
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply};
-use crate::web::login::Guest;
+use crate::http::reply::{self, HttpReply};
+use crate::web::login::RequestContext;
 use crate::web::pages::{self, html};
-use crate::web::refusal::Refused;
-use crate::web::step_up::{Fresh, Proven};
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::{FreshStepUp, StepUpProof};
 use hyper::StatusCode;
 use shared::account::name::Label;
 use shared::credential::app_password::AppPassword;
-use shared::credential::scope::Scope;
+use shared::credential::scope::AppPasswordScope;
 use shared::store::AppPasswordRecord;
 use shared::system::clock::{self, Timestamp};
 use shared::token::session::Session;
@@ -20,19 +20,19 @@ pub(crate) const LIVES: [u64; 3] = [30, 90, 365];
 const DAY: u64 = 86_400;
 
 /// What a new one is to be.
-pub(crate) struct NewAppPassword {
+pub(crate) struct CreatedAppPassword {
     pub(crate) name: Label,
-    pub(crate) scope: Scope,
+    pub(crate) scope: AppPasswordScope,
     pub(crate) expires: Option<Timestamp>,
 }
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// Makes one; it is shown once.
     pub(crate) async fn add_app_password(
         &self,
-        proven: &Proven,
-        new: NewAppPassword,
-    ) -> Result<AppPassword, Refused> {
+        proven: &StepUpProof,
+        new: CreatedAppPassword,
+    ) -> Result<AppPassword, ActRefused> {
         let account = proven.session.name.clone();
         self.act(&proven.session, move |door, actor, now| {
             door.add_app_password(&account, &new.name, &new.scope, new.expires, actor, now)
@@ -44,7 +44,7 @@ impl Guest<'_> {
     pub(crate) async fn app_passwords(
         &self,
         session: &Session,
-    ) -> Result<Vec<AppPasswordRecord>, Refused> {
+    ) -> Result<Vec<AppPasswordRecord>, ActRefused> {
         let account = session.name.clone();
         self.act(session, move |door, _, _| {
             door.app_passwords(Some(&account))
@@ -58,7 +58,7 @@ impl Guest<'_> {
         session: &Session,
         name: Label,
         new: Label,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ActRefused> {
         let account = session.name.clone();
         self.act(session, move |door, actor, now| {
             door.rename_app_password(&account, &name, &new, actor, now)
@@ -71,7 +71,7 @@ impl Guest<'_> {
         &self,
         session: &Session,
         one: Option<Label>,
-    ) -> Result<usize, Refused> {
+    ) -> Result<usize, ActRefused> {
         let account = session.name.clone();
         self.act(session, move |door, actor, now| {
             door.revoke_app_passwords(&account, one.as_ref(), actor, now)
@@ -80,7 +80,7 @@ impl Guest<'_> {
     }
 
     /// GET app-passwords
-    pub(crate) async fn app_passwords_page(&self, refused: Option<&Refused>) -> Reply {
+    pub(crate) async fn app_passwords_page(&self, refused: Option<&ActRefused>) -> HttpReply {
         let listed = match self.signed_in() {
             Ok(session) => match self.proof(&session).await {
                 Ok(proof) => self.app_passwords(&session).await.map(|all| (proof, all)),
@@ -99,7 +99,7 @@ impl Guest<'_> {
             .keys()
             .map(ToString::to_string)
             .collect();
-        let page = pages::account::AppPasswords {
+        let page = pages::account::AppPasswordsPage {
             frame: self.frame(),
             all: &all,
             named: &named,
@@ -111,11 +111,11 @@ impl Guest<'_> {
     }
 
     /// POST app-passwords
-    pub(crate) async fn make_app_password(&self, form: &Form) -> Reply {
+    pub(crate) async fn make_app_password(&self, form: &Form) -> HttpReply {
         match self.made(form).await {
             Err(refused) => self.app_passwords_page(Some(&refused)).await,
             Ok((proven, name, password)) => {
-                let page = pages::account::NewAppPassword {
+                let page = pages::account::NewAppPasswordPage {
                     frame: self.frame(),
                     user: proven.session.name.as_str(),
                     name: name.as_str(),
@@ -126,7 +126,7 @@ impl Guest<'_> {
         }
     }
 
-    async fn made(&self, form: &Form) -> Result<(Proven, Label, AppPassword), Refused> {
+    async fn made(&self, form: &Form) -> Result<(StepUpProof, Label, AppPassword), ActRefused> {
         let name = self.label(form.field("name"))?;
         let lines: Vec<&str> = form
             .field("scope")
@@ -134,22 +134,23 @@ impl Guest<'_> {
             .map(str::trim)
             .filter(|l| !l.is_empty())
             .collect();
-        let scope: Scope =
+        let scope: AppPasswordScope =
             lines
                 .join("\n")
                 .parse()
                 .map_err(|error: shared::credential::scope::ScopeError| {
-                    Refused::unreadable(self.t.say_of("scope-invalid", "why", error.to_string()))
+                    ActRefused::unreadable(self.t.say_of("scope-invalid", "why", error.to_string()))
                 })?;
         let days = form
             .field("days")
             .parse::<u64>()
             .ok()
             .filter(|days| LIVES.contains(days));
-        let now = clock::now().map_err(|_| Refused::unreadable(self.t.say("unavailable-line")))?;
+        let now =
+            clock::now().map_err(|_| ActRefused::unreadable(self.t.say("unavailable-line")))?;
         let expires = days.map(|days| now.plus(days * DAY));
-        let proven = self.prove(&Fresh::of(form)).await?;
-        let new = NewAppPassword {
+        let proven = self.prove(&FreshStepUp::of(form)).await?;
+        let new = CreatedAppPassword {
             name: name.clone(),
             scope,
             expires,
@@ -159,14 +160,14 @@ impl Guest<'_> {
     }
 
     /// POST app-passwords/change
-    pub(crate) async fn change_app_password(&self, form: &Form) -> Reply {
+    pub(crate) async fn change_app_password(&self, form: &Form) -> HttpReply {
         match self.changed(form).await {
             Err(refused) => self.app_passwords_page(Some(&refused)).await,
             Ok(()) => reply::see_other(&self.at("app-passwords")),
         }
     }
 
-    async fn changed(&self, form: &Form) -> Result<(), Refused> {
+    async fn changed(&self, form: &Form) -> Result<(), ActRefused> {
         let session = self.signed_in()?;
         let name = self.label(form.field("name"))?;
         match form.field("action") {
@@ -178,14 +179,14 @@ impl Guest<'_> {
                 .revoke_app_passwords(&session, Some(name))
                 .await
                 .map(|_| ()),
-            _ => Err(Refused::unreadable(self.t.say("act-failed"))),
+            _ => Err(ActRefused::unreadable(self.t.say("act-failed"))),
         }
     }
 
     /// A name as typed.
-    pub(crate) fn label(&self, text: &str) -> Result<Label, Refused> {
+    pub(crate) fn label(&self, text: &str) -> Result<Label, ActRefused> {
         text.trim()
             .parse()
-            .map_err(|_| Refused::unreadable(self.t.say("name-invalid")))
+            .map_err(|_| ActRefused::unreadable(self.t.say("name-invalid")))
     }
 }

@@ -1,18 +1,23 @@
 //! Authenticators beside the first: added, with a code that they show, and removed.
 
 use crate::http::form::Form;
-use crate::http::reply::Reply;
+use crate::http::reply::HttpReply;
 use crate::live::store_pool::at_door;
-use crate::web::login::{Guest, Visit};
-use crate::web::pages::account::Asked;
+use crate::web::login::{LoginRequest, RequestContext};
+use crate::web::pages::account::StepUpQuestion;
 use crate::web::pages::{self, html};
-use crate::web::refusal::Refused;
-use crate::web::step_up::{Fresh, Proven};
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::{FreshStepUp, StepUpProof};
 use hyper::StatusCode;
 use shared::account::name::Label;
 use shared::credential::totp::Algorithm;
-use shared::engine::{Actor, AdministrationError, Caller, Door, Opened, Shown, SignInError};
-use shared::protocol::command_request::{Answer, Change, Errand, Finish, Kind, Setup, Task, Typed};
+use shared::engine::{
+    AdministrationError, Engine, LoginError, OpenedSession, Principal, Requester, ShownEnrollment,
+};
+use shared::protocol::command_request::{
+    AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, FinishOperation,
+    Operation, ReplyBody, TypedText,
+};
 use shared::token::session::Session;
 use shared::verify::decision::Refusal;
 
@@ -20,27 +25,27 @@ use shared::verify::decision::Refusal;
 const CONFIRM: &str = "authenticators/confirm";
 
 /// What came of a new one's code.
-pub(crate) enum Confirmed {
+pub(crate) enum ConfirmedAuthenticator {
     /// It is live; the session to go on in.
-    Live(Option<Box<Opened>>),
+    Live(Option<Box<OpenedSession>>),
     /// The code is not of it, and why; another one may be.
     Not(Refusal),
 }
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// Makes a new authenticator, which nothing keeps yet.
     pub(crate) async fn begin_authenticator(
         &self,
-        proven: &Proven,
-        setup: Setup,
-    ) -> Result<Typed, Refused> {
-        let change = Change::BeginSetup(setup);
+        proven: &StepUpProof,
+        setup: EnrollmentOperation,
+    ) -> Result<TypedText, ActRefused> {
+        let change = ChangeOperation::BeginSetup(setup);
         match self
-            .errand(proven, Task::Change { code: None, change })
+            .errand(proven, Operation::Change { code: None, change })
             .await?
         {
-            Answer::Setup { ticket, .. } => Ok(ticket),
-            _ => Err(Refused::new(
+            ReplyBody::Setup { ticket, .. } => Ok(ticket),
+            _ => Err(ActRefused::new(
                 StatusCode::CONFLICT,
                 "stale",
                 self.t.say("stale"),
@@ -49,12 +54,16 @@ impl Guest<'_> {
     }
 
     /// What is shown of it.
-    pub(crate) async fn shown(&self, session: &Session, ticket: Typed) -> Result<Shown, Refused> {
-        let (session, visit) = (session.clone(), Visit::of(self));
+    pub(crate) async fn shown(
+        &self,
+        session: &Session,
+        ticket: TypedText,
+    ) -> Result<ShownEnrollment, ActRefused> {
+        let (session, visit) = (session.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
-            let caller = Caller::SteppedUp(&session, &visit.origin);
+            let caller = Requester::SteppedUp(&session, &visit.origin);
             let shown = door.shown_again(caller, &session.name, &ticket, visit.now()?);
-            at_door(shown).map_err(SignInError::Door)
+            at_door(shown).map_err(LoginError::Door)
         });
         let shown = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(shown)
@@ -64,35 +73,37 @@ impl Guest<'_> {
     pub(crate) async fn confirm_authenticator(
         &self,
         session: &Session,
-        ticket: Typed,
-        code: Typed,
-    ) -> Result<Confirmed, Refused> {
-        let (session, visit) = (session.clone(), Visit::of(self));
+        ticket: TypedText,
+        code: TypedText,
+    ) -> Result<ConfirmedAuthenticator, ActRefused> {
+        let (session, visit) = (session.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
             let now = visit.now()?;
-            let caller = Caller::SteppedUp(&session, &visit.origin);
-            let errand = |finish| Errand {
+            let caller = Requester::SteppedUp(&session, &visit.origin);
+            let errand = |finish| CommandRequest {
                 account: session.name.clone(),
-                task: Task::Finish(finish),
+                task: Operation::Finish(finish),
             };
-            let confirm = errand(Finish::Confirm { ticket, code });
+            let confirm = errand(FinishOperation::Confirm { ticket, code });
             let ticket =
-                match at_door(door.run_errand(caller, &confirm, now)).map_err(SignInError::Door)? {
-                    Err(error) => return Ok::<_, SignInError>(Err(error)),
+                match at_door(door.run_errand(caller, &confirm, now)).map_err(LoginError::Door)? {
+                    Err(error) => return Ok::<_, LoginError>(Err(error)),
                     Ok(reply) => match reply.answer {
-                        Answer::Confirmed { ticket } => ticket,
-                        Answer::NotConfirmed(why) => return Ok(Ok(Confirmed::Not(why))),
+                        ReplyBody::Confirmed { ticket } => ticket,
+                        ReplyBody::NotConfirmed(why) => {
+                            return Ok(Ok(ConfirmedAuthenticator::Not(why)));
+                        }
                         _ => return Ok(Err(AdministrationError::Stale)),
                     },
                 };
-            let activate = errand(Finish::Activate { ticket });
+            let activate = errand(FinishOperation::Activate { ticket });
             if let Err(error) =
-                at_door(door.run_errand(caller, &activate, now)).map_err(SignInError::Door)?
+                at_door(door.run_errand(caller, &activate, now)).map_err(LoginError::Door)?
             {
                 return Ok(Err(error));
             }
             let opened = door.go_on(&visit.browser(), &session, now)?;
-            Ok(Ok(Confirmed::Live(opened.map(Box::new))))
+            Ok(Ok(ConfirmedAuthenticator::Live(opened.map(Box::new))))
         });
         let confirmed = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(confirmed)
@@ -101,23 +112,23 @@ impl Guest<'_> {
     /// Removes an authenticator that is not the only one.
     pub(crate) async fn remove_authenticator(
         &self,
-        proven: &Proven,
+        proven: &StepUpProof,
         label: Label,
-    ) -> Result<Option<Opened>, Refused> {
+    ) -> Result<Option<OpenedSession>, ActRefused> {
         let name = proven.session.name.clone();
-        let remove = move |door: &mut Door, actor: Actor<'_>, now| {
+        let remove = move |door: &mut Engine, actor: Principal<'_>, now| {
             door.remove_authenticator(&name, &label, actor, now)
         };
         Ok(self.act_and_go_on(&proven.session, remove).await?.1)
     }
 
     /// GET authenticators/add
-    pub(crate) async fn add_authenticator_page(&self, refused: Option<&Refused>) -> Reply {
+    pub(crate) async fn add_authenticator_page(&self, refused: Option<&ActRefused>) -> HttpReply {
         let proof = match self.asks_for_proof().await {
             Ok(proof) => proof,
             Err(refused) => return self.refused(&refused),
         };
-        let page = pages::account::AddAuthenticator {
+        let page = pages::account::AddAuthenticatorPage {
             frame: self.frame(),
             proof,
             message: refused.map(|refused| refused.text.as_str()),
@@ -126,7 +137,7 @@ impl Guest<'_> {
     }
 
     /// POST authenticators/add
-    pub(crate) async fn add_authenticator(&self, form: &Form) -> Reply {
+    pub(crate) async fn add_authenticator(&self, form: &Form) -> HttpReply {
         match self.begun(form).await {
             Err(refused) => self.add_authenticator_page(Some(&refused)).await,
             Ok((proven, shown)) => {
@@ -137,21 +148,21 @@ impl Guest<'_> {
         }
     }
 
-    async fn begun(&self, form: &Form) -> Result<(Proven, Shown), Refused> {
+    async fn begun(&self, form: &Form) -> Result<(StepUpProof, ShownEnrollment), ActRefused> {
         let setup = self.described(form)?;
-        let proven = self.prove(&Fresh::of(form)).await?;
+        let proven = self.prove(&FreshStepUp::of(form)).await?;
         let ticket = self.begin_authenticator(&proven, setup).await?;
         let shown = self.shown(&proven.session, ticket).await?;
         Ok((proven, shown))
     }
 
     /// What the form says that it is to be like: an app's unless a token's seed is given.
-    fn described(&self, form: &Form) -> Result<Setup, Refused> {
+    fn described(&self, form: &Form) -> Result<EnrollmentOperation, ActRefused> {
         let name = form.field("name").trim().parse::<Label>();
-        let name = name.map_err(|_| Refused::unreadable(self.t.say("name-invalid")))?;
-        let seed: String = form.field("seed").split_whitespace().collect();
-        let mut setup = Setup {
-            kind: Kind::Further,
+        let name = name.map_err(|_| ActRefused::unreadable(self.t.say("name-invalid")))?;
+        let seed: String = form.field("secret").split_whitespace().collect();
+        let mut setup = EnrollmentOperation {
+            kind: AuthenticatorKind::Further,
             name,
             seed: None,
             counter: None,
@@ -178,28 +189,28 @@ impl Guest<'_> {
     }
 
     /// POST authenticators/confirm
-    pub(crate) async fn confirm_added(&self, form: &Form) -> Reply {
+    pub(crate) async fn confirm_added(&self, form: &Form) -> HttpReply {
         let session = match self.signed_in() {
             Ok(session) => session,
             Err(refused) => return self.refused(&refused),
         };
         // of the session as it is: the act ends it
         let proven = self.stepped_up();
-        let typed = |field| Typed::from(form.field(field).to_owned());
+        let typed = |field| TypedText::from(form.field(field).to_owned());
         let ticket = typed("pending");
         match self
             .confirm_authenticator(&session, ticket.clone(), typed("code"))
             .await
         {
             Err(refused) => self.refused(&refused),
-            Ok(Confirmed::Not(why)) => match self.shown(&session, ticket).await {
+            Ok(ConfirmedAuthenticator::Not(why)) => match self.shown(&session, ticket).await {
                 Err(refused) => self.refused(&refused),
                 Ok(shown) => {
                     let (status, text) = (StatusCode::FORBIDDEN, self.t.refusal(why));
                     self.new_authenticator(status, CONFIRM, &session.name, &shown, Some(&text))
                 }
             },
-            Ok(Confirmed::Live(opened)) => {
+            Ok(ConfirmedAuthenticator::Live(opened)) => {
                 let (title, lines) = (
                     self.t.say("authenticator-added"),
                     [self.t.say("authenticator-added-line")],
@@ -213,9 +224,9 @@ impl Guest<'_> {
     pub(crate) async fn remove_authenticator_page(
         &self,
         label: &str,
-        refused: Option<&Refused>,
-    ) -> Reply {
-        let asked = Asked {
+        refused: Option<&ActRefused>,
+    ) -> HttpReply {
+        let asked = StepUpQuestion {
             act: "authenticators/remove",
             title: self.t.say("remove-authenticator"),
             lines: vec![
@@ -229,7 +240,7 @@ impl Guest<'_> {
     }
 
     /// POST authenticators/remove
-    pub(crate) async fn remove_authenticator_asked(&self, form: &Form) -> Reply {
+    pub(crate) async fn remove_authenticator_asked(&self, form: &Form) -> HttpReply {
         let label = form.field("name");
         match self.removed(form, label).await {
             Err(refused) => self.remove_authenticator_page(label, Some(&refused)).await,
@@ -243,11 +254,15 @@ impl Guest<'_> {
         }
     }
 
-    async fn removed(&self, form: &Form, label: &str) -> Result<(Proven, Option<Opened>), Refused> {
+    async fn removed(
+        &self,
+        form: &Form,
+        label: &str,
+    ) -> Result<(StepUpProof, Option<OpenedSession>), ActRefused> {
         let name = label
             .parse::<Label>()
-            .map_err(|_| Refused::unreadable(self.t.say("name-invalid")))?;
-        let proven = self.prove(&Fresh::of(form)).await?;
+            .map_err(|_| ActRefused::unreadable(self.t.say("name-invalid")))?;
+        let proven = self.prove(&FreshStepUp::of(form)).await?;
         let opened = self.remove_authenticator(&proven, name).await?;
         Ok((proven, opened))
     }

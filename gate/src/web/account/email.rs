@@ -1,25 +1,25 @@
 //! The address that codes are mailed to: set, confirmed by a code that was mailed there, removed.
 
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply};
+use crate::http::reply::{self, HttpReply};
 use crate::live::outbox;
-use crate::web::login::Guest;
-use crate::web::pages::account::Asked;
+use crate::web::login::RequestContext;
+use crate::web::pages::account::StepUpQuestion;
 use crate::web::pages::{self, html};
-use crate::web::refusal::Refused;
-use crate::web::step_up::{Fresh, Proven};
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::{FreshStepUp, StepUpProof};
 use hyper::StatusCode;
 use shared::account::email::EmailAddress;
 use shared::account::second_factor::Enrolled;
-use shared::credential::input::Answer;
-use shared::engine::{Actor, AdministrationError, AppPasswordsAfter, Door, Opened};
-use shared::store::Addresses;
+use shared::credential::input::Input;
+use shared::engine::{AdministrationError, AppPasswordsAfter, Engine, OpenedSession, Principal};
+use shared::store::MailAddresses;
 use shared::token::session::Session;
 use std::sync::Arc;
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// The account's addresses.
-    pub(crate) async fn addresses(&self, session: &Session) -> Result<Addresses, Refused> {
+    pub(crate) async fn addresses(&self, session: &Session) -> Result<MailAddresses, ActRefused> {
         let account = session.name.clone();
         Ok(self
             .act(session, move |door, _, _| door.status(&account))
@@ -29,14 +29,22 @@ impl Guest<'_> {
     }
 
     /// Mails a code to a new address; it is in force when that is given back.
-    pub(crate) async fn set_email(&self, proven: &Proven, to: EmailAddress) -> Result<(), Refused> {
+    pub(crate) async fn set_email(
+        &self,
+        proven: &StepUpProof,
+        to: EmailAddress,
+    ) -> Result<(), ActRefused> {
         let account = proven.session.name.clone();
-        let set =
-            move |door: &mut Door, actor: Actor<'_>, now| door.set_email(&account, &to, actor, now);
+        let set = move |door: &mut Engine, actor: Principal<'_>, now| {
+            door.set_email(&account, &to, actor, now)
+        };
         let posted = self.act(&proven.session, set).await?;
         match outbox::fate(&self.judge(), &Arc::new(posted)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(Refused::act(self.t, &AdministrationError::NotMailed(why))),
+            Ok(Err(why)) => Err(ActRefused::act(
+                self.t,
+                &AdministrationError::NotMailed(why),
+            )),
             Err(error) => Err(self.not_run(&error)),
         }
     }
@@ -45,10 +53,10 @@ impl Guest<'_> {
     pub(crate) async fn confirm_email(
         &self,
         session: &Session,
-        answer: Answer,
-    ) -> Result<(AppPasswordsAfter, Option<Opened>), Refused> {
+        answer: Input,
+    ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
         let account = session.name.clone();
-        let confirm = move |door: &mut Door, actor: Actor<'_>, now| {
+        let confirm = move |door: &mut Engine, actor: Principal<'_>, now| {
             door.confirm_email(&account, &answer, actor, now)
         };
         let ((_, after), opened) = self.act_and_go_on(session, confirm).await?;
@@ -58,24 +66,25 @@ impl Guest<'_> {
     /// No codes are mailed any more; unless it was the last second factor of someone who must have one.
     pub(crate) async fn remove_email(
         &self,
-        proven: &Proven,
-    ) -> Result<(Enrolled, AppPasswordsAfter, Option<Opened>), Refused> {
+        proven: &StepUpProof,
+    ) -> Result<(Enrolled, AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
         let account = proven.session.name.clone();
         if self.is_required(&account).await? && self.addresses_are_all(&proven.session).await? {
-            return Err(Refused::new(
+            return Err(ActRefused::new(
                 StatusCode::CONFLICT,
                 "required",
                 self.t.say("turn-off-required"),
             ));
         }
-        let remove =
-            move |door: &mut Door, actor: Actor<'_>, now| door.remove_email(&account, actor, now);
+        let remove = move |door: &mut Engine, actor: Principal<'_>, now| {
+            door.remove_email(&account, actor, now)
+        };
         let ((enrolled, after), opened) = self.act_and_go_on(&proven.session, remove).await?;
         Ok((enrolled, after, opened))
     }
 
     /// Whether mailed codes are the account's only second factor.
-    async fn addresses_are_all(&self, session: &Session) -> Result<bool, Refused> {
+    async fn addresses_are_all(&self, session: &Session) -> Result<bool, ActRefused> {
         let account = session.name.clone();
         let status = self
             .act(session, move |door, _, _| door.status(&account))
@@ -84,7 +93,7 @@ impl Guest<'_> {
     }
 
     /// GET email
-    pub(crate) async fn email_page(&self, refused: Option<&Refused>) -> Reply {
+    pub(crate) async fn email_page(&self, refused: Option<&ActRefused>) -> HttpReply {
         let known = match self.signed_in() {
             Ok(session) => match self.proof(&session).await {
                 Ok(proof) => self
@@ -99,7 +108,7 @@ impl Guest<'_> {
             Ok(known) => known,
             Err(refused) => return self.refused(&refused),
         };
-        let page = pages::account::Email {
+        let page = pages::account::EmailPage {
             frame: self.frame(),
             addresses: &addresses,
             proof,
@@ -109,11 +118,11 @@ impl Guest<'_> {
     }
 
     /// POST email
-    pub(crate) async fn change_email(&self, form: &Form) -> Reply {
+    pub(crate) async fn change_email(&self, form: &Form) -> HttpReply {
         let to = form.field("address").trim().parse::<EmailAddress>();
         let set = match to {
-            Err(_) => Err(Refused::unreadable(self.t.say("address-invalid"))),
-            Ok(to) => match self.prove(&Fresh::of(form)).await {
+            Err(_) => Err(ActRefused::unreadable(self.t.say("address-invalid"))),
+            Ok(to) => match self.prove(&FreshStepUp::of(form)).await {
                 Ok(proven) => self.set_email(&proven, to).await.map(|()| proven),
                 Err(refused) => Err(refused),
             },
@@ -125,8 +134,8 @@ impl Guest<'_> {
     }
 
     /// POST email/confirm
-    pub(crate) async fn confirm_new_email(&self, form: &Form) -> Reply {
-        let answer = Answer::read(form.field("code").as_bytes());
+    pub(crate) async fn confirm_new_email(&self, form: &Form) -> HttpReply {
+        let answer = Input::read(form.field("code").as_bytes());
         // of the session as it is: the act ends it
         let proven = self.stepped_up();
         let confirmed = match self.signed_in() {
@@ -150,8 +159,8 @@ impl Guest<'_> {
     }
 
     /// GET email/remove
-    pub(crate) async fn remove_email_page(&self, refused: Option<&Refused>) -> Reply {
-        let asked = Asked {
+    pub(crate) async fn remove_email_page(&self, refused: Option<&ActRefused>) -> HttpReply {
+        let asked = StepUpQuestion {
             act: "email/remove",
             title: self.t.say("remove-address"),
             lines: vec![self.t.say("remove-address-line")],
@@ -162,8 +171,8 @@ impl Guest<'_> {
     }
 
     /// POST email/remove
-    pub(crate) async fn remove_email_asked(&self, form: &Form) -> Reply {
-        let removed = match self.prove(&Fresh::of(form)).await {
+    pub(crate) async fn remove_email_asked(&self, form: &Form) -> HttpReply {
+        let removed = match self.prove(&FreshStepUp::of(form)).await {
             Ok(proven) => self
                 .remove_email(&proven)
                 .await

@@ -1,21 +1,21 @@
 //! The account at a glance: the gate's front page for whoever is signed in.
 
-use crate::http::reply::{self, Reply};
-use crate::web::login::Guest;
-use crate::web::pages::account::Standing;
+use crate::http::reply::{self, HttpReply};
+use crate::web::login::RequestContext;
+use crate::web::pages::account::BucketNotice;
 use crate::web::pages::{self, html};
-use crate::web::refusal::Refused;
+use crate::web::refusal::ActRefused;
 use hyper::StatusCode;
-use shared::config::gate::FirstFactor;
-use shared::engine::Administers;
+use shared::config::gate::FirstFactorSource;
+use shared::engine::AdministratorStatus;
 use shared::token::session::Session;
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// How the account stands.
-    pub(crate) async fn standing(&self, session: &Session) -> Result<Standing, Refused> {
+    pub(crate) async fn standing(&self, session: &Session) -> Result<BucketNotice, ActRefused> {
         let (name, has_pages) = (session.name.clone(), self.has_administration());
         self.act(session, move |door, _, now| {
-            Ok(Standing {
+            Ok(BucketNotice {
                 status: door.status(&name)?,
                 authenticators: door.authenticators(&name)?,
                 app_passwords: door.app_passwords(Some(&name))?.len(),
@@ -24,7 +24,7 @@ impl Guest<'_> {
                 administers: if has_pages {
                     door.administers(&name)?
                 } else {
-                    Administers::No
+                    AdministratorStatus::No
                 },
             })
         })
@@ -32,7 +32,7 @@ impl Guest<'_> {
     }
 
     /// GET the gate's own address
-    pub(crate) async fn home(&self) -> Reply {
+    pub(crate) async fn home(&self) -> HttpReply {
         let Some(session) = self.session() else {
             if self.any_session().is_some() {
                 return reply::see_other(&self.at("upgrade"));
@@ -44,13 +44,13 @@ impl Guest<'_> {
             Ok(standing) => standing,
             Err(refused) => return self.refused(&refused),
         };
-        let page = pages::account::Overview {
+        let page = pages::account::OverviewPage {
             frame: self.frame(),
             user: session.name.as_str(),
             standing: &standing,
             mails: self.site.config.email.is_on(),
-            has_password: self.site.gate().first_factor == FirstFactor::Password,
-            administers: standing.administers == Administers::Yes,
+            has_password: self.site.gate().first_factor == FirstFactorSource::Password,
+            administers: standing.administers == AdministratorStatus::Yes,
         };
         reply::page(StatusCode::OK, html(&page))
     }

@@ -1,33 +1,33 @@
 //! The password of the built-in first factor, changed by its owner.
 
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply};
-use crate::web::login::Guest;
+use crate::http::reply::{self, HttpReply};
+use crate::web::login::RequestContext;
 use crate::web::pages::{self, html};
-use crate::web::refusal::Refused;
-use crate::web::step_up::{Fresh, Proven};
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::{FreshStepUp, StepUpProof};
 use hyper::StatusCode;
-use shared::config::gate::FirstFactor;
+use shared::config::gate::FirstFactorSource;
 use shared::crypto::password::Password;
-use shared::engine::{AdministrationError, AppPasswordsAfter, Opened};
+use shared::engine::{AdministrationError, AppPasswordsAfter, OpenedSession};
 use zeroize::Zeroizing;
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// Changes it; every other session and every trusted browser has ended then.
     pub(crate) async fn set_password(
         &self,
-        proven: &Proven,
+        proven: &StepUpProof,
         new: Zeroizing<String>,
-    ) -> Result<(AppPasswordsAfter, Option<Opened>), Refused> {
-        if self.site.gate().first_factor != FirstFactor::Password {
-            return Err(Refused::new(
+    ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
+        if self.site.gate().first_factor != FirstFactorSource::Password {
+            return Err(ActRefused::new(
                 StatusCode::CONFLICT,
                 "password_not_managed",
                 self.t.say("password-elsewhere"),
             ));
         }
         let password = Password::new(new)
-            .map_err(|error| Refused::act(self.t, &AdministrationError::Password(error)))?;
+            .map_err(|error| ActRefused::act(self.t, &AdministrationError::Password(error)))?;
         let account = proven.session.name.clone();
         self.hash_and_go_on(&proven.session, move |door, actor, now| {
             door.set_password(&account, &password, actor, now)
@@ -36,15 +36,15 @@ impl Guest<'_> {
     }
 
     /// GET password
-    pub(crate) async fn password_page(&self, refused: Option<&Refused>) -> Reply {
-        if self.site.gate().first_factor != FirstFactor::Password {
+    pub(crate) async fn password_page(&self, refused: Option<&ActRefused>) -> HttpReply {
+        if self.site.gate().first_factor != FirstFactorSource::Password {
             return reply::bare(StatusCode::NOT_FOUND);
         }
         let proof = match self.asks_for_proof().await {
             Ok(proof) => proof,
             Err(refused) => return self.refused(&refused),
         };
-        let page = pages::account::NewPassword {
+        let page = pages::account::NewPasswordPage {
             frame: self.frame(),
             proof,
             least: shared::crypto::password::SHORTEST,
@@ -54,7 +54,7 @@ impl Guest<'_> {
     }
 
     /// POST password
-    pub(crate) async fn change_password(&self, form: &Form) -> Reply {
+    pub(crate) async fn change_password(&self, form: &Form) -> HttpReply {
         match self.password_changed(form).await {
             Err(refused) => self.password_page(Some(&refused)).await,
             Ok((proven, after, opened)) => {
@@ -75,15 +75,15 @@ impl Guest<'_> {
     async fn password_changed(
         &self,
         form: &Form,
-    ) -> Result<(Proven, AppPasswordsAfter, Option<Opened>), Refused> {
+    ) -> Result<(StepUpProof, AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
         let new = form.field("new");
         if new != form.field("repeat") {
-            return Err(Refused::unreadable(self.t.say("passwords-differ")));
+            return Err(ActRefused::unreadable(self.t.say("passwords-differ")));
         }
         // before a code is spent on it
         Password::new(Zeroizing::new(new.to_owned()))
-            .map_err(|error| Refused::act(self.t, &AdministrationError::Password(error)))?;
-        let proven = self.prove(&Fresh::of(form)).await?;
+            .map_err(|error| ActRefused::act(self.t, &AdministrationError::Password(error)))?;
+        let proven = self.prove(&FreshStepUp::of(form)).await?;
         let (after, opened) = self
             .set_password(&proven, Zeroizing::new(new.to_owned()))
             .await?;

@@ -1,33 +1,38 @@
 //! A new set of recovery codes: shown once, and in force when the person says that they are saved.
 
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply};
+use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::at_door;
-use crate::web::login::{Guest, Visit};
-use crate::web::pages::account::Asked;
-use crate::web::refusal::Refused;
-use crate::web::step_up::{Fresh, Proven};
+use crate::web::login::{LoginRequest, RequestContext};
+use crate::web::pages::account::StepUpQuestion;
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::{FreshStepUp, StepUpProof};
 use hyper::StatusCode;
-use shared::engine::{Caller, SignInError};
-use shared::protocol::command_request::{Answer, Change, Errand, Finish, Task, Typed};
+use shared::engine::{LoginError, Requester};
+use shared::protocol::command_request::{
+    ChangeOperation, CommandRequest, FinishOperation, Operation, ReplyBody, TypedText,
+};
 use shared::token::session::Session;
 
 /// New codes as people read them, and what makes them good.
-pub(crate) struct NewCodes {
-    pub(crate) codes: Vec<Typed>,
-    pub(crate) ticket: Typed,
+pub(crate) struct RenewedCodes {
+    pub(crate) codes: Vec<TypedText>,
+    pub(crate) ticket: TypedText,
 }
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// Makes new codes, which nothing keeps yet.
-    pub(crate) async fn begin_recovery_codes(&self, proven: &Proven) -> Result<NewCodes, Refused> {
-        let change = Change::BeginRecoveryCodes;
+    pub(crate) async fn begin_recovery_codes(
+        &self,
+        proven: &StepUpProof,
+    ) -> Result<RenewedCodes, ActRefused> {
+        let change = ChangeOperation::BeginRecoveryCodes;
         match self
-            .errand(proven, Task::Change { code: None, change })
+            .errand(proven, Operation::Change { code: None, change })
             .await?
         {
-            Answer::RecoveryCodes { codes, ticket } => Ok(NewCodes { codes, ticket }),
-            _ => Err(Refused::new(
+            ReplyBody::RecoveryCodes { codes, ticket } => Ok(RenewedCodes { codes, ticket }),
+            _ => Err(ActRefused::new(
                 StatusCode::CONFLICT,
                 "stale",
                 self.t.say("stale"),
@@ -39,25 +44,25 @@ impl Guest<'_> {
     pub(crate) async fn keep_recovery_codes(
         &self,
         session: &Session,
-        ticket: Typed,
-    ) -> Result<(), Refused> {
-        let (session, visit) = (session.clone(), Visit::of(self));
+        ticket: TypedText,
+    ) -> Result<(), ActRefused> {
+        let (session, visit) = (session.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
-            let task = Task::Finish(Finish::KeepRecoveryCodes { ticket });
-            let errand = Errand {
+            let task = Operation::Finish(FinishOperation::KeepRecoveryCodes { ticket });
+            let errand = CommandRequest {
                 account: session.name.clone(),
                 task,
             };
-            let caller = Caller::SteppedUp(&session, &visit.origin);
-            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(SignInError::Door)
+            let caller = Requester::SteppedUp(&session, &visit.origin);
+            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Door)
         });
         let kept = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(kept.map(|_| ()))
     }
 
     /// GET recovery-codes
-    pub(crate) async fn recovery_codes_page(&self, refused: Option<&Refused>) -> Reply {
-        let asked = Asked {
+    pub(crate) async fn recovery_codes_page(&self, refused: Option<&ActRefused>) -> HttpReply {
+        let asked = StepUpQuestion {
             act: "recovery-codes",
             title: self.t.say("new-codes"),
             lines: vec![self.t.say("new-codes-line")],
@@ -68,8 +73,8 @@ impl Guest<'_> {
     }
 
     /// POST recovery-codes
-    pub(crate) async fn make_recovery_codes(&self, form: &Form) -> Reply {
-        let made = match self.prove(&Fresh::of(form)).await {
+    pub(crate) async fn make_recovery_codes(&self, form: &Form) -> HttpReply {
+        let made = match self.prove(&FreshStepUp::of(form)).await {
             Ok(proven) => self
                 .begin_recovery_codes(&proven)
                 .await
@@ -92,11 +97,11 @@ impl Guest<'_> {
     }
 
     /// POST recovery-codes/confirm
-    pub(crate) async fn recovery_codes_are_saved(&self, form: &Form) -> Reply {
+    pub(crate) async fn recovery_codes_are_saved(&self, form: &Form) -> HttpReply {
         if form.field("saved") != "yes" {
             return reply::bare(StatusCode::BAD_REQUEST);
         }
-        let ticket = Typed::from(form.field("confirmed").to_owned());
+        let ticket = TypedText::from(form.field("confirmed").to_owned());
         let kept = match self.signed_in() {
             Ok(session) => self.keep_recovery_codes(&session, ticket).await,
             Err(refused) => Err(refused),

@@ -1,23 +1,23 @@
 //! The second factor as a whole: turned on, replaced, turned off.
 
 use crate::http::form::Form;
-use crate::http::reply::Reply;
-use crate::web::login::{Guest, Visit};
-use crate::web::pages::account::Asked;
-use crate::web::refusal::Refused;
-use crate::web::step_up::{Fresh, Proven};
+use crate::http::reply::HttpReply;
+use crate::web::login::{LoginRequest, RequestContext};
+use crate::web::pages::account::StepUpQuestion;
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::{FreshStepUp, StepUpProof};
 use hyper::StatusCode;
 use shared::account::name::UserName;
-use shared::engine::{AppPasswordsAfter, EnrollmentToken, Opened};
+use shared::engine::{AppPasswordsAfter, EnrollmentToken, OpenedSession};
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// Turns it off, unless the policy requires one.
     pub(crate) async fn turn_second_factor_off(
         &self,
-        proven: &Proven,
-    ) -> Result<(AppPasswordsAfter, Option<Opened>), Refused> {
+        proven: &StepUpProof,
+    ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
         if self.is_required(&proven.session.name).await? {
-            return Err(Refused::new(
+            return Err(ActRefused::new(
                 StatusCode::CONFLICT,
                 "required",
                 self.t.say("turn-off-required"),
@@ -33,15 +33,15 @@ impl Guest<'_> {
         Ok(done)
     }
 
-    pub(super) async fn is_required(&self, name: &UserName) -> Result<bool, Refused> {
+    pub(super) async fn is_required(&self, name: &UserName) -> Result<bool, ActRefused> {
         let name = name.clone();
         let run = self.judge().run(move |door| door.is_required(&name)).await;
         run.map_err(|error| self.not_run(&error))
     }
 
     /// GET turn-off
-    pub(crate) async fn turn_off_page(&self, refused: Option<&Refused>) -> Reply {
-        let asked = Asked {
+    pub(crate) async fn turn_off_page(&self, refused: Option<&ActRefused>) -> HttpReply {
+        let asked = StepUpQuestion {
             act: "turn-off",
             title: self.t.say("turn-off"),
             lines: vec![self.t.say("turn-off-line")],
@@ -52,8 +52,8 @@ impl Guest<'_> {
     }
 
     /// POST turn-off
-    pub(crate) async fn turn_off(&self, form: &Form) -> Reply {
-        let done = match self.prove(&Fresh::of(form)).await {
+    pub(crate) async fn turn_off(&self, form: &Form) -> HttpReply {
+        let done = match self.prove(&FreshStepUp::of(form)).await {
             Ok(proven) => self
                 .turn_second_factor_off(&proven)
                 .await
@@ -78,8 +78,8 @@ impl Guest<'_> {
     }
 
     /// GET replace
-    pub(crate) async fn replace_page(&self, refused: Option<&Refused>) -> Reply {
-        let asked = Asked {
+    pub(crate) async fn replace_page(&self, refused: Option<&ActRefused>) -> HttpReply {
+        let asked = StepUpQuestion {
             act: "replace",
             title: self.t.say("replace"),
             lines: vec![self.t.say("enroll-new-line")],
@@ -90,8 +90,8 @@ impl Guest<'_> {
     }
 
     /// POST replace
-    pub(crate) async fn replace(&self, form: &Form) -> Reply {
-        let proven = match self.prove(&Fresh::of(form)).await {
+    pub(crate) async fn replace(&self, form: &Form) -> HttpReply {
+        let proven = match self.prove(&FreshStepUp::of(form)).await {
             Ok(proven) => proven,
             Err(refused) => return self.replace_page(Some(&refused)).await,
         };
@@ -104,12 +104,12 @@ impl Guest<'_> {
     /// What leads to a second factor in place of the one that there is.
     pub(crate) async fn begin_replacement(
         &self,
-        proven: &Proven,
-    ) -> Result<EnrollmentToken, Refused> {
+        proven: &StepUpProof,
+    ) -> Result<EnrollmentToken, ActRefused> {
         let (session, token, visit) = (
             proven.session.clone(),
             proven.token().clone(),
-            Visit::of(self),
+            LoginRequest::of(self),
         );
         let run = self
             .judge()
@@ -120,19 +120,19 @@ impl Guest<'_> {
     /// What leads to a first second factor; refused, if there is one.
     pub(crate) async fn begin_turning_on(
         &self,
-        proven: &Proven,
-    ) -> Result<EnrollmentToken, Refused> {
+        proven: &StepUpProof,
+    ) -> Result<EnrollmentToken, ActRefused> {
         let (session, token, visit) = (
             proven.session.clone(),
             proven.token().clone(),
-            Visit::of(self),
+            LoginRequest::of(self),
         );
         let run = self
             .judge()
             .run(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
         let begun = run.await.map_err(|error| self.not_run(&error))?;
         begun.ok_or_else(|| {
-            Refused::new(
+            ActRefused::new(
                 StatusCode::CONFLICT,
                 "already_enrolled",
                 self.t.say("already-enrolled"),
@@ -141,8 +141,8 @@ impl Guest<'_> {
     }
 
     /// GET turn-on
-    pub(crate) async fn turn_on_page(&self, refused: Option<&Refused>) -> Reply {
-        let asked = Asked {
+    pub(crate) async fn turn_on_page(&self, refused: Option<&ActRefused>) -> HttpReply {
+        let asked = StepUpQuestion {
             act: "turn-on",
             title: self.t.say("enroll"),
             lines: vec![
@@ -156,8 +156,8 @@ impl Guest<'_> {
     }
 
     /// POST turn-on
-    pub(crate) async fn turn_on(&self, form: &Form) -> Reply {
-        let proven = match self.prove(&Fresh::of(form)).await {
+    pub(crate) async fn turn_on(&self, form: &Form) -> HttpReply {
+        let proven = match self.prove(&FreshStepUp::of(form)).await {
             Ok(proven) => proven,
             Err(refused) => return self.turn_on_page(Some(&refused)).await,
         };

@@ -1,26 +1,32 @@
 //! Where the account is signed in, and which browsers it trusts: listed, and ended one by one or all at once.
 
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply};
-use crate::web::login::Guest;
+use crate::http::reply::{self, HttpReply};
+use crate::web::login::RequestContext;
 use crate::web::pages::{self, html};
-use crate::web::refusal::Refused;
+use crate::web::refusal::ActRefused;
 use shared::store::{BrowserRecord, SessionRecord};
 use shared::token::session::{Session, SessionId};
 
 /// The most of a list that is shown, newest first.
 const MOST: usize = 200;
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// The account's sessions, newest first.
-    pub(crate) async fn sessions(&self, session: &Session) -> Result<Vec<SessionRecord>, Refused> {
+    pub(crate) async fn sessions(
+        &self,
+        session: &Session,
+    ) -> Result<Vec<SessionRecord>, ActRefused> {
         let account = session.name.clone();
         self.act(session, move |door, _, now| door.sessions(&account, now))
             .await
     }
 
     /// The browsers that it trusts, newest first.
-    pub(crate) async fn browsers(&self, session: &Session) -> Result<Vec<BrowserRecord>, Refused> {
+    pub(crate) async fn browsers(
+        &self,
+        session: &Session,
+    ) -> Result<Vec<BrowserRecord>, ActRefused> {
         let account = session.name.clone();
         self.act(session, move |door, _, now| door.browsers(&account, now))
             .await
@@ -31,7 +37,7 @@ impl Guest<'_> {
         &self,
         session: &Session,
         one: Option<SessionId>,
-    ) -> Result<usize, Refused> {
+    ) -> Result<usize, ActRefused> {
         let account = session.name.clone();
         self.act(session, move |door, actor, now| {
             door.revoke_sessions(&account, one, actor, now)
@@ -44,7 +50,7 @@ impl Guest<'_> {
         &self,
         session: &Session,
         one: Option<i64>,
-    ) -> Result<usize, Refused> {
+    ) -> Result<usize, ActRefused> {
         let account = session.name.clone();
         self.act(session, move |door, actor, now| {
             door.revoke_browsers(&account, one, actor, now)
@@ -53,7 +59,7 @@ impl Guest<'_> {
     }
 
     /// GET sign-ins
-    pub(crate) async fn sign_ins_page(&self, refused: Option<&Refused>) -> Reply {
+    pub(crate) async fn sign_ins_page(&self, refused: Option<&ActRefused>) -> HttpReply {
         let listed = match self.signed_in() {
             Ok(session) => self.listed(session).await,
             Err(refused) => Err(refused),
@@ -62,7 +68,7 @@ impl Guest<'_> {
             Ok(listed) => listed,
             Err(refused) => return self.refused(&refused),
         };
-        let page = pages::account::SignIns {
+        let page = pages::account::SessionsPage {
             frame: self.frame(),
             own: session.id,
             sessions: &sessions,
@@ -75,7 +81,7 @@ impl Guest<'_> {
     async fn listed(
         &self,
         session: Session,
-    ) -> Result<(Session, Vec<SessionRecord>, Vec<BrowserRecord>), Refused> {
+    ) -> Result<(Session, Vec<SessionRecord>, Vec<BrowserRecord>), ActRefused> {
         let mut sessions = self.sessions(&session).await?;
         let mut browsers = self.browsers(&session).await?;
         sessions.truncate(MOST);
@@ -84,16 +90,16 @@ impl Guest<'_> {
     }
 
     /// POST sign-ins
-    pub(crate) async fn change_sign_ins(&self, form: &Form) -> Reply {
+    pub(crate) async fn change_sign_ins(&self, form: &Form) -> HttpReply {
         match self.ended(form).await {
             Err(refused) => self.sign_ins_page(Some(&refused)).await,
             Ok(()) => reply::see_other(&self.at("sign-ins")),
         }
     }
 
-    async fn ended(&self, form: &Form) -> Result<(), Refused> {
+    async fn ended(&self, form: &Form) -> Result<(), ActRefused> {
         let session = self.signed_in()?;
-        let unreadable = || Refused::unreadable(self.t.say("act-failed"));
+        let unreadable = || ActRefused::unreadable(self.t.say("act-failed"));
         match (form.field("action"), form.field("id")) {
             ("end", "all") => self.revoke_sessions(&session, None).await.map(|_| ()),
             ("end", id) => {

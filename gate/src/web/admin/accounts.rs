@@ -3,22 +3,22 @@
 //!
 //! MUST NOT set anything that lets somebody in, but for a one-time code, nor show a secret.
 
-use crate::http::reply::{self, Reply};
+use crate::http::reply::{self, HttpReply};
 use crate::web::language::Language;
-use crate::web::login::Guest;
-use crate::web::pages::account::Asked;
-use crate::web::refusal::Refused;
-use crate::web::step_up::Proven;
+use crate::web::login::RequestContext;
+use crate::web::pages::account::StepUpQuestion;
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::StepUpProof;
 use hyper::StatusCode;
 use shared::account::name::UserName;
 use shared::credential::recovery_code::OneTimeCode;
-use shared::engine::{Administers, AppPasswordsAfter};
+use shared::engine::{AdministratorStatus, AppPasswordsAfter};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
 
 /// An act, as forms name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum AdminAct {
     Disable,
     Unlock,
     MendClock,
@@ -28,62 +28,62 @@ pub(crate) enum Act {
     CancelCode,
 }
 
-impl Act {
-    const ALL: [Act; 7] = [
-        Act::Disable,
-        Act::Unlock,
-        Act::MendClock,
-        Act::EndSessions,
-        Act::ForgetBrowsers,
-        Act::IssueCode,
-        Act::CancelCode,
+impl AdminAct {
+    const ALL: [AdminAct; 7] = [
+        AdminAct::Disable,
+        AdminAct::Unlock,
+        AdminAct::MendClock,
+        AdminAct::EndSessions,
+        AdminAct::ForgetBrowsers,
+        AdminAct::IssueCode,
+        AdminAct::CancelCode,
     ];
 
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Act::Disable => "disable",
-            Act::Unlock => "unlock",
-            Act::MendClock => "unlock-clock",
-            Act::EndSessions => "end-sessions",
-            Act::ForgetBrowsers => "forget-browsers",
-            Act::IssueCode => "issue-code",
-            Act::CancelCode => "cancel-code",
+            AdminAct::Disable => "disable",
+            AdminAct::Unlock => "unlock",
+            AdminAct::MendClock => "unlock-clock",
+            AdminAct::EndSessions => "end-sessions",
+            AdminAct::ForgetBrowsers => "forget-browsers",
+            AdminAct::IssueCode => "issue-code",
+            AdminAct::CancelCode => "cancel-code",
         }
     }
 
-    pub(super) fn read(word: &str) -> Option<Act> {
-        Act::ALL.into_iter().find(|act| act.word() == word)
+    pub(super) fn read(word: &str) -> Option<AdminAct> {
+        AdminAct::ALL.into_iter().find(|act| act.word() == word)
     }
 
     /// What is done.
     pub(crate) fn title(self, t: &Language) -> String {
         match self {
-            Act::Disable => t.say("turn-off"),
-            Act::Unlock => t.say("admin-unlock"),
-            Act::MendClock => t.say("admin-reset-clock"),
-            Act::EndSessions => t.say("admin-end-sessions"),
-            Act::ForgetBrowsers => t.say("revoke-trust-all"),
-            Act::IssueCode => t.say("admin-issue-code"),
-            Act::CancelCode => t.say("admin-cancel-code"),
+            AdminAct::Disable => t.say("turn-off"),
+            AdminAct::Unlock => t.say("admin-unlock"),
+            AdminAct::MendClock => t.say("admin-reset-clock"),
+            AdminAct::EndSessions => t.say("admin-end-sessions"),
+            AdminAct::ForgetBrowsers => t.say("revoke-trust-all"),
+            AdminAct::IssueCode => t.say("admin-issue-code"),
+            AdminAct::CancelCode => t.say("admin-cancel-code"),
         }
     }
 
     /// What comes of it.
     fn line(self, t: &Language) -> String {
         match self {
-            Act::Disable => t.say("admin-disable-line"),
-            Act::Unlock => t.say("admin-unlock-line"),
-            Act::MendClock => t.say("admin-reset-clock-line"),
-            Act::EndSessions => t.say("open-connections"),
-            Act::ForgetBrowsers => t.say("admin-revoke-trust-line"),
-            Act::IssueCode => t.say("admin-issue-code-line"),
-            Act::CancelCode => t.say("admin-cancel-code-line"),
+            AdminAct::Disable => t.say("admin-disable-line"),
+            AdminAct::Unlock => t.say("admin-unlock-line"),
+            AdminAct::MendClock => t.say("admin-reset-clock-line"),
+            AdminAct::EndSessions => t.say("open-connections"),
+            AdminAct::ForgetBrowsers => t.say("admin-revoke-trust-line"),
+            AdminAct::IssueCode => t.say("admin-issue-code-line"),
+            AdminAct::CancelCode => t.say("admin-cancel-code-line"),
         }
     }
 
     /// What its page asks.
-    pub(super) fn asked(self, t: &Language, name: &UserName) -> Asked<'static> {
-        Asked {
+    pub(super) fn asked(self, t: &Language, name: &UserName) -> StepUpQuestion<'static> {
+        StepUpQuestion {
             act: "administration/act",
             title: self.title(t),
             lines: vec![
@@ -100,7 +100,7 @@ impl Act {
 }
 
 /// What came of an act.
-pub(super) enum Came {
+pub(super) enum AdminActResult {
     /// It is done.
     Done,
     /// The second factor is off; whether the account must have a new one, and what became of the app passwords.
@@ -117,9 +117,9 @@ pub(super) enum Needs {
     NewFactor,
 }
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// The session of whoever administers; to everyone else nothing is there.
-    pub(super) async fn administrator(&self) -> Result<Session, Reply> {
+    pub(super) async fn administrator(&self) -> Result<Session, HttpReply> {
         let nothing = || reply::bare(StatusCode::NOT_FOUND);
         if !self.has_administration() {
             return Err(nothing());
@@ -130,11 +130,15 @@ impl Guest<'_> {
             .act(&session, move |door, _, _| door.administers(&name))
             .await;
         match known.map_err(|refused| self.refused(&refused))? {
-            Administers::Yes => Ok(session),
-            Administers::No => Err(nothing()),
-            Administers::OnceEnrolled => {
+            AdministratorStatus::Yes => Ok(session),
+            AdministratorStatus::No => Err(nothing()),
+            AdministratorStatus::OnceEnrolled => {
                 let text = self.t.say("admin-needs-factor");
-                Err(self.refused(&Refused::new(StatusCode::FORBIDDEN, "needs_factor", text)))
+                Err(self.refused(&ActRefused::new(
+                    StatusCode::FORBIDDEN,
+                    "needs_factor",
+                    text,
+                )))
             }
         }
     }
@@ -147,12 +151,12 @@ impl Guest<'_> {
     /// An act of whoever stepped up. One's own account is not among those: it has pages that know what may be done.
     pub(super) async fn administer(
         &self,
-        proven: &Proven,
+        proven: &StepUpProof,
         name: UserName,
-        act: Act,
-    ) -> Result<Came, Refused> {
+        act: AdminAct,
+    ) -> Result<AdminActResult, ActRefused> {
         if name == proven.session.name {
-            return Err(Refused::new(
+            return Err(ActRefused::new(
                 StatusCode::CONFLICT,
                 "own_account",
                 self.t.say("admin-own-account"),
@@ -161,29 +165,33 @@ impl Guest<'_> {
         let whose = name.clone();
         let came = self.act(&proven.session, move |door, actor, now| {
             Ok(match act {
-                Act::Disable => {
+                AdminAct::Disable => {
                     let after = door.disable(&name, actor, now)?;
                     let needs = if door.is_required(&name)? {
                         Needs::NewFactor
                     } else {
                         Needs::Nothing
                     };
-                    Came::Off(after, needs)
+                    AdminActResult::Off(after, needs)
                 }
-                Act::Unlock => {
+                AdminAct::Unlock => {
                     door.unlock(&name, actor, now)?;
-                    Came::Done
+                    AdminActResult::Done
                 }
-                Act::MendClock => Came::Many(door.mend_clock(&name, actor, now)?),
-                Act::EndSessions => Came::Many(door.revoke_sessions(&name, None, actor, now)?),
-                Act::ForgetBrowsers => Came::Many(door.revoke_browsers(&name, None, actor, now)?),
-                Act::IssueCode => {
+                AdminAct::MendClock => AdminActResult::Many(door.mend_clock(&name, actor, now)?),
+                AdminAct::EndSessions => {
+                    AdminActResult::Many(door.revoke_sessions(&name, None, actor, now)?)
+                }
+                AdminAct::ForgetBrowsers => {
+                    AdminActResult::Many(door.revoke_browsers(&name, None, actor, now)?)
+                }
+                AdminAct::IssueCode => {
                     let (code, until) = door.issue_one_time_code(&name, actor, now)?;
-                    Came::Code(code, until)
+                    AdminActResult::Code(code, until)
                 }
-                Act::CancelCode => {
+                AdminAct::CancelCode => {
                     door.cancel_one_time_code(&name, actor, now)?;
-                    Came::Done
+                    AdminActResult::Done
                 }
             })
         });
@@ -204,9 +212,12 @@ mod tests {
 
     #[test]
     fn forms_name_every_act_and_nothing_else() {
-        for act in Act::ALL {
-            assert_eq!(Act::read(act.word()), Some(act));
+        for act in AdminAct::ALL {
+            assert_eq!(AdminAct::read(act.word()), Some(act));
         }
-        assert_eq!((Act::read(""), Act::read("password")), (None, None));
+        assert_eq!(
+            (AdminAct::read(""), AdminAct::read("password")),
+            (None, None)
+        );
     }
 }

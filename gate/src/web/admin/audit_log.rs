@@ -1,26 +1,26 @@
 //! The event log on pages: of one account or of all, newest first.
 
 use super::pages::encoded;
-use crate::http::reply::{self, Reply};
-use crate::web::login::Guest;
-use crate::web::pages::admin::Journal;
+use crate::http::reply::{self, HttpReply};
+use crate::web::login::RequestContext;
+use crate::web::pages::admin::EventsPage;
 use crate::web::pages::html;
-use crate::web::refusal::Refused;
+use crate::web::refusal::ActRefused;
 use hyper::StatusCode;
-use shared::account::event::Filter;
+use shared::account::event::EventFilter;
 use shared::token::session::Session;
 
 /// Events of a page.
 const MOST: u32 = 50;
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// GET administration/log
     pub(super) async fn events_of(
         &self,
         session: &Session,
         account: &str,
         before: &str,
-    ) -> Result<Reply, Refused> {
+    ) -> Result<HttpReply, ActRefused> {
         let account = if account.is_empty() {
             None
         } else {
@@ -31,9 +31,9 @@ impl Guest<'_> {
         } else {
             before.parse::<i64>().ok()
         };
-        let filter = Filter {
+        let filter = EventFilter {
             account: account.clone(),
-            ..Filter::default()
+            ..EventFilter::default()
         };
         let read = self.act(session, move |door, _, _| {
             Ok(door.newest_events(&filter, before, MOST + 1)?)
@@ -46,7 +46,7 @@ impl Guest<'_> {
             let of = user.map_or_else(String::new, |name| format!("account={}&", encoded(name)));
             self.at(&format!("administration/log?{of}before={number}"))
         });
-        let page = Journal {
+        let page = EventsPage {
             frame: self.frame(),
             user,
             events: &events,

@@ -1,18 +1,18 @@
 //! The pages of administrators: find someone, see how the account stands, do something about it.
 
-use super::accounts::{Act, Came, Needs};
+use super::accounts::{AdminAct, AdminActResult, Needs};
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply};
-use crate::web::login::Guest;
-use crate::web::pages::admin::{Account, Found, Issued, Row};
+use crate::http::reply::{self, HttpReply};
+use crate::web::login::RequestContext;
+use crate::web::pages::admin::{AccountPage, AccountRow, FoundAccounts, IssuedCodePage};
 use crate::web::pages::html;
-use crate::web::refusal::Refused;
-use crate::web::step_up::Fresh;
+use crate::web::refusal::ActRefused;
+use crate::web::step_up::FreshStepUp;
 use hyper::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::account::name::UserName;
-use shared::engine::{AdministrationError, Door};
-use shared::protocol::status::{AuthenticatorState, State, Status};
+use shared::engine::{AdministrationError, Engine};
+use shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
 use shared::store::{BrowserRecord, SessionRecord};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
@@ -21,21 +21,25 @@ use shared::token::session::Session;
 const MOST: usize = 50;
 
 /// How somebody else's account stands.
-pub(crate) struct Seen {
-    pub(crate) status: Status,
+pub(crate) struct SeenAccount {
+    pub(crate) status: AccountStatus,
     pub(crate) authenticators: Vec<AuthenticatorState>,
     pub(crate) sessions: Vec<SessionRecord>,
     pub(crate) browsers: Vec<BrowserRecord>,
     pub(crate) one_time_code: Option<Timestamp>,
 }
 
-impl Seen {
-    fn of(door: &mut Door, name: &UserName, now: Timestamp) -> Result<Seen, AdministrationError> {
+impl SeenAccount {
+    fn of(
+        door: &mut Engine,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<SeenAccount, AdministrationError> {
         let mut sessions = listed(door.sessions(name, now))?;
         let mut browsers = listed(door.browsers(name, now))?;
         sessions.truncate(MOST);
         browsers.truncate(MOST);
-        Ok(Seen {
+        Ok(SeenAccount {
             status: door.status(name)?,
             authenticators: door.authenticators(name)?,
             sessions,
@@ -45,20 +49,20 @@ impl Seen {
     }
 
     /// What can be done to it.
-    fn acts(&self) -> Vec<Act> {
-        let mut acts = vec![Act::Unlock, Act::MendClock];
+    fn acts(&self) -> Vec<AdminAct> {
+        let mut acts = vec![AdminAct::Unlock, AdminAct::MendClock];
         if self.one_time_code.is_some() {
-            acts.push(Act::CancelCode);
+            acts.push(AdminAct::CancelCode);
         }
-        acts.push(Act::IssueCode);
+        acts.push(AdminAct::IssueCode);
         if !self.sessions.is_empty() {
-            acts.push(Act::EndSessions);
+            acts.push(AdminAct::EndSessions);
         }
         if !self.browsers.is_empty() {
-            acts.push(Act::ForgetBrowsers);
+            acts.push(AdminAct::ForgetBrowsers);
         }
-        if self.status.state == State::On {
-            acts.push(Act::Disable);
+        if self.status.state == SecondFactorState::On {
+            acts.push(AdminAct::Disable);
         }
         acts
     }
@@ -72,9 +76,9 @@ fn listed<T>(list: Result<Vec<T>, AdministrationError>) -> Result<Vec<T>, Admini
     }
 }
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// GET administration and what lies below it
-    pub(crate) async fn administration_page(&self, page: &str, query: &str) -> Reply {
+    pub(crate) async fn administration_page(&self, page: &str, query: &str) -> HttpReply {
         let session = match self.administrator().await {
             Ok(session) => session,
             Err(reply) => return reply,
@@ -100,7 +104,7 @@ impl Guest<'_> {
     }
 
     /// POST administration/act
-    pub(crate) async fn administration_act(&self, form: &Form) -> Reply {
+    pub(crate) async fn administration_act(&self, form: &Form) -> HttpReply {
         if let Err(reply) = self.administrator().await {
             return reply;
         }
@@ -108,7 +112,7 @@ impl Guest<'_> {
             Ok(meant) => meant,
             Err(refused) => return self.refused(&refused),
         };
-        let done = match self.prove(&Fresh::of(form)).await {
+        let done = match self.prove(&FreshStepUp::of(form)).await {
             Ok(proven) => self
                 .administer(&proven, name.clone(), act)
                 .await
@@ -122,11 +126,11 @@ impl Guest<'_> {
     }
 
     /// What was done, and the way back to the account.
-    fn after_act(&self, name: &UserName, act: Act, came: &Came) -> Reply {
+    fn after_act(&self, name: &UserName, act: AdminAct, came: &AdminActResult) -> HttpReply {
         let t = self.t;
         let (code, line) = match came {
-            Came::Done => (None, Some(t.say("admin-done"))),
-            Came::Off(after, needs) => {
+            AdminActResult::Done => (None, Some(t.say("admin-done"))),
+            AdminActResult::Off(after, needs) => {
                 let needed = match needs {
                     Needs::Nothing => None,
                     Needs::NewFactor => Some(t.say("admin-still-required")),
@@ -141,10 +145,12 @@ impl Guest<'_> {
                     Some(lines.into_iter().flatten().collect::<Vec<_>>().join(" ")),
                 )
             }
-            Came::Many(count) => (None, Some(t.say_of("admin-done-count", "count", *count))),
-            Came::Code(code, until) => (Some((code.grouped(), *until)), None),
+            AdminActResult::Many(count) => {
+                (None, Some(t.say_of("admin-done-count", "count", *count)))
+            }
+            AdminActResult::Code(code, until) => (Some((code.grouped(), *until)), None),
         };
-        let page = Issued {
+        let page = IssuedCodePage {
             frame: self.frame(),
             title: &act.title(t),
             user: name.as_str(),
@@ -155,19 +161,19 @@ impl Guest<'_> {
         reply::page(StatusCode::OK, html(&page))
     }
 
-    async fn found(&self, session: &Session, part: String) -> Result<Reply, Refused> {
+    async fn found(&self, session: &Session, part: String) -> Result<HttpReply, ActRefused> {
         let wanted = part.clone();
         let found = self
             .act(session, move |door, _, _| {
                 door.find(&wanted, None, MOST + 1)
             })
             .await?;
-        let rows: Vec<Row> = found
+        let rows: Vec<AccountRow> = found
             .iter()
             .take(MOST)
             .map(|status| self.row(status))
             .collect();
-        let page = Found {
+        let page = FoundAccounts {
             frame: self.frame(),
             part: &part,
             rows: &rows,
@@ -176,14 +182,14 @@ impl Guest<'_> {
         Ok(reply::page(StatusCode::OK, html(&page)))
     }
 
-    fn row(&self, status: &Status) -> Row {
+    fn row(&self, status: &AccountStatus) -> AccountRow {
         let state = match status.state {
-            State::On => self.t.say("on"),
-            State::Off => self.t.say("admin-off"),
-            State::Declared => self.t.say("by-administrator"),
+            SecondFactorState::On => self.t.say("on"),
+            SecondFactorState::Off => self.t.say("admin-off"),
+            SecondFactorState::Declared => self.t.say("by-administrator"),
         };
         let name = &status.tally.name;
-        Row {
+        AccountRow {
             name: name.to_string(),
             state,
             link: self.to_account(name),
@@ -191,13 +197,15 @@ impl Guest<'_> {
         }
     }
 
-    async fn account_of(&self, session: &Session, name: &str) -> Result<Reply, Refused> {
+    async fn account_of(&self, session: &Session, name: &str) -> Result<HttpReply, ActRefused> {
         let name = self.name_of(name)?;
         let whose = name.clone();
         let seen = self
-            .act(session, move |door, _, now| Seen::of(door, &whose, now))
+            .act(session, move |door, _, now| {
+                SeenAccount::of(door, &whose, now)
+            })
             .await?;
-        let acts: Vec<(Act, String)> = match name == session.name {
+        let acts: Vec<(AdminAct, String)> = match name == session.name {
             true => Vec::new(),
             false => seen
                 .acts()
@@ -205,7 +213,7 @@ impl Guest<'_> {
                 .map(|act| (act, act.title(self.t)))
                 .collect(),
         };
-        let page = Account {
+        let page = AccountPage {
             frame: self.frame(),
             user: name.as_str(),
             row: &self.row(&seen.status),
@@ -220,14 +228,15 @@ impl Guest<'_> {
     }
 
     /// Whose account is meant, and what is to be done to it.
-    fn meant(&self, name: &str, act: &str) -> Result<(UserName, Act), Refused> {
-        let act = Act::read(act).ok_or_else(|| Refused::unreadable(self.t.say("act-failed")))?;
+    fn meant(&self, name: &str, act: &str) -> Result<(UserName, AdminAct), ActRefused> {
+        let act =
+            AdminAct::read(act).ok_or_else(|| ActRefused::unreadable(self.t.say("act-failed")))?;
         Ok((self.name_of(name)?, act))
     }
 
-    pub(super) fn name_of(&self, text: &str) -> Result<UserName, Refused> {
+    pub(super) fn name_of(&self, text: &str) -> Result<UserName, ActRefused> {
         text.parse().map_err(|_| {
-            Refused::new(
+            ActRefused::new(
                 StatusCode::NOT_FOUND,
                 "no_account",
                 self.t.say("no-account"),

@@ -4,8 +4,8 @@ use super::Language;
 use fluent_bundle::{FluentArgs, FluentValue};
 use shared::account::email::EmailAddress;
 use shared::engine::messages::{self, MessageArgument, UserMessage};
-use shared::engine::{AppPasswordsAfter, MailRefusal, Recovered};
-use shared::store::Missed;
+use shared::engine::{AfterRecovery, AppPasswordsAfter, MailRefusal};
+use shared::store::MissedInputs;
 use shared::system::admission::Busy;
 use shared::verify::decision::Refusal;
 
@@ -71,12 +71,12 @@ impl Language {
     }
 
     /// Wrong codes since the last sign-in.
-    pub(crate) fn missed(&self, missed: &Missed) -> String {
+    pub(crate) fn missed(&self, missed: &MissedInputs) -> String {
         self.message(&missed.into())
     }
 
     /// What the use of a recovery code leaves.
-    pub(crate) fn recovered(&self, recovered: Recovered) -> String {
+    pub(crate) fn recovered(&self, recovered: AfterRecovery) -> String {
         let all = messages::after_recovery(recovered);
         let texts: Vec<_> = all.iter().map(|message| self.message(message)).collect();
         texts.join(". ")

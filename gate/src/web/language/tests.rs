@@ -4,8 +4,8 @@
 use super::*;
 use fluent_bundle::FluentResource;
 use shared::engine::messages::{self, MessageArgument, UserMessage};
-use shared::engine::{AppPasswordsAfter, MailRefusal, Recovered};
-use shared::store::Missed;
+use shared::engine::{AfterRecovery, AppPasswordsAfter, MailRefusal};
+use shared::store::MissedInputs;
 use shared::verify::decision::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -62,7 +62,7 @@ fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
         Refusal::CodeExpired,
         Refusal::Expired,
     ];
-    let missed = Missed {
+    let missed = MissedInputs {
         count: 3,
         last_from: "-".to_owned(),
     };
@@ -77,10 +77,10 @@ fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
             messages::not_mailed(),
         ])
         .chain([UserMessage::from(&missed)])
-        .chain(messages::after_recovery(Recovered::TurnedOff(
+        .chain(messages::after_recovery(AfterRecovery::TurnedOff(
             AppPasswordsAfter::Kept(2),
         )))
-        .chain(messages::after_recovery(Recovered::CodesLeft(5)))
+        .chain(messages::after_recovery(AfterRecovery::CodesLeft(5)))
         .chain(messages::after_change(AppPasswordsAfter::Revoked(7)));
     let mut messages = BTreeMap::new();
     let mut open: Vec<UserMessage> = all.collect();
@@ -171,7 +171,7 @@ fn the_browser_chooses_and_english_is_the_rest() {
 #[test]
 fn messages_of_the_engine_are_rendered_in_english_and_german() {
     let german = &OTHERS[0];
-    let missed = Missed {
+    let missed = MissedInputs {
         count: 1,
         last_from: "-".to_owned(),
     };
@@ -185,7 +185,7 @@ fn messages_of_the_engine_are_rendered_in_english_and_german() {
     };
     let english = "That code is too old: your device’s clock is behind by about 90 s; set it to the network’s time";
     assert_eq!(ENGLISH.refusal(behind), english);
-    let off = Recovered::TurnedOff(AppPasswordsAfter::Revoked(1));
+    let off = AfterRecovery::TurnedOff(AppPasswordsAfter::Revoked(1));
     let english = "That recovery code turned your second factor off; set it up again. 1 app password revoked: make new ones";
     assert_eq!(ENGLISH.recovered(off), english);
     let text = "Dieser Wiederherstellungscode hat Ihren zweiten Faktor abgeschaltet; richten Sie ihn neu ein. 1 App-Passwort widerrufen: Erstellen Sie neue";
@@ -196,11 +196,11 @@ fn messages_of_the_engine_are_rendered_in_english_and_german() {
 fn german_counts_as_german_does() {
     let german = &OTHERS[0];
     assert_eq!(
-        german.recovered(Recovered::CodesLeft(1)),
+        german.recovered(AfterRecovery::CodesLeft(1)),
         "1 Wiederherstellungscode ist übrig"
     );
     assert_eq!(
-        german.recovered(Recovered::CodesLeft(4)),
+        german.recovered(AfterRecovery::CodesLeft(4)),
         "4 Wiederherstellungscodes sind übrig"
     );
     assert_eq!(

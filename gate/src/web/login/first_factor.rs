@@ -1,22 +1,22 @@
 //! The first factor at the sign-in page: the password of the store, that of the host, or the identity that the proxy
 //! brings; and where each leads.
 
-use super::{Guest, Visit};
+use super::{LoginRequest, RequestContext};
 use crate::http::form::Form;
-use crate::http::reply::{self, Reply};
-use crate::live::host_password::{self, Silent};
-use crate::live::store_pool::{Applicant, Key, NotJudged};
+use crate::http::reply::{self, HttpReply};
+use crate::live::host_password::{self, HelperUnavailable};
+use crate::live::store_pool::{Applicant, PoolError, ShareKey};
 use crate::observe::log;
 use crate::web::pages;
 use hyper::StatusCode;
 use shared::account::name::UserName;
-use shared::config::gate::FirstFactor;
-use shared::credential::input::Answer;
+use shared::config::gate::FirstFactorSource;
+use shared::credential::input::Input;
 use shared::crypto::password::Password;
 use shared::crypto::vault::VaultError;
 use shared::engine::{AfterPassword, SERVICE};
-use shared::protocol::host_password::{Candidate, Question, Said};
-use shared::token::{Kind, LoginToken};
+use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
+use shared::token::{LoginToken, TokenKind};
 use shared::verify::decision::Refusal;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,38 +26,38 @@ use zeroize::Zeroizing;
 /// longer than pam_unix's pause, so that the time tells them not apart.
 const PACE: Duration = Duration::from_secs(4);
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// GET sign-in
-    pub(crate) async fn sign_in_page(&self, rd: &str) -> Reply {
+    pub(crate) async fn sign_in_page(&self, rd: &str) -> HttpReply {
         let back_to = self.site.back_to(rd).unwrap_or_default();
         if self.may_go_to(back_to) {
             return reply::see_other(back_to);
         }
         match self.site.gate().first_factor {
-            FirstFactor::Password | FirstFactor::Pam => {
+            FirstFactorSource::Password | FirstFactorSource::Pam => {
                 self.sign_in(StatusCode::OK, back_to, "", None)
             }
-            FirstFactor::Header if self.session().is_some() && back_to.is_empty() => {
+            FirstFactorSource::Header if self.session().is_some() && back_to.is_empty() => {
                 reply::see_other(&self.at(""))
             }
-            FirstFactor::Header => self.enter_identity(back_to).await,
+            FirstFactorSource::Header => self.enter_identity(back_to).await,
         }
     }
 
     /// POST sign-in
-    pub(crate) async fn enter_password(&self, form: &Form) -> Reply {
+    pub(crate) async fn enter_password(&self, form: &Form) -> HttpReply {
         let back_to = self.site.back_to(form.field("rd")).unwrap_or_default();
         let user = form.field("user").trim();
         let refused = || self.t.say("sign-in-refused");
         let Ok(name) = UserName::parse(user.as_bytes()) else {
             return self.sign_in(StatusCode::UNAUTHORIZED, back_to, "", Some(&refused()));
         };
-        if self.site.gate().first_factor == FirstFactor::Header {
+        if self.site.gate().first_factor == FirstFactorSource::Header {
             // nobody is asked for a password here
             return reply::see_other(&self.to_sign_in(back_to));
         }
         let typed = Zeroizing::new(form.field("password").to_owned());
-        let recovery = Answer::read(form.field("recovery").as_bytes());
+        let recovery = Input::read(form.field("recovery").as_bytes());
         match self.judge_password(&name, typed, recovery, back_to).await {
             Err(error) => self.not_judged(&error),
             Ok(AfterPassword::Refused(refusal)) => match refusal {
@@ -78,14 +78,14 @@ impl Guest<'_> {
         &self,
         name: &UserName,
         typed: Zeroizing<String>,
-        recovery: Answer,
+        recovery: Input,
         back_to: &str,
-    ) -> Result<AfterPassword, NotJudged> {
+    ) -> Result<AfterPassword, PoolError> {
         let next = match self.site.gate().first_factor {
-            FirstFactor::Pam => self.ask_host(name, &typed, recovery, back_to).await?,
-            FirstFactor::Password => self.ask_store(name, typed, recovery, back_to).await?,
+            FirstFactorSource::Pam => self.ask_host(name, &typed, recovery, back_to).await?,
+            FirstFactorSource::Password => self.ask_store(name, typed, recovery, back_to).await?,
             // nobody has one
-            FirstFactor::Header => AfterPassword::Refused(Refusal::Unfit),
+            FirstFactorSource::Header => AfterPassword::Refused(Refusal::Unfit),
         };
         if let AfterPassword::Refused(refusal) = &next {
             self.log(name, "refused", &format!("password-{refusal}"));
@@ -94,7 +94,7 @@ impl Guest<'_> {
     }
 
     /// The identity that the proxy brings: there is nothing to type before the code.
-    async fn enter_identity(&self, back_to: &str) -> Reply {
+    async fn enter_identity(&self, back_to: &str) -> HttpReply {
         let Some(name) = self.named() else {
             return self.nobody_is_named();
         };
@@ -132,13 +132,13 @@ impl Guest<'_> {
         &self,
         name: &UserName,
         back_to: &str,
-    ) -> Result<AfterPassword, NotJudged> {
-        let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
+    ) -> Result<AfterPassword, PoolError> {
+        let (who, visit) = (name.clone(), LoginRequest::of(self).to(self.site, back_to));
         // a trusted proxy has established who it is
         let judge = self
             .site
             .workers
-            .serving(Applicant::proven(Key::Account(name.clone())));
+            .serving(Applicant::proven(ShareKey::Account(name.clone())));
         let run = judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
         let next = run.await?;
         if let AfterPassword::Refused(refusal) = &next {
@@ -148,7 +148,7 @@ impl Guest<'_> {
     }
 
     /// Where a first factor that has passed leads.
-    pub(crate) fn go_on(&self, name: UserName, next: AfterPassword, back_to: &str) -> Reply {
+    pub(crate) fn go_on(&self, name: UserName, next: AfterPassword, back_to: &str) -> HttpReply {
         match next {
             AfterPassword::Opened(opened) => self.opened(&opened, back_to),
             AfterPassword::Code(token) => self.ask_code(&token.to_page(back_to.to_owned())),
@@ -177,14 +177,14 @@ impl Guest<'_> {
         &self,
         name: &UserName,
         typed: Zeroizing<String>,
-        recovery: Answer,
+        recovery: Input,
         back_to: &str,
-    ) -> Result<AfterPassword, NotJudged> {
+    ) -> Result<AfterPassword, PoolError> {
         let judge = match self.judge_of_sign_in(name, &recovery).await? {
             Ok(judge) => judge,
             Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
         };
-        let visit = Visit::of(self).to(self.site, back_to);
+        let visit = LoginRequest::of(self).to(self.site, back_to);
         let (who, password) = (name.clone(), Password::typed(typed));
         let run = judge.run_hash(move |door| {
             door.enter_password(
@@ -203,18 +203,18 @@ impl Guest<'_> {
         &self,
         name: &UserName,
         typed: &str,
-        recovery: Answer,
+        recovery: Input,
         back_to: &str,
-    ) -> Result<AfterPassword, NotJudged> {
+    ) -> Result<AfterPassword, PoolError> {
         let came = Instant::now();
         let judge = match self.judge_of_sign_in(name, &recovery).await? {
             Ok(judge) => judge,
             Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
         };
-        let (who, visit) = (name.clone(), Visit::of(self));
+        let (who, visit) = (name.clone(), LoginRequest::of(self));
         let run = judge.run(move |door| {
             let tried = door.try_first_factor(&visit.browser(), &who, &recovery, visit.now()?)?;
-            Ok::<_, shared::engine::SignInError>((tried, recovery))
+            Ok::<_, shared::engine::LoginError>((tried, recovery))
         });
         let (tried, recovery) = match run.await? {
             (Ok(tried), recovery) => (tried, recovery),
@@ -228,17 +228,17 @@ impl Guest<'_> {
         };
         let (said, unasked) = match self.host_says(&judge.applicant, name, typed).await? {
             Ok(said) => (said, None),
-            Err(unasked) => (Said::Unasked, Some(unasked)),
+            Err(unasked) => (HostPasswordReply::Unasked, Some(unasked)),
         };
-        let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
+        let (who, visit) = (name.clone(), LoginRequest::of(self).to(self.site, back_to));
         let run = judge.run(move |door| {
             door.settle_first_factor(&visit.browser(), &who, tried, said, &recovery, visit.now()?)
         });
         let next = run.await?;
-        if said == Said::Unasked {
+        if said == HostPasswordReply::Unasked {
             return Err(unasked.unwrap_or_else(|| {
                 let why = "postern-password did not ask PAM; its log says why".to_owned();
-                NotJudged::Failed {
+                PoolError::Failed {
                     cause: "password-unavailable",
                     why,
                 }
@@ -256,12 +256,12 @@ impl Guest<'_> {
         applicant: &Applicant,
         name: &UserName,
         typed: &str,
-    ) -> Result<Result<Said, NotJudged>, NotJudged> {
+    ) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
         // no password can be so: it is as wrong as any
         let Some(password) = Candidate::typed(typed.as_bytes()) else {
-            return Ok(Ok(Said::Wrong));
+            return Ok(Ok(HostPasswordReply::Wrong));
         };
-        let question = Question {
+        let question = HostPasswordRequest {
             name: name.clone(),
             address: Some(self.address),
             class: applicant.class,
@@ -269,19 +269,19 @@ impl Guest<'_> {
         };
         match host_password::ask(applicant.key.clone(), &question).await {
             Ok(said) => Ok(Ok(said)),
-            Err(Silent::Busy(busy)) => Ok(Err(NotJudged::Busy(busy))),
-            Err(Silent::Absent(why)) => Ok(Err(NotJudged::Failed {
+            Err(HelperUnavailable::Busy(busy)) => Ok(Err(PoolError::Busy(busy))),
+            Err(HelperUnavailable::Absent(why)) => Ok(Err(PoolError::Failed {
                 cause: "password-unavailable",
                 why,
             })),
-            Err(Silent::Unanswered(why)) => Err(NotJudged::Failed {
+            Err(HelperUnavailable::Unanswered(why)) => Err(PoolError::Failed {
                 cause: "password-timeout",
                 why,
             }),
         }
     }
 
-    fn ask_code(&self, ticket: &LoginToken) -> Reply {
+    fn ask_code(&self, ticket: &LoginToken) -> HttpReply {
         match self.with_login(reply::see_other(&self.at("code")), ticket) {
             Ok(page) => page,
             Err(error) => self.failed("unavailable", &error.to_string()),
@@ -289,17 +289,21 @@ impl Guest<'_> {
     }
 
     /// The cookie of a sign-in that waits for its code.
-    pub(crate) fn with_login(&self, page: Reply, ticket: &LoginToken) -> Result<Reply, VaultError> {
+    pub(crate) fn with_login(
+        &self,
+        page: HttpReply,
+        ticket: &LoginToken,
+    ) -> Result<HttpReply, VaultError> {
         let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys())?);
         Ok(reply::with_cookie(
             page,
-            &jar.own(jar.names.login, &value, Kind::Login.life()),
+            &jar.own(jar.names.login, &value, TokenKind::Login.life()),
         ))
     }
 
-    fn nobody_is_named(&self) -> Reply {
+    fn nobody_is_named(&self) -> HttpReply {
         let lines = [self.t.say("identity-missing-line")];
-        let page = pages::Notice {
+        let page = pages::NoticePage {
             frame: self.frame(),
             title: &self.t.say("identity-missing"),
             lines: &lines,

@@ -1,21 +1,23 @@
 //! A code by mail, asked for on the code page. The page waits for what becomes of the letter, within its time limit.
 
-use super::{Guest, Said, Visit};
-use crate::http::reply::{self, Reply};
+use super::{CodePageNote, LoginRequest, RequestContext};
+use crate::http::reply::{self, HttpReply};
 use crate::live::outbox;
-use crate::live::store_pool::NotJudged;
+use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::observe::metrics::{METRICS, MailResult};
 use hyper::StatusCode;
 use shared::account::email::EmailAddress;
-use shared::engine::{Asked, MailRefusal, NotMailed, SERVICE, SignInError, Visitor};
+use shared::engine::{
+    LoginError, MailRefusal, MailRequest, NotMailed, SERVICE, VerificationRequest,
+};
 use shared::token::LoginToken;
 use shared::verify::decision::Refusal;
-use shared::verify::throttle::Stage;
+use shared::verify::throttle::Phase;
 use std::sync::Arc;
 
 /// What became of a code that was asked for.
-pub(crate) enum Posted {
+pub(crate) enum CodeMailed {
     /// It is on its way to this address.
     Sent(EmailAddress),
     /// It was not sent.
@@ -26,18 +28,18 @@ pub(crate) enum Posted {
     Refused(MailRefusal),
 }
 
-impl Guest<'_> {
+impl RequestContext<'_> {
     /// POST mail
-    pub(crate) async fn mail_code(&self) -> Reply {
+    pub(crate) async fn mail_code(&self) -> HttpReply {
         let Some(ticket) = self.ticket() else {
             let text = self.t.refusal(Refusal::Expired);
             return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
         };
         match self.post_code(&ticket).await {
             Err(error) => self.not_judged(&error),
-            Ok(Posted::Refused(refusal)) => {
+            Ok(CodeMailed::Refused(refusal)) => {
                 let text = self.t.mail_refusal(refusal);
-                let page = |status| self.code(status, &ticket, Said::Alert(&text), false);
+                let page = |status| self.code(status, &ticket, CodePageNote::Alert(&text), false);
                 match refusal {
                     MailRefusal::Code(Refusal::Expired) => {
                         let (back_to, user) =
@@ -51,21 +53,21 @@ impl Guest<'_> {
                     _ => page(StatusCode::FORBIDDEN),
                 }
             }
-            Ok(Posted::Sent(to)) => {
+            Ok(CodeMailed::Sent(to)) => {
                 let text = self
                     .t
                     .mailed(&to, self.site.config.email.code_ttl.seconds());
-                self.code(StatusCode::OK, &ticket, Said::Status(&text), false)
+                self.code(StatusCode::OK, &ticket, CodePageNote::Status(&text), false)
             }
-            Ok(not_sent @ (Posted::NotSent | Posted::Waits)) => {
+            Ok(not_sent @ (CodeMailed::NotSent | CodeMailed::Waits)) => {
                 let text = match not_sent {
-                    Posted::Waits => self.t.mail_waits(),
+                    CodeMailed::Waits => self.t.mail_waits(),
                     _ => self.t.not_mailed(),
                 };
                 self.code(
                     StatusCode::SERVICE_UNAVAILABLE,
                     &ticket,
-                    Said::Alert(&text),
+                    CodePageNote::Alert(&text),
                     false,
                 )
             }
@@ -73,31 +75,31 @@ impl Guest<'_> {
     }
 
     /// Leaves a code for a sign-in in the outbox, and waits for what becomes of the letter.
-    pub(crate) async fn post_code(&self, ticket: &LoginToken) -> Result<Posted, NotJudged> {
-        let (token, visit) = (ticket.clone(), Visit::of(self));
+    pub(crate) async fn post_code(&self, ticket: &LoginToken) -> Result<CodeMailed, PoolError> {
+        let (token, visit) = (ticket.clone(), LoginRequest::of(self));
         let asked = self.judge().run(move |door| {
-            let visitor = Visitor {
+            let visitor = VerificationRequest {
                 name: token.account(),
-                stage: Stage::After,
+                stage: Phase::After,
                 origin: &visit.origin,
                 browser: None,
                 service: SERVICE,
             };
             door.mail_code(&visitor, Some(&token), visit.now()?)
-                .map_err(SignInError::Door)
+                .map_err(LoginError::Door)
         });
         let posted = match asked.await? {
-            Asked::For(posted) => Arc::new(posted),
-            Asked::Refused(refusal) => {
+            MailRequest::For(posted) => Arc::new(posted),
+            MailRequest::Refused(refusal) => {
                 self.log(ticket.account(), "not mailed", &refusal.to_string());
-                return Ok(Posted::Refused(refusal));
+                return Ok(CodeMailed::Refused(refusal));
             }
         };
         let fate = outbox::fate(&self.judge(), &posted).await?;
         let (mailed, became) = match &fate {
-            Ok(()) => (MailResult::Sent, Posted::Sent(posted.to.clone())),
-            Err(NotMailed::Waits) => (MailResult::Waits, Posted::Waits),
-            Err(_) => (MailResult::NotSent, Posted::NotSent),
+            Ok(()) => (MailResult::Sent, CodeMailed::Sent(posted.to.clone())),
+            Err(NotMailed::Waits) => (MailResult::Waits, CodeMailed::Waits),
+            Err(_) => (MailResult::NotSent, CodeMailed::NotSent),
         };
         METRICS.mailed(mailed);
         if let Err(why) = fate {

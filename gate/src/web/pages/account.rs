@@ -1,37 +1,37 @@
 //! The pages of a person's own account.
 
-use super::Frame;
-use crate::web::step_up::Proof;
+use super::PageFrame;
+use crate::web::step_up::StepUpInput;
 use askama::Template;
-use shared::engine::Administers;
-use shared::protocol::status::{AuthenticatorState, State, Status};
-use shared::store::{Addresses, AppPasswordRecord, BrowserRecord, SessionRecord};
+use shared::engine::AdministratorStatus;
+use shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
+use shared::store::{AppPasswordRecord, BrowserRecord, MailAddresses, SessionRecord};
 use shared::token::session::SessionId;
 
 /// How an account stands.
-pub(crate) struct Standing {
-    pub(crate) status: Status,
+pub(crate) struct BucketNotice {
+    pub(crate) status: AccountStatus,
     pub(crate) authenticators: Vec<AuthenticatorState>,
     pub(crate) app_passwords: usize,
     pub(crate) sessions: usize,
     pub(crate) browsers: usize,
-    pub(crate) administers: Administers,
+    pub(crate) administers: AdministratorStatus,
 }
 
-impl Standing {
+impl BucketNotice {
     /// Whether there is a second factor.
     pub(crate) fn is_on(&self) -> bool {
-        self.status.state != State::Off
+        self.status.state != SecondFactorState::Off
     }
 
     /// Whether the person may change it.
     pub(crate) fn is_own(&self) -> bool {
-        self.status.state != State::Declared
+        self.status.state != SecondFactorState::Declared
     }
 }
 
 /// What a critical act asks for on its page: nothing more than a click, if a proof was given a short time ago.
-pub(crate) struct Asked<'a> {
+pub(crate) struct StepUpQuestion<'a> {
     /// Where the form goes.
     pub(crate) act: &'a str,
     pub(crate) title: String,
@@ -44,10 +44,10 @@ pub(crate) struct Asked<'a> {
 /// The account at a glance.
 #[derive(Template)]
 #[template(path = "account.html")]
-pub(crate) struct Overview<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct OverviewPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
-    pub(crate) standing: &'a Standing,
+    pub(crate) standing: &'a BucketNotice,
     /// Whether codes can be mailed here.
     pub(crate) mails: bool,
     /// Whether the password is kept here.
@@ -60,40 +60,40 @@ pub(crate) struct Overview<'a> {
 #[derive(Template)]
 #[template(path = "ask.html")]
 pub(crate) struct Ask<'a> {
-    pub(crate) frame: Frame<'a>,
-    pub(crate) asked: &'a Asked<'a>,
-    pub(crate) proof: Proof,
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) asked: &'a StepUpQuestion<'a>,
+    pub(crate) proof: StepUpInput,
     pub(crate) message: Option<&'a str>,
 }
 
 /// An authenticator more.
 #[derive(Template)]
 #[template(path = "add_authenticator.html")]
-pub(crate) struct AddAuthenticator<'a> {
-    pub(crate) frame: Frame<'a>,
-    pub(crate) proof: Proof,
+pub(crate) struct AddAuthenticatorPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) proof: StepUpInput,
     pub(crate) message: Option<&'a str>,
 }
 
 /// The app passwords, and a new one.
 #[derive(Template)]
 #[template(path = "app_passwords.html")]
-pub(crate) struct AppPasswords<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct AppPasswordsPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) all: &'a [AppPasswordRecord],
     /// Scopes that postern.toml names.
     pub(crate) named: &'a [String],
     /// Days that one may live.
     pub(crate) lives: &'a [u64],
-    pub(crate) proof: Proof,
+    pub(crate) proof: StepUpInput,
     pub(crate) message: Option<&'a str>,
 }
 
 /// One that was made, shown once.
 #[derive(Template)]
 #[template(path = "new_app_password.html")]
-pub(crate) struct NewAppPassword<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct NewAppPasswordPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
     pub(crate) name: &'a str,
     pub(crate) password: &'a str,
@@ -102,19 +102,19 @@ pub(crate) struct NewAppPassword<'a> {
 /// The address that codes are mailed to.
 #[derive(Template)]
 #[template(path = "email.html")]
-pub(crate) struct Email<'a> {
-    pub(crate) frame: Frame<'a>,
-    pub(crate) addresses: &'a Addresses,
-    pub(crate) proof: Proof,
+pub(crate) struct EmailPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) addresses: &'a MailAddresses,
+    pub(crate) proof: StepUpInput,
     pub(crate) message: Option<&'a str>,
 }
 
 /// A new password.
 #[derive(Template)]
 #[template(path = "password.html")]
-pub(crate) struct NewPassword<'a> {
-    pub(crate) frame: Frame<'a>,
-    pub(crate) proof: Proof,
+pub(crate) struct NewPasswordPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) proof: StepUpInput,
     pub(crate) least: usize,
     pub(crate) message: Option<&'a str>,
 }
@@ -122,8 +122,8 @@ pub(crate) struct NewPassword<'a> {
 /// Sessions and trusted browsers.
 #[derive(Template)]
 #[template(path = "sign_ins.html")]
-pub(crate) struct SignIns<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct SessionsPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     /// The session of whoever reads this.
     pub(crate) own: SessionId,
     pub(crate) sessions: &'a [SessionRecord],

@@ -1,26 +1,26 @@
 //! The pages of administrators.
 
-use super::Frame;
+use super::PageFrame;
 use super::account::moment;
-use crate::web::admin::{Act, Seen};
+use crate::web::admin::{AdminAct, SeenAccount};
 use askama::Template;
-use shared::account::event::Event;
+use shared::account::event::AuditEvent;
 use shared::system::clock::Timestamp;
 
 /// Who was found.
 #[derive(Template)]
 #[template(path = "administration.html")]
-pub(crate) struct Found<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct FoundAccounts<'a> {
+    pub(crate) frame: PageFrame<'a>,
     /// What was looked for.
     pub(crate) part: &'a str,
-    pub(crate) rows: &'a [Row],
+    pub(crate) rows: &'a [AccountRow],
     /// Whether there are more than these.
     pub(crate) more: bool,
 }
 
 /// One account in a list.
-pub(crate) struct Row {
+pub(crate) struct AccountRow {
     pub(crate) name: String,
     pub(crate) state: String,
     pub(crate) link: String,
@@ -30,12 +30,12 @@ pub(crate) struct Row {
 /// How one account stands, and what can be done.
 #[derive(Template)]
 #[template(path = "administration_account.html")]
-pub(crate) struct Account<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct AccountPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
-    pub(crate) row: &'a Row,
-    pub(crate) seen: &'a Seen,
-    pub(crate) acts: &'a [(Act, String)],
+    pub(crate) row: &'a AccountRow,
+    pub(crate) seen: &'a SeenAccount,
+    pub(crate) acts: &'a [(AdminAct, String)],
     /// The page of its events.
     pub(crate) log: &'a str,
 }
@@ -43,8 +43,8 @@ pub(crate) struct Account<'a> {
 /// What was done; a one-time code is shown once.
 #[derive(Template)]
 #[template(path = "administration_done.html")]
-pub(crate) struct Issued<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct IssuedCodePage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     pub(crate) title: &'a str,
     pub(crate) user: &'a str,
     pub(crate) line: Option<&'a str>,
@@ -55,11 +55,11 @@ pub(crate) struct Issued<'a> {
 /// Events, newest first.
 #[derive(Template)]
 #[template(path = "administration_log.html")]
-pub(crate) struct Journal<'a> {
-    pub(crate) frame: Frame<'a>,
+pub(crate) struct EventsPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
     /// Whose; everyone's if not given.
     pub(crate) user: Option<&'a str>,
-    pub(crate) events: &'a [(i64, Event)],
+    pub(crate) events: &'a [(i64, AuditEvent)],
     /// The page of those before.
     pub(crate) older: Option<&'a str>,
 }

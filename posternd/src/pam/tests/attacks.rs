@@ -1,9 +1,9 @@
 //! PAM hosts and networks that once got around the code, or left nothing in the log that says whom a refusal met.
 
 use super::{Home, sudo};
-use crate::pam::host::Item;
+use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
-use shared::protocol::{Denial, HookResult};
+use shared::protocol::{Denial, PamFunctionResult};
 use std::fs;
 
 const PASSED: &str = "first_factor=passed";
@@ -19,11 +19,15 @@ fn a_refused_auth_takes_the_pass_of_an_earlier_one_on_the_same_handle_away() {
     ] {
         let home = Home::new("");
         let host = sudo().who_types(&[&home.code(0)]);
-        assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
-        assert_ne!(home.auth(&host, second), HookResult::Passed, "{second}");
+        assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
+        assert_ne!(
+            home.auth(&host, second),
+            PamFunctionResult::Passed,
+            "{second}"
+        );
         assert_eq!(
             home.account(&host, ""),
-            HookResult::Denied(Denial::NotAsked),
+            PamFunctionResult::Denied(Denial::NotAsked),
             "{second}"
         );
     }
@@ -34,11 +38,11 @@ fn a_refused_auth_takes_the_pass_of_an_earlier_one_on_the_same_handle_away() {
 fn a_pass_is_good_for_one_account_hook() {
     let home = Home::new("");
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
-    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
+    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
     assert_eq!(
         home.account(&host, ""),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
 }
 
@@ -50,10 +54,10 @@ fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {
     let home = Home::new(exempt);
     for words in ["", PASSED] {
         let host = Fake::at("vsftpd", "alice")
-            .with(Item::RemoteHost, "192.0.2.7")
+            .with(PamItem::RemoteHost, "192.0.2.7")
             .who_types(&["000000"]);
         assert!(
-            matches!(home.auth(&host, words), HookResult::Denied(_)),
+            matches!(home.auth(&host, words), PamFunctionResult::Denied(_)),
             "{words:?}: {}",
             host.log_text()
         );
@@ -63,10 +67,10 @@ fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {
             "{}",
             host.log_text()
         );
-        let host = Fake::at("vsftpd", "alice").with(Item::RemoteHost, "192.0.2.7");
+        let host = Fake::at("vsftpd", "alice").with(PamItem::RemoteHost, "192.0.2.7");
         assert_eq!(
             home.account(&host, words),
-            HookResult::Denied(Denial::NotAsked),
+            PamFunctionResult::Denied(Denial::NotAsked),
             "{words:?}"
         );
     }
@@ -79,16 +83,16 @@ fn a_name_of_reverse_dns_spares_and_enrolls_nobody() {
         "[policy]\nself_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]\n",
     );
     let words = "first_factor=passed grace=1h unenrolled=enroll";
-    let alice = || Fake::at("vsftpd", "alice").with(Item::RemoteHost, "192.0.2.7");
+    let alice = || Fake::at("vsftpd", "alice").with(PamItem::RemoteHost, "192.0.2.7");
     assert_eq!(
         home.auth(&alice().who_types(&[&home.code(0)]), words),
-        HookResult::Passed
+        PamFunctionResult::Passed
     );
     assert_eq!(
         home.auth(&alice(), words),
-        HookResult::Denied(Denial::Conversation)
+        PamFunctionResult::Denied(Denial::Conversation)
     );
-    let bob = Fake::at("vsftpd", "bob").with(Item::RemoteHost, "192.0.2.7");
+    let bob = Fake::at("vsftpd", "bob").with(PamItem::RemoteHost, "192.0.2.7");
     home.auth(&bob, words);
     let prompts = bob.prompts.borrow().join("\n");
     assert!(
@@ -117,7 +121,7 @@ fn no_line_of_the_log_lacks_user_service_address_or_cause() {
         for user in ["alice", "bob", "../x"] {
             let host = || {
                 Fake::at("sshd", user)
-                    .with(Item::RemoteHost, "198.51.100.9")
+                    .with(PamItem::RemoteHost, "198.51.100.9")
                     .with_variable("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.1 22")
                     .who_types(&["000000"])
             };
@@ -151,18 +155,18 @@ fn no_line_of_the_log_lacks_user_service_address_or_cause() {
 fn a_pass_that_cannot_be_taken_away_denies() {
     let home = Home::new("");
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
+    assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
     let host = Fake {
         keeps_marks: true,
         ..host
     };
     assert_eq!(
         home.account(&host, ""),
-        HookResult::Denied(Denial::Unavailable)
+        PamFunctionResult::Denied(Denial::Unavailable)
     );
     assert_eq!(
         home.auth(&host, PASSED),
-        HookResult::Denied(Denial::Unavailable)
+        PamFunctionResult::Denied(Denial::Unavailable)
     );
     assert!(
         host.log_text().ends_with("restart the service"),
@@ -180,7 +184,7 @@ fn a_line_about_the_configuration_says_at_whose_entry_it_was_seen() {
     file::keep_current(&path).unwrap();
     fs::write(&path, "[totp]\nperiod = 5\n").unwrap();
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
+    assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
     let log = host.log_text();
     let line = log
         .lines()
@@ -203,12 +207,12 @@ fn a_user_who_cannot_be_looked_up_is_refused() {
     for words in ["", "first_factor=passed"] {
         assert_eq!(
             home.auth(&host, words),
-            HookResult::Denied(Denial::Unavailable)
+            PamFunctionResult::Denied(Denial::Unavailable)
         );
     }
     assert_eq!(
         home.account(&host, ""),
-        HookResult::Denied(Denial::Unavailable)
+        PamFunctionResult::Denied(Denial::Unavailable)
     );
     assert!(host.prompts.borrow().is_empty());
     let log = host.log_text();
@@ -217,9 +221,9 @@ fn a_user_who_cannot_be_looked_up_is_refused() {
         "{log}"
     );
     // where someone comes from an address, who runs the process does not matter
-    let remote = host.with(Item::RemoteHost, "192.0.2.7");
+    let remote = host.with(PamItem::RemoteHost, "192.0.2.7");
     assert_eq!(
         home.auth(&remote, "first_factor=passed"),
-        HookResult::Passed
+        PamFunctionResult::Passed
     );
 }

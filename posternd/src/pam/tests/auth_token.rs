@@ -1,13 +1,16 @@
 //! The mark between `auth` and `account`: whatever is wrong with it, the policy is asked anew, and the log says what it was.
 
 use super::*;
-use shared::engine::Actor;
-use shared::system::process::Unseen;
+use shared::engine::Principal;
+use shared::system::process::UnidentifiedProcess;
 
 /// Alice has passed `auth` with a code.
 fn passed(home: &Home) -> Fake {
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed"),
+        PamFunctionResult::Passed
+    );
     host
 }
 
@@ -15,7 +18,10 @@ fn passed(home: &Home) -> Fake {
 #[track_caller]
 fn is_refused(home: &Home, host: &Fake, why: &str) {
     host.logged.borrow_mut().clear();
-    assert_eq!(home.account(host, ""), HookResult::Denied(Denial::NotAsked));
+    assert_eq!(
+        home.account(host, ""),
+        PamFunctionResult::Denied(Denial::NotAsked)
+    );
     let log = host.log_text();
     assert!(
         log.starts_with("refused cause=not-verified ") && log.contains(why),
@@ -48,7 +54,7 @@ fn a_mark_of_another_process_user_or_service_is_refused() {
     let shared = with_mark(Fake::at("sudo", "bob"));
     assert_eq!(
         home.account(&shared, "unenrolled=deny"),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
     assert!(
         shared.log_text().contains("belongs to another user"),
@@ -56,7 +62,10 @@ fn a_mark_of_another_process_user_or_service_is_refused() {
         shared.log_text()
     );
     // the process that the mark is of
-    assert_eq!(home.account(&with_mark(sudo()), ""), HookResult::Passed);
+    assert_eq!(
+        home.account(&with_mark(sudo()), ""),
+        PamFunctionResult::Passed
+    );
 }
 
 #[test]
@@ -83,7 +92,7 @@ fn a_mark_is_refused_after_a_revocation() {
     let host = passed(&home);
     let alice = "alice".parse().unwrap();
     home.door()
-        .host_password_changed(&alice, Actor::Command("root"), clock::now().unwrap())
+        .host_password_changed(&alice, Principal::Command("root"), clock::now().unwrap())
         .unwrap();
     is_refused(&home, &host, "what its auth line accepted has been revoked");
 }
@@ -95,7 +104,7 @@ fn a_second_auth_that_is_refused_takes_the_mark_of_the_first() {
     let host = passed(&home).who_types(&["junk!"]);
     assert_eq!(
         home.auth(&host, "first_factor=passed tries=1"),
-        HookResult::Denied(Denial::TooManyTries)
+        PamFunctionResult::Denied(Denial::TooManyTries)
     );
     is_refused(&home, &host, "no code was asked for");
 }
@@ -108,15 +117,15 @@ fn whoever_needs_no_code_passes_whatever_the_mark_is() {
         mark: passed(&home).mark,
         ..Fake::at("sshd", "bob")
     };
-    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
 }
 
 /// A mark of a process that nothing tells from others fitted all of them: the policy is asked anew, and the log says why.
 #[test]
 fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
     for (unseen, remedy) in [
-        (Unseen::OtherNamespace, "PID namespace"),
-        (Unseen::Hidden, "mount /proc with gid=postern"),
+        (UnidentifiedProcess::OtherNamespace, "PID namespace"),
+        (UnidentifiedProcess::Hidden, "mount /proc with gid=postern"),
     ] {
         let home = Home::new("");
         let unseen = Some(unseen);
@@ -124,7 +133,10 @@ fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
             unseen,
             ..sudo().who_types(&[&home.code(0)])
         };
-        assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+        assert_eq!(
+            home.auth(&host, "first_factor=passed"),
+            PamFunctionResult::Passed
+        );
         assert_eq!(host.mark.borrow().as_deref(), None);
         let log = host.log_text();
         assert!(
@@ -134,7 +146,10 @@ fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
         is_refused(&home, &host, remedy);
 
         let seen = sudo().who_types(&[&home.code(1)]);
-        assert_eq!(home.auth(&seen, "first_factor=passed"), HookResult::Passed);
+        assert_eq!(
+            home.auth(&seen, "first_factor=passed"),
+            PamFunctionResult::Passed
+        );
         is_refused(
             &home,
             &Fake {
@@ -151,9 +166,9 @@ fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
         };
         assert_eq!(
             home.auth(&bob, "first_factor=passed"),
-            HookResult::NotNeeded
+            PamFunctionResult::NotNeeded
         );
-        assert_eq!(home.account(&bob, ""), HookResult::Passed);
+        assert_eq!(home.account(&bob, ""), PamFunctionResult::Passed);
         assert!(
             !bob.log_text().contains("process-unidentified"),
             "{}",

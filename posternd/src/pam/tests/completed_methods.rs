@@ -1,9 +1,9 @@
 //! Exemptions that depend on what passed before the line.
 
 use super::Home;
-use crate::pam::host::Item;
+use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
-use shared::protocol::{Denial, HookResult};
+use shared::protocol::{Denial, PamFunctionResult};
 
 const KEY: &str =
     "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
@@ -23,18 +23,18 @@ fn sshd(said: &'static str) -> Fake {
 #[track_caller]
 fn asks(home: &Home, host: &Fake, words: &str) -> bool {
     match home.auth(host, words) {
-        HookResult::NotNeeded => {
+        PamFunctionResult::NotNeeded => {
             assert!(
                 host.log_text().contains("not needed cause=policy.exempt-1"),
                 "{}",
                 host.log_text()
             );
             assert!(host.prompts.borrow().is_empty());
-            assert_eq!(home.account(host, ""), HookResult::Passed);
+            assert_eq!(home.account(host, ""), PamFunctionResult::Passed);
             false
         }
         // nothing is typed
-        HookResult::Denied(Denial::Conversation) => true,
+        PamFunctionResult::Denied(Denial::Conversation) => true,
         other => panic!("{other:?}"),
     }
 }
@@ -96,7 +96,7 @@ fn before_the_first_factor_everyone_is_asked() {
     let home = home("[\"publickey\", \"password\"]");
     assert!(asks(&home, &sshd(""), ""));
     let host = sshd("").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, ""), HookResult::Passed);
+    assert_eq!(home.auth(&host, ""), PamFunctionResult::Passed);
 }
 
 /// What stands in postern.toml of the stack is said of the line that asks: where that was skipped it proves nothing.
@@ -107,13 +107,16 @@ fn the_guard_goes_by_sshd_alone() {
     );
     assert_eq!(
         home.account(&sshd(""), PASSED),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
     assert_eq!(
         home.account(&sshd(KEY), ""),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
-    assert_eq!(home.account(&sshd("password\n"), ""), HookResult::Passed);
+    assert_eq!(
+        home.account(&sshd("password\n"), ""),
+        PamFunctionResult::Passed
+    );
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn a_verified_key_is_not_made_to_wait_behind_strangers() {
         let stranger = from("198.51.100.7 1 192.0.2.1 22", "password\n").who_types(&["000000"; 3]);
         assert!(matches!(
             home.auth(&stranger, PASSED),
-            HookResult::Denied(_)
+            PamFunctionResult::Denied(_)
         ));
     }
     let delayed = from("203.0.113.9 1 192.0.2.1 22", "password\n").who_types(&["000000"]);
@@ -151,7 +154,7 @@ fn a_verified_key_is_not_made_to_wait_behind_strangers() {
         let owner = from("203.0.113.9 1 192.0.2.1 22", said).who_types(&[&home.code(offset)]);
         assert_eq!(
             home.auth(&owner, PASSED),
-            HookResult::Passed,
+            PamFunctionResult::Passed,
             "{}",
             owner.log_text()
         );
@@ -166,14 +169,14 @@ fn strangers_without_an_address_do_not_delay_the_console() {
         let stranger = sshd("password\n").who_types(&["000000"; 3]);
         assert!(matches!(
             home.auth(&stranger, PASSED),
-            HookResult::Denied(_)
+            PamFunctionResult::Denied(_)
         ));
     }
-    let console = || Fake::at("login", "alice").with(Item::Terminal, "/dev/tty1");
+    let console = || Fake::at("login", "alice").with(PamItem::Terminal, "/dev/tty1");
     let owner = console().who_types(&[&home.code(0)]);
     assert_eq!(
         home.auth(&owner, PASSED),
-        HookResult::Passed,
+        PamFunctionResult::Passed,
         "{}",
         owner.log_text()
     );

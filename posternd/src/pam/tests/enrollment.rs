@@ -5,13 +5,13 @@ use crate::pam::host::fake::Fake;
 use shared::config::file;
 use shared::credential::otpauth_uri;
 use shared::credential::totp::code;
-use shared::engine::{Door, messages};
-use shared::protocol::{Denial, HookResult};
+use shared::engine::{Engine, messages};
+use shared::protocol::{Denial, PamFunctionResult};
 use shared::system::clock;
 use std::cell::RefCell;
 
 const ENROLL: &str = "first_factor=passed unenrolled=enroll";
-const DENIED: HookResult = HookResult::Denied(Denial::Refused);
+const DENIED: PamFunctionResult = PamFunctionResult::Denied(Denial::Refused);
 
 impl Home {
     /// A host where bob types; `{code}` is what his phone shows.
@@ -24,13 +24,15 @@ impl Home {
     }
 
     fn bob_is_enrolled(&self) -> bool {
-        let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door =
+            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
         door.authenticators(&"bob".parse().unwrap())
             .is_ok_and(|found| !found.is_empty())
     }
 
     fn one_time_code(&self) -> String {
-        let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door =
+            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
         let bob = "bob".parse().unwrap();
         let _ = door.add_account(
             &bob,
@@ -62,7 +64,7 @@ fn whoever_has_none_sets_one_up_and_is_in() {
         let host = home.bob(&["000000", "{code}", "", "Saved"]);
         assert_eq!(
             home.auth(&host, ENROLL),
-            HookResult::Passed,
+            PamFunctionResult::Passed,
             "{}",
             host.log_text()
         );
@@ -88,7 +90,7 @@ fn whoever_has_none_sets_one_up_and_is_in() {
         );
         assert_eq!(prompts[3], "Type saved when you have them: ");
         assert!(home.bob_is_enrolled());
-        assert_eq!(home.account(&host, ENROLL), HookResult::Passed);
+        assert_eq!(home.account(&host, ENROLL), PamFunctionResult::Passed);
         assert!(
             host.told
                 .borrow()
@@ -106,7 +108,7 @@ fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
     let host = home.bob(&["{code}", "saved"]);
     assert_eq!(
         home.auth(&host, ENROLL),
-        HookResult::Passed,
+        PamFunctionResult::Passed,
         "{}",
         host.log_text()
     );
@@ -121,13 +123,13 @@ fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
 fn the_code_that_confirmed_it_opens_nothing_more() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
-    assert_eq!(home.auth(&host, ENROLL), HookResult::Passed);
-    assert_eq!(home.account(&host, ENROLL), HookResult::Passed);
+    assert_eq!(home.auth(&host, ENROLL), PamFunctionResult::Passed);
+    assert_eq!(home.account(&host, ENROLL), PamFunctionResult::Passed);
     let shown = phone(&host.prompts.borrow()[0]).unwrap();
     let again = home.bob(&[&shown]);
     assert_eq!(
         home.auth(&again, "first_factor=passed tries=1"),
-        HookResult::Denied(Denial::TooManyTries)
+        PamFunctionResult::Denied(Denial::TooManyTries)
     );
     assert!(
         again.log_text().contains("cause=used"),
@@ -136,7 +138,7 @@ fn the_code_that_confirmed_it_opens_nothing_more() {
     );
     assert_eq!(
         home.account(&again, ENROLL),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
 }
 
@@ -145,10 +147,10 @@ fn the_code_that_confirmed_it_opens_nothing_more() {
 fn a_setup_that_is_not_finished_leaves_nothing() {
     let home = Home::new("");
     let (again, tries) = (
-        HookResult::Denied(Denial::Conversation),
-        HookResult::Denied(Denial::TooManyTries),
+        PamFunctionResult::Denied(Denial::Conversation),
+        PamFunctionResult::Denied(Denial::TooManyTries),
     );
-    let wrong: [(&[&str], HookResult); 4] = [
+    let wrong: [(&[&str], PamFunctionResult); 4] = [
         (&[], again),
         (&["{code}"], again),
         (&["000000", "000000", "000000"], tries),
@@ -178,7 +180,7 @@ fn where_a_first_setup_takes_a_one_time_code_it_is_asked_for_first() {
     let host = home.bob(&["hello", "P-2345-6789-ABCD", &right, "{code}", "saved"]);
     assert_eq!(
         home.auth(&host, ENROLL),
-        HookResult::Passed,
+        PamFunctionResult::Passed,
         "{}",
         host.log_text()
     );
@@ -190,13 +192,13 @@ fn where_a_first_setup_takes_a_one_time_code_it_is_asked_for_first() {
             .all(|prompt| !prompt.contains("otpauth")),
         "{prompts:?}"
     );
-    assert_eq!(home.account(&host, ENROLL), HookResult::Passed);
+    assert_eq!(home.account(&host, ENROLL), PamFunctionResult::Passed);
     // it was spent with the setup
     let host = home.bob(&[]);
     assert!(home.bob_is_enrolled());
     assert_eq!(
         home.auth(&host, ENROLL),
-        HookResult::Denied(Denial::Conversation)
+        PamFunctionResult::Denied(Denial::Conversation)
     );
 
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
@@ -209,7 +211,7 @@ fn where_a_first_setup_takes_a_one_time_code_it_is_asked_for_first() {
     ]);
     assert_eq!(
         home.auth(&host, ENROLL),
-        HookResult::Denied(Denial::TooManyTries)
+        PamFunctionResult::Denied(Denial::TooManyTries)
     );
     assert_eq!(host.prompts.borrow().len(), 3);
 }
@@ -235,14 +237,14 @@ fn a_setup_does_not_outlive_a_change_of_the_account() {
     }));
     assert_eq!(
         home.auth(&host, ENROLL),
-        HookResult::Denied(Denial::Unavailable),
+        PamFunctionResult::Denied(Denial::Unavailable),
         "{}",
         host.log_text()
     );
     assert!(!home.bob_is_enrolled());
     assert_eq!(
         home.account(&host, ENROLL),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
 }
 
@@ -253,7 +255,7 @@ fn nobody_sets_up_another_accounts_second_factor() {
     let words = format!("{ENROLL} user=carol");
     assert_eq!(
         home.auth(&host, &words),
-        HookResult::Denied(Denial::Misconfigured)
+        PamFunctionResult::Denied(Denial::Misconfigured)
     );
     assert!(host.prompts.borrow().is_empty());
 }

@@ -1,9 +1,9 @@
 //! `grace=`: whoever gave a code from the same address a while ago is not asked.
 
 use super::Home;
-use crate::pam::host::Item;
+use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
-use shared::protocol::{Denial, HookResult};
+use shared::protocol::{Denial, PamFunctionResult};
 use shared::system::clock;
 use std::fs;
 
@@ -19,7 +19,7 @@ fn from(address: &str) -> Fake {
 fn entered(config: &str) -> Home {
     let home = Home::new(config);
     let host = from("192.0.2.7").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
+    assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
     home
 }
 
@@ -27,7 +27,7 @@ fn entered(config: &str) -> Home {
 fn asked(home: &Home, host: &Fake, words: &str) {
     assert_eq!(
         home.auth(host, words),
-        HookResult::Denied(Denial::Conversation),
+        PamFunctionResult::Denied(Denial::Conversation),
         "{}",
         host.log_text()
     );
@@ -38,12 +38,12 @@ fn asked(home: &Home, host: &Fake, words: &str) {
 fn spared(home: &Home, host: &Fake, words: &str) {
     assert_eq!(
         home.auth(host, words),
-        HookResult::Passed,
+        PamFunctionResult::Passed,
         "{}",
         host.log_text()
     );
     assert!(host.prompts.borrow().is_empty());
-    let line = "not needed cause=grace address=192.0.2.7 service=sshd user=\"alice\"";
+    let line = "not needed cause=grace-period address=192.0.2.7 service=sshd user=\"alice\"";
     assert!(host.log_text().contains(line), "{}", host.log_text());
 }
 
@@ -52,7 +52,7 @@ fn within_its_time_nobody_is_asked_and_the_guard_lets_in() {
     let home = entered("");
     let host = from("192.0.2.7");
     spared(&home, &host, PASSED);
-    assert_eq!(home.account(&host, ""), HookResult::Passed);
+    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
     spared(
         &home,
         &from("192.0.2.7").with_variable("SSH_AUTH_INFO_0", KEY),
@@ -68,13 +68,13 @@ fn elsewhere_and_without_the_option_everyone_is_asked() {
     asked(&home, &from("192.0.2.8"), PASSED);
     asked(
         &home,
-        &Fake::at("sshd", "alice").with(Item::RemoteHost, "client.example.org"),
+        &Fake::at("sshd", "alice").with(PamItem::RemoteHost, "client.example.org"),
         PASSED,
     );
     asked(&home, &Fake::at("sshd", "alice"), PASSED);
     asked(
         &home,
-        &Fake::at("ftp", "alice").with(Item::RemoteHost, "192.0.2.7"),
+        &Fake::at("ftp", "alice").with(PamItem::RemoteHost, "192.0.2.7"),
         PASSED,
     );
 }
@@ -82,12 +82,12 @@ fn elsewhere_and_without_the_option_everyone_is_asked() {
 #[test]
 fn a_service_whose_remote_host_is_an_address_has_it_too() {
     let home = Home::new("[pam.service.ftp]\nrhost_is_address = true");
-    let ftp = || Fake::at("ftp", "alice").with(Item::RemoteHost, "192.0.2.7");
+    let ftp = || Fake::at("ftp", "alice").with(PamItem::RemoteHost, "192.0.2.7");
     assert_eq!(
         home.auth(&ftp().who_types(&[&home.code(0)]), PASSED),
-        HookResult::Passed
+        PamFunctionResult::Passed
     );
-    assert_eq!(home.auth(&ftp(), PASSED), HookResult::Passed);
+    assert_eq!(home.auth(&ftp(), PASSED), PamFunctionResult::Passed);
 }
 
 /// Whoever was not asked before must be told nothing by that.
@@ -103,7 +103,7 @@ fn the_guard_spares_nobody_who_was_not_at_the_line() {
     let host = from("192.0.2.7");
     assert_eq!(
         home.account(&host, "grace=1h"),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
     spared(&home, &host, "first_factor=passed");
 }
@@ -121,6 +121,6 @@ fn a_revocation_ends_it_and_a_store_that_cannot_be_read_spares_nobody() {
     fs::rename(home.path("postern.key"), home.path("aside")).unwrap();
     assert_eq!(
         home.auth(&from("192.0.2.7"), PASSED),
-        HookResult::Denied(Denial::Unavailable)
+        PamFunctionResult::Denied(Denial::Unavailable)
     );
 }

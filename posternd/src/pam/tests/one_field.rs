@@ -2,17 +2,17 @@
 //! and app passwords in place of both.
 
 use super::{Home, sudo};
-use crate::pam::host::Item;
+use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
 use shared::config::file;
-use shared::engine::Door;
-use shared::protocol::{Denial, HookResult};
+use shared::engine::Engine;
+use shared::protocol::{Denial, PamFunctionResult};
 use shared::system::clock;
 
-const DENIED: HookResult = HookResult::Denied(Denial::Refused);
+const DENIED: PamFunctionResult = PamFunctionResult::Denied(Denial::Refused);
 
 fn vpn() -> Fake {
-    Fake::at("openvpn", "alice").with(Item::RemoteHost, "192.0.2.7")
+    Fake::at("openvpn", "alice").with(PamItem::RemoteHost, "192.0.2.7")
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn the_code_is_split_off_and_the_password_goes_on() {
             let host = vpn().who_types(&[&typed.replace("{}", &home.code(0))]);
             assert_eq!(
                 home.auth(&host, words),
-                HookResult::Passed,
+                PamFunctionResult::Passed,
                 "{words} {typed}"
             );
             assert_eq!(
@@ -37,7 +37,7 @@ fn the_code_is_split_off_and_the_password_goes_on() {
                 "{words} {typed}"
             );
             assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
-            assert_eq!(home.account(&host, words), HookResult::Passed);
+            assert_eq!(home.account(&host, words), PamFunctionResult::Passed);
         }
     }
 }
@@ -46,10 +46,10 @@ fn the_code_is_split_off_and_the_password_goes_on() {
 fn a_recovery_code_and_an_app_password_are_taken_there_too() {
     let home = Home::new("");
     let host = vpn().who_types(&[&format!("hunter2 {}", home.recovery_code())]);
-    assert_eq!(home.auth(&host, "forward_pass"), HookResult::Passed);
+    assert_eq!(home.auth(&host, "forward_pass"), PamFunctionResult::Passed);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     let host = vpn().who_types(&[&home.app_password("pam:openvpn")]);
-    assert_eq!(home.auth(&host, "forward_pass"), HookResult::Passed);
+    assert_eq!(home.auth(&host, "forward_pass"), PamFunctionResult::Passed);
     assert_eq!(host.password().as_deref(), Some(""));
 }
 
@@ -82,15 +82,23 @@ fn of_whoever_needs_no_code_the_whole_is_the_password() {
     let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
     for words in ["forward_pass", "forward_pass first_factor=passed"] {
         let bob = Fake::at("openvpn", "bob").who_types(&["hunter123456"]);
-        assert_eq!(home.auth(&bob, words), HookResult::NotNeeded, "{words}");
+        assert_eq!(
+            home.auth(&bob, words),
+            PamFunctionResult::NotNeeded,
+            "{words}"
+        );
         assert_eq!(bob.password().as_deref(), Some("hunter123456"));
         let exempt = Fake::at("backup", "alice").who_types(&["hunter123456"]);
-        assert_eq!(home.auth(&exempt, words), HookResult::NotNeeded, "{words}");
+        assert_eq!(
+            home.auth(&exempt, words),
+            PamFunctionResult::NotNeeded,
+            "{words}"
+        );
         assert_eq!(exempt.password().as_deref(), Some("hunter123456"));
         let gone = Fake::at("openvpn", "bob");
         assert_eq!(
             home.auth(&gone, words),
-            HookResult::Denied(Denial::Conversation),
+            PamFunctionResult::Denied(Denial::Conversation),
             "{words}"
         );
     }
@@ -103,7 +111,10 @@ fn before_the_first_factor_a_password_and_code_meet_one_text_too() {
     for user in ["alice", "bob", "nobody here", "../x"] {
         let host = Fake::at("openvpn", user).who_types(&["hunter2000000", "again"]);
         assert!(
-            matches!(home.auth(&host, "forward_pass"), HookResult::Denied(_)),
+            matches!(
+                home.auth(&host, "forward_pass"),
+                PamFunctionResult::Denied(_)
+            ),
             "{user}"
         );
         assert_eq!(host.prompts.borrow().len(), 1, "{user}");
@@ -129,12 +140,12 @@ fn a_code_that_an_earlier_module_asked_for_is_used() {
     let host = sudo().with_password(&home.code(0));
     assert_eq!(
         home.auth(&host, "first_factor=passed use_first_pass"),
-        HookResult::Passed
+        PamFunctionResult::Passed
     );
     let host = sudo().with_password(&format!("hunter2{}", home.code(1)));
     assert_eq!(
         home.auth(&host, "first_factor=passed use_first_pass forward_pass"),
-        HookResult::Passed
+        PamFunctionResult::Passed
     );
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert!(host.prompts.borrow().is_empty());
@@ -158,7 +169,7 @@ fn try_first_pass_asks_where_the_password_was_no_code() {
     let home = Home::new("");
     let passed = "first_factor=passed try_first_pass";
     let host = sudo().with_password("hunter2").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, passed), HookResult::Passed);
+    assert_eq!(home.auth(&host, passed), PamFunctionResult::Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
     assert!(
         !host.log_text().contains("malformed"),
@@ -167,7 +178,7 @@ fn try_first_pass_asks_where_the_password_was_no_code() {
     );
 
     let host = sudo().with_password("000000").who_types(&[&home.code(1)]);
-    assert_eq!(home.auth(&host, passed), HookResult::Passed);
+    assert_eq!(home.auth(&host, passed), PamFunctionResult::Passed);
     assert!(host.prompts.borrow()[0].starts_with("That code is wrong"));
 }
 
@@ -181,7 +192,10 @@ fn before_the_first_factor_no_prompt_follows_a_password_that_is_there() {
         assert!(host.prompts.borrow().is_empty(), "{stacked}");
     }
     let host = sudo().who_types(&[&home.code(1)]);
-    assert_eq!(home.auth(&host, "try_first_pass"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "try_first_pass"),
+        PamFunctionResult::Passed
+    );
 }
 
 #[test]
@@ -190,9 +204,12 @@ fn a_line_for_app_passwords_takes_nothing_else() {
     let right = home.app_password("pam:dovecot");
     let dovecot = |typed: &str| Fake::at("dovecot", "alice").who_types(&[typed]);
     let host = dovecot(&right);
-    assert_eq!(home.auth(&host, "app_password"), HookResult::Passed);
+    assert_eq!(home.auth(&host, "app_password"), PamFunctionResult::Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
-    assert_eq!(home.account(&host, "app_password"), HookResult::Passed);
+    assert_eq!(
+        home.account(&host, "app_password"),
+        PamFunctionResult::Passed
+    );
     for typed in [
         home.code(0),
         home.recovery_code(),
@@ -220,7 +237,7 @@ fn a_line_for_app_passwords_takes_nothing_else() {
     // nothing of that was spent
     assert_eq!(
         home.auth(&sudo().who_types(&[&home.code(0)]), "first_factor=passed"),
-        HookResult::Passed
+        PamFunctionResult::Passed
     );
 }
 
@@ -234,7 +251,7 @@ fn what_is_no_app_password_can_go_on_to_lines_for_password_and_code() {
     assert_eq!(host.log_text(), "", "nothing was refused yet");
     assert_eq!(
         home.auth(&host, "use_first_pass forward_pass"),
-        HookResult::Passed
+        PamFunctionResult::Passed
     );
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert_eq!(host.prompts.borrow().len(), 1);
@@ -247,7 +264,8 @@ fn what_is_no_app_password_can_go_on_to_lines_for_password_and_code() {
 impl Home {
     /// One of alice's.
     fn app_password(&self, scope: &str) -> String {
-        let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door =
+            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
         let (name, scope) = (scope.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
         let made =

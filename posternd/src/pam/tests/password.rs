@@ -1,10 +1,10 @@
 //! `password` lines: what a changed password ends, and what is said where that cannot be.
 
 use super::Home;
-use crate::pam::host::Item;
+use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
 use crate::pam::{password, user};
-use shared::account::event::{Event, Filter, What};
+use shared::account::event::{AuditEvent, EventFilter, EventKind};
 use shared::engine::messages;
 use shared::system::clock;
 use std::fs;
@@ -14,10 +14,10 @@ impl Home {
         password::changed(host, &self.words(words));
     }
 
-    fn changes(&self) -> Vec<Event> {
-        let only = Filter {
-            what: Some(What::HostPasswordChanged),
-            ..Filter::default()
+    fn changes(&self) -> Vec<AuditEvent> {
+        let only = EventFilter {
+            what: Some(EventKind::HostPasswordChanged),
+            ..EventFilter::default()
         };
         self.door()
             .events(&only, 0, 100)
@@ -58,7 +58,7 @@ fn a_changed_password_is_logged_and_says_what_became_of_app_passwords() {
     assert_eq!(event.origin, format!("local user {me}"));
 
     home.changed(
-        &Fake::at("login", "alice").with(Item::RemoteHost, "192.0.2.7"),
+        &Fake::at("login", "alice").with(PamItem::RemoteHost, "192.0.2.7"),
         "",
     );
     assert_eq!(home.changes()[1].origin, "192.0.2.7");

@@ -2,13 +2,13 @@
 
 use super::Home;
 use crate::fixtures::transaction_of;
-use crate::pam::conversation::Reach;
+use crate::pam::conversation::EngineAccess;
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
-use crate::workers::origin::Origin;
+use crate::workers::origin::ClientOrigin;
 use shared::protocol::{
-    CommandReply, Denial, Greeting, Hook, HookResult, Instruction, Message, Opening, Reply, State,
-    Transaction, receive, send,
+    CommandReply, Denial, Frame, Greeting, Instruction, Opening, PamFunction, PamFunctionResult,
+    PamTransaction, RelayReply, ServerState, receive, send,
 };
 use shared::system::admission::Class;
 use shared::system::process::{HostProcess, ProcessId, TransactionId};
@@ -18,14 +18,14 @@ use zeroize::Zeroizing;
 
 /// What a hook did at a host whose user types this at each prompt.
 struct Ended {
-    result: HookResult,
+    result: PamFunctionResult,
     prompts: Vec<String>,
     log: String,
     mark: Option<Zeroizing<Vec<u8>>>,
 }
 
-fn transaction(home: &Home, hook: Hook, mark: Option<Zeroizing<Vec<u8>>>) -> Transaction {
-    Transaction {
+fn transaction(home: &Home, hook: PamFunction, mark: Option<Zeroizing<Vec<u8>>>) -> PamTransaction {
+    PamTransaction {
         hook,
         options: home.words("first_factor=passed"),
         mark,
@@ -33,10 +33,10 @@ fn transaction(home: &Home, hook: Hook, mark: Option<Zeroizing<Vec<u8>>>) -> Tra
     }
 }
 
-fn worker() -> Reach {
-    Reach::Worker(Worker {
+fn worker() -> EngineAccess {
+    EngineAccess::Worker(Worker {
         engines: Engines::new(),
-        origin: Origin::User(1000),
+        origin: ClientOrigin::User(1000),
         class: Class::Proven,
     })
 }
@@ -45,7 +45,7 @@ fn own_process() -> i32 {
     std::process::id().try_into().unwrap()
 }
 
-fn runs(transaction: Transaction, typed: &str) -> Ended {
+fn runs(transaction: PamTransaction, typed: &str) -> Ended {
     runs_at(
         worker(),
         HostProcess::find(own_process()),
@@ -54,7 +54,12 @@ fn runs(transaction: Transaction, typed: &str) -> Ended {
     )
 }
 
-fn runs_at(reach: Reach, process: HostProcess, transaction: Transaction, typed: &str) -> Ended {
+fn runs_at(
+    reach: EngineAccess,
+    process: HostProcess,
+    transaction: PamTransaction,
+    typed: &str,
+) -> Ended {
     let (mut module, daemon) = UnixStream::pair().unwrap();
     let conversation = thread::spawn(move || {
         let host = RemoteHost::new(daemon, transaction, process, reach);
@@ -69,7 +74,7 @@ fn runs_at(reach: Reach, process: HostProcess, transaction: Transaction, typed: 
                 prompts.push(prompt.to_string());
                 send(
                     &mut module,
-                    &Reply::Typed(Zeroizing::new(typed.as_bytes().to_vec())),
+                    &RelayReply::Typed(Zeroizing::new(typed.as_bytes().to_vec())),
                 )
                 .unwrap();
             }
@@ -94,8 +99,8 @@ fn runs_at(reach: Reach, process: HostProcess, transaction: Transaction, typed: 
 fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
     let home = Home::new("");
     let code = home.code(0);
-    let entered = runs(transaction(&home, Hook::Auth, None), &code);
-    assert_eq!(entered.result, HookResult::Passed, "{}", entered.log);
+    let entered = runs(transaction(&home, PamFunction::Auth, None), &code);
+    assert_eq!(entered.result, PamFunctionResult::Passed, "{}", entered.log);
     assert_eq!(entered.prompts.len(), 1);
     assert!(
         entered.log.starts_with("accepted cause=code "),
@@ -104,21 +109,22 @@ fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
     );
     assert!(entered.mark.is_some());
 
-    let account = runs(transaction(&home, Hook::Account, entered.mark), "");
+    let account = runs(transaction(&home, PamFunction::Account, entered.mark), "");
     assert_eq!(
         (account.result, account.prompts.len()),
-        (HookResult::Passed, 0),
+        (PamFunctionResult::Passed, 0),
         "{}",
         account.log
     );
-    let unasked = runs(transaction(&home, Hook::Account, None), "");
+    let unasked = runs(transaction(&home, PamFunction::Account, None), "");
     assert!(
-        matches!(unasked.result, HookResult::Denied(_)) && unasked.log.contains("not-verified")
+        matches!(unasked.result, PamFunctionResult::Denied(_))
+            && unasked.log.contains("not-verified")
     );
 
-    let again = runs(transaction(&home, Hook::Auth, None), &code);
+    let again = runs(transaction(&home, PamFunction::Auth, None), &code);
     assert!(
-        matches!(again.result, HookResult::Denied(_)),
+        matches!(again.result, PamFunctionResult::Denied(_)),
         "{}",
         again.log
     );
@@ -130,28 +136,44 @@ fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
 fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
     let home = Home::new("");
     let host = || HostProcess::find(own_process());
-    let marked = |at: Reach, code: &str| {
-        runs_at(at, host(), transaction(&home, Hook::Auth, None), code).mark
+    let marked = |at: EngineAccess, code: &str| {
+        runs_at(
+            at,
+            host(),
+            transaction(&home, PamFunction::Auth, None),
+            code,
+        )
+        .mark
     };
-    let account = |at: Reach, process: HostProcess, mark: &Option<Zeroizing<Vec<u8>>>| {
+    let account = |at: EngineAccess, process: HostProcess, mark: &Option<Zeroizing<Vec<u8>>>| {
         let ended = runs_at(
             at,
             process,
-            transaction(&home, Hook::Account, mark.clone()),
+            transaction(&home, PamFunction::Account, mark.clone()),
             "",
         );
         (ended.result, ended.log)
     };
-    for (auth, other) in [(worker(), Reach::Store), (Reach::Store, worker())] {
+    for (auth, other) in [
+        (worker(), EngineAccess::Store),
+        (EngineAccess::Store, worker()),
+    ] {
         let mark = marked(
             auth,
-            &home.code(if matches!(other, Reach::Store) { 0 } else { 1 }),
+            &home.code(if matches!(other, EngineAccess::Store) {
+                0
+            } else {
+                1
+            }),
         );
         assert!(mark.is_some());
-        assert_eq!(account(other.clone(), host(), &mark).0, HookResult::Passed);
+        assert_eq!(
+            account(other.clone(), host(), &mark).0,
+            PamFunctionResult::Passed
+        );
         let elsewhere = HostProcess::new(ProcessId::new(own_process(), 1), Vec::new());
         let (result, log) = account(other, elsewhere, &mark);
-        assert_eq!(result, HookResult::Denied(Denial::NotAsked));
+        assert_eq!(result, PamFunctionResult::Denied(Denial::NotAsked));
         assert!(
             log.contains("cause=not-verified") && log.contains("belongs to another process"),
             "{log}"
@@ -164,7 +186,7 @@ fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
 fn a_reply_to_another_instruction_ends_the_conversation() {
     let home = Home::new("");
     let (mut module, daemon) = UnixStream::pair().unwrap();
-    let transaction = transaction(&home, Hook::Auth, None);
+    let transaction = transaction(&home, PamFunction::Auth, None);
     let code = home.code(0);
     let conversation = thread::spawn(move || {
         let host = RemoteHost::new(
@@ -174,18 +196,18 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
             worker(),
         );
         let options = host.transaction().options.clone();
-        let result = crate::pam::conversation::run(Hook::Auth, &host, &options);
+        let result = crate::pam::conversation::run(PamFunction::Auth, &host, &options);
         (result, host.end(result).is_err())
     });
     let asked: Instruction = receive(&mut module).unwrap();
     assert!(matches!(asked, Instruction::Ask { .. }));
     send(
         &mut module,
-        &Reply::Stacked(Some(Zeroizing::new(code.into_bytes()))),
+        &RelayReply::Stacked(Some(Zeroizing::new(code.into_bytes()))),
     )
     .unwrap();
     let (result, failed) = conversation.join().unwrap();
-    assert!(matches!(result, HookResult::Denied(_)) && failed);
+    assert!(matches!(result, PamFunctionResult::Denied(_)) && failed);
 }
 
 /// Every message comes back as it was sent, and every shorter or longer frame of it is refused.
@@ -193,7 +215,7 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
 fn frames_that_are_cut_or_longer_are_no_messages() {
     let home = Home::new("");
     let mark = Some(Zeroizing::new(b"mark".to_vec()));
-    let transaction = Box::new(transaction(&home, Hook::Account, mark));
+    let transaction = Box::new(transaction(&home, PamFunction::Account, mark));
     refuses_all_but_whole(&Opening::Host {
         version: 1,
         transaction: transaction.clone(),
@@ -216,21 +238,21 @@ fn frames_that_are_cut_or_longer_are_no_messages() {
     });
     refuses_all_but_whole(&CommandReply(Zeroizing::new(b"{}".to_vec())));
     for state in [
-        State::Ready,
-        State::Busy,
-        State::NoAccount,
-        State::NameUnavailable,
+        ServerState::Ready,
+        ServerState::Busy,
+        ServerState::NoAccount,
+        ServerState::NameUnavailable,
     ] {
         refuses_all_but_whole(&Greeting {
             versions: vec![2, 1],
             state,
         });
     }
-    refuses_all_but_whole(&Reply::Typed(Zeroizing::new(b"123456".to_vec())));
-    refuses_all_but_whole(&Instruction::End(HookResult::Passed));
+    refuses_all_but_whole(&RelayReply::Typed(Zeroizing::new(b"123456".to_vec())));
+    refuses_all_but_whole(&Instruction::End(PamFunctionResult::Passed));
 }
 
-fn refuses_all_but_whole<M: Message + PartialEq + std::fmt::Debug>(message: &M) {
+fn refuses_all_but_whole<M: Frame + PartialEq + std::fmt::Debug>(message: &M) {
     let mut frame = Vec::new();
     send(&mut frame, message).unwrap();
     assert_eq!(&receive::<M>(&mut frame.as_slice()).unwrap(), message);
@@ -261,7 +283,7 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     let engines = Engines::new();
     let worker = || Worker {
         engines: engines.clone(),
-        origin: Origin::User(1000),
+        origin: ClientOrigin::User(1000),
         class: Class::Proven,
     };
     let config = || {

@@ -1,15 +1,15 @@
 //! The same lines in a host that is not root: posternd decides for it as the user whom the kernel names.
 
 use super::Home;
-use crate::pam::conversation::{Reach, User};
-use crate::pam::host::Item;
+use crate::pam::conversation::{EngineAccess, User};
+use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
 use crate::pam::remote_host::RemoteHost;
 use crate::pam::{account, auth, password};
 use crate::workers::engines::{Engines, Worker};
-use crate::workers::origin::Origin;
+use crate::workers::origin::ClientOrigin;
 use shared::engine::messages::BEFORE_FIRST_FACTOR;
-use shared::protocol::{Denial, Hook, HookResult, Transaction};
+use shared::protocol::{Denial, PamFunction, PamFunctionResult, PamTransaction};
 use shared::system::admission::Class;
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
@@ -36,24 +36,24 @@ impl OfUser {
     fn worker(&self) -> Worker {
         Worker {
             engines: Engines::of_users(),
-            origin: Origin::User(self.user.uid),
+            origin: ClientOrigin::User(self.user.uid),
             class: Class::Known,
         }
     }
 
     fn host(&self, service: &str, user: &str, typed: &[&str]) -> Fake {
-        let reach = Some(Reach::User(self.worker(), self.user.clone()));
+        let reach = Some(EngineAccess::User(self.worker(), self.user.clone()));
         Fake {
             reach,
             ..Fake::at(service, user).who_types(typed)
         }
     }
 
-    fn auth(&self, host: &Fake, words: &str) -> HookResult {
+    fn auth(&self, host: &Fake, words: &str) -> PamFunctionResult {
         auth::authenticate(host, &self.home.words(words))
     }
 
-    fn account(&self, host: &Fake) -> HookResult {
+    fn account(&self, host: &Fake) -> PamFunctionResult {
         account::account(host, &self.home.words(""))
     }
 }
@@ -64,12 +64,12 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
     let code = of_user.home.code(0);
     assert_eq!(
         of_user.account(&of_user.host("locker", "alice", &[])),
-        HookResult::Denied(Denial::NotAsked)
+        PamFunctionResult::Denied(Denial::NotAsked)
     );
     let host = of_user.host("locker", "alice", &["hello", &code]);
     assert_eq!(
         of_user.auth(&host, "first_factor=passed"),
-        HookResult::Passed
+        PamFunctionResult::Passed
     );
     assert!(host.prompts.borrow()[1].starts_with("That is not a code: "));
     let log = host.log_text();
@@ -81,12 +81,12 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
         log.contains("accepted cause=code address=- service=locker user=\"alice\""),
         "{log}"
     );
-    assert_eq!(of_user.account(&host), HookResult::Passed);
+    assert_eq!(of_user.account(&host), PamFunctionResult::Passed);
 
     let again = of_user.host("locker", "alice", &[&code]);
     assert_eq!(
         of_user.auth(&again, "first_factor=passed tries=1"),
-        HookResult::Denied(Denial::TooManyTries)
+        PamFunctionResult::Denied(Denial::TooManyTries)
     );
     assert!(again.told.borrow()[0].starts_with("That code was used already"));
 }
@@ -96,15 +96,15 @@ fn before_the_first_factor_the_text_is_one_and_the_guard_tells_the_rest() {
     let of_user = OfUser::new("", "alice");
     let recovery = of_user.home.recovery_code();
     for (typed, entry) in [
-        ("000000", HookResult::Denied(Denial::Refused)),
-        (&recovery, HookResult::Passed),
+        ("000000", PamFunctionResult::Denied(Denial::Refused)),
+        (&recovery, PamFunctionResult::Passed),
     ] {
         let host = of_user.host("locker", "alice", &[typed]);
         assert_eq!(of_user.auth(&host, ""), entry);
         assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
         assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
-        if entry == HookResult::Passed {
-            assert_eq!(of_user.account(&host), HookResult::Passed);
+        if entry == PamFunctionResult::Passed {
+            assert_eq!(of_user.account(&host), PamFunctionResult::Passed);
             let told = host.told.borrow();
             assert!(
                 told.contains(&"5 recovery codes are left".to_owned()),
@@ -121,12 +121,12 @@ fn a_service_that_is_trusted_names_person_and_address() {
     let at = |typed: &str| {
         of_user
             .host("imap", "alice", &[typed])
-            .with(Item::RemoteHost, "192.0.2.7")
+            .with(PamItem::RemoteHost, "192.0.2.7")
     };
     let wrong = at("000000");
     assert_eq!(
         of_user.auth(&wrong, ""),
-        HookResult::Denied(Denial::Refused)
+        PamFunctionResult::Denied(Denial::Refused)
     );
     assert!(
         wrong
@@ -134,8 +134,8 @@ fn a_service_that_is_trusted_names_person_and_address() {
             .contains("refused cause=wrong address=192.0.2.7 service=imap")
     );
     let right = at(&of_user.home.code(0));
-    assert_eq!(of_user.auth(&right, ""), HookResult::Passed);
-    assert_eq!(of_user.account(&right), HookResult::Passed);
+    assert_eq!(of_user.auth(&right, ""), PamFunctionResult::Passed);
+    assert_eq!(of_user.account(&right), PamFunctionResult::Passed);
     let told = right.told.borrow();
     assert_eq!(
         *told,
@@ -153,7 +153,7 @@ fn whoever_asks_for_another_is_refused_and_the_log_says_what_to_set() {
         let host = of_user.host("locker", user, &[&of_user.home.code(0)]);
         assert_eq!(
             of_user.auth(&host, "first_factor=passed"),
-            HookResult::Denied(Denial::Unavailable)
+            PamFunctionResult::Denied(Denial::Unavailable)
         );
         assert!(host.prompts.borrow().is_empty());
         assert!(
@@ -163,19 +163,19 @@ fn whoever_asks_for_another_is_refused_and_the_log_says_what_to_set() {
         );
         assert_eq!(
             of_user.account(&host),
-            HookResult::Denied(Denial::Unavailable)
+            PamFunctionResult::Denied(Denial::Unavailable)
         );
     }
     let host = of_user.host("locker", "alice", &[&of_user.home.code(0)]);
     assert_eq!(
         of_user.auth(&host, ""),
-        HookResult::Denied(Denial::Unavailable)
+        PamFunctionResult::Denied(Denial::Unavailable)
     );
     assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
     // whoever is not enrolled needs no code of the own
     assert_eq!(
         of_user.auth(&of_user.host("locker", "bob", &[]), "first_factor=passed"),
-        HookResult::NotNeeded
+        PamFunctionResult::NotNeeded
     );
 }
 
@@ -214,23 +214,23 @@ fn grace_is_for_services_that_are_trusted() {
         let at = |typed: &[&str]| {
             of_user
                 .host("imap", "alice", typed)
-                .with(Item::RemoteHost, "192.0.2.7")
+                .with(PamItem::RemoteHost, "192.0.2.7")
         };
         assert_eq!(
             of_user.auth(&at(&[&of_user.home.code(0)]), line),
-            HookResult::Passed
+            PamFunctionResult::Passed
         );
         let again = at(&[]);
         let entry = if spared {
-            HookResult::Passed
+            PamFunctionResult::Passed
         } else {
-            HookResult::Denied(Denial::Conversation)
+            PamFunctionResult::Denied(Denial::Conversation)
         };
         assert_eq!(of_user.auth(&again, line), entry, "{user}");
         assert_eq!(
             again
                 .log_text()
-                .contains("not needed cause=grace address=192.0.2.7"),
+                .contains("not needed cause=grace-period address=192.0.2.7"),
             spared,
             "{user}"
         );
@@ -240,8 +240,8 @@ fn grace_is_for_services_that_are_trusted() {
 /// Nothing of where the person is or of what has passed reaches a conversation, unless `pam.socket_users` names the user.
 #[test]
 fn claims_of_a_users_process_are_dropped() {
-    let claimed = Transaction {
-        hook: Hook::Auth,
+    let claimed = PamTransaction {
+        hook: PamFunction::Auth,
         options: Vec::new(),
         service: Some(b"sshd".to_vec()),
         user: Some(b"alice".to_vec()),
@@ -273,11 +273,12 @@ fn claims_of_a_users_process_are_dropped() {
             assert_eq!(claim.is_some(), is_service);
         }
         assert_eq!(transaction.real_uid, 1000);
-        host.end(HookResult::Denied(Denial::Misconfigured)).unwrap();
+        host.end(PamFunctionResult::Denied(Denial::Misconfigured))
+            .unwrap();
         let end: shared::protocol::Instruction = shared::protocol::receive(&mut module).unwrap();
         assert!(matches!(
             end,
-            shared::protocol::Instruction::End(HookResult::Denied(Denial::Misconfigured))
+            shared::protocol::Instruction::End(PamFunctionResult::Denied(Denial::Misconfigured))
         ));
     }
 }
@@ -291,7 +292,7 @@ fn a_claimed_service_exempts_nobody() {
         let host = alice.host("cron", "alice", &["000000"]);
         let result = alice.auth(&host, words);
         assert!(
-            matches!(result, HookResult::Denied(_)),
+            matches!(result, PamFunctionResult::Denied(_)),
             "{words}: {result:?}: {}",
             host.log_text()
         );
@@ -303,6 +304,6 @@ fn a_claimed_service_exempts_nobody() {
     );
     assert_eq!(
         named.auth(&named.host("cron", "alice", &[]), ""),
-        HookResult::NotNeeded
+        PamFunctionResult::NotNeeded
     );
 }

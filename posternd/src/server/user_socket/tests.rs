@@ -3,7 +3,9 @@
 use super::*;
 use crate::fixtures::transaction_of;
 use shared::account::name::UserName;
-use shared::protocol::command_request::{Answer, Errand, Look, Reply as ErrandReply, Task};
+use shared::protocol::command_request::{
+    CommandRequest, EngineReply as ErrandReply, Operation, ReadOperation, ReplyBody,
+};
 use shared::protocol::{CommandReply, Greeting, Instruction, VERSIONS, wire};
 use std::io::{Read, Write};
 use zeroize::Zeroizing;
@@ -24,15 +26,15 @@ fn greeted(config: &Path) -> UnixStream {
         greeting,
         Greeting {
             versions: VERSIONS.to_vec(),
-            state: State::Ready
+            state: ServerState::Ready
         }
     );
     peer
 }
 
-fn transaction(options: &[&str]) -> Box<Transaction> {
+fn transaction(options: &[&str]) -> Box<PamTransaction> {
     let options = options.iter().map(|option| (*option).to_owned()).collect();
-    Box::new(Transaction {
+    Box::new(PamTransaction {
         options,
         ..transaction_of("locker")
     })
@@ -120,7 +122,7 @@ fn a_host_chooses_no_configuration() {
     let end: Instruction = receive(&mut peer).unwrap();
     assert_eq!(
         end,
-        Instruction::End(HookResult::Denied(Denial::Misconfigured))
+        Instruction::End(PamFunctionResult::Denied(Denial::Misconfigured))
     );
 }
 
@@ -129,15 +131,15 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
     let home = crate::pam::tests::Home::new("");
     let config = home.path("postern.toml");
     let status = |account: UserName| {
-        let errand = Errand {
+        let errand = CommandRequest {
             account,
-            task: Task::Look(Look::Status),
+            task: Operation::Look(ReadOperation::Status),
         };
         command(&config, &wire::write(&errand).unwrap()).answer
     };
     let own = own_name();
-    let refused = |answer: Answer| match answer {
-        Answer::Refused(why) => why,
+    let refused = |answer: ReplyBody| match answer {
+        ReplyBody::Refused(why) => why,
         other => panic!("{other:?}"),
     };
     let why = refused(status("alice".parse().unwrap()));
@@ -155,7 +157,7 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
             shared::system::clock::now().unwrap(),
         )
         .unwrap();
-    assert!(matches!(status(own), Answer::Status(_)));
+    assert!(matches!(status(own), ReplyBody::Status(_)));
     for nonsense in [&b""[..], b"{}", b"null", &[b'['; 16 * 1024]] {
         let why = refused(command(&config, nonsense).answer);
         assert!(why.contains("invalid request"), "{why}");
@@ -165,10 +167,12 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
 /// What only the administrator can repair is for the log.
 #[test]
 fn without_a_configuration_nothing_is_done() {
-    let errand = Errand {
+    let errand = CommandRequest {
         account: own_name(),
-        task: Task::Look(Look::Status),
+        task: Operation::Look(ReadOperation::Status),
     };
     let reply = command(Path::new(NOWHERE), &wire::write(&errand).unwrap());
-    assert!(matches!(reply.answer, Answer::Refused(why) if why == crate::commands::run::NOT_NOW));
+    assert!(
+        matches!(reply.answer, ReplyBody::Refused(why) if why == crate::commands::run::NOT_NOW)
+    );
 }

@@ -1,6 +1,6 @@
 //! Why a configuration is not in force, and why its copy is: each names file, line and key, and what to do.
 
-use super::Valid;
+use super::ValidConfig;
 use crate::system::clock::Timestamp;
 use crate::system::trusted_file::FileError;
 use std::fmt;
@@ -36,7 +36,7 @@ pub enum ConfigError {
     /// It is valid, and cannot be kept.
     NotKept {
         /// The configuration.
-        valid: Box<Valid>,
+        valid: Box<ValidConfig>,
         /// Why not.
         error: FileError,
     },

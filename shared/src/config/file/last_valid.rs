@@ -1,16 +1,16 @@
 //! The configuration that a daemon was last told to go by, for when the files are in doubt: it may be newer than the copy
 //! that root has kept.
 
-use super::{ConfigError, Fallback, InForce, copy_path, in_force};
-use crate::config::{Config, Pam};
+use super::{ConfigError, CurrentConfig, Fallback, copy_path, in_force};
+use crate::config::{Config, PamConfig};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// The last configuration in force, in memory.
-pub struct LastInForce(Mutex<Option<Last>>);
+pub struct LastValidConfig(Mutex<Option<LastRead>>);
 
-struct Last {
+struct LastRead {
     path: PathBuf,
     config: Config,
     is_kept: bool,
@@ -18,10 +18,10 @@ struct Last {
     copy: Option<[i64; 4]>,
 }
 
-impl LastInForce {
+impl LastValidConfig {
     /// None yet: at the start the copy counts.
-    pub const fn new() -> LastInForce {
-        LastInForce(Mutex::new(None))
+    pub const fn new() -> LastValidConfig {
+        LastValidConfig(Mutex::new(None))
     }
 
     /// The configuration in force at this moment, as [`in_force`] says; in any doubt the last one that was, unless root has
@@ -29,7 +29,7 @@ impl LastInForce {
     ///
     /// # Errors
     /// Those of [`in_force`], where none was in force before.
-    pub fn in_force(&self, path: &Path) -> Result<InForce, ConfigError> {
+    pub fn in_force(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
         // before the files are read
         let copy = copy_state(path);
         let found = in_force(path);
@@ -39,7 +39,7 @@ impl LastInForce {
             .filter(|last| last.path == path && last.copy == copy);
         match (found, kept) {
             (
-                Ok(InForce {
+                Ok(CurrentConfig {
                     problem: Some(Fallback { reason, .. }),
                     ..
                 }),
@@ -52,7 +52,7 @@ impl LastInForce {
             },
             (Ok(found), _) => {
                 let (config, is_kept) = (found.config.clone(), found.is_kept);
-                *last = Some(Last {
+                *last = Some(LastRead {
                     path: path.to_owned(),
                     config,
                     is_kept,
@@ -64,25 +64,25 @@ impl LastInForce {
     }
 }
 
-impl LastInForce {
+impl LastValidConfig {
     /// Looks at `[pam]` of the last one in force, without reading anything; at the defaults where there was none yet.
-    pub fn look_at<R>(&self, look: impl FnOnce(&Pam) -> R) -> R {
+    pub fn look_at<R>(&self, look: impl FnOnce(&PamConfig) -> R) -> R {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
             Some(last) => look(&last.config.pam),
-            None => look(&Pam::default()),
+            None => look(&PamConfig::default()),
         }
     }
 }
 
-impl Default for LastInForce {
-    fn default() -> LastInForce {
-        LastInForce::new()
+impl Default for LastValidConfig {
+    fn default() -> LastValidConfig {
+        LastValidConfig::new()
     }
 }
 
-impl Last {
-    fn again(&self, reason: ConfigError) -> InForce {
+impl LastRead {
+    fn again(&self, reason: ConfigError) -> CurrentConfig {
         let reason = match reason {
             ConfigError::NoCopy { reason, .. } => *reason,
             reason => reason,
@@ -92,7 +92,7 @@ impl Last {
             copy: None,
             since: None,
         });
-        InForce {
+        CurrentConfig {
             config: self.config.clone(),
             problem,
             is_kept: self.is_kept,
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn period(found: &InForce) -> u64 {
+    fn period(found: &CurrentConfig) -> u64 {
         found.config.totp.period.seconds()
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         let writes = |text: &str| fs::write(&path, text).unwrap();
-        let last = LastInForce::new();
+        let last = LastValidConfig::new();
         writes("[totp]\nperiod = 6\n");
         assert!(last.in_force(&path).is_err(), "nothing was in force");
 
@@ -168,7 +168,7 @@ mod tests {
         fs::write(copy_path(&path), "[totp]\nperiod = 45\n").unwrap();
         assert_eq!(period(&last.in_force(&path).unwrap()), 45);
         // a daemon that starts now has the copy alone
-        assert_eq!(period(&LastInForce::new().in_force(&path).unwrap()), 45);
+        assert_eq!(period(&LastValidConfig::new().in_force(&path).unwrap()), 45);
         writes("[totp]\nperiod = 60\n");
         let found = last.in_force(&path).unwrap();
         assert_eq!((period(&found), found.problem.is_none()), (60, true));
@@ -180,11 +180,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         fs::write(&path, "[pam]\nfirst_factor = \"passed\"\n").unwrap();
-        let last = LastInForce::new();
+        let last = LastValidConfig::new();
         let first_factor = || last.look_at(|pam| pam.first_factor);
         assert_eq!(first_factor(), None);
         last.in_force(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert_eq!(first_factor(), Some(crate::config::FirstFactor::Passed));
+        assert_eq!(
+            first_factor(),
+            Some(crate::config::FirstFactorState::Passed)
+        );
     }
 }

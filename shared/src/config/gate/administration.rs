@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// `[gate.administration]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Administration {
+pub struct AdministrationConfig {
     /// Whether `policy.administrators` have pages for it.
     pub pages: bool,
     /// Holds the secret that programs show.
@@ -21,7 +21,7 @@ pub struct Administration {
     pub networks: Vec<Network>,
 }
 
-impl Administration {
+impl AdministrationConfig {
     /// Whether there is anything of it at all.
     pub fn is_on(&self) -> bool {
         self.pages || self.takes_secret()
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn keys_that_contradict_each_other_are_refused() {
         let check = |text: &str, lives, administrators| {
-            toml::from_str::<Administration>(text)
+            toml::from_str::<AdministrationConfig>(text)
                 .unwrap()
                 .check(lives, administrators)
                 .map_err(|c| c.message)
@@ -125,9 +125,10 @@ mod tests {
 
     #[test]
     fn networks_narrow_where_it_is_reached_from() {
-        let read = |text: &str| toml::from_str::<Administration>(text).unwrap();
-        let from =
-            |one: &Administration, address| one.is_reached_from(Address::parse(address).unwrap());
+        let read = |text: &str| toml::from_str::<AdministrationConfig>(text).unwrap();
+        let from = |one: &AdministrationConfig, address| {
+            one.is_reached_from(Address::parse(address).unwrap())
+        };
         assert!(from(&read(""), "192.0.2.7"));
         let narrow = read("networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]");
         assert!(from(&narrow, "192.0.2.7") && from(&narrow, "2001:db8::1"));

@@ -1,12 +1,12 @@
 //! `gate.first_factor`: what proves a person before the code, and the names that two of the ways need.
 
-use crate::credential::completed_methods::Earlier;
+use crate::credential::completed_methods::CompletedMethods;
 use serde::{Deserialize, Serialize};
 
 /// `gate.first_factor`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum FirstFactor {
+pub enum FirstFactorSource {
     /// The password that the store keeps.
     #[default]
     Password,
@@ -16,22 +16,22 @@ pub enum FirstFactor {
     Header,
 }
 
-impl FirstFactor {
+impl FirstFactorSource {
     /// What is known to have passed where it has. How a proxy established an identity is not.
-    pub fn earlier(self) -> &'static Earlier {
-        static PASSWORD: Earlier = Earlier::PASSWORD;
-        static NOTHING: Earlier = Earlier::NOTHING;
+    pub fn earlier(self) -> &'static CompletedMethods {
+        static PASSWORD: CompletedMethods = CompletedMethods::PASSWORD;
+        static NOTHING: CompletedMethods = CompletedMethods::NOTHING;
         match self {
-            FirstFactor::Password | FirstFactor::Pam => &PASSWORD,
-            FirstFactor::Header => &NOTHING,
+            FirstFactorSource::Password | FirstFactorSource::Pam => &PASSWORD,
+            FirstFactorSource::Header => &NOTHING,
         }
     }
 
     /// Whether the first sign-in makes the account: who there is, others say.
     pub fn makes_accounts(self) -> bool {
         match self {
-            FirstFactor::Password => false,
-            FirstFactor::Pam | FirstFactor::Header => true,
+            FirstFactorSource::Password => false,
+            FirstFactorSource::Pam | FirstFactorSource::Header => true,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What `authelia storage user totp export` writes: a YAML file whose secret is Base64 of Base32, a CSV file
 //! without any quoting, or otpauth:// URLs on the terminal with a closing line.
 
-use super::{Entry, Import, ImportError, MovingFactor, lines, stamp, urls, yaml};
+use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines, stamp, urls, yaml};
 use crate::credential::secret::Secret;
-use crate::credential::totp::{Algorithm, Moving, Step};
+use crate::credential::totp::{Algorithm, OtpKind, Step};
 use crate::system::clock::Timestamp;
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
@@ -12,7 +12,7 @@ const HEADER: &str = "issuer,username,algorithm,digits,period,secret";
 const CLOSING: &str = "Successfully exported ";
 
 /// Takes the authenticators of `text`, whichever of the three it is.
-pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
+pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let first = text
         .lines()
         .map(str::trim)
@@ -31,7 +31,7 @@ pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
     }
 }
 
-fn csv(text: &str, import: &mut Import) -> Result<(), ImportError> {
+fn csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     for numbered in lines(text) {
         let (line, text) = numbered?;
         if text.trim().is_empty() || text == HEADER {
@@ -56,7 +56,11 @@ fn csv(text: &str, import: &mut Import) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn take(line: usize, pairs: &[yaml::Pair], import: &mut Import) -> Result<(), ImportError> {
+fn take(
+    line: usize,
+    pairs: &[yaml::YamlPair],
+    import: &mut ImportedFile,
+) -> Result<(), ImportError> {
     let value = |key: &str| {
         let value = pairs
             .iter()
@@ -133,7 +137,7 @@ impl Given<'_> {
         line: usize,
         secret: Result<Secret, crate::credential::secret::SecretError>,
         used: Option<u64>,
-        import: &mut Import,
+        import: &mut ImportedFile,
     ) -> Result<(), ImportError> {
         let number = |text: &str| {
             text.parse::<u64>()
@@ -148,7 +152,7 @@ impl Given<'_> {
                 "the algorithm must be SHA1, SHA256 or SHA512",
             );
         };
-        import.add(Entry {
+        import.add(ImportEntry {
             line,
             account,
             label: Some(self.issuer.to_owned()).filter(|issuer| !issuer.is_empty()),
@@ -164,21 +168,23 @@ impl Given<'_> {
 
 /// Authelia takes a code of the step after the current one, too, and says only when it did.
 fn floor(used: u64, period: u64) -> Option<Step> {
-    let step = Moving::Time { period }.step_at(Timestamp(used))?;
+    let step = OtpKind::Time { period }.step_at(Timestamp(used))?;
     Some(Step(step.0.saturating_add(1)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{Format, Found, Loss, read};
+    use crate::credential::import::{FoundAuthenticator, ImportFormat, ImportLoss, read};
 
     /// Written with Go's yaml.v3 and net/url from the structure and the code of Authelia 4.38.
     const YAML: &str = include_str!("../../../tests/import/authelia/export.yml");
     const CSV: &str = include_str!("../../../tests/import/authelia/export.csv");
     const URLS: &str = include_str!("../../../tests/import/authelia/export.uris");
 
-    fn told(found: &Found) -> (&str, Option<&str>, String, Algorithm, u32, MovingFactor) {
+    fn told(
+        found: &FoundAuthenticator,
+    ) -> (&str, Option<&str>, String, Algorithm, u32, MovingFactor) {
         let secret = found.secret.to_base32().to_string();
         (
             found.account.as_str(),
@@ -191,13 +197,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn import(text: &str) -> Import {
-        read(Format::Authelia, text.as_bytes()).unwrap()
+    fn import(text: &str) -> ImportedFile {
+        read(ImportFormat::Authelia, text.as_bytes()).unwrap()
     }
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(Format::Authelia, text.as_bytes())
+        read(ImportFormat::Authelia, text.as_bytes())
             .unwrap_err()
             .to_string()
     }
@@ -244,7 +250,7 @@ mod tests {
                 import
                     .dropped
                     .iter()
-                    .all(|dropped| dropped.loss == Loss::Authenticator),
+                    .all(|dropped| dropped.loss == ImportLoss::Authenticator),
                 "{name}"
             );
         }
@@ -314,7 +320,7 @@ mod tests {
             import
                 .dropped
                 .iter()
-                .any(|dropped| dropped.line == 17 && dropped.loss == Loss::Detail)
+                .any(|dropped| dropped.line == 17 && dropped.loss == ImportLoss::Detail)
         );
     }
 }

@@ -1,7 +1,7 @@
 //! `~/.google_authenticator` of libpam-google-authenticator: the secret, option lines that begin with `"`, and
 //! scratch codes of eight digits. As its module reads it, only stricter: nothing may be said twice.
 
-use super::{Entry, Import, ImportError, MovingFactor, ScratchCode, lines};
+use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, ScratchCode, lines};
 use crate::account::name::UserName;
 use crate::credential::secret::Secret;
 use crate::credential::totp::{Algorithm, Step};
@@ -14,7 +14,11 @@ const MOST_OPTIONS: usize = 100;
 const DEFAULT_PERIOD: u64 = 30;
 
 /// Takes the one authenticator of `text`.
-pub(super) fn read(text: &str, account: &UserName, import: &mut Import) -> Result<(), ImportError> {
+pub(super) fn read(
+    text: &str,
+    account: &UserName,
+    import: &mut ImportedFile,
+) -> Result<(), ImportError> {
     let mut lines = lines(text);
     let (line, secret) = lines.next().ok_or(ImportError::File("it is empty"))??;
     if secret.trim().is_empty() {
@@ -25,7 +29,7 @@ pub(super) fn read(text: &str, account: &UserName, import: &mut Import) -> Resul
     }
     let secret = Secret::from_base32(secret);
 
-    let mut options = Options::default();
+    let mut options = GoogleOptions::default();
     let mut recovery: Vec<ScratchCode> = Vec::new();
     for numbered in lines {
         let (line, text) = numbered?;
@@ -50,7 +54,7 @@ pub(super) fn read(text: &str, account: &UserName, import: &mut Import) -> Resul
     }
 
     let (moving, floor) = options.moving(line)?;
-    import.add(Entry {
+    import.add(ImportEntry {
         line,
         account: account.to_string(),
         label: None,
@@ -65,7 +69,7 @@ pub(super) fn read(text: &str, account: &UserName, import: &mut Import) -> Resul
 
 /// The options that say how codes are made.
 #[derive(Default)]
-struct Options {
+struct GoogleOptions {
     /// Every option met, with its line.
     seen: Vec<(String, usize)>,
     time: Option<usize>,
@@ -74,14 +78,14 @@ struct Options {
     used: Option<u64>,
 }
 
-impl Options {
+impl GoogleOptions {
     /// Takes one option line, without its quotation mark.
     fn take(
         &mut self,
         line: usize,
         text: &str,
         account: &UserName,
-        import: &mut Import,
+        import: &mut ImportedFile,
     ) -> Result<(), ImportError> {
         let mut words = text.split_ascii_whitespace();
         let (true, Some(name)) = (text.starts_with(' '), words.next()) else {
@@ -158,7 +162,7 @@ fn number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{Format, Loss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, read};
 
     const UNUSED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/unused");
     const USED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/used");
@@ -168,9 +172,9 @@ mod tests {
     const SECRET: &str = "WPYVHDTMXW2OUSRHQOXG4N74EY\n";
 
     #[track_caller]
-    fn import(bytes: &[u8]) -> Import {
+    fn import(bytes: &[u8]) -> ImportedFile {
         read(
-            Format::GoogleAuthenticator {
+            ImportFormat::GoogleAuthenticator {
                 account: &"alice".parse().unwrap(),
             },
             bytes,
@@ -181,7 +185,7 @@ mod tests {
     #[track_caller]
     fn refused(text: &str) -> String {
         read(
-            Format::GoogleAuthenticator {
+            ImportFormat::GoogleAuthenticator {
                 account: &"alice".parse().unwrap(),
             },
             text.as_bytes(),
@@ -213,10 +217,15 @@ mod tests {
         let import = import(USED);
         assert_eq!(import.found[0].floor, Some(Step(59_842_624)));
         assert_eq!(import.found[0].recovery.len(), 4);
-        let dropped: Vec<(usize, Loss)> = import.dropped.iter().map(|d| (d.line, d.loss)).collect();
+        let dropped: Vec<(usize, ImportLoss)> =
+            import.dropped.iter().map(|d| (d.line, d.loss)).collect();
         assert_eq!(
             dropped,
-            [(2, Loss::Detail), (3, Loss::Detail), (4, Loss::Detail)]
+            [
+                (2, ImportLoss::Detail),
+                (3, ImportLoss::Detail),
+                (4, ImportLoss::Detail)
+            ]
         );
         assert!(import.dropped[0].why.contains("clock skew"));
     }
@@ -234,7 +243,7 @@ mod tests {
         let short = import(b"GEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n");
         assert!(short.found.is_empty());
         assert!(
-            short.dropped[0].loss == Loss::Authenticator
+            short.dropped[0].loss == ImportLoss::Authenticator
                 && short.dropped[0].why.contains("16 to 128")
         );
         let quick = import(format!("{SECRET}\" TOTP_AUTH\n\" STEP_SIZE 10\n").as_bytes());

@@ -6,8 +6,8 @@
 //! OtpParameters { 1: secret  2: name  3: issuer  4: algorithm  5: digits  6: type  7: counter }
 //! ```
 
-use super::protobuf::{Field, Fields, Value};
-use super::{Entry, Import, ImportError, MovingFactor, lines};
+use super::protobuf::{ProtobufField, ProtobufFields, ProtobufValue};
+use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines};
 use crate::credential::otpauth_uri::split_label;
 use crate::credential::secret::Secret;
 use crate::credential::totp::Algorithm;
@@ -22,7 +22,7 @@ const PERIOD: u64 = 30;
 const MOST_PARTS: u64 = 1000;
 
 /// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
+pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let mut parts = Vec::new();
     for numbered in lines(text) {
         let (line, text) = numbered?;
@@ -51,40 +51,44 @@ fn decoded(data: &str) -> Option<Zeroizing<Vec<u8>>> {
 
 /// One QR code of an export.
 #[derive(Clone, Copy)]
-struct Part {
+struct MigrationPart {
     line: usize,
     batch: u64,
     size: u64,
     index: u64,
 }
 
-fn take(line: usize, message: &[u8], import: &mut Import) -> Result<Part, ImportError> {
+fn take(
+    line: usize,
+    message: &[u8],
+    import: &mut ImportedFile,
+) -> Result<MigrationPart, ImportError> {
     let (mut version, mut size, mut index, mut batch) = (None, None, None, None);
     let mut entries = Vec::new();
-    for field in Fields::new(message) {
+    for field in ProtobufFields::new(message) {
         match field.map_err(|_| broken(line))? {
-            Field {
+            ProtobufField {
                 number: 1,
-                value: Value::Bytes(bytes),
+                value: ProtobufValue::Bytes(bytes),
             } => entries.push(bytes),
-            Field {
+            ProtobufField {
                 number: 2,
-                value: Value::Number(value),
+                value: ProtobufValue::Number(value),
             } => once(line, &mut version, value)?,
-            Field {
+            ProtobufField {
                 number: 3,
-                value: Value::Number(value),
+                value: ProtobufValue::Number(value),
             } => once(line, &mut size, value)?,
-            Field {
+            ProtobufField {
                 number: 4,
-                value: Value::Number(value),
+                value: ProtobufValue::Number(value),
             } => once(line, &mut index, value)?,
-            Field {
+            ProtobufField {
                 number: 5,
-                value: Value::Number(value),
+                value: ProtobufValue::Number(value),
             } => once(line, &mut batch, value)?,
-            Field { number: 1..=5, .. } => return Err(broken(line)),
-            Field { .. } => {}
+            ProtobufField { number: 1..=5, .. } => return Err(broken(line)),
+            ProtobufField { .. } => {}
         }
     }
     if !matches!(version, Some(1 | 2)) {
@@ -100,7 +104,7 @@ fn take(line: usize, message: &[u8], import: &mut Import) -> Result<Part, Import
     if !(1..=MOST_PARTS).contains(&size) || index >= size {
         return Err(broken(line));
     }
-    Ok(Part {
+    Ok(MigrationPart {
         line,
         batch,
         size,
@@ -110,7 +114,7 @@ fn take(line: usize, message: &[u8], import: &mut Import) -> Result<Part, Import
 
 /// OtpParameters; what is left out is 0 or empty.
 #[derive(Default)]
-struct Parameters<'a> {
+struct MigrationParameters<'a> {
     secret: Option<&'a [u8]>,
     name: Option<&'a str>,
     issuer: Option<&'a str>,
@@ -120,7 +124,11 @@ struct Parameters<'a> {
     counter: Option<u64>,
 }
 
-fn authenticator(line: usize, message: &[u8], import: &mut Import) -> Result<(), ImportError> {
+fn authenticator(
+    line: usize,
+    message: &[u8],
+    import: &mut ImportedFile,
+) -> Result<(), ImportError> {
     let given = parameters(line, message)?;
     let (issuer, account) = split_label(given.name.unwrap_or(""), given.issuer);
     let label = given
@@ -163,7 +171,7 @@ fn authenticator(line: usize, message: &[u8], import: &mut Import) -> Result<(),
             );
         }
     };
-    import.add(Entry {
+    import.add(ImportEntry {
         line,
         account: account.to_owned(),
         label,
@@ -176,49 +184,49 @@ fn authenticator(line: usize, message: &[u8], import: &mut Import) -> Result<(),
     })
 }
 
-fn parameters(line: usize, message: &[u8]) -> Result<Parameters<'_>, ImportError> {
+fn parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'_>, ImportError> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| broken(line));
-    let mut given = Parameters::default();
-    for field in Fields::new(message) {
+    let mut given = MigrationParameters::default();
+    for field in ProtobufFields::new(message) {
         match field.map_err(|_| broken(line))? {
-            Field {
+            ProtobufField {
                 number: 1,
-                value: Value::Bytes(bytes),
+                value: ProtobufValue::Bytes(bytes),
             } => once(line, &mut given.secret, bytes)?,
-            Field {
+            ProtobufField {
                 number: 2,
-                value: Value::Bytes(bytes),
+                value: ProtobufValue::Bytes(bytes),
             } => once(line, &mut given.name, text(bytes)?)?,
-            Field {
+            ProtobufField {
                 number: 3,
-                value: Value::Bytes(bytes),
+                value: ProtobufValue::Bytes(bytes),
             } => once(line, &mut given.issuer, text(bytes)?)?,
-            Field {
+            ProtobufField {
                 number: 4,
-                value: Value::Number(value),
+                value: ProtobufValue::Number(value),
             } => once(line, &mut given.algorithm, value)?,
-            Field {
+            ProtobufField {
                 number: 5,
-                value: Value::Number(value),
+                value: ProtobufValue::Number(value),
             } => once(line, &mut given.digits, value)?,
-            Field {
+            ProtobufField {
                 number: 6,
-                value: Value::Number(value),
+                value: ProtobufValue::Number(value),
             } => once(line, &mut given.kind, value)?,
-            Field {
+            ProtobufField {
                 number: 7,
-                value: Value::Number(value),
+                value: ProtobufValue::Number(value),
             } => once(line, &mut given.counter, value)?,
-            Field { number: 1..=7, .. } => return Err(broken(line)),
+            ProtobufField { number: 1..=7, .. } => return Err(broken(line)),
             // 8, of newer versions, names the entry inside the app
-            Field { .. } => {}
+            ProtobufField { .. } => {}
         }
     }
     Ok(given)
 }
 
 /// Every batch is there with all its parts, and each part once.
-fn whole(mut parts: Vec<Part>) -> Result<(), ImportError> {
+fn whole(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
     parts.sort_by_key(|part| (part.batch, part.index, part.line));
     for pair in parts.windows(2) {
         let (one, next) = (pair[0], pair[1]);
@@ -258,20 +266,20 @@ fn broken(line: usize) -> ImportError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{Format, Loss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, read};
 
     /// Two parts, the second one first, made with protobuf's own Python library.
     const BATCH: &str = include_str!("../../../tests/import/migration/batch");
     const SINGLE: &str = include_str!("../../../tests/import/migration/single");
 
     #[track_caller]
-    fn import(text: &str) -> Import {
-        read(Format::OtpauthMigration, text.as_bytes()).unwrap()
+    fn import(text: &str) -> ImportedFile {
+        read(ImportFormat::OtpauthMigration, text.as_bytes()).unwrap()
     }
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(Format::OtpauthMigration, text.as_bytes())
+        read(ImportFormat::OtpauthMigration, text.as_bytes())
             .unwrap_err()
             .to_string()
     }
@@ -322,8 +330,8 @@ mod tests {
         assert_eq!(
             dropped,
             [
-                (Some("old"), Loss::Authenticator),
-                (Some("md5"), Loss::Authenticator)
+                (Some("old"), ImportLoss::Authenticator),
+                (Some("md5"), ImportLoss::Authenticator)
             ]
         );
     }

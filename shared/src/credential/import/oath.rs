@@ -4,9 +4,9 @@
 //! What liboath stores is not what it means: a HOTP counter is the one that was *used* as soon as a last code
 //! stands beside it; the moving factor of a TOTP line counts nothing; and the time is local time.
 
-use super::{Entry, Import, ImportError, MovingFactor, lines, stamp};
+use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines, stamp};
 use crate::credential::secret::Secret;
-use crate::credential::totp::{self, Algorithm, Moving, Parameters, Step};
+use crate::credential::totp::{self, Algorithm, OtpKind, OtpParameters, Step};
 use crate::system::clock::Timestamp;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;
@@ -18,14 +18,18 @@ const AHEAD: u64 = 14 * 3600;
 const WINDOW: u64 = 50;
 
 /// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, now: Timestamp, import: &mut Import) -> Result<(), ImportError> {
+pub(super) fn read(
+    text: &str,
+    now: Timestamp,
+    import: &mut ImportedFile,
+) -> Result<(), ImportError> {
     for numbered in lines(text) {
         let (line, text) = numbered?;
         let fields: Vec<&str> = text.split_ascii_whitespace().collect();
         match fields.first() {
             None => {}
             Some(first) if first.starts_with('#') => {}
-            Some(kind) => match Kind::of(kind) {
+            Some(kind) => match OathKind::of(kind) {
                 Some(kind) => take(line, kind, &fields[1..], now, import)?,
                 None if !kind
                     .bytes()
@@ -51,14 +55,14 @@ pub(super) fn read(text: &str, now: Timestamp, import: &mut Import) -> Result<()
 
 /// The first field.
 #[derive(Clone, Copy)]
-struct Kind {
+struct OathKind {
     /// `None` for a counter.
     period: Option<u64>,
     digits: u32,
 }
 
-impl Kind {
-    fn of(text: &str) -> Option<Kind> {
+impl OathKind {
+    fn of(text: &str) -> Option<OathKind> {
         let rest = text.strip_prefix("HOTP")?;
         let (period, rest) = match rest {
             "" => (None, ""),
@@ -74,16 +78,16 @@ impl Kind {
             "/8" => 8,
             _ => return None,
         };
-        Some(Kind { period, digits })
+        Some(OathKind { period, digits })
     }
 }
 
 fn take(
     line: usize,
-    kind: Kind,
+    kind: OathKind,
     fields: &[&str],
     now: Timestamp,
-    import: &mut Import,
+    import: &mut ImportedFile,
 ) -> Result<(), ImportError> {
     let broken = |why| ImportError::Line(line, why);
     let (account, pin, secret, rest) = match fields {
@@ -139,8 +143,8 @@ fn take(
         }
         (Some(period), None) => (MovingFactor::Time { period }, None),
         (Some(period), Some(last)) => {
-            let moving = Moving::Time { period };
-            let parameters = Parameters {
+            let moving = OtpKind::Time { period };
+            let parameters = OtpParameters {
                 algorithm: Algorithm::Sha1,
                 digits: kind.digits,
                 moving,
@@ -153,7 +157,7 @@ fn take(
         }
     };
     let (account, digits) = (account.to_owned(), kind.digits.into());
-    import.add(Entry {
+    import.add(ImportEntry {
         line,
         account,
         label: None,
@@ -170,7 +174,7 @@ fn take(
 /// step. Where it tells none, the latest step that it can have been.
 fn floor(
     secret: &Secret,
-    parameters: Parameters,
+    parameters: OtpParameters,
     last: &str,
     used: Option<Timestamp>,
     now: Timestamp,
@@ -191,7 +195,7 @@ fn floor(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{Format, Loss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, read};
 
     /// Written by pam_oath in Berlin, an hour ahead of UTC, at 1795278894 and, the last one, at 1795278925.
     const USED: &[u8] = include_bytes!("../../../tests/import/oath/users.oath");
@@ -199,8 +203,8 @@ mod tests {
     const HEX: &str = "3132333435363738393031323334353637383930";
 
     #[track_caller]
-    fn import(bytes: &[u8], now: Timestamp) -> Import {
-        read(Format::Oath { now }, bytes).unwrap()
+    fn import(bytes: &[u8], now: Timestamp) -> ImportedFile {
+        read(ImportFormat::Oath { now }, bytes).unwrap()
     }
 
     #[test]
@@ -240,7 +244,10 @@ mod tests {
             ]
         );
         let dropped: Vec<_> = import.dropped.iter().map(|d| (d.line, d.loss)).collect();
-        assert_eq!(dropped, [(6, Loss::Detail), (9, Loss::Authenticator)]);
+        assert_eq!(
+            dropped,
+            [(6, ImportLoss::Detail), (9, ImportLoss::Authenticator)]
+        );
         assert!(import.dropped[0].why.contains("PIN") && import.dropped[1].why.contains("digits"));
     }
 
@@ -267,7 +274,7 @@ mod tests {
             ("HOTP/T30", Some(30), 6),
             ("HOTP/T60/7", Some(60), 7),
         ] {
-            let kind = Kind::of(text).unwrap();
+            let kind = OathKind::of(text).unwrap();
             assert_eq!((kind.period, kind.digits), (period, digits), "{text}");
         }
         for text in [
@@ -280,11 +287,11 @@ mod tests {
             "HOTP/E/",
             "HOTPü",
         ] {
-            assert!(Kind::of(text).is_none(), "{text}");
+            assert!(OathKind::of(text).is_none(), "{text}");
         }
         assert_eq!(
             import(b"MOTP x - 00\n", NOW).dropped[0].loss,
-            Loss::Authenticator
+            ImportLoss::Authenticator
         );
     }
 
@@ -330,7 +337,7 @@ mod tests {
             ),
             ("# nothing\n".to_owned(), "there is no authenticator"),
         ] {
-            let message = read(Format::Oath { now: NOW }, text.as_bytes())
+            let message = read(ImportFormat::Oath { now: NOW }, text.as_bytes())
                 .unwrap_err()
                 .to_string();
             assert!(message.starts_with(said), "{message}");

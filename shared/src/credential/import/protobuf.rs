@@ -2,13 +2,13 @@
 //! No copies, no recursion; whatever does not fit the bytes ends the reading.
 
 /// One field of a message.
-pub(super) struct Field<'a> {
+pub(super) struct ProtobufField<'a> {
     pub(super) number: u64,
-    pub(super) value: Value<'a>,
+    pub(super) value: ProtobufValue<'a>,
 }
 
 /// What a field holds. Fixed-width numbers stand in no export; they are read over.
-pub(super) enum Value<'a> {
+pub(super) enum ProtobufValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     Other,
@@ -16,32 +16,32 @@ pub(super) enum Value<'a> {
 
 /// Bytes that are no message.
 #[derive(Debug)]
-pub(super) struct Malformed;
+pub(super) struct ProtobufError;
 
 /// The fields of a message. After an error there is none.
-pub(super) struct Fields<'a> {
+pub(super) struct ProtobufFields<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
-    pub(super) fn new(message: &'a [u8]) -> Fields<'a> {
-        Fields { rest: message }
+impl<'a> ProtobufFields<'a> {
+    pub(super) fn new(message: &'a [u8]) -> ProtobufFields<'a> {
+        ProtobufFields { rest: message }
     }
 
-    fn field(&mut self) -> Option<Field<'a>> {
+    fn field(&mut self) -> Option<ProtobufField<'a>> {
         let key = self.varint()?;
         let value = match key & 7 {
-            0 => Value::Number(self.varint()?),
-            1 => self.bytes(8).map(|_| Value::Other)?,
+            0 => ProtobufValue::Number(self.varint()?),
+            1 => self.bytes(8).map(|_| ProtobufValue::Other)?,
             2 => {
                 let length = self.varint()?;
-                Value::Bytes(self.bytes(usize::try_from(length).ok()?)?)
+                ProtobufValue::Bytes(self.bytes(usize::try_from(length).ok()?)?)
             }
-            5 => self.bytes(4).map(|_| Value::Other)?,
+            5 => self.bytes(4).map(|_| ProtobufValue::Other)?,
             _ => return None,
         };
         let number = key >> 3;
-        (number > 0).then_some(Field { number, value })
+        (number > 0).then_some(ProtobufField { number, value })
     }
 
     /// At most ten bytes of seven bits each; the tenth holds the 64th bit alone.
@@ -68,14 +68,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Field<'a>, Malformed>;
+impl<'a> Iterator for ProtobufFields<'a> {
+    type Item = Result<ProtobufField<'a>, ProtobufError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
         }
-        let field = self.field().ok_or(Malformed);
+        let field = self.field().ok_or(ProtobufError);
         if field.is_err() {
             self.rest = &[];
         }
@@ -88,14 +88,14 @@ mod tests {
     use super::*;
 
     fn numbers(message: &[u8]) -> Option<Vec<(u64, u64)>> {
-        Fields::new(message)
+        ProtobufFields::new(message)
             .map(|field| match field {
-                Ok(Field {
+                Ok(ProtobufField {
                     number,
-                    value: Value::Number(value),
+                    value: ProtobufValue::Number(value),
                 }) => Some((number, value)),
-                Ok(Field { number, .. }) => Some((number, 0)),
-                Err(Malformed) => None,
+                Ok(ProtobufField { number, .. }) => Some((number, 0)),
+                Err(ProtobufError) => None,
             })
             .collect()
     }

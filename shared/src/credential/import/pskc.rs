@@ -4,8 +4,8 @@
 //! Only secrets are encrypted and verified. Whose they are, digits and counters are not, as the RFC has it.
 
 use super::pskc_element::{base64, child, line_of, needed, refusal, text_of};
-use super::pskc_key::{Key, Opener};
-use super::{Entry, Import, ImportError, MovingFactor};
+use super::pskc_key::{PskcDecryptor, PskcKey};
+use super::{ImportEntry, ImportError, ImportedFile, MovingFactor};
 use crate::credential::secret::Secret;
 use crate::credential::totp::Algorithm;
 use roxmltree::{Document, Error, Node, ParsingOptions};
@@ -20,7 +20,7 @@ const DEFAULT_PERIOD: u64 = 30;
 const DEFAULT_DIGITS: u64 = 6;
 
 /// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, key: Key, import: &mut Import) -> Result<(), ImportError> {
+pub(super) fn read(text: &str, key: PskcKey, import: &mut ImportedFile) -> Result<(), ImportError> {
     refuse_slow(text)?;
     let options = ParsingOptions {
         allow_dtd: false,
@@ -48,7 +48,7 @@ pub(super) fn read(text: &str, key: Key, import: &mut Import) -> Result<(), Impo
                    remove the Signature element";
         return Err(refusal(signature, why));
     }
-    let opener = Opener::new(container, key)?;
+    let opener = PskcDecryptor::new(container, key)?;
     for package in container.children().filter(|node| is(*node, "KeyPackage")) {
         if let Some(key) = child(package, "Key")? {
             authenticator(package, key, &opener, import)?;
@@ -78,8 +78,8 @@ fn refuse_slow(text: &str) -> Result<(), ImportError> {
 fn authenticator(
     package: Node,
     key: Node,
-    opener: &Opener,
-    import: &mut Import,
+    opener: &PskcDecryptor,
+    import: &mut ImportedFile,
 ) -> Result<(), ImportError> {
     let line = line_of(key);
     let device = child(package, "DeviceInfo")?;
@@ -145,7 +145,7 @@ fn authenticator(
             "the clock drift it learnt: Postern does not learn one",
         );
     }
-    import.add(Entry {
+    import.add(ImportEntry {
         line,
         account,
         label: label(key, device)?,
@@ -253,7 +253,7 @@ fn last_segment(uri: &str) -> &str {
     uri.rsplit([':', '#']).next().unwrap_or(uri)
 }
 
-fn secret_of(node: Node, opener: &Opener) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+fn secret_of(node: Node, opener: &PskcDecryptor) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     match (child(node, "PlainValue")?, child(node, "EncryptedValue")?) {
         (Some(plain), None) => {
             opener.expects_plain(plain)?;

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 /// What the administrator gives to open a container.
 #[derive(Clone, Copy)]
-pub enum Key<'a> {
+pub enum PskcKey<'a> {
     /// Nothing: its values must be plain.
     None,
     /// The key itself: 16 or 32 bytes.
@@ -33,33 +33,33 @@ const AES256: &str = "http://www.w3.org/2001/04/xmlenc#aes256-cbc";
 const WRONG: &str = "this cannot be decrypted: the key is wrong, or the file was changed";
 
 /// Opens the values of one container, or holds that there is nothing to open.
-pub(super) enum Opener {
+pub(super) enum PskcDecryptor {
     Plain,
     Keyed {
         key: Zeroizing<Vec<u8>>,
         mac_key: Zeroizing<Vec<u8>>,
-        hash: Hash,
+        hash: PskcHash,
     },
 }
 
-impl Opener {
+impl PskcDecryptor {
     /// Derives or takes the key, and opens the key of the MACs with it.
-    pub(super) fn new(container: Node, given: Key) -> Result<Opener, ImportError> {
+    pub(super) fn new(container: Node, given: PskcKey) -> Result<PskcDecryptor, ImportError> {
         let derived = match child(container, "EncryptionKey")? {
             Some(node) => child(node, "DerivedKey")?,
             None => None,
         };
         let key = match (given, derived) {
-            (Key::None, _) => return Ok(Opener::Plain),
-            (Key::Shared(key), None) => Zeroizing::new(key.to_vec()),
-            (Key::Password(password), Some(derived)) => derive(derived, password)?,
-            (Key::Shared(_), Some(derived)) => {
+            (PskcKey::None, _) => return Ok(PskcDecryptor::Plain),
+            (PskcKey::Shared(key), None) => Zeroizing::new(key.to_vec()),
+            (PskcKey::Password(password), Some(derived)) => derive(derived, password)?,
+            (PskcKey::Shared(_), Some(derived)) => {
                 return Err(refusal(
                     derived,
                     "its key is derived from a password; give that password",
                 ));
             }
-            (Key::Password(_), None) => {
+            (PskcKey::Password(_), None) => {
                 return Err(ImportError::File(
                     "its key is not derived from a password; give the pre-shared key",
                 ));
@@ -69,7 +69,7 @@ impl Opener {
         let method = method.ok_or(ImportError::File(
             "it has no MACMethod: nothing in it can be verified",
         ))?;
-        let hash = method.attribute("Algorithm").and_then(Hash::of);
+        let hash = method.attribute("Algorithm").and_then(PskcHash::of);
         let hash =
             hash.ok_or_else(|| refusal(method, "the MAC must be HMAC-SHA1, -SHA256 or -SHA512"))?;
         let mac_key = needed(method, "MACKey", "the MACMethod has no MACKey")?;
@@ -77,14 +77,14 @@ impl Opener {
         if mac_key.len() < BLOCK {
             return Err(refusal(method, "the key of the MAC has less than 128 bits"));
         }
-        Ok(Opener::Keyed { key, mac_key, hash })
+        Ok(PskcDecryptor::Keyed { key, mac_key, hash })
     }
 
     /// Refuses a plain value where everything should be encrypted.
     pub(super) fn expects_plain(&self, value: Node) -> Result<(), ImportError> {
         match self {
-            Opener::Plain => Ok(()),
-            Opener::Keyed { .. } => Err(refusal(
+            PskcDecryptor::Plain => Ok(()),
+            PskcDecryptor::Keyed { .. } => Err(refusal(
                 value,
                 "a key was given, but this is not encrypted; check where it comes from",
             )),
@@ -97,7 +97,7 @@ impl Opener {
         encrypted: Node,
         mac: Option<Node>,
     ) -> Result<Zeroizing<Vec<u8>>, ImportError> {
-        let Opener::Keyed { key, mac_key, hash } = self else {
+        let PskcDecryptor::Keyed { key, mac_key, hash } = self else {
             return Err(refusal(
                 encrypted,
                 "this is encrypted; give the key of the file",
@@ -181,43 +181,43 @@ fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportEr
     let hash = match child(parameters, "PRF")? {
         Some(prf) => prf
             .attribute("Algorithm")
-            .and_then(Hash::of)
+            .and_then(PskcHash::of)
             .ok_or_else(|| broken("an unknown PRF of PBKDF2"))?,
-        None => Hash::Sha1,
+        None => PskcHash::Sha1,
     };
     let mut key = Zeroizing::new(vec![0; length]);
     match hash {
-        Hash::Sha1 => pbkdf2::pbkdf2_hmac::<sha1::Sha1>(password, &salt, rounds, &mut key),
-        Hash::Sha256 => pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password, &salt, rounds, &mut key),
-        Hash::Sha512 => pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, &salt, rounds, &mut key),
+        PskcHash::Sha1 => pbkdf2::pbkdf2_hmac::<sha1::Sha1>(password, &salt, rounds, &mut key),
+        PskcHash::Sha256 => pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password, &salt, rounds, &mut key),
+        PskcHash::Sha512 => pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, &salt, rounds, &mut key),
     }
     Ok(key)
 }
 
 /// The hash of a MAC or of PBKDF2.
 #[derive(Clone, Copy)]
-pub(super) enum Hash {
+pub(super) enum PskcHash {
     Sha1,
     Sha256,
     Sha512,
 }
 
-impl Hash {
+impl PskcHash {
     /// From the URI of XML Signature.
-    fn of(uri: &str) -> Option<Hash> {
+    fn of(uri: &str) -> Option<PskcHash> {
         match uri.rsplit('#').next()? {
-            "hmac-sha1" => Some(Hash::Sha1),
-            "hmac-sha256" => Some(Hash::Sha256),
-            "hmac-sha512" => Some(Hash::Sha512),
+            "hmac-sha1" => Some(PskcHash::Sha1),
+            "hmac-sha256" => Some(PskcHash::Sha256),
+            "hmac-sha512" => Some(PskcHash::Sha512),
             _ => None,
         }
     }
 
     fn verifies(self, key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
         match self {
-            Hash::Sha1 => fits::<Hmac<sha1::Sha1>>(key, bytes, tag),
-            Hash::Sha256 => fits::<Hmac<sha2::Sha256>>(key, bytes, tag),
-            Hash::Sha512 => fits::<Hmac<sha2::Sha512>>(key, bytes, tag),
+            PskcHash::Sha1 => fits::<Hmac<sha1::Sha1>>(key, bytes, tag),
+            PskcHash::Sha256 => fits::<Hmac<sha2::Sha256>>(key, bytes, tag),
+            PskcHash::Sha512 => fits::<Hmac<sha2::Sha512>>(key, bytes, tag),
         }
     }
 }

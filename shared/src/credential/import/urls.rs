@@ -1,11 +1,11 @@
 //! A list of otpauth:// URLs, one a line, as many tools export and print them. Blank lines and lines that begin
 //! with `#` are skipped.
 
-use super::{Entry, Import, ImportError, lines};
-use crate::credential::otpauth_uri::{OtpauthError, Url};
+use super::{ImportEntry, ImportError, ImportedFile, lines};
+use crate::credential::otpauth_uri::{OtpauthError, OtpauthUri};
 
 /// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
+pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     for numbered in lines(text) {
         let (line, text) = numbered?;
         let text = text.trim();
@@ -16,13 +16,13 @@ pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn take(line: usize, text: &str, import: &mut Import) -> Result<(), ImportError> {
-    let url = match Url::parse(text) {
+fn take(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+    let url = match OtpauthUri::parse(text) {
         Ok(url) => url,
         Err(error) if is_sound(&error) => return import.leave_out(line, None, error.text()),
         Err(error) => return Err(ImportError::Line(line, error.text())),
     };
-    import.add(Entry {
+    import.add(ImportEntry {
         line,
         account: url.account,
         label: url.issuer.filter(|issuer| !issuer.is_empty()),
@@ -47,7 +47,7 @@ fn is_sound(error: &OtpauthError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::credential::import::{Format, Loss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, read};
     use crate::credential::otpauth_uri::MovingFactor;
 
     const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -64,7 +64,7 @@ mod tests {
              otpauth://totp/host:x:root?secret={BASE32}\n\
              otpauth://totp/b%1B[31m?secret={BASE32}\n"
         );
-        let import = read(Format::Otpauth, text.as_bytes()).unwrap();
+        let import = read(ImportFormat::Otpauth, text.as_bytes()).unwrap();
         let found: Vec<_> = import
             .found
             .iter()
@@ -91,7 +91,12 @@ mod tests {
                 (4, "bob", None, 8, MovingFactor::Counter { next: 5 }),
             ]
         );
-        assert!(import.dropped.iter().all(|d| d.loss == Loss::Authenticator));
+        assert!(
+            import
+                .dropped
+                .iter()
+                .all(|d| d.loss == ImportLoss::Authenticator)
+        );
         assert_eq!(
             import.dropped.iter().map(|d| d.line).collect::<Vec<_>>(),
             [5, 6, 7, 8, 9, 10]
@@ -127,7 +132,7 @@ mod tests {
                 "line 3: it holds the same authenticator",
             ),
         ] {
-            let message = read(Format::Otpauth, text.as_bytes())
+            let message = read(ImportFormat::Otpauth, text.as_bytes())
                 .unwrap_err()
                 .to_string();
             assert!(message.starts_with(said), "{message}");
@@ -139,7 +144,7 @@ mod tests {
         let many: String = (0..10_001)
             .map(|n| format!("otpauth://totp/{n}?secret={BASE32}\n"))
             .collect();
-        let message = read(Format::Otpauth, many.as_bytes())
+        let message = read(ImportFormat::Otpauth, many.as_bytes())
             .unwrap_err()
             .to_string();
         assert!(

@@ -5,14 +5,14 @@ use super::{ImportError, lines};
 use zeroize::Zeroizing;
 
 /// One map of the list.
-pub(super) struct Record {
+pub(super) struct YamlRecord {
     /// The line that it begins in.
     pub(super) line: usize,
-    pub(super) pairs: Vec<Pair>,
+    pub(super) pairs: Vec<YamlPair>,
 }
 
 /// One key of a map with its value, `None` for null.
-pub(super) struct Pair {
+pub(super) struct YamlPair {
     pub(super) line: usize,
     pub(super) key: String,
     pub(super) value: Option<Zeroizing<String>>,
@@ -22,8 +22,8 @@ pub(super) struct Pair {
 const MOST_KEYS: usize = 50;
 
 /// The maps under `title`, which must be the only key of the document.
-pub(super) fn read(text: &str, title: &str) -> Result<Vec<Record>, ImportError> {
-    let mut records: Vec<Record> = Vec::new();
+pub(super) fn read(text: &str, title: &str) -> Result<Vec<YamlRecord>, ImportError> {
+    let mut records: Vec<YamlRecord> = Vec::new();
     let mut indent = None;
     let mut begun = false;
     let mut titled = false;
@@ -49,7 +49,7 @@ pub(super) fn read(text: &str, title: &str) -> Result<Vec<Record>, ImportError> 
         let depth = text.len() - content.len();
         match content.strip_prefix("- ") {
             Some(pair) if *indent.get_or_insert(depth) == depth => {
-                records.push(Record {
+                records.push(YamlRecord {
                     line,
                     pairs: vec![read_pair(line, pair)?],
                 });
@@ -67,7 +67,7 @@ pub(super) fn read(text: &str, title: &str) -> Result<Vec<Record>, ImportError> 
 
 const UNKNOWN: &str = "unexpected YAML: only a list of maps, indented with blanks, is supported";
 
-fn add(pairs: &mut Vec<Pair>, pair: Pair) -> Result<(), ImportError> {
+fn add(pairs: &mut Vec<YamlPair>, pair: YamlPair) -> Result<(), ImportError> {
     if let Some(earlier) = pairs.iter().find(|earlier| earlier.key == pair.key) {
         return Err(ImportError::Lines(
             pair.line,
@@ -82,7 +82,7 @@ fn add(pairs: &mut Vec<Pair>, pair: Pair) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn read_pair(line: usize, text: &str) -> Result<Pair, ImportError> {
+fn read_pair(line: usize, text: &str) -> Result<YamlPair, ImportError> {
     let (key, value) = match text.split_once(": ") {
         Some((key, value)) => (key, value.trim()),
         None => (
@@ -95,7 +95,7 @@ fn read_pair(line: usize, text: &str) -> Result<Pair, ImportError> {
     if key.is_empty() || !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
         return Err(ImportError::Line(line, UNKNOWN));
     }
-    Ok(Pair {
+    Ok(YamlPair {
         line,
         key: key.to_owned(),
         value: scalar(value).ok_or(ImportError::Line(line, SCALAR))?,

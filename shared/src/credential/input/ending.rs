@@ -1,6 +1,6 @@
 //! A code behind a password in one field, as clients send it that have no other: where the code begins.
 
-use super::Answer;
+use super::Input;
 
 /// How long codes can be.
 pub(crate) const LENGTHS: [u32; 2] = [6, 8];
@@ -9,7 +9,7 @@ const SHORTEST: usize = LENGTHS[0] as usize;
 
 /// How much of what was typed is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum InputReading {
     /// All of it.
     Whole,
     /// Its end; a password comes before.
@@ -22,15 +22,15 @@ pub enum Reading {
 /// digits, however long this one's codes are.
 pub(crate) fn ending(typed: &str, lengths: &[u32]) -> usize {
     let word = typed.rsplit_once(' ').map(|(_, word)| word);
-    let read = word.map(|word| Answer::read(word.as_bytes()));
+    let read = word.map(|word| Input::read(word.as_bytes()));
     let has_length = |digits: &str| {
         lengths
             .iter()
             .any(|length| *length as usize == digits.len())
     };
     match (word, &read) {
-        (Some(word), Some(Answer::Digits(digits))) if has_length(digits) => return word.len(),
-        (Some(word), Some(Answer::OneTime(_))) => return word.len(),
+        (Some(word), Some(Input::Digits(digits))) if has_length(digits) => return word.len(),
+        (Some(word), Some(Input::OneTime(_))) => return word.len(),
         _ => {}
     }
     let digits = typed.bytes().rev().take_while(u8::is_ascii_digit).count();
@@ -40,7 +40,7 @@ pub(crate) fn ending(typed: &str, lengths: &[u32]) -> usize {
         .filter(|length| *length <= digits);
     match (fits.max(), word, read) {
         (Some(length), _, _) => length,
-        (None, Some(word), Some(Answer::Recovery(_))) if digits < SHORTEST => word.len(),
+        (None, Some(word), Some(Input::Recovery(_))) if digits < SHORTEST => word.len(),
         (None, _, _) => 0,
     }
 }

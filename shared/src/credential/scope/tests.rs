@@ -13,7 +13,7 @@ fn named() -> NamedScopes {
 
 #[track_caller]
 fn covers(scope: &str, method: &str, host: &str, target: &str) -> bool {
-    let scope: Scope = scope.parse().unwrap();
+    let scope: AppPasswordScope = scope.parse().unwrap();
     scope.covers_request(
         &named(),
         &WebRequest {
@@ -36,11 +36,11 @@ fn a_scope_says_what_was_put_in() {
         "webdav",
         "webdav\npam:dovecot\nweb:app.example.com/x",
     ] {
-        assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
+        assert_eq!(text.parse::<AppPasswordScope>().unwrap().to_string(), text);
     }
     assert_eq!(
         "web:APP.Example.com/dav/"
-            .parse::<Scope>()
+            .parse::<AppPasswordScope>()
             .unwrap()
             .to_string(),
         "web:app.example.com/dav"
@@ -75,13 +75,25 @@ fn what_is_no_scope_is_refused() {
         &many,
         &"a".repeat(600),
     ] {
-        assert!(text.parse::<Scope>().is_err(), "{text}");
+        assert!(text.parse::<AppPasswordScope>().is_err(), "{text}");
     }
+}
+
+/// Such a scope was stored, and no app password of the account could be read any more.
+#[test]
+fn a_scope_that_is_longer_once_it_is_escaped_is_refused() {
+    let scope = |length: usize| {
+        format!("web:app.example.com/{}", "\u{fc}".repeat(length)).parse::<AppPasswordScope>()
+    };
+    // six bytes each
+    let kept = scope(82).unwrap();
+    assert_eq!(kept.to_string().parse(), Ok(kept));
+    assert!(scope(83).is_err());
 }
 
 #[test]
 fn a_service_is_covered_by_its_own_name_alone() {
-    let scope: Scope = "pam:dovecot\nwebdav\nweb:app.example.com".parse().unwrap();
+    let scope: AppPasswordScope = "pam:dovecot\nwebdav\nweb:app.example.com".parse().unwrap();
     assert!(scope.covers_service("dovecot"));
     for other in [
         "sshd", "Dovecot", "dovecot2", "webdav", "web", "pam", "-", "",
@@ -264,6 +276,6 @@ fn a_declared_scope_needs_a_host_and_knows_no_other_key() {
         "hosts = [\"a:1\"]",
         "hosts = [\"a\"]\npaths = [\"x\"]",
     ] {
-        assert!(toml::from_str::<Web>(text).is_err(), "{text}");
+        assert!(toml::from_str::<WebScope>(text).is_err(), "{text}");
     }
 }

@@ -3,11 +3,11 @@
 
 use super::{VaultError, seal, unseal};
 use crate::credential::secret::fill_random;
-use crate::crypto::master_key::{Key, KeyId, MasterKeys};
+use crate::crypto::master_key::{MasterKey, MasterKeyId, MasterKeys};
 
 /// What one data key is for. Each use has a key of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum KeyPurpose {
     /// Seals the secrets of authenticators.
     Seal,
     /// Hashes recovery codes.
@@ -28,32 +28,32 @@ pub enum Purpose {
     AppPassword,
 }
 
-impl Purpose {
+impl KeyPurpose {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Purpose; 9] = [
-        Purpose::Seal,
-        Purpose::Recovery,
-        Purpose::Fingerprint,
-        Purpose::Decoy,
-        Purpose::Password,
-        Purpose::Session,
-        Purpose::Ticket,
-        Purpose::Browser,
-        Purpose::AppPassword,
+    pub const ALL: [KeyPurpose; 9] = [
+        KeyPurpose::Seal,
+        KeyPurpose::Recovery,
+        KeyPurpose::Fingerprint,
+        KeyPurpose::Decoy,
+        KeyPurpose::Password,
+        KeyPurpose::Session,
+        KeyPurpose::Ticket,
+        KeyPurpose::Browser,
+        KeyPurpose::AppPassword,
     ];
 
     /// The name in the store.
     pub fn name(self) -> &'static str {
         match self {
-            Purpose::Seal => "seal",
-            Purpose::Recovery => "recovery",
-            Purpose::Fingerprint => "fingerprint",
-            Purpose::Decoy => "decoy",
-            Purpose::Password => "password",
-            Purpose::Session => "session",
-            Purpose::Ticket => "ticket",
-            Purpose::Browser => "browser",
-            Purpose::AppPassword => "app-password",
+            KeyPurpose::Seal => "seal",
+            KeyPurpose::Recovery => "recovery",
+            KeyPurpose::Fingerprint => "fingerprint",
+            KeyPurpose::Decoy => "decoy",
+            KeyPurpose::Password => "password",
+            KeyPurpose::Session => "session",
+            KeyPurpose::Ticket => "ticket",
+            KeyPurpose::Browser => "browser",
+            KeyPurpose::AppPassword => "app-password",
         }
     }
 }
@@ -64,7 +64,7 @@ pub struct WrappedKey {
     /// [`Purpose::name`], or the name of a key that was in use before.
     pub purpose: String,
     /// The master key that wraps it.
-    pub master: KeyId,
+    pub master: MasterKeyId,
     /// Nonce and ciphertext.
     pub wrapped: Vec<u8>,
 }
@@ -85,15 +85,15 @@ const SEAL_BEFORE: &str = "seal-before";
 #[derive(Clone)]
 pub(super) struct DataKeys {
     /// In the order of [`Purpose::ALL`].
-    current: Vec<Key>,
-    seal_before: Option<Key>,
+    current: Vec<MasterKey>,
+    seal_before: Option<MasterKey>,
     /// Newest first. Floors outlive the secrets that they belong to, so these are kept for good; they open nothing.
-    fingerprints_before: Vec<Key>,
+    fingerprints_before: Vec<MasterKey>,
 }
 
 impl DataKeys {
     pub(super) fn random() -> Result<DataKeys, VaultError> {
-        let current = Purpose::ALL
+        let current = KeyPurpose::ALL
             .iter()
             .map(|_| random())
             .collect::<Result<_, _>>()?;
@@ -111,7 +111,7 @@ impl DataKeys {
     ) -> Result<DataKeys, VaultError> {
         let find = |name: &str| wrapped.iter().find(|w| w.purpose == name);
         let open = |wrapped: &WrappedKey| open(masters, wrapped);
-        let current = Purpose::ALL
+        let current = KeyPurpose::ALL
             .iter()
             .map(|purpose| open(find(purpose.name()).ok_or(VaultError::Incomplete)?))
             .collect::<Result<_, _>>()?;
@@ -129,7 +129,9 @@ impl DataKeys {
     /// Wraps all of them with the newest master key.
     pub(super) fn wrap(&self, masters: &MasterKeys) -> Result<Vec<WrappedKey>, VaultError> {
         let (master, master_key) = masters.newest();
-        let names = Purpose::ALL.iter().map(|purpose| purpose.name().to_owned());
+        let names = KeyPurpose::ALL
+            .iter()
+            .map(|purpose| purpose.name().to_owned());
         let current = names.zip(&self.current);
         let seal_before = self
             .seal_before
@@ -152,18 +154,18 @@ impl DataKeys {
 
     /// The keys that come after these; with them, what these wrote is still read.
     pub(super) fn renewed(&self, renewal: Renewal) -> Result<DataKeys, VaultError> {
-        let seal_before = Some(self.of(Purpose::Seal).clone());
+        let seal_before = Some(self.of(KeyPurpose::Seal).clone());
         Ok(match renewal {
             Renewal::Seal => {
                 let mut renewed = DataKeys {
                     seal_before,
                     ..self.clone()
                 };
-                renewed.current[Purpose::Seal as usize] = random()?;
+                renewed.current[KeyPurpose::Seal as usize] = random()?;
                 renewed
             }
             Renewal::All => {
-                let mut fingerprints_before = vec![self.of(Purpose::Fingerprint).clone()];
+                let mut fingerprints_before = vec![self.of(KeyPurpose::Fingerprint).clone()];
                 fingerprints_before.extend(self.fingerprints_before.iter().cloned());
                 DataKeys {
                     seal_before,
@@ -183,17 +185,17 @@ impl DataKeys {
     }
 
     /// The key that is in use.
-    pub(super) fn of(&self, purpose: Purpose) -> &Key {
+    pub(super) fn of(&self, purpose: KeyPurpose) -> &MasterKey {
         &self.current[purpose as usize]
     }
 
-    pub(super) fn seal_before(&self) -> Option<&Key> {
+    pub(super) fn seal_before(&self) -> Option<&MasterKey> {
         self.seal_before.as_ref()
     }
 
     /// Every key that ever made fingerprints, newest first.
-    pub(super) fn fingerprints(&self) -> impl Iterator<Item = &Key> {
-        std::iter::once(self.of(Purpose::Fingerprint)).chain(&self.fingerprints_before)
+    pub(super) fn fingerprints(&self) -> impl Iterator<Item = &MasterKey> {
+        std::iter::once(self.of(KeyPurpose::Fingerprint)).chain(&self.fingerprints_before)
     }
 }
 
@@ -201,17 +203,17 @@ fn fingerprint_before(age: usize) -> String {
     format!("fingerprint-before-{age}")
 }
 
-fn random() -> Result<Key, VaultError> {
-    let mut key = Key::default();
+fn random() -> Result<MasterKey, VaultError> {
+    let mut key = MasterKey::default();
     fill_random(&mut *key)?;
     Ok(key)
 }
 
-fn open(masters: &MasterKeys, wrapped: &WrappedKey) -> Result<Key, VaultError> {
+fn open(masters: &MasterKeys, wrapped: &WrappedKey) -> Result<MasterKey, VaultError> {
     let master = masters.find(&wrapped.master).ok_or(VaultError::WrongKey)?;
     let plain = unseal(master, &wrapped.wrapped, &wrap_data(&wrapped.purpose))
         .ok_or(VaultError::WrongKey)?;
-    let mut key = Key::default();
+    let mut key = MasterKey::default();
     if plain.len() != key.len() {
         return Err(VaultError::Incomplete);
     }
@@ -233,7 +235,7 @@ mod tests {
 
     #[test]
     fn purposes_stand_in_the_order_of_their_declaration() {
-        for (position, purpose) in Purpose::ALL.into_iter().enumerate() {
+        for (position, purpose) in KeyPurpose::ALL.into_iter().enumerate() {
             assert_eq!(purpose as usize, position);
         }
     }
@@ -256,8 +258,8 @@ mod tests {
     fn data_keys_cannot_be_exchanged() {
         let masters = masters();
         let mut wrapped = DataKeys::random().unwrap().wrap(&masters).unwrap();
-        wrapped[0].purpose = Purpose::Recovery.name().to_owned();
-        wrapped[1].purpose = Purpose::Seal.name().to_owned();
+        wrapped[0].purpose = KeyPurpose::Recovery.name().to_owned();
+        wrapped[1].purpose = KeyPurpose::Seal.name().to_owned();
         assert!(matches!(
             DataKeys::open(&masters, &wrapped),
             Err(VaultError::WrongKey)
@@ -268,14 +270,14 @@ mod tests {
     fn only_what_can_be_sealed_anew_changes_at_a_rotation() {
         let keys = DataKeys::random().unwrap();
         let renewed = keys.renewed(Renewal::Seal).unwrap();
-        for purpose in Purpose::ALL {
+        for purpose in KeyPurpose::ALL {
             assert_eq!(
                 keys.of(purpose) == renewed.of(purpose),
-                purpose != Purpose::Seal,
+                purpose != KeyPurpose::Seal,
                 "{purpose:?}"
             );
         }
-        assert!(renewed.seal_before() == Some(keys.of(Purpose::Seal)));
+        assert!(renewed.seal_before() == Some(keys.of(KeyPurpose::Seal)));
         assert!(renewed.settled().seal_before().is_none());
     }
 
@@ -284,13 +286,13 @@ mod tests {
         let first = DataKeys::random().unwrap();
         let second = first.renewed(Renewal::All).unwrap();
         let third = second.renewed(Renewal::All).unwrap();
-        for purpose in Purpose::ALL {
+        for purpose in KeyPurpose::ALL {
             assert!(first.of(purpose) != second.of(purpose), "{purpose:?}");
         }
         let masters = masters();
         let read = DataKeys::open(&masters, &third.wrap(&masters).unwrap()).unwrap();
-        let expected = [&third, &second, &first].map(|keys| keys.of(Purpose::Fingerprint));
+        let expected = [&third, &second, &first].map(|keys| keys.of(KeyPurpose::Fingerprint));
         assert!(read.fingerprints().eq(expected));
-        assert!(read.seal_before() == Some(second.of(Purpose::Seal)));
+        assert!(read.seal_before() == Some(second.of(KeyPurpose::Seal)));
     }
 }

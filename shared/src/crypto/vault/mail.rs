@@ -1,6 +1,6 @@
 //! What the data keys do for mail: codes as keyed hashes, and those that wait in a letter sealed.
 
-use super::{Bound, Purpose, Vault, VaultError, mac};
+use super::{AssociatedData, KeyPurpose, Vault, VaultError, mac};
 use crate::account::email::EmailAddress;
 use crate::system::clock::Timestamp;
 use subtle::ConstantTimeEq;
@@ -58,14 +58,14 @@ pub struct LetterBinding<'a> {
 
 impl LetterBinding<'_> {
     /// The same as bytes.
-    pub(crate) fn bytes(&self) -> Bound {
+    pub(crate) fn bytes(&self) -> AssociatedData {
         let LetterBinding {
             account,
             purpose,
             to,
             expires,
         } = self;
-        Bound(format!(
+        AssociatedData(format!(
             "postern mail\0{account}\0{}\0{to}\0{}",
             purpose.name(),
             expires.0
@@ -82,7 +82,7 @@ impl Vault {
             &account.to_be_bytes(),
             plain.as_bytes(),
         ];
-        MailedHash(mac(self.keys.of(Purpose::Recovery), &parts))
+        MailedHash(mac(self.keys.of(KeyPurpose::Recovery), &parts))
     }
 
     /// Seals a code for the gate to mail.

@@ -1,10 +1,10 @@
 use super::*;
-use crate::credential::totp::{Algorithm, Moving};
+use crate::credential::totp::{Algorithm, OtpKind};
 
-const PARAMETERS: Parameters = Parameters {
+const PARAMETERS: OtpParameters = OtpParameters {
     algorithm: Algorithm::Sha1,
     digits: 6,
-    moving: Moving::Time { period: 30 },
+    moving: OtpKind::Time { period: 30 },
 };
 
 fn vault() -> Vault {
@@ -16,7 +16,7 @@ fn vault() -> Vault {
 fn a_sealed_secret_opens_only_where_it_belongs() {
     let (vault, secret) = (vault(), Secret::random().unwrap());
     let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-    let home = Binding {
+    let home = SecretBinding {
         account: 1,
         name: &alice,
         parameters: PARAMETERS,
@@ -24,22 +24,22 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
     let sealed = vault.seal(&secret, &home).unwrap();
     assert!(vault.unseal(&sealed, &home).unwrap() == secret);
 
-    let eight = Parameters {
+    let eight = OtpParameters {
         digits: 8,
         ..PARAMETERS
     };
     for other in [
-        Binding {
+        SecretBinding {
             account: 2,
             name: &alice,
             parameters: PARAMETERS,
         },
-        Binding {
+        SecretBinding {
             account: 1,
             name: &bob,
             parameters: PARAMETERS,
         },
-        Binding {
+        SecretBinding {
             account: 1,
             name: &alice,
             parameters: eight,
@@ -67,7 +67,7 @@ fn what_was_sealed_before_opens_until_all_is_sealed_anew() {
         Secret::random().unwrap(),
     );
     let alice = "alice".parse().unwrap();
-    let home = Binding {
+    let home = SecretBinding {
         account: 1,
         name: &alice,
         parameters: PARAMETERS,
@@ -84,7 +84,7 @@ fn what_was_sealed_before_opens_until_all_is_sealed_anew() {
         between.sealed_anew(&new, &home.bytes()),
         Ok(Resealed::Already)
     ));
-    let elsewhere = Binding { account: 2, ..home };
+    let elsewhere = SecretBinding { account: 2, ..home };
     assert!(matches!(
         between.sealed_anew(&old, &elsewhere.bytes()),
         Ok(Resealed::Damaged)
@@ -121,15 +121,15 @@ fn eight_digits_have_the_fingerprint_of_six() {
     let of = |parameters| vault.fingerprint(&secret, parameters);
     assert_eq!(
         of(PARAMETERS),
-        of(Parameters {
+        of(OtpParameters {
             digits: 8,
             ..PARAMETERS
         })
     );
     assert_ne!(
         of(PARAMETERS),
-        of(Parameters {
-            moving: Moving::Time { period: 60 },
+        of(OtpParameters {
+            moving: OtpKind::Time { period: 60 },
             ..PARAMETERS
         })
     );

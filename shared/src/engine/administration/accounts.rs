@@ -1,20 +1,20 @@
 //! Accounts come, go, and change their names and groups; and how they all stand.
 
 use super::account_name::new_name;
-use super::acting::{AdministrationError, Done, known, log};
-use crate::account::event::What;
+use super::acting::{AdministrationError, AdministrationResult, known, log};
+use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
-use crate::crypto::vault::Binding;
-use crate::engine::Door;
-use crate::protocol::status::{State, Status};
-use crate::store::{Addresses, Intent, Tally};
+use crate::crypto::vault::SecretBinding;
+use crate::engine::Engine;
+use crate::protocol::status::{AccountStatus, SecondFactorState};
+use crate::store::{AccountTally, Intent, MailAddresses};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 
 /// What the names of an account's groups may take together, in bytes: session cookies carry them.
 const LONGEST_GROUPS: usize = 1024;
 
-impl Door {
+impl Engine {
     /// Makes an account; for another spelling of one that there is only where root says that it is an account of its own.
     pub fn add_account(
         &mut self,
@@ -22,7 +22,7 @@ impl Door {
         distinct: Distinct,
         actor: &str,
         now: Timestamp,
-    ) -> Done {
+    ) -> AdministrationResult {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if tx.account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
@@ -33,7 +33,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::AccountAdded,
+            EventKind::AccountAdded,
             actor,
             now,
         )?;
@@ -42,7 +42,12 @@ impl Door {
 
     /// Removes an account. Its floors of used steps stay. When this returns, its secrets are gone from the store's
     /// bytes, and no gate lets a session of it in.
-    pub fn remove_account(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
+    pub fn remove_account(
+        &mut self,
+        name: &UserName,
+        actor: &str,
+        now: Timestamp,
+    ) -> AdministrationResult {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
@@ -51,7 +56,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::AccountRemoved,
+            EventKind::AccountRemoved,
             actor,
             now,
         )?;
@@ -71,7 +76,7 @@ impl Door {
         distinct: Distinct,
         actor: &str,
         now: Timestamp,
-    ) -> Done {
+    ) -> AdministrationResult {
         self.refuse_declared(name)?;
         self.refuse_declared(new)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -87,7 +92,7 @@ impl Door {
         let named = named.map_err(AdministrationError::OtherSpelling)?;
         // Secrets are sealed for the name.
         for kept in tx.authenticators(record.id)? {
-            let binding = |name| Binding {
+            let binding = |name| SecretBinding {
                 account: record.id.0,
                 name,
                 parameters: kept.parameters,
@@ -102,7 +107,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::AccountRenamed,
+            EventKind::AccountRenamed,
             actor,
             now,
         )?;
@@ -110,7 +115,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             new,
-            What::AccountRenamed,
+            EventKind::AccountRenamed,
             actor,
             now,
         )?;
@@ -156,7 +161,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::GroupsChanged,
+            EventKind::GroupsChanged,
             actor,
             now,
         )?;
@@ -166,7 +171,7 @@ impl Door {
     }
 
     /// The state of one account.
-    pub fn status(&mut self, name: &UserName) -> Result<Status, AdministrationError> {
+    pub fn status(&mut self, name: &UserName) -> Result<AccountStatus, AdministrationError> {
         let found = self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -180,7 +185,7 @@ impl Door {
     }
 
     /// The state of every account, by name.
-    pub fn statuses(&mut self) -> Result<Vec<Status>, AdministrationError> {
+    pub fn statuses(&mut self) -> Result<Vec<AccountStatus>, AdministrationError> {
         let tallies = self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -188,7 +193,7 @@ impl Door {
         let kept: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
         let declared = self.config.account.iter().map(|declared| &declared.name);
         let declared = declared.filter(|name| !kept.contains(name)).map(unused);
-        let mut all: Vec<Tally> = tallies.into_iter().chain(declared).collect();
+        let mut all: Vec<AccountTally> = tallies.into_iter().chain(declared).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         let declared: HashSet<_> = self
             .config
@@ -196,7 +201,7 @@ impl Door {
             .iter()
             .map(|declared| &declared.name)
             .collect();
-        let state = |tally: Tally| {
+        let state = |tally: AccountTally| {
             let is_declared = declared.contains(&tally.name);
             state_of(tally, is_declared)
         };
@@ -209,7 +214,7 @@ impl Door {
         part: &str,
         after: Option<&UserName>,
         most: usize,
-    ) -> Result<Vec<Status>, AdministrationError> {
+    ) -> Result<Vec<AccountStatus>, AdministrationError> {
         let kept = self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -233,31 +238,31 @@ impl Door {
         Ok(found)
     }
 
-    fn state_of(&self, tally: Tally) -> Status {
+    fn state_of(&self, tally: AccountTally) -> AccountStatus {
         let is_declared = self.config.declared(&tally.name).is_some();
         state_of(tally, is_declared)
     }
 }
 
-fn state_of(tally: Tally, is_declared: bool) -> Status {
+fn state_of(tally: AccountTally, is_declared: bool) -> AccountStatus {
     let mails = tally.addresses.confirmed.is_some();
     let state = match tally.authenticators {
-        _ if is_declared => State::Declared,
-        0 if !mails => State::Off,
-        _ => State::On,
+        _ if is_declared => SecondFactorState::Declared,
+        0 if !mails => SecondFactorState::Off,
+        _ => SecondFactorState::On,
     };
-    Status { state, tally }
+    AccountStatus { state, tally }
 }
 
 /// A declared account that nobody has used yet.
-fn unused(name: &UserName) -> Tally {
-    Tally {
+fn unused(name: &UserName) -> AccountTally {
+    AccountTally {
         name: name.clone(),
         last_sign_in: None,
         authenticators: 0,
         since: None,
         recovery_codes: 0,
-        addresses: Addresses::default(),
+        addresses: MailAddresses::default(),
         locks: 0,
     }
 }

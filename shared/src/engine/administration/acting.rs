@@ -3,12 +3,12 @@
 pub use super::error::{AdministrationError, AppPasswordError};
 
 use super::account_name::new_name;
-use crate::account::event::{Event, What};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, UserName};
 use crate::account::record::AccountRecord;
 use crate::config::Config;
 use crate::engine::mail::notification;
-use crate::engine::principal::{Actor, event};
+use crate::engine::principal::{Principal, event};
 use crate::store::{StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -17,7 +17,7 @@ pub(in crate::engine) fn known_or_new<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
-    actor: impl Into<Actor<'a>>,
+    actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AccountRecord, AdministrationError> {
     known_or_distinct(config, tx, name, Distinct::No, actor, now)
@@ -29,14 +29,14 @@ pub(in crate::engine) fn known_or_distinct<'a>(
     tx: &mut dyn Transaction,
     name: &UserName,
     distinct: Distinct,
-    actor: impl Into<Actor<'a>>,
+    actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AccountRecord, AdministrationError> {
     if let Some(record) = tx.account(name)? {
         return Ok(record);
     }
     let new = new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
-    tx.log(&event(name, What::AccountAdded, actor.into(), now))?;
+    tx.log(&event(name, EventKind::AccountAdded, actor.into(), now))?;
     Ok(tx.add_account(&new, now)?)
 }
 
@@ -53,8 +53,8 @@ pub(in crate::engine) fn log<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
-    what: What,
-    actor: impl Into<Actor<'a>>,
+    what: EventKind,
+    actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     log_because(config, tx, name, what, "", actor, now)
@@ -64,12 +64,12 @@ pub(in crate::engine) fn log_because<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
-    what: What,
+    what: EventKind,
     cause: &str,
-    actor: impl Into<Actor<'a>>,
+    actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let event = Event {
+    let event = AuditEvent {
         cause: cause.to_owned(),
         ..event(name, what, actor.into(), now)
     };
@@ -77,4 +77,4 @@ pub(in crate::engine) fn log_because<'a>(
 }
 
 /// Outcome of an act that returns nothing.
-pub(in crate::engine) type Done = Result<(), AdministrationError>;
+pub(in crate::engine) type AdministrationResult = Result<(), AdministrationError>;

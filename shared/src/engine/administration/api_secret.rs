@@ -3,32 +3,32 @@
 
 use crate::config::Config;
 use crate::engine::verify::evaluation::{address_failures, address_wait};
-use crate::engine::{Door, DoorError};
+use crate::engine::{Engine, EngineError};
 use crate::network::address::Address;
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
 /// What a program showed, compared with the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum ShownSecret {
     /// The secret.
     Right,
     /// Something else.
     Wrong,
 }
 
-impl Door {
+impl Engine {
     /// Seconds that an address has to wait before anything that it shows is looked at, the secret itself included. What
     /// is wrong is counted, if it was looked at.
     pub fn weigh_secret(
         &mut self,
         address: Address,
-        shown: Shown,
+        shown: ShownSecret,
         now: Timestamp,
-    ) -> Result<Option<u64>, DoorError> {
+    ) -> Result<Option<u64>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let wait = waits(&self.config, tx.as_mut(), address, now)?;
-        if wait.is_some() || shown == Shown::Right {
+        if wait.is_some() || shown == ShownSecret::Right {
             return Ok(wait);
         }
         drop(tx);

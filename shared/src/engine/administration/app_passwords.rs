@@ -1,18 +1,18 @@
 //! What administrators do to app passwords: made, listed, renamed, revoked; and what ends them beside that.
 
 use super::acting::{
-    AdministrationError, AppPasswordError, Done, known, known_or_new, log_because,
+    AdministrationError, AdministrationResult, AppPasswordError, known, known_or_new, log_because,
 };
-use crate::account::event::What;
+use crate::account::event::EventKind;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
 use crate::config::{Config, OnChange};
 use crate::credential::app_password::AppPassword;
-use crate::credential::scope::{Scope, Term};
+use crate::credential::scope::{AppPasswordScope, ScopeTerm};
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::VaultError;
-use crate::engine::Door;
-use crate::engine::principal::Actor;
+use crate::engine::Engine;
+use crate::engine::principal::Principal;
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -32,15 +32,15 @@ pub enum AppPasswordsAfter {
     Revoked(u64),
 }
 
-impl Door {
+impl Engine {
     /// Makes an app password; every gate knows it when this returns.
     pub fn add_app_password<'a>(
         &mut self,
         account: &UserName,
         name: &Label,
-        scope: &Scope,
+        scope: &AppPasswordScope,
         expires: Option<Timestamp>,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPassword, AdministrationError> {
         let actor = actor.into();
@@ -80,7 +80,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             account,
-            What::AppPasswordAdded,
+            EventKind::AppPasswordAdded,
             name.as_str(),
             actor,
             now,
@@ -109,9 +109,9 @@ impl Door {
         account: &UserName,
         name: &Label,
         new: &Label,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> Done {
+    ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), account)?;
@@ -126,7 +126,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             account,
-            What::AppPasswordRenamed,
+            EventKind::AppPasswordRenamed,
             new.as_str(),
             actor,
             now,
@@ -139,7 +139,7 @@ impl Door {
         &mut self,
         account: &UserName,
         one: Option<&Label>,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
@@ -163,7 +163,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             account,
-            What::AppPasswordRevoked,
+            EventKind::AppPasswordRevoked,
             one.map_or("all", Label::as_str),
             actor,
             now,
@@ -174,7 +174,7 @@ impl Door {
     }
 
     /// A scope that means nothing now was mistyped, and the gate's own pages are nobody's application.
-    fn refuse_scope(&self, scope: &Scope) -> Result<(), AppPasswordError> {
+    fn refuse_scope(&self, scope: &AppPasswordScope) -> Result<(), AppPasswordError> {
         let gate = &self.config.gate;
         if let Some(name) = scope.undeclared(&gate.scope) {
             return Err(AppPasswordError::Undeclared(name.clone()));
@@ -184,9 +184,9 @@ impl Door {
             .as_ref()
             .filter(|url| url.has_own_host())
             .map(|url| url.host());
-        let is_gate = |term: &Term| match term {
-            Term::Web(web) => web.hosts.iter().any(|host| Some(host.as_str()) == of_gate),
-            Term::Pam(_) | Term::Named(_) => false,
+        let is_gate = |term: &ScopeTerm| match term {
+            ScopeTerm::Web(web) => web.hosts.iter().any(|host| Some(host.as_str()) == of_gate),
+            ScopeTerm::Pam(_) | ScopeTerm::Named(_) => false,
         };
         match scope.terms().iter().any(is_gate) {
             true => Err(AppPasswordError::Gate),
@@ -224,7 +224,7 @@ pub(in crate::engine) fn after_administration<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     (name, account): (&UserName, AccountId),
-    actor: impl Into<Actor<'a>>,
+    actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AppPasswordsAfter, StoreError> {
     let after = after_change(config, tx, account, now)?;
@@ -233,7 +233,7 @@ pub(in crate::engine) fn after_administration<'a>(
             config,
             tx,
             name,
-            What::AppPasswordRevoked,
+            EventKind::AppPasswordRevoked,
             BY_CHANGE,
             actor,
             now,
@@ -244,9 +244,9 @@ pub(in crate::engine) fn after_administration<'a>(
 
 impl AppPasswordsAfter {
     /// The event of a change that came through a door, and its cause.
-    pub(in crate::engine) fn event(self) -> Option<(What, &'static str)> {
+    pub(in crate::engine) fn event(self) -> Option<(EventKind, &'static str)> {
         match self {
-            AppPasswordsAfter::Revoked(_) => Some((What::AppPasswordRevoked, BY_CHANGE)),
+            AppPasswordsAfter::Revoked(_) => Some((EventKind::AppPasswordRevoked, BY_CHANGE)),
             AppPasswordsAfter::None | AppPasswordsAfter::Kept(_) => None,
         }
     }

@@ -1,17 +1,17 @@
 //! Reading the event log, page by page: no reader holds the store open while somebody reads what it printed.
 
-use crate::account::event::{Event, Filter};
-use crate::engine::{Door, DoorError};
+use crate::account::event::{AuditEvent, EventFilter};
+use crate::engine::{Engine, EngineError};
 use crate::store::Intent;
 
-impl Door {
+impl Engine {
     /// Events numbered after `after`, oldest first, at most `limit`.
     pub fn events(
         &mut self,
-        filter: &Filter,
+        filter: &EventFilter,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Event)>, DoorError> {
+    ) -> Result<Vec<(i64, AuditEvent)>, EngineError> {
         Ok(self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -19,7 +19,7 @@ impl Door {
     }
 
     /// The number after which the newest `count` come.
-    pub fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64, DoorError> {
+    pub fn before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64, EngineError> {
         Ok(self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -29,10 +29,10 @@ impl Door {
     /// Events numbered before `before`, newest first, at most `limit`.
     pub fn newest_events(
         &mut self,
-        filter: &Filter,
+        filter: &EventFilter,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<Vec<(i64, Event)>, DoorError> {
+    ) -> Result<Vec<(i64, AuditEvent)>, EngineError> {
         let before = before.unwrap_or(i64::MAX);
         Ok(self
             .store

@@ -8,31 +8,38 @@ use crate::account::name::UserName;
 use crate::credential::input;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::{RandomError, Secret};
-use crate::credential::totp::{Moving, Parameters, Step};
+use crate::credential::totp::{OtpKind, OtpParameters, Step};
 use crate::crypto::vault::VaultError;
 use crate::engine::enrollment::authenticators::footing;
-use crate::engine::enrollment::pending::{Confirmation, Footing, Pending};
-use crate::engine::enrollment::token::{Confirmed, Draft, DraftError, NewCodes};
+use crate::engine::enrollment::pending::{
+    AccountSnapshot, EnrollmentConfirmation, PendingEnrollment,
+};
+use crate::engine::enrollment::token::{
+    ConfirmedEnrollment, DraftError, EnrollmentDraft, PendingRecoveryCodes,
+};
 use crate::engine::enrollment::web::shown;
-use crate::engine::principal::Actor;
-use crate::engine::{AppPasswordsAfter, COMMAND, Door, DoorError, Shown, Visitor, messages};
+use crate::engine::principal::Principal;
+use crate::engine::{
+    AppPasswordsAfter, COMMAND, Engine, EngineError, ShownEnrollment, VerificationRequest, messages,
+};
 use crate::protocol::command_request::{
-    Answer, Change, Errand, Finish, Kind, Look, Reply, Setup, Task, Typed,
+    AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
+    FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
 };
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
-use crate::token::{Holder, Parent, Payload, To, Token};
-use crate::verify::decision::{Invitation, Verdict};
+use crate::token::{Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient};
+use crate::verify::decision::{Invitation, VerificationResult};
 use crate::verify::origin::Origin;
-use crate::verify::throttle::Stage;
+use crate::verify::throttle::Phase;
 
 /// Browsers that are shown, the newest; the answer must fit its line.
 const MOST_BROWSERS: usize = 200;
 
 /// Whose errand it is, as the kernel says.
 #[derive(Clone, Copy, Debug)]
-pub enum Caller<'a> {
+pub enum Requester<'a> {
     /// Root, by a name for the log: any account, and no code is asked.
     Root(&'a str),
     /// A user of this host, for the account of the same name.
@@ -47,35 +54,37 @@ pub enum Caller<'a> {
 }
 
 /// What a change rests on.
-struct Proof {
+struct CodeProof {
     told: Vec<String>,
     /// The account as it was proven: what is begun must not outlive a revocation that comes after the proof.
-    footing: Footing,
+    footing: AccountSnapshot,
     invitation: Option<Invitation>,
 }
 
-type Answered = Result<Answer, AdministrationError>;
+type CommandResult = Result<ReplyBody, AdministrationError>;
 
-impl Caller<'_> {
+impl Requester<'_> {
     pub(in crate::engine) fn name(&self) -> &str {
         match self {
-            Caller::Root(name) => name,
-            Caller::Owner { name, .. } => name.as_str(),
-            Caller::SteppedUp(session, _) => session.name.as_str(),
+            Requester::Root(name) => name,
+            Requester::Owner { name, .. } => name.as_str(),
+            Requester::SteppedUp(session, _) => session.name.as_str(),
         }
     }
 
-    pub(in crate::engine) fn actor(&self) -> Actor<'_> {
+    pub(in crate::engine) fn actor(&self) -> Principal<'_> {
         match self {
-            Caller::Root(actor) => Actor::Command(actor),
-            Caller::Owner { name, .. } => Actor::Command(name.as_str()),
-            Caller::SteppedUp(session, origin) => Actor::Session(&session.name, origin, session.id),
+            Requester::Root(actor) => Principal::Command(actor),
+            Requester::Owner { name, .. } => Principal::Command(name.as_str()),
+            Requester::SteppedUp(session, origin) => {
+                Principal::Session(&session.name, origin, session.id)
+            }
         }
     }
 
     /// Whether it is a user of this host, and the account is the user's own.
     pub(in crate::engine) fn owns(&self, account: &UserName) -> bool {
-        matches!(self, Caller::Owner { name, .. } if *name == account)
+        matches!(self, Requester::Owner { name, .. } if *name == account)
     }
 
     /// An owner goes by nothing but the own account.
@@ -84,13 +93,13 @@ impl Caller<'_> {
         account: &UserName,
     ) -> Result<(), AdministrationError> {
         match self {
-            Caller::Owner { name, .. } if *name != account => {
+            Requester::Owner { name, .. } if *name != account => {
                 Err(AdministrationError::NotOwn((*name).clone()))
             }
-            Caller::SteppedUp(session, _) if session.name != *account => {
+            Requester::SteppedUp(session, _) if session.name != *account => {
                 Err(AdministrationError::NotOwn(session.name.clone()))
             }
-            Caller::Owner { .. } | Caller::SteppedUp(..) | Caller::Root(_) => Ok(()),
+            Requester::Owner { .. } | Requester::SteppedUp(..) | Requester::Root(_) => Ok(()),
         }
     }
 
@@ -98,13 +107,13 @@ impl Caller<'_> {
     pub(in crate::engine) fn issues_to<'b>(
         &self,
         account: &'b UserName,
-        footing: &Footing,
-    ) -> To<'b> {
+        footing: &AccountSnapshot,
+    ) -> TokenRecipient<'b> {
         let parent = match self {
-            Caller::Root(_) | Caller::Owner { .. } => Parent::Peer,
-            Caller::SteppedUp(session, _) => Parent::session(session),
+            Requester::Root(_) | Requester::Owner { .. } => TokenParent::Peer,
+            Requester::SteppedUp(session, _) => TokenParent::session(session),
         };
-        To {
+        TokenRecipient {
             account,
             at: footing.at(),
             holder: self.holder(),
@@ -112,43 +121,45 @@ impl Caller<'_> {
         }
     }
 
-    pub(in crate::engine) fn holder(&self) -> Holder {
+    pub(in crate::engine) fn holder(&self) -> TokenHolder {
         match self {
-            Caller::Root(_) => Holder::Root,
-            Caller::Owner { uid, .. } => Holder::User(*uid),
-            Caller::SteppedUp(session, _) => Holder::Session(session.id),
+            Requester::Root(_) => TokenHolder::Root,
+            Requester::Owner { uid, .. } => TokenHolder::User(*uid),
+            Requester::SteppedUp(session, _) => TokenHolder::Session(session.id),
         }
     }
 }
 
-impl Door {
+impl Engine {
     /// Runs one errand.
     pub fn run_errand(
         &mut self,
-        caller: Caller<'_>,
-        errand: &Errand,
+        caller: Requester<'_>,
+        errand: &CommandRequest,
         now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
+    ) -> Result<EngineReply, AdministrationError> {
         let account = &errand.account;
         caller.refuse_others(account)?;
         match &errand.task {
-            Task::Look(look) => Ok(self.show(account, *look, now)?.into()),
-            Task::Finish(finish) => self.finish(caller, account, finish, now),
+            Operation::Look(look) => Ok(self.show(account, *look, now)?.into()),
+            Operation::Finish(finish) => self.finish(caller, account, finish, now),
             // the host is to be asked between its steps: Door::ask_first_setup, Door::begin_first_setup
-            Task::FirstSetup { .. } => Err(AdministrationError::PasswordUnasked(account.clone())),
-            Task::Change { code, change } => {
+            Operation::FirstSetup { .. } => {
+                Err(AdministrationError::PasswordUnasked(account.clone()))
+            }
+            Operation::Change { code, change } => {
                 // A code should not be spent on what cannot be.
                 self.refuse_change(account, change)?;
                 let proof = self.prove(caller, account, code.as_ref(), change, now)?;
                 let answer = match change {
-                    Change::RevokeBrowsers(one) => {
-                        Answer::Revoked(self.revoke_browsers(account, *one, caller.actor(), now)?)
-                    }
-                    Change::RemoveAuthenticator(label) => {
+                    ChangeOperation::RevokeBrowsers(one) => ReplyBody::Revoked(
+                        self.revoke_browsers(account, *one, caller.actor(), now)?,
+                    ),
+                    ChangeOperation::RemoveAuthenticator(label) => {
                         self.remove_authenticator(account, label, caller.actor(), now)?;
-                        Answer::Done
+                        ReplyBody::Done
                     }
-                    Change::BeginSetup(setup) => self.begin_setup(
+                    ChangeOperation::BeginSetup(setup) => self.begin_setup(
                         caller,
                         account,
                         setup,
@@ -156,11 +167,11 @@ impl Door {
                         proof.invitation,
                         now,
                     )?,
-                    Change::BeginRecoveryCodes => {
+                    ChangeOperation::BeginRecoveryCodes => {
                         self.begin_recovery_codes(caller, account, proof.footing, now)?
                     }
                 };
-                Ok(Reply {
+                Ok(EngineReply {
                     told: proof.told,
                     ..answer.into()
                 })
@@ -168,14 +179,16 @@ impl Door {
         }
     }
 
-    fn show(&mut self, account: &UserName, look: Look, now: Timestamp) -> Answered {
+    fn show(&mut self, account: &UserName, look: ReadOperation, now: Timestamp) -> CommandResult {
         Ok(match look {
-            Look::Status => Answer::Status(Box::new(self.status(account)?)),
-            Look::Authenticators => Answer::Authenticators(self.authenticators(account)?),
-            Look::Browsers => {
+            ReadOperation::Status => ReplyBody::Status(Box::new(self.status(account)?)),
+            ReadOperation::Authenticators => {
+                ReplyBody::Authenticators(self.authenticators(account)?)
+            }
+            ReadOperation::Browsers => {
                 let mut browsers = self.browsers(account, now)?;
                 browsers.truncate(MOST_BROWSERS);
-                Answer::Browsers(browsers)
+                ReplyBody::Browsers(browsers)
             }
         })
     }
@@ -183,48 +196,49 @@ impl Door {
     fn refuse_change(
         &mut self,
         account: &UserName,
-        change: &Change,
+        change: &ChangeOperation,
     ) -> Result<(), AdministrationError> {
         match change {
-            Change::BeginSetup(setup) => {
+            ChangeOperation::BeginSetup(setup) => {
                 let pending = self.described(account, setup)?;
                 self.refuse_setup(&pending)
             }
-            Change::BeginRecoveryCodes => self.refuse_recovery_codes(account),
-            Change::RevokeBrowsers(_) | Change::RemoveAuthenticator(_) => Ok(()),
+            ChangeOperation::BeginRecoveryCodes => self.refuse_recovery_codes(account),
+            ChangeOperation::RevokeBrowsers(_) | ChangeOperation::RemoveAuthenticator(_) => Ok(()),
         }
     }
 
     /// An owner's code, judged and spent; root, and whoever stepped up, need none. The one-time code of a first setup is spent with it.
     fn prove(
         &mut self,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
-        code: Option<&Typed>,
-        change: &Change,
+        code: Option<&TypedText>,
+        change: &ChangeOperation,
         now: Timestamp,
-    ) -> Result<Proof, AdministrationError> {
-        let mut proof = Proof {
+    ) -> Result<CodeProof, AdministrationError> {
+        let mut proof = CodeProof {
             told: Vec::new(),
             footing: self.footing_for(caller, account, now)?,
             invitation: None,
         };
-        let Caller::Owner { name, .. } = caller else {
+        let Requester::Owner { name, .. } = caller else {
             return Ok(proof);
         };
         let origin = Origin::Local(name.to_string());
         // Whoever runs a process as this user has passed what lets in as this user.
-        let visitor = Visitor {
+        let visitor = VerificationRequest {
             name: account,
-            stage: Stage::After,
+            stage: Phase::After,
             origin: &origin,
             browser: None,
             service: COMMAND,
         };
         let typed = code.map_or("", |code| &**code);
-        let answer = input::Answer::read(typed.as_bytes());
-        if let Change::BeginSetup(Setup {
-            kind: Kind::First, ..
+        let answer = input::Input::read(typed.as_bytes());
+        if let ChangeOperation::BeginSetup(EnrollmentOperation {
+            kind: AuthenticatorKind::First,
+            ..
         }) = change
         {
             proof.invitation = Some(self.invite(&visitor, &answer, now)?);
@@ -232,8 +246,8 @@ impl Door {
         }
         let outcome = self.attempt(&visitor, &answer, now)?;
         match outcome.verdict {
-            Verdict::Refused(refusal) => Err(AdministrationError::Code(refusal)),
-            Verdict::Accepted(_) => {
+            VerificationResult::Refused(refusal) => Err(AdministrationError::Code(refusal)),
+            VerificationResult::Accepted(_) => {
                 proof
                     .told
                     .extend(outcome.missed.as_ref().map(messages::missed));
@@ -250,10 +264,10 @@ impl Door {
     /// How an account is now, for whoever acts on it; refused in a session that has ended.
     fn footing_for(
         &mut self,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
         now: Timestamp,
-    ) -> Result<Footing, AdministrationError> {
+    ) -> Result<AccountSnapshot, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         caller.actor().refuse_ended(tx.as_mut(), now)?;
         Ok(footing(tx.as_mut(), &self.vault, account)?)
@@ -263,20 +277,20 @@ impl Door {
     pub(in crate::engine) fn described(
         &self,
         account: &UserName,
-        setup: &Setup,
-    ) -> Result<Pending, AdministrationError> {
+        setup: &EnrollmentOperation,
+    ) -> Result<PendingEnrollment, AdministrationError> {
         let config = self.config();
         let pending = match setup.kind {
-            Kind::First => Pending::new(config, account),
-            Kind::Further => Pending::further(config, account),
+            AuthenticatorKind::First => PendingEnrollment::new(config, account),
+            AuthenticatorKind::Further => PendingEnrollment::further(config, account),
         };
         let defaults = config.totp.parameters();
-        let parameters = Parameters {
+        let parameters = OtpParameters {
             algorithm: setup.algorithm.unwrap_or(defaults.algorithm),
             digits: setup.digits.unwrap_or(defaults.digits),
             moving: match (setup.counter, setup.period) {
-                (Some(_), _) => Moving::Counter,
-                (None, Some(period)) => Moving::Time { period },
+                (Some(_), _) => OtpKind::Counter,
+                (None, Some(period)) => OtpKind::Time { period },
                 (None, None) => defaults.moving,
             },
         };
@@ -299,18 +313,23 @@ impl Door {
 
     pub(in crate::engine) fn begin_setup(
         &mut self,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
-        setup: &Setup,
-        footing: Footing,
+        setup: &EnrollmentOperation,
+        footing: AccountSnapshot,
         invitation: Option<Invitation>,
         now: Timestamp,
-    ) -> Answered {
+    ) -> CommandResult {
         let pending = self.described(account, setup)?;
         let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
-        let draft = Token::issue(&keys, to, Draft::of(&pending, footing, invitation), now)
-            .map_err(random)?;
-        Ok(Answer::Setup {
+        let draft = Token::issue(
+            &keys,
+            to,
+            EnrollmentDraft::of(&pending, footing, invitation),
+            now,
+        )
+        .map_err(random)?;
+        Ok(ReplyBody::Setup {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: grouped(pending.recovery_codes()),
@@ -321,29 +340,30 @@ impl Door {
     /// A new authenticator that was begun, shown again to whoever began it.
     pub fn shown_again(
         &mut self,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
         ticket: &str,
         now: Timestamp,
-    ) -> Result<Shown, AdministrationError> {
+    ) -> Result<ShownEnrollment, AdministrationError> {
         // tickets are opened with the keys of now
         self.footing(account)?;
-        let opened = self.opened::<Draft>(ticket, caller, account, now)?;
+        let opened = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
         let pending = self.pending(opened.payload(), &opened)?;
         Ok(shown(&pending, ticket.to_owned().into()))
     }
 
     fn begin_recovery_codes(
         &mut self,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
-        footing: Footing,
+        footing: AccountSnapshot,
         now: Timestamp,
-    ) -> Answered {
+    ) -> CommandResult {
         let codes = self.config().recovery.new_codes().map_err(random)?;
         let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
-        let new = Token::issue(&keys, to, NewCodes::of(&codes, footing), now).map_err(random)?;
-        Ok(Answer::RecoveryCodes {
+        let new = Token::issue(&keys, to, PendingRecoveryCodes::of(&codes, footing), now)
+            .map_err(random)?;
+        Ok(ReplyBody::RecoveryCodes {
             codes: grouped(&codes),
             ticket: new.seal(&keys)?.into(),
         })
@@ -351,33 +371,33 @@ impl Door {
 
     fn finish(
         &mut self,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
-        finish: &Finish,
+        finish: &FinishOperation,
         now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
+    ) -> Result<EngineReply, AdministrationError> {
         // tickets are opened with the keys of now
         self.footing(account)?;
         match finish {
-            Finish::Confirm { ticket, code } => {
-                let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
+            FinishOperation::Confirm { ticket, code } => {
+                let ticket = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
                 let pending = self.pending(ticket.payload(), &ticket)?;
-                match pending.confirm(&input::Answer::read(code.as_bytes()), self.config(), now) {
-                    Err(refusal) => Ok(Answer::NotConfirmed(refusal).into()),
+                match pending.confirm(&input::Input::read(code.as_bytes()), self.config(), now) {
+                    Err(refusal) => Ok(ReplyBody::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-                        let next = ticket.next(|draft| Confirmed { draft, step });
-                        Ok(Answer::Confirmed {
+                        let next = ticket.next(|draft| ConfirmedEnrollment { draft, step });
+                        Ok(ReplyBody::Confirmed {
                             ticket: next.seal(&self.token_keys())?.into(),
                         }
                         .into())
                     }
                 }
             }
-            Finish::Activate { ticket } => {
-                let ticket = self.opened::<Confirmed>(ticket, caller, account, now)?;
+            FinishOperation::Activate { ticket } => {
+                let ticket = self.opened::<ConfirmedEnrollment>(ticket, caller, account, now)?;
                 let pending = self.pending(&ticket.payload().draft, &ticket)?;
-                let given = Confirmation::given(ticket.payload().step);
+                let given = EnrollmentConfirmation::given(ticket.payload().step);
                 Ok(activated(self.activate(
                     &pending,
                     &given,
@@ -385,32 +405,32 @@ impl Door {
                     now,
                 )?))
             }
-            Finish::Vouch { ticket } => {
-                let Caller::Root(actor) = caller else {
+            FinishOperation::Vouch { ticket } => {
+                let Requester::Root(actor) = caller else {
                     return Err(AdministrationError::OnlyRoot);
                 };
-                let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
+                let ticket = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
                 let pending = self.pending(ticket.payload(), &ticket)?;
                 Ok(activated(self.activate(
                     &pending,
-                    &Confirmation::vouched(),
+                    &EnrollmentConfirmation::vouched(),
                     actor,
                     now,
                 )?))
             }
-            Finish::KeepRecoveryCodes { ticket } => {
-                let ticket = self.opened::<NewCodes>(ticket, caller, account, now)?;
+            FinishOperation::KeepRecoveryCodes { ticket } => {
+                let ticket = self.opened::<PendingRecoveryCodes>(ticket, caller, account, now)?;
                 let (codes, footing) = (ticket.payload().codes(), &ticket.payload().footing);
                 self.replace_recovery_codes_on(footing, account, &codes, caller.actor(), now)?;
-                Ok(Answer::Done.into())
+                Ok(ReplyBody::Done.into())
             }
         }
     }
 
-    pub(in crate::engine) fn opened<T: Payload>(
+    pub(in crate::engine) fn opened<T: TokenPayload>(
         &self,
         ticket: &str,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
         now: Timestamp,
     ) -> Result<Token<T>, AdministrationError> {
@@ -422,9 +442,9 @@ impl Door {
 
     pub(in crate::engine) fn pending<T>(
         &self,
-        draft: &Draft,
+        draft: &EnrollmentDraft,
         ticket: &Token<T>,
-    ) -> Result<Pending, AdministrationError> {
+    ) -> Result<PendingEnrollment, AdministrationError> {
         draft
             .pending(self.config(), ticket.account(), ticket.parent())
             .map_err(|error| match error {
@@ -434,17 +454,17 @@ impl Door {
     }
 }
 
-fn activated(after: AppPasswordsAfter) -> Reply {
-    Reply {
+fn activated(after: AppPasswordsAfter) -> EngineReply {
+    EngineReply {
         told: messages::app_passwords(after).into_iter().collect(),
-        ..Answer::Done.into()
+        ..ReplyBody::Done.into()
     }
 }
 
 fn random(error: RandomError) -> AdministrationError {
-    AdministrationError::from(DoorError::from(VaultError::Random(error)))
+    AdministrationError::from(EngineError::from(VaultError::Random(error)))
 }
 
-fn grouped(codes: &[RecoveryCode]) -> Vec<Typed> {
+fn grouped(codes: &[RecoveryCode]) -> Vec<TypedText> {
     codes.iter().map(|code| code.grouped().into()).collect()
 }

@@ -4,30 +4,30 @@
 use super::acting::{AdministrationError, known, known_or_new, log};
 use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::email::EmailAddress;
-use crate::account::event::What;
+use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
-use crate::credential::input::Answer;
+use crate::credential::input::Input;
 use crate::crypto::vault::MailedFor;
-use crate::engine::mail::code::{self, MailRefusal, Posted};
-use crate::engine::principal::Actor;
-use crate::engine::{Door, is_enrolled};
-use crate::store::{Addresses, Intent};
+use crate::engine::mail::code::{self, MailQueued, MailRefusal};
+use crate::engine::principal::Principal;
+use crate::engine::{Engine, is_enrolled};
+use crate::store::{Intent, MailAddresses};
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
 
 /// Wrong confirmations after which the code is worth nothing.
 const MOST_WRONG: u32 = 5;
 
-impl Door {
+impl Engine {
     /// Notes a new address, and leaves a letter with a code for it in the outbox: see [`Door::await_letter`].
     pub fn set_email<'a>(
         &mut self,
         name: &UserName,
         to: &EmailAddress,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> Result<Posted, AdministrationError> {
+    ) -> Result<MailQueued, AdministrationError> {
         let actor = actor.into();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -48,7 +48,7 @@ impl Door {
         let addresses = tx.addresses(record.id)?;
         tx.set_addresses(
             record.id,
-            &Addresses {
+            &MailAddresses {
                 pending: Some(to.clone()),
                 ..addresses
             },
@@ -63,7 +63,14 @@ impl Door {
             purpose,
             now,
         )?;
-        log(&self.config, tx.as_mut(), name, What::EmailSet, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            EventKind::EmailSet,
+            actor,
+            now,
+        )?;
         tx.commit()?;
         Ok(posted)
     }
@@ -84,8 +91,8 @@ impl Door {
     pub fn confirm_email<'a>(
         &mut self,
         name: &UserName,
-        answer: &Answer,
-        actor: impl Into<Actor<'a>>,
+        answer: &Input,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(EmailAddress, AppPasswordsAfter), AdministrationError> {
         let actor = actor.into();
@@ -97,7 +104,7 @@ impl Door {
         let Some(address) = tx.addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
-        let Answer::Digits(digits) = answer else {
+        let Input::Digits(digits) = answer else {
             return refuse(Refusal::Unfit);
         };
         let hash = self
@@ -117,7 +124,7 @@ impl Door {
         }
         let was_on = is_enrolled(tx.as_mut(), record.id)?;
         tx.use_mailed_code(record.id)?;
-        let addresses = Addresses {
+        let addresses = MailAddresses {
             confirmed: Some(address.clone()),
             pending: None,
         };
@@ -126,7 +133,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::EmailConfirmed,
+            EventKind::EmailConfirmed,
             actor,
             now,
         )?;
@@ -150,7 +157,7 @@ impl Door {
     pub fn remove_email<'a>(
         &mut self,
         name: &UserName,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(Enrolled, AppPasswordsAfter), AdministrationError> {
         let actor = actor.into();
@@ -159,7 +166,7 @@ impl Door {
         let record = known(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         let addresses = tx.addresses(record.id)?;
-        if addresses == Addresses::default() {
+        if addresses == MailAddresses::default() {
             return Err(AdministrationError::NoAddress(name.clone()));
         }
         let enrolled = match tx.authenticators(record.id)?.is_empty() {
@@ -171,7 +178,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::EmailRemoved,
+            EventKind::EmailRemoved,
             actor,
             now,
         )?;
@@ -189,7 +196,7 @@ impl Door {
                 now,
             )?;
         }
-        tx.set_addresses(record.id, &Addresses::default())?;
+        tx.set_addresses(record.id, &MailAddresses::default())?;
         tx.end_all(record.id)?;
         let revision = tx.revise()?;
         tx.commit()?;

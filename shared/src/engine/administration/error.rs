@@ -3,9 +3,9 @@
 use crate::account::name::{Label, OtherSpelling, UserName};
 use crate::credential::scope::ScopeName;
 use crate::credential::secret::SecretError;
-use crate::credential::totp::ParametersError;
+use crate::credential::totp::OtpParametersError;
 use crate::crypto::password::PasswordError;
-use crate::engine::{DoorError, NotMailed, messages};
+use crate::engine::{EngineError, NotMailed, messages};
 use crate::policy::groups::GroupsError;
 use crate::store::StoreError;
 use crate::verify::decision::Refusal;
@@ -59,7 +59,7 @@ pub enum AdministrationError {
     /// What was begun is over, or the account has changed since.
     Stale,
     /// An authenticator cannot be like that.
-    Parameters(ParametersError),
+    Parameters(OtpParametersError),
     /// The seed of a token.
     Seed(SecretError),
     /// It is declared in the configuration.
@@ -89,10 +89,10 @@ pub enum AdministrationError {
     /// The host's name service.
     Groups(GroupsError),
     /// Nothing could be done.
-    Door(DoorError),
+    Door(EngineError),
 }
 
-impl<E: Into<DoorError>> From<E> for AdministrationError {
+impl<E: Into<EngineError>> From<E> for AdministrationError {
     fn from(error: E) -> AdministrationError {
         AdministrationError::Door(error.into())
     }

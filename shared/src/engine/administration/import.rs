@@ -3,14 +3,14 @@
 
 use super::acting::{AdministrationError, known_or_distinct, log};
 use super::app_passwords;
-use crate::account::event::What;
+use crate::account::event::EventKind;
 use crate::account::name::{Distinct, LONGEST_LABEL, Label, NameKey, UserName, is_invisible};
 use crate::config::Config;
-use crate::credential::import::Found;
+use crate::credential::import::FoundAuthenticator;
 use crate::credential::otpauth_uri::MovingFactor;
-use crate::credential::totp::{Parameters, Step};
-use crate::crypto::vault::{Binding, Vault};
-use crate::engine::{Door, account_data};
+use crate::credential::totp::{OtpParameters, Step};
+use crate::crypto::vault::{SecretBinding, Vault};
+use crate::engine::{Engine, account_data};
 use crate::store::{AuthenticatorRecord, Intent, Transaction};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -23,7 +23,7 @@ const BETWEEN: Duration = Duration::from_millis(20);
 
 /// Whether an import is carried out or only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trial {
+pub enum ImportMode {
     /// Nothing is kept.
     Yes,
     /// It counts.
@@ -32,7 +32,7 @@ pub enum Trial {
 
 /// What becomes of one finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum ImportReport {
     /// It is an authenticator of its account, under this name.
     As(Label),
     /// Its account has a second factor already, which is left alone.
@@ -45,24 +45,24 @@ pub enum Taken {
     OtherSpelling(UserName),
 }
 
-impl Door {
+impl Engine {
     /// Takes over what was found; what becomes of each, in the same order. Accounts are taken over a few at a time, each as
     /// a whole: no login waits for a file of thousands, and what is cut off goes on where it was when it is run again.
     pub fn import(
         &mut self,
-        found: &[Found],
-        trial: Trial,
+        found: &[FoundAuthenticator],
+        trial: ImportMode,
         distinct: Distinct,
         actor: &str,
         now: Timestamp,
-    ) -> Result<Vec<Taken>, AdministrationError> {
-        let mut all = vec![Taken::AlreadyEnrolled; found.len()];
+    ) -> Result<Vec<ImportReport>, AdministrationError> {
+        let mut all = vec![ImportReport::AlreadyEnrolled; found.len()];
         let mut revision = None;
         for (number, batch) in batches(found).into_iter().enumerate() {
             if number > 0 {
                 std::thread::sleep(BETWEEN);
             }
-            let Door {
+            let Engine {
                 config,
                 vault,
                 store,
@@ -81,7 +81,7 @@ impl Door {
                 };
                 all[at] = importing.take(tx, &found[at], &mut new)?;
             }
-            if trial == Trial::No && !new.is_empty() {
+            if trial == ImportMode::No && !new.is_empty() {
                 revision = Some(tx.revise()?);
                 transaction.commit()?;
             }
@@ -95,7 +95,7 @@ impl Door {
 
 /// The positions of what was found, a few together: what belongs to one account, or to other spellings of its name, is
 /// never divided.
-fn batches(found: &[Found]) -> Vec<Vec<usize>> {
+fn batches(found: &[FoundAuthenticator]) -> Vec<Vec<usize>> {
     let mut of_names: HashMap<NameKey, Vec<usize>> = HashMap::new();
     for (at, one) in found.iter().enumerate() {
         of_names.entry(one.account.key()).or_default().push(at);
@@ -129,9 +129,9 @@ impl Importing<'_> {
     fn take<'f>(
         &self,
         tx: &mut dyn Transaction,
-        one: &'f Found,
+        one: &'f FoundAuthenticator,
         new: &mut BTreeSet<&'f UserName>,
-    ) -> Result<Taken, AdministrationError> {
+    ) -> Result<ImportReport, AdministrationError> {
         let Importing {
             config,
             vault,
@@ -141,21 +141,21 @@ impl Importing<'_> {
         } = *self;
         let name = &one.account;
         if config.declared(name).is_some() {
-            return Ok(Taken::Declared);
+            return Ok(ImportReport::Declared);
         }
         let record = match known_or_distinct(config, tx, name, distinct, actor, now) {
             Ok(record) => record,
             Err(AdministrationError::OtherSpelling(other)) => {
-                return Ok(Taken::OtherSpelling(other.of));
+                return Ok(ImportReport::OtherSpelling(other.of));
             }
             Err(error) => return Err(error),
         };
         let live = tx.authenticators(record.id)?;
         if !live.is_empty() && !new.contains(name) {
-            return Ok(Taken::AlreadyEnrolled);
+            return Ok(ImportReport::AlreadyEnrolled);
         }
         if live.len() >= crate::engine::enrollment::authenticators::MOST {
-            return Ok(Taken::TooMany);
+            return Ok(ImportReport::TooMany);
         }
         let parameters = one.parameters();
         let fingerprint = vault.fingerprint(&one.secret, parameters);
@@ -168,7 +168,7 @@ impl Importing<'_> {
         let label = label(one.label.as_deref(), &live);
         let sealed = vault.seal(
             &one.secret,
-            &Binding {
+            &SecretBinding {
                 account: record.id.0,
                 name,
                 parameters,
@@ -184,17 +184,17 @@ impl Importing<'_> {
         tx.add_authenticator(record.id, &added)?;
         if new.insert(name) {
             tx.end_all(record.id)?;
-            log(config, tx, name, What::Imported, actor, now)?;
+            log(config, tx, name, EventKind::Imported, actor, now)?;
             app_passwords::after_administration(config, tx, (name, record.id), actor, now)?;
         }
-        Ok(Taken::As(label))
+        Ok(ImportReport::As(label))
     }
 }
 
-impl Found {
+impl FoundAuthenticator {
     /// How it makes codes.
-    pub fn parameters(&self) -> Parameters {
-        Parameters {
+    pub fn parameters(&self) -> OtpParameters {
+        OtpParameters {
             algorithm: self.algorithm,
             digits: self.digits,
             moving: self.moving.moving(),

@@ -1,31 +1,31 @@
 //! An administrator's one-time code for someone who has lost the way in: it opens once within its life, and the second
 //! factor stays on.
 
-use super::acting::{AdministrationError, Done, known, known_or_new, log};
-use crate::account::event::What;
+use super::acting::{AdministrationError, AdministrationResult, known, known_or_new, log};
+use crate::account::event::EventKind;
 use crate::account::name::UserName;
-use crate::credential::input::Answer;
+use crate::credential::input::Input;
 use crate::credential::recovery_code::OneTimeCode;
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::VaultError;
 use crate::engine::login::token_validity::alive;
-use crate::engine::principal::Actor;
-use crate::engine::verify::evaluation::Visit;
-use crate::engine::{Door, DoorError, EnrollmentToken, Visitor};
+use crate::engine::principal::Principal;
+use crate::engine::verify::evaluation::Evaluation;
+use crate::engine::{Engine, EngineError, EnrollmentToken, VerificationRequest};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::verify::account::KeptOneTimeCode;
+use crate::verify::account::StoredOneTimeCode;
 use crate::verify::decision::{Invitation, Refusal};
 
 /// How long it lives, in seconds.
 const LIFE: u64 = 48 * 3600;
 
-impl Door {
+impl Engine {
     /// A new one, in place of an older one; until when it is good.
     pub fn issue_one_time_code<'a>(
         &mut self,
         name: &UserName,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
         let actor = actor.into();
@@ -40,7 +40,7 @@ impl Door {
         let expires = now.plus(LIFE);
         tx.set_one_time_code(
             record.id,
-            Some(&KeptOneTimeCode {
+            Some(&StoredOneTimeCode {
                 hash,
                 issued: now,
                 expires,
@@ -51,7 +51,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::OneTimeCodeIssued,
+            EventKind::OneTimeCodeIssued,
             actor,
             now,
         )?;
@@ -63,11 +63,11 @@ impl Door {
     /// becomes active.
     pub(in crate::engine) fn invite(
         &mut self,
-        visitor: &Visitor<'_>,
-        answer: &Answer,
+        visitor: &VerificationRequest<'_>,
+        answer: &Input,
         now: Timestamp,
     ) -> Result<Invitation, AdministrationError> {
-        if !matches!(answer, Answer::OneTime(_)) {
+        if !matches!(answer, Input::OneTime(_)) {
             return Err(AdministrationError::Uninvited(visitor.name.clone()));
         }
         self.judge_invitation(visitor, answer, None, now)?
@@ -77,12 +77,12 @@ impl Door {
     /// The same, of any answer; at the web, of a token that is alive.
     pub(in crate::engine) fn judge_invitation(
         &mut self,
-        visitor: &Visitor<'_>,
-        answer: &Answer,
+        visitor: &VerificationRequest<'_>,
+        answer: &Input,
         token: Option<&EnrollmentToken>,
         now: Timestamp,
-    ) -> Result<Result<Invitation, Refusal>, DoorError> {
-        let Door {
+    ) -> Result<Result<Invitation, Refusal>, EngineError> {
+        let Engine {
             config,
             vault,
             store,
@@ -95,7 +95,7 @@ impl Door {
                 return Ok(Err(Refusal::Expired));
             }
         }
-        let visit = Visit::load(config, vault, tx, visitor, None, now)?;
+        let visit = Evaluation::load(config, vault, tx, visitor, None, now)?;
         let decided = visit.invite(tx, answer)?;
         drop(visit);
         transaction.commit()?;
@@ -107,7 +107,7 @@ impl Door {
         &mut self,
         name: &UserName,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, DoorError> {
+    ) -> Result<Option<Timestamp>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let Some(record) = tx.account(name)? else {
             return Ok(None);
@@ -122,9 +122,9 @@ impl Door {
     pub fn cancel_one_time_code<'a>(
         &mut self,
         name: &UserName,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> Done {
+    ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
@@ -143,7 +143,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::OneTimeCodeCancelled,
+            EventKind::OneTimeCodeCancelled,
             actor,
             now,
         )?;

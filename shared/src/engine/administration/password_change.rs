@@ -3,12 +3,12 @@
 
 use super::acting::log;
 use super::app_passwords::{self, AppPasswordsAfter};
-use crate::account::event::What;
+use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::config::Config;
-use crate::engine::principal::Actor;
-use crate::engine::{Door, DoorError};
+use crate::engine::principal::Principal;
+use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -18,8 +18,8 @@ pub(in crate::engine) fn end_with_password(
     config: &Config,
     tx: &mut dyn Transaction,
     (name, account): (&UserName, AccountId),
-    what: What,
-    actor: Actor<'_>,
+    what: EventKind,
+    actor: Principal<'_>,
     now: Timestamp,
 ) -> Result<(u64, AppPasswordsAfter), StoreError> {
     tx.end_all(account)?;
@@ -29,20 +29,20 @@ pub(in crate::engine) fn end_with_password(
     Ok((revision, after))
 }
 
-impl Door {
+impl Engine {
     /// Someone's password of this host was changed: what a password of Postern's own would end is over when this
     /// returns. `None` if there is no account, and so nothing that could end.
     pub fn host_password_changed(
         &mut self,
         name: &UserName,
-        actor: Actor<'_>,
+        actor: Principal<'_>,
         now: Timestamp,
-    ) -> Result<Option<AppPasswordsAfter>, DoorError> {
+    ) -> Result<Option<AppPasswordsAfter>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let Some(record) = tx.account(name)? else {
             return Ok(None);
         };
-        let (account, what) = ((name, record.id), What::HostPasswordChanged);
+        let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);
         let (revision, after) =
             end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;

@@ -1,22 +1,22 @@
 //! What administrators do to a second factor as a whole: turned off, freed of delays and locks, mended after a clock that
 //! ran ahead. Each act is one transaction, with its event.
 
-use super::acting::{AdministrationError, Done, known, log};
+use super::acting::{AdministrationError, AdministrationResult, known, log};
 use super::app_passwords::{self, AppPasswordsAfter};
-use crate::account::event::What;
+use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
 use crate::credential::totp::Step;
-use crate::engine::principal::Actor;
-use crate::engine::{Door, account_data, is_enrolled};
+use crate::engine::principal::Principal;
+use crate::engine::{Engine, account_data, is_enrolled};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 
-impl Door {
+impl Engine {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
     pub fn disable<'a>(
         &mut self,
         name: &UserName,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
@@ -36,7 +36,14 @@ impl Door {
         tx.unlock_all(record.id)?;
         tx.end_all(record.id)?;
         let revision = tx.revise()?;
-        log(&self.config, tx.as_mut(), name, What::Disabled, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            EventKind::Disabled,
+            actor,
+            now,
+        )?;
         let account = (name, record.id);
         let after =
             app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
@@ -52,15 +59,22 @@ impl Door {
     pub fn unlock<'a>(
         &mut self,
         name: &UserName,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> Done {
+    ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         tx.unlock_all(record.id)?;
-        log(&self.config, tx.as_mut(), name, What::Unlocked, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            EventKind::Unlocked,
+            actor,
+            now,
+        )?;
         Ok(tx.commit()?)
     }
 
@@ -68,7 +82,7 @@ impl Door {
     pub fn mend_clock<'a>(
         &mut self,
         name: &UserName,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
@@ -102,7 +116,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::ClockMended,
+            EventKind::ClockMended,
             actor,
             now,
         )?;
@@ -110,7 +124,7 @@ impl Door {
         Ok(mended)
     }
 
-    pub(in crate::engine) fn refuse_declared(&self, name: &UserName) -> Done {
+    pub(in crate::engine) fn refuse_declared(&self, name: &UserName) -> AdministrationResult {
         match self.config.declared(name) {
             Some(_) => Err(AdministrationError::Declared(name.clone())),
             None => Ok(()),

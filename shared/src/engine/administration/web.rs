@@ -3,19 +3,19 @@
 use super::acting::{AdministrationError, known, known_or_new, log};
 use super::app_passwords::AppPasswordsAfter;
 use super::password_change::end_with_password;
-use crate::account::event::What;
+use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
 use crate::crypto::password::Password;
-use crate::engine::Door;
-use crate::engine::principal::Actor;
+use crate::engine::Engine;
+use crate::engine::principal::Principal;
 use crate::store::{BegunIn, BrowserRecord, Intent, SessionRecord};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
 /// Whether an account administers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Administers {
+pub enum AdministratorStatus {
     /// The policy does not name it.
     No,
     /// As soon as it has a second factor.
@@ -24,15 +24,18 @@ pub enum Administers {
     Yes,
 }
 
-impl Door {
+impl Engine {
     /// Whether an account administers at the web, which takes a second factor of its own.
-    pub fn administers(&mut self, name: &UserName) -> Result<Administers, AdministrationError> {
+    pub fn administers(
+        &mut self,
+        name: &UserName,
+    ) -> Result<AdministratorStatus, AdministrationError> {
         let known = self.membership(name)?;
         let is_one = self.is_administrator(name, &known.groups)?;
         Ok(match (is_one, known.enrolled) {
-            (false, _) => Administers::No,
-            (true, Enrolled::No) => Administers::OnceEnrolled,
-            (true, Enrolled::Yes) => Administers::Yes,
+            (false, _) => AdministratorStatus::No,
+            (true, Enrolled::No) => AdministratorStatus::OnceEnrolled,
+            (true, Enrolled::Yes) => AdministratorStatus::Yes,
         })
     }
 
@@ -41,7 +44,7 @@ impl Door {
         &mut self,
         name: &UserName,
         password: &Password,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
@@ -54,7 +57,7 @@ impl Door {
         let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         tx.set_password(record.id, &hash)?;
-        let (account, what) = ((name, record.id), What::PasswordSet);
+        let (account, what) = ((name, record.id), EventKind::PasswordSet);
         let (revision, after) =
             end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
@@ -90,7 +93,7 @@ impl Door {
         &mut self,
         name: &UserName,
         one: Option<SessionId>,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
@@ -118,7 +121,7 @@ impl Door {
                 &self.config,
                 tx.as_mut(),
                 name,
-                What::SessionRevoked,
+                EventKind::SessionRevoked,
                 actor,
                 now,
             )?;
@@ -135,7 +138,7 @@ impl Door {
         &mut self,
         name: &UserName,
         one: Option<i64>,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
@@ -163,7 +166,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             name,
-            What::BrowserRevoked,
+            EventKind::BrowserRevoked,
             actor,
             now,
         )?;

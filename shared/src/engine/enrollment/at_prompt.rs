@@ -4,43 +4,49 @@
 //! MUST NOT begin one for a process that runs as the person: it could be anyone who found a terminal open, and such a
 //! host vouches for no password. `postern enroll` asks for it.
 
-use super::pending::{Confirmation, Pending};
-use super::token::{Confirmed, Draft};
+use super::pending::{EnrollmentConfirmation, PendingEnrollment};
+use super::token::{ConfirmedEnrollment, EnrollmentDraft};
 use crate::account::record::AccountRecord;
 use crate::credential::input;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::crypto::vault::VaultError;
-use crate::engine::verify::pam_account::Passed;
-use crate::engine::{Actor, AdministrationError, Caller, Door, Visitor, messages};
-use crate::policy::requirement::Enrolling;
-use crate::protocol::command_request::{Answer, AtPrompt, Judged, Judging, Reply, Typed};
+use crate::engine::verify::pam_account::MarkContents;
+use crate::engine::{
+    AdministrationError, Engine, Principal, Requester, VerificationRequest, messages,
+};
+use crate::policy::requirement::EnrollmentRequirement;
+use crate::protocol::command_request::{
+    EngineReply, PromptEnrollment, ReplyBody, TypedText, VerifyReply, VerifyRequest,
+};
 use crate::system::clock::Timestamp;
 use crate::token::Token;
 use crate::verify::decision::Refusal;
-use crate::verify::method::Means;
-use crate::verify::throttle::Stage;
+use crate::verify::method::AuthenticationMethod;
+use crate::verify::throttle::Phase;
 
-type Done = Result<Reply, AdministrationError>;
+type PromptResult = Result<EngineReply, AdministrationError>;
 
-impl Door {
+impl Engine {
     /// One step.
     pub(in crate::engine) fn set_up_at_prompt(
         &mut self,
-        caller: Caller<'_>,
-        visitor: &Visitor<'_>,
-        judging: &Judging,
-        step: &AtPrompt,
+        caller: Requester<'_>,
+        visitor: &VerificationRequest<'_>,
+        judging: &VerifyRequest,
+        step: &PromptEnrollment,
         now: Timestamp,
-    ) -> Done {
-        if caller.owns(visitor.name) || visitor.stage == Stage::Before {
+    ) -> PromptResult {
+        if caller.owns(visitor.name) || visitor.stage == Phase::Before {
             return Ok(refused(Refusal::NotEnrolled));
         }
         match step {
-            AtPrompt::Begin(code) => self.begin_at_prompt(caller, visitor, code.as_ref(), now),
-            AtPrompt::Confirm { ticket, code } => {
+            PromptEnrollment::Begin(code) => {
+                self.begin_at_prompt(caller, visitor, code.as_ref(), now)
+            }
+            PromptEnrollment::Confirm { ticket, code } => {
                 self.confirm_at_prompt(caller, visitor, ticket, code, now)
             }
-            AtPrompt::Activate(ticket) => {
+            PromptEnrollment::Activate(ticket) => {
                 self.activate_at_prompt(caller, visitor, judging, ticket, now)
             }
         }
@@ -48,12 +54,13 @@ impl Door {
 
     fn begin_at_prompt(
         &mut self,
-        caller: Caller<'_>,
-        visitor: &Visitor<'_>,
-        code: Option<&Typed>,
+        caller: Requester<'_>,
+        visitor: &VerificationRequest<'_>,
+        code: Option<&TypedText>,
         now: Timestamp,
-    ) -> Done {
-        let pending = Pending::new(&self.config, visitor.name).map_err(VaultError::Random)?;
+    ) -> PromptResult {
+        let pending =
+            PendingEnrollment::new(&self.config, visitor.name).map_err(VaultError::Random)?;
         self.refuse_setup(&pending)?;
         let footing = self.footing(visitor.name)?;
         // The line itself says that whoever has none sets one up here, required or not.
@@ -63,10 +70,12 @@ impl Door {
                 .enrolling(visitor.origin.certain_address()),
             code,
         ) {
-            (Enrolling::Free, _) => None,
-            (Enrolling::OneTimeCode, None) => return Ok(judged(Judged::OneTimeCodeNeeded)),
-            (Enrolling::OneTimeCode, Some(code)) => {
-                let answer = input::Answer::read(code.as_bytes());
+            (EnrollmentRequirement::Free, _) => None,
+            (EnrollmentRequirement::OneTimeCode, None) => {
+                return Ok(judged(VerifyReply::OneTimeCodeNeeded));
+            }
+            (EnrollmentRequirement::OneTimeCode, Some(code)) => {
+                let answer = input::Input::read(code.as_bytes());
                 match self.judge_invitation(visitor, &answer, None, now)? {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(refused(refusal)),
@@ -74,10 +83,10 @@ impl Door {
             }
         };
         let (keys, to) = (self.token_keys(), caller.issues_to(visitor.name, &footing));
-        let draft = Draft::of(&pending, footing, invitation);
+        let draft = EnrollmentDraft::of(&pending, footing, invitation);
         let token = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
-        let grouped = |code: &RecoveryCode| Typed::from(code.grouped());
-        Ok(judged(Judged::Setup {
+        let grouped = |code: &RecoveryCode| TypedText::from(code.grouped());
+        Ok(judged(VerifyReply::Setup {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: pending.recovery_codes().iter().map(grouped).collect(),
@@ -87,41 +96,41 @@ impl Door {
 
     fn confirm_at_prompt(
         &mut self,
-        caller: Caller<'_>,
-        visitor: &Visitor<'_>,
-        ticket: &Typed,
-        code: &Typed,
+        caller: Requester<'_>,
+        visitor: &VerificationRequest<'_>,
+        ticket: &TypedText,
+        code: &TypedText,
         now: Timestamp,
-    ) -> Done {
+    ) -> PromptResult {
         // tickets are opened with the keys of now
         self.footing(visitor.name)?;
-        let ticket = self.opened::<Draft>(ticket, caller, visitor.name, now)?;
+        let ticket = self.opened::<EnrollmentDraft>(ticket, caller, visitor.name, now)?;
         let pending = self.pending(ticket.payload(), &ticket)?;
         let confirmation =
-            match pending.confirm(&input::Answer::read(code.as_bytes()), &self.config, now) {
+            match pending.confirm(&input::Input::read(code.as_bytes()), &self.config, now) {
                 Ok(confirmation) => confirmation,
                 Err(refusal) => return Ok(refused(refusal)),
             };
         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-        let confirmed = ticket.next(|draft| Confirmed { draft, step });
-        Ok(judged(Judged::Confirmed {
+        let confirmed = ticket.next(|draft| ConfirmedEnrollment { draft, step });
+        Ok(judged(VerifyReply::Confirmed {
             ticket: confirmed.seal(&self.token_keys())?.into(),
         }))
     }
 
     fn activate_at_prompt(
         &mut self,
-        caller: Caller<'_>,
-        visitor: &Visitor<'_>,
-        judging: &Judging,
-        ticket: &Typed,
+        caller: Requester<'_>,
+        visitor: &VerificationRequest<'_>,
+        judging: &VerifyRequest,
+        ticket: &TypedText,
         now: Timestamp,
-    ) -> Done {
+    ) -> PromptResult {
         self.footing(visitor.name)?;
-        let ticket = self.opened::<Confirmed>(ticket, caller, visitor.name, now)?;
+        let ticket = self.opened::<ConfirmedEnrollment>(ticket, caller, visitor.name, now)?;
         let pending = self.pending(&ticket.payload().draft, &ticket)?;
-        let confirmation = Confirmation::given(ticket.payload().step);
-        let actor = Actor::Service(visitor.name.as_str(), visitor.origin, visitor.service);
+        let confirmation = EnrollmentConfirmation::given(ticket.payload().step);
+        let actor = Principal::Service(visitor.name.as_str(), visitor.origin, visitor.service);
         let before = ticket.at();
         let after = self.activate(&pending, &confirmation, actor, now)?;
         // of an account that came into being with it
@@ -130,14 +139,14 @@ impl Door {
             record.generation != generation || before.is_some_and(|before| before.id != record.id)
         };
         // gates were told of it meanwhile, and whatever ended all sessions since ended this one too
-        match self.entered_unless(visitor, Means::Code, now, is_over)? {
+        match self.entered_unless(visitor, AuthenticationMethod::Code, now, is_over)? {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
         }
         let at = self
             .account_at(visitor.name)?
             .filter(|at| at.generation == generation);
-        let passed = Passed {
+        let passed = MarkContents {
             caller,
             account: visitor.name,
             at: Some(at.ok_or(AdministrationError::Stale)?),
@@ -146,20 +155,20 @@ impl Door {
         };
         let mark = self.seal_mark(judging, passed, now)?;
         let told = messages::app_passwords(after).into_iter().collect();
-        Ok(Reply {
+        Ok(EngineReply {
             told,
             mark,
-            answer: Answer::Judged(Judged::Done),
+            answer: ReplyBody::Judged(VerifyReply::Done),
         })
     }
 }
 
-fn judged(judged: Judged) -> Reply {
-    Answer::Judged(judged).into()
+fn judged(judged: VerifyReply) -> EngineReply {
+    ReplyBody::Judged(judged).into()
 }
 
-fn refused(refusal: Refusal) -> Reply {
-    judged(Judged::Refused {
+fn refused(refusal: Refusal) -> EngineReply {
+    judged(VerifyReply::Refused {
         cause: refusal.to_string(),
         words: messages::refusal(refusal),
         taken: 0,

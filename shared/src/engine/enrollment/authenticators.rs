@@ -1,35 +1,37 @@
 //! Authenticators and recovery codes of an account: made active, listed, removed, replaced. Each change ends every
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
-use super::pending::{Confirmation, EnrolmentKind, Footing, Pending};
-use crate::account::event::What;
+use super::pending::{AccountSnapshot, EnrollmentConfirmation, EnrollmentKind, PendingEnrollment};
+use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Label, UserName};
 use crate::account::record::AccountRecord;
 use crate::account::second_factor::Enrolled;
 use crate::config::Config;
 use crate::credential::recovery_code::RecoveryCode;
-use crate::crypto::vault::{Binding, Vault};
+use crate::crypto::vault::{SecretBinding, Vault};
 use crate::engine::administration::account_name::new_name;
-use crate::engine::administration::acting::{AdministrationError, Done, known, known_or_new, log};
+use crate::engine::administration::acting::{
+    AdministrationError, AdministrationResult, known, known_or_new, log,
+};
 use crate::engine::administration::app_passwords::{self, AppPasswordsAfter};
 use crate::engine::login::token_validity::parent_is_alive;
-use crate::engine::principal::Actor;
-use crate::engine::{Door, DoorError, account_data, is_enrolled};
+use crate::engine::principal::Principal;
+use crate::engine::{Engine, EngineError, account_data, is_enrolled};
 use crate::protocol::status::AuthenticatorState;
 use crate::store::{AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
-use crate::verify::account::KeptRecoveryCode;
+use crate::verify::account::StoredRecoveryCode;
 
 /// The most authenticators that an account may have.
 pub(in crate::engine) const MOST: usize = 16;
 
-impl Door {
+impl Engine {
     /// Whether a setup would be refused, before anything is shown.
-    pub fn refuse_setup(&mut self, pending: &Pending) -> Done {
+    pub fn refuse_setup(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
         self.refuse_declared(pending.name())?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.account(pending.name())? {
-            None if pending.kind() == EnrolmentKind::First => {
+            None if pending.kind() == EnrollmentKind::First => {
                 match new_name(&self.config, tx.as_mut(), pending.name(), Distinct::No)? {
                     Ok(_) => Ok(()),
                     Err(other) => Err(AdministrationError::OtherSpelling(other)),
@@ -44,9 +46,9 @@ impl Door {
     /// together.
     pub fn activate<'a>(
         &mut self,
-        pending: &Pending,
-        confirmation: &Confirmation,
-        actor: impl Into<Actor<'a>>,
+        pending: &PendingEnrollment,
+        confirmation: &EnrollmentConfirmation,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
@@ -63,8 +65,8 @@ impl Door {
             (None, _) => false,
         };
         let record = match pending.kind() {
-            EnrolmentKind::First => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
-            EnrolmentKind::Replacement | EnrolmentKind::Further => known(tx.as_mut(), name)?,
+            EnrollmentKind::First => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
+            EnrollmentKind::Replacement | EnrollmentKind::Further => known(tx.as_mut(), name)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
@@ -91,13 +93,13 @@ impl Door {
         }
         let sealed = self.vault.seal(
             pending.secret(),
-            &Binding {
+            &SecretBinding {
                 account: record.id.0,
                 name,
                 parameters,
             },
         )?;
-        if pending.kind() == EnrolmentKind::Replacement {
+        if pending.kind() == EnrollmentKind::Replacement {
             // the address that codes are mailed to stays
             for old in tx.authenticators(record.id)? {
                 tx.remove_authenticator(old.number)?;
@@ -113,25 +115,25 @@ impl Door {
         };
         tx.add_authenticator(record.id, &authenticator)?;
         let what = match pending.kind() {
-            EnrolmentKind::Further => What::AuthenticatorAdded,
-            EnrolmentKind::First | EnrolmentKind::Replacement => {
+            EnrollmentKind::Further => EventKind::AuthenticatorAdded,
+            EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let hashes =
-                    KeptRecoveryCode::all_of(pending.recovery_codes(), record.id.0, &self.vault);
+                    StoredRecoveryCode::all_of(pending.recovery_codes(), record.id.0, &self.vault);
                 tx.replace_recovery_codes(record.id, &hashes)?;
-                What::Enrolled
+                EventKind::Enrolled
             }
         };
         let revision = end_all(&self.config, tx.as_mut(), &record, what, actor, now)?;
         let after = match pending.kind() {
-            EnrolmentKind::Further => AppPasswordsAfter::None,
-            EnrolmentKind::First | EnrolmentKind::Replacement => {
+            EnrollmentKind::Further => AppPasswordsAfter::None,
+            EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let account = (name, record.id);
                 app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?
             }
         };
         tx.commit()?;
         self.await_gates(revision)?;
-        if pending.kind() == EnrolmentKind::Replacement {
+        if pending.kind() == EnrollmentKind::Replacement {
             self.store
                 .scrub()
                 .map_err(AdministrationError::NotScrubbed)?;
@@ -140,7 +142,10 @@ impl Door {
     }
 
     /// How an account stands now, by the data keys of now.
-    pub(in crate::engine) fn footing(&mut self, name: &UserName) -> Result<Footing, DoorError> {
+    pub(in crate::engine) fn footing(
+        &mut self,
+        name: &UserName,
+    ) -> Result<AccountSnapshot, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         Ok(footing(tx.as_mut(), &self.vault, name)?)
     }
@@ -188,9 +193,9 @@ impl Door {
         &mut self,
         name: &UserName,
         label: &Label,
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> Done {
+    ) -> AdministrationResult {
         let actor = actor.into();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -212,7 +217,7 @@ impl Door {
             &self.config,
             tx.as_mut(),
             &record,
-            What::AuthenticatorRemoved,
+            EventKind::AuthenticatorRemoved,
             actor,
             now,
         )?;
@@ -222,7 +227,7 @@ impl Door {
     }
 
     /// Whether new recovery codes would be refused, before they are shown.
-    pub fn refuse_recovery_codes(&mut self, name: &UserName) -> Done {
+    pub fn refuse_recovery_codes(&mut self, name: &UserName) -> AdministrationResult {
         match self.membership(name)?.enrolled {
             Enrolled::Yes => Ok(()),
             Enrolled::No => Err(AdministrationError::NotEnrolled(name.clone())),
@@ -234,9 +239,9 @@ impl Door {
         &mut self,
         name: &UserName,
         codes: &[RecoveryCode],
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> Done {
+    ) -> AdministrationResult {
         let footing = self.footing(name)?;
         self.replace_recovery_codes_on(&footing, name, codes, actor, now)
     }
@@ -244,12 +249,12 @@ impl Door {
     /// The same, if the account stands so.
     pub(in crate::engine) fn replace_recovery_codes_on<'a>(
         &mut self,
-        began_on: &Footing,
+        began_on: &AccountSnapshot,
         name: &UserName,
         codes: &[RecoveryCode],
-        actor: impl Into<Actor<'a>>,
+        actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> Done {
+    ) -> AdministrationResult {
         let actor = actor.into();
         let is_declared = self.config.declared(name).is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -266,13 +271,13 @@ impl Door {
         }
         tx.replace_recovery_codes(
             record.id,
-            &KeptRecoveryCode::all_of(codes, record.id.0, &self.vault),
+            &StoredRecoveryCode::all_of(codes, record.id.0, &self.vault),
         )?;
         log(
             &self.config,
             tx.as_mut(),
             name,
-            What::RecoveryCodesReplaced,
+            EventKind::RecoveryCodesReplaced,
             actor,
             now,
         )?;
@@ -285,10 +290,10 @@ pub(in crate::engine) fn footing(
     tx: &mut dyn Transaction,
     vault: &Vault,
     name: &UserName,
-) -> Result<Footing, StoreError> {
+) -> Result<AccountSnapshot, StoreError> {
     let keys = vault.token_keys().mark();
     let Some(record) = tx.account(name)? else {
-        return Ok(Footing {
+        return Ok(AccountSnapshot {
             account: None,
             recovery: None,
             keys,
@@ -299,30 +304,32 @@ pub(in crate::engine) fn footing(
         .into_iter()
         .map(|kept| kept.hash.0)
         .min();
-    Ok(Footing {
+    Ok(AccountSnapshot {
         account: Some((record.id, record.generation)),
         recovery,
         keys,
     })
 }
 
-fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {
+fn refuse_setup(live: &[AuthenticatorRecord], pending: &PendingEnrollment) -> AdministrationResult {
     let name = || pending.name().clone();
     match (live, pending.kind()) {
-        ([], EnrolmentKind::First) => Ok(()),
+        ([], EnrollmentKind::First) => Ok(()),
         ([], _) => Err(AdministrationError::NotEnrolled(name())),
-        (_, EnrolmentKind::First) => Err(AdministrationError::AlreadyEnrolled(name())),
-        (_, EnrolmentKind::Replacement) => Ok(()),
-        (many, EnrolmentKind::Further) if many.len() >= MOST => {
+        (_, EnrollmentKind::First) => Err(AdministrationError::AlreadyEnrolled(name())),
+        (_, EnrollmentKind::Replacement) => Ok(()),
+        (many, EnrollmentKind::Further) if many.len() >= MOST => {
             Err(AdministrationError::TooMany(name(), MOST))
         }
-        (live, EnrolmentKind::Further) if live.iter().any(|kept| kept.name == *pending.label()) => {
+        (live, EnrollmentKind::Further)
+            if live.iter().any(|kept| kept.name == *pending.label()) =>
+        {
             Err(AdministrationError::LabelTaken(
                 name(),
                 pending.label().clone(),
             ))
         }
-        (_, EnrolmentKind::Further) => Ok(()),
+        (_, EnrollmentKind::Further) => Ok(()),
     }
 }
 
@@ -331,8 +338,8 @@ fn end_all<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     record: &AccountRecord,
-    what: What,
-    actor: impl Into<Actor<'a>>,
+    what: EventKind,
+    actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     tx.end_all(record.id)?;

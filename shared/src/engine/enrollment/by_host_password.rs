@@ -3,48 +3,48 @@
 //!
 //! It takes two steps, and whoever runs the errand asks the host between them: a host that hangs holds no door.
 
-use super::pending::Footing;
+use super::pending::AccountSnapshot;
 use crate::account::name::UserName;
 use crate::engine::administration::acting::AdministrationError;
-use crate::engine::verify::host_password::{Settled, Tried};
-use crate::engine::{COMMAND, Caller, Door, Visitor};
-use crate::policy::requirement::Enrolling;
-use crate::protocol::command_request::{Kind, Reply, Setup};
-use crate::protocol::host_password::Said;
+use crate::engine::verify::host_password::{HostPasswordAttempt, HostPasswordResult};
+use crate::engine::{COMMAND, Engine, Requester, VerificationRequest};
+use crate::policy::requirement::EnrollmentRequirement;
+use crate::protocol::command_request::{AuthenticatorKind, EngineReply, EnrollmentOperation};
+use crate::protocol::host_password::HostPasswordReply;
 use crate::system::clock::Timestamp;
 use crate::verify::origin::Origin;
-use crate::verify::throttle::Stage;
+use crate::verify::throttle::Phase;
 
 /// A first setup whose password the host is to be asked about.
 #[derive(Debug)]
-pub struct Asking {
+pub struct EnrollmentRequest {
     account: UserName,
-    setup: Setup,
-    tried: Tried,
+    setup: EnrollmentOperation,
+    tried: HostPasswordAttempt,
     /// The account as it was before: what changes while the host is asked makes the setup stale.
-    footing: Footing,
+    footing: AccountSnapshot,
 }
 
-impl Door {
+impl Engine {
     /// Whether the host is to be asked about a password for this first setup; the try is charged.
     pub fn ask_first_setup(
         &mut self,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
-        setup: Setup,
+        setup: EnrollmentOperation,
         now: Timestamp,
-    ) -> Result<Asking, AdministrationError> {
+    ) -> Result<EnrollmentRequest, AdministrationError> {
         caller.refuse_others(account)?;
         // A further authenticator takes a code of those that there are, never a password.
-        let setup = Setup {
-            kind: Kind::First,
+        let setup = EnrollmentOperation {
+            kind: AuthenticatorKind::First,
             ..setup
         };
         let origin = Origin::Local(account.to_string());
         self.refuse_password_setup(&visitor(account, &origin), &setup, now)?;
         let footing = self.footing(account)?;
         match self.try_host_password(&visitor(account, &origin), now)? {
-            Ok(tried) => Ok(Asking {
+            Ok(tried) => Ok(EnrollmentRequest {
                 account: account.clone(),
                 setup,
                 tried,
@@ -57,12 +57,12 @@ impl Door {
     /// Begins it, if the host found the password right.
     pub fn begin_first_setup(
         &mut self,
-        caller: Caller<'_>,
-        asking: Asking,
-        said: Said,
+        caller: Requester<'_>,
+        asking: EnrollmentRequest,
+        said: HostPasswordReply,
         now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
-        let Asking {
+    ) -> Result<EngineReply, AdministrationError> {
+        let EnrollmentRequest {
             account,
             setup,
             tried,
@@ -71,27 +71,27 @@ impl Door {
         caller.refuse_others(&account)?;
         let origin = Origin::Local(account.to_string());
         match self.settle_host_password(&visitor(&account, &origin), tried, said, now)? {
-            Settled::Proven(_) => Ok(self
+            HostPasswordResult::Proven(_) => Ok(self
                 .begin_setup(caller, &account, &setup, footing, None, now)?
                 .into()),
-            Settled::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
-            Settled::Unasked => Err(AdministrationError::PasswordUnasked(account)),
+            HostPasswordResult::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
+            HostPasswordResult::Unasked => Err(AdministrationError::PasswordUnasked(account)),
         }
     }
 
     /// What no password begins.
     fn refuse_password_setup(
         &mut self,
-        visitor: &Visitor<'_>,
-        setup: &Setup,
+        visitor: &VerificationRequest<'_>,
+        setup: &EnrollmentOperation,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
         let pending = self.described(visitor.name, setup)?;
         self.refuse_setup(&pending)?;
         // Whoever runs a process as this user has signed in on this host.
         match self.first_setup_needs(visitor, now)? {
-            Enrolling::Free => Ok(()),
-            Enrolling::OneTimeCode => {
+            EnrollmentRequirement::Free => Ok(()),
+            EnrollmentRequirement::OneTimeCode => {
                 Err(AdministrationError::PasswordNotEnough(visitor.name.clone()))
             }
         }
@@ -100,10 +100,10 @@ impl Door {
 
 /// Whoever runs a process as this user has passed what lets in as this user, but not by this password: it is a first
 /// factor, and no wrong one locks.
-fn visitor<'a>(name: &'a UserName, origin: &'a Origin) -> Visitor<'a> {
-    Visitor {
+fn visitor<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
+    VerificationRequest {
         name,
-        stage: Stage::Before,
+        stage: Phase::Before,
         origin,
         browser: None,
         service: COMMAND,

@@ -3,42 +3,42 @@
 
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
-use crate::account::second_factor::{Enrolled, Mail};
+use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::config::Config;
-use crate::config::value::Line;
-use crate::credential::input::Answer;
+use crate::config::value::SingleLine;
+use crate::credential::input::Input;
 use crate::credential::otpauth_uri;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::{RandomError, Secret};
-use crate::credential::totp::{Moving, Parameters, Step};
-use crate::crypto::vault::Fingerprint;
+use crate::credential::totp::{OtpKind, OtpParameters, Step};
+use crate::crypto::vault::SecretFingerprint;
 use crate::system::clock::Timestamp;
-use crate::token::{AccountAt, Parent};
-use crate::verify::account::{Account, Authenticator};
-use crate::verify::decision::{Attempt, Invitation, Refusal, Spent, Verdict, decide};
-use crate::verify::throttle::{Row, Stage};
+use crate::token::{AccountVersion, TokenParent};
+use crate::verify::account::{AccountCredentials, LiveAuthenticator};
+use crate::verify::decision::{Attempt, Consumed, Invitation, Refusal, VerificationResult, decide};
+use crate::verify::throttle::{Bucket, Phase};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// What is shown during setup, once.
-pub struct Pending {
+pub struct PendingEnrollment {
     name: UserName,
     label: Label,
     secret: Secret,
-    parameters: Parameters,
+    parameters: OtpParameters,
     first: Step,
     issuer: String,
-    kind: EnrolmentKind,
+    kind: EnrollmentKind,
     recovery_codes: Vec<RecoveryCode>,
-    footing: Option<Footing>,
-    parent: Option<Parent>,
+    footing: Option<AccountSnapshot>,
+    parent: Option<TokenParent>,
     invitation: Option<Invitation>,
 }
 
 /// How an account stood when something was begun that is finished later. Whatever has changed since makes it stale:
 /// it cannot undo a revocation, nor be finished twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Footing {
+pub(crate) struct AccountSnapshot {
     /// Its number and generation, if there was one.
     pub(crate) account: Option<(AccountId, u64)>,
     /// What tells its set of recovery codes from every other.
@@ -47,17 +47,17 @@ pub(crate) struct Footing {
     pub(crate) keys: [u8; 32],
 }
 
-impl Footing {
+impl AccountSnapshot {
     /// The account as a token says it.
-    pub(crate) fn at(&self) -> Option<AccountAt> {
+    pub(crate) fn at(&self) -> Option<AccountVersion> {
         self.account
-            .map(|(id, generation)| AccountAt { id, generation })
+            .map(|(id, generation)| AccountVersion { id, generation })
     }
 }
 
 /// What comes of a setup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EnrolmentKind {
+pub enum EnrollmentKind {
     /// A second factor where there was none, with recovery codes.
     First,
     /// A second factor in place of the one that there is, with recovery codes.
@@ -69,17 +69,17 @@ pub enum EnrolmentKind {
 /// Why an enrolment may be made active: the person has shown a code, whose step is spent, or an administrator
 /// vouches.
 #[derive(Debug)]
-pub struct Confirmation(Option<Step>);
+pub struct EnrollmentConfirmation(Option<Step>);
 
-impl Confirmation {
+impl EnrollmentConfirmation {
     /// An administrator's word instead of a code.
-    pub fn vouched() -> Confirmation {
-        Confirmation(None)
+    pub fn vouched() -> EnrollmentConfirmation {
+        EnrollmentConfirmation(None)
     }
 
     /// One that was given earlier, and sealed.
-    pub(crate) fn given(step: Step) -> Confirmation {
-        Confirmation(Some(step))
+    pub(crate) fn given(step: Step) -> EnrollmentConfirmation {
+        EnrollmentConfirmation(Some(step))
     }
 
     /// The step that the confirming code spent.
@@ -88,35 +88,35 @@ impl Confirmation {
     }
 }
 
-impl Pending {
+impl PendingEnrollment {
     /// A new secret and new recovery codes for `name`.
-    pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
+    pub fn new(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
         let recovery_codes = config.recovery.new_codes()?;
-        Ok(Pending {
-            kind: EnrolmentKind::First,
+        Ok(PendingEnrollment {
+            kind: EnrollmentKind::First,
             recovery_codes,
-            ..Pending::further(config, name)?
+            ..PendingEnrollment::further(config, name)?
         })
     }
 
     /// The same, in place of the second factor that there is.
-    pub fn replacement(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        Ok(Pending {
-            kind: EnrolmentKind::Replacement,
-            ..Pending::new(config, name)?
+    pub fn replacement(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
+        Ok(PendingEnrollment {
+            kind: EnrollmentKind::Replacement,
+            ..PendingEnrollment::new(config, name)?
         })
     }
 
     /// A new secret for an additional authenticator.
-    pub fn further(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        Ok(Pending {
+    pub fn further(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
+        Ok(PendingEnrollment {
             name: name.clone(),
             label: Label::try_from("app".to_owned()).expect("it is short and plain"),
             secret: Secret::random()?,
             parameters: config.totp.parameters(),
             first: Step(0),
             issuer: issuer(config),
-            kind: EnrolmentKind::Further,
+            kind: EnrollmentKind::Further,
             recovery_codes: Vec::new(),
             footing: None,
             parent: None,
@@ -126,14 +126,14 @@ impl Pending {
 
     /// With a name of its own.
     #[must_use]
-    pub fn called(self, label: Label) -> Pending {
-        Pending { label, ..self }
+    pub fn called(self, label: Label) -> PendingEnrollment {
+        PendingEnrollment { label, ..self }
     }
 
     /// With other parameters; one by counter begins at `first`.
     #[must_use]
-    pub fn with_parameters(self, parameters: Parameters, first: Step) -> Pending {
-        Pending {
+    pub fn with_parameters(self, parameters: OtpParameters, first: Step) -> PendingEnrollment {
+        PendingEnrollment {
             parameters,
             first,
             ..self
@@ -142,18 +142,18 @@ impl Pending {
 
     /// With the seed of a token that exists.
     #[must_use]
-    pub fn with_secret(self, secret: Secret) -> Pending {
-        Pending { secret, ..self }
+    pub fn with_secret(self, secret: Secret) -> PendingEnrollment {
+        PendingEnrollment { secret, ..self }
     }
 
     /// Of this kind, with recovery codes that were shown.
     #[must_use]
     pub(crate) fn restored(
         self,
-        kind: EnrolmentKind,
+        kind: EnrollmentKind,
         recovery_codes: Vec<RecoveryCode>,
-    ) -> Pending {
-        Pending {
+    ) -> PendingEnrollment {
+        PendingEnrollment {
             kind,
             recovery_codes,
             ..self
@@ -162,8 +162,8 @@ impl Pending {
 
     /// To become active only while the account stands so.
     #[must_use]
-    pub(crate) fn on(self, footing: Footing) -> Pending {
-        Pending {
+    pub(crate) fn on(self, footing: AccountSnapshot) -> PendingEnrollment {
+        PendingEnrollment {
             footing: Some(footing),
             ..self
         }
@@ -171,29 +171,29 @@ impl Pending {
 
     /// To become active only while that is alive.
     #[must_use]
-    pub(crate) fn born_of(self, parent: Parent) -> Pending {
-        Pending {
+    pub(crate) fn born_of(self, parent: TokenParent) -> PendingEnrollment {
+        PendingEnrollment {
             parent: Some(parent),
             ..self
         }
     }
 
     /// What must be alive.
-    pub(crate) fn parent(&self) -> Option<&Parent> {
+    pub(crate) fn parent(&self) -> Option<&TokenParent> {
         self.parent.as_ref()
     }
 
     /// To spend the one-time code that allowed it.
     #[must_use]
-    pub(crate) fn invited(self, invitation: Invitation) -> Pending {
-        Pending {
+    pub(crate) fn invited(self, invitation: Invitation) -> PendingEnrollment {
+        PendingEnrollment {
             invitation: Some(invitation),
             ..self
         }
     }
 
     /// How the account must stand.
-    pub(crate) fn footing(&self) -> Option<&Footing> {
+    pub(crate) fn footing(&self) -> Option<&AccountSnapshot> {
         self.footing.as_ref()
     }
 
@@ -239,48 +239,48 @@ impl Pending {
     }
 
     /// What comes of it.
-    pub fn kind(&self) -> EnrolmentKind {
+    pub fn kind(&self) -> EnrollmentKind {
         self.kind
     }
 
     /// How the authenticator makes codes.
-    pub fn parameters(&self) -> Parameters {
+    pub fn parameters(&self) -> OtpParameters {
         self.parameters
     }
 
     /// The floor that a counter begins with; time needs none.
     pub(crate) fn before_first(&self) -> Option<Step> {
         match self.parameters.moving {
-            Moving::Time { .. } => None,
-            Moving::Counter => self.first.0.checked_sub(1).map(Step),
+            OtpKind::Time { .. } => None,
+            OtpKind::Counter => self.first.0.checked_sub(1).map(Step),
         }
     }
 
     /// Confirms by a current code.
     pub fn confirm(
         &self,
-        answer: &Answer,
+        answer: &Input,
         config: &Config,
         now: Timestamp,
-    ) -> Result<Confirmation, Refusal> {
-        let account = Account {
+    ) -> Result<EnrollmentConfirmation, Refusal> {
+        let account = AccountCredentials {
             enrolled: Enrolled::Yes,
-            authenticators: vec![Authenticator {
+            authenticators: vec![LiveAuthenticator {
                 secret: self.secret.clone(),
                 parameters: self.parameters,
-                fingerprint: Fingerprint([0; 32]),
+                fingerprint: SecretFingerprint([0; 32]),
                 floor: self.before_first(),
                 used_above: Vec::new(),
             }],
             decoy: None,
-            mail: Mail::Off,
+            mail: MailStatus::Off,
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
-            row: Row::default(),
+            row: Bucket::default(),
             address_wait: None,
         };
-        let stage = Stage::After;
+        let stage = Phase::After;
         let attempt = Attempt {
             answer,
             recovery_hash: None,
@@ -290,10 +290,10 @@ impl Pending {
             stage,
         };
         match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
-            Verdict::Refused(refusal) => Err(refusal),
-            Verdict::Accepted(accepted) => match accepted.spent() {
-                Spent::Step(_, step) => Ok(Confirmation(Some(step))),
-                Spent::RecoveryCode(_) | Spent::OneTimeCode | Spent::MailedCode => {
+            VerificationResult::Refused(refusal) => Err(refusal),
+            VerificationResult::Accepted(accepted) => match accepted.spent() {
+                Consumed::Step(_, step) => Ok(EnrollmentConfirmation(Some(step))),
+                Consumed::RecoveryCode(_) | Consumed::OneTimeCode | Consumed::MailedCode => {
                     Err(Refusal::Unfit)
                 }
             },
@@ -320,7 +320,7 @@ fn host_name() -> String {
         .and_then(|name| name.split('.').next())
         .unwrap_or_default()
         .to_owned();
-    Line::try_from(short).map_or_else(|_| "postern".to_owned(), String::from)
+    SingleLine::try_from(short).map_or_else(|_| "postern".to_owned(), String::from)
 }
 
 #[cfg(test)]
@@ -330,8 +330,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
-    fn pending(config: &Config) -> Pending {
-        Pending::new(config, &"alice".parse().unwrap()).unwrap()
+    fn pending(config: &Config) -> PendingEnrollment {
+        PendingEnrollment::new(config, &"alice".parse().unwrap()).unwrap()
     }
 
     #[test]
@@ -359,7 +359,7 @@ mod tests {
         let step = pending.parameters().moving.step_at(NOW).unwrap();
         let code = code(pending.secret(), pending.parameters(), step);
         let confirmation = pending
-            .confirm(&Answer::read(code.as_bytes()), &config, NOW)
+            .confirm(&Input::read(code.as_bytes()), &config, NOW)
             .ok()
             .unwrap();
         assert_eq!(confirmation.step(), Some(step));
@@ -369,7 +369,7 @@ mod tests {
     fn a_wrong_code_confirms_nothing() {
         let config = Config::default();
         let refusal = pending(&config)
-            .confirm(&Answer::read(b"12"), &config, NOW)
+            .confirm(&Input::read(b"12"), &config, NOW)
             .err();
         assert_eq!(refusal, Some(Refusal::Unfit));
     }
@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn the_usual_url_fits_a_terminal() {
         let config: Config = toml::from_str("[totp]\nissuer = \"server-01\"").unwrap();
-        let pending = Pending::new(&config, &"demonstration".parse().unwrap()).unwrap();
+        let pending = PendingEnrollment::new(&config, &"demonstration".parse().unwrap()).unwrap();
         assert!(pending.url().len() <= 134, "{}", pending.url().len());
     }
 }

@@ -1,16 +1,16 @@
 //! Enrollments in several steps. Nothing of one is kept before it is finished: what was made goes to whoever asked,
 //! sealed, and comes back with the next step.
 
-use super::pending::{EnrolmentKind, Footing, Pending};
+use super::pending::{AccountSnapshot, EnrollmentKind, PendingEnrollment};
 use crate::account::name::{Label, UserName};
 use crate::config::Config;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::{RandomError, Secret, SecretError};
-use crate::credential::totp::{Parameters, Step};
+use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::TokenKeys;
-use crate::protocol::command_request::Typed;
+use crate::protocol::command_request::TypedText;
 use crate::system::clock::Timestamp;
-use crate::token::{Holder, Kind, Parent, Payload, Token};
+use crate::token::{Token, TokenHolder, TokenKind, TokenParent, TokenPayload};
 use crate::verify::decision::Invitation;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 /// Whether an enrollment may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum MayEnroll {
+pub enum EnrollmentPermission {
     /// Not without an administrator's one-time code.
     WithOneTimeCode,
     /// Yes.
@@ -30,22 +30,22 @@ pub enum MayEnroll {
 }
 
 /// From the first factor, or an account's page, through an enrollment at the web.
-pub type EnrollmentToken = Token<Enrollment>;
+pub type EnrollmentToken = Token<WebEnrollment>;
 
 /// An enrollment at the web. Its drafts open with it alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Enrollment {
+pub struct WebEnrollment {
     /// Whether it may begin.
-    pub may: MayEnroll,
+    pub may: EnrollmentPermission,
     /// The page that was asked for.
     pub back_to: String,
 }
 
-impl Payload for Enrollment {
-    const KIND: Kind = Kind::Enrollment;
+impl TokenPayload for WebEnrollment {
+    const KIND: TokenKind = TokenKind::Enrollment;
 
-    fn shorter(&self) -> Option<Enrollment> {
-        Some(Enrollment {
+    fn shorter(&self) -> Option<WebEnrollment> {
+        Some(WebEnrollment {
             back_to: String::new(),
             ..self.clone()
         })
@@ -55,13 +55,13 @@ impl Payload for Enrollment {
 impl EnrollmentToken {
     /// Opens one that is good at `now`.
     pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<EnrollmentToken> {
-        Token::open(text, keys, Holder::Bearer, now)
+        Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
     /// On the way to a page.
     #[must_use]
     pub fn to_page(self, back_to: String) -> EnrollmentToken {
-        let enrollment = Enrollment {
+        let enrollment = WebEnrollment {
             back_to,
             ..self.payload().clone()
         };
@@ -71,13 +71,13 @@ impl EnrollmentToken {
     /// The same, of someone who has a one-time code.
     #[must_use]
     pub(crate) fn invited(self, invitation: Invitation) -> EnrollmentToken {
-        self.that_may(MayEnroll::Invited(invitation))
+        self.that_may(EnrollmentPermission::Invited(invitation))
     }
 
     /// The same, that may begin so.
     #[must_use]
-    pub(crate) fn that_may(self, may: MayEnroll) -> EnrollmentToken {
-        let enrollment = Enrollment {
+    pub(crate) fn that_may(self, may: EnrollmentPermission) -> EnrollmentToken {
+        let enrollment = WebEnrollment {
             may,
             ..self.payload().clone()
         };
@@ -85,34 +85,38 @@ impl EnrollmentToken {
     }
 
     /// Whose drafts it opens.
-    pub(crate) fn holder(&self) -> Holder {
-        Holder::Enrollment(self.id())
+    pub(crate) fn holder(&self) -> TokenHolder {
+        TokenHolder::Enrollment(self.id())
     }
 }
 
 /// An authenticator that was shown and not confirmed yet.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Draft {
+pub(crate) struct EnrollmentDraft {
     /// How the account was when it was begun.
-    pub(crate) footing: Footing,
+    pub(crate) footing: AccountSnapshot,
     label: Label,
-    parameters: Parameters,
+    parameters: OtpParameters,
     first: Step,
-    secret: Typed,
-    kind: EnrolmentKind,
-    recovery_codes: Vec<Typed>,
+    secret: TypedText,
+    kind: EnrollmentKind,
+    recovery_codes: Vec<TypedText>,
     invitation: Option<Invitation>,
 }
 
-impl Payload for Draft {
-    const KIND: Kind = Kind::Draft;
+impl TokenPayload for EnrollmentDraft {
+    const KIND: TokenKind = TokenKind::Draft;
 }
 
-impl Draft {
+impl EnrollmentDraft {
     /// What is kept of a setup between two steps.
-    pub(crate) fn of(pending: &Pending, footing: Footing, invitation: Option<Invitation>) -> Draft {
-        let code = |code: &RecoveryCode| Typed::from(code.plain().to_owned());
-        Draft {
+    pub(crate) fn of(
+        pending: &PendingEnrollment,
+        footing: AccountSnapshot,
+        invitation: Option<Invitation>,
+    ) -> EnrollmentDraft {
+        let code = |code: &RecoveryCode| TypedText::from(code.plain().to_owned());
+        EnrollmentDraft {
             footing,
             label: pending.label().clone(),
             parameters: pending.parameters(),
@@ -129,10 +133,10 @@ impl Draft {
         &self,
         config: &Config,
         account: &UserName,
-        parent: &Parent,
-    ) -> Result<Pending, DraftError> {
+        parent: &TokenParent,
+    ) -> Result<PendingEnrollment, DraftError> {
         let secret = Secret::from_base32(&self.secret).map_err(DraftError::Secret)?;
-        let pending = Pending::further(config, account)
+        let pending = PendingEnrollment::further(config, account)
             .map_err(DraftError::Random)?
             .restored(self.kind, restored(&self.recovery_codes))
             .called(self.label.clone())
@@ -155,31 +159,31 @@ pub(crate) enum DraftError {
 
 /// An authenticator that a code has confirmed.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Confirmed {
-    pub(crate) draft: Draft,
+pub(crate) struct ConfirmedEnrollment {
+    pub(crate) draft: EnrollmentDraft,
     pub(crate) step: Step,
 }
 
-impl Payload for Confirmed {
-    const KIND: Kind = Kind::Confirmed;
+impl TokenPayload for ConfirmedEnrollment {
+    const KIND: TokenKind = TokenKind::Confirmed;
 }
 
 /// Recovery codes that were shown and are not good yet.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct NewCodes {
+pub(crate) struct PendingRecoveryCodes {
     /// How the account was when they were made.
-    pub(crate) footing: Footing,
-    codes: Vec<Typed>,
+    pub(crate) footing: AccountSnapshot,
+    codes: Vec<TypedText>,
 }
 
-impl Payload for NewCodes {
-    const KIND: Kind = Kind::RecoveryCodes;
+impl TokenPayload for PendingRecoveryCodes {
+    const KIND: TokenKind = TokenKind::RecoveryCodes;
 }
 
-impl NewCodes {
+impl PendingRecoveryCodes {
     /// What is kept of a new set between two steps.
-    pub(crate) fn of(codes: &[RecoveryCode], footing: Footing) -> NewCodes {
-        NewCodes {
+    pub(crate) fn of(codes: &[RecoveryCode], footing: AccountSnapshot) -> PendingRecoveryCodes {
+        PendingRecoveryCodes {
             footing,
             codes: codes
                 .iter()
@@ -194,7 +198,7 @@ impl NewCodes {
     }
 }
 
-fn restored(codes: &[Typed]) -> Vec<RecoveryCode> {
+fn restored(codes: &[TypedText]) -> Vec<RecoveryCode> {
     codes
         .iter()
         .map(|code| RecoveryCode::restored(Zeroizing::new((**code).to_owned())))

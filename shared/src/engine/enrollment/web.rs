@@ -3,76 +3,76 @@
 //! is kept before it is active.
 
 use super::authenticators::footing;
-use super::pending::{Confirmation, Footing, Pending};
-use super::token::{Confirmed, Draft, Enrollment};
+use super::pending::{AccountSnapshot, EnrollmentConfirmation, PendingEnrollment};
+use super::token::{ConfirmedEnrollment, EnrollmentDraft, WebEnrollment};
 use crate::account::record::AccountId;
 use crate::account::second_factor::Enrolled;
-use crate::credential::input::Answer;
+use crate::credential::input::Input;
 use crate::crypto::vault::VaultError;
 use crate::engine::login::proof::{FirstFactorPassed, OpensSession, SecondFactorPassed};
-use crate::engine::login::token_validity::{Alive, alive};
-use crate::engine::principal::Actor;
+use crate::engine::login::token_validity::{TokenValidity, alive};
+use crate::engine::principal::Principal;
 use crate::engine::{
-    AdministrationError, Browser, Door, DoorError, EnrollmentToken, MayEnroll, Opened, SERVICE,
-    SignInError, Visitor,
+    AdministrationError, BrowserContext, Engine, EngineError, EnrollmentPermission,
+    EnrollmentToken, LoginError, OpenedSession, SERVICE, VerificationRequest,
 };
-use crate::policy::requirement::Enrolling;
-use crate::protocol::command_request::Typed;
+use crate::policy::requirement::EnrollmentRequirement;
+use crate::protocol::command_request::TypedText;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
-use crate::token::{AccountAt, Holder, Parent, StepUpToken, To, Token};
+use crate::token::{AccountVersion, StepUpToken, Token, TokenHolder, TokenParent, TokenRecipient};
 use crate::verify::decision::Refusal;
 use crate::verify::origin::Origin;
-use crate::verify::throttle::Stage;
+use crate::verify::throttle::Phase;
 
 /// A new authenticator, for the page that shows it.
-pub struct Shown {
+pub struct ShownEnrollment {
     /// The secret in Base32.
-    pub secret: Typed,
+    pub secret: TypedText,
     /// The text of the QR.
-    pub url: Typed,
+    pub url: TypedText,
     /// What brings it back.
-    pub draft: Typed,
+    pub draft: TypedText,
     /// How long its codes are.
     pub digits: u32,
 }
 
 /// What comes after a code of the new authenticator.
-pub enum AfterSetupCode {
+pub enum AfterEnrollmentCode {
     /// The recovery codes, and what makes it all active.
     Confirmed {
         /// The codes, grouped.
-        codes: Vec<Typed>,
+        codes: Vec<TypedText>,
         /// What brings it back.
-        confirmed: Typed,
+        confirmed: TypedText,
     },
     /// The code is refused; the authenticator is shown again.
-    Refused(Refusal, Shown),
+    Refused(Refusal, ShownEnrollment),
     /// The setup is over, or was never begun by this browser.
     Over,
 }
 
 /// What comes at the end.
-pub enum AfterSetup {
+pub enum AfterEnrollment {
     /// The second factor is on, and the session has begun.
-    Opened(Box<Opened>),
+    Opened(Box<OpenedSession>),
     /// The setup is over.
     Over,
 }
 
-impl Door {
+impl Engine {
     /// The one-time code without which the setup may not begin.
     pub fn invite_to_setup(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         token: EnrollmentToken,
-        answer: &Answer,
+        answer: &Input,
         now: Timestamp,
-    ) -> Result<Result<EnrollmentToken, Refusal>, SignInError> {
-        let visitor = Visitor {
+    ) -> Result<Result<EnrollmentToken, Refusal>, LoginError> {
+        let visitor = VerificationRequest {
             name: token.account(),
-            stage: Stage::After,
+            stage: Phase::After,
             origin: browser.origin,
             browser: None,
             service: SERVICE,
@@ -86,35 +86,40 @@ impl Door {
         &mut self,
         token: &EnrollmentToken,
         now: Timestamp,
-    ) -> Result<Option<Shown>, SignInError> {
+    ) -> Result<Option<ShownEnrollment>, LoginError> {
         let may = token.payload().may;
         let invitation = match may {
-            MayEnroll::WithOneTimeCode => return Ok(None),
-            MayEnroll::Yes | MayEnroll::Replacing => None,
-            MayEnroll::Invited(invitation) => Some(invitation),
+            EnrollmentPermission::WithOneTimeCode => return Ok(None),
+            EnrollmentPermission::Yes | EnrollmentPermission::Replacing => None,
+            EnrollmentPermission::Invited(invitation) => Some(invitation),
         };
         let Some((footing, _)) = self.footing_of(token, now)? else {
             return Ok(None);
         };
         let account = token.account();
         let pending = match may {
-            MayEnroll::Replacing => Pending::replacement(&self.config, account),
-            MayEnroll::WithOneTimeCode | MayEnroll::Yes | MayEnroll::Invited(_) => {
-                Pending::new(&self.config, account)
+            EnrollmentPermission::Replacing => {
+                PendingEnrollment::replacement(&self.config, account)
             }
+            EnrollmentPermission::WithOneTimeCode
+            | EnrollmentPermission::Yes
+            | EnrollmentPermission::Invited(_) => PendingEnrollment::new(&self.config, account),
         };
         let pending = pending.map_err(VaultError::Random)?;
         if self.refuse_setup(&pending).is_err() {
             return Ok(None);
         }
         let (holder, parent) = (token.holder(), token.parent().clone());
-        let to = To {
+        let to = TokenRecipient {
             account,
             at: footing.at(),
             holder,
             parent,
         };
-        let (keys, draft) = (self.token_keys(), Draft::of(&pending, footing, invitation));
+        let (keys, draft) = (
+            self.token_keys(),
+            EnrollmentDraft::of(&pending, footing, invitation),
+        );
         let draft = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
         Ok(Some(shown(&pending, draft.seal(&keys)?.into())))
     }
@@ -123,37 +128,43 @@ impl Door {
     pub fn confirm_web_setup(
         &mut self,
         token: &EnrollmentToken,
-        draft: Typed,
-        answer: &Answer,
+        draft: TypedText,
+        answer: &Input,
         now: Timestamp,
-    ) -> Result<AfterSetupCode, SignInError> {
+    ) -> Result<AfterEnrollmentCode, LoginError> {
         if self.footing_of(token, now)?.is_none() {
-            return Ok(AfterSetupCode::Over);
+            return Ok(AfterEnrollmentCode::Over);
         }
-        let opened = Token::<Draft>::open(&draft, &self.token_keys(), token.holder(), now);
+        let opened =
+            Token::<EnrollmentDraft>::open(&draft, &self.token_keys(), token.holder(), now);
         let Some(opened) = opened.filter(|opened| opened.account() == token.account()) else {
-            return Ok(AfterSetupCode::Over);
+            return Ok(AfterEnrollmentCode::Over);
         };
         let Ok(pending) = opened
             .payload()
             .pending(&self.config, token.account(), opened.parent())
         else {
-            return Ok(AfterSetupCode::Over);
+            return Ok(AfterEnrollmentCode::Over);
         };
         let confirmation = match pending.confirm(answer, &self.config, now) {
-            Err(refusal) => return Ok(AfterSetupCode::Refused(refusal, shown(&pending, draft))),
+            Err(refusal) => {
+                return Ok(AfterEnrollmentCode::Refused(
+                    refusal,
+                    shown(&pending, draft),
+                ));
+            }
             Ok(confirmation) => confirmation,
         };
         let Some(step) = confirmation.step() else {
-            return Ok(AfterSetupCode::Over);
+            return Ok(AfterEnrollmentCode::Over);
         };
         let codes = pending
             .recovery_codes()
             .iter()
             .map(|code| code.grouped().into())
             .collect();
-        let confirmed = opened.next(|draft| Confirmed { draft, step });
-        Ok(AfterSetupCode::Confirmed {
+        let confirmed = opened.next(|draft| ConfirmedEnrollment { draft, step });
+        Ok(AfterEnrollmentCode::Confirmed {
             codes,
             confirmed: confirmed.seal(&self.token_keys())?.into(),
         })
@@ -167,11 +178,11 @@ impl Door {
         proof: &StepUpToken,
         origin: &Origin,
         now: Timestamp,
-    ) -> Result<Option<EnrollmentToken>, SignInError> {
+    ) -> Result<Option<EnrollmentToken>, LoginError> {
         let may = match self.turning_on_needs(session, origin, now)? {
             None => return Ok(None),
-            Some(Enrolling::Free) => MayEnroll::Yes,
-            Some(Enrolling::OneTimeCode) => MayEnroll::WithOneTimeCode,
+            Some(EnrollmentRequirement::Free) => EnrollmentPermission::Yes,
+            Some(EnrollmentRequirement::OneTimeCode) => EnrollmentPermission::WithOneTimeCode,
         };
         Ok(Some(self.enrollment_of(session, proof, may, now)?))
     }
@@ -182,29 +193,29 @@ impl Door {
         session: &Session,
         proof: &StepUpToken,
         now: Timestamp,
-    ) -> Result<EnrollmentToken, SignInError> {
-        self.enrollment_of(session, proof, MayEnroll::Replacing, now)
+    ) -> Result<EnrollmentToken, LoginError> {
+        self.enrollment_of(session, proof, EnrollmentPermission::Replacing, now)
     }
 
     fn enrollment_of(
         &mut self,
         session: &Session,
         _: &StepUpToken,
-        may: MayEnroll,
+        may: EnrollmentPermission,
         now: Timestamp,
-    ) -> Result<EnrollmentToken, SignInError> {
-        let at = AccountAt {
+    ) -> Result<EnrollmentToken, LoginError> {
+        let at = AccountVersion {
             id: AccountId(session.account),
             generation: session.generation,
         };
-        let (holder, parent) = (Holder::Bearer, Parent::session(session));
-        let to = To {
+        let (holder, parent) = (TokenHolder::Bearer, TokenParent::session(session));
+        let to = TokenRecipient {
             account: &session.name,
             at: Some(at),
             holder,
             parent,
         };
-        let enrollment = Enrollment {
+        let enrollment = WebEnrollment {
             may,
             back_to: String::new(),
         };
@@ -217,7 +228,7 @@ impl Door {
         &mut self,
         token: &EnrollmentToken,
         now: Timestamp,
-    ) -> Result<Option<(Footing, Alive)>, DoorError> {
+    ) -> Result<Option<(AccountSnapshot, TokenValidity)>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let Some(alive) = alive(token, tx.as_mut(), &self.vault.token_keys(), now)? else {
             return Ok(None);
@@ -234,17 +245,17 @@ impl Door {
         session: &Session,
         origin: &Origin,
         now: Timestamp,
-    ) -> Result<Option<Enrolling>, SignInError> {
+    ) -> Result<Option<EnrollmentRequirement>, LoginError> {
         let name = &session.name;
         if !self.authenticators(name).map_or(true, |all| all.is_empty()) {
             return Ok(None);
         }
         if self.membership(name)?.enrolled == Enrolled::Yes {
-            return Ok(Some(Enrolling::Free));
+            return Ok(Some(EnrollmentRequirement::Free));
         }
-        let visitor = Visitor {
+        let visitor = VerificationRequest {
             name,
-            stage: Stage::After,
+            stage: Phase::After,
             origin,
             browser: None,
             service: SERVICE,
@@ -255,48 +266,51 @@ impl Door {
     /// The person has saved the recovery codes: the second factor is on, and a session begins.
     pub fn finish_web_setup(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         token: &EnrollmentToken,
         confirmed: &str,
         now: Timestamp,
-    ) -> Result<AfterSetup, SignInError> {
+    ) -> Result<AfterEnrollment, LoginError> {
         let account = token.account();
         let first = match self.footing_of(token, now)? {
             Some((_, alive)) => FirstFactorPassed::of(token.parent(), &alive, now),
             None => None,
         };
-        let opened = Token::<Confirmed>::open(confirmed, &self.token_keys(), token.holder(), now);
+        let opened =
+            Token::<ConfirmedEnrollment>::open(confirmed, &self.token_keys(), token.holder(), now);
         let opened = opened.filter(|opened| opened.account() == account);
         let (Some(opened), Some(first), Some(at)) = (opened, first, token.at()) else {
-            return Ok(AfterSetup::Over);
+            return Ok(AfterEnrollment::Over);
         };
         let Ok(pending) = opened
             .payload()
             .draft
             .pending(&self.config, account, opened.parent())
         else {
-            return Ok(AfterSetup::Over);
+            return Ok(AfterEnrollment::Over);
         };
-        let confirmation = Confirmation::given(opened.payload().step);
+        let confirmation = EnrollmentConfirmation::given(opened.payload().step);
         let (actor, before) = match token.parent() {
-            Parent::Session { id, .. } => (Actor::Session(account, browser.origin, *id), Some(*id)),
-            Parent::FirstFactor { .. } | Parent::Peer => {
-                (Actor::Browser(account, browser.origin), None)
+            TokenParent::Session { id, .. } => {
+                (Principal::Session(account, browser.origin, *id), Some(*id))
+            }
+            TokenParent::FirstFactor { .. } | TokenParent::Peer => {
+                (Principal::Browser(account, browser.origin), None)
             }
         };
         let app_passwords = match self.activate(&pending, &confirmation, actor, now) {
             Ok(after) => after,
             Err(AdministrationError::Door(error)) => return Err(error.into()),
-            Err(_) => return Ok(AfterSetup::Over),
+            Err(_) => return Ok(AfterEnrollment::Over),
         };
         let Some(second) = SecondFactorPassed::confirmed(&confirmation) else {
-            return Ok(AfterSetup::Over);
+            return Ok(AfterEnrollment::Over);
         };
         let opens = OpensSession::by(&first, &second);
         Ok(
             match self.open_after(browser, (account, at, before), opens, now)? {
-                None => AfterSetup::Over,
-                Some(opened) => AfterSetup::Opened(Box::new(Opened {
+                None => AfterEnrollment::Over,
+                Some(opened) => AfterEnrollment::Opened(Box::new(OpenedSession {
                     app_passwords,
                     ..opened
                 })),
@@ -305,8 +319,8 @@ impl Door {
     }
 }
 
-pub(in crate::engine) fn shown(pending: &Pending, draft: Typed) -> Shown {
-    Shown {
+pub(in crate::engine) fn shown(pending: &PendingEnrollment, draft: TypedText) -> ShownEnrollment {
+    ShownEnrollment {
         secret: pending.secret().to_base32().into(),
         url: pending.url().into(),
         draft,

@@ -1,17 +1,17 @@
 //! Where a sign-in comes from, looked up before anything that costs: a read transaction, and no hash. It decides whose
 //! workers the sign-in waits for, and never whether it is let in.
 
-use super::{Browser, SignInError};
+use super::{BrowserContext, LoginError};
 use crate::account::name::UserName;
-use crate::engine::Door;
+use crate::engine::Engine;
 use crate::engine::verify::evaluation::{address_failures, address_wait};
-use crate::store::{Intent, Token};
+use crate::store::{BrowserToken, Intent};
 use crate::system::clock::Timestamp;
 use crate::verify::throttle;
 
 /// Where a sign-in comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignInScope {
+pub enum LoginClass {
     /// A browser that the account trusts.
     TrustedBrowser,
     /// An address from which the account got in during the last 30 days.
@@ -25,15 +25,15 @@ pub enum SignInScope {
     },
 }
 
-impl Door {
+impl Engine {
     /// Looks up where a sign-in of an account comes from. A name without an account is from anywhere else.
     pub fn sign_in_scope(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         name: &UserName,
         now: Timestamp,
-    ) -> Result<SignInScope, SignInError> {
-        let Door {
+    ) -> Result<LoginClass, LoginError> {
+        let Engine {
             config,
             vault,
             store,
@@ -45,16 +45,16 @@ impl Door {
         if let Some(record) = tx.account(name)? {
             if let Some(value) = browser.cookie {
                 let found = tx.browser_of(&vault.browser_hash(value.as_bytes()), now)?;
-                if found
-                    .is_some_and(|(of, token)| of.account == record.id && token != Token::Stolen)
-                {
-                    return Ok(SignInScope::TrustedBrowser);
+                if found.is_some_and(|(of, token)| {
+                    of.account == record.id && token != BrowserToken::Stolen
+                }) {
+                    return Ok(LoginClass::TrustedBrowser);
                 }
             }
             if let Some(from) = &from {
                 let until = now.plus(throttle::CLOCK_SLACK);
-                if tx.is_familiar(record.id, from, Door::memory(now), until)? {
-                    return Ok(SignInScope::FamiliarAddress);
+                if tx.is_familiar(record.id, from, Engine::memory(now), until)? {
+                    return Ok(LoginClass::FamiliarAddress);
                 }
             }
         }
@@ -63,8 +63,8 @@ impl Door {
         let are_past = failures.iter().all(|at| *at <= now);
         Ok(
             match address_wait(config, &failures, now).filter(|_| are_past) {
-                Some(wait) => SignInScope::AddressDelayed { wait },
-                None => SignInScope::Elsewhere,
+                Some(wait) => LoginClass::AddressDelayed { wait },
+                None => LoginClass::Elsewhere,
             },
         )
     }

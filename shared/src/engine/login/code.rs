@@ -1,38 +1,38 @@
 //! The code of a sign-in whose first factor has passed. So many wrong ones, and it begins anew; a right one ends it.
 
-use super::known_browser::{Recognised, recognise};
-use super::new_session::Opening;
+use super::known_browser::{RecognizedBrowser, recognise};
+use super::new_session::NewSession;
 use super::next::step_up;
 use super::proof::{FirstFactorPassed, OpensSession, SecondFactorPassed, SteppedUp};
 use super::token_validity::alive;
-use super::{AfterCode, Browser, Opened, SERVICE, SignInError, Trust};
-use crate::credential::input::Answer;
-use crate::engine::verify::evaluation::Visit;
-use crate::engine::{Door, Recovered, Visitor, account_data};
+use super::{AfterCode, BrowserContext, LoginError, OpenedSession, SERVICE, TrustRequest};
+use crate::credential::input::Input;
+use crate::engine::verify::evaluation::Evaluation;
+use crate::engine::{AfterRecovery, Engine, VerificationRequest, account_data};
 use crate::store::{Intent, Trials};
 use crate::system::clock::Timestamp;
-use crate::token::{Login, LoginToken};
-use crate::verify::decision::{Refusal, Verdict};
-use crate::verify::throttle::Stage;
+use crate::token::{LoginPayload, LoginToken};
+use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::throttle::Phase;
 
-impl Door {
+impl Engine {
     /// The code, or a recovery code. Whatever ended all sessions meanwhile, or the one from which it goes on, ended this
     /// sign-in too.
     pub fn enter_code(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         token: &LoginToken,
-        answer: &Answer,
-        trust: Trust,
+        answer: &Input,
+        trust: TrustRequest,
         now: Timestamp,
-    ) -> Result<AfterCode, SignInError> {
+    ) -> Result<AfterCode, LoginError> {
         if token.is_over(now) {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
         let name = token.account();
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -41,14 +41,14 @@ impl Door {
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
-        let visitor = Visitor {
+        let visitor = VerificationRequest {
             name,
-            stage: Stage::After,
+            stage: Phase::After,
             origin: browser.origin,
             browser: None,
             service: SERVICE,
         };
-        let visit = Visit::load(
+        let visit = Evaluation::load(
             config,
             vault,
             tx,
@@ -67,19 +67,19 @@ impl Door {
         // Whoever waits learns how long, also where so many were wrong that waiting will not help.
         let waits = matches!(
             ruling.verdict,
-            Verdict::Refused(
+            VerificationResult::Refused(
                 Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked
             )
         );
         // What lets in through delay and lock does here too: the words about them offer it.
-        let opens_anyway = matches!(answer, Answer::Recovery(_) | Answer::OneTime(_))
-            && matches!(ruling.verdict, Verdict::Accepted(_));
-        if trials.wrong >= Login::TRIALS && !waits && !opens_anyway {
+        let opens_anyway = matches!(answer, Input::Recovery(_) | Input::OneTime(_))
+            && matches!(ruling.verdict, VerificationResult::Accepted(_));
+        if trials.wrong >= LoginPayload::TRIALS && !waits && !opens_anyway {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
         let outcome = visit.apply(tx, ruling)?;
         let accepted = match outcome.verdict {
-            Verdict::Accepted(accepted) => {
+            VerificationResult::Accepted(accepted) => {
                 tx.keep_trials(
                     record.id,
                     token,
@@ -91,7 +91,7 @@ impl Door {
                 )?;
                 accepted
             }
-            Verdict::Refused(refusal) => {
+            VerificationResult::Refused(refusal) => {
                 if !outcome.is_free {
                     let trials = Trials {
                         wrong: trials.wrong + 1,
@@ -108,7 +108,7 @@ impl Door {
         };
         // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
-        let opening = Opening {
+        let opening = NewSession {
             config,
             vault,
             browser,
@@ -117,24 +117,26 @@ impl Door {
             now,
         };
         let trusted = match (outcome.recovery, &recognised, trust) {
-            (Some(Recovered::TurnedOff(_)), ..) => None,
+            (Some(AfterRecovery::TurnedOff(_)), ..) => None,
             // the use of a recovery code ended every trust
-            (Some(Recovered::CodesLeft(_)), _, Trust::Asked) => Some(opening.trust(tx)?),
-            (Some(Recovered::CodesLeft(_)), _, Trust::NotAsked) => None,
-            (None, Recognised::Behind(number), _) => Some(opening.rotate(tx, *number, false)?),
+            (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::Asked) => Some(opening.trust(tx)?),
+            (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::NotAsked) => None,
+            (None, RecognizedBrowser::Behind(number), _) => {
+                Some(opening.rotate(tx, *number, false)?)
+            }
             // another tab was first: it is one browser
-            (_, Recognised::Trusted(here), Trust::Asked) => {
+            (_, RecognizedBrowser::Trusted(here), TrustRequest::Asked) => {
                 Some(opening.rotate(tx, here.number(), true)?)
             }
-            (_, _, Trust::Asked) => Some(opening.trust(tx)?),
-            (_, _, Trust::NotAsked) => None,
+            (_, _, TrustRequest::Asked) => Some(opening.trust(tx)?),
+            (_, _, TrustRequest::NotAsked) => None,
         };
         let (number, cookie) = trusted.unzip();
         let opens = OpensSession::by(&first, &SecondFactorPassed::accepted(&accepted));
         let opens = opens.in_browser(number.or(recognised.number()));
         let mut opened = opening.session(tx, opens, cookie)?;
         opened.step_up = step_up(&opened, SteppedUp::by_sign_in(&accepted), now)?;
-        let opened = Opened {
+        let opened = OpenedSession {
             missed: outcome.missed,
             recovery: outcome.recovery,
             ..opened

@@ -2,16 +2,16 @@
 
 use crate::account::name::OtherSpelling;
 use crate::crypto::password::PasswordError;
-use crate::engine::DoorError;
+use crate::engine::EngineError;
 use crate::policy::groups::GroupsError;
 use crate::system::clock::ClockError;
 use std::fmt;
 
 /// Why nobody can sign in.
 #[derive(Debug)]
-pub enum SignInError {
+pub enum LoginError {
     /// Key, store, or what lies in it.
-    Door(DoorError),
+    Door(EngineError),
     /// A password's hash.
     Password(PasswordError),
     /// The clock.
@@ -22,38 +22,38 @@ pub enum SignInError {
     OtherSpelling(OtherSpelling),
 }
 
-impl<E: Into<DoorError>> From<E> for SignInError {
-    fn from(error: E) -> SignInError {
-        SignInError::Door(error.into())
+impl<E: Into<EngineError>> From<E> for LoginError {
+    fn from(error: E) -> LoginError {
+        LoginError::Door(error.into())
     }
 }
 
-impl From<PasswordError> for SignInError {
-    fn from(error: PasswordError) -> SignInError {
-        SignInError::Password(error)
+impl From<PasswordError> for LoginError {
+    fn from(error: PasswordError) -> LoginError {
+        LoginError::Password(error)
     }
 }
 
-impl fmt::Display for SignInError {
+impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SignInError::Door(error) => error.fmt(f),
-            SignInError::Password(error) => error.fmt(f),
-            SignInError::Clock(error) => error.fmt(f),
-            SignInError::Groups(error) => error.fmt(f),
-            SignInError::OtherSpelling(error) => error.fmt(f),
+            LoginError::Door(error) => error.fmt(f),
+            LoginError::Password(error) => error.fmt(f),
+            LoginError::Clock(error) => error.fmt(f),
+            LoginError::Groups(error) => error.fmt(f),
+            LoginError::OtherSpelling(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for SignInError {
+impl std::error::Error for LoginError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            SignInError::Door(error) => Some(error),
-            SignInError::Password(error) => Some(error),
-            SignInError::Clock(error) => Some(error),
-            SignInError::Groups(error) => Some(error),
-            SignInError::OtherSpelling(error) => Some(error),
+            LoginError::Door(error) => Some(error),
+            LoginError::Password(error) => Some(error),
+            LoginError::Clock(error) => Some(error),
+            LoginError::Groups(error) => Some(error),
+            LoginError::OtherSpelling(error) => Some(error),
         }
     }
 }

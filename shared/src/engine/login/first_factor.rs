@@ -5,49 +5,49 @@
 //! MUST NOT take a try back that nobody judged, but for one that the host was never asked about.
 //! MUST look at no password where another first factor is configured.
 
-use super::known_browser::{Recognised, recognise};
-use super::next::Entering;
+use super::known_browser::{RecognizedBrowser, recognise};
+use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
-use super::{AfterPassword, Browser, SERVICE, SignInError};
-use crate::account::event::What;
+use super::{AfterPassword, BrowserContext, LoginError, SERVICE};
+use crate::account::event::EventKind;
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::record::{AccountId, AccountRecord};
-use crate::config::gate::FirstFactor;
-use crate::credential::input::Answer;
-use crate::crypto::password::{Hash, Password, PasswordError};
+use crate::config::gate::FirstFactorSource;
+use crate::credential::input::Input;
+use crate::crypto::password::{Password, PasswordError, PasswordHash};
 use crate::engine::administration::account_name::new_name;
-use crate::engine::verify::evaluation::Visit;
+use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::verify::exemption;
-use crate::engine::{Door, MayEnroll, Visitor, account_data};
+use crate::engine::{Engine, EnrollmentPermission, VerificationRequest, account_data};
 use crate::policy::groups;
-use crate::policy::requirement::Enrolling;
-use crate::protocol::host_password::Said;
+use crate::policy::requirement::EnrollmentRequirement;
+use crate::protocol::host_password::HostPasswordReply;
 use crate::store::{FailureId, Intent};
 use crate::system::clock::Timestamp;
-use crate::token::{Parent, TokenId};
+use crate::token::{TokenId, TokenParent};
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::{Stage, Wrong};
+use crate::verify::throttle::{Phase, WrongFactor};
 
 /// A password that is charged, and to be judged.
-pub struct FirstFactorTried {
+pub struct FirstFactorAttempt {
     pub(super) row: FailureId,
     pub(super) address: Option<FailureId>,
     /// The account's generation then, if there was one.
     pub(super) generation: Option<u64>,
-    hash: Option<Hash>,
+    hash: Option<PasswordHash>,
 }
 
-impl Door {
+impl Engine {
     /// The password that the store keeps, with a recovery code if the person gave one along.
     pub fn enter_password(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         name: &UserName,
         password: Option<&Password>,
-        recovery: &Answer,
+        recovery: &Input,
         now: Timestamp,
-    ) -> Result<AfterPassword, SignInError> {
-        if self.config.gate.first_factor != FirstFactor::Password {
+    ) -> Result<AfterPassword, LoginError> {
+        if self.config.gate.first_factor != FirstFactorSource::Password {
             return Ok(AfterPassword::Refused(Refusal::Unfit));
         }
         match self.try_first_factor(browser, name, recovery, now)? {
@@ -70,30 +70,32 @@ impl Door {
     /// An identity that a trusted proxy has established.
     pub fn enter_identity(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         name: &UserName,
         now: Timestamp,
-    ) -> Result<AfterPassword, SignInError> {
+    ) -> Result<AfterPassword, LoginError> {
         match self.config.gate.first_factor {
-            FirstFactor::Header => match self.name_on_host(name)? {
+            FirstFactorSource::Header => match self.name_on_host(name)? {
                 Some(other) => Ok(AfterPassword::OtherSpelling(other)),
                 None => {
                     let first = FirstFactorPassed::established(self.config.gate.first_factor, now);
-                    self.enter(browser, name, None, first, &Answer::Unfit, now)
+                    self.enter(browser, name, None, first, &Input::Unfit, now)
                 }
             },
-            FirstFactor::Password | FirstFactor::Pam => Ok(AfterPassword::Refused(Refusal::Unfit)),
+            FirstFactorSource::Password | FirstFactorSource::Pam => {
+                Ok(AfterPassword::Refused(Refusal::Unfit))
+            }
         }
     }
 
     /// The account that an unknown identity is on this host, if the host knows it by another name: some name services take
     /// `alice@example.com` for alice.
-    fn name_on_host(&mut self, name: &UserName) -> Result<Option<OtherSpelling>, SignInError> {
+    fn name_on_host(&mut self, name: &UserName) -> Result<Option<OtherSpelling>, LoginError> {
         if self.config.declared(name).is_some() || self.record(name)?.is_some() {
             return Ok(None);
         }
         let Some(of) = groups::name_of(name)
-            .map_err(SignInError::Groups)?
+            .map_err(LoginError::Groups)?
             .filter(|of| of != name)
         else {
             return Ok(None);
@@ -105,7 +107,7 @@ impl Door {
         }))
     }
 
-    fn record(&mut self, name: &UserName) -> Result<Option<AccountRecord>, SignInError> {
+    fn record(&mut self, name: &UserName) -> Result<Option<AccountRecord>, LoginError> {
         Ok(self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -117,13 +119,13 @@ impl Door {
     /// guesses no more passwords than anybody else.
     pub fn try_first_factor(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         name: &UserName,
-        recovery: &Answer,
+        recovery: &Input,
         now: Timestamp,
-    ) -> Result<Result<FirstFactorTried, Refusal>, SignInError> {
+    ) -> Result<Result<FirstFactorAttempt, Refusal>, LoginError> {
         self.end_stolen_browser(browser, name, now)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -134,7 +136,7 @@ impl Door {
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
-        let visit = Visit::load(config, vault, tx, &visitor, declared, now)?;
+        let visit = Evaluation::load(config, vault, tx, &visitor, declared, now)?;
         let with_recovery = visit.has_recovery_code(recovery);
         let visit = match with_recovery {
             true => visit.with_recovery_code(tx)?,
@@ -153,7 +155,7 @@ impl Door {
             }
             return Ok(Err(refusal));
         }
-        let row = visit.charge(tx, 1, Wrong::Password)?;
+        let row = visit.charge(tx, 1, WrongFactor::Password)?;
         let address = visit.charge_address(tx)?;
         let hash = tx.password(
             visit
@@ -164,7 +166,7 @@ impl Door {
         let generation = visit.record.as_ref().map(|record| record.generation);
         drop(visit);
         transaction.commit()?;
-        Ok(Ok(FirstFactorTried {
+        Ok(Ok(FirstFactorAttempt {
             row,
             address,
             generation,
@@ -175,21 +177,21 @@ impl Door {
     /// Goes on by what the judge said of it. A try that was never answered is dropped instead, and stays charged.
     pub fn settle_first_factor(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         name: &UserName,
-        tried: FirstFactorTried,
-        said: Said,
-        recovery: &Answer,
+        tried: FirstFactorAttempt,
+        said: HostPasswordReply,
+        recovery: &Input,
         now: Timestamp,
-    ) -> Result<AfterPassword, SignInError> {
+    ) -> Result<AfterPassword, LoginError> {
         match said {
-            Said::Right => {
+            HostPasswordReply::Right => {
                 let first =
                     FirstFactorPassed::judged(&tried, said, self.config.gate.first_factor, now);
                 self.enter(browser, name, Some(&tried), first, recovery, now)
             }
-            Said::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
-            Said::Unasked => {
+            HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
+            HostPasswordReply::Unasked => {
                 self.take_back(&tried)?;
                 Ok(AfterPassword::Refused(Refusal::Unfit))
             }
@@ -199,16 +201,20 @@ impl Door {
     /// Has the store's own password judged.
     pub(super) fn judge_password(
         &mut self,
-        tried: &FirstFactorTried,
+        tried: &FirstFactorAttempt,
         password: Option<&Password>,
-    ) -> Result<Said, SignInError> {
+    ) -> Result<HostPasswordReply, LoginError> {
         let is_right =
             self.vault
                 .verify_password(&mut self.hashing, password, tried.hash.as_ref())?;
-        Ok(if is_right { Said::Right } else { Said::Wrong })
+        Ok(if is_right {
+            HostPasswordReply::Right
+        } else {
+            HostPasswordReply::Wrong
+        })
     }
 
-    pub(super) fn take_back(&mut self, tried: &FirstFactorTried) -> Result<(), SignInError> {
+    pub(super) fn take_back(&mut self, tried: &FirstFactorAttempt) -> Result<(), LoginError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Attempt)?;
         tx.take_back(tried.row, tried.address)?;
         Ok(tx.commit()?)
@@ -218,19 +224,19 @@ impl Door {
     /// it.
     fn enter(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         name: &UserName,
-        tried: Option<&FirstFactorTried>,
+        tried: Option<&FirstFactorAttempt>,
         first: Option<FirstFactorPassed>,
-        recovery: &Answer,
+        recovery: &Input,
         now: Timestamp,
-    ) -> Result<AfterPassword, SignInError> {
+    ) -> Result<AfterPassword, LoginError> {
         let Some(first) = first else {
             return Ok(AfterPassword::Refused(Refusal::Unfit));
         };
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -244,7 +250,7 @@ impl Door {
         }
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
-        let mut visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
+        let mut visit = Evaluation::load(config, vault, tx, &visitor, declared()?, now)?;
         if tried.is_some() {
             visit.forgive(tx)?;
             visit.forgive_with_recovery_code(tx)?;
@@ -264,19 +270,19 @@ impl Door {
                     return Ok(AfterPassword::OtherSpelling(other));
                 }
             };
-            exemption::log(tx, &visitor, What::AccountAdded, "first-sign-in", now)?;
+            exemption::log(tx, &visitor, EventKind::AccountAdded, "first-sign-in", now)?;
             tx.add_account(&new, now)?;
-            visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
+            visit = Evaluation::load(config, vault, tx, &visitor, declared()?, now)?;
         }
         let Some(record) = &visit.record else {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         };
         let sign_in = TokenId::random().map_err(PasswordError::from)?;
-        let parent = Parent::FirstFactor {
+        let parent = TokenParent::FirstFactor {
             sign_in,
             first: first.first(),
         };
-        let entering = Entering {
+        let entering = LoginProgress {
             config,
             vault,
             browser,
@@ -298,14 +304,14 @@ impl Door {
             }
             // They may set it up by themselves while they could come in without.
             AfterPassword::Setup(token) => {
-                let visitor = Visitor {
-                    stage: Stage::After,
+                let visitor = VerificationRequest {
+                    stage: Phase::After,
                     browser: None,
                     ..visitor
                 };
                 let may = match self.first_setup_needs(&visitor, now)? {
-                    Enrolling::Free => MayEnroll::Yes,
-                    Enrolling::OneTimeCode => MayEnroll::WithOneTimeCode,
+                    EnrollmentRequirement::Free => EnrollmentPermission::Yes,
+                    EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
                 Ok(AfterPassword::Setup(Box::new(token.that_may(may))))
             }
@@ -318,17 +324,17 @@ impl Door {
 
 /// Whoever gives a first factor in this browser.
 pub(super) fn before<'a>(
-    browser: &Browser<'a>,
+    browser: &BrowserContext<'a>,
     name: &'a UserName,
-    recognised: &Recognised,
-) -> Visitor<'a> {
+    recognised: &RecognizedBrowser,
+) -> VerificationRequest<'a> {
     let browser_number = match recognised {
-        Recognised::Trusted(trusted) => Some(trusted.number()),
+        RecognizedBrowser::Trusted(trusted) => Some(trusted.number()),
         _ => None,
     };
-    Visitor {
+    VerificationRequest {
         name,
-        stage: Stage::Before,
+        stage: Phase::Before,
         origin: browser.origin,
         browser: browser_number,
         service: SERVICE,

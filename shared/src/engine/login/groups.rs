@@ -3,10 +3,10 @@
 use crate::account::name::{Group, UserName};
 use crate::account::record::AccountRecord;
 use crate::config::Config;
-use crate::config::gate::FirstFactor;
-use crate::engine::{Door, PolicyError};
+use crate::config::gate::FirstFactorSource;
+use crate::engine::{Engine, PolicyError};
 use crate::policy::groups::{self, GroupsError, NamedGroups, PersonGroups};
-use crate::policy::session_groups::{AskedGroups, KnownGroups};
+use crate::policy::session_groups::{RequestedGroups, SessionGroups};
 use crate::token::session::LONGEST_GROUPS;
 
 /// What is known of them; nothing where nothing asks for them.
@@ -17,7 +17,7 @@ pub(in crate::engine) struct HostGroups {
     all: Vec<String>,
 }
 
-impl Door {
+impl Engine {
     /// Looks up those that the policy or a rule names, and all where accounts are the host's.
     pub(in crate::engine) fn host_groups(
         &mut self,
@@ -26,8 +26,8 @@ impl Door {
         let named = NamedGroups::look_up(self.config.groups_asked()).of(name);
         let named = self.settled(named)?;
         let all = match self.config.gate.first_factor {
-            FirstFactor::Pam => groups::of(name).map_err(PolicyError::Groups)?,
-            FirstFactor::Password | FirstFactor::Header => Vec::new(),
+            FirstFactorSource::Pam => groups::of(name).map_err(PolicyError::Groups)?,
+            FirstFactorSource::Password | FirstFactorSource::Header => Vec::new(),
         };
         Ok(HostGroups { named, all })
     }
@@ -35,8 +35,8 @@ impl Door {
 
 impl HostGroups {
     /// Of those that rules and the policy ask about: for these they were looked up.
-    pub(in crate::engine) fn known(&self, asked: &AskedGroups) -> KnownGroups {
-        KnownGroups::among(asked, &self.named)
+    pub(in crate::engine) fn known(&self, asked: &RequestedGroups) -> SessionGroups {
+        SessionGroups::among(asked, &self.named)
     }
 
     /// All groups that the policy is asked about.
@@ -56,7 +56,7 @@ impl HostGroups {
         record: &AccountRecord,
     ) -> Result<Vec<Group>, GroupsError> {
         let mut carried = record.groups.clone();
-        if config.gate.first_factor == FirstFactor::Pam {
+        if config.gate.first_factor == FirstFactorSource::Pam {
             for group in self
                 .all
                 .iter()

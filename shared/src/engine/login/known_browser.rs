@@ -1,17 +1,17 @@
 //! The browser that signs in: whether the account trusts it.
 
-use super::{Browser, SERVICE};
-use crate::account::event::{Event, What};
+use super::{BrowserContext, SERVICE};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::crypto::vault::Vault;
 use crate::engine::mail::notification;
-use crate::engine::{Door, DoorError};
-use crate::store::{BegunIn, BrowserRecord, Intent, StoreError, Token, Transaction};
+use crate::engine::{Engine, EngineError};
+use crate::store::{BegunIn, BrowserRecord, BrowserToken, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
 /// What the store says of a browser's cookie.
-pub(super) enum Recognised {
+pub(super) enum RecognizedBrowser {
     /// It is trusted.
     Trusted(TrustedHere),
     /// It was, until the newest cookie that it was given: a code makes it trusted again. Its number.
@@ -33,13 +33,13 @@ impl TrustedHere {
     }
 }
 
-impl Recognised {
+impl RecognizedBrowser {
     /// The number of the browser, if it is one.
     pub(super) fn number(&self) -> Option<i64> {
         match self {
-            Recognised::Trusted(trusted) => Some(trusted.number),
-            Recognised::Behind(number) => Some(*number),
-            Recognised::Stranger => None,
+            RecognizedBrowser::Trusted(trusted) => Some(trusted.number),
+            RecognizedBrowser::Behind(number) => Some(*number),
+            RecognizedBrowser::Stranger => None,
         }
     }
 }
@@ -48,26 +48,26 @@ impl Recognised {
 pub(super) fn recognise(
     vault: &Vault,
     tx: &mut dyn Transaction,
-    browser: &Browser<'_>,
+    browser: &BrowserContext<'_>,
     name: &UserName,
     now: Timestamp,
-) -> Result<Recognised, StoreError> {
+) -> Result<RecognizedBrowser, StoreError> {
     Ok(match found(vault, tx, browser, name, now)? {
-        Some((record, _, Token::Newest)) => Recognised::Trusted(TrustedHere {
+        Some((record, _, BrowserToken::Newest)) => RecognizedBrowser::Trusted(TrustedHere {
             number: record.number,
         }),
-        Some((record, _, Token::Older)) => Recognised::Behind(record.number),
-        Some((_, _, Token::Stolen)) | None => Recognised::Stranger,
+        Some((record, _, BrowserToken::Older)) => RecognizedBrowser::Behind(record.number),
+        Some((_, _, BrowserToken::Stolen)) | None => RecognizedBrowser::Stranger,
     })
 }
 
 fn found(
     vault: &Vault,
     tx: &mut dyn Transaction,
-    browser: &Browser<'_>,
+    browser: &BrowserContext<'_>,
     name: &UserName,
     now: Timestamp,
-) -> Result<Option<(BrowserRecord, AccountRecord, Token)>, StoreError> {
+) -> Result<Option<(BrowserRecord, AccountRecord, BrowserToken)>, StoreError> {
     let Some(value) = browser.cookie else {
         return Ok(None);
     };
@@ -80,17 +80,17 @@ fn found(
     Ok(owner.map(|owner| (record, owner, token)))
 }
 
-impl Door {
+impl Engine {
     /// Ends the trust in a browser whose cookie was stolen, and every session that was begun in it: of the two that have
     /// it one is a thief. In a transaction of its own, so that nothing that comes of the sign-in takes it back; over at
     /// every gate when this returns.
     pub(super) fn end_stolen_browser(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         name: &UserName,
         now: Timestamp,
-    ) -> Result<(), DoorError> {
-        let Door {
+    ) -> Result<(), EngineError> {
+        let Engine {
             config,
             vault,
             store,
@@ -100,7 +100,7 @@ impl Door {
             return Ok(());
         }
         let mut transaction = store.begin(vault, Intent::Read)?;
-        let is_stolen = |found| matches!(found, Some((_, _, Token::Stolen)));
+        let is_stolen = |found| matches!(found, Some((_, _, BrowserToken::Stolen)));
         if !is_stolen(found(vault, transaction.as_mut(), browser, name, now)?) {
             return Ok(());
         }
@@ -108,16 +108,17 @@ impl Door {
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         // as it is when this one's turn has come
-        let Some((record, owner, Token::Stolen)) = found(vault, tx, browser, name, now)? else {
+        let Some((record, owner, BrowserToken::Stolen)) = found(vault, tx, browser, name, now)?
+        else {
             return Ok(());
         };
         tx.remove_browser(record.number)?;
         tx.end_sessions_of_browser(record.number, BegunIn::Any, None)?;
         let revision = tx.revise()?;
-        let event = Event {
+        let event = AuditEvent {
             at: now,
             account: owner.name,
-            what: What::BrowserRevoked,
+            what: EventKind::BrowserRevoked,
             door: SERVICE.to_owned(),
             origin: browser.origin.to_string(),
             actor: name.to_string(),

@@ -9,26 +9,28 @@ use crate::config::Config;
 use crate::credential::secret::fill_random;
 use crate::crypto::password::PasswordError;
 use crate::crypto::vault::Vault;
-use crate::engine::{AppPasswordsAfter, Browser, Door, Opened, SignInError, account_data};
-use crate::policy::session_groups::AskedGroups;
+use crate::engine::{
+    AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession, account_data,
+};
+use crate::policy::session_groups::RequestedGroups;
 use crate::store::{BrowserRecord, InBrowser, Intent, SessionRecord, Transaction};
 use crate::system::clock::Timestamp;
-use crate::token::AccountAt;
-use crate::token::session::{PassedSecond, Session, SessionId};
+use crate::token::AccountVersion;
+use crate::token::session::{SecondFactorMethod, Session, SessionId};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
-impl Door {
+impl Engine {
     /// The session that takes the place of one in which someone just did what ends all sessions of the account. It keeps
     /// what had passed in that one, and lasts no longer than that one would have. None if anything else ended them as
     /// well, or that one by itself.
     pub fn go_on(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         before: &Session,
         now: Timestamp,
-    ) -> Result<Option<Opened>, SignInError> {
-        let at = AccountAt {
+    ) -> Result<Option<OpenedSession>, LoginError> {
+        let at = AccountVersion {
             id: AccountId(before.account),
             generation: before.generation,
         };
@@ -40,13 +42,13 @@ impl Door {
     /// that, and the session in which it was done. None in another account that has the name meanwhile.
     pub(in crate::engine) fn open_after(
         &mut self,
-        browser: &Browser<'_>,
-        (name, at, before): (&UserName, AccountAt, Option<SessionId>),
+        browser: &BrowserContext<'_>,
+        (name, at, before): (&UserName, AccountVersion, Option<SessionId>),
         opens: OpensSession,
         now: Timestamp,
-    ) -> Result<Option<Opened>, SignInError> {
+    ) -> Result<Option<OpenedSession>, LoginError> {
         let host = self.host_groups(name)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -65,7 +67,7 @@ impl Door {
             return Ok(None);
         }
         tx.signed_in(record.id, now)?;
-        let opening = Opening {
+        let opening = NewSession {
             config,
             vault,
             browser,
@@ -80,16 +82,16 @@ impl Door {
 }
 
 /// What a success opens.
-pub(in crate::engine) struct Opening<'a> {
+pub(in crate::engine) struct NewSession<'a> {
     pub(in crate::engine) config: &'a Config,
     pub(in crate::engine) vault: &'a Vault,
-    pub(in crate::engine) browser: &'a Browser<'a>,
+    pub(in crate::engine) browser: &'a BrowserContext<'a>,
     pub(in crate::engine) record: &'a AccountRecord,
     pub(in crate::engine) host: &'a HostGroups,
     pub(in crate::engine) now: Timestamp,
 }
 
-impl Opening<'_> {
+impl NewSession<'_> {
     fn address(&self) -> String {
         self.browser
             .origin
@@ -103,15 +105,15 @@ impl Opening<'_> {
         tx: &mut dyn Transaction,
         opens: OpensSession,
         browser_cookie: Option<Zeroizing<String>>,
-    ) -> Result<Opened, SignInError> {
+    ) -> Result<OpenedSession, LoginError> {
         let groups = self
             .host
             .of_session(self.config, self.record)
-            .map_err(SignInError::Groups)?;
+            .map_err(LoginError::Groups)?;
         let id = SessionId::random().map_err(PasswordError::from)?;
         let of_life = opens.began.plus(self.config.gate.session.seconds());
         let expires = opens.until.map_or(of_life, |until| until.min(of_life));
-        let by_trust = opens.passed.second == PassedSecond::TrustedBrowser;
+        let by_trust = opens.passed.second == SecondFactorMethod::TrustedBrowser;
         tx.add_session(
             self.record.id,
             &SessionRecord {
@@ -139,11 +141,11 @@ impl Opening<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
             groups,
-            host_groups: self.host.known(&AskedGroups::of(self.config)),
+            host_groups: self.host.known(&RequestedGroups::of(self.config)),
             email: account_data::mail_address(self.config, tx, &self.record.name, self.record.id)?,
         };
         let keys = self.vault.token_keys();
-        Ok(Opened {
+        Ok(OpenedSession {
             session,
             means: opens.means(),
             spared: None,
@@ -161,7 +163,7 @@ impl Opening<'_> {
     pub(in crate::engine) fn trust(
         &self,
         tx: &mut dyn Transaction,
-    ) -> Result<(i64, Zeroizing<String>), SignInError> {
+    ) -> Result<(i64, Zeroizing<String>), LoginError> {
         let number = tx.add_browser(&BrowserRecord {
             number: 0,
             account: self.record.id,
@@ -180,7 +182,7 @@ impl Opening<'_> {
         tx: &mut dyn Transaction,
         number: i64,
         seen: bool,
-    ) -> Result<(i64, Zeroizing<String>), SignInError> {
+    ) -> Result<(i64, Zeroizing<String>), LoginError> {
         let mut bytes = Zeroizing::new([0; 32]);
         fill_random(&mut *bytes).map_err(PasswordError::from)?;
         let value = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));

@@ -1,81 +1,92 @@
 //! What comes after a first factor that has passed: the session, the code, or a setup and nothing else.
 
-use super::known_browser::Recognised;
-use super::new_session::Opening;
+use super::known_browser::RecognizedBrowser;
+use super::new_session::NewSession;
 use super::proof::{FirstFactorPassed, OpensSession, SecondFactorPassed, SteppedUp};
-use super::{AfterPassword, Browser, HostGroups, Opened, Page, SERVICE, SignInError, Spared};
-use crate::account::event::What;
+use super::{
+    AfterPassword, BrowserContext, CodeSkipped, HostGroups, LoginError, OpenedSession,
+    RequestedPage, SERVICE,
+};
+use crate::account::event::EventKind;
 use crate::account::record::AccountRecord;
-use crate::account::second_factor::{Enrolled, Methods};
+use crate::account::second_factor::{CodeMethods, Enrolled};
 use crate::config::Config;
-use crate::config::rule::Access;
-use crate::credential::input::Answer;
+use crate::config::rule::RuleAccess;
+use crate::credential::input::Input;
 use crate::crypto::password::PasswordError;
 use crate::crypto::vault::Vault;
-use crate::engine::enrollment::token::Enrollment;
+use crate::engine::enrollment::token::WebEnrollment;
 use crate::engine::mail::code;
-use crate::engine::verify::evaluation::Visit;
-use crate::engine::{EnrollmentToken, MayEnroll, Visitor, account_data};
-use crate::policy::requirement::{Need, Subject};
-use crate::policy::rule::{self, Person, Request};
-use crate::policy::session_groups::AskedGroups;
+use crate::engine::verify::evaluation::Evaluation;
+use crate::engine::{EnrollmentPermission, EnrollmentToken, VerificationRequest, account_data};
+use crate::policy::requirement::{PolicySubject, Requirement};
+use crate::policy::rule::{self, RulePerson, RuleRequest};
+use crate::policy::session_groups::RequestedGroups;
 use crate::store::Transaction;
 use crate::system::clock::Timestamp;
-use crate::token::{AccountAt, Holder, Login, Parent, StepUpToken, To, Token};
-use crate::verify::decision::{Refusal, Verdict};
-use crate::verify::method::Means;
-use crate::verify::throttle::Stage;
+use crate::token::{
+    AccountVersion, LoginPayload, StepUpToken, Token, TokenHolder, TokenParent, TokenRecipient,
+};
+use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::method::AuthenticationMethod;
+use crate::verify::throttle::Phase;
 
 /// Someone whose first factor has passed.
-pub(super) struct Entering<'a> {
+pub(super) struct LoginProgress<'a> {
     pub(super) config: &'a Config,
     pub(super) vault: &'a Vault,
-    pub(super) browser: &'a Browser<'a>,
+    pub(super) browser: &'a BrowserContext<'a>,
     pub(super) record: &'a AccountRecord,
     pub(super) host: &'a HostGroups,
     /// What came along with a password.
-    pub(super) recovery: &'a Answer,
+    pub(super) recovery: &'a Input,
     /// The first factor, and what it is or belongs to.
     pub(super) first: FirstFactorPassed,
-    pub(super) parent: Parent,
+    pub(super) parent: TokenParent,
     pub(super) now: Timestamp,
 }
 
-impl Entering<'_> {
+impl LoginProgress<'_> {
     pub(super) fn next(
         &self,
         tx: &mut dyn Transaction,
-        visit: &Visit<'_>,
-        recognised: &Recognised,
-    ) -> Result<AfterPassword, SignInError> {
+        visit: &Evaluation<'_>,
+        recognised: &RecognizedBrowser,
+    ) -> Result<AfterPassword, LoginError> {
         let need = self.need(visit.account.enrolled);
-        if let Need::Nothing | Need::Exempt(_) = need {
+        if let Requirement::Nothing | Requirement::Exempt(_) = need {
             let mut opened =
                 self.opening(self.record)
                     .session(tx, self.alone(visit, recognised), None)?;
-            if let Need::Exempt(rule) = need {
-                opened.spared = Some(Spared::Exemption(rule));
+            if let Requirement::Exempt(rule) = need {
+                opened.spared = Some(CodeSkipped::Exemption(rule));
             }
-            visit.log(tx, What::Accepted, &opened.cause())?;
+            visit.log(tx, EventKind::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         let by_rule = match self.recovery {
-            Answer::Digits(_) | Answer::Unfit => self.rule(),
+            Input::Digits(_) | Input::Unfit => self.rule(),
             // whoever gives more gets more
-            Answer::Recovery(_) | Answer::OneTime(_) => None,
+            Input::Recovery(_) | Input::OneTime(_) => None,
         };
         if visit.account.enrolled == Enrolled::No && by_rule.is_none() {
-            visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
+            visit.log(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
             return Ok(AfterPassword::Setup(Box::new(self.enrollment()?)));
         }
-        if let Recognised::Trusted(trusted) = recognised {
-            visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
-            let missed = visit.enter(tx, self.record, Means::TrustedBrowser)?.missed;
+        if let RecognizedBrowser::Trusted(trusted) = recognised {
+            visit.log(
+                tx,
+                EventKind::Accepted,
+                AuthenticationMethod::TrustedBrowser.name(),
+            )?;
+            let missed = visit
+                .enter(tx, self.record, AuthenticationMethod::TrustedBrowser)?
+                .missed;
             let opening = self.opening(self.record);
             let (_, cookie) = opening.rotate(tx, trusted.number(), true)?;
             let opens = OpensSession::by(&self.first, &SecondFactorPassed::trusted(trusted));
             let opens = opens.in_browser(Some(trusted.number()));
-            let opened = Opened {
+            let opened = OpenedSession {
                 missed,
                 ..opening.session(tx, opens, Some(cookie))?
             };
@@ -85,18 +96,18 @@ impl Entering<'_> {
             let mut opened =
                 self.opening(self.record)
                     .session(tx, self.alone(visit, recognised), None)?;
-            opened.spared = Some(Spared::Rule(rule));
-            visit.log(tx, What::Accepted, &opened.cause())?;
+            opened.spared = Some(CodeSkipped::Rule(rule));
+            visit.log(tx, EventKind::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         match self.recovery {
-            Answer::Recovery(_) | Answer::OneTime(_) => self.recover(tx),
-            Answer::Digits(_) | Answer::Unfit => self.ask(tx, visit),
+            Input::Recovery(_) | Input::OneTime(_) => self.recover(tx),
+            Input::Digits(_) | Input::Unfit => self.ask(tx, visit),
         }
     }
 
-    fn opening<'a>(&'a self, record: &'a AccountRecord) -> Opening<'a> {
-        let Entering {
+    fn opening<'a>(&'a self, record: &'a AccountRecord) -> NewSession<'a> {
+        let LoginProgress {
             config,
             vault,
             browser,
@@ -104,7 +115,7 @@ impl Entering<'_> {
             now,
             ..
         } = *self;
-        Opening {
+        NewSession {
             config,
             vault,
             browser,
@@ -115,39 +126,39 @@ impl Entering<'_> {
     }
 
     /// The first factor alone.
-    fn alone(&self, visit: &Visit<'_>, recognised: &Recognised) -> OpensSession {
+    fn alone(&self, visit: &Evaluation<'_>, recognised: &RecognizedBrowser) -> OpensSession {
         let none = SecondFactorPassed::none(visit.account.enrolled);
         OpensSession::by(&self.first, &none).in_browser(recognised.number())
     }
 
     /// For whom a token is.
-    fn to(&self) -> To<'_> {
-        let at = AccountAt {
+    fn to(&self) -> TokenRecipient<'_> {
+        let at = AccountVersion {
             id: self.record.id,
             generation: self.record.generation,
         };
         let (account, parent) = (&self.record.name, self.parent.clone());
-        To {
+        TokenRecipient {
             account,
             at: Some(at),
-            holder: Holder::Bearer,
+            holder: TokenHolder::Bearer,
             parent,
         }
     }
 
     /// What leads to a first enrollment, which takes a one-time code unless there is more to say.
-    fn enrollment(&self) -> Result<EnrollmentToken, SignInError> {
-        let enrollment = Enrollment {
-            may: MayEnroll::WithOneTimeCode,
+    fn enrollment(&self) -> Result<EnrollmentToken, LoginError> {
+        let enrollment = WebEnrollment {
+            may: EnrollmentPermission::WithOneTimeCode,
             back_to: String::new(),
         };
         let token = Token::issue(&self.vault.token_keys(), self.to(), enrollment, self.now);
         Ok(token.map_err(PasswordError::from)?)
     }
 
-    fn need(&self, enrolled: Enrolled) -> Need {
+    fn need(&self, enrolled: Enrolled) -> Requirement {
         let groups = self.host.for_policy(self.config, self.record);
-        let subject = Subject {
+        let subject = PolicySubject {
             name: &self.record.name,
             groups: &groups,
             service: SERVICE,
@@ -159,21 +170,21 @@ impl Entering<'_> {
 
     /// The rule by which the page that the browser came from takes no more than the first factor.
     fn rule(&self) -> Option<usize> {
-        let Page { host, target } = self.browser.page?;
-        let asked = AskedGroups::of(self.config);
+        let RequestedPage { host, target } = self.browser.page?;
+        let asked = RequestedGroups::of(self.config);
         let known = self.host.known(&asked);
         let declared = self
             .config
             .declared(&self.record.name)
             .map_or(&[][..], |declared| &declared.groups);
         let groups = [declared, &self.record.groups];
-        let person = Person {
+        let person = RulePerson {
             name: &self.record.name,
             groups,
             of_host: known.answer(&asked),
         };
         // a page is gone back to by GET, whatever was asked for first
-        let request = Request {
+        let request = RuleRequest {
             host,
             target,
             method: "GET",
@@ -182,12 +193,12 @@ impl Entering<'_> {
         let decision = rule::decide(&self.config.gate.rule, &request, Some(&person));
         decision
             .rule
-            .filter(|_| decision.access == Access::Password)
+            .filter(|_| decision.access == RuleAccess::Password)
     }
 
     /// A recovery code or a one-time code that came along.
-    fn recover(&self, tx: &mut dyn Transaction) -> Result<AfterPassword, SignInError> {
-        let Entering {
+    fn recover(&self, tx: &mut dyn Transaction) -> Result<AfterPassword, LoginError> {
+        let LoginProgress {
             config,
             vault,
             browser,
@@ -197,14 +208,14 @@ impl Entering<'_> {
         } = *self;
         let name = &record.name;
         let origin = browser.origin;
-        let after = Visitor {
+        let after = VerificationRequest {
             name,
-            stage: Stage::After,
+            stage: Phase::After,
             origin,
             browser: None,
             service: SERVICE,
         };
-        let visit = Visit::load(
+        let visit = Evaluation::load(
             config,
             vault,
             tx,
@@ -214,15 +225,15 @@ impl Entering<'_> {
         )?;
         let outcome = visit.judge(tx, self.recovery)?;
         let accepted = match outcome.verdict {
-            Verdict::Refused(refusal) => return Ok(AfterPassword::Refused(refusal)),
-            Verdict::Accepted(accepted) => accepted,
+            VerificationResult::Refused(refusal) => return Ok(AfterPassword::Refused(refusal)),
+            VerificationResult::Accepted(accepted) => accepted,
         };
         // its use may have ended all sessions: the new one belongs to what is now
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
         let opens = OpensSession::by(&self.first, &SecondFactorPassed::accepted(&accepted));
         let mut opened = self.opening(&record).session(tx, opens, None)?;
         opened.step_up = step_up(&opened, SteppedUp::by_sign_in(&accepted), now)?;
-        let opened = Opened {
+        let opened = OpenedSession {
             missed: outcome.missed,
             recovery: outcome.recovery,
             ..opened
@@ -234,8 +245,8 @@ impl Entering<'_> {
     fn ask(
         &self,
         tx: &mut dyn Transaction,
-        visit: &Visit<'_>,
-    ) -> Result<AfterPassword, SignInError> {
+        visit: &Evaluation<'_>,
+    ) -> Result<AfterPassword, LoginError> {
         let (config, record) = (self.config, self.record);
         let to = match config.email.is_on() {
             true => account_data::mail_address(config, tx, &record.name, record.id)?
@@ -249,11 +260,11 @@ impl Entering<'_> {
             .max()
             .unwrap_or(code::DIGITS);
         let methods = match to {
-            None => Methods::App,
-            Some(to) if authenticators.is_empty() => Methods::Mail(to),
-            Some(to) => Methods::AppOrMail(to),
+            None => CodeMethods::App,
+            Some(to) if authenticators.is_empty() => CodeMethods::Mail(to),
+            Some(to) => CodeMethods::AppOrMail(to),
         };
-        let login = Login {
+        let login = LoginPayload {
             digits,
             methods,
             back_to: String::new(),
@@ -267,10 +278,10 @@ impl Entering<'_> {
 
 /// The proof that a sign-in was, for the session that it opened.
 pub(super) fn step_up(
-    opened: &Opened,
+    opened: &OpenedSession,
     proof: Option<SteppedUp>,
     now: Timestamp,
-) -> Result<Option<StepUpToken>, SignInError> {
+) -> Result<Option<StepUpToken>, LoginError> {
     let begun = proof.map(|proof| StepUpToken::begun(&proof, &opened.session, &opened.keys, now));
     Ok(begun.transpose().map_err(PasswordError::from)?)
 }

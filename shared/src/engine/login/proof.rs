@@ -1,22 +1,22 @@
 //! Proofs that open a session or a critical act. Each is made where it is decided, from a proof of the step before;
 //! none can be copied, kept, or read from anywhere.
 
-use super::token_validity::Alive;
-use super::{FirstFactorTried, TrustedHere};
+use super::token_validity::TokenValidity;
+use super::{FirstFactorAttempt, TrustedHere};
 use crate::account::second_factor::Enrolled;
-use crate::config::gate::FirstFactor;
-use crate::engine::enrollment::pending::Confirmation;
-use crate::protocol::host_password::Said;
+use crate::config::gate::FirstFactorSource;
+use crate::engine::enrollment::pending::EnrollmentConfirmation;
+use crate::protocol::host_password::HostPasswordReply;
 use crate::system::clock::Timestamp;
-use crate::token::Parent;
-use crate::token::session::{Passed, PassedFirst, PassedSecond, Session};
-use crate::verify::decision::{Accepted, Spent};
-use crate::verify::method::Means;
+use crate::token::TokenParent;
+use crate::token::session::{CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session};
+use crate::verify::decision::{Accepted, Consumed};
+use crate::verify::method::AuthenticationMethod;
 
 /// A first factor has passed: just now, or before something that is alive.
 #[derive(Debug)]
 pub(in crate::engine) struct FirstFactorPassed {
-    first: PassedFirst,
+    first: FirstFactorMethod,
     /// When what it leads to begins, and ends at the latest.
     began: Timestamp,
     until: Option<Timestamp>,
@@ -27,17 +27,17 @@ pub(in crate::engine) struct FirstFactorPassed {
 impl FirstFactorPassed {
     /// By a password that was charged, and was found to be right.
     pub(in crate::engine) fn judged(
-        _: &FirstFactorTried,
-        said: Said,
-        configured: FirstFactor,
+        _: &FirstFactorAttempt,
+        said: HostPasswordReply,
+        configured: FirstFactorSource,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
         let first = match configured {
-            FirstFactor::Password => PassedFirst::Password,
-            FirstFactor::Pam => PassedFirst::HostPassword,
-            FirstFactor::Header => return None,
+            FirstFactorSource::Password => FirstFactorMethod::Password,
+            FirstFactorSource::Pam => FirstFactorMethod::HostPassword,
+            FirstFactorSource::Header => return None,
         };
-        (said == Said::Right).then_some(FirstFactorPassed {
+        (said == HostPasswordReply::Right).then_some(FirstFactorPassed {
             first,
             began: now,
             until: None,
@@ -47,27 +47,27 @@ impl FirstFactorPassed {
 
     /// By an identity, where a trusted proxy establishes it.
     pub(in crate::engine) fn established(
-        configured: FirstFactor,
+        configured: FirstFactorSource,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
-        let first = PassedFirst::Identity;
+        let first = FirstFactorMethod::Identity;
         let passed = FirstFactorPassed {
             first,
             began: now,
             until: None,
             browser: None,
         };
-        (configured == FirstFactor::Header).then_some(passed)
+        (configured == FirstFactorSource::Header).then_some(passed)
     }
 
     /// Before what is alive; none at a prompt or a local socket.
     pub(in crate::engine) fn of(
-        parent: &Parent,
-        alive: &Alive,
+        parent: &TokenParent,
+        alive: &TokenValidity,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
         match *parent {
-            Parent::Session {
+            TokenParent::Session {
                 first,
                 issued,
                 expires,
@@ -82,59 +82,61 @@ impl FirstFactorPassed {
                     browser,
                 })
             }
-            Parent::FirstFactor { first, .. } => Some(FirstFactorPassed {
+            TokenParent::FirstFactor { first, .. } => Some(FirstFactorPassed {
                 first,
                 began: now,
                 until: None,
                 browser: None,
             }),
-            Parent::Peer => None,
+            TokenParent::Peer => None,
         }
     }
 
     /// Which.
-    pub(in crate::engine) fn first(&self) -> PassedFirst {
+    pub(in crate::engine) fn first(&self) -> FirstFactorMethod {
         self.first
     }
 }
 
 /// A second factor has passed, or none is claimed to have.
 #[derive(Debug)]
-pub(in crate::engine) struct SecondFactorPassed(PassedSecond);
+pub(in crate::engine) struct SecondFactorPassed(SecondFactorMethod);
 
 impl SecondFactorPassed {
     /// None; whether the account has one. What that opens, policy says at each check.
     pub(in crate::engine) fn none(enrolled: Enrolled) -> SecondFactorPassed {
-        SecondFactorPassed(PassedSecond::None(enrolled))
+        SecondFactorPassed(SecondFactorMethod::None(enrolled))
     }
 
     /// By an answer that was accepted.
     pub(in crate::engine) fn accepted(accepted: &Accepted) -> SecondFactorPassed {
         SecondFactorPassed(match accepted.spent() {
-            Spent::Step(..) => PassedSecond::Code,
-            Spent::MailedCode => PassedSecond::MailedCode,
-            Spent::RecoveryCode(_) => PassedSecond::RecoveryCode,
-            Spent::OneTimeCode => PassedSecond::OneTimeCode,
+            Consumed::Step(..) => SecondFactorMethod::Code,
+            Consumed::MailedCode => SecondFactorMethod::MailedCode,
+            Consumed::RecoveryCode(_) => SecondFactorMethod::RecoveryCode,
+            Consumed::OneTimeCode => SecondFactorMethod::OneTimeCode,
         })
     }
 
     /// By the trust in the browser.
     pub(in crate::engine) fn trusted(_: &TrustedHere) -> SecondFactorPassed {
-        SecondFactorPassed(PassedSecond::TrustedBrowser)
+        SecondFactorPassed(SecondFactorMethod::TrustedBrowser)
     }
 
     /// By the code that confirmed a new authenticator; none where an administrator vouched for it.
-    pub(in crate::engine) fn confirmed(confirmation: &Confirmation) -> Option<SecondFactorPassed> {
+    pub(in crate::engine) fn confirmed(
+        confirmation: &EnrollmentConfirmation,
+    ) -> Option<SecondFactorPassed> {
         confirmation
             .step()
-            .map(|_| SecondFactorPassed(PassedSecond::Code))
+            .map(|_| SecondFactorPassed(SecondFactorMethod::Code))
     }
 }
 
 /// What opens a session.
 #[derive(Debug)]
 pub(in crate::engine) struct OpensSession {
-    pub(in crate::engine) passed: Passed,
+    pub(in crate::engine) passed: CompletedFactors,
     /// When it begins, and ends at the latest.
     pub(in crate::engine) began: Timestamp,
     pub(in crate::engine) until: Option<Timestamp>,
@@ -158,7 +160,7 @@ impl OpensSession {
             browser,
         } = *first;
         OpensSession {
-            passed: Passed { first, second },
+            passed: CompletedFactors { first, second },
             began,
             until,
             browser,
@@ -194,17 +196,20 @@ impl OpensSession {
     }
 
     /// By what someone gets in, as logs name it.
-    pub(in crate::engine) fn means(&self) -> Means {
+    pub(in crate::engine) fn means(&self) -> AuthenticationMethod {
         match (self.passed.second, self.passed.first) {
-            (PassedSecond::None(_), PassedFirst::Identity) => Means::Identity,
-            (PassedSecond::None(_), PassedFirst::Password | PassedFirst::HostPassword) => {
-                Means::Password
+            (SecondFactorMethod::None(_), FirstFactorMethod::Identity) => {
+                AuthenticationMethod::Identity
             }
-            (PassedSecond::Code, _) => Means::Code,
-            (PassedSecond::MailedCode, _) => Means::MailedCode,
-            (PassedSecond::RecoveryCode, _) => Means::RecoveryCode,
-            (PassedSecond::OneTimeCode, _) => Means::OneTimeCode,
-            (PassedSecond::TrustedBrowser, _) => Means::TrustedBrowser,
+            (
+                SecondFactorMethod::None(_),
+                FirstFactorMethod::Password | FirstFactorMethod::HostPassword,
+            ) => AuthenticationMethod::Password,
+            (SecondFactorMethod::Code, _) => AuthenticationMethod::Code,
+            (SecondFactorMethod::MailedCode, _) => AuthenticationMethod::MailedCode,
+            (SecondFactorMethod::RecoveryCode, _) => AuthenticationMethod::RecoveryCode,
+            (SecondFactorMethod::OneTimeCode, _) => AuthenticationMethod::OneTimeCode,
+            (SecondFactorMethod::TrustedBrowser, _) => AuthenticationMethod::TrustedBrowser,
         }
     }
 }
@@ -228,8 +233,8 @@ impl SteppedUp {
     /// here to mend that.
     pub(in crate::engine) fn by_sign_in(accepted: &Accepted) -> Option<SteppedUp> {
         match accepted.spent() {
-            Spent::RecoveryCode(_) | Spent::OneTimeCode => Some(SteppedUp(())),
-            Spent::Step(..) | Spent::MailedCode => None,
+            Consumed::RecoveryCode(_) | Consumed::OneTimeCode => Some(SteppedUp(())),
+            Consumed::Step(..) | Consumed::MailedCode => None,
         }
     }
 }

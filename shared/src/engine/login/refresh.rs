@@ -2,10 +2,10 @@
 //! that either its user or that of the newer one is a thief: the session ends.
 
 use super::token_validity::alive;
-use crate::account::event::{Event, What};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::crypto::vault::VaultError;
 use crate::engine::mail::notification;
-use crate::engine::{Door, SERVICE, SignInError};
+use crate::engine::{Engine, LoginError, SERVICE};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::RefreshToken;
@@ -22,15 +22,15 @@ pub enum AfterRefresh {
     Over,
 }
 
-impl Door {
+impl Engine {
     /// Takes a refresh token for the next one. Whether the session is otherwise good, the caller has looked at.
     pub fn refresh(
         &mut self,
         shown: RefreshToken,
         origin: &Origin,
         now: Timestamp,
-    ) -> Result<AfterRefresh, SignInError> {
-        let Door {
+    ) -> Result<AfterRefresh, LoginError> {
+        let Engine {
             config,
             vault,
             store,
@@ -54,11 +54,11 @@ impl Door {
         }
         tx.end_session(session.id)?;
         let revision = tx.revise()?;
-        let event = Event {
+        let event = AuditEvent {
             at: now,
             actor: account.name.to_string(),
             account: account.name,
-            what: What::SessionRevoked,
+            what: EventKind::SessionRevoked,
             door: SERVICE.to_owned(),
             origin: origin.to_string(),
             cause: "an old refresh token was used after a newer one".to_owned(),

@@ -3,27 +3,27 @@
 //!
 //! A recovery code steps nobody up here: its use ends every session, this one too; signing in with it does.
 
-use super::first_factor::{FirstFactorTried, before};
+use super::first_factor::{FirstFactorAttempt, before};
 use super::known_browser::recognise;
 use super::proof::{FirstFactorPassed, SteppedUp};
 use super::token_validity::session_is_alive;
-use super::{Browser, SERVICE, SignInError};
-use crate::account::event::What;
+use super::{BrowserContext, LoginError, SERVICE};
+use crate::account::event::EventKind;
 use crate::account::second_factor::Enrolled;
-use crate::config::gate::FirstFactor;
-use crate::credential::input::Answer;
+use crate::config::gate::FirstFactorSource;
+use crate::credential::input::Input;
 use crate::credential::secret::RandomError;
 use crate::crypto::password::{Password, PasswordError};
 use crate::crypto::vault::TokenKeys;
-use crate::engine::verify::evaluation::Visit;
-use crate::engine::{Door, Visitor, account_data};
-use crate::protocol::host_password::Said;
+use crate::engine::verify::evaluation::Evaluation;
+use crate::engine::{Engine, VerificationRequest, account_data};
+use crate::protocol::host_password::HostPasswordReply;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
-use crate::token::{Holder, StepUp, StepUpToken, Token};
-use crate::verify::decision::{Refusal, Verdict};
-use crate::verify::throttle::Stage;
+use crate::token::{StepUpPayload, StepUpToken, Token, TokenHolder};
+use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::throttle::Phase;
 
 /// What comes of it.
 pub enum AfterStepUp {
@@ -39,20 +39,20 @@ pub enum AfterStepUp {
     Over,
 }
 
-impl Door {
+impl Engine {
     /// The password that the store keeps, and a code. An account without a second factor has no code to give.
     pub fn step_up(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         session: &Session,
         password: Option<&Password>,
-        answer: &Answer,
+        answer: &Input,
         now: Timestamp,
-    ) -> Result<AfterStepUp, SignInError> {
-        if self.config.gate.first_factor != FirstFactor::Password {
+    ) -> Result<AfterStepUp, LoginError> {
+        if self.config.gate.first_factor != FirstFactorSource::Password {
             return Ok(AfterStepUp::Password(Refusal::Unfit));
         }
-        match self.try_first_factor(browser, &session.name, &Answer::Unfit, now)? {
+        match self.try_first_factor(browser, &session.name, &Input::Unfit, now)? {
             Err(refusal) => Ok(AfterStepUp::Password(refusal)),
             Ok(tried) => {
                 let said = self.judge_password(&tried, password)?;
@@ -64,21 +64,21 @@ impl Door {
     /// A code, by what the judge said of a password that [`Door::try_first_factor`] charged.
     pub fn settle_step_up(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         session: &Session,
-        tried: &FirstFactorTried,
-        said: Said,
-        answer: &Answer,
+        tried: &FirstFactorAttempt,
+        said: HostPasswordReply,
+        answer: &Input,
         now: Timestamp,
-    ) -> Result<AfterStepUp, SignInError> {
+    ) -> Result<AfterStepUp, LoginError> {
         match said {
-            Said::Right => {
+            HostPasswordReply::Right => {
                 let first =
                     FirstFactorPassed::judged(tried, said, self.config.gate.first_factor, now);
                 self.prove_again(browser, session, Some(tried).zip(first), answer, now)
             }
-            Said::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
-            Said::Unasked => {
+            HostPasswordReply::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
+            HostPasswordReply::Unasked => {
                 self.take_back(tried)?;
                 Ok(AfterStepUp::Unasked)
             }
@@ -88,28 +88,30 @@ impl Door {
     /// A code alone, where a trusted proxy establishes who is there.
     pub fn step_up_by_code(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         session: &Session,
-        answer: &Answer,
+        answer: &Input,
         now: Timestamp,
-    ) -> Result<AfterStepUp, SignInError> {
+    ) -> Result<AfterStepUp, LoginError> {
         match self.config.gate.first_factor {
-            FirstFactor::Header => self.prove_again(browser, session, None, answer, now),
-            FirstFactor::Password | FirstFactor::Pam => Ok(AfterStepUp::Password(Refusal::Unfit)),
+            FirstFactorSource::Header => self.prove_again(browser, session, None, answer, now),
+            FirstFactorSource::Password | FirstFactorSource::Pam => {
+                Ok(AfterStepUp::Password(Refusal::Unfit))
+            }
         }
     }
 
     fn prove_again(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         session: &Session,
-        tried: Option<(&FirstFactorTried, FirstFactorPassed)>,
-        answer: &Answer,
+        tried: Option<(&FirstFactorAttempt, FirstFactorPassed)>,
+        answer: &Input,
         now: Timestamp,
-    ) -> Result<AfterStepUp, SignInError> {
+    ) -> Result<AfterStepUp, LoginError> {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -122,16 +124,16 @@ impl Door {
             tx.take_back(tried.row, tried.address)?;
             let recognised = recognise(vault, tx, browser, name, now)?;
             let visitor = before(browser, name, &recognised);
-            Visit::load(config, vault, tx, &visitor, declared()?, now)?.forgive(tx)?;
+            Evaluation::load(config, vault, tx, &visitor, declared()?, now)?.forgive(tx)?;
         }
-        let after = Visitor {
+        let after = VerificationRequest {
             name,
-            stage: Stage::After,
+            stage: Phase::After,
             origin: browser.origin,
             browser: None,
             service: SERVICE,
         };
-        let visit = Visit::load(config, vault, tx, &after, declared()?, now)?;
+        let visit = Evaluation::load(config, vault, tx, &after, declared()?, now)?;
         let lives = session_is_alive(session, tx, now)?.is_some();
         let is_same = tried
             .as_ref()
@@ -142,13 +144,13 @@ impl Door {
             return Ok(AfterStepUp::Over);
         }
         let proof = match (visit.account.enrolled, answer, &tried) {
-            (Enrolled::Yes, Answer::Recovery(_), _) => Err(Refusal::Unfit),
+            (Enrolled::Yes, Input::Recovery(_), _) => Err(Refusal::Unfit),
             (Enrolled::Yes, _, _) => match visit.judge(tx, answer)?.verdict {
-                Verdict::Accepted(accepted) => Ok(SteppedUp::by_answer(&accepted)),
-                Verdict::Refused(refusal) => Err(refusal),
+                VerificationResult::Accepted(accepted) => Ok(SteppedUp::by_answer(&accepted)),
+                VerificationResult::Refused(refusal) => Err(refusal),
             },
             (Enrolled::No, _, Some((_, first))) => {
-                visit.log(tx, What::Accepted, "password-again")?;
+                visit.log(tx, EventKind::Accepted, "password-again")?;
                 Ok(SteppedUp::by_first_factor(first))
             }
             (Enrolled::No, _, None) => Err(Refusal::NotEnrolled),
@@ -173,7 +175,7 @@ impl StepUpToken {
         keys: &TokenKeys,
         now: Timestamp,
     ) -> Result<StepUpToken, RandomError> {
-        let to = crate::token::of_session(session, Holder::Session(session.id));
-        Token::issue_until(keys, to, StepUp {}, now, session.expires)
+        let to = crate::token::of_session(session, TokenHolder::Session(session.id));
+        Token::issue_until(keys, to, StepUpPayload {}, now, session.expires)
     }
 }

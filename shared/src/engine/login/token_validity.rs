@@ -10,11 +10,11 @@ use crate::crypto::vault::TokenKeys;
 use crate::store::{SessionRecord, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
-use crate::token::{AccountAt, Parent, Token};
+use crate::token::{AccountVersion, Token, TokenParent};
 
 /// What a token was born of is alive: the account as it is, and the session, if it was one.
 #[derive(Debug)]
-pub(in crate::engine) struct Alive {
+pub(in crate::engine) struct TokenValidity {
     pub(in crate::engine) record: Option<AccountRecord>,
     pub(in crate::engine) session: Option<SessionRecord>,
     /// Only this file makes one.
@@ -27,7 +27,7 @@ pub(in crate::engine) fn alive<P>(
     tx: &mut dyn Transaction,
     keys: &TokenKeys,
     now: Timestamp,
-) -> Result<Option<Alive>, StoreError> {
+) -> Result<Option<TokenValidity>, StoreError> {
     // keys that were renewed since it was opened
     if token.is_over(now) || !token.is_of(keys) {
         return Ok(None);
@@ -39,24 +39,24 @@ pub(in crate::engine) fn alive<P>(
 pub(in crate::engine) fn parent_is_alive(
     tx: &mut dyn Transaction,
     account: &UserName,
-    at: Option<AccountAt>,
-    parent: &Parent,
+    at: Option<AccountVersion>,
+    parent: &TokenParent,
     now: Timestamp,
-) -> Result<Option<Alive>, StoreError> {
+) -> Result<Option<TokenValidity>, StoreError> {
     let record = tx.account(account)?;
-    let found = record.as_ref().map(AccountAt::of);
+    let found = record.as_ref().map(AccountVersion::of);
     if found != at {
         return Ok(None);
     }
     let session = match (parent, &record) {
-        (Parent::Session { id, .. }, Some(record)) => match tx.session(record.id, *id, now)? {
+        (TokenParent::Session { id, .. }, Some(record)) => match tx.session(record.id, *id, now)? {
             None => return Ok(None),
             found => found,
         },
-        (Parent::Session { .. }, None) => return Ok(None),
-        (Parent::FirstFactor { .. } | Parent::Peer, _) => None,
+        (TokenParent::Session { .. }, None) => return Ok(None),
+        (TokenParent::FirstFactor { .. } | TokenParent::Peer, _) => None,
     };
-    Ok(Some(Alive {
+    Ok(Some(TokenValidity {
         record,
         session,
         _made_here: (),
@@ -67,8 +67,8 @@ pub(in crate::engine) fn parent_is_alive(
 pub(in crate::engine) fn account_at(
     tx: &mut dyn Transaction,
     account: &UserName,
-) -> Result<Option<AccountAt>, StoreError> {
-    Ok(tx.account(account)?.as_ref().map(AccountAt::of))
+) -> Result<Option<AccountVersion>, StoreError> {
+    Ok(tx.account(account)?.as_ref().map(AccountVersion::of))
 }
 
 /// Whether a session is alive.
@@ -76,11 +76,12 @@ pub(in crate::engine) fn session_is_alive(
     session: &Session,
     tx: &mut dyn Transaction,
     now: Timestamp,
-) -> Result<Option<Alive>, StoreError> {
+) -> Result<Option<TokenValidity>, StoreError> {
     let at = account_at(tx, &session.name)?;
-    let is_same = |at: AccountAt| at.id.0 == session.account && at.generation == session.generation;
+    let is_same =
+        |at: AccountVersion| at.id.0 == session.account && at.generation == session.generation;
     match at.is_some_and(is_same) {
-        true => parent_is_alive(tx, &session.name, at, &Parent::session(session), now),
+        true => parent_is_alive(tx, &session.name, at, &TokenParent::session(session), now),
         false => Ok(None),
     }
 }

@@ -3,32 +3,32 @@
 
 use super::first_factor::before;
 use super::known_browser::recognise;
-use super::next::Entering;
+use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
 use super::token_validity::session_is_alive;
-use super::{AfterPassword, Browser, Opened, SignInError};
+use super::{AfterPassword, BrowserContext, LoginError, OpenedSession};
 use crate::account::second_factor::Enrolled;
-use crate::credential::input::Answer;
-use crate::engine::verify::evaluation::Visit;
-use crate::engine::{Door, DoorError, account_data};
+use crate::credential::input::Input;
+use crate::engine::verify::evaluation::Evaluation;
+use crate::engine::{Engine, EngineError, account_data};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::token::Parent;
+use crate::token::TokenParent;
 use crate::token::session::Session;
 
-impl Door {
+impl Engine {
     /// What comes after the first factor of a session. None where that is over, or has no second factor to ask for: a
     /// first setup takes the first factor itself, and so the whole sign-in.
     pub fn rise(
         &mut self,
-        browser: &Browser<'_>,
+        browser: &BrowserContext<'_>,
         session: &Session,
         now: Timestamp,
-    ) -> Result<Option<AfterPassword>, SignInError> {
+    ) -> Result<Option<AfterPassword>, LoginError> {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -38,7 +38,7 @@ impl Door {
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
-        let visit = Visit::load(
+        let visit = Evaluation::load(
             config,
             vault,
             tx,
@@ -53,12 +53,12 @@ impl Door {
         if visit.account.enrolled == Enrolled::No {
             return Ok(None);
         }
-        let parent = Parent::session(session);
+        let parent = TokenParent::session(session);
         let Some(first) = FirstFactorPassed::of(&parent, &alive, now) else {
             return Ok(None);
         };
-        let recovery = &Answer::Unfit;
-        let entering = Entering {
+        let recovery = &Input::Unfit;
+        let entering = LoginProgress {
             config,
             vault,
             browser,
@@ -79,7 +79,7 @@ impl Door {
     }
 
     /// The session before has ended at every gate when this returns.
-    pub(super) fn settle_session(&mut self, opened: &Opened) -> Result<(), DoorError> {
+    pub(super) fn settle_session(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
         opened
             .ended
             .map_or(Ok(()), |revision| self.await_gates(revision))

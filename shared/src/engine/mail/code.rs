@@ -2,23 +2,23 @@
 //! posternd takes them from there and sends them; whoever asked for one waits for what becomes of it.
 
 use crate::account::email::EmailAddress;
-use crate::account::event::What;
+use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
-use crate::account::second_factor::Mail;
+use crate::account::second_factor::MailStatus;
 use crate::config::Config;
-use crate::config::email::Email;
+use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
 use crate::engine::login::token_validity::alive;
-use crate::engine::verify::evaluation::Visit;
-use crate::engine::{Door, DoorError, Visitor, account_data};
-use crate::store::{ExpiredLetter, Fate, Intent, StoreError, Transaction, Waiting};
+use crate::engine::verify::evaluation::Evaluation;
+use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
 use crate::system::clock::{self, Timestamp};
-use crate::token::{Login, LoginToken};
-use crate::verify::account::KeptMailedCode;
+use crate::token::{LoginPayload, LoginToken};
+use crate::verify::account::StoredMailedCode;
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::{Stage, Standing};
+use crate::verify::throttle::{BucketState, Phase};
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -27,10 +27,10 @@ use zeroize::Zeroizing;
 pub(in crate::engine) const DIGITS: u32 = 6;
 
 /// The same, where they are mailed.
-pub(in crate::engine) fn digits(mail: Mail) -> Option<u32> {
+pub(in crate::engine) fn digits(mail: MailStatus) -> Option<u32> {
     match mail {
-        Mail::On => Some(DIGITS),
-        Mail::Off => None,
+        MailStatus::On => Some(DIGITS),
+        MailStatus::Off => None,
     }
 }
 /// Letters to one address that is not confirmed, from whatever accounts, which may be in the outbox at once. A confirmed
@@ -48,7 +48,7 @@ const OVERDUE: u64 = 10;
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// A letter that posternd has taken to send it, with its code.
-pub struct Letter {
+pub struct MailMessage {
     /// Whose code it is.
     pub name: UserName,
     /// Where it goes.
@@ -67,7 +67,7 @@ pub struct Letter {
 
 /// A letter in the outbox.
 #[derive(Clone, Debug)]
-pub struct Posted {
+pub struct MailQueued {
     number: i64,
     account: AccountId,
     hash: MailedHash,
@@ -76,7 +76,7 @@ pub struct Posted {
 }
 
 /// What came of asking for a mail.
-pub enum Asked<T> {
+pub enum MailRequest<T> {
     /// There is a new code, and a letter that brings it.
     For(T),
     /// There is none.
@@ -111,19 +111,19 @@ impl fmt::Display for MailRefusal {
     }
 }
 
-impl Door {
+impl Engine {
     /// Someone asks for a code: it is left in the outbox. Who has not passed the first factor is told nothing of addresses.
     /// With a `token`, the sign-in must not be over: whatever ended what it was born of ended it too.
     pub fn mail_code(
         &mut self,
-        visitor: &Visitor<'_>,
+        visitor: &VerificationRequest<'_>,
         token: Option<&LoginToken>,
         now: Timestamp,
-    ) -> Result<Asked<Posted>, DoorError> {
-        if visitor.stage == Stage::Before {
-            return Ok(Asked::Refused(MailRefusal::NoAddress));
+    ) -> Result<MailRequest<MailQueued>, EngineError> {
+        if visitor.stage == Phase::Before {
+            return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -131,14 +131,14 @@ impl Door {
         } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let asked = ask(config, vault, transaction.as_mut(), visitor, token, now)?;
-        if let Asked::For(_) = asked {
+        if let MailRequest::For(_) = asked {
             transaction.commit()?;
         }
         Ok(asked)
     }
 
     /// Waits for what becomes of a letter, as [`Door::look_after`] tells it.
-    pub fn await_letter(&mut self, posted: &Posted) -> Result<(), NotMailed> {
+    pub fn await_letter(&mut self, posted: &MailQueued) -> Result<(), NotMailed> {
         let began = clock::since_boot();
         loop {
             let waited = clock::since_boot().saturating_sub(began);
@@ -154,7 +154,7 @@ impl Door {
     /// code is good. One that was taken and not sent is removed, and its code opens nothing.
     pub fn look_after(
         &mut self,
-        posted: &Posted,
+        posted: &MailQueued,
         waited: Duration,
     ) -> Option<Result<(), NotMailed>> {
         let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
@@ -167,18 +167,22 @@ impl Door {
             Err(error) => return Some(Err(error)),
         };
         let sent = match fate {
-            Some(Fate::Waiting) if waited < NOTICED => return None,
-            Some(Fate::Taken) if waited < NOTICED + limit => return None,
-            Some(Fate::Waiting) => return Some(Err(NotMailed::Waits)),
-            Some(Fate::Taken) => Err(NotMailed::TooSlow),
-            Some(Fate::Failed(why)) => Err(NotMailed::Failed(why)),
-            Some(Fate::Sent) => Ok(()),
+            Some(MailState::Waiting) if waited < NOTICED => return None,
+            Some(MailState::Taken) if waited < NOTICED + limit => return None,
+            Some(MailState::Waiting) => return Some(Err(NotMailed::Waits)),
+            Some(MailState::Taken) => Err(NotMailed::TooSlow),
+            Some(MailState::Failed(why)) => Err(NotMailed::Failed(why)),
+            Some(MailState::Sent) => Ok(()),
             None => Err(NotMailed::Replaced),
         };
         Some(self.withdraw(posted, sent))
     }
 
-    fn withdraw(&mut self, posted: &Posted, sent: Result<(), NotMailed>) -> Result<(), NotMailed> {
+    fn withdraw(
+        &mut self,
+        posted: &MailQueued,
+        sent: Result<(), NotMailed>,
+    ) -> Result<(), NotMailed> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.withdraw(posted.number)?;
         if sent.is_err() {
@@ -190,7 +194,11 @@ impl Door {
 
     /// posternd takes letters that wait, at most `limit`. Each is given out once, whatever becomes of it: a code that may
     /// have gone out does not go out a second time.
-    pub fn take_letters(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Letter>, DoorError> {
+    pub fn take_letters(
+        &mut self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<MailMessage>, EngineError> {
         if limit == 0
             || self
                 .store
@@ -203,7 +211,7 @@ impl Door {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let mut letters = Vec::new();
         for waiting in tx.waiting(limit, now)? {
-            let Waiting {
+            let QueuedMail {
                 account,
                 purpose,
                 ref to,
@@ -221,8 +229,8 @@ impl Door {
                 tx.withdraw(waiting.number)?;
                 continue;
             };
-            tx.note_fate(waiting.number, &Fate::Taken)?;
-            letters.push(Letter {
+            tx.note_fate(waiting.number, &MailState::Taken)?;
+            letters.push(MailMessage {
                 hash: self
                     .vault
                     .mailed_hash(waiting.account.0, waiting.purpose, &code),
@@ -240,7 +248,7 @@ impl Door {
     }
 
     /// Removes letters whose codes have expired; whose were not sent, as far as it is known.
-    pub fn remove_expired_letters(&mut self, now: Timestamp) -> Result<Vec<UserName>, DoorError> {
+    pub fn remove_expired_letters(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
         if self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -251,9 +259,9 @@ impl Door {
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let mut unsent = Vec::new();
-        for ExpiredLetter { number, name, fate } in tx.expired(MOST_EXPIRED, now)? {
+        for ExpiredMail { number, name, fate } in tx.expired(MOST_EXPIRED, now)? {
             tx.withdraw(number)?;
-            if matches!(fate, Fate::Waiting | Fate::Taken) {
+            if matches!(fate, MailState::Waiting | MailState::Taken) {
                 unsent.push(name);
             }
         }
@@ -265,13 +273,13 @@ impl Door {
     /// for at once.
     pub fn note_letter(
         &mut self,
-        letter: &Letter,
+        letter: &MailMessage,
         sent: &Result<(), String>,
-    ) -> Result<(), DoorError> {
+    ) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let fate = sent
             .as_ref()
-            .map_or_else(|why| Fate::Failed(why.clone()), |()| Fate::Sent);
+            .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
         tx.note_fate(letter.number, &fate)?;
         if sent.is_err() {
             kill(tx.as_mut(), letter.account, letter.hash)?;
@@ -281,7 +289,7 @@ impl Door {
 
     /// Whether mail waits that posternd should have sent long ago: it does not run, or cannot keep up. Nothing waits where
     /// mail is off.
-    pub fn mail_is_overdue(&mut self, now: Timestamp) -> Result<bool, DoorError> {
+    pub fn mail_is_overdue(&mut self, now: Timestamp) -> Result<bool, EngineError> {
         if !self.config.email.is_on() {
             return Ok(false);
         }
@@ -296,7 +304,7 @@ impl Door {
 
 /// Why no mail may be sent now, whatever it is for.
 pub(in crate::engine) fn refusal(
-    email: &Email,
+    email: &EmailConfig,
     tx: &mut dyn Transaction,
     account: AccountId,
     now: Timestamp,
@@ -311,18 +319,18 @@ pub(in crate::engine) fn refusal(
 
 /// Makes a new code, in place of an older one, and leaves it in the outbox, sealed.
 pub(in crate::engine) fn post(
-    email: &Email,
+    email: &EmailConfig,
     vault: &Vault,
     tx: &mut dyn Transaction,
     account: AccountId,
     to: EmailAddress,
     purpose: MailedFor,
     now: Timestamp,
-) -> Result<Posted, DoorError> {
+) -> Result<MailQueued, EngineError> {
     let code = random_code().map_err(VaultError::Random)?;
     let hash = vault.mailed_hash(account.0, purpose, &code);
     let expires = now.plus(email.code_ttl.seconds());
-    let kept = KeptMailedCode {
+    let kept = StoredMailedCode {
         hash,
         sent: now,
         expires,
@@ -338,7 +346,7 @@ pub(in crate::engine) fn post(
     };
     let sealed = vault.seal_code(&code, &binding)?;
     let number = tx.post(account, &to, purpose, expires, &sealed)?;
-    Ok(Posted {
+    Ok(MailQueued {
         number,
         account,
         hash,
@@ -360,11 +368,11 @@ fn ask(
     config: &Config,
     vault: &Vault,
     tx: &mut dyn Transaction,
-    visitor: &Visitor<'_>,
+    visitor: &VerificationRequest<'_>,
     token: Option<&LoginToken>,
     now: Timestamp,
-) -> Result<Asked<Posted>, DoorError> {
-    let visit = Visit::load(
+) -> Result<MailRequest<MailQueued>, EngineError> {
+    let visit = Evaluation::load(
         config,
         vault,
         tx,
@@ -373,31 +381,31 @@ fn ask(
         now,
     )?;
     let Some(record) = &visit.record else {
-        return Ok(Asked::Refused(MailRefusal::NoAddress));
+        return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
     let standing = match visit.account.row.standing(&config.throttle, now) {
-        Standing::Open => None,
-        Standing::Delayed { wait } => Some(Refusal::Delayed { wait }),
-        Standing::Locked => Some(Refusal::Locked),
+        BucketState::Open => None,
+        BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
+        BucketState::Locked => Some(Refusal::Locked),
     };
     if let Some(refusal) = standing {
-        return Ok(Asked::Refused(MailRefusal::Code(refusal)));
+        return Ok(MailRequest::Refused(MailRefusal::Code(refusal)));
     }
     if let Some(token) = token {
         let trials = tx.trials(token.id())?;
         let is_alive = alive(token, tx, &vault.token_keys(), now)?.is_some();
-        if !is_alive || trials.used || trials.wrong >= Login::TRIALS {
-            return Ok(Asked::Refused(MailRefusal::Code(Refusal::Expired)));
+        if !is_alive || trials.used || trials.wrong >= LoginPayload::TRIALS {
+            return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
     let Some(to) = account_data::mail_address(config, tx, visitor.name, record.id)? else {
-        return Ok(Asked::Refused(MailRefusal::NoAddress));
+        return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
     if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {
-        return Ok(Asked::Refused(refusal));
+        return Ok(MailRequest::Refused(refusal));
     }
-    visit.log(tx, What::CodeAsked, "")?;
-    Ok(Asked::For(post(
+    visit.log(tx, EventKind::CodeAsked, "")?;
+    Ok(MailRequest::For(post(
         &config.email,
         vault,
         tx,
@@ -442,10 +450,10 @@ pub enum NotMailed {
     /// What the mail server, the webhook or the program said.
     Failed(String),
     /// The store, or its keys.
-    Door(DoorError),
+    Door(EngineError),
 }
 
-impl<E: Into<DoorError>> From<E> for NotMailed {
+impl<E: Into<EngineError>> From<E> for NotMailed {
     fn from(error: E) -> NotMailed {
         NotMailed::Door(error.into())
     }

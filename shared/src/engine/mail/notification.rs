@@ -2,12 +2,12 @@
 //! same transaction, for posternd to mail. No act waits for it.
 
 use crate::account::email::EmailAddress;
-use crate::account::event::{Event, What};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::config::Config;
-use crate::engine::{Door, DoorError};
-use crate::store::{Intent, Logged, Notice, StoreError, Transaction};
+use crate::engine::{Engine, EngineError};
+use crate::store::{Intent, LoggedEvent, Notification, StoreError, Transaction};
 use crate::system::clock::Timestamp;
-use crate::verify::method::Means;
+use crate::verify::method::AuthenticationMethod;
 
 /// How long a notice is tried again before it is given up, in seconds.
 const KEPT: u64 = 3 * 24 * 3600;
@@ -18,11 +18,11 @@ const AGAIN: u64 = 300;
 pub(in crate::engine) fn log(
     config: &Config,
     tx: &mut dyn Transaction,
-    event: &Event,
+    event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let logged = tx.log(event)?;
     // what one's own processes can do as often as they like must not fill one's mailbox
-    if logged == Logged::TooMany && event.what == What::HostPasswordChanged {
+    if logged == LoggedEvent::TooMany && event.what == EventKind::HostPasswordChanged {
         return Ok(());
     }
     if config.email.is_on() && concerns_its_person(event) {
@@ -34,39 +34,45 @@ pub(in crate::engine) fn log(
 }
 
 /// Whether the person should know, since someone else may have done it.
-fn concerns_its_person(event: &Event) -> bool {
+fn concerns_its_person(event: &AuditEvent) -> bool {
     let is_own = event.actor == event.account.as_str();
     match event.what {
-        What::Enrolled
-        | What::Imported
-        | What::AuthenticatorAdded
-        | What::AuthenticatorRemoved
-        | What::RecoveryCodesReplaced
-        | What::OneTimeCodeIssued
-        | What::OneTimeCodeCancelled
-        | What::EmailConfirmed
-        | What::EmailRemoved
-        | What::Disabled
-        | What::Locked
-        | What::Unlocked
-        | What::PasswordSet
-        | What::HostPasswordChanged
-        | What::GroupsChanged
-        | What::AccountRenamed
-        | What::AccountRemoved
-        | What::AppPasswordAdded
-        | What::AppPasswordRevoked
-        | What::ClockMended => true,
+        EventKind::Enrolled
+        | EventKind::Imported
+        | EventKind::AuthenticatorAdded
+        | EventKind::AuthenticatorRemoved
+        | EventKind::RecoveryCodesReplaced
+        | EventKind::OneTimeCodeIssued
+        | EventKind::OneTimeCodeCancelled
+        | EventKind::EmailConfirmed
+        | EventKind::EmailRemoved
+        | EventKind::Disabled
+        | EventKind::Locked
+        | EventKind::Unlocked
+        | EventKind::PasswordSet
+        | EventKind::HostPasswordChanged
+        | EventKind::GroupsChanged
+        | EventKind::AccountRenamed
+        | EventKind::AccountRemoved
+        | EventKind::AppPasswordAdded
+        | EventKind::AppPasswordRevoked
+        | EventKind::ClockMended => true,
         // which opened without the person's own device
-        What::Accepted => [Means::RecoveryCode, Means::OneTimeCode]
-            .iter()
-            .any(|means| event.cause == means.name()),
+        EventKind::Accepted => [
+            AuthenticationMethod::RecoveryCode,
+            AuthenticationMethod::OneTimeCode,
+        ]
+        .iter()
+        .any(|means| event.cause == means.name()),
         // one's own is no news, but theft has a cause
-        What::BrowserRevoked | What::SessionRevoked => !is_own || !event.cause.is_empty(),
+        EventKind::BrowserRevoked | EventKind::SessionRevoked => !is_own || !event.cause.is_empty(),
         // the letter with the code says so itself
-        What::CodeAsked | What::EmailSet => false,
-        What::AppPasswordRenamed => false,
-        What::AccountAdded | What::Refused | What::KeysRotated | What::KeysRenewed => false,
+        EventKind::CodeAsked | EventKind::EmailSet => false,
+        EventKind::AppPasswordRenamed => false,
+        EventKind::AccountAdded
+        | EventKind::Refused
+        | EventKind::KeysRotated
+        | EventKind::KeysRenewed => false,
     }
 }
 
@@ -74,7 +80,7 @@ fn concerns_its_person(event: &Event) -> bool {
 fn address(
     config: &Config,
     tx: &mut dyn Transaction,
-    event: &Event,
+    event: &AuditEvent,
 ) -> Result<Option<EmailAddress>, StoreError> {
     if let Some(declared) = config.declared(&event.account) {
         return Ok(declared.email.clone());
@@ -86,9 +92,13 @@ fn address(
     Ok(addresses.confirmed.or(addresses.pending))
 }
 
-impl Door {
+impl Engine {
     /// posternd takes notices that are due, at most `limit`. Each comes again later, unless [`Door::notice_sent`] follows.
-    pub fn take_notices(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Notice>, DoorError> {
+    pub fn take_notices(
+        &mut self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Notification>, EngineError> {
         let again = now.plus(AGAIN);
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         if limit == 0 || tx.due_notices(now, again, 1)?.is_empty() {
@@ -106,7 +116,7 @@ impl Door {
     }
 
     /// posternd has sent a notice.
-    pub fn notice_sent(&mut self, notice: &Notice) -> Result<(), DoorError> {
+    pub fn notice_sent(&mut self, notice: &Notification) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.remove_notice(notice.number)?;
         Ok(tx.commit()?)

@@ -18,18 +18,18 @@ struct Says {
 
 /// While this lives, acts of its thread that wait call what was given.
 #[must_use]
-pub struct Waiting(());
+pub struct MailWait(());
 
 /// Has the acts of this thread call `say` every two seconds while they wait.
-pub fn while_waiting(say: impl Fn() + 'static) -> Waiting {
+pub fn while_waiting(say: impl Fn() + 'static) -> MailWait {
     SAYS.replace(Some(Says {
         say: Box::new(say),
         last: Instant::now(),
     }));
-    Waiting(())
+    MailWait(())
 }
 
-impl Drop for Waiting {
+impl Drop for MailWait {
     fn drop(&mut self) {
         SAYS.replace(None);
     }

@@ -1,14 +1,14 @@
 //! App passwords at the doors: one typed where a PAM service asks for a code, and what gates saw of them.
 
-use super::evaluation::Visit;
-use crate::account::event::What;
+use super::evaluation::Evaluation;
+use crate::account::event::EventKind;
 use crate::credential::app_password::AppPassword;
-use crate::engine::{Door, DoorError, Visitor, account_data};
+use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::network::address::Address;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::{Admission, NotAdmitted, decide_admission};
-use crate::verify::throttle::Stage;
+use crate::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, decide_admission};
+use crate::verify::throttle::Phase;
 use std::time::Duration;
 
 /// Rows that one transaction writes where there may be many.
@@ -18,16 +18,16 @@ const MOST_CLEARINGS: usize = 100;
 /// What lets others have their turn between two.
 const BETWEEN: Duration = Duration::from_millis(20);
 
-impl Door {
+impl Engine {
     /// Judges an app password that was typed at a PAM service. A right one is no sign-in with a second factor: it
     /// clears no wrong codes and makes no address familiar, or whoever holds it could go on guessing codes.
     pub fn admit(
         &mut self,
-        visitor: &Visitor<'_>,
+        visitor: &VerificationRequest<'_>,
         typed: &AppPassword,
         now: Timestamp,
-    ) -> Result<Result<Admission, NotAdmitted>, DoorError> {
-        let Door {
+    ) -> Result<Result<AcceptedAppPassword, AppPasswordRefusal>, EngineError> {
+        let Engine {
             config,
             vault,
             store,
@@ -36,20 +36,20 @@ impl Door {
         let declared = account_data::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         let found = tx.app_password(&vault.app_password_hash(typed))?;
         let wait = visit.account.address_wait;
         let decided = decide_admission(found.as_ref(), visitor.name, visitor.service, wait, now);
         match &decided {
             // mail programs sign in every few minutes: the last use says it, events would push others out
             Ok(admission) => tx.use_app_password(admission.number(), now)?,
-            Err(NotAdmitted::AddressDelayed { .. }) => return Ok(decided),
+            Err(AppPasswordRefusal::AddressDelayed { .. }) => return Ok(decided),
             Err(refusal) => {
-                if *refusal == NotAdmitted::Wrong {
+                if *refusal == AppPasswordRefusal::Wrong {
                     visit.charge_address(tx)?;
                 }
-                if visitor.stage == Stage::After {
-                    visit.log(tx, What::Refused, &refusal.to_string())?;
+                if visitor.stage == Phase::After {
+                    visit.log(tx, EventKind::Refused, &refusal.to_string())?;
                 }
             }
         }
@@ -63,7 +63,7 @@ impl Door {
         &mut self,
         used: &[(i64, Timestamp)],
         wrong: &[(Address, Timestamp)],
-    ) -> Result<(), DoorError> {
+    ) -> Result<(), EngineError> {
         if used.is_empty() && wrong.is_empty() {
             return Ok(());
         }
@@ -93,7 +93,7 @@ impl Door {
     /// once; the next call goes on.
     ///
     /// [`Transaction::clear`]: crate::store::Transaction::clear
-    pub fn clear(&mut self, now: Timestamp) -> Result<(), DoorError> {
+    pub fn clear(&mut self, now: Timestamp) -> Result<(), EngineError> {
         let window = self.config.throttle.address_window.seconds();
         for _ in 0..MOST_CLEARINGS {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;

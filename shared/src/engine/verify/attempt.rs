@@ -1,25 +1,25 @@
 //! One attempt, in one transaction: load, decide, mark, commit. Nothing is answered before the commit.
 
-use super::evaluation::Visit;
+use super::evaluation::Evaluation;
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
-use crate::credential::input::Answer;
+use crate::credential::input::Input;
 use crate::engine::login::token_validity::account_at;
-use crate::engine::{AppPasswordsAfter, Door, DoorError, account_data};
-use crate::store::{Intent, Missed};
+use crate::engine::{AppPasswordsAfter, Engine, EngineError, account_data};
+use crate::store::{Intent, MissedInputs};
 use crate::system::clock::Timestamp;
-use crate::token::AccountAt;
-use crate::verify::decision::Verdict;
-use crate::verify::method::Means;
+use crate::token::AccountVersion;
+use crate::verify::decision::VerificationResult;
+use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
-use crate::verify::throttle::Stage;
+use crate::verify::throttle::Phase;
 
 /// Who stands at which door.
-pub struct Visitor<'a> {
+pub struct VerificationRequest<'a> {
     /// The account's name.
     pub name: &'a UserName,
     /// Whether the first factor is known to have passed.
-    pub stage: Stage,
+    pub stage: Phase,
     /// Where from.
     pub origin: &'a Origin,
     /// The trusted browser of this account that it is, by number.
@@ -30,7 +30,7 @@ pub struct Visitor<'a> {
 
 /// What the use of a recovery code leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recovered {
+pub enum AfterRecovery {
     /// So many codes.
     CodesLeft(usize),
     /// No second factor: it is turned off.
@@ -39,37 +39,37 @@ pub enum Recovered {
 
 /// What a success brings, to be told to whoever got in.
 #[derive(Debug)]
-pub struct Entered {
+pub struct AfterLogin {
     /// Wrong codes since the last sign-in.
-    pub missed: Option<Missed>,
+    pub missed: Option<MissedInputs>,
     /// Where a recovery code was used.
-    pub recovery: Option<Recovered>,
+    pub recovery: Option<AfterRecovery>,
 }
 
 /// What came of an attempt.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct VerifiedAttempt {
     /// The verdict. If it accepts, what it spends is durably marked.
-    pub verdict: Verdict,
+    pub verdict: VerificationResult,
     /// Wrong codes since the last sign-in; told to whoever got in.
-    pub missed: Option<Missed>,
+    pub missed: Option<MissedInputs>,
     /// What the use of a recovery code left.
-    pub recovery: Option<Recovered>,
+    pub recovery: Option<AfterRecovery>,
     /// The account as what was accepted left it: whatever ends its sessions later raises its generation.
-    pub(in crate::engine) at: Option<AccountAt>,
+    pub(in crate::engine) at: Option<AccountVersion>,
     /// Whether it opened nothing and wrote nothing, so that there is nothing to keep.
     pub(in crate::engine) is_free: bool,
 }
 
-impl Door {
+impl Engine {
     /// Judges one answer.
     pub fn attempt(
         &mut self,
-        visitor: &Visitor<'_>,
-        answer: &Answer,
+        visitor: &VerificationRequest<'_>,
+        answer: &Input,
         now: Timestamp,
-    ) -> Result<Outcome, DoorError> {
-        let Door {
+    ) -> Result<VerifiedAttempt, EngineError> {
+        let Engine {
             config,
             vault,
             store,
@@ -78,9 +78,9 @@ impl Door {
         let declared = account_data::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         let mut outcome = visit.judge(tx, answer)?;
-        if let Verdict::Accepted(_) = outcome.verdict {
+        if let VerificationResult::Accepted(_) = outcome.verdict {
             outcome.at = account_at(tx, visitor.name)?;
         }
         let worth_keeping = !outcome.is_free || visit.mended;
@@ -96,22 +96,22 @@ impl Door {
     /// Someone whose code was accepted before the first factor has passed that too: what a success brings.
     pub fn entered(
         &mut self,
-        visitor: &Visitor<'_>,
-        means: Means,
+        visitor: &VerificationRequest<'_>,
+        means: AuthenticationMethod,
         now: Timestamp,
-    ) -> Result<Option<Entered>, DoorError> {
+    ) -> Result<Option<AfterLogin>, EngineError> {
         self.entered_unless(visitor, means, now, |_| false)
     }
 
     /// The same, unless that was booked before.
     pub(in crate::engine) fn entered_unless(
         &mut self,
-        visitor: &Visitor<'_>,
-        means: Means,
+        visitor: &VerificationRequest<'_>,
+        means: AuthenticationMethod,
         now: Timestamp,
         is_booked: impl FnOnce(&AccountRecord) -> bool,
-    ) -> Result<Option<Entered>, DoorError> {
-        let Door {
+    ) -> Result<Option<AfterLogin>, EngineError> {
+        let Engine {
             config,
             vault,
             store,
@@ -120,7 +120,7 @@ impl Door {
         let declared = account_data::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         let Some(record) = visit.record.as_ref().filter(|record| !is_booked(record)) else {
             drop(visit);
             // whoever booked it may share this commit
@@ -138,8 +138,8 @@ impl Door {
     /// has left the store's bytes.
     pub(in crate::engine) fn settle_recovery(
         &mut self,
-        recovery: Option<Recovered>,
-    ) -> Result<(), DoorError> {
+        recovery: Option<AfterRecovery>,
+    ) -> Result<(), EngineError> {
         let Some(recovered) = recovery else {
             return Ok(());
         };
@@ -150,8 +150,8 @@ impl Door {
             .revision()?;
         self.await_gates(revision)?;
         match recovered {
-            Recovered::TurnedOff(_) => Ok(self.store.scrub()?),
-            Recovered::CodesLeft(_) => Ok(()),
+            AfterRecovery::TurnedOff(_) => Ok(self.store.scrub()?),
+            AfterRecovery::CodesLeft(_) => Ok(()),
         }
     }
 }

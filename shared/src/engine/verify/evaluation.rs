@@ -1,43 +1,46 @@
 //! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
 
-use crate::account::event::{Event, What};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::NewName;
 use crate::account::record::{AccountId, AccountRecord};
-use crate::account::second_factor::{Enrolled, Mail};
+use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::config::{Config, OnUse};
-use crate::credential::input::Answer;
+use crate::credential::input::Input;
 use crate::credential::secret::Secret;
-use crate::credential::totp::Parameters;
+use crate::credential::totp::OtpParameters;
 use crate::crypto::vault::{MailedFor, Vault};
 use crate::engine::administration::app_passwords;
 use crate::engine::mail::notification;
-use crate::engine::{COMMAND, Door, DoorError, Entered, Outcome, Recovered, Visitor, account_data};
-use crate::network::address::Address;
-use crate::store::{FailureId, Owner, RowKey, StoreError, Transaction};
-use crate::system::clock::Timestamp;
-use crate::verify::account::Account;
-use crate::verify::decision::{
-    Attempt, Invitation, Refusal, Ruling, Spent, Verdict, decide, decide_invitation,
+use crate::engine::{
+    AfterLogin, AfterRecovery, COMMAND, Engine, EngineError, VerificationRequest, VerifiedAttempt,
+    account_data,
 };
-use crate::verify::method::Means;
+use crate::network::address::Address;
+use crate::store::{BucketKey, BucketOwner, FailureId, StoreError, Transaction};
+use crate::system::clock::Timestamp;
+use crate::verify::account::AccountCredentials;
+use crate::verify::decision::{
+    Attempt, Consumed, Decision, Invitation, Refusal, VerificationResult, decide, decide_invitation,
+};
+use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
-use crate::verify::throttle::{self, Failure, Row, Stage, Standing, Wrong};
-use crate::verify::throttle_scope::Place;
+use crate::verify::throttle::{self, Bucket, BucketState, Phase, ThrottleFailure, WrongFactor};
+use crate::verify::throttle_scope::ThrottleScope;
 
 /// Keys of an account that have a bucket each. Those with wrong codes count; all further keys share one.
 const KEYS: u32 = 8;
 
 /// A visit, loaded.
-pub(in crate::engine) struct Visit<'a> {
+pub(in crate::engine) struct Evaluation<'a> {
     pub(in crate::engine) config: &'a Config,
     vault: &'a Vault,
-    visitor: &'a Visitor<'a>,
+    visitor: &'a VerificationRequest<'a>,
     now: Timestamp,
     /// The account, if there is one.
     pub(in crate::engine) record: Option<AccountRecord>,
     /// How it stands.
-    pub(in crate::engine) account: Account,
-    key: RowKey,
+    pub(in crate::engine) account: AccountCredentials,
+    key: BucketKey,
     from: Option<String>,
     /// Under which its wrong inputs for all accounts are counted.
     count_key: Option<String>,
@@ -45,16 +48,16 @@ pub(in crate::engine) struct Visit<'a> {
     pub(in crate::engine) mended: bool,
 }
 
-impl<'a> Visit<'a> {
+impl<'a> Evaluation<'a> {
     /// Loads the account, its row, and how its address stands.
     pub(in crate::engine) fn load(
         config: &'a Config,
         vault: &'a Vault,
         tx: &mut dyn Transaction,
-        visitor: &'a Visitor<'a>,
-        declared: Option<(Secret, Parameters)>,
+        visitor: &'a VerificationRequest<'a>,
+        declared: Option<(Secret, OtpParameters)>,
         now: Timestamp,
-    ) -> Result<Visit<'a>, DoorError> {
+    ) -> Result<Evaluation<'a>, EngineError> {
         let record = match tx.account(visitor.name)? {
             None if declared.is_some() => {
                 Some(tx.add_account(&NewName::by_root(visitor.name), now)?)
@@ -74,21 +77,21 @@ impl<'a> Visit<'a> {
         };
         let id = record.as_ref().map_or(AccountId(0), |record| record.id);
         let mail = match account_data::mail_address(config, tx, visitor.name, id)? {
-            Some(_) => Mail::On,
-            None => Mail::Off,
+            Some(_) => MailStatus::On,
+            None => MailStatus::Off,
         };
         let enrolled = match (&decoy, mail) {
-            (Some(_), Mail::Off) => Enrolled::No,
+            (Some(_), MailStatus::Off) => Enrolled::No,
             _ => Enrolled::Yes,
         };
         let mailed_code = tx
             .mailed_code(id)?
             .filter(|(purpose, _)| *purpose == MailedFor::SignIn);
         let owner = match &record {
-            Some(record) => Owner::Account(record.id),
-            None => Owner::Stranger(vault.bucket(visitor.name)),
+            Some(record) => BucketOwner::Account(record.id),
+            None => BucketOwner::Stranger(vault.bucket(visitor.name)),
         };
-        let key = RowKey {
+        let key = BucketKey {
             owner,
             stage: visitor.stage,
             place: place(tx, id, owner, visitor, now)?,
@@ -97,7 +100,7 @@ impl<'a> Visit<'a> {
         let count_key = visitor.origin.count_key();
 
         let mut mended = false;
-        let mut failures = tx.failures(&key, Door::memory(now))?;
+        let mut failures = tx.failures(&key, Engine::memory(now))?;
         let mut of_address = address_failures(tx, config, count_key.as_deref(), now)?;
         let ahead = |at: Timestamp| at > now;
         if failures.iter().any(|f| ahead(f.at)) || of_address.iter().any(|at| ahead(*at)) {
@@ -107,7 +110,7 @@ impl<'a> Visit<'a> {
             of_address.iter_mut().for_each(|at| *at = (*at).min(now));
             mended = true;
         }
-        let account = Account {
+        let account = AccountCredentials {
             enrolled,
             authenticators,
             decoy,
@@ -115,7 +118,7 @@ impl<'a> Visit<'a> {
             mailed_code: mailed_code.map(|(_, kept)| kept),
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
-            row: Row {
+            row: Bucket {
                 failures,
                 locked: tx.is_locked(&key)?,
             },
@@ -124,7 +127,7 @@ impl<'a> Visit<'a> {
                 false => address_wait(config, &of_address, now),
             },
         };
-        Ok(Visit {
+        Ok(Evaluation {
             config,
             vault,
             visitor,
@@ -143,13 +146,13 @@ impl<'a> Visit<'a> {
     pub(in crate::engine) fn with_recovery_code(
         mut self,
         tx: &mut dyn Transaction,
-    ) -> Result<Visit<'a>, StoreError> {
-        self.key.place = Place::RecoveryCode;
-        let mut failures = tx.failures(&self.key, Door::memory(self.now))?;
+    ) -> Result<Evaluation<'a>, StoreError> {
+        self.key.place = ThrottleScope::RecoveryCode;
+        let mut failures = tx.failures(&self.key, Engine::memory(self.now))?;
         failures
             .iter_mut()
             .for_each(|failure| failure.at = failure.at.min(self.now));
-        self.account.row = Row {
+        self.account.row = Bucket {
             failures,
             locked: tx.is_locked(&self.key)?,
         };
@@ -161,19 +164,19 @@ impl<'a> Visit<'a> {
     pub(in crate::engine) fn judge(
         &self,
         tx: &mut dyn Transaction,
-        answer: &Answer,
-    ) -> Result<Outcome, StoreError> {
+        answer: &Input,
+    ) -> Result<VerifiedAttempt, StoreError> {
         let ruling = self.decide(answer);
         self.apply(tx, ruling)
     }
 
     /// Has an answer decided, and writes nothing. What comes of it MUST be applied: a guess that is told and not counted
     /// is one of any number.
-    pub(in crate::engine) fn decide(&self, answer: &Answer) -> Ruling {
+    pub(in crate::engine) fn decide(&self, answer: &Input) -> Decision {
         self.decide_at(answer, self.visitor.stage)
     }
 
-    fn decide_at(&self, answer: &Answer, stage: Stage) -> Ruling {
+    fn decide_at(&self, answer: &Input, stage: Phase) -> Decision {
         let attempt = self.attempt(answer, stage);
         decide(
             &self.account,
@@ -186,15 +189,15 @@ impl<'a> Visit<'a> {
 
     /// Whether an answer is a right recovery or one-time code, as which nothing is used up yet. Digits are not looked at:
     /// this counts no try, and they can be guessed.
-    pub(in crate::engine) fn has_recovery_code(&self, answer: &Answer) -> bool {
+    pub(in crate::engine) fn has_recovery_code(&self, answer: &Input) -> bool {
         match answer {
-            Answer::Recovery(_) | Answer::OneTime(_) => {
+            Input::Recovery(_) | Input::OneTime(_) => {
                 matches!(
-                    self.decide_at(answer, Stage::After).verdict,
-                    Verdict::Accepted(_)
+                    self.decide_at(answer, Phase::After).verdict,
+                    VerificationResult::Accepted(_)
                 )
             }
-            Answer::Digits(_) | Answer::Unfit => false,
+            Input::Digits(_) | Input::Unfit => false,
         }
     }
 
@@ -202,7 +205,7 @@ impl<'a> Visit<'a> {
     pub(in crate::engine) fn invite(
         &self,
         tx: &mut dyn Transaction,
-        answer: &Answer,
+        answer: &Input,
     ) -> Result<Result<Invitation, Refusal>, StoreError> {
         let decided = decide_invitation(
             &self.account,
@@ -211,24 +214,24 @@ impl<'a> Visit<'a> {
         );
         if let Err(Refusal::Wrong) = decided {
             self.charge_address(tx)?;
-            self.log(tx, What::Refused, &Refusal::Wrong.to_string())?;
+            self.log(tx, EventKind::Refused, &Refusal::Wrong.to_string())?;
         }
         Ok(decided)
     }
 
-    fn attempt<'b>(&self, answer: &'b Answer, stage: Stage) -> Attempt<'b> {
+    fn attempt<'b>(&self, answer: &'b Input, stage: Phase) -> Attempt<'b> {
         let number = self.record.as_ref().map_or(0, |record| record.id.0);
         let recovery_hash = match answer {
-            Answer::Recovery(plain) => Some(self.vault.recovery_hash(number, plain)),
-            Answer::Digits(_) | Answer::OneTime(_) | Answer::Unfit => None,
+            Input::Recovery(plain) => Some(self.vault.recovery_hash(number, plain)),
+            Input::Digits(_) | Input::OneTime(_) | Input::Unfit => None,
         };
         let one_time_hash = match answer {
-            Answer::OneTime(plain) => Some(self.vault.one_time_hash(number, plain)),
-            Answer::Digits(_) | Answer::Recovery(_) | Answer::Unfit => None,
+            Input::OneTime(plain) => Some(self.vault.one_time_hash(number, plain)),
+            Input::Digits(_) | Input::Recovery(_) | Input::Unfit => None,
         };
         let mailed_hash = match answer {
-            Answer::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::SignIn, plain)),
-            Answer::Recovery(_) | Answer::OneTime(_) | Answer::Unfit => None,
+            Input::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::SignIn, plain)),
+            Input::Recovery(_) | Input::OneTime(_) | Input::Unfit => None,
         };
         let usual_length = self.config.recovery.length.value();
         Attempt {
@@ -248,9 +251,9 @@ impl<'a> Visit<'a> {
             self.account.row.standing(&self.config.throttle, self.now),
         ) {
             (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
-            (None, Standing::Delayed { wait }) => Some(Refusal::Delayed { wait }),
-            (None, Standing::Locked) => Some(Refusal::Locked),
-            (None, Standing::Open) => None,
+            (None, BucketState::Delayed { wait }) => Some(Refusal::Delayed { wait }),
+            (None, BucketState::Locked) => Some(Refusal::Locked),
+            (None, BucketState::Open) => None,
         }
     }
 
@@ -258,10 +261,10 @@ impl<'a> Visit<'a> {
     pub(in crate::engine) fn apply(
         &self,
         tx: &mut dyn Transaction,
-        ruling: Ruling,
-    ) -> Result<Outcome, StoreError> {
+        ruling: Decision,
+    ) -> Result<VerifiedAttempt, StoreError> {
         let free = ruling.is_free();
-        let mut outcome = Outcome {
+        let mut outcome = VerifiedAttempt {
             verdict: ruling.verdict,
             missed: None,
             recovery: None,
@@ -269,7 +272,7 @@ impl<'a> Visit<'a> {
             is_free: free,
         };
         match &outcome.verdict {
-            Verdict::Accepted(accepted) => {
+            VerificationResult::Accepted(accepted) => {
                 let record = self
                     .record
                     .as_ref()
@@ -277,35 +280,37 @@ impl<'a> Visit<'a> {
                 // so that no limit on writing or full disk lets wrong ones fail uncounted and right ones through
                 self.write_as_if_charged(tx)?;
                 match accepted.spent() {
-                    Spent::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
-                    Spent::RecoveryCode(hash) => {
+                    Consumed::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
+                    Consumed::RecoveryCode(hash) => {
                         tx.use_recovery_code(record.id, &hash, self.now)?
                     }
-                    Spent::OneTimeCode => tx.use_one_time_code(record.id)?,
-                    Spent::MailedCode => tx.use_mailed_code(record.id)?,
+                    Consumed::OneTimeCode => tx.use_one_time_code(record.id)?,
+                    Consumed::MailedCode => tx.use_mailed_code(record.id)?,
                 }
-                let means = Means::from(accepted.spent());
-                self.log(tx, What::Accepted, means.name())?;
-                if self.visitor.stage == Stage::After {
+                let means = AuthenticationMethod::from(accepted.spent());
+                self.log(tx, EventKind::Accepted, means.name())?;
+                if self.visitor.stage == Phase::After {
                     let entered = self.enter(tx, record, means)?;
                     (outcome.missed, outcome.recovery) = (entered.missed, entered.recovery);
                 }
             }
-            Verdict::Refused(Refusal::Delayed { .. }) if self.visitor.stage == Stage::Before => {
+            VerificationResult::Refused(Refusal::Delayed { .. })
+                if self.visitor.stage == Phase::Before =>
+            {
                 self.write_as_if_charged(tx)?;
                 outcome.is_free = false;
             }
-            Verdict::Refused(_) if free => {}
-            Verdict::Refused(refusal) => {
+            VerificationResult::Refused(_) if free => {}
+            VerificationResult::Refused(refusal) => {
                 if let Some(cost) = ruling.row_cost {
-                    self.charge(tx, cost, Wrong::Code)?;
+                    self.charge(tx, cost, WrongFactor::Code)?;
                 }
                 if ruling.charges_address {
                     self.charge_address(tx)?;
                 }
                 // Names without an account leave no event: before the first factor, neither may the others.
-                if self.visitor.stage == Stage::After {
-                    self.log(tx, What::Refused, &refusal.to_string())?;
+                if self.visitor.stage == Phase::After {
+                    self.log(tx, EventKind::Refused, &refusal.to_string())?;
                 }
             }
         }
@@ -317,9 +322,9 @@ impl<'a> Visit<'a> {
         &self,
         tx: &mut dyn Transaction,
         cost: u32,
-        wrong: Wrong,
+        wrong: WrongFactor,
     ) -> Result<FailureId, StoreError> {
-        let failure = Failure { at: self.now, cost };
+        let failure = ThrottleFailure { at: self.now, cost };
         let charged = tx.add_failure(
             &self.key,
             failure,
@@ -328,9 +333,9 @@ impl<'a> Visit<'a> {
             self.remembered(),
         )?;
         let locks = self.account.row.locks_with(cost, &self.config.throttle);
-        if self.visitor.stage == Stage::After && locks {
+        if self.visitor.stage == Phase::After && locks {
             tx.lock(&self.key, self.now)?;
-            self.log(tx, What::Locked, "too many wrong codes in 30 days")?;
+            self.log(tx, EventKind::Locked, "too many wrong codes in 30 days")?;
         }
         Ok(charged)
     }
@@ -342,12 +347,18 @@ impl<'a> Visit<'a> {
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<(), StoreError> {
-        let failure = Failure {
+        let failure = ThrottleFailure {
             at: self.now,
             cost: 1,
         };
         let from = self.from.as_deref();
-        let charged = tx.add_failure(&self.key, failure, Wrong::Code, from, self.remembered())?;
+        let charged = tx.add_failure(
+            &self.key,
+            failure,
+            WrongFactor::Code,
+            from,
+            self.remembered(),
+        )?;
         let charged_address = self.charge_address(tx)?;
         tx.take_back(charged, charged_address)
     }
@@ -355,8 +366,8 @@ impl<'a> Visit<'a> {
     /// Since when failures of the bucket are kept. Before the first factor nothing locks, so only a day is remembered.
     fn remembered(&self) -> Timestamp {
         match self.visitor.stage {
-            Stage::Before => self.now.minus(throttle::DELAY_WINDOW),
-            Stage::After => Door::memory(self.now),
+            Phase::Before => self.now.minus(throttle::DELAY_WINDOW),
+            Phase::After => Engine::memory(self.now),
         }
     }
 
@@ -393,8 +404,8 @@ impl<'a> Visit<'a> {
     ) -> Result<(), StoreError> {
         match &self.from {
             Some(from) => tx.forgive(
-                &RowKey {
-                    place: Place::RecoveryCode,
+                &BucketKey {
+                    place: ThrottleScope::RecoveryCode,
                     ..self.key.clone()
                 },
                 from,
@@ -409,40 +420,45 @@ impl<'a> Visit<'a> {
         &self,
         tx: &mut dyn Transaction,
         record: &AccountRecord,
-        means: Means,
-    ) -> Result<Entered, StoreError> {
+        means: AuthenticationMethod,
+    ) -> Result<AfterLogin, StoreError> {
         let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
-            Means::Code
-            | Means::MailedCode
-            | Means::TrustedBrowser
-            | Means::Password
-            | Means::Identity => self.forgive(tx)?,
+            AuthenticationMethod::Code
+            | AuthenticationMethod::MailedCode
+            | AuthenticationMethod::TrustedBrowser
+            | AuthenticationMethod::Password
+            | AuthenticationMethod::Identity => self.forgive(tx)?,
             // These open a lock.
-            Means::RecoveryCode | Means::OneTimeCode => tx.unlock(&self.key)?,
+            AuthenticationMethod::RecoveryCode | AuthenticationMethod::OneTimeCode => {
+                tx.unlock(&self.key)?
+            }
         }
         if let Some(from) = &self.from {
             let door = self.visitor.service;
-            tx.remember_address(record.id, from, door, self.now, Door::memory(self.now))?;
+            tx.remember_address(record.id, from, door, self.now, Engine::memory(self.now))?;
             // One that was given before the first factor is booked in a transaction of its own, and something may have
             // ended all sessions between the two.
-            if self.visitor.stage == Stage::After
-                && matches!(means, Means::Code | Means::MailedCode)
+            if self.visitor.stage == Phase::After
+                && matches!(
+                    means,
+                    AuthenticationMethod::Code | AuthenticationMethod::MailedCode
+                )
             {
                 tx.remember_code(record.id, from, door, self.now)?;
             }
         }
         tx.signed_in(record.id, self.now)?;
         let recovery = match means {
-            Means::Code
-            | Means::MailedCode
-            | Means::OneTimeCode
-            | Means::TrustedBrowser
-            | Means::Password
-            | Means::Identity => None,
-            Means::RecoveryCode => Some(self.after_recovery(tx, record)?),
+            AuthenticationMethod::Code
+            | AuthenticationMethod::MailedCode
+            | AuthenticationMethod::OneTimeCode
+            | AuthenticationMethod::TrustedBrowser
+            | AuthenticationMethod::Password
+            | AuthenticationMethod::Identity => None,
+            AuthenticationMethod::RecoveryCode => Some(self.after_recovery(tx, record)?),
         };
-        Ok(Entered { missed, recovery })
+        Ok(AfterLogin { missed, recovery })
     }
 
     /// What the use of a recovery code leaves: no session and no trusted browser, since the device may be in other
@@ -451,31 +467,31 @@ impl<'a> Visit<'a> {
         &self,
         tx: &mut dyn Transaction,
         record: &AccountRecord,
-    ) -> Result<Recovered, StoreError> {
+    ) -> Result<AfterRecovery, StoreError> {
         let declared = self.config.declared(&record.name).is_some();
         tx.end_all(record.id)?;
         tx.revise()?;
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
-            self.log(tx, What::Disabled, "recovery.on_use = \"disable\"")?;
+            self.log(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
             let after = app_passwords::after_change(self.config, tx, record.id, self.now)?;
             if let Some((what, cause)) = after.event() {
                 self.log(tx, what, cause)?;
             }
-            return Ok(Recovered::TurnedOff(after));
+            return Ok(AfterRecovery::TurnedOff(after));
         }
         let left = tx
             .recovery_codes(record.id)?
             .iter()
             .filter(|code| !code.used)
             .count();
-        Ok(Recovered::CodesLeft(left))
+        Ok(AfterRecovery::CodesLeft(left))
     }
 
     pub(in crate::engine) fn log(
         &self,
         tx: &mut dyn Transaction,
-        what: What,
+        what: EventKind,
         cause: &str,
     ) -> Result<(), StoreError> {
         // Names without an account leave nothing that grows.
@@ -486,7 +502,7 @@ impl<'a> Visit<'a> {
             Origin::Local(name) if self.visitor.service == COMMAND => name.as_str(),
             _ => record.name.as_str(),
         };
-        let event = Event {
+        let event = AuditEvent {
             at: self.now,
             account: record.name.clone(),
             what,
@@ -503,38 +519,38 @@ impl<'a> Visit<'a> {
 fn place(
     tx: &mut dyn Transaction,
     account: AccountId,
-    owner: Owner,
-    visitor: &Visitor<'_>,
+    owner: BucketOwner,
+    visitor: &VerificationRequest<'_>,
     now: Timestamp,
-) -> Result<Place, StoreError> {
+) -> Result<ThrottleScope, StoreError> {
     Ok(match (visitor.browser, visitor.origin) {
-        (Some(number), _) => Place::TrustedBrowser(number),
+        (Some(number), _) => ThrottleScope::TrustedBrowser(number),
         (None, Origin::Key { key, address }) => {
-            let own = RowKey {
+            let own = BucketKey {
                 owner,
                 stage: visitor.stage,
-                place: Place::VerifiedKey(key.clone()),
+                place: ThrottleScope::VerifiedKey(key.clone()),
             };
-            match tx.other_keys(&own, KEYS, Door::memory(now))? < KEYS {
+            match tx.other_keys(&own, KEYS, Engine::memory(now))? < KEYS {
                 true => own.place,
                 false => match address {
                     Some(address) if is_familiar(tx, account, *address, now)? => {
-                        Place::Familiar(*address)
+                        ThrottleScope::Familiar(*address)
                     }
-                    _ => Place::FurtherKeys,
+                    _ => ThrottleScope::FurtherKeys,
                 },
             }
         }
-        (None, Origin::Local(name)) if name.starts_with('#') => Place::NamelessUsers,
-        (None, Origin::Local(name)) => Place::LocalUser(name.clone()),
-        (None, Origin::Terminal(name)) => Place::Terminal(name.clone()),
+        (None, Origin::Local(name)) if name.starts_with('#') => ThrottleScope::NamelessUsers,
+        (None, Origin::Local(name)) => ThrottleScope::LocalUser(name.clone()),
+        (None, Origin::Terminal(name)) => ThrottleScope::Terminal(name.clone()),
         (None, Origin::Remote(address)) if is_familiar(tx, account, *address, now)? => {
-            Place::Familiar(*address)
+            ThrottleScope::Familiar(*address)
         }
         (None, Origin::Claimed(address)) if is_familiar(tx, account, *address, now)? => {
-            Place::ClaimedFamiliar(*address)
+            ThrottleScope::ClaimedFamiliar(*address)
         }
-        _ => Place::Elsewhere,
+        _ => ThrottleScope::Elsewhere,
     })
 }
 
@@ -547,7 +563,7 @@ fn is_familiar(
     tx.is_familiar(
         account,
         &address.key(),
-        Door::memory(now),
+        Engine::memory(now),
         now.plus(throttle::CLOCK_SLACK),
     )
 }

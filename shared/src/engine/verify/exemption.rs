@@ -1,14 +1,16 @@
 //! Coming in without the second factor that the policy requires: for a while after the first sign-in, and as an
 //! administrator while no administrator has one, so that requiring it shuts nobody out who could mend it.
 
-use crate::account::event::{Event, What};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::second_factor::Enrolled;
-use crate::credential::completed_methods::Earlier;
+use crate::credential::completed_methods::CompletedMethods;
 use crate::engine::administration::account_name::new_name;
-use crate::engine::{AdministrationError, COMMAND, Door, DoorError, SignInError, Visitor};
+use crate::engine::{
+    AdministrationError, COMMAND, Engine, EngineError, LoginError, VerificationRequest,
+};
 use crate::policy::groups::GroupsError;
-use crate::policy::requirement::{Enrolling, Need, Subject, Waiver};
+use crate::policy::requirement::{EnrollmentRequirement, PolicySubject, Requirement, Waiver};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::fmt;
@@ -17,18 +19,24 @@ use std::fmt;
 /// is taken to be.
 const MOST: usize = 10_000;
 
-impl Door {
+impl Engine {
     /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
     /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
     pub fn waive(
         &mut self,
-        visitor: &Visitor<'_>,
+        visitor: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Option<Waiver>, PolicyError> {
         let waiver = self.waiver(visitor, now)?;
         if let Some(waiver) = waiver {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            log(tx.as_mut(), visitor, What::Accepted, waiver.name(), now)?;
+            log(
+                tx.as_mut(),
+                visitor,
+                EventKind::Accepted,
+                waiver.name(),
+                now,
+            )?;
             tx.commit()?;
         }
         Ok(waiver)
@@ -37,7 +45,7 @@ impl Door {
     /// Whether they may.
     fn waiver(
         &mut self,
-        visitor: &Visitor<'_>,
+        visitor: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Option<Waiver>, PolicyError> {
         let mut waiver = None;
@@ -51,7 +59,7 @@ impl Door {
                     log(
                         tx.as_mut(),
                         visitor,
-                        What::AccountAdded,
+                        EventKind::AccountAdded,
                         "first-sign-in",
                         now,
                     )?;
@@ -76,11 +84,11 @@ impl Door {
     /// second factor is required and nothing waives it any more.
     pub(in crate::engine) fn first_setup_needs(
         &mut self,
-        visitor: &Visitor<'_>,
+        visitor: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Enrolling, PolicyError> {
+    ) -> Result<EnrollmentRequirement, PolicyError> {
         if self.is_required(visitor.name)? && self.waiver(visitor, now)?.is_none() {
-            return Ok(Enrolling::OneTimeCode);
+            return Ok(EnrollmentRequirement::OneTimeCode);
         }
         Ok(self
             .config
@@ -92,14 +100,14 @@ impl Door {
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.membership(name)?.groups;
         let groups = self.policy_groups(name, &kept)?;
-        let subject = Subject {
+        let subject = PolicySubject {
             name,
             groups: &groups,
             service: COMMAND,
             address: None,
-            earlier: &Earlier::default(),
+            earlier: &CompletedMethods::default(),
         };
-        Ok(self.config.policy.need(&subject, Enrolled::No) == Need::Enrolment)
+        Ok(self.config.policy.need(&subject, Enrolled::No) == Requirement::Enrolment)
     }
 
     /// Whether this is an administrator, and no administrator has a second factor.
@@ -121,12 +129,12 @@ impl Door {
 
 pub(in crate::engine) fn log(
     tx: &mut dyn Transaction,
-    visitor: &Visitor<'_>,
-    what: What,
+    visitor: &VerificationRequest<'_>,
+    what: EventKind,
     cause: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.log(&Event {
+    tx.log(&AuditEvent {
         at: now,
         account: visitor.name.clone(),
         what,
@@ -142,25 +150,25 @@ pub(in crate::engine) fn log(
 #[derive(Debug)]
 pub enum PolicyError {
     /// Key, store, or what lies in it.
-    Door(DoorError),
+    Door(EngineError),
     /// The host's name service.
     Groups(GroupsError),
     /// The name is another spelling of an account's.
     OtherSpelling(OtherSpelling),
 }
 
-impl<E: Into<DoorError>> From<E> for PolicyError {
+impl<E: Into<EngineError>> From<E> for PolicyError {
     fn from(error: E) -> PolicyError {
         PolicyError::Door(error.into())
     }
 }
 
-impl From<PolicyError> for SignInError {
-    fn from(error: PolicyError) -> SignInError {
+impl From<PolicyError> for LoginError {
+    fn from(error: PolicyError) -> LoginError {
         match error {
-            PolicyError::Door(error) => SignInError::Door(error),
-            PolicyError::Groups(error) => SignInError::Groups(error),
-            PolicyError::OtherSpelling(error) => SignInError::OtherSpelling(error),
+            PolicyError::Door(error) => LoginError::Door(error),
+            PolicyError::Groups(error) => LoginError::Groups(error),
+            PolicyError::OtherSpelling(error) => LoginError::OtherSpelling(error),
         }
     }
 }

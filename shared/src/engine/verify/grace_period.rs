@@ -1,26 +1,26 @@
 //! Grace: whoever gave a code a while ago, at the same door and from the same address, is not asked for another.
 
-use super::evaluation::Visit;
-use crate::config::Grace;
-use crate::engine::{Door, DoorError, Visitor, account_data};
+use super::evaluation::Evaluation;
+use crate::config::GracePeriod;
+use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::{Spared, decide_grace};
-use crate::verify::throttle::Stage;
+use crate::verify::decision::{WithinGrace, decide_grace};
+use crate::verify::throttle::Phase;
 
-impl Door {
+impl Engine {
     /// Whether an earlier code spares this visitor the next. Writes nothing: only a code begins a grace anew.
     pub fn grace(
         &mut self,
-        visitor: &Visitor<'_>,
-        grace: Grace,
+        visitor: &VerificationRequest<'_>,
+        grace: GracePeriod,
         now: Timestamp,
-    ) -> Result<Spared, DoorError> {
-        let (Stage::After, Some(address)) = (visitor.stage, visitor.origin.certain_address())
+    ) -> Result<WithinGrace, EngineError> {
+        let (Phase::After, Some(address)) = (visitor.stage, visitor.origin.certain_address())
         else {
-            return Ok(Spared::No);
+            return Ok(WithinGrace::No);
         };
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -29,7 +29,7 @@ impl Door {
         let declared = account_data::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         let last = match &visit.record {
             Some(record) => tx.last_code(record.id, &address.key(), visitor.service)?,
             None => None,

@@ -3,8 +3,8 @@
 //! is left for the log.
 
 use crate::account::name::{Group, UserName};
-use crate::engine::{Door, DoorError, PolicyError};
-use crate::policy::groups::{Doubt, NamedGroups, PersonGroups};
+use crate::engine::{Engine, EngineError, PolicyError};
+use crate::policy::groups::{NamedGroups, PersonGroups, UnresolvedGroup};
 use crate::store::Intent;
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const MOST_DOUBTS: usize = 64;
 /// the groups list; where there are more, one of them is taken to be one.
 const MOST_LOOKED_UP: usize = 256;
 
-impl Door {
+impl Engine {
     /// The groups that nothing was known of since this was asked last, and which keys name them: each a text for the log.
     pub fn take_doubts(&mut self) -> Vec<String> {
         std::mem::take(&mut self.doubts)
@@ -31,7 +31,7 @@ impl Door {
         &mut self,
         name: &UserName,
         kept: &[Group],
-    ) -> Result<PersonGroups, DoorError> {
+    ) -> Result<PersonGroups, EngineError> {
         let host = match &self.foreknown {
             Some((known, groups)) if known == name => groups.clone(),
             _ => NamedGroups::look_up(self.config.policy.groups_asked()).of(name),
@@ -46,7 +46,7 @@ impl Door {
         &mut self,
         name: &UserName,
         kept: &[Group],
-    ) -> Result<bool, DoorError> {
+    ) -> Result<bool, EngineError> {
         let policy = &self.config.policy;
         let ours = PersonGroups::known(self.config.memberships(name, kept).map(Group::as_str));
         if policy.is_administrator(name, &ours) {
@@ -97,9 +97,10 @@ impl Door {
     pub(in crate::engine) fn settled(
         &mut self,
         mut groups: PersonGroups,
-    ) -> Result<PersonGroups, DoorError> {
-        let unknown =
-            |(group, why): (&str, Doubt)| (why == Doubt::NoSuchGroup).then(|| group.to_owned());
+    ) -> Result<PersonGroups, EngineError> {
+        let unknown = |(group, why): (&str, UnresolvedGroup)| {
+            (why == UnresolvedGroup::NoSuchGroup).then(|| group.to_owned())
+        };
         let unknown: Vec<String> = groups.doubts().filter_map(unknown).collect();
         if !unknown.is_empty() {
             let declared = self

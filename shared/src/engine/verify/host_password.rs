@@ -5,24 +5,24 @@
 //! MUST NOT take a try back that the host did not answer: a stack that is slow only where the password is wrong would
 //! give guesses away.
 
-use super::evaluation::Visit;
-use crate::engine::{Door, DoorError, Visitor, account_data};
-use crate::protocol::host_password::Said;
+use super::evaluation::Evaluation;
+use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::protocol::host_password::HostPasswordReply;
 use crate::store::{FailureId, Intent};
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::Wrong;
+use crate::verify::throttle::WrongFactor;
 
 /// A try that is charged.
 #[derive(Debug)]
-pub struct Tried {
+pub struct HostPasswordAttempt {
     row: FailureId,
     address: Option<FailureId>,
 }
 
 /// What came of a try.
 #[derive(Debug)]
-pub enum Settled {
+pub enum HostPasswordResult {
     /// The password is right.
     Proven(HostPassword),
     /// It is not.
@@ -35,14 +35,14 @@ pub enum Settled {
 #[derive(Debug)]
 pub struct HostPassword(());
 
-impl Door {
+impl Engine {
     /// Charges a try, before the host is asked.
     pub fn try_host_password(
         &mut self,
-        visitor: &Visitor<'_>,
+        visitor: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Result<Tried, Refusal>, DoorError> {
-        let Door {
+    ) -> Result<Result<HostPasswordAttempt, Refusal>, EngineError> {
+        let Engine {
             config,
             vault,
             store,
@@ -51,7 +51,7 @@ impl Door {
         let declared = account_data::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         if let Some(refusal) = visit.standing() {
             let mended = visit.mended;
             drop(visit);
@@ -61,25 +61,25 @@ impl Door {
             }
             return Ok(Err(refusal));
         }
-        let row = visit.charge(tx, 1, Wrong::Password)?;
+        let row = visit.charge(tx, 1, WrongFactor::Password)?;
         let address = visit.charge_address(tx)?;
         drop(visit);
         transaction.commit()?;
-        Ok(Ok(Tried { row, address }))
+        Ok(Ok(HostPasswordAttempt { row, address }))
     }
 
     /// Goes by what the host said of it. A try that it did not answer is dropped instead, and stays charged.
     pub fn settle_host_password(
         &mut self,
-        visitor: &Visitor<'_>,
-        tried: Tried,
-        said: Said,
+        visitor: &VerificationRequest<'_>,
+        tried: HostPasswordAttempt,
+        said: HostPasswordReply,
         now: Timestamp,
-    ) -> Result<Settled, DoorError> {
-        if said == Said::Wrong {
-            return Ok(Settled::Refused(Refusal::Wrong));
+    ) -> Result<HostPasswordResult, EngineError> {
+        if said == HostPasswordReply::Wrong {
+            return Ok(HostPasswordResult::Refused(Refusal::Wrong));
         }
-        let Door {
+        let Engine {
             config,
             vault,
             store,
@@ -90,12 +90,12 @@ impl Door {
         let tx = transaction.as_mut();
         tx.take_back(tried.row, tried.address)?;
         let settled = match said {
-            Said::Right => {
-                let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+            HostPasswordReply::Right => {
+                let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
                 visit.forgive(tx)?;
-                Settled::Proven(HostPassword(()))
+                HostPasswordResult::Proven(HostPassword(()))
             }
-            Said::Wrong | Said::Unasked => Settled::Unasked,
+            HostPasswordReply::Wrong | HostPasswordReply::Unasked => HostPasswordResult::Unasked,
         };
         transaction.commit()?;
         Ok(settled)

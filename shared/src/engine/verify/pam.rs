@@ -5,44 +5,46 @@
 //!
 //! MUST refuse others alike, whether or not there is such an account.
 
-use super::auth_token::AcceptedBefore;
-use super::pam_account::Passed;
+use super::auth_token::EarlyAcceptance;
+use super::pam_account::MarkContents;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::account::second_factor::Enrolled;
 use crate::credential::app_password::AppPassword;
-use crate::credential::completed_methods::Earlier;
-use crate::credential::input::{Answer as Typing, LENGTHS, Reading, ending};
-use crate::engine::administration::command::Caller;
-use crate::engine::mail::code::Posted;
+use crate::credential::completed_methods::CompletedMethods;
+use crate::credential::input::{Input as Typing, InputReading, LENGTHS, ending};
+use crate::engine::administration::command::Requester;
+use crate::engine::mail::code::MailQueued;
 use crate::engine::{
-    Actor, AdministrationError, Asked, Door, DoorError, Membership, PolicyError, Visitor,
-    account_data, messages,
+    AdministrationError, Engine, EngineError, MailRequest, PolicyError, PolicyFacts, Principal,
+    VerificationRequest, account_data, messages,
 };
 use crate::policy::groups;
-use crate::policy::requirement::{Need, Subject};
-use crate::protocol::command_request::{Answer, Judged, Judging, Question, Reply, Typed};
+use crate::policy::requirement::{PolicySubject, Requirement};
+use crate::protocol::command_request::{
+    EngineReply, ReplyBody, TypedText, VerifyOperation, VerifyReply, VerifyRequest,
+};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::token::AccountAt;
-use crate::verify::decision::{Refusal, Spared, Verdict};
-use crate::verify::method::Means;
+use crate::token::AccountVersion;
+use crate::verify::decision::{Refusal, VerificationResult, WithinGrace};
+use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
-use crate::verify::throttle::Stage;
+use crate::verify::throttle::Phase;
 
 /// By what someone got in, as logs name it.
 const APP_PASSWORD: &str = "app-password";
 
 /// What came of what was typed.
-enum Judgement {
+enum PamVerification {
     /// It opens.
     Accepted {
         /// By what, as logs name it.
         by: &'static str,
         /// What is booked when the first factor has passed too; an app password leaves nothing to book.
-        means: Option<Means>,
+        means: Option<AuthenticationMethod>,
         /// The account as it was then.
-        at: Option<AccountAt>,
+        at: Option<AccountVersion>,
         /// What the success brings, as people read it.
         told: Vec<String>,
     },
@@ -57,18 +59,18 @@ enum Judgement {
     },
 }
 
-impl Door {
+impl Engine {
     /// Answers a question of a PAM conversation; the caller is the host's, as the kernel says.
     pub fn judge_for(
         &mut self,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
-        judging: &Judging,
+        judging: &VerifyRequest,
         now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
+    ) -> Result<EngineReply, AdministrationError> {
         let (origin, stage) = self.stands(caller, account, (&judging.origin, judging.stage))?;
         let service = judging.service.as_str();
-        let visitor = Visitor {
+        let visitor = VerificationRequest {
             name: account,
             stage,
             origin: &origin,
@@ -77,14 +79,14 @@ impl Door {
         };
         // before it is looked at, so that no revocation comes between
         let mut at = match &judging.question {
-            Question::Waive | Question::Grace(_) => self.account_at(account)?,
+            VerifyOperation::Waive | VerifyOperation::Grace(_) => self.account_at(account)?,
             _ => None,
         };
         let judged = match &judging.question {
-            Question::Need => {
-                let (nothing, own) = (Earlier::default(), caller.owns(account));
+            VerifyOperation::Need => {
+                let (nothing, own) = (CompletedMethods::default(), caller.owns(account));
                 // of one's own account nobody else has seen it
-                let earlier = if own || stage == Stage::Before {
+                let earlier = if own || stage == Phase::Before {
                     &nothing
                 } else {
                     &judging.earlier
@@ -94,54 +96,58 @@ impl Door {
                 let membership;
                 (at, membership) = self.account_and_membership(account)?;
                 let mail = membership.mail;
-                Judged::Need {
-                    need: self.need(&Visitor { service, ..visitor }, earlier, membership)?,
+                VerifyReply::Need {
+                    need: self.need(
+                        &VerificationRequest { service, ..visitor },
+                        earlier,
+                        membership,
+                    )?,
                     mail,
                 }
             }
             // Only who has passed the first factor signs in for the first time.
-            Question::Waive if stage == Stage::Before => Judged::Waived(None),
-            Question::Waive => Judged::Waived(self.waive(&visitor, now)?),
-            Question::Answer { typed, reading } => {
+            VerifyOperation::Waive if stage == Phase::Before => VerifyReply::Waived(None),
+            VerifyOperation::Waive => VerifyReply::Waived(self.waive(&visitor, now)?),
+            VerifyOperation::Answer { typed, reading } => {
                 return self.judge_answer(caller, &visitor, judging, (typed, *reading), now);
             }
-            Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
-            Question::PasswordChanged => {
+            VerifyOperation::Grace(grace) => VerifyReply::Grace(self.grace(&visitor, *grace, now)?),
+            VerifyOperation::PasswordChanged => {
                 // of the own account too: any process of the person's would end all that is open, and no password is shown
-                if let Caller::Owner { name, .. } = caller {
+                if let Requester::Owner { name, .. } = caller {
                     if !self.config.pam.socket_users.contains(name) {
                         return Err(AdministrationError::NotBelieved(name.clone()));
                     }
                 }
-                let actor = Actor::Service(caller.name(), &origin, service);
+                let actor = Principal::Service(caller.name(), &origin, service);
                 return Ok(match self.host_password_changed(account, actor, now)? {
-                    None => Answer::Judged(Judged::NothingToEnd).into(),
+                    None => ReplyBody::Judged(VerifyReply::NothingToEnd).into(),
                     Some(after) => {
                         let told = messages::app_passwords(after).into_iter().collect();
-                        Reply {
+                        EngineReply {
                             told,
-                            ..Answer::Judged(Judged::Done).into()
+                            ..ReplyBody::Judged(VerifyReply::Done).into()
                         }
                     }
                 });
             }
-            Question::Account(mark) => return self.account_hook(caller, judging, mark, now),
-            Question::Setup(step) => {
+            VerifyOperation::Account(mark) => return self.account_hook(caller, judging, mark, now),
+            VerifyOperation::Setup(step) => {
                 return self.set_up_at_prompt(caller, &visitor, judging, step, now);
             }
         };
         let at = match judged {
             // with the first sign-in the account may have come into being
-            Judged::Waived(Some(_)) if at.is_none() => Some(self.account_at(account)?),
-            Judged::Waived(Some(_)) | Judged::Grace(Spared::Yes) => Some(at),
-            Judged::Need { need, .. } if need != Need::Code => Some(at),
+            VerifyReply::Waived(Some(_)) if at.is_none() => Some(self.account_at(account)?),
+            VerifyReply::Waived(Some(_)) | VerifyReply::Grace(WithinGrace::Yes) => Some(at),
+            VerifyReply::Need { need, .. } if need != Requirement::Code => Some(at),
             _ => None,
         };
         let mark = match at {
             None => None,
             Some(at) => self.seal_mark(
                 judging,
-                Passed {
+                MarkContents {
                     caller,
                     account,
                     at,
@@ -151,60 +157,60 @@ impl Door {
                 now,
             )?,
         };
-        Ok(Reply {
+        Ok(EngineReply {
             mark,
-            ..Answer::Judged(judged).into()
+            ..ReplyBody::Judged(judged).into()
         })
     }
 
     /// Where someone stands, and what they have passed; the host says so itself, as far as that is believed.
     fn stands(
         &self,
-        caller: Caller<'_>,
+        caller: Requester<'_>,
         account: &UserName,
-        (claimed, stage): (&Origin, Stage),
-    ) -> Result<(Origin, Stage), AdministrationError> {
+        (claimed, stage): (&Origin, Phase),
+    ) -> Result<(Origin, Phase), AdministrationError> {
         match caller {
-            Caller::Owner { name, .. } if name == account => {
-                Ok((Origin::Local(name.to_string()), Stage::After))
+            Requester::Owner { name, .. } if name == account => {
+                Ok((Origin::Local(name.to_string()), Phase::After))
             }
-            Caller::Owner { name, .. } if !self.config.pam.socket_users.contains(name) => {
+            Requester::Owner { name, .. } if !self.config.pam.socket_users.contains(name) => {
                 Err(AdministrationError::NotTrusted(name.clone()))
             }
             // no PAM host
-            Caller::SteppedUp(session, _) => {
+            Requester::SteppedUp(session, _) => {
                 Err(AdministrationError::NotTrusted(session.name.clone()))
             }
-            Caller::Owner { name, .. }
+            Requester::Owner { name, .. }
                 if matches!(claimed, Origin::Local(_) | Origin::Terminal(_)) =>
             {
                 Ok((Origin::Local(name.to_string()), stage))
             }
             // a key has a bucket of its own, so which one it is must not be the service's to say
-            Caller::Owner { .. } => Ok((claimed.clone().without_key(), stage)),
-            Caller::Root(_) => Ok((claimed.clone(), stage)),
+            Requester::Owner { .. } => Ok((claimed.clone().without_key(), stage)),
+            Requester::Root(_) => Ok((claimed.clone(), stage)),
         }
     }
 
     /// What the policy says of a visitor.
     fn need(
         &mut self,
-        visitor: &Visitor<'_>,
-        earlier: &Earlier,
-        membership: Membership,
-    ) -> Result<Need, PolicyError> {
+        visitor: &VerificationRequest<'_>,
+        earlier: &CompletedMethods,
+        membership: PolicyFacts,
+    ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
             match (visitor.stage, groups::name_of(visitor.name)) {
                 // Unix takes them for two users
                 (_, Ok(Some(own))) if own == *visitor.name => {}
                 // strangers must not learn that there is such an account
-                (Stage::Before, _) => return Ok(Need::Code),
-                (Stage::After, Ok(_)) => return Err(PolicyError::OtherSpelling(other)),
-                (Stage::After, Err(error)) => return Err(PolicyError::Groups(error)),
+                (Phase::Before, _) => return Ok(Requirement::Code),
+                (Phase::After, Ok(_)) => return Err(PolicyError::OtherSpelling(other)),
+                (Phase::After, Err(error)) => return Err(PolicyError::Groups(error)),
             }
         }
         let groups = self.policy_groups(visitor.name, &membership.groups)?;
-        let subject = Subject {
+        let subject = PolicySubject {
             name: visitor.name,
             groups: &groups,
             service: visitor.service,
@@ -216,36 +222,36 @@ impl Door {
 
     fn judge_answer(
         &mut self,
-        caller: Caller<'_>,
-        visitor: &Visitor<'_>,
-        judging: &Judging,
-        (typed, reading): (&Typed, Reading),
+        caller: Requester<'_>,
+        visitor: &VerificationRequest<'_>,
+        judging: &VerifyRequest,
+        (typed, reading): (&TypedText, InputReading),
         now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
+    ) -> Result<EngineReply, AdministrationError> {
         let (code, taken) = match reading {
-            Reading::Whole => (&**typed, typed.len()),
-            Reading::Ending => self.ending(visitor.name, typed)?,
+            InputReading::Whole => (&**typed, typed.len()),
+            InputReading::Ending => self.ending(visitor.name, typed)?,
         };
         let (by, means, at, told) = match self.judge(visitor, code, now)? {
-            Judgement::Accepted {
+            PamVerification::Accepted {
                 by,
                 means,
                 at,
                 told,
             } => (by.to_owned(), means, at, told),
-            Judgement::Refused {
+            PamVerification::Refused {
                 refusal,
                 cause,
                 words,
             } => {
                 let cause = match (refusal, caller) {
                     // a hint about a future code would be usable later, and this process's user may be who guesses
-                    (Some(Refusal::Ahead { .. }), Caller::Owner { .. }) => {
+                    (Some(Refusal::Ahead { .. }), Requester::Owner { .. }) => {
                         Refusal::Wrong.to_string()
                     }
                     _ => cause,
                 };
-                return Ok(Answer::Judged(Judged::Refused {
+                return Ok(ReplyBody::Judged(VerifyReply::Refused {
                     cause,
                     words,
                     taken,
@@ -254,18 +260,18 @@ impl Door {
             }
         };
         let accepted = means
-            .filter(|_| visitor.stage == Stage::Before)
-            .map(|means| AcceptedBefore {
+            .filter(|_| visitor.stage == Phase::Before)
+            .map(|means| EarlyAcceptance {
                 means,
                 at: now,
                 from: visitor.origin.clone(),
             });
         // a host that does not know that the first factor has passed tells it then
         let told_later = match judging.stage {
-            Stage::Before if accepted.is_none() => told.clone(),
+            Phase::Before if accepted.is_none() => told.clone(),
             _ => Vec::new(),
         };
-        let passed = Passed {
+        let passed = MarkContents {
             caller,
             account: visitor.name,
             at,
@@ -273,10 +279,10 @@ impl Door {
             told: told_later,
         };
         let mark = self.seal_mark(judging, passed, now)?;
-        Ok(Reply {
+        Ok(EngineReply {
             told,
             mark,
-            answer: Answer::Judged(Judged::Accepted { by, taken }),
+            answer: ReplyBody::Judged(VerifyReply::Accepted { by, taken }),
         })
     }
 
@@ -287,7 +293,7 @@ impl Door {
         &mut self,
         name: &UserName,
         typed: &'t str,
-    ) -> Result<(&'t str, usize), DoorError> {
+    ) -> Result<(&'t str, usize), EngineError> {
         if AppPassword::read(typed).is_ok() {
             return Ok((typed, typed.len()));
         }
@@ -301,7 +307,7 @@ impl Door {
     }
 
     /// How long the codes are that someone may type.
-    fn code_lengths(&mut self, name: &UserName) -> Result<(Enrolled, Vec<u32>), DoorError> {
+    fn code_lengths(&mut self, name: &UserName) -> Result<(Enrolled, Vec<u32>), EngineError> {
         let declared = account_data::declared(&self.config, name)?;
         let mail = self.membership(name)?.mail;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
@@ -324,21 +330,21 @@ impl Door {
     /// Judges an answer: an app password by its mark, or any kind of code.
     fn judge(
         &mut self,
-        visitor: &Visitor<'_>,
+        visitor: &VerificationRequest<'_>,
         typed: &str,
         now: Timestamp,
-    ) -> Result<Judgement, DoorError> {
+    ) -> Result<PamVerification, EngineError> {
         if let Ok(app_password) = AppPassword::read(typed) {
             // before it is looked at, so that no revocation comes between
             let at = self.account_at(visitor.name)?;
             return Ok(match self.admit(visitor, &app_password, now)? {
-                Ok(_) => Judgement::Accepted {
+                Ok(_) => PamVerification::Accepted {
                     by: APP_PASSWORD,
                     means: None,
                     at,
                     told: Vec::new(),
                 },
-                Err(refusal) => Judgement::Refused {
+                Err(refusal) => PamVerification::Refused {
                     refusal: None,
                     cause: refusal.to_string(),
                     words: messages::not_admitted(refusal),
@@ -347,21 +353,21 @@ impl Door {
         }
         let outcome = self.attempt(visitor, &Typing::read(typed.as_bytes()), now)?;
         Ok(match outcome.verdict {
-            Verdict::Accepted(accepted) => {
-                let means = Means::from(accepted.spent());
+            VerificationResult::Accepted(accepted) => {
+                let means = AuthenticationMethod::from(accepted.spent());
                 let told = [
                     outcome.missed.as_ref().map(messages::missed),
                     outcome.recovery.map(messages::recovered),
                 ];
                 let told = told.into_iter().flatten().collect();
-                Judgement::Accepted {
+                PamVerification::Accepted {
                     by: means.name(),
                     means: Some(means),
                     at: outcome.at,
                     told,
                 }
             }
-            Verdict::Refused(refusal) => Judgement::Refused {
+            VerificationResult::Refused(refusal) => PamVerification::Refused {
                 refusal: Some(refusal),
                 cause: refusal.to_string(),
                 words: messages::refusal(refusal),
@@ -372,13 +378,13 @@ impl Door {
     /// A code by mail is asked for; [`Door::look_after`] tells what becomes of the letter.
     pub fn post_code_for(
         &mut self,
-        caller: Caller<'_>,
-        visitor: &Visitor<'_>,
+        caller: Requester<'_>,
+        visitor: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Asked<Posted>, AdministrationError> {
+    ) -> Result<MailRequest<MailQueued>, AdministrationError> {
         let (origin, stage) = self.stands(caller, visitor.name, (visitor.origin, visitor.stage))?;
         Ok(self.mail_code(
-            &Visitor {
+            &VerificationRequest {
                 stage,
                 origin: &origin,
                 ..*visitor

@@ -3,39 +3,41 @@
 //! MUST NOT seal one for an account as it is after what let pass was looked at: a revocation that comes between would be
 //! outlived.
 
-use super::auth_token::{AcceptedBefore, Mark};
+use super::auth_token::{AuthMark, EarlyAcceptance};
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::crypto::vault::VaultError;
-use crate::engine::administration::command::Caller;
+use crate::engine::administration::command::Requester;
 use crate::engine::login::token_validity::{account_at, alive};
-use crate::engine::{AdministrationError, Door, DoorError, Visitor, messages};
-use crate::protocol::command_request::{Answer, Judged, Judging, MarkRefusal, Reply, Typed};
+use crate::engine::{AdministrationError, Engine, EngineError, VerificationRequest, messages};
+use crate::protocol::command_request::{
+    EngineReply, MarkRefusal, ReplyBody, TypedText, VerifyReply, VerifyRequest,
+};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::token::{AccountAt, Parent, To, Token};
-use crate::verify::method::Means;
-use crate::verify::throttle::Stage;
+use crate::token::{AccountVersion, Token, TokenParent, TokenRecipient};
+use crate::verify::method::AuthenticationMethod;
+use crate::verify::throttle::Phase;
 
 /// What lets someone pass `auth`.
-pub(in crate::engine) struct Passed<'a> {
-    pub(in crate::engine) caller: Caller<'a>,
+pub(in crate::engine) struct MarkContents<'a> {
+    pub(in crate::engine) caller: Requester<'a>,
     /// Whose code it was.
     pub(in crate::engine) account: &'a UserName,
     /// The account as it was then, if there is one.
-    pub(in crate::engine) at: Option<AccountAt>,
+    pub(in crate::engine) at: Option<AccountVersion>,
     /// What is booked once the first factor has passed too.
-    pub(in crate::engine) accepted: Option<AcceptedBefore>,
+    pub(in crate::engine) accepted: Option<EarlyAcceptance>,
     /// What is told then, where that is known already.
     pub(in crate::engine) told: Vec<String>,
 }
 
-impl Door {
+impl Engine {
     /// An account as it is now.
     pub(in crate::engine) fn account_at(
         &mut self,
         account: &UserName,
-    ) -> Result<Option<AccountAt>, DoorError> {
+    ) -> Result<Option<AccountVersion>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         Ok(account_at(tx.as_mut(), account)?)
     }
@@ -43,11 +45,11 @@ impl Door {
     /// Seals the mark of who passes; none where nothing tells the host process from others, which it would fit too.
     pub(in crate::engine) fn seal_mark(
         &self,
-        judging: &Judging,
-        passed: Passed<'_>,
+        judging: &VerifyRequest,
+        passed: MarkContents<'_>,
         now: Timestamp,
-    ) -> Result<Option<Typed>, VaultError> {
-        let Passed {
+    ) -> Result<Option<TypedText>, VaultError> {
+        let MarkContents {
             caller,
             account,
             at,
@@ -57,7 +59,7 @@ impl Door {
         let Ok(binding) = judging.process.binding() else {
             return Ok(None);
         };
-        let mark = Mark {
+        let mark = AuthMark {
             user: judging.user.clone(),
             service: judging.service.clone(),
             binding,
@@ -65,11 +67,11 @@ impl Door {
             told,
         };
         let keys = self.token_keys();
-        let to = To {
+        let to = TokenRecipient {
             account,
             at,
             holder: caller.holder(),
-            parent: Parent::Peer,
+            parent: TokenParent::Peer,
         };
         Ok(Some(
             Token::issue(&keys, to, mark, now)?.seal(&keys)?.into(),
@@ -80,21 +82,21 @@ impl Door {
     /// that was accepted before the first factor is booked, once, however often the mark comes.
     pub(in crate::engine) fn account_hook(
         &mut self,
-        caller: Caller<'_>,
-        judging: &Judging,
-        mark: &Typed,
+        caller: Requester<'_>,
+        judging: &VerifyRequest,
+        mark: &TypedText,
         now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
+    ) -> Result<EngineReply, AdministrationError> {
         if let Err(why) = judging.process.binding() {
             return Ok(not_marked(MarkRefusal::Unseen(why)));
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         // the keys of this transaction
         let keys = self.vault.token_keys();
-        let Some(token) = Token::<Mark>::open(mark, &keys, caller.holder(), now) else {
+        let Some(token) = Token::<AuthMark>::open(mark, &keys, caller.holder(), now) else {
             return Ok(not_marked(MarkRefusal::Invalid));
         };
-        let Mark {
+        let AuthMark {
             user,
             service,
             binding,
@@ -111,9 +113,9 @@ impl Door {
         drop(tx);
         match (refusal, accepted) {
             (Some(refusal), _) => Ok(not_marked(refusal)),
-            (None, None) => Ok(Reply {
+            (None, None) => Ok(EngineReply {
                 told: told.clone(),
-                ..Answer::Judged(Judged::Marked).into()
+                ..ReplyBody::Judged(VerifyReply::Marked).into()
             }),
             (None, Some(accepted)) => self.book(&token, accepted, now),
         }
@@ -122,13 +124,13 @@ impl Door {
     /// What an answer brings that opened before the first factor.
     fn book(
         &mut self,
-        token: &Token<Mark>,
-        accepted: &AcceptedBefore,
+        token: &Token<AuthMark>,
+        accepted: &EarlyAcceptance,
         now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
-        let visitor = Visitor {
+    ) -> Result<EngineReply, AdministrationError> {
+        let visitor = VerificationRequest {
             name: token.account(),
-            stage: Stage::Before,
+            stage: Phase::Before,
             origin: &accepted.from,
             browser: None,
             service: token.payload().service.as_str(),
@@ -137,7 +139,7 @@ impl Door {
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {
             // the use of a recovery code is a revocation itself, so that such a mark is good for once
-            is_over = token.at() != Some(AccountAt::of(record));
+            is_over = token.at() != Some(AccountVersion::of(record));
             is_over || is_booked(record, accepted)
         };
         let entered = self.entered_unless(&visitor, accepted.means, now, is_settled)?;
@@ -151,20 +153,20 @@ impl Door {
             ]
         });
         let told = told.into_iter().flatten().collect();
-        Ok(Reply {
+        Ok(EngineReply {
             told,
-            ..Answer::Judged(Judged::Marked).into()
+            ..ReplyBody::Judged(VerifyReply::Marked).into()
         })
     }
 }
 
-fn not_marked(refusal: MarkRefusal) -> Reply {
-    Answer::Judged(Judged::NotMarked(refusal)).into()
+fn not_marked(refusal: MarkRefusal) -> EngineReply {
+    ReplyBody::Judged(VerifyReply::NotMarked(refusal)).into()
 }
 
 /// Otherwise a mark could forgive wrong codes over and over. A recovery code ends what the account had open, whatever
 /// sign-ins there were meanwhile.
-fn is_booked(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
-    accepted.means != Means::RecoveryCode
+fn is_booked(record: &AccountRecord, accepted: &EarlyAcceptance) -> bool {
+    accepted.means != AuthenticationMethod::RecoveryCode
         && record.last_sign_in.is_some_and(|last| last >= accepted.at)
 }

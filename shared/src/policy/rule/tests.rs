@@ -1,21 +1,21 @@
 use super::*;
-use crate::policy::session_groups::{AskedGroups, KnownGroups};
+use crate::policy::session_groups::{RequestedGroups, SessionGroups};
 use std::sync::LazyLock;
 
-fn rules(text: &str) -> Vec<Rule> {
+fn rules(text: &str) -> Vec<GateRule> {
     #[derive(serde::Deserialize)]
     struct Table {
-        rule: Vec<Rule>,
+        rule: Vec<GateRule>,
     }
     toml::from_str::<Table>(text).unwrap().rule
 }
 
 /// `METHOD https://HOST/TARGET` from 192.0.2.7.
-fn request(line: &str) -> Request<'_> {
+fn request(line: &str) -> RuleRequest<'_> {
     let (method, url) = line.split_once(' ').unwrap();
     let rest = url.strip_prefix("https://").unwrap();
     let (host, target) = rest.split_at(rest.find('/').unwrap());
-    Request {
+    RuleRequest {
         host,
         target,
         method,
@@ -26,12 +26,12 @@ fn request(line: &str) -> Request<'_> {
 struct Someone {
     name: UserName,
     groups: Vec<Group>,
-    of_host: Option<KnownGroups>,
+    of_host: Option<SessionGroups>,
 }
 
 /// The groups that any rule here asks about.
-static ASKED: LazyLock<AskedGroups> =
-    LazyLock::new(|| AskedGroups::named(["ops", "staff", "banned"].into_iter()));
+static ASKED: LazyLock<RequestedGroups> =
+    LazyLock::new(|| RequestedGroups::named(["ops", "staff", "banned"].into_iter()));
 
 impl Someone {
     fn called(name: &str) -> Someone {
@@ -42,8 +42,8 @@ impl Someone {
         }
     }
 
-    fn person(&self) -> Person<'_> {
-        Person {
+    fn person(&self) -> RulePerson<'_> {
+        RulePerson {
             name: &self.name,
             groups: [&[], &self.groups],
             of_host: self.of_host.as_ref().and_then(|known| known.answer(&ASKED)),
@@ -51,16 +51,16 @@ impl Someone {
     }
 }
 
-fn in_groups(groups: &[&str]) -> Option<KnownGroups> {
+fn in_groups(groups: &[&str]) -> Option<SessionGroups> {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    Some(KnownGroups::among(
+    Some(SessionGroups::among(
         &ASKED,
         &crate::policy::groups::PersonGroups::known(groups),
     ))
 }
 
 #[track_caller]
-fn assert_decided(text: &str, line: &str, access: Access, rule: Option<usize>) {
+fn assert_decided(text: &str, line: &str, access: RuleAccess, rule: Option<usize>) {
     let decision = decide(&rules(text), &request(line), None);
     assert_eq!(
         (decision.access, decision.rule),
@@ -73,9 +73,9 @@ const APP: &str = "GET https://app.example.com/";
 
 #[test]
 fn without_a_rule_that_fits_it_takes_the_code() {
-    assert_eq!(decide(&[], &request(APP), None).access, Access::Code);
+    assert_eq!(decide(&[], &request(APP), None).access, RuleAccess::Code);
     let elsewhere = "[[rule]]\nhosts = [\"other.example.com\"]\nthen = \"open\"";
-    assert_decided(elsewhere, APP, Access::Code, None);
+    assert_decided(elsewhere, APP, RuleAccess::Code, None);
     assert_eq!(
         decide(&[], &request(APP), None).name().to_string(),
         "default"
@@ -85,9 +85,9 @@ fn without_a_rule_that_fits_it_takes_the_code() {
 #[test]
 fn the_first_rule_that_fits_decides() {
     let text = "[[rule]]\npaths = [\"/a/b\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"\n[[rule]]\nthen = \"password\"";
-    assert_decided(text, "GET https://h/a/b/c", Access::Open, Some(1));
-    assert_decided(text, "GET https://h/a/c", Access::Deny, Some(2));
-    assert_decided(text, "GET https://h/c", Access::Password, Some(3));
+    assert_decided(text, "GET https://h/a/b/c", RuleAccess::Open, Some(1));
+    assert_decided(text, "GET https://h/a/c", RuleAccess::Deny, Some(2));
+    assert_decided(text, "GET https://h/c", RuleAccess::Password, Some(3));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn every_condition_that_is_given_must_hold() {
         "HEAD https://a.example.org/pub/x?y=/../",
         "GET https://a.b.example.org/p%75b/",
     ] {
-        assert_decided(all, line, Access::Open, Some(1));
+        assert_decided(all, line, RuleAccess::Open, Some(1));
     }
     for line in [
         "GET https://example.com/pub",
@@ -112,17 +112,17 @@ fn every_condition_that_is_given_must_hold() {
         "POST https://app.example.com/pub",
         "GETX https://app.example.com/pub",
     ] {
-        assert_decided(all, line, Access::Code, None);
+        assert_decided(all, line, RuleAccess::Code, None);
     }
-    let here = |address| Request {
+    let here = |address| RuleRequest {
         address,
         ..request("GET https://app.example.com/pub")
     };
     for (address, access) in [
-        (Address::parse("::ffff:192.0.2.9"), Access::Open),
-        (Address::parse("2001:db8::1"), Access::Open),
-        (Address::parse("198.51.100.1"), Access::Code),
-        (None, Access::Code),
+        (Address::parse("::ffff:192.0.2.9"), RuleAccess::Open),
+        (Address::parse("2001:db8::1"), RuleAccess::Open),
+        (Address::parse("198.51.100.1"), RuleAccess::Code),
+        (None, RuleAccess::Code),
     ] {
         assert_eq!(
             decide(&rules(all), &here(address), None).access,
@@ -139,24 +139,24 @@ fn users_and_groups_are_those_of_whoever_has_signed_in() {
     let decided = |who: &Someone| decide(&rules(text), &request(APP), Some(&who.person()));
     assert_eq!(
         (decided(&alice).access, decided(&alice).rule),
-        (Access::Deny, Some(1))
+        (RuleAccess::Deny, Some(1))
     );
-    assert_eq!(decided(&bob).access, Access::Code);
+    assert_eq!(decided(&bob).access, RuleAccess::Code);
     bob.groups = vec!["staff".parse().unwrap()];
     assert_eq!(
         (decided(&bob).access, decided(&bob).rule),
-        (Access::Open, Some(3))
+        (RuleAccess::Open, Some(3))
     );
     bob.of_host = in_groups(&["ops"]);
     assert_eq!(
         (decided(&bob).access, decided(&bob).rule),
-        (Access::Password, Some(2))
+        (RuleAccess::Password, Some(2))
     );
     alice.groups = vec!["staff".parse().unwrap()];
     alice.name = "Alice".parse().unwrap();
     assert_eq!(
         decided(&alice).access,
-        Access::Code,
+        RuleAccess::Code,
         "names are compared as they are"
     );
 }
@@ -175,53 +175,68 @@ fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
     for (text, access, rule, why) in [
         (
             deny_bob.clone() + &open,
-            Access::Password,
+            RuleAccess::Password,
             Some(1),
-            Why::Nobody,
+            RuleReason::Nobody,
         ),
         (
             alice.clone() + &open,
-            Access::Password,
+            RuleAccess::Password,
             Some(1),
-            Why::Nobody,
+            RuleReason::Nobody,
         ),
         (
             by("groups = [\"ops\"]\nthen = \"open\""),
-            Access::Password,
+            RuleAccess::Password,
             Some(1),
-            Why::Nobody,
+            RuleReason::Nobody,
         ),
         (
             alice.clone() + &deny,
-            Access::Password,
+            RuleAccess::Password,
             Some(1),
-            Why::Nobody,
+            RuleReason::Nobody,
         ),
         // an earlier rule, or one that does not fit anyway, asks nobody who they are
         (
             open.clone() + &by("networks = [\"::1\"]\nthen = \"deny\""),
-            Access::Open,
+            RuleAccess::Open,
             Some(1),
-            Why::First,
+            RuleReason::First,
         ),
-        (here + &deny_bob, Access::Open, Some(1), Why::First),
-        (elsewhere + &open, Access::Open, Some(2), Why::First),
+        (
+            here + &deny_bob,
+            RuleAccess::Open,
+            Some(1),
+            RuleReason::First,
+        ),
+        (
+            elsewhere + &open,
+            RuleAccess::Open,
+            Some(2),
+            RuleReason::First,
+        ),
         // no point in signing in
         (
             by("paths = [\"/x\"]\nthen = \"deny\"") + &alice,
-            Access::Code,
+            RuleAccess::Code,
             Some(2),
-            Why::Alike,
+            RuleReason::Alike,
         ),
-        (deny_bob + &deny, Access::Deny, Some(1), Why::Alike),
-        (alice, Access::Code, Some(1), Why::Alike),
+        (
+            deny_bob + &deny,
+            RuleAccess::Deny,
+            Some(1),
+            RuleReason::Alike,
+        ),
+        (alice, RuleAccess::Code, Some(1), RuleReason::Alike),
     ] {
         let decision = decide(
             &rules(&text),
             &request("GET https://app.example.com/pub"),
             None,
         );
-        assert_eq!(decision, Decision { access, rule, why }, "{text}");
+        assert_eq!(decision, RuleDecision { access, rule, why }, "{text}");
     }
 }
 
@@ -246,9 +261,11 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
         "*",
         "",
     ] {
-        for (method, access, rule) in [("GET", Access::Deny, Some(2)), ("POST", Access::Code, None)]
-        {
-            let asked = Request {
+        for (method, access, rule) in [
+            ("GET", RuleAccess::Deny, Some(2)),
+            ("POST", RuleAccess::Code, None),
+        ] {
+            let asked = RuleRequest {
                 target,
                 method,
                 ..request(APP)
@@ -259,7 +276,7 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
                 (access, rule),
                 "{method} {target}"
             );
-            assert!(access != Access::Deny || decision.why == Why::TwoReadings);
+            assert!(access != RuleAccess::Deny || decision.why == RuleReason::TwoReadings);
         }
     }
     for target in [
@@ -270,32 +287,38 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
         "/admin%20",
         "/admin%09x",
     ] {
-        let asked = Request {
+        let asked = RuleRequest {
             target,
             ..request(APP)
         };
         assert_eq!(
             decide(&rules(text), &asked, None).access,
-            Access::Deny,
+            RuleAccess::Deny,
             "{target}"
         );
     }
-    let by_method = Request {
+    let by_method = RuleRequest {
         method: "get",
         target: "/admin",
         ..request(APP)
     };
-    assert_eq!(decide(&rules(text), &by_method, None).why, Why::TwoReadings);
+    assert_eq!(
+        decide(&rules(text), &by_method, None).why,
+        RuleReason::TwoReadings
+    );
     // nobody gets past the first one by signing in, but perhaps past the second
     let (deny, alice) = (
         "paths = [\"/a\"]\nthen = \"deny\"\n",
         "users = [\"alice\"]\nthen = \"open\"\n",
     );
     for (text, access) in [
-        (format!("[[rule]]\n{deny}[[rule]]\n{alice}"), Access::Deny),
+        (
+            format!("[[rule]]\n{deny}[[rule]]\n{alice}"),
+            RuleAccess::Deny,
+        ),
         (
             format!("[[rule]]\n{alice}[[rule]]\n{deny}"),
-            Access::Password,
+            RuleAccess::Password,
         ),
     ] {
         assert_eq!(
@@ -309,7 +332,7 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
     assert_decided(
         open,
         "GET https://static.example.com/a//b",
-        Access::Open,
+        RuleAccess::Open,
         Some(1),
     );
 }
@@ -317,11 +340,16 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
 #[test]
 fn a_host_that_is_none_could_be_any() {
     let text = "[[rule]]\nhosts = [\"*.example.com\"]\nthen = \"open\"\n[[rule]]\nhosts = [\"admin.example.com\"]\nthen = \"deny\"\n[[rule]]\nthen = \"open\"";
-    assert_decided(text, "GET https://app.example.com/", Access::Open, Some(1));
+    assert_decided(
+        text,
+        "GET https://app.example.com/",
+        RuleAccess::Open,
+        Some(1),
+    );
     assert_decided(
         text,
         "GET https://my_app.example.com/",
-        Access::Open,
+        RuleAccess::Open,
         Some(1),
     );
     for host in [
@@ -335,7 +363,7 @@ fn a_host_that_is_none_could_be_any() {
     ] {
         let decision = decide(
             &rules(text),
-            &Request {
+            &RuleRequest {
                 host,
                 ..request(APP)
             },
@@ -343,7 +371,7 @@ fn a_host_that_is_none_could_be_any() {
         );
         assert_eq!(
             (decision.access, decision.why),
-            (Access::Deny, Why::TwoReadings),
+            (RuleAccess::Deny, RuleReason::TwoReadings),
             "{host}"
         );
     }
@@ -354,16 +382,16 @@ fn groups_that_are_not_known_could_be_held() {
     let text = "[[rule]]\ngroups = [\"staff\"]\nthen = \"open\"\n[[rule]]\ngroups = [\"banned\"]\nthen = \"deny\"";
     let mut bob = Someone::called("bob");
     let decided = |bob: &Someone| decide(&rules(text), &request(APP), Some(&bob.person()));
-    assert_eq!(decided(&bob).access, Access::Code);
+    assert_eq!(decided(&bob).access, RuleAccess::Code);
     bob.of_host = None;
     assert_eq!(
         (decided(&bob).access, decided(&bob).why),
-        (Access::Deny, Why::Groups)
+        (RuleAccess::Deny, RuleReason::Groups)
     );
     bob.groups = vec!["staff".parse().unwrap()];
     assert_eq!(
         (decided(&bob).access, decided(&bob).why),
-        (Access::Open, Why::First)
+        (RuleAccess::Open, RuleReason::First)
     );
 }
 
@@ -387,17 +415,17 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
     ops.of_host = in_groups(&["ops"]);
     let settled = [Some(&alice), Some(&ops)];
     let readings = ["/", "/a", "/b", "/a/c", "/c"];
-    let ask = |rules: &[Rule], target: &str, who: Option<&Someone>| {
+    let ask = |rules: &[GateRule], target: &str, who: Option<&Someone>| {
         decide(
             rules,
-            &Request {
+            &RuleRequest {
                 target,
                 ..request(APP)
             },
             who.map(Someone::person).as_ref(),
         )
     };
-    let mut lists: Vec<Vec<Rule>> = vec![Vec::new()];
+    let mut lists: Vec<Vec<GateRule>> = vec![Vec::new()];
     let mut begin = 0;
     for length in 1..=3 {
         let end = lists.len();
@@ -423,11 +451,11 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
                     let in_doubt = ask(list, target, who).access;
                     assert!(in_doubt >= sure.access, "{target} as {reading} by {list:?}");
                     assert!(
-                        nobodys.access != Access::Open || sure.access == Access::Open,
+                        nobodys.access != RuleAccess::Open || sure.access == RuleAccess::Open,
                         "{list:?}"
                     );
                     assert!(
-                        nobodys.access != Access::Deny || in_doubt == Access::Deny,
+                        nobodys.access != RuleAccess::Deny || in_doubt == RuleAccess::Deny,
                         "{list:?}"
                     );
                 }
@@ -443,7 +471,7 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
                 }
                 let nobody_sure = ask(list, reading, None).access;
                 assert!(
-                    nobodys.access != Access::Open || nobody_sure == Access::Open,
+                    nobodys.access != RuleAccess::Open || nobody_sure == RuleAccess::Open,
                     "{target} by {list:?}"
                 );
             }

@@ -4,15 +4,15 @@ use super::mail::address;
 use super::rows::{Rows, damaged, signed, time, unsigned};
 use crate::account::name::{Group, NameKey, NewName, UserName};
 use crate::account::record::{AccountId, AccountRecord};
-use crate::store::{Accounts, Addresses, Intent, StoreError, Tally};
+use crate::store::{AccountStore, AccountTally, Intent, MailAddresses, StoreError};
 use crate::system::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-type Columns = (i64, String, Timestamp, Option<i64>, i64, String);
+type AccountColumns = (i64, String, Timestamp, Option<i64>, i64, String);
 
-fn record((id, name, created, last, generation, groups): Columns) -> Result<AccountRecord> {
+fn record((id, name, created, last, generation, groups): AccountColumns) -> Result<AccountRecord> {
     Ok(AccountRecord {
         id: AccountId(id),
         name: account_name(&name)?,
@@ -34,11 +34,11 @@ pub(super) fn groups(text: &str) -> Result<Vec<Group>> {
     text.lines().map(read).collect()
 }
 
-impl Accounts for Rows<'_> {
+impl AccountStore for Rows<'_> {
     fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>> {
         let sql = "SELECT id, name, created, last_sign_in, generation + number, member_of, at_renewal < number \
              FROM account, renewal WHERE name = ?1";
-        let read = |row: &Row<'_>| -> rusqlite::Result<(Columns, bool)> {
+        let read = |row: &Row<'_>| -> rusqlite::Result<(AccountColumns, bool)> {
             let columns = (
                 row.get(0)?,
                 row.get(1)?,
@@ -61,14 +61,14 @@ impl Accounts for Rows<'_> {
         Ok(Some(record))
     }
 
-    fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<Tally>> {
+    fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<AccountTally>> {
         let sql = format!(
             "SELECT name, last_sign_in, \
              (SELECT count(*) FROM authenticator WHERE account = account.id), \
              (SELECT min(created) FROM authenticator WHERE account = account.id), \
              (SELECT count(*) FROM recovery_code WHERE account = account.id AND used_at IS NULL \
               AND at_renewal = (SELECT number FROM renewal)), \
-             (SELECT count(*) FROM row_lock WHERE owner = account.id), confirmed, pending \
+             (SELECT count(*) FROM bucket_lock WHERE owner = account.id), confirmed, pending \
              FROM account LEFT JOIN email ON email.account = account.id {} ORDER BY name",
             if name.is_some() {
                 "WHERE name = ?1"
@@ -112,13 +112,13 @@ impl Accounts for Rows<'_> {
                 confirmed,
                 pending,
             ) = columns;
-            Ok(Tally {
+            Ok(AccountTally {
                 name: account_name(&name)?,
                 last_sign_in: at(last_sign_in),
                 authenticators: unsigned(authenticators),
                 since: at(since),
                 recovery_codes: unsigned(recovery_codes),
-                addresses: Addresses {
+                addresses: MailAddresses {
                     confirmed: confirmed.map(address).transpose()?,
                     pending: pending.map(address).transpose()?,
                 },
@@ -171,7 +171,7 @@ impl Accounts for Rows<'_> {
         let sql = "INSERT INTO removed_account (id, revision) SELECT ?1, number + 1 FROM revision";
         self.execute(sql, [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
-        self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
+        self.execute("DELETE FROM bucket_lock WHERE owner = ?1", [account.0])?;
         self.forget_app_passwords_of(account)?;
         self.erase_secrets(account)?;
         // all else goes with it

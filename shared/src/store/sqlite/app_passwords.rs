@@ -5,9 +5,9 @@ use super::rows::{Rows, bytes, damaged, signed, time, unsigned};
 use crate::account::email::EmailAddress;
 use crate::account::name::Label;
 use crate::account::record::AccountId;
-use crate::credential::scope::Scope;
+use crate::credential::scope::AppPasswordScope;
 use crate::crypto::vault::AppPasswordHash;
-use crate::store::{AppPasswordRecord, AppPasswords, LiveAppPasswords, StoreError};
+use crate::store::{AppPasswordRecord, AppPasswordStore, LiveAppPasswords, StoreError};
 use crate::system::clock::Timestamp;
 use crate::verify::app_password::FoundAppPassword;
 use rusqlite::{OptionalExtension, Row};
@@ -25,13 +25,13 @@ const REVISIONS_KEPT: i64 = 10_000;
 /// than go.
 const CLEARED_AT_ONCE: u32 = 200;
 
-type Columns = (i64, String, String, Option<String>, String, Option<i64>);
+type AppPasswordColumns = (i64, String, String, Option<String>, String, Option<i64>);
 
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+fn columns(row: &Row<'_>) -> rusqlite::Result<AppPasswordColumns> {
     columns_from(row, 0)
 }
 
-fn columns_from(row: &Row<'_>, at: usize) -> rusqlite::Result<Columns> {
+fn columns_from(row: &Row<'_>, at: usize) -> rusqlite::Result<AppPasswordColumns> {
     let text = |column| row.get(at + column);
     Ok((
         row.get(at)?,
@@ -43,7 +43,9 @@ fn columns_from(row: &Row<'_>, at: usize) -> rusqlite::Result<Columns> {
     ))
 }
 
-fn found((number, account, member_of, email, scope, expires): Columns) -> Result<FoundAppPassword> {
+fn found(
+    (number, account, member_of, email, scope, expires): AppPasswordColumns,
+) -> Result<FoundAppPassword> {
     Ok(FoundAppPassword {
         number,
         account: account_name(&account)?,
@@ -58,7 +60,7 @@ fn address(text: String) -> Result<EmailAddress> {
     EmailAddress::try_from(text).map_err(|_| damaged("an account's address"))
 }
 
-fn read_scope(text: &str) -> Result<Scope> {
+fn read_scope(text: &str) -> Result<AppPasswordScope> {
     text.parse().map_err(|_| damaged("an app password's scope"))
 }
 
@@ -117,7 +119,7 @@ impl Rows<'_> {
     }
 }
 
-impl AppPasswords for Rows<'_> {
+impl AppPasswordStore for Rows<'_> {
     fn app_passwords(&mut self, of: Option<AccountId>) -> Result<Vec<AppPasswordRecord>> {
         let sql = format!(
             "SELECT app_password.id, account.name, app_password.name, scope, app_password.created, expires, last_used \
@@ -289,12 +291,14 @@ impl AppPasswords for Rows<'_> {
     }
 }
 
-fn columns_with_hash(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, Columns)> {
+fn columns_with_hash(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, AppPasswordColumns)> {
     Ok((row.get(0)?, columns_from(row, 1)?))
 }
 
 /// One that cannot be read opens nothing.
-fn read_one((hash, columns): (Vec<u8>, Columns)) -> Option<(AppPasswordHash, FoundAppPassword)> {
+fn read_one(
+    (hash, columns): (Vec<u8>, AppPasswordColumns),
+) -> Option<(AppPasswordHash, FoundAppPassword)> {
     Some((
         AppPasswordHash(bytes(hash, "an app password").ok()?),
         found(columns).ok()?,

@@ -1,16 +1,16 @@
 //! The event log's statements: each method of [`Events`] in SQL, and nothing else.
 
 use super::rows::{Rows, damaged, signed, time};
-use crate::account::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
+use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY};
 use crate::account::name::UserName;
-use crate::store::{Events, Logged, StoreError};
+use crate::store::{EventStore, LoggedEvent, StoreError};
 use crate::system::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// The columns of [`Filter`], each with what it must fulfil where that is given.
-const MEANT: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR what = ?2) AND (?3 IS NULL OR door = ?3) \
+const MEANT: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR service = ?3) \
                      AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
 
 type Meant<'a> = (
@@ -21,11 +21,11 @@ type Meant<'a> = (
     Option<i64>,
 );
 
-fn meant(filter: &Filter) -> Meant<'_> {
+fn meant(filter: &EventFilter) -> Meant<'_> {
     let time = |at: Option<Timestamp>| at.map(|at| signed(at.0));
     (
         filter.account.as_ref().map(UserName::as_str),
-        filter.what.map(What::name),
+        filter.what.map(EventKind::name),
         filter.door.as_deref(),
         time(filter.since),
         time(filter.until),
@@ -34,10 +34,10 @@ fn meant(filter: &Filter) -> Meant<'_> {
 
 impl Rows<'_> {
     /// How many events of this kind the account had in the day before this one; counts to `limit` at most.
-    fn in_a_day(&mut self, event: &Event, limit: u32) -> Result<u32> {
+    fn in_a_day(&mut self, event: &AuditEvent, limit: u32) -> Result<u32> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
-                   WHERE account = ?1 AND what = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
-        let Event {
+                   WHERE account = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
+        let AuditEvent {
             at, account, what, ..
         } = event;
         let of_day = (
@@ -54,14 +54,14 @@ impl Rows<'_> {
 impl Rows<'_> {
     fn events_of(
         &mut self,
-        filter: &Filter,
+        filter: &EventFilter,
         place: &str,
         order: &str,
         (border, limit): (i64, u32),
-    ) -> Result<Vec<(i64, Event)>> {
+    ) -> Result<Vec<(i64, AuditEvent)>> {
         // By number, not by an index that fits the filter: page after page is then one walk through the log.
         let sql = format!(
-            "SELECT id, at, account, what, door, origin, actor, cause FROM event NOT INDEXED \
+            "SELECT id, at, account, kind, service, origin, principal, cause FROM event NOT INDEXED \
              WHERE {place} AND {MEANT} ORDER BY {order} LIMIT ?7"
         );
         type Columns = (
@@ -95,10 +95,10 @@ impl Rows<'_> {
         )?;
         let event = |(id, at, account, what, door, origin, actor, cause): Columns| {
             let account = UserName::kept(&account).map_err(|_| damaged("an event"))?;
-            let what = What::from_name(&what).ok_or_else(|| damaged("an event"))?;
+            let what = EventKind::from_name(&what).ok_or_else(|| damaged("an event"))?;
             Ok((
                 id,
-                Event {
+                AuditEvent {
                     at,
                     account,
                     what,
@@ -113,9 +113,9 @@ impl Rows<'_> {
     }
 }
 
-impl Events for Rows<'_> {
-    fn log(&mut self, event: &Event) -> Result<Logged> {
-        let Event {
+impl EventStore for Rows<'_> {
+    fn log(&mut self, event: &AuditEvent) -> Result<LoggedEvent> {
+        let AuditEvent {
             at,
             account,
             what,
@@ -127,12 +127,12 @@ impl Events for Rows<'_> {
         let mut cause = cause.as_str();
         if let Some(limit) = what.daily_limit() {
             match limit.saturating_sub(self.in_a_day(event, limit)?) {
-                0 => return Ok(Logged::TooMany),
+                0 => return Ok(LoggedEvent::TooMany),
                 1 => cause = LAST_OF_DAY,
                 _ => {}
             }
         }
-        let sql = "INSERT INTO event (at, account, what, door, origin, actor, cause) \
+        let sql = "INSERT INTO event (at, account, kind, service, origin, principal, cause) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let columns = (
             signed(at.0),
@@ -150,23 +150,28 @@ impl Events for Rows<'_> {
         self.execute(sql, [newest - i64::from(KEPT)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
         self.execute(sql, [signed(at.minus(KEPT_FOR).0)])?;
-        Ok(Logged::Yes)
+        Ok(LoggedEvent::Yes)
     }
 
-    fn events(&mut self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<(i64, Event)>> {
+    fn events(
+        &mut self,
+        filter: &EventFilter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, AuditEvent)>> {
         self.events_of(filter, "id > ?6", "id", (after, limit))
     }
 
     fn events_before(
         &mut self,
-        filter: &Filter,
+        filter: &EventFilter,
         before: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Event)>> {
+    ) -> Result<Vec<(i64, AuditEvent)>> {
         self.events_of(filter, "id < ?6", "id DESC", (before, limit))
     }
 
-    fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64> {
+    fn before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64> {
         let sql = format!(
             "SELECT id FROM event NOT INDEXED WHERE {MEANT} ORDER BY id DESC LIMIT 1 OFFSET ?6"
         );

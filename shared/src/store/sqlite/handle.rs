@@ -1,7 +1,7 @@
 //! An open connection with its deadline and the state of its WAL. Another thread may continue its transaction.
 
 use super::Deadline;
-use super::wal_end::Tail;
+use super::wal_end::WalEnd;
 use crate::store::StoreError;
 use rusqlite::{Connection, ffi};
 
@@ -9,15 +9,15 @@ use rusqlite::{Connection, ffi};
 pub(super) struct Handle {
     pub(super) connection: Connection,
     pub(super) deadline: Deadline,
-    pub(super) tail: Tail,
+    pub(super) tail: WalEnd,
 }
 
 /// The outcome of a commit, for each attempt that shared it.
-pub(super) type Outcome = Result<(), Failure>;
+pub(super) type HandleResult = Result<(), HandleFailure>;
 
 /// The error of a commit, as SQLite reports it.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
+pub(super) struct HandleFailure {
     code: ffi::Error,
     message: Option<String>,
 }
@@ -29,11 +29,11 @@ impl Handle {
     }
 
     /// Makes its transaction durable.
-    pub(super) fn commit(&self) -> Outcome {
+    pub(super) fn commit(&self) -> HandleResult {
         self.run("COMMIT").map_err(|error| {
             self.tail.failed(&self.connection, &error);
             self.roll_back();
-            Failure::from(error)
+            HandleFailure::from(error)
         })
     }
 
@@ -54,22 +54,22 @@ impl Handle {
     }
 }
 
-impl Failure {
+impl HandleFailure {
     /// Of a commit that was not reached.
-    pub(super) fn lost() -> Failure {
+    pub(super) fn lost() -> HandleFailure {
         let message = "the transaction ended before its commit".to_owned();
-        Failure {
+        HandleFailure {
             code: ffi::Error::new(ffi::SQLITE_ABORT),
             message: Some(message),
         }
     }
 }
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Failure {
+impl From<rusqlite::Error> for HandleFailure {
+    fn from(error: rusqlite::Error) -> HandleFailure {
         match error {
-            rusqlite::Error::SqliteFailure(code, message) => Failure { code, message },
-            other => Failure {
+            rusqlite::Error::SqliteFailure(code, message) => HandleFailure { code, message },
+            other => HandleFailure {
                 code: ffi::Error::new(ffi::SQLITE_ERROR),
                 message: Some(other.to_string()),
             },
@@ -77,8 +77,8 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-impl From<Failure> for StoreError {
-    fn from(Failure { code, message }: Failure) -> StoreError {
+impl From<HandleFailure> for StoreError {
+    fn from(HandleFailure { code, message }: HandleFailure) -> StoreError {
         rusqlite::Error::SqliteFailure(code, message).into()
     }
 }

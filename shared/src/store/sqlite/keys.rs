@@ -4,8 +4,8 @@ use super::mail;
 use super::rows::{Rows, damaged, parameters, signed, time, unsigned};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
-use crate::crypto::vault::{Binding, LetterBinding, WrappedKey};
-use crate::store::{KeyBound, Keys, Sealed, SealedRow, StoreError, Transaction};
+use crate::crypto::vault::{LetterBinding, SecretBinding, WrappedKey};
+use crate::store::{KeyBound, KeyStore, SealedRow, SealedValue, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -19,10 +19,10 @@ const SEALED_LETTERS: &str = "SELECT outbox.id, account.id, account.name, purpos
      WHERE outbox.id > ?1 AND length(sealed) > 0 ORDER BY outbox.id LIMIT ?2";
 
 /// As many bytes in the same place.
-fn reseal(sealed_in: Sealed) -> &'static str {
+fn reseal(sealed_in: SealedValue) -> &'static str {
     match sealed_in {
-        Sealed::Authenticators => "UPDATE secret SET sealed = ?2 WHERE authenticator = ?1",
-        Sealed::Letters => "UPDATE outbox SET sealed = ?2 WHERE id = ?1",
+        SealedValue::Authenticators => "UPDATE secret SET sealed = ?2 WHERE authenticator = ?1",
+        SealedValue::Letters => "UPDATE outbox SET sealed = ?2 WHERE id = ?1",
     }
 }
 
@@ -87,14 +87,14 @@ fn sealed_secret(
         account_name(&name)?,
         parameters(&algorithm, digits, period)?,
     );
-    let bound = Binding {
+    let bound = SecretBinding {
         account,
         name: &name,
         parameters,
     }
     .bytes();
     Ok(SealedRow {
-        sealed_in: Sealed::Authenticators,
+        sealed_in: SealedValue::Authenticators,
         number,
         name,
         bound,
@@ -122,7 +122,7 @@ fn sealed_letter(
     }
     .bytes();
     Ok(SealedRow {
-        sealed_in: Sealed::Letters,
+        sealed_in: SealedValue::Letters,
         number,
         name: account_name(&name)?,
         bound,
@@ -134,7 +134,7 @@ fn account_name(name: &str) -> Result<UserName> {
     UserName::kept(name).map_err(|_| damaged("an account's name"))
 }
 
-impl Keys for Rows<'_> {
+impl KeyStore for Rows<'_> {
     fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> Result<()> {
         self.execute("DELETE FROM data_key", [])?;
         for key in keys {
@@ -146,12 +146,12 @@ impl Keys for Rows<'_> {
 
     fn sealed_after(
         &mut self,
-        sealed_in: Sealed,
+        sealed_in: SealedValue,
         after: i64,
         limit: u32,
     ) -> Result<Vec<SealedRow>> {
         match sealed_in {
-            Sealed::Authenticators => self
+            SealedValue::Authenticators => self
                 .all(SEALED_SECRETS, (after, limit), |row| {
                     Ok((
                         row.get(0)?,
@@ -166,7 +166,7 @@ impl Keys for Rows<'_> {
                 .into_iter()
                 .map(sealed_secret)
                 .collect(),
-            Sealed::Letters => self
+            SealedValue::Letters => self
                 .all(SEALED_LETTERS, (after, limit), |row| {
                     Ok((
                         row.get(0)?,

@@ -3,7 +3,7 @@
 //!
 //! MUST NOT open a file of the store: closing one gives up every lock that this process has on it.
 
-use crate::store::{Holder, StoreError};
+use crate::store::{LockHolder, StoreError};
 use crate::system::name_service;
 use nix::unistd::{Uid, User};
 use std::fs;
@@ -24,7 +24,7 @@ pub(super) fn held(path: &Path) -> StoreError {
 }
 
 /// Another process that holds a lock of the store at `path`, the writer before others.
-fn holder(path: &Path) -> Option<Holder> {
+fn holder(path: &Path) -> Option<LockHolder> {
     let inode = fs::metadata(crate::store::location::with_suffix(path, "-shm"))
         .ok()?
         .ino();
@@ -52,7 +52,7 @@ fn read(line: &str, inode: u64) -> Option<(u32, u64)> {
 }
 
 /// What /proc says of a process; it may be hidden, or gone by now.
-fn describe(pid: u32) -> Holder {
+fn describe(pid: u32) -> LockHolder {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let name = stat
@@ -77,7 +77,7 @@ fn describe(pid: u32) -> Holder {
             .take(16)
             .collect()
     };
-    Holder {
+    LockHolder {
         pid,
         name: name.map(|(name, _)| plain(name)),
         user,

@@ -3,16 +3,16 @@
 use super::rows::{Rows, signed};
 use super::sessions::REVOCATIONS_KEPT;
 use crate::account::record::AccountId;
-use crate::store::{LoginTickets, StoreError, Trials};
+use crate::store::{LoginTokenStore, StoreError, Trials};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginToken, TokenId};
 use rusqlite::OptionalExtension;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-impl LoginTickets for Rows<'_> {
+impl LoginTokenStore for Rows<'_> {
     fn trials(&mut self, token: TokenId) -> Result<Trials> {
-        let sql = "SELECT wrong, used FROM login_ticket WHERE id = ?1";
+        let sql = "SELECT wrong, used FROM login_token WHERE id = ?1";
         let kept = self.0.query_row(sql, [&token.0[..]], |row| {
             Ok(Trials {
                 wrong: row.get(0)?,
@@ -31,8 +31,8 @@ impl LoginTickets for Rows<'_> {
     ) -> Result<()> {
         // later than its life ends, so that a clock that ran ahead and comes back makes none good again
         let over = signed(now.minus(REVOCATIONS_KEPT).0);
-        self.execute("DELETE FROM login_ticket WHERE expires < ?1", [over])?;
-        let sql = "INSERT INTO login_ticket (id, account, expires, wrong, used) VALUES (?1, ?2, ?3, ?4, ?5) \
+        self.execute("DELETE FROM login_token WHERE expires < ?1", [over])?;
+        let sql = "INSERT INTO login_token (id, account, expires, wrong, used) VALUES (?1, ?2, ?3, ?4, ?5) \
                    ON CONFLICT (id) DO UPDATE SET wrong = excluded.wrong, used = excluded.used";
         let id = token.id();
         let (id, expires) = (&id.0[..], signed(token.expires().0));

@@ -5,9 +5,9 @@ use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::crypto::vault::{MailedFor, MailedHash};
-use crate::store::{Addresses, ExpiredLetter, Fate, Mails, StoreError, Waiting};
+use crate::store::{ExpiredMail, MailAddresses, MailState, MailStore, QueuedMail, StoreError};
 use crate::system::clock::Timestamp;
-use crate::verify::account::KeptMailedCode;
+use crate::verify::account::StoredMailedCode;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -25,17 +25,17 @@ pub(super) fn purpose(name: &str) -> Result<MailedFor> {
     MailedFor::from_name(name).ok_or_else(|| damaged("a mailed code"))
 }
 
-fn fate_of(fate: i64, why: Option<String>) -> Fate {
+fn fate_of(fate: i64, why: Option<String>) -> MailState {
     match fate {
-        WAITING => Fate::Waiting,
-        TAKEN => Fate::Taken,
-        SENT => Fate::Sent,
-        _ => Fate::Failed(why.unwrap_or_default()),
+        WAITING => MailState::Waiting,
+        TAKEN => MailState::Taken,
+        SENT => MailState::Sent,
+        _ => MailState::Failed(why.unwrap_or_default()),
     }
 }
 
-impl Mails for Rows<'_> {
-    fn addresses(&mut self, account: AccountId) -> Result<Addresses> {
+impl MailStore for Rows<'_> {
+    fn addresses(&mut self, account: AccountId) -> Result<MailAddresses> {
         let sql = "SELECT confirmed, pending FROM email WHERE account = ?1";
         let read = |row: &Row<'_>| {
             Ok((
@@ -48,16 +48,16 @@ impl Mails for Rows<'_> {
             .query_row(sql, [account.0], read)
             .optional()?
             .unwrap_or_default();
-        Ok(Addresses {
+        Ok(MailAddresses {
             confirmed: confirmed.map(address).transpose()?,
             pending: pending.map(address).transpose()?,
         })
     }
 
-    fn set_addresses(&mut self, account: AccountId, addresses: &Addresses) -> Result<()> {
+    fn set_addresses(&mut self, account: AccountId, addresses: &MailAddresses) -> Result<()> {
         self.app_passwords_changed_of(account)?;
         self.execute("DELETE FROM email WHERE account = ?1", [account.0])?;
-        if *addresses == Addresses::default() {
+        if *addresses == MailAddresses::default() {
             return Ok(());
         }
         let sql = "INSERT INTO email (account, confirmed, pending) VALUES (?1, ?2, ?3)";
@@ -72,7 +72,7 @@ impl Mails for Rows<'_> {
         )
     }
 
-    fn mailed_code(&mut self, account: AccountId) -> Result<Option<(MailedFor, KeptMailedCode)>> {
+    fn mailed_code(&mut self, account: AccountId) -> Result<Option<(MailedFor, StoredMailedCode)>> {
         let sql =
             "SELECT purpose, hash, sent, expires, used, wrong FROM mailed_code WHERE account = ?1";
         type Columns = (String, Vec<u8>, Timestamp, Timestamp, bool, u32);
@@ -91,7 +91,7 @@ impl Mails for Rows<'_> {
             let hash = MailedHash(bytes(hash, "a mailed code")?);
             Ok((
                 purpose(&name)?,
-                KeptMailedCode {
+                StoredMailedCode {
                     hash,
                     sent,
                     expires,
@@ -106,7 +106,7 @@ impl Mails for Rows<'_> {
     fn set_mailed_code(
         &mut self,
         account: AccountId,
-        code: Option<(MailedFor, &KeptMailedCode)>,
+        code: Option<(MailedFor, &StoredMailedCode)>,
     ) -> Result<()> {
         self.execute("DELETE FROM mailed_code WHERE account = ?1", [account.0])?;
         self.execute(
@@ -115,7 +115,7 @@ impl Mails for Rows<'_> {
         )?;
         let Some((
             purpose,
-            KeptMailedCode {
+            StoredMailedCode {
                 hash,
                 sent,
                 expires,
@@ -183,7 +183,7 @@ impl Mails for Rows<'_> {
         Ok(self.0.last_insert_rowid())
     }
 
-    fn waiting(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Waiting>> {
+    fn waiting(&mut self, limit: usize, now: Timestamp) -> Result<Vec<QueuedMail>> {
         let sql = "SELECT outbox.id, account.id, account.name, address, purpose, expires, sealed \
                    FROM outbox JOIN account ON account.id = outbox.account \
                    WHERE fate = 0 AND expires > ?2 AND at_renewal = (SELECT number FROM renewal) \
@@ -204,7 +204,7 @@ impl Mails for Rows<'_> {
         self.all(sql, [limit, signed(now.0)], read)?
             .into_iter()
             .map(|(number, account, name, to, meant, expires, sealed)| {
-                Ok(Waiting {
+                Ok(QueuedMail {
                     number,
                     account: AccountId(account),
                     name: UserName::kept(&name).map_err(|_| damaged("an account's name"))?,
@@ -217,7 +217,7 @@ impl Mails for Rows<'_> {
             .collect()
     }
 
-    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredLetter>> {
+    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredMail>> {
         let sql = "SELECT outbox.id, account.name, fate, why \
                    FROM outbox JOIN account ON account.id = outbox.account \
                    WHERE expires <= ?2 ORDER BY expires LIMIT ?1";
@@ -230,7 +230,7 @@ impl Mails for Rows<'_> {
             .into_iter()
             .map(|(number, name, fate, why)| {
                 let name = UserName::kept(&name).map_err(|_| damaged("an account's name"))?;
-                Ok(ExpiredLetter {
+                Ok(ExpiredMail {
                     number,
                     name,
                     fate: fate_of(fate, why),
@@ -262,18 +262,18 @@ impl Mails for Rows<'_> {
         )?)
     }
 
-    fn note_fate(&mut self, number: i64, fate: &Fate) -> Result<()> {
+    fn note_fate(&mut self, number: i64, fate: &MailState) -> Result<()> {
         let (fate, why) = match fate {
-            Fate::Waiting => (WAITING, None),
-            Fate::Taken => (TAKEN, None),
-            Fate::Sent => (SENT, None),
-            Fate::Failed(why) => (FAILED, Some(why.as_str())),
+            MailState::Waiting => (WAITING, None),
+            MailState::Taken => (TAKEN, None),
+            MailState::Sent => (SENT, None),
+            MailState::Failed(why) => (FAILED, Some(why.as_str())),
         };
         let sql = "UPDATE outbox SET fate = ?2, why = ?3, sealed = x'' WHERE id = ?1";
         self.execute(sql, (number, fate, why))
     }
 
-    fn fate(&mut self, number: i64) -> Result<Option<Fate>> {
+    fn fate(&mut self, number: i64) -> Result<Option<MailState>> {
         let sql = "SELECT fate, why FROM outbox WHERE id = ?1";
         let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?));
         let found = self.0.query_row(sql, [number], read).optional()?;

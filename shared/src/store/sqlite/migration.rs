@@ -5,9 +5,10 @@
 
 mod unreleased;
 mod version_3;
+mod version_4;
 
-use super::throttle_scope::Place;
-use super::wal_end::Tail;
+use super::throttle_scope::DatabasePath;
+use super::wal_end::WalEnd;
 use super::{
     APPLICATION, Deadline, SCHEMA, VERSION, harden, limits, location, lock_holder, schema_check,
     write_lock,
@@ -37,11 +38,18 @@ struct Migration {
 }
 
 /// The steps, each beginning where the one before ends. A new version moves the present schema into a file here.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    from: 3,
-    schema: version_3::SCHEMA,
-    migrate: version_3::migrate,
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        from: 3,
+        schema: version_3::SCHEMA,
+        migrate: version_3::migrate,
+    },
+    Migration {
+        from: 4,
+        schema: version_4::SCHEMA,
+        migrate: version_4::migrate,
+    },
+];
 
 /// Whether there is a way from that version to this program's.
 fn is_upgradable(version: i64) -> bool {
@@ -74,7 +82,7 @@ pub(super) fn upgrade(path: &Path) -> Result<Upgraded> {
 
 fn under_lock(path: &Path) -> Result<Upgraded> {
     let connection = open(path)?;
-    let place = Place::of(path)?;
+    let place = DatabasePath::of(path)?;
     // refused before anything is waited for
     let found = version(&connection)?;
     if found == VERSION {
@@ -102,7 +110,7 @@ fn under_lock(path: &Path) -> Result<Upgraded> {
     place.is_the_same()?;
     connection.execute_batch("COMMIT").map_err(|error| {
         // whoever opens the store next must not go on behind what may not have reached the disk
-        Tail::of(path).failed(&connection, &error);
+        WalEnd::of(path).failed(&connection, &error);
         StoreError::from(error)
     })?;
     // best effort: what the journal holds is folded in by whoever writes next
@@ -191,7 +199,7 @@ fn set_up(connection: &Connection, schema: &str) -> Result<()> {
     Ok(())
 }
 
-/// Copies the store as its last commit left it, journal included, to `postern.db.before-4` beside it; who may read the
+/// Copies the store as its last commit left it, journal included, to `postern.db.before-5` beside it; who may read the
 /// store may read the copy. One that an interrupted upgrade made is replaced, once the new one is whole.
 fn back_up(path: &Path) -> Result<PathBuf> {
     let backup = location::with_suffix(path, &format!(".before-{VERSION}"));
@@ -293,8 +301,8 @@ mod tests {
         );
 
         let again = upgrade(&left).unwrap();
-        assert!(matches!(again, Upgraded::Now { from: 3, to: 4, .. }));
-        assert_eq!(upgrade(&left).unwrap(), Upgraded::Already(4));
+        assert!(matches!(again, Upgraded::Now { from: 3, to: 5, .. }));
+        assert_eq!(upgrade(&left).unwrap(), Upgraded::Already(5));
     }
 
     #[test]

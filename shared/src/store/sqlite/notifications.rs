@@ -3,17 +3,22 @@
 use super::mail::address;
 use super::rows::{Rows, damaged, signed, time};
 use crate::account::email::EmailAddress;
-use crate::account::event::{Event, What};
+use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
-use crate::store::{MOST_NOTICES, Notice, Notices, StoreError};
+use crate::store::{MOST_NOTICES, Notification, NotificationStore, StoreError};
 use crate::system::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-impl Notices for Rows<'_> {
-    fn add_notice(&mut self, to: &EmailAddress, event: &Event, since: Timestamp) -> Result<()> {
-        let Event {
+impl NotificationStore for Rows<'_> {
+    fn add_notice(
+        &mut self,
+        to: &EmailAddress,
+        event: &AuditEvent,
+        since: Timestamp,
+    ) -> Result<()> {
+        let AuditEvent {
             at,
             account,
             what,
@@ -22,11 +27,11 @@ impl Notices for Rows<'_> {
             actor,
             cause,
         } = event;
-        let sql = "DELETE FROM notice WHERE account = ?1 AND at < ?2";
+        let sql = "DELETE FROM notification WHERE account = ?1 AND at < ?2";
         self.execute(sql, (account.as_str(), signed(since.0)))?;
-        let sql = "INSERT INTO notice (address, due, at, account, what, door, origin, actor, cause) \
+        let sql = "INSERT INTO notification (address, due, at, account, kind, service, origin, principal, cause) \
                    SELECT ?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8 \
-                   WHERE (SELECT count(*) FROM notice WHERE account = ?3) < ?9";
+                   WHERE (SELECT count(*) FROM notification WHERE account = ?3) < ?9";
         let (to, at, what) = (to.as_str(), signed(at.0), what.name());
         self.execute(
             sql,
@@ -49,10 +54,10 @@ impl Notices for Rows<'_> {
         now: Timestamp,
         latest: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Notice>> {
-        let sql = "SELECT id, address, at, account, what, door, origin, actor, cause FROM notice \
-                   WHERE id IN (SELECT id FROM (SELECT id FROM notice WHERE due <= ?1 ORDER BY due LIMIT ?3) \
-                   UNION SELECT id FROM (SELECT id FROM notice WHERE due > ?2 ORDER BY due LIMIT ?3)) \
+    ) -> Result<Vec<Notification>> {
+        let sql = "SELECT id, address, at, account, kind, service, origin, principal, cause FROM notification \
+                   WHERE id IN (SELECT id FROM (SELECT id FROM notification WHERE due <= ?1 ORDER BY due LIMIT ?3) \
+                   UNION SELECT id FROM (SELECT id FROM notification WHERE due > ?2 ORDER BY due LIMIT ?3)) \
                    ORDER BY id LIMIT ?3";
         type Columns = (
             i64,
@@ -84,8 +89,8 @@ impl Notices for Rows<'_> {
         let found = self.all(sql, (signed(now.0), signed(latest.0), limit), read)?;
         let notice = |(number, to, at, account, what, door, origin, actor, cause): Columns| {
             let account = UserName::kept(&account).map_err(|_| damaged("a notice"))?;
-            let what = What::from_name(&what).ok_or_else(|| damaged("a notice"))?;
-            let event = Event {
+            let what = EventKind::from_name(&what).ok_or_else(|| damaged("a notice"))?;
+            let event = AuditEvent {
                 at,
                 account,
                 what,
@@ -94,7 +99,7 @@ impl Notices for Rows<'_> {
                 actor,
                 cause,
             };
-            Ok(Notice {
+            Ok(Notification {
                 number,
                 to: address(to)?,
                 event,
@@ -104,7 +109,7 @@ impl Notices for Rows<'_> {
     }
 
     fn oldest_due_notice(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
-        let sql = "SELECT due FROM notice WHERE due <= ?1 ORDER BY due LIMIT 1";
+        let sql = "SELECT due FROM notification WHERE due <= ?1 ORDER BY due LIMIT 1";
         Ok(self
             .0
             .query_row(sql, [signed(now.0)], |row| time(row, 0))
@@ -113,17 +118,17 @@ impl Notices for Rows<'_> {
 
     fn put_notice_off(&mut self, number: i64, due: Timestamp) -> Result<()> {
         self.execute(
-            "UPDATE notice SET due = ?2 WHERE id = ?1",
+            "UPDATE notification SET due = ?2 WHERE id = ?1",
             (number, signed(due.0)),
         )
     }
 
     fn remove_notice(&mut self, number: i64) -> Result<()> {
-        self.execute("DELETE FROM notice WHERE id = ?1", [number])
+        self.execute("DELETE FROM notification WHERE id = ?1", [number])
     }
 
     fn remove_notices_before(&mut self, since: Timestamp) -> Result<()> {
-        let sql = "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE at < ?1 ORDER BY at LIMIT 100)";
+        let sql = "DELETE FROM notification WHERE id IN (SELECT id FROM notification WHERE at < ?1 ORDER BY at LIMIT 100)";
         self.execute(sql, [signed(since.0)])
     }
 }

@@ -4,12 +4,12 @@ use super::WrappedKey;
 use super::statements::Statements;
 use crate::account::name::Label;
 use crate::account::record::AccountId;
-use crate::credential::totp::{Algorithm, Moving, Parameters, Step};
-use crate::crypto::vault::{Fingerprint, OneTimeHash, RecoveryHash};
+use crate::credential::totp::{Algorithm, OtpKind, OtpParameters, Step};
+use crate::crypto::vault::{OneTimeHash, RecoveryHash, SecretFingerprint};
 use crate::store::*;
 use crate::system::clock::Timestamp;
-use crate::verify::account::{KeptOneTimeCode, KeptRecoveryCode};
-use crate::verify::throttle::{CLOCK_SLACK, Failure, LOCK_WINDOW, Stage, Wrong};
+use crate::verify::account::{StoredOneTimeCode, StoredRecoveryCode};
+use crate::verify::throttle::{CLOCK_SLACK, LOCK_WINDOW, Phase, ThrottleFailure, WrongFactor};
 use crate::verify::throttle_scope::KEY;
 use rusqlite::{OptionalExtension, Row};
 
@@ -46,29 +46,29 @@ pub(super) fn damaged(what: &str) -> StoreError {
     StoreError::Damaged(what.to_owned())
 }
 
-fn owner(owner: Owner) -> i64 {
+fn owner(owner: BucketOwner) -> i64 {
     match owner {
-        Owner::Account(AccountId(id)) => id,
-        Owner::Stranger(bucket) => -1 - i64::from(bucket),
+        BucketOwner::Account(AccountId(id)) => id,
+        BucketOwner::Stranger(bucket) => -1 - i64::from(bucket),
     }
 }
 
-fn stage(stage: Stage) -> i64 {
+fn stage(stage: Phase) -> i64 {
     match stage {
-        Stage::Before => 0,
-        Stage::After => 1,
+        Phase::Before => 0,
+        Phase::After => 1,
     }
 }
 
-fn wrong_name(wrong: Wrong) -> &'static str {
+fn wrong_name(wrong: WrongFactor) -> &'static str {
     match wrong {
-        Wrong::Password => "password",
-        Wrong::Code => "code",
+        WrongFactor::Password => "password",
+        WrongFactor::Code => "code",
     }
 }
 
 /// The three columns that name a row of guesses.
-fn key(row: &RowKey) -> (i64, i64, String) {
+fn key(row: &BucketKey) -> (i64, i64, String) {
     (owner(row.owner), stage(row.stage), row.place.key())
 }
 
@@ -76,12 +76,12 @@ pub(super) fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N
     bytes.try_into().map_err(|_| damaged(what))
 }
 
-pub(super) fn parameters(algorithm: &str, digits: u32, period: i64) -> Result<Parameters> {
+pub(super) fn parameters(algorithm: &str, digits: u32, period: i64) -> Result<OtpParameters> {
     let algorithm = Algorithm::from_name(algorithm).ok_or_else(|| damaged("an authenticator"))?;
-    let parameters = Parameters {
+    let parameters = OtpParameters {
         algorithm,
         digits,
-        moving: Moving::of_period(unsigned(period)),
+        moving: OtpKind::of_period(unsigned(period)),
     };
     parameters.check().map_err(|_| damaged("an authenticator"))
 }
@@ -119,8 +119,8 @@ impl Rows<'_> {
 
     /// The same for familiar addresses, of whatever account.
     fn clear_addresses(&mut self, since: Timestamp, most: u32) -> Result<usize> {
-        let sql = "DELETE FROM familiar_address WHERE (account, address, door) IN \
-                   (SELECT account, address, door FROM familiar_address WHERE at < ?1 ORDER BY at LIMIT ?2)";
+        let sql = "DELETE FROM familiar_address WHERE (account, address, service) IN \
+                   (SELECT account, address, service FROM familiar_address WHERE at < ?1 ORDER BY at LIMIT ?2)";
         Ok(self.0.execute(sql, (signed(since.0), most))?)
     }
 }
@@ -178,7 +178,7 @@ impl Transaction for Rows<'_> {
     }
 
     fn add_authenticator(&mut self, account: AccountId, new: &AuthenticatorRecord) -> Result<()> {
-        let Parameters {
+        let OtpParameters {
             algorithm,
             digits,
             moving,
@@ -231,7 +231,7 @@ impl Transaction for Rows<'_> {
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])
     }
 
-    fn floor(&mut self, fingerprint: &Fingerprint) -> Result<Option<Step>> {
+    fn floor(&mut self, fingerprint: &SecretFingerprint) -> Result<Option<Step>> {
         let sql = "SELECT step FROM floor WHERE fingerprint = ?1";
         let step: Option<i64> = self
             .0
@@ -240,7 +240,7 @@ impl Transaction for Rows<'_> {
         Ok(step.map(|step| Step(unsigned(step))))
     }
 
-    fn raise_floor(&mut self, fingerprint: &Fingerprint, step: Step) -> Result<()> {
+    fn raise_floor(&mut self, fingerprint: &SecretFingerprint, step: Step) -> Result<()> {
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
                    ON CONFLICT (fingerprint) DO UPDATE SET step = max(step, excluded.step)";
         self.execute(sql, (&fingerprint.0[..], signed(step.0)))?;
@@ -251,7 +251,7 @@ impl Transaction for Rows<'_> {
         self.execute(sql, (&fingerprint.0[..], signed(step.0), STEPS_KEPT - 1))
     }
 
-    fn lower_floor(&mut self, fingerprint: &Fingerprint, from: Step, to: Step) -> Result<()> {
+    fn lower_floor(&mut self, fingerprint: &SecretFingerprint, from: Step, to: Step) -> Result<()> {
         let sql = "INSERT OR IGNORE INTO accepted_step (fingerprint, step) VALUES (?1, ?2)";
         self.execute(sql, (&fingerprint.0[..], signed(from.0)))?;
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
@@ -263,21 +263,21 @@ impl Transaction for Rows<'_> {
         self.execute(sql, (&fingerprint.0[..], signed(from.0), STEPS_KEPT - 1))
     }
 
-    fn accepted_steps(&mut self, fingerprint: &Fingerprint) -> Result<Vec<Step>> {
+    fn accepted_steps(&mut self, fingerprint: &SecretFingerprint) -> Result<Vec<Step>> {
         let sql = "SELECT step FROM accepted_step WHERE fingerprint = ?1";
         self.all(sql, [&fingerprint.0[..]], |row| {
             Ok(Step(unsigned(row.get(0)?)))
         })
     }
 
-    fn recovery_codes(&mut self, account: AccountId) -> Result<Vec<KeptRecoveryCode>> {
+    fn recovery_codes(&mut self, account: AccountId) -> Result<Vec<StoredRecoveryCode>> {
         let sql = "SELECT hash, length, used_at IS NOT NULL FROM recovery_code WHERE account = ?1";
         self.all(sql, [account.0], |row| {
             Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?, row.get(2)?))
         })?
         .into_iter()
         .map(|(hash, length, used)| {
-            Ok(KeptRecoveryCode {
+            Ok(StoredRecoveryCode {
                 hash: RecoveryHash(bytes(hash, "a recovery code")?),
                 length,
                 used,
@@ -289,7 +289,7 @@ impl Transaction for Rows<'_> {
     fn replace_recovery_codes(
         &mut self,
         account: AccountId,
-        codes: &[KeptRecoveryCode],
+        codes: &[StoredRecoveryCode],
     ) -> Result<()> {
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])?;
         for code in codes {
@@ -309,7 +309,7 @@ impl Transaction for Rows<'_> {
         self.execute(sql, (account.0, &code.0[..], signed(now.0)))
     }
 
-    fn one_time_code(&mut self, account: AccountId) -> Result<Option<KeptOneTimeCode>> {
+    fn one_time_code(&mut self, account: AccountId) -> Result<Option<StoredOneTimeCode>> {
         let sql = "SELECT hash, issued, expires, used FROM one_time_code WHERE account = ?1";
         let read = |row: &Row<'_>| {
             Ok((
@@ -322,7 +322,7 @@ impl Transaction for Rows<'_> {
         let found = self.0.query_row(sql, [account.0], read).optional()?;
         let kept = |(hash, issued, expires, used)| {
             let hash = OneTimeHash(bytes(hash, "a one-time code")?);
-            Ok(KeptOneTimeCode {
+            Ok(StoredOneTimeCode {
                 hash,
                 issued,
                 expires,
@@ -335,10 +335,10 @@ impl Transaction for Rows<'_> {
     fn set_one_time_code(
         &mut self,
         account: AccountId,
-        code: Option<&KeptOneTimeCode>,
+        code: Option<&StoredOneTimeCode>,
     ) -> Result<()> {
         self.execute("DELETE FROM one_time_code WHERE account = ?1", [account.0])?;
-        let Some(KeptOneTimeCode {
+        let Some(StoredOneTimeCode {
             hash,
             issued,
             expires,
@@ -367,41 +367,41 @@ impl Transaction for Rows<'_> {
         )
     }
 
-    fn failures(&mut self, row: &RowKey, since: Timestamp) -> Result<Vec<Failure>> {
+    fn failures(&mut self, row: &BucketKey, since: Timestamp) -> Result<Vec<ThrottleFailure>> {
         let (owner, stage, place) = key(row);
         let sql = "SELECT at, cost FROM failure \
-                   WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at >= ?4";
+                   WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND at >= ?4";
         self.all(sql, (owner, stage, place, signed(since.0)), |row| {
-            Ok(Failure {
+            Ok(ThrottleFailure {
                 at: time(row, 0)?,
                 cost: row.get(1)?,
             })
         })
     }
 
-    fn other_keys(&mut self, row: &RowKey, most: u32, since: Timestamp) -> Result<u32> {
+    fn other_keys(&mut self, row: &BucketKey, most: u32, since: Timestamp) -> Result<u32> {
         let (owner, stage, place) = key(row);
         // as a range, which the index of the rows fits
         let (from, to) = (format!("{KEY} "), format!("{KEY}!"));
-        let sql = "SELECT count(*) FROM (SELECT DISTINCT place FROM failure \
-                   WHERE owner = ?1 AND stage = ?2 AND place > ?3 AND place < ?4 AND place <> ?5 AND at >= ?6 LIMIT ?7)";
+        let sql = "SELECT count(*) FROM (SELECT DISTINCT scope FROM failure \
+                   WHERE owner = ?1 AND phase = ?2 AND scope > ?3 AND scope < ?4 AND scope <> ?5 AND at >= ?6 LIMIT ?7)";
         let row = (owner, stage, from, to, place, signed(since.0), most);
         Ok(self.0.query_row(sql, row, |row| row.get(0))?)
     }
 
     fn add_failure(
         &mut self,
-        row: &RowKey,
-        failure: Failure,
-        wrong: Wrong,
+        row: &BucketKey,
+        failure: ThrottleFailure,
+        wrong: WrongFactor,
         from: Option<&str>,
         since: Timestamp,
     ) -> Result<FailureId> {
         let (owner, stage, place) = key(row);
-        let sql = "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at < ?4";
+        let sql = "DELETE FROM failure WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND at < ?4";
         self.execute(sql, (owner, stage, &place, signed(since.0)))?;
         self.clear_failures(failure.at.minus(LOCK_WINDOW), CLEARED_AT_ONCE)?;
-        let sql = "INSERT INTO failure (owner, stage, place, at, cost, wrong, address) \
+        let sql = "INSERT INTO failure (owner, phase, scope, at, cost, factor, address) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let (at, wrong) = (signed(failure.at.0), wrong_name(wrong));
         self.execute(sql, (owner, stage, &place, at, failure.cost, wrong, from))?;
@@ -416,59 +416,58 @@ impl Transaction for Rows<'_> {
         )
     }
 
-    fn forgive(&mut self, row: &RowKey, from: &str) -> Result<()> {
+    fn forgive(&mut self, row: &BucketKey, from: &str) -> Result<()> {
         let (owner, stage, place) = key(row);
         let sql =
-            "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND address = ?4";
+            "DELETE FROM failure WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND address = ?4";
         self.execute(sql, (owner, stage, place, from))
     }
 
-    fn clamp(&mut self, row: &RowKey, from: Option<&str>, now: Timestamp) -> Result<()> {
+    fn clamp(&mut self, row: &BucketKey, from: Option<&str>, now: Timestamp) -> Result<()> {
         let (owner, stage, place) = key(row);
         let sql = "UPDATE failure SET at = ?4 \
-                   WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at > ?4";
+                   WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND at > ?4";
         self.execute(sql, (owner, stage, place, signed(now.0)))?;
         let sql = "UPDATE address_failure SET at = ?2 WHERE address = ?1 AND at > ?2";
         self.execute(sql, (from, signed(now.0)))
     }
 
-    fn is_locked(&mut self, row: &RowKey) -> Result<bool> {
+    fn is_locked(&mut self, row: &BucketKey) -> Result<bool> {
         let (owner, stage, place) = key(row);
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM row_lock WHERE owner = ?1 AND stage = ?2 AND place = ?3)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM bucket_lock WHERE owner = ?1 AND phase = ?2 AND scope = ?3)";
         Ok(self
             .0
             .query_row(sql, (owner, stage, place), |row| row.get(0))?)
     }
 
-    fn lock(&mut self, row: &RowKey, now: Timestamp) -> Result<()> {
+    fn lock(&mut self, row: &BucketKey, now: Timestamp) -> Result<()> {
         let (owner, stage, place) = key(row);
         let sql =
-            "INSERT OR IGNORE INTO row_lock (owner, stage, place, at) VALUES (?1, ?2, ?3, ?4)";
+            "INSERT OR IGNORE INTO bucket_lock (owner, phase, scope, at) VALUES (?1, ?2, ?3, ?4)";
         self.execute(sql, (owner, stage, place, signed(now.0)))
     }
 
-    fn unlock(&mut self, row: &RowKey) -> Result<()> {
-        for table in ["row_lock", "failure"] {
-            let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND stage = ?2 AND place = ?3");
+    fn unlock(&mut self, row: &BucketKey) -> Result<()> {
+        for table in ["bucket_lock", "failure"] {
+            let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND phase = ?2 AND scope = ?3");
             self.execute(&sql, key(row))?;
         }
         Ok(())
     }
 
     fn unlock_all(&mut self, account: AccountId) -> Result<()> {
-        self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
+        self.execute("DELETE FROM bucket_lock WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])
     }
 
-    fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>> {
+    fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<MissedInputs>> {
         let sql = "SELECT count(*) OVER (), coalesce(address, '-') FROM failure \
-                   WHERE owner = ?1 AND at > ?2 AND wrong = ?3 ORDER BY at DESC, id DESC LIMIT 1";
+                   WHERE owner = ?1 AND at > ?2 AND factor = ?3 ORDER BY at DESC, id DESC LIMIT 1";
         let found = self.0.query_row(
             sql,
-            (account.0, signed(since.0), wrong_name(Wrong::Code)),
+            (account.0, signed(since.0), wrong_name(WrongFactor::Code)),
             |row| {
-                Ok(Missed {
+                Ok(MissedInputs {
                     count: unsigned(row.get(0)?),
                     last_from: row.get(1)?,
                 })
@@ -533,8 +532,8 @@ impl Transaction for Rows<'_> {
         let ahead = now.plus(CLOCK_SLACK);
         self.execute(sql, (account.0, signed(since.0), signed(ahead.0)))?;
         self.clear_addresses(since, CLEARED_AT_ONCE)?;
-        let sql = "INSERT INTO familiar_address (account, address, door, at) VALUES (?1, ?2, ?3, ?4) \
-                   ON CONFLICT (account, address, door) DO UPDATE SET at = excluded.at";
+        let sql = "INSERT INTO familiar_address (account, address, service, at) VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT (account, address, service) DO UPDATE SET at = excluded.at";
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
@@ -546,7 +545,7 @@ impl Transaction for Rows<'_> {
         now: Timestamp,
     ) -> Result<()> {
         let sql = "UPDATE familiar_address SET code_at = ?4 \
-                   WHERE account = ?1 AND address = ?2 AND door = ?3";
+                   WHERE account = ?1 AND address = ?2 AND service = ?3";
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
@@ -558,7 +557,7 @@ impl Transaction for Rows<'_> {
     ) -> Result<Option<Timestamp>> {
         let sql = format!(
             "SELECT code_at FROM familiar_address \
-             WHERE account = ?1 AND address = ?2 AND door = ?3 AND code_at IS NOT NULL AND {IS_UP_TO_DATE}"
+             WHERE account = ?1 AND address = ?2 AND service = ?3 AND code_at IS NOT NULL AND {IS_UP_TO_DATE}"
         );
         Ok(self
             .0
@@ -577,10 +576,10 @@ impl Transaction for Rows<'_> {
         let sql = "DELETE FROM address_failure WHERE id IN \
                    (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at LIMIT ?2)";
         let of_addresses = self.0.execute(sql, (signed(now.minus(window).0), most))?;
-        let locks = "DELETE FROM row_lock WHERE (owner, stage, place) IN \
-                     (SELECT owner, stage, place FROM row_lock \
-                      WHERE at < ?1 AND place GLOB 'address *' AND NOT EXISTS \
-                      (SELECT 1 FROM familiar_address WHERE account = owner AND address = substr(place, 9)) \
+        let locks = "DELETE FROM bucket_lock WHERE (owner, phase, scope) IN \
+                     (SELECT owner, phase, scope FROM bucket_lock \
+                      WHERE at < ?1 AND scope GLOB 'address *' AND NOT EXISTS \
+                      (SELECT 1 FROM familiar_address WHERE account = owner AND address = substr(scope, 9)) \
                       ORDER BY at LIMIT ?2)";
         let addresses = self.clear_addresses(since, most)?;
         let locks = self.0.execute(locks, (signed(since.0), most))?;

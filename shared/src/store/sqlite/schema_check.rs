@@ -220,8 +220,8 @@ mod tests {
 
     /// SHA-256 of schema.sql, by version.
     const SCHEMAS: [(i64, &str); 1] = [(
-        4,
-        "81f807603988e5905c85f10c45138ff18e5e39d9f8d0f04436768c6af0598150",
+        5,
+        "af89836f9ca4157dc8a48a540fd101c9230daa3be5df6719ef1081cad4b2e3ad",
     )];
 
     /// A program that opens a store of another shape fails by halves.

@@ -2,13 +2,14 @@
 
 use super::rows::{IS_UP_TO_DATE, Rows, bytes, signed, time, unsigned};
 use crate::account::record::AccountId;
-use crate::crypto::password::Hash;
+use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::BrowserHash;
 use crate::store::{
-    BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, StoreError, Token, Transaction,
+    BegunIn, BrowserRecord, BrowserToken, InBrowser, SessionRecord, SessionStore, StoreError,
+    Transaction,
 };
 use crate::system::clock::Timestamp;
-use crate::token::session::{CLOCKS_APART, Revoked, SessionId};
+use crate::token::session::{CLOCKS_APART, RevokedSessions, SessionId};
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -66,17 +67,17 @@ fn browser(row: &Row<'_>) -> rusqlite::Result<BrowserRecord> {
     })
 }
 
-impl Sessions for Rows<'_> {
-    fn password(&mut self, account: AccountId) -> Result<Option<Hash>> {
+impl SessionStore for Rows<'_> {
+    fn password(&mut self, account: AccountId) -> Result<Option<PasswordHash>> {
         let sql = "SELECT password FROM account WHERE id = ?1";
         let found: Option<Option<String>> = self
             .0
             .query_row(sql, [account.0], |row| row.get(0))
             .optional()?;
-        Ok(found.flatten().map(Hash))
+        Ok(found.flatten().map(PasswordHash))
     }
 
-    fn set_password(&mut self, account: AccountId, hash: &Hash) -> Result<()> {
+    fn set_password(&mut self, account: AccountId, hash: &PasswordHash) -> Result<()> {
         self.execute(
             "UPDATE account SET password = ?2 WHERE id = ?1",
             (account.0, &hash.0),
@@ -99,12 +100,12 @@ impl Sessions for Rows<'_> {
         )
     }
 
-    fn revoked(&mut self, after: u64) -> Result<Revoked> {
+    fn revoked(&mut self, after: u64) -> Result<RevokedSessions> {
         let sql = "SELECT number, forgotten FROM revision";
         let (revision, forgotten): (i64, i64) = self
             .0
             .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut revoked = Revoked::at(unsigned(revision), unsigned(forgotten));
+        let mut revoked = RevokedSessions::at(unsigned(revision), unsigned(forgotten));
         let after = signed(after).max(forgotten);
         let sql = "SELECT id, revision FROM revoked_session WHERE revision > ?1";
         for (id, at) in self.all(sql, [after], |row| {
@@ -347,7 +348,7 @@ impl Sessions for Rows<'_> {
         &mut self,
         token: &BrowserHash,
         now: Timestamp,
-    ) -> Result<Option<(BrowserRecord, Token)>> {
+    ) -> Result<Option<(BrowserRecord, BrowserToken)>> {
         let sql = format!(
             "SELECT {BROWSER}, state FROM trusted_browser \
              JOIN browser_token ON browser_token.browser = trusted_browser.id \
@@ -363,9 +364,9 @@ impl Sessions for Rows<'_> {
             .optional()?;
         Ok(found.map(|(record, state)| {
             let token = match state {
-                NEWEST => Token::Newest,
-                OLDER => Token::Older,
-                _ => Token::Stolen,
+                NEWEST => BrowserToken::Newest,
+                OLDER => BrowserToken::Older,
+                _ => BrowserToken::Stolen,
             };
             (record, token)
         }))

@@ -1,8 +1,8 @@
 //! An open transaction: one on the connection of this store, or a part of a transaction that attempts share.
 
-use super::handle::{Handle, Outcome};
+use super::handle::{Handle, HandleResult};
 use super::stop_signals::StopsBlocked;
-use super::write_queue::Turn;
+use super::write_queue::WriteTurn;
 use rusqlite::Connection;
 
 /// The part of an attempt in a transaction that others began.
@@ -12,24 +12,24 @@ const UNDO_PART: &str = "ROLLBACK TO attempt";
 
 /// A transaction, until it is committed or dropped. The fields are dropped in this order: first the locks of the store are
 /// released, then the turn of this process's writers, then the stop signals of the terminal are delivered.
-pub(super) struct Running<'a> {
+pub(super) struct SharedTransaction<'a> {
     /// Its connection; `None` after its end.
     handle: Option<Handle>,
     /// Where its own connection is kept between transactions.
     home: &'a mut Option<Handle>,
     /// `None` for a transaction that only reads.
-    turn: Option<Turn>,
+    turn: Option<WriteTurn>,
     _blocked: StopsBlocked,
 }
 
-impl<'a> Running<'a> {
+impl<'a> SharedTransaction<'a> {
     /// On the connection that is at home, where nothing has begun yet.
     pub(super) fn at_home(
         home: &'a mut Option<Handle>,
-        turn: Option<Turn>,
+        turn: Option<WriteTurn>,
         _blocked: StopsBlocked,
-    ) -> Running<'a> {
-        Running {
+    ) -> SharedTransaction<'a> {
+        SharedTransaction {
             handle: home.take(),
             home,
             turn,
@@ -41,10 +41,10 @@ impl<'a> Running<'a> {
     pub(super) fn joined(
         handle: Handle,
         home: &'a mut Option<Handle>,
-        turn: Turn,
+        turn: WriteTurn,
         _blocked: StopsBlocked,
-    ) -> rusqlite::Result<Running<'a>> {
-        let running = Running {
+    ) -> rusqlite::Result<SharedTransaction<'a>> {
+        let running = SharedTransaction {
             handle: Some(handle),
             home,
             turn: Some(turn),
@@ -72,7 +72,7 @@ impl<'a> Running<'a> {
     }
 
     /// Makes it durable; where it is shared, with the others.
-    pub(super) fn commit(mut self) -> Outcome {
+    pub(super) fn commit(mut self) -> HandleResult {
         let is_kept = match self.has_joined() {
             true => self.handle().run(KEEP_PART),
             false => Ok(()),
@@ -85,11 +85,11 @@ impl<'a> Running<'a> {
     }
 
     fn has_joined(&self) -> bool {
-        self.turn.as_ref().is_some_and(Turn::has_joined)
+        self.turn.as_ref().is_some_and(WriteTurn::has_joined)
     }
 
     /// Ends what is under way, however it came to this.
-    fn end(&mut self) -> Outcome {
+    fn end(&mut self) -> HandleResult {
         let Some(handle) = self.handle.take() else {
             return Ok(());
         };
@@ -104,7 +104,7 @@ impl<'a> Running<'a> {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for SharedTransaction<'_> {
     fn drop(&mut self) {
         let Some(handle) = &self.handle else { return };
         if !self.has_joined() {

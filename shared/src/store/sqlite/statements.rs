@@ -2,8 +2,8 @@
 //! statement of a writing transaction is planned first: one that would read a whole table that grows ends the test.
 //! Whoever waits for the write lock waits for every row that is read under it.
 
-use super::handle::Outcome;
-use super::shared_transaction::Running;
+use super::handle::HandleResult;
+use super::shared_transaction::SharedTransaction;
 use crate::store::Intent;
 #[cfg(debug_assertions)]
 use rusqlite::Connection;
@@ -25,12 +25,12 @@ const SHORT: [&str; 1] = ["outbox_waiting"];
 
 /// A transaction.
 pub(super) struct Statements<'a> {
-    running: Running<'a>,
+    running: SharedTransaction<'a>,
     intent: Intent,
 }
 
 impl<'a> Statements<'a> {
-    pub(super) fn of(running: Running<'a>, intent: Intent) -> Statements<'a> {
+    pub(super) fn of(running: SharedTransaction<'a>, intent: Intent) -> Statements<'a> {
         Statements { running, intent }
     }
 
@@ -38,7 +38,7 @@ impl<'a> Statements<'a> {
         self.intent
     }
 
-    pub(super) fn commit(self) -> Outcome {
+    pub(super) fn commit(self) -> HandleResult {
         self.running.commit()
     }
 
@@ -107,7 +107,7 @@ mod tests {
     use crate::store::sqlite::Deadline;
     use crate::store::sqlite::handle::Handle;
     use crate::store::sqlite::stop_signals::StopsBlocked;
-    use crate::store::sqlite::wal_end::Tail;
+    use crate::store::sqlite::wal_end::WalEnd;
 
     #[test]
     fn a_statement_that_reads_a_whole_table_is_found() {
@@ -136,9 +136,9 @@ mod tests {
         let mut home = Some(Handle {
             connection,
             deadline,
-            tail: Tail::of("/none".as_ref()),
+            tail: WalEnd::of("/none".as_ref()),
         });
-        let running = Running::at_home(&mut home, None, StopsBlocked::new());
+        let running = SharedTransaction::at_home(&mut home, None, StopsBlocked::new());
         let statements = Statements::of(running, Intent::Write);
         let _ = statements.execute("DELETE FROM failure WHERE cost = ?1", [1]);
     }

@@ -7,15 +7,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A path, and the file that stood there.
-pub(super) struct Place {
+pub(super) struct DatabasePath {
     path: PathBuf,
     file: (u64, u64),
 }
 
-impl Place {
-    pub(super) fn of(path: &Path) -> Result<Place, StoreError> {
+impl DatabasePath {
+    pub(super) fn of(path: &Path) -> Result<DatabasePath, StoreError> {
         let file = file(path).map_err(|_| StoreError::Moved)?;
-        Ok(Place {
+        Ok(DatabasePath {
             path: path.to_owned(),
             file,
         })

@@ -18,14 +18,14 @@ const FRAME_HEADER: u64 = 24;
 const TRIES: u32 = 5;
 
 /// The WAL of an open store.
-pub(super) struct Tail {
+pub(super) struct WalEnd {
     wal: PathBuf,
     is_in_doubt: Cell<bool>,
 }
 
-impl Tail {
-    pub(super) fn of(path: &Path) -> Tail {
-        Tail {
+impl WalEnd {
+    pub(super) fn of(path: &Path) -> WalEnd {
+        WalEnd {
             wal: with_suffix(path, "-wal"),
             is_in_doubt: Cell::new(false),
         }
@@ -148,7 +148,7 @@ mod tests {
         // written and not synced: the engine says that it failed
         let wal = fs::read(at("written")).unwrap();
         fs::write(at("db-wal"), wal).unwrap();
-        let tail = Tail::of(&at("db"));
+        let tail = WalEnd::of(&at("db"));
         let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
         tail.failed(&connection, &failed);
         assert_eq!(fs::metadata(at("db-wal")).unwrap().len(), length);
@@ -169,7 +169,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let connection = opened(&folder.path().join("db"));
         connection.execute_batch("CREATE TABLE a (b)").unwrap();
-        let tail = Tail::of(&folder.path().join("other"));
+        let tail = WalEnd::of(&folder.path().join("other"));
         let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
         tail.failed(&connection, &failed);
         assert!(tail.is_sure(&connection).is_err());

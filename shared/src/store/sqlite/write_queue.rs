@@ -5,7 +5,7 @@
 //!
 //! MUST NOT return from any attempt before the commit, nor delay one for an attempt that arrived after its transaction began.
 
-use super::handle::{Failure, Handle, Outcome};
+use super::handle::{Handle, HandleFailure, HandleResult};
 use super::write_lock;
 use crate::system::admission::Class;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -24,24 +24,24 @@ const PASSED_OVER: u32 = 4;
 type File = (u64, u64);
 
 /// The queues of the stores that are open in this process.
-static QUEUES: Mutex<Vec<(File, Weak<Writers>)>> = Mutex::new(Vec::new());
+static QUEUES: Mutex<Vec<(File, Weak<WriteQueue>)>> = Mutex::new(Vec::new());
 
 /// Writers to one store.
 #[derive(Default)]
-pub(super) struct Writers(Mutex<Queue>);
+pub(super) struct WriteQueue(Mutex<WaitingWriters>);
 
 #[derive(Default)]
-struct Queue {
+struct WaitingWriters {
     next: u64,
     /// Number of the writer that has the turn.
     at: Option<u64>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingWriter>,
     /// Open transaction that the writer with the turn continues.
-    handed_on: Option<(Shared, Handle)>,
-    ended: Vec<Ended>,
+    handed_on: Option<(QueueHandle, Handle)>,
+    ended: Vec<WriterEnded>,
 }
 
-struct Waiting {
+struct WaitingWriter {
     number: u64,
     class: Class,
     shares: bool,
@@ -52,7 +52,7 @@ struct Waiting {
 
 /// A transaction with the work of several attempts.
 #[derive(Clone)]
-struct Shared {
+struct QueueHandle {
     /// Number of the attempt that began it, on its own connection.
     leader: u64,
     /// First number that arrived too late to join.
@@ -62,9 +62,9 @@ struct Shared {
     members: Vec<Thread>,
 }
 
-impl Shared {
-    fn alone(leader: u64) -> Shared {
-        Shared {
+impl QueueHandle {
+    fn alone(leader: u64) -> QueueHandle {
+        QueueHandle {
             leader,
             until: 0,
             began: Instant::now(),
@@ -74,31 +74,31 @@ impl Shared {
 }
 
 /// Outcome of a commit that some members have not read yet.
-struct Ended {
+struct WriterEnded {
     leader: u64,
-    outcome: Outcome,
+    outcome: HandleResult,
     /// Connection of the leader, until the leader takes it back.
     handle: Option<Handle>,
     untold: usize,
 }
 
 /// A turn to write, until this is dropped.
-pub(super) struct Turn {
-    writers: Arc<Writers>,
+pub(super) struct WriteTurn {
+    writers: Arc<WriteQueue>,
     number: u64,
     shares: bool,
     /// The transaction that it shares, if it shares one.
-    shared: Option<Shared>,
+    shared: Option<QueueHandle>,
     is_over: bool,
 }
 
-impl Queue {
+impl WaitingWriters {
     /// Index of the next writer.
     fn next(&self) -> Option<usize> {
         let all = self.waiting.iter().enumerate();
-        let order = |one: &Waiting| (one.passed_over < PASSED_OVER, one.class, one.number);
+        let order = |one: &WaitingWriter| (one.passed_over < PASSED_OVER, one.class, one.number);
         // of those that were passed too often, the first to arrive
-        let order = |one: &Waiting| match order(one) {
+        let order = |one: &WaitingWriter| match order(one) {
             (false, _, number) => (false, Class::Proven, number),
             in_turn => in_turn,
         };
@@ -107,7 +107,7 @@ impl Queue {
     }
 
     /// Gives the turn to the next writer, if `may` accepts it.
-    fn pass_on(&mut self, may: impl Fn(&Waiting) -> bool) -> Option<Thread> {
+    fn pass_on(&mut self, may: impl Fn(&WaitingWriter) -> bool) -> Option<Thread> {
         let index = self.next().filter(|index| may(&self.waiting[*index]))?;
         let next = self.waiting.swap_remove(index);
         for other in &mut self.waiting {
@@ -124,9 +124,9 @@ impl Queue {
     }
 }
 
-impl Writers {
+impl WriteQueue {
     /// Returns the queue of a store.
-    pub(super) fn of(store: File) -> Arc<Writers> {
+    pub(super) fn of(store: File) -> Arc<WriteQueue> {
         let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|(_, queue)| queue.strong_count() > 0);
         let open = queues
@@ -146,7 +146,7 @@ impl Writers {
         self: &Arc<Self>,
         class: Class,
         shares: bool,
-    ) -> Option<(Turn, Option<Handle>)> {
+    ) -> Option<(WriteTurn, Option<Handle>)> {
         let began = Instant::now();
         let mut queue = self.lock();
         let number = queue.next;
@@ -155,7 +155,7 @@ impl Writers {
             queue.at = Some(number);
         } else {
             let thread = thread::current();
-            queue.waiting.push(Waiting {
+            queue.waiting.push(WaitingWriter {
                 number,
                 class,
                 shares,
@@ -164,7 +164,8 @@ impl Writers {
             });
         }
         drop(queue);
-        let is_at = |queue: &mut Queue| (queue.at == Some(number)).then(|| queue.handed_on.take());
+        let is_at =
+            |queue: &mut WaitingWriters| (queue.at == Some(number)).then(|| queue.handed_on.take());
         let found = self.wait(Some(began + write_lock::PATIENCE), is_at);
         let handed_on = match found {
             Some(handed_on) => handed_on,
@@ -181,7 +182,7 @@ impl Writers {
         write_lock::has_queued(began.elapsed());
         let (shared, handle) = handed_on.unzip();
         Some((
-            Turn {
+            WriteTurn {
                 writers: Arc::clone(self),
                 number,
                 shares,
@@ -196,7 +197,7 @@ impl Writers {
     fn wait<T>(
         &self,
         until: Option<Instant>,
-        mut ready: impl FnMut(&mut Queue) -> Option<T>,
+        mut ready: impl FnMut(&mut WaitingWriters) -> Option<T>,
     ) -> Option<T> {
         loop {
             if let Some(found) = ready(&mut self.lock()) {
@@ -210,12 +211,12 @@ impl Writers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, WaitingWriters> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turn {
+impl WriteTurn {
     /// Returns whether it continues a transaction that another attempt began.
     pub(super) fn has_joined(&self) -> bool {
         self.shared
@@ -227,20 +228,20 @@ impl Turn {
     pub(super) fn has_begun(&mut self) {
         if self.shares {
             let until = self.writers.lock().next;
-            self.shared = Some(Shared {
+            self.shared = Some(QueueHandle {
                 until,
-                ..Shared::alone(self.number)
+                ..QueueHandle::alone(self.number)
             });
         }
     }
 
     /// Ends its part: hands the transaction on, or commits it. Returns after the commit, with the connection if that is its
     /// own.
-    pub(super) fn end(mut self, handle: Handle) -> (Outcome, Option<Handle>) {
+    pub(super) fn end(mut self, handle: Handle) -> (HandleResult, Option<Handle>) {
         let mut shared = self
             .shared
             .take()
-            .unwrap_or_else(|| Shared::alone(self.number));
+            .unwrap_or_else(|| QueueHandle::alone(self.number));
         let mut queue = self.writers.lock();
         let is_short = shared.members.len() < MOST - 1 && shared.began.elapsed() < LONGEST;
         let may_go_on = is_short && handle.is_under_way();
@@ -265,21 +266,21 @@ impl Turn {
     }
 
     /// Reports the outcome to the other members and passes the turn on. Returns the connection if there are no other members.
-    fn finish(&mut self, outcome: Outcome, handle: Option<Handle>) -> Option<Handle> {
+    fn finish(&mut self, outcome: HandleResult, handle: Option<Handle>) -> Option<Handle> {
         self.is_over = true;
-        let Shared {
+        let QueueHandle {
             leader, members, ..
         } = self
             .shared
             .take()
-            .unwrap_or_else(|| Shared::alone(self.number));
+            .unwrap_or_else(|| QueueHandle::alone(self.number));
         let mut queue = self.writers.lock();
         let next = queue.pass_on_to_any();
         let is_alone = members.is_empty();
         let (ended, handle) = match is_alone {
             true => (None, handle),
             false => (
-                Some(Ended {
+                Some(WriterEnded {
                     leader,
                     outcome,
                     handle,
@@ -294,7 +295,7 @@ impl Turn {
         handle
     }
 
-    fn wait_for_commit(&self, leader: u64) -> (Outcome, Option<Handle>) {
+    fn wait_for_commit(&self, leader: u64) -> (HandleResult, Option<Handle>) {
         let is_leader = leader == self.number;
         let told = self.writers.wait(None, |queue| {
             let index = queue
@@ -314,11 +315,11 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for WriteTurn {
     fn drop(&mut self) {
         write_lock::is_over();
         if !self.is_over {
-            self.finish(Err(Failure::lost()), None);
+            self.finish(Err(HandleFailure::lost()), None);
         }
     }
 }

@@ -13,15 +13,15 @@ const MANY: usize = 64;
 
 const CLASSES: [Class; 3] = [Class::Proven, Class::Known, Class::Stranger];
 
-pub(super) struct State<K> {
+pub(super) struct QueueState<K> {
     limits: Limits,
-    classes: [Queue<K>; 3],
-    requests: HashMap<u64, Request>,
+    classes: [FairQueue<K>; 3],
+    requests: HashMap<u64, QueuedRequest>,
     next: u64,
 }
 
 /// One class.
-struct Queue<K> {
+struct FairQueue<K> {
     running: usize,
     waiting: usize,
     keys: HashMap<K, Share>,
@@ -43,15 +43,15 @@ struct Share {
     is_ready: bool,
 }
 
-enum Request {
+enum QueuedRequest {
     Waits(Option<Waker>),
     Admitted,
     Displaced,
 }
 
-impl<K: Clone + Eq + Hash> State<K> {
-    pub(super) fn new(limits: Limits) -> State<K> {
-        let queue = || Queue {
+impl<K: Clone + Eq + Hash> QueueState<K> {
+    pub(super) fn new(limits: Limits) -> QueueState<K> {
+        let queue = || FairQueue {
             running: 0,
             waiting: 0,
             keys: HashMap::new(),
@@ -60,7 +60,7 @@ impl<K: Clone + Eq + Hash> State<K> {
             turns: 0,
             readied: 0,
         };
-        State {
+        QueueState {
             limits,
             classes: [queue(), queue(), queue()],
             requests: HashMap::new(),
@@ -112,7 +112,7 @@ impl<K: Clone + Eq + Hash> State<K> {
         let number = self.next;
         self.next += 1;
         if self.take_now(class, key).is_ok() {
-            self.requests.insert(number, Request::Admitted);
+            self.requests.insert(number, QueuedRequest::Admitted);
             return Ok(number);
         }
         let limits = *self.limits.of(class);
@@ -123,30 +123,30 @@ impl<K: Clone + Eq + Hash> State<K> {
         }
         if queue.waiting >= limits.waiting {
             let displaced = queue.displace(waits + 1).ok_or(Busy::All)?;
-            let before = self.requests.insert(displaced, Request::Displaced);
-            woken.extend(before.and_then(Request::waker));
+            let before = self.requests.insert(displaced, QueuedRequest::Displaced);
+            woken.extend(before.and_then(QueuedRequest::waker));
         }
         queue.waiting += 1;
         let share = queue.keys.entry(key.clone()).or_default();
         let is_new = share.running == 0 && share.waiting.is_empty();
         share.waiting.push_back(number);
         queue.make_ready(key, is_new, &limits);
-        self.requests.insert(number, Request::Waits(None));
+        self.requests.insert(number, QueuedRequest::Waits(None));
         Ok(number)
     }
 
     /// What became of a request, if it is known.
     pub(super) fn answer(&mut self, number: u64, waker: &Waker) -> Option<Result<(), Busy>> {
         let answer = match self.requests.get_mut(&number) {
-            Some(Request::Waits(kept)) => {
+            Some(QueuedRequest::Waits(kept)) => {
                 match kept {
                     Some(kept) => kept.clone_from(waker),
                     None => *kept = Some(waker.clone()),
                 }
                 return None;
             }
-            Some(Request::Admitted) => Ok(()),
-            Some(Request::Displaced) | None => Err(Busy::Own),
+            Some(QueuedRequest::Admitted) => Ok(()),
+            Some(QueuedRequest::Displaced) | None => Err(Busy::Own),
         };
         self.requests.remove(&number);
         Some(answer)
@@ -155,9 +155,9 @@ impl<K: Clone + Eq + Hash> State<K> {
     /// A request that nobody waits for any more.
     pub(super) fn forget(&mut self, class: Class, key: &K, number: u64, woken: &mut Vec<Waker>) {
         match self.requests.remove(&number) {
-            Some(Request::Waits(_)) => self.classes[class as usize].remove(key, number),
-            Some(Request::Admitted) => self.leave(class, key, woken),
-            Some(Request::Displaced) | None => {}
+            Some(QueuedRequest::Waits(_)) => self.classes[class as usize].remove(key, number),
+            Some(QueuedRequest::Admitted) => self.leave(class, key, woken),
+            Some(QueuedRequest::Displaced) | None => {}
         }
     }
 
@@ -177,8 +177,8 @@ impl<K: Clone + Eq + Hash> State<K> {
                 let Some(number) = self.classes[class as usize].next(&limits) else {
                     break;
                 };
-                let before = self.requests.insert(number, Request::Admitted);
-                woken.extend(before.and_then(Request::waker));
+                let before = self.requests.insert(number, QueuedRequest::Admitted);
+                woken.extend(before.and_then(QueuedRequest::waker));
             }
         }
     }
@@ -195,7 +195,7 @@ impl<K: Clone + Eq + Hash> State<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Queue<K> {
+impl<K: Clone + Eq + Hash> FairQueue<K> {
     /// A key that waits and has not its share yet comes after all others that do.
     fn make_ready(&mut self, key: &K, is_new: bool, limits: &ClassLimits) {
         let Some(share) = self.keys.get_mut(key) else {
@@ -277,11 +277,11 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 }
 
-impl Request {
+impl QueuedRequest {
     fn waker(self) -> Option<Waker> {
         match self {
-            Request::Waits(waker) => waker,
-            Request::Admitted | Request::Displaced => None,
+            QueuedRequest::Waits(waker) => waker,
+            QueuedRequest::Admitted | QueuedRequest::Displaced => None,
         }
     }
 }

@@ -18,14 +18,20 @@ const LIMITS: Limits = Limits {
     stranger: CLASS,
 };
 
-fn look<K: Clone + Eq + Hash>(waiting: &mut Waiting<K>) -> Option<Result<Place<K>, Busy>> {
+fn look<K: Clone + Eq + Hash>(
+    waiting: &mut WaitingThread<K>,
+) -> Option<Result<AdmissionPermit<K>, Busy>> {
     match Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => Some(answer),
         Poll::Pending => None,
     }
 }
 
-fn admitted<K: Clone + Eq + Hash>(admission: &Admission<K>, class: Class, key: K) -> Place<K> {
+fn admitted<K: Clone + Eq + Hash>(
+    admission: &Admission<K>,
+    class: Class,
+    key: K,
+) -> AdmissionPermit<K> {
     look(&mut admission.enter(class, key).unwrap())
         .unwrap()
         .unwrap()
@@ -245,8 +251,8 @@ proptest! {
     #[test]
     fn no_sequence_breaks_a_promise(acts in acts()) {
         let admission = Admission::new(LIMITS);
-        let mut places: Vec<(Class, u8, Place<u8>)> = Vec::new();
-        let mut waiting: Vec<(Class, u8, Waiting<u8>)> = Vec::new();
+        let mut places: Vec<(Class, u8, AdmissionPermit<u8>)> = Vec::new();
+        let mut waiting: Vec<(Class, u8, WaitingThread<u8>)> = Vec::new();
         for act in acts {
             match act {
                 Act::Enter(class, key) => {
@@ -279,7 +285,7 @@ proptest! {
             let beyond_own: usize = classes.map(|class| of_class(class).saturating_sub(CLASS.own)).iter().sum();
             for class in classes {
                 let taken = of_class(class);
-                let wants = |(of, key, _): &(Class, u8, Waiting<u8>)| {
+                let wants = |(of, key, _): &(Class, u8, WaitingThread<u8>)| {
                     *of == class && of_key.get(&(*of, *key)).is_none_or(|count| *count < CLASS.per_key)
                 };
                 // nobody waits for what is free: a place of its own, or any

@@ -7,11 +7,11 @@ use std::{fmt, io};
 #[derive(Debug)]
 pub struct FileError {
     path: PathBuf,
-    problem: Problem,
+    problem: FileProblem,
 }
 
 #[derive(Debug)]
-pub(super) enum Problem {
+pub(super) enum FileProblem {
     Io(io::Error),
     Link,
     NotAFile,
@@ -28,7 +28,7 @@ pub(super) enum Problem {
 }
 
 impl FileError {
-    pub(super) fn new(path: &Path, problem: Problem) -> FileError {
+    pub(super) fn new(path: &Path, problem: FileProblem) -> FileError {
         FileError {
             path: path.to_owned(),
             problem,
@@ -42,57 +42,57 @@ impl FileError {
         FileError::new(
             path,
             if is_link {
-                Problem::Link
+                FileProblem::Link
             } else {
-                Problem::Io(error)
+                FileProblem::Io(error)
             },
         )
     }
 
     /// A symbolic link where none may be.
     pub fn link(path: &Path) -> FileError {
-        FileError::new(path, Problem::Link)
+        FileError::new(path, FileProblem::Link)
     }
 
     /// A folder, a device, or a file with a second name.
     pub fn not_a_file(path: &Path) -> FileError {
-        FileError::new(path, Problem::NotAFile)
+        FileError::new(path, FileProblem::NotAFile)
     }
 
     /// A file of somebody else's.
     pub fn owner(path: &Path, uid: u32) -> FileError {
-        FileError::new(path, Problem::Owner(uid))
+        FileError::new(path, FileProblem::Owner(uid))
     }
 
     /// A file that is too open.
     pub fn mode(path: &Path, is: u32, allowed: u32) -> FileError {
-        FileError::new(path, Problem::Mode { is, allowed })
+        FileError::new(path, FileProblem::Mode { is, allowed })
     }
 
     /// A folder that is too open.
     pub fn folder_mode(path: &Path, is: u32, allowed: u32) -> FileError {
-        FileError::new(path, Problem::OpenFolder { is, allowed })
+        FileError::new(path, FileProblem::OpenFolder { is, allowed })
     }
 
     /// A file that is never made.
     pub fn planted(path: &Path) -> FileError {
-        FileError::new(path, Problem::Planted)
+        FileError::new(path, FileProblem::Planted)
     }
 
     /// A file that only root can make again.
     pub fn missing(path: &Path) -> FileError {
-        FileError::new(path, Problem::Missing)
+        FileError::new(path, FileProblem::Missing)
     }
 
     /// A file of a store that is gone.
     pub fn left_over(path: &Path) -> FileError {
-        FileError::new(path, Problem::LeftOver)
+        FileError::new(path, FileProblem::LeftOver)
     }
 
     /// The same; of a folder at `path` that is too open, with the mode that this one is to have.
     pub fn with_folder_mode(self, path: &Path, allowed: u32) -> FileError {
         match self.problem {
-            Problem::OpenFolder { is, .. } if self.path == path => {
+            FileProblem::OpenFolder { is, .. } if self.path == path => {
                 FileError::folder_mode(path, is, allowed)
             }
             _ => self,
@@ -101,17 +101,17 @@ impl FileError {
 
     /// Whether it is a symbolic link where none may be.
     pub(super) fn is_link(&self) -> bool {
-        matches!(self.problem, Problem::Link)
+        matches!(self.problem, FileProblem::Link)
     }
 
     /// Whether somebody else has changed the file meanwhile.
     pub fn is_changed(&self) -> bool {
-        matches!(self.problem, Problem::Changed)
+        matches!(self.problem, FileProblem::Changed)
     }
 
     /// Whether there is no such file.
     pub fn is_missing(&self) -> bool {
-        matches!(&self.problem, Problem::Io(error) if error.kind() == io::ErrorKind::NotFound)
+        matches!(&self.problem, FileProblem::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
 }
 
@@ -119,59 +119,61 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.problem {
-            Problem::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            FileProblem::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 write!(f, "{path}: {error}; only root may")
             }
-            Problem::Io(error) if out_of_files(error) => {
+            FileProblem::Io(error) if out_of_files(error) => {
                 write!(
                     f,
                     "{path}: {error}; raise the limit of open files (ulimit -n, LimitNOFILE=)"
                 )
             }
-            Problem::Io(error) => write!(f, "{path}: {error}"),
-            Problem::Link => write!(
+            FileProblem::Io(error) => write!(f, "{path}: {error}"),
+            FileProblem::Link => write!(
                 f,
                 "{path}: is a symbolic link; replace it with the file itself"
             ),
-            Problem::NotAFile => write!(f, "{path}: is not a regular file"),
-            Problem::Owner(uid) => write!(f, "{path}: belongs to uid {uid}; chown it to root"),
-            Problem::Mode { is, allowed } => {
+            FileProblem::NotAFile => write!(f, "{path}: is not a regular file"),
+            FileProblem::Owner(uid) => write!(f, "{path}: belongs to uid {uid}; chown it to root"),
+            FileProblem::Mode { is, allowed } => {
                 write!(
                     f,
                     "{path}: has mode {is:04o}, too open; chmod it to {allowed:04o}"
                 )
             }
-            Problem::OpenFolder { is, allowed } => {
+            FileProblem::OpenFolder { is, allowed } => {
                 write!(
                     f,
                     "{path}: the folder has mode {is:04o}, too open; chmod it to {allowed:04o}"
                 )
             }
-            Problem::LinkOwner(uid) => {
+            FileProblem::LinkOwner(uid) => {
                 write!(
                     f,
                     "{path}: the symbolic link belongs to uid {uid}; chown --no-dereference it to root"
                 )
             }
-            Problem::Links => write!(f, "{path}: too many symbolic links, one after the other"),
-            Problem::Planted => {
+            FileProblem::Links => write!(f, "{path}: too many symbolic links, one after the other"),
+            FileProblem::Planted => {
                 write!(
                     f,
                     "{path}: unexpected file; find out who created it, then remove it"
                 )
             }
-            Problem::Missing => write!(
+            FileProblem::Missing => write!(
                 f,
                 "{path}: is missing; run postern status as root, which makes it"
             ),
-            Problem::LeftOver => {
+            FileProblem::LeftOver => {
                 write!(
                     f,
                     "{path}: belongs to another store; restore that store, or move this file away"
                 )
             }
-            Problem::Changed => write!(f, "{path}: was changed by someone else in the meantime"),
-            Problem::TooLarge(largest) => write!(f, "{path}: is larger than {largest} bytes"),
+            FileProblem::Changed => {
+                write!(f, "{path}: was changed by someone else in the meantime")
+            }
+            FileProblem::TooLarge(largest) => write!(f, "{path}: is larger than {largest} bytes"),
         }
     }
 }
@@ -179,7 +181,7 @@ impl fmt::Display for FileError {
 impl std::error::Error for FileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.problem {
-            Problem::Io(error) => Some(error),
+            FileProblem::Io(error) => Some(error),
             _ => None,
         }
     }

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 /// Every folder above a file, and where the way leads.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FolderStates {
-    states: Vec<State>,
+    states: Vec<FolderState>,
     /// None where no link is on the way.
     leads_to: Option<PathBuf>,
 }
 
 /// Device, number, mode, owner and group. The time of a change is left out: names in a folder come and go.
-type State = [u64; 5];
+type FolderState = [u64; 5];
 
 impl FolderStates {
     /// As they are now. MUST be taken before the file is read, and the file be read by a walk.
@@ -47,7 +47,7 @@ impl FolderStates {
     }
 }
 
-fn state_of(found: &Metadata) -> State {
+fn state_of(found: &Metadata) -> FolderState {
     [
         found.dev(),
         found.ino(),

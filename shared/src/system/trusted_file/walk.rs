@@ -1,7 +1,7 @@
 //! The way to a file, one folder after the other: each is opened from the one above it without following a link, and
 //! checked before anything below it is looked at. Links are read and walked in the same manner.
 
-use super::error::Problem;
+use super::error::FileProblem;
 use super::{FileError, Follow, is_ours};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
@@ -20,7 +20,7 @@ const LOOK: OFlag = OFlag::O_PATH
     .union(OFlag::O_CLOEXEC);
 
 /// A checked folder, and the name in it that a path leads to. What has that name, if anything, is no link.
-pub(super) struct Place {
+pub(super) struct PathPosition {
     pub(super) folder: OwnedFd,
     pub(super) name: PathBuf,
     /// The same as a path without links.
@@ -28,14 +28,14 @@ pub(super) struct Place {
 }
 
 /// Walks to a file. Nobody but root, or the user who runs this, can make the path lead elsewhere afterwards.
-pub(super) fn find(path: &Path, follow: Follow) -> Result<Place, FileError> {
-    let (way, name) = walk(path, Wanted::File(follow))?;
+pub(super) fn find(path: &Path, follow: Follow) -> Result<PathPosition, FileError> {
+    let (way, name) = walk(path, WantedFile::File(follow))?;
     way.is_closed(
         path.parent()
             .filter(|folder| !folder.as_os_str().is_empty()),
     )?;
     let path = way.path.join(&name);
-    Ok(Place {
+    Ok(PathPosition {
         folder: way.folder,
         name: name.into(),
         path,
@@ -44,7 +44,7 @@ pub(super) fn find(path: &Path, follow: Follow) -> Result<Place, FileError> {
 
 /// Walks to a folder, which is checked too.
 pub(super) fn find_folder(path: &Path) -> Result<(OwnedFd, FileStat, PathBuf), FileError> {
-    let (way, _) = walk(path, Wanted::Folder)?;
+    let (way, _) = walk(path, WantedFile::Folder)?;
     way.is_closed(Some(path))?;
     let stat = fstat(&way.folder).map_err(|errno| FileError::io(path, errno.into()))?;
     Ok((way.folder, stat, way.path))
@@ -52,24 +52,24 @@ pub(super) fn find_folder(path: &Path) -> Result<(OwnedFd, FileStat, PathBuf), F
 
 /// What is at the end of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum WantedFile {
     File(Follow),
     Folder,
 }
 
 /// The last folder on the way, and the name in it of the file that is wanted.
-fn walk(path: &Path, wanted: Wanted) -> Result<(Way, OsString), FileError> {
+fn walk(path: &Path, wanted: WantedFile) -> Result<(PathWalk, OsString), FileError> {
     let io = |path: &Path, errno: Errno| FileError::io(path, errno.into());
     let whole = std::path::absolute(path).map_err(|error| FileError::io(path, error))?;
-    let mut at = Way::begin()?;
+    let mut at = PathWalk::begin()?;
     let mut rest = reversed(&whole);
     let (mut links, mut steps) = (0, 0);
     while let Some(name) = rest.pop() {
         steps += 1;
         if steps > MOST_STEPS {
-            return Err(FileError::new(path, Problem::Links));
+            return Err(FileError::new(path, FileProblem::Links));
         }
-        let is_last = rest.is_empty() && wanted != Wanted::Folder;
+        let is_last = rest.is_empty() && wanted != WantedFile::Folder;
         let here = at.path.join(&name);
         if name == ".." {
             at.enter(&name, at.path.parent().unwrap_or(Path::new("/")).to_owned())?;
@@ -84,20 +84,20 @@ fn walk(path: &Path, wanted: Wanted) -> Result<(Way, OsString), FileError> {
         let stat = fstat(&found).map_err(|errno| io(&here, errno))?;
         match kind(&stat) {
             SFlag::S_IFLNK => {
-                if is_last && wanted == Wanted::File(Follow::No) {
+                if is_last && wanted == WantedFile::File(Follow::No) {
                     return Err(FileError::link(path));
                 }
                 if !is_ours(stat.st_uid) {
-                    return Err(FileError::new(&here, Problem::LinkOwner(stat.st_uid)));
+                    return Err(FileError::new(&here, FileProblem::LinkOwner(stat.st_uid)));
                 }
                 links += 1;
                 if links > MOST_LINKS {
-                    return Err(FileError::new(path, Problem::Links));
+                    return Err(FileError::new(path, FileProblem::Links));
                 }
                 let target = readlinkat(&found, c"").map_err(|errno| io(&here, errno))?;
                 let target = PathBuf::from(target);
                 if target.is_absolute() {
-                    at = Way::begin()?;
+                    at = PathWalk::begin()?;
                 }
                 rest.extend(reversed(&target));
             }
@@ -107,26 +107,26 @@ fn walk(path: &Path, wanted: Wanted) -> Result<(Way, OsString), FileError> {
         }
     }
     match wanted {
-        Wanted::Folder => Ok((at, OsString::new())),
-        Wanted::File(_) => Err(FileError::not_a_file(path)),
+        WantedFile::Folder => Ok((at, OsString::new())),
+        WantedFile::File(_) => Err(FileError::not_a_file(path)),
     }
 }
 
 /// How far a walk has come.
-struct Way {
+struct PathWalk {
     folder: OwnedFd,
     mode: u32,
     path: PathBuf,
 }
 
-impl Way {
-    fn begin() -> Result<Way, FileError> {
+impl PathWalk {
+    fn begin() -> Result<PathWalk, FileError> {
         let path = PathBuf::from("/");
         let io = |errno: Errno| FileError::io(Path::new("/"), errno.into());
         let folder = open("/", LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
         let stat = fstat(&folder).map_err(io)?;
         check(&path, &stat)?;
-        Ok(Way {
+        Ok(PathWalk {
             folder,
             mode: stat.st_mode,
             path,
@@ -143,7 +143,7 @@ impl Way {
 
     fn take(&mut self, folder: OwnedFd, stat: &FileStat, path: PathBuf) -> Result<(), FileError> {
         check(&path, stat)?;
-        *self = Way {
+        *self = PathWalk {
             folder,
             mode: stat.st_mode,
             path,

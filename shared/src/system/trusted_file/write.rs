@@ -1,7 +1,7 @@
 //! Writing a file in one step, and what a cut-off leaves behind.
 
 use super::FileError;
-use super::error::Problem;
+use super::error::FileProblem;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::resource::{Resource, getrlimit};
@@ -52,7 +52,7 @@ pub fn replace_if(
         RenameFlags::empty(),
         || match is_current() {
             true => Ok(()),
-            false => Err(FileError::new(path, Problem::Changed)),
+            false => Err(FileError::new(path, FileProblem::Changed)),
         },
     )
 }

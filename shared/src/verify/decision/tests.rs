@@ -4,54 +4,54 @@ mod situations;
 
 use super::*;
 use crate::credential::secret::Secret;
-use crate::credential::totp::{Algorithm, Parameters, code};
-use crate::verify::account::KeptRecoveryCode;
-use crate::verify::throttle::{Failure, Row};
+use crate::credential::totp::{Algorithm, OtpParameters, code};
+use crate::verify::account::StoredRecoveryCode;
+use crate::verify::throttle::{Bucket, ThrottleFailure};
 use zeroize::Zeroizing;
 
 const NOW: Timestamp = Timestamp(1_800_000_015);
 const PERIOD: u64 = 30;
-const PARAMETERS: Parameters = Parameters {
+const PARAMETERS: OtpParameters = OtpParameters {
     algorithm: Algorithm::Sha1,
     digits: 6,
-    moving: Moving::Time { period: PERIOD },
+    moving: OtpKind::Time { period: PERIOD },
 };
-const BY_COUNTER: Parameters = Parameters {
-    moving: Moving::Counter,
+const BY_COUNTER: OtpParameters = OtpParameters {
+    moving: OtpKind::Counter,
     ..PARAMETERS
 };
 
-fn authenticator(seed: u8) -> Authenticator {
-    Authenticator {
+fn authenticator(seed: u8) -> LiveAuthenticator {
+    LiveAuthenticator {
         secret: Secret::from_bytes(Zeroizing::new(vec![seed; 20])).unwrap(),
         parameters: PARAMETERS,
-        fingerprint: Fingerprint([seed; 32]),
+        fingerprint: SecretFingerprint([seed; 32]),
         floor: None,
         used_above: Vec::new(),
     }
 }
 
-fn account() -> Account {
-    Account {
+fn account() -> AccountCredentials {
+    AccountCredentials {
         enrolled: Enrolled::Yes,
         authenticators: vec![authenticator(1)],
         decoy: None,
-        mail: Mail::Off,
+        mail: MailStatus::Off,
         mailed_code: None,
         recovery_codes: vec![
-            KeptRecoveryCode {
+            StoredRecoveryCode {
                 hash: RecoveryHash([1; 32]),
                 length: 10,
                 used: false,
             },
-            KeptRecoveryCode {
+            StoredRecoveryCode {
                 hash: RecoveryHash([2; 32]),
                 length: 10,
                 used: true,
             },
         ],
         one_time_code: None,
-        row: Row::default(),
+        row: Bucket::default(),
         address_wait: None,
     }
 }
@@ -66,53 +66,53 @@ fn code_of(seed: u8, offset: i64) -> String {
 
 /// Has an answer decided; what is kept as a hash hashes to as many of this byte.
 fn decided(
-    account: &Account,
-    answer: &Answer,
+    account: &AccountCredentials,
+    answer: &Input,
     hash: u8,
-    stage: Stage,
-    totp: &Totp,
+    stage: Phase,
+    totp: &TotpConfig,
     at: Timestamp,
-) -> Ruling {
+) -> Decision {
     let attempt = Attempt {
         answer,
-        recovery_hash: matches!(answer, Answer::Recovery(_)).then_some(RecoveryHash([hash; 32])),
-        one_time_hash: matches!(answer, Answer::OneTime(_)).then_some(OneTimeHash([hash; 32])),
+        recovery_hash: matches!(answer, Input::Recovery(_)).then_some(RecoveryHash([hash; 32])),
+        one_time_hash: matches!(answer, Input::OneTime(_)).then_some(OneTimeHash([hash; 32])),
         mailed_hash: None,
         usual_length: 10,
         stage,
     };
-    decide(account, &attempt, totp, &Throttle::default(), at)
+    decide(account, &attempt, totp, &ThrottleConfig::default(), at)
 }
 
-fn ruling(account: &Account, typed: &str, stage: Stage, at: Timestamp) -> Ruling {
+fn ruling(account: &AccountCredentials, typed: &str, stage: Phase, at: Timestamp) -> Decision {
     decided(
         account,
-        &Answer::read(typed.as_bytes()),
+        &Input::read(typed.as_bytes()),
         0,
         stage,
-        &Totp::default(),
+        &TotpConfig::default(),
         at,
     )
 }
 
-fn verdict(account: &Account, typed: &str) -> Verdict {
-    ruling(account, typed, Stage::After, NOW).verdict
+fn verdict(account: &AccountCredentials, typed: &str) -> VerificationResult {
+    ruling(account, typed, Phase::After, NOW).verdict
 }
 
-fn accepted(seed: u8, offset: i64) -> Verdict {
-    let spent = Spent::Step(Fingerprint([seed; 32]), step(offset));
-    Verdict::Accepted(Accepted { spent })
+fn accepted(seed: u8, offset: i64) -> VerificationResult {
+    let spent = Consumed::Step(SecretFingerprint([seed; 32]), step(offset));
+    VerificationResult::Accepted(Accepted { spent })
 }
 
-fn refused(refusal: Refusal) -> Verdict {
-    Verdict::Refused(refusal)
+fn refused(refusal: Refusal) -> VerificationResult {
+    VerificationResult::Refused(refusal)
 }
 
 /// What an answer met, as the table writes it: `in`, or the cause and what is charged.
-fn told(ruling: &Ruling) -> String {
+fn told(ruling: &Decision) -> String {
     let mut told = match ruling.verdict {
-        Verdict::Accepted(_) => "in".to_owned(),
-        Verdict::Refused(refusal) => refusal.to_string(),
+        VerificationResult::Accepted(_) => "in".to_owned(),
+        VerificationResult::Refused(refusal) => refusal.to_string(),
     };
     match ruling.row_cost {
         Some(1) => told += "+row",
@@ -161,9 +161,9 @@ fn the_window_moves_at_the_second() {
         (60, false),
     ] {
         let at = Timestamp(begin.0.checked_add_signed(at).unwrap());
-        let ruling = ruling(&account(), &code, Stage::After, at);
+        let ruling = ruling(&account(), &code, Phase::After, at);
         assert_eq!(
-            matches!(ruling.verdict, Verdict::Accepted(_)),
+            matches!(ruling.verdict, VerificationResult::Accepted(_)),
             passes,
             "{at:?}"
         );
@@ -172,12 +172,12 @@ fn the_window_moves_at_the_second() {
 
 #[test]
 fn past_and_future_steps_are_configured_apart() {
-    let totp: Totp = toml::from_str("past_steps = 3\nfuture_steps = 0").unwrap();
+    let totp: TotpConfig = toml::from_str("past_steps = 3\nfuture_steps = 0").unwrap();
     for (offset, passes) in [(-4, false), (-3, true), (0, true), (1, false)] {
-        let answer = Answer::read(code_of(1, offset).as_bytes());
-        let ruling = decided(&account(), &answer, 0, Stage::After, &totp, NOW);
+        let answer = Input::read(code_of(1, offset).as_bytes());
+        let ruling = decided(&account(), &answer, 0, Phase::After, &totp, NOW);
         assert_eq!(
-            matches!(ruling.verdict, Verdict::Accepted(_)),
+            matches!(ruling.verdict, VerificationResult::Accepted(_)),
             passes,
             "{offset}"
         );
@@ -189,8 +189,12 @@ fn a_used_step_and_every_older_one_are_refused_free_of_charge() {
     let mut account = account();
     account.authenticators[0].floor = Some(step(0));
     for offset in [-3, -1, 0] {
-        let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
-        assert_eq!(ruling, Ruling::free(Refusal::Used { wait: 15 }), "{offset}");
+        let ruling = ruling(&account, &code_of(1, offset), Phase::After, NOW);
+        assert_eq!(
+            ruling,
+            Decision::free(Refusal::Used { wait: 15 }),
+            "{offset}"
+        );
     }
     assert_eq!(verdict(&account, &code_of(1, 1)), accepted(1, 1));
     account.authenticators[0].floor = Some(step(1));
@@ -209,13 +213,13 @@ fn one_used_code_never_spends_another_authenticators_step() {
 }
 
 /// An authenticator by counter whose last used code was that of counter 19.
-fn by_counter() -> Account {
-    let token = Authenticator {
+fn by_counter() -> AccountCredentials {
+    let token = LiveAuthenticator {
         parameters: BY_COUNTER,
         floor: Some(Step(19)),
         ..authenticator(3)
     };
-    Account {
+    AccountCredentials {
         authenticators: vec![token],
         ..account()
     }
@@ -225,9 +229,9 @@ fn counter_code(counter: u64) -> String {
     code(&authenticator(3).secret, BY_COUNTER, Step(counter)).to_string()
 }
 
-fn accepted_counter(counter: u64) -> Verdict {
-    Verdict::Accepted(Accepted {
-        spent: Spent::Step(Fingerprint([3; 32]), Step(counter)),
+fn accepted_counter(counter: u64) -> VerificationResult {
+    VerificationResult::Accepted(Accepted {
+        spent: Consumed::Step(SecretFingerprint([3; 32]), Step(counter)),
     })
 }
 
@@ -244,8 +248,12 @@ fn a_counter_is_found_within_the_look_ahead_and_no_further() {
         refused(Refusal::Wrong)
     );
     for counter in [10, 19] {
-        let ruling = ruling(&by_counter(), &counter_code(counter), Stage::After, NOW);
-        assert_eq!(ruling, Ruling::free(Refusal::Used { wait: 0 }), "{counter}");
+        let ruling = ruling(&by_counter(), &counter_code(counter), Phase::After, NOW);
+        assert_eq!(
+            ruling,
+            Decision::free(Refusal::Used { wait: 0 }),
+            "{counter}"
+        );
     }
     assert_eq!(
         verdict(&by_counter(), &counter_code(9)),
@@ -267,7 +275,7 @@ fn two_codes_in_a_row_bring_a_counter_back_in_step() {
         );
     }
     for (first, second) in [(500, 502), (501, 500), (18, 19), (19, 20), (1020, 1021)] {
-        let ruling = ruling(&by_counter(), &pair(first, second), Stage::After, NOW);
+        let ruling = ruling(&by_counter(), &pair(first, second), Phase::After, NOW);
         assert_eq!(
             (ruling.verdict, ruling.row_cost),
             (refused(Refusal::Wrong), Some(1)),
@@ -305,10 +313,10 @@ fn a_clock_set_back_is_a_cause_of_its_own() {
     let mut account = account();
     account.authenticators[0].floor = Some(step(10));
     for offset in [-5, 0, 1, 10] {
-        let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
+        let ruling = ruling(&account, &code_of(1, offset), Phase::After, NOW);
         assert_eq!(
             ruling,
-            Ruling::free(Refusal::ClockSetBack { seconds: 285 }),
+            Decision::free(Refusal::ClockSetBack { seconds: 285 }),
             "{offset}"
         );
     }
@@ -326,12 +334,12 @@ fn a_clock_set_back_is_a_cause_of_its_own() {
 fn wrong_codes_cost_by_what_they_were_compared_with() {
     let mut account = account();
     assert_eq!(
-        ruling(&account, "000000", Stage::After, NOW).row_cost,
+        ruling(&account, "000000", Phase::After, NOW).row_cost,
         Some(1)
     );
     account.authenticators.push(authenticator(2));
     assert_eq!(
-        ruling(&account, "000000", Stage::After, NOW).row_cost,
+        ruling(&account, "000000", Phase::After, NOW).row_cost,
         Some(2)
     );
 }
@@ -340,8 +348,8 @@ fn wrong_codes_cost_by_what_they_were_compared_with() {
 fn steps_at_the_ends_of_time_do_not_overflow() {
     for at in [Timestamp(0), Timestamp(u64::MAX)] {
         assert!(matches!(
-            ruling(&account(), "000000", Stage::After, at).verdict,
-            Verdict::Refused(_)
+            ruling(&account(), "000000", Phase::After, at).verdict,
+            VerificationResult::Refused(_)
         ));
     }
 }
@@ -350,13 +358,13 @@ fn steps_at_the_ends_of_time_do_not_overflow() {
 fn every_algorithm_length_and_period_has_its_window() {
     for algorithm in [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512] {
         for (digits, period) in [(6, 15), (8, 30), (6, 60), (8, 120)] {
-            let parameters = Parameters {
+            let parameters = OtpParameters {
                 algorithm,
                 digits,
-                moving: Moving::Time { period },
+                moving: OtpKind::Time { period },
             };
-            let account = Account {
-                authenticators: vec![Authenticator {
+            let account = AccountCredentials {
+                authenticators: vec![LiveAuthenticator {
                     parameters,
                     ..authenticator(1)
                 }],
@@ -373,7 +381,7 @@ fn every_algorithm_length_and_period_has_its_window() {
                 let typed =
                     code(&account.authenticators[0].secret, parameters, Step(step)).to_string();
                 assert_eq!(
-                    told(&ruling(&account, &typed, Stage::After, NOW)),
+                    told(&ruling(&account, &typed, Phase::After, NOW)),
                     expected,
                     "{parameters:?} {step}"
                 );
@@ -395,7 +403,7 @@ fn of_several_authenticators_the_best_match_counts() {
         ([None, None], code_of(1, 5), "ahead-5-steps+row×2"),
         ([None, None], "000000".to_owned(), "wrong+row×2"),
     ] {
-        let of = |seed: u8, floor: Option<i64>| Authenticator {
+        let of = |seed: u8, floor: Option<i64>| LiveAuthenticator {
             floor: floor.map(step),
             ..authenticator(seed)
         };
@@ -404,12 +412,12 @@ fn of_several_authenticators_the_best_match_counts() {
                 .map(|number: u8| of(number + 1, floors[usize::from(number)]))
                 .into_iter()
                 .collect();
-            let account = Account {
+            let account = AccountCredentials {
                 authenticators,
                 ..account()
             };
             assert_eq!(
-                told(&ruling(&account, &typed, Stage::After, NOW)),
+                told(&ruling(&account, &typed, Phase::After, NOW)),
                 expected,
                 "{floors:?} {order:?}"
             );
@@ -429,7 +437,10 @@ fn of_equal_codes_the_highest_step_is_spent() {
             .iter()
             .all(|step| code(secret, PARAMETERS, Step(*step)).as_str() == equal)
     );
-    let spent = Spent::Step(Fingerprint([1; 32]), Step(BETWEEN + 1));
-    let opened = ruling(&account(), equal, Stage::After, now);
-    assert_eq!(opened.verdict, Verdict::Accepted(Accepted { spent }));
+    let spent = Consumed::Step(SecretFingerprint([1; 32]), Step(BETWEEN + 1));
+    let opened = ruling(&account(), equal, Phase::After, now);
+    assert_eq!(
+        opened.verdict,
+        VerificationResult::Accepted(Accepted { spent })
+    );
 }

@@ -1,7 +1,7 @@
 //! The people who sign in, each with a secret, and the accounts that only fill the store.
 
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, Moving, Parameters, Step, code};
+use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
 use shared::system::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use testhost::STORE;
@@ -28,7 +28,7 @@ impl Person {
 
     /// A fresh code: of the time step that is now, or of the next counter.
     pub(crate) fn code(&self) -> String {
-        let parameters = |moving| Parameters {
+        let parameters = |moving| OtpParameters {
             algorithm: Algorithm::Sha1,
             digits: 6,
             moving,
@@ -36,10 +36,10 @@ impl Person {
         let text = match &self.next {
             Some(next) => {
                 let step = Step(next.fetch_add(1, Ordering::Relaxed));
-                code(&self.secret, parameters(Moving::Counter), step)
+                code(&self.secret, parameters(OtpKind::Counter), step)
             }
             None => {
-                let moving = Moving::Time { period: 30 };
+                let moving = OtpKind::Time { period: 30 };
                 let now = clock::now().expect("a clock after 1970");
                 code(
                     &self.secret,

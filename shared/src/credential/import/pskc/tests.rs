@@ -2,7 +2,7 @@
 //! an example of the RFC.
 
 use super::*;
-use crate::credential::import::{Format, Found, Key, Loss};
+use crate::credential::import::{FoundAuthenticator, ImportFormat, ImportLoss, PskcKey};
 
 const PLAIN: &str = include_str!("../../../../tests/import/pskc/plain.xml");
 const AES128: &str = include_str!("../../../../tests/import/pskc/aes128.xml");
@@ -19,16 +19,16 @@ fn house_key() -> Vec<u8> {
     (0..32).collect()
 }
 
-fn import(text: &str, key: Key) -> Result<Import, ImportError> {
-    crate::credential::import::read(Format::Pskc { key }, text.as_bytes())
+fn import(text: &str, key: PskcKey) -> Result<ImportedFile, ImportError> {
+    crate::credential::import::read(ImportFormat::Pskc { key }, text.as_bytes())
 }
 
 #[track_caller]
-fn refused(text: &str, key: Key) -> String {
+fn refused(text: &str, key: PskcKey) -> String {
     import(text, key).unwrap_err().to_string()
 }
 
-fn told(found: &Found) -> (&str, Option<&str>, Vec<u8>, Algorithm, u32, MovingFactor) {
+fn told(found: &FoundAuthenticator) -> (&str, Option<&str>, Vec<u8>, Algorithm, u32, MovingFactor) {
     let secret = found.secret.expose().to_vec();
     (
         found.account.as_str(),
@@ -70,10 +70,10 @@ fn plain_and_encrypted_containers_hold_the_same() {
         ),
     ];
     for (name, text, key) in [
-        ("plain", PLAIN, Key::None),
-        ("AES-128", AES128, Key::Shared(&SHARED)),
-        ("AES-256", AES256, Key::Shared(&house_key())),
-        ("password", PASSWORD, Key::Password(b"correct horse")),
+        ("plain", PLAIN, PskcKey::None),
+        ("AES-128", AES128, PskcKey::Shared(&SHARED)),
+        ("AES-256", AES256, PskcKey::Shared(&house_key())),
+        ("password", PASSWORD, PskcKey::Password(b"correct horse")),
     ] {
         let import = import(text, key).unwrap();
         assert_eq!(
@@ -88,7 +88,7 @@ fn plain_and_encrypted_containers_hold_the_same() {
 /// Figure 6, with the UserId that it lacks.
 #[test]
 fn the_example_of_the_rfc_opens() {
-    let import = import(RFC, Key::Shared(&SHARED)).unwrap();
+    let import = import(RFC, PskcKey::Shared(&SHARED)).unwrap();
     let found = &import.found[0];
     assert_eq!((found.account.as_str(), found.digits), ("jsmith", 8));
     assert_eq!(
@@ -103,21 +103,21 @@ fn the_example_of_the_rfc_opens() {
 #[test]
 fn what_cannot_be_verified_is_refused() {
     let house_key = house_key();
-    let (shared, house) = (Key::Shared(&SHARED), Key::Shared(&house_key));
+    let (shared, house) = (PskcKey::Shared(&SHARED), PskcKey::Shared(&house_key));
     let without_mac = cut(AES128, "<pskc:ValueMAC>", "</pskc:ValueMAC>");
     let without_method = cut(AES128, "<pskc:MACMethod", "</pskc:MACMethod>");
     let without_mac_key = cut(AES128, "<pskc:MACKey>", "</pskc:MACKey>");
     for (text, key, said) in [
-        (AES128, Key::None, "line 24: this is encrypted"),
+        (AES128, PskcKey::None, "line 24: this is encrypted"),
         (AES128, house, "line 5: AES-128 needs a key of 16 bytes"),
         (
             AES128,
-            Key::Shared(&[0; 16]),
+            PskcKey::Shared(&[0; 16]),
             "line 5: this cannot be decrypted",
         ),
         (
             AES128,
-            Key::Password(b"x"),
+            PskcKey::Password(b"x"),
             "its key is not derived from a password",
         ),
         (
@@ -127,7 +127,7 @@ fn what_cannot_be_verified_is_refused() {
         ),
         (
             PASSWORD,
-            Key::Password(b"wrong"),
+            PskcKey::Password(b"wrong"),
             "line 17: this cannot be decrypted",
         ),
         (PLAIN, shared, "it has no MACMethod"),
@@ -150,10 +150,10 @@ fn what_cannot_be_verified_is_refused() {
         ),
         (
             &PASSWORD.replace(">100000<", ">4000000000<"),
-            Key::Password(b"x"),
+            PskcKey::Password(b"x"),
             "line 4: the IterationCount",
         ),
-        (SIGNED, Key::None, "line 2: it is signed"),
+        (SIGNED, PskcKey::None, "line 2: it is signed"),
     ] {
         let message = refused(text, key);
         assert!(message.starts_with(said), "{message}, not {said}");
@@ -173,7 +173,10 @@ fn a_changed_value_is_refused_before_it_is_decrypted() {
             let mut changed = AES128.as_bytes().to_vec();
             changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(import(&changed, Key::Shared(&SHARED)).is_err(), "{place}");
+            assert!(
+                import(&changed, PskcKey::Shared(&SHARED)).is_err(),
+                "{place}"
+            );
             tried += 1;
         }
     }
@@ -181,7 +184,7 @@ fn a_changed_value_is_refused_before_it_is_decrypted() {
     let plain = "<pskc:PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</pskc:PlainValue>";
     let smuggled = AES128.replacen("<pskc:EncryptedValue>", &format!("{plain}<!--"), 1);
     let smuggled = smuggled.replacen("</pskc:ValueMAC>", "</pskc:ValueMAC>-->", 1);
-    assert!(refused(&smuggled, Key::Shared(&SHARED)).contains("this is not encrypted"));
+    assert!(refused(&smuggled, PskcKey::Shared(&SHARED)).contains("this is not encrypted"));
 }
 
 #[test]
@@ -234,11 +237,11 @@ fn keys_that_are_not_understood_are_left_out() {
             "its codes answer",
         ),
     ] {
-        let import = import(&text, Key::None).unwrap();
+        let import = import(&text, PskcKey::None).unwrap();
         assert_eq!(import.found.len(), 2, "{why}");
         assert_eq!(
             (import.dropped[0].line, import.dropped[0].loss),
-            (8, Loss::Authenticator),
+            (8, ImportLoss::Authenticator),
             "{why}"
         );
         assert!(
@@ -248,7 +251,10 @@ fn keys_that_are_not_understood_are_left_out() {
         );
     }
     assert_eq!(
-        import(&before_data(usage), Key::None).unwrap().found.len(),
+        import(&before_data(usage), PskcKey::None)
+            .unwrap()
+            .found
+            .len(),
         3
     );
 }
@@ -314,7 +320,7 @@ fn broken_xml_and_documents_with_a_type_are_refused() {
             "line 58: this needs a PlainValue",
         ),
     ] {
-        let message = refused(&text, Key::None);
+        let message = refused(&text, PskcKey::None);
         assert!(message.starts_with(said), "{message}, not {said}");
     }
 }
@@ -322,14 +328,14 @@ fn broken_xml_and_documents_with_a_type_are_refused() {
 #[test]
 fn a_million_nested_elements_are_no_danger() {
     let deep = "<a>".repeat(crate::credential::import::LARGEST / 3);
-    assert!(refused(&deep, Key::None).contains("XML"));
+    assert!(refused(&deep, PskcKey::None).contains("XML"));
     let pairs = crate::credential::import::LARGEST / 7;
     let closed = format!("{}{}", "<a>".repeat(pairs), "</a>".repeat(pairs));
-    assert!(import(&closed, Key::None).is_err());
+    assert!(import(&closed, PskcKey::None).is_err());
     let scopes: String = (0..51).map(|n| format!("<a xmlns:b{n}='c'>")).collect();
-    assert!(refused(&scopes, Key::None).contains("namespaces"));
+    assert!(refused(&scopes, PskcKey::None).contains("namespaces"));
     let attributes: String = (0..5000).map(|n| format!(" a{n}='>'")).collect();
-    assert!(refused(&format!("<a{attributes}/>"), Key::None).contains("16 KiB"));
+    assert!(refused(&format!("<a{attributes}/>"), PskcKey::None).contains("16 KiB"));
 }
 
 fn cut(text: &str, from: &str, to: &str) -> String {

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-fn entered(writers: &Arc<Writers>) -> Turn {
+fn entered(writers: &Arc<WriteQueue>) -> WriteTurn {
     writers.enter(Class::Known, false).unwrap().0
 }
 
-fn waits_for(writers: &Writers, count: usize) {
+fn waits_for(writers: &WriteQueue, count: usize) {
     while writers.lock().waiting.len() != count {
         thread::yield_now();
     }
@@ -18,10 +18,10 @@ fn waits_for(writers: &Writers, count: usize) {
 
 #[test]
 fn who_has_proven_more_writes_first_and_else_who_came_first() {
-    let writers = Writers::of((0, 1));
-    assert!(Arc::ptr_eq(&writers, &Writers::of((0, 1))));
+    let writers = WriteQueue::of((0, 1));
+    assert!(Arc::ptr_eq(&writers, &WriteQueue::of((0, 1))));
     let first = entered(&writers);
-    let _other_store = entered(&Writers::of((0, 2)));
+    let _other_store = entered(&WriteQueue::of((0, 2)));
     let (send, order) = mpsc::channel();
     let classes = [
         Class::Stranger,
@@ -33,7 +33,7 @@ fn who_has_proven_more_writes_first_and_else_who_came_first() {
     let all: Vec<_> = (0..)
         .zip(classes)
         .map(|(number, class)| {
-            let (waiting, send) = (Writers::of((0, 1)), send.clone());
+            let (waiting, send) = (WriteQueue::of((0, 1)), send.clone());
             let thread = thread::spawn(move || {
                 let _turn = waiting.enter(class, false).unwrap();
                 send.send(number).unwrap();
@@ -50,16 +50,16 @@ fn who_has_proven_more_writes_first_and_else_who_came_first() {
 /// Whoever writes over and over, and has proven more, keeps nobody from writing.
 #[test]
 fn whoever_was_passed_over_some_times_is_next() {
-    let waiting = |number, class, shares| Waiting {
+    let waiting = |number, class, shares| WaitingWriter {
         number,
         class,
         shares,
         passed_over: 0,
         thread: thread::current(),
     };
-    let mut queue = Queue {
+    let mut queue = WaitingWriters {
         waiting: vec![waiting(0, Class::Stranger, true)],
-        ..Queue::default()
+        ..WaitingWriters::default()
     };
     let mut order = Vec::new();
     for number in 1..10 {
@@ -69,7 +69,7 @@ fn whoever_was_passed_over_some_times_is_next() {
     }
     assert_eq!(order, [1, 2, 3, 4, 0, 5, 6, 7, 8]);
     // nor is anybody overtaken by those who could share a transaction
-    let mut queue = Queue {
+    let mut queue = WaitingWriters {
         waiting: vec![
             waiting(1, Class::Known, true),
             waiting(0, Class::Known, false),
@@ -83,7 +83,7 @@ fn whoever_was_passed_over_some_times_is_next() {
 
 #[test]
 fn a_turn_that_does_not_come_in_time_is_given_up() {
-    let writers = Writers::of((0, 3));
+    let writers = WriteQueue::of((0, 3));
     let first = entered(&writers);
     let gives_up = || assert!(writers.enter(Class::Known, true).is_none());
     thread::scope(|scope| scope.spawn(gives_up).join().unwrap());
@@ -96,7 +96,7 @@ fn a_turn_that_does_not_come_in_time_is_given_up() {
 struct Shop {
     _folder: tempfile::TempDir,
     path: PathBuf,
-    writers: Arc<Writers>,
+    writers: Arc<WriteQueue>,
 }
 
 fn opened(path: &Path) -> crate::store::sqlite::Sqlite {
@@ -146,8 +146,8 @@ impl Shop {
     }
 }
 
-fn fingerprint(number: u8) -> crate::crypto::vault::Fingerprint {
-    crate::crypto::vault::Fingerprint([number; 32])
+fn fingerprint(number: u8) -> crate::crypto::vault::SecretFingerprint {
+    crate::crypto::vault::SecretFingerprint([number; 32])
 }
 
 /// Marks a code as used, and commits that.

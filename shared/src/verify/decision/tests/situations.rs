@@ -19,9 +19,9 @@ enum Stands {
     Off,
 }
 
-fn standing(stands: Stands) -> Account {
+fn standing(stands: Stands) -> AccountCredentials {
     let mut account = account();
-    account.one_time_code = Some(KeptOneTimeCode {
+    account.one_time_code = Some(StoredOneTimeCode {
         hash: OneTimeHash([1; 32]),
         issued: NOW,
         expires: NOW.plus(1),
@@ -30,12 +30,12 @@ fn standing(stands: Stands) -> Account {
     account.authenticators[0].floor = Some(step(-1));
     match stands {
         Stands::Open => {}
-        Stands::Delayed => account.row.failures = vec![Failure { at: NOW, cost: 1 }; 5],
+        Stands::Delayed => account.row.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5],
         Stands::Locked => account.row.locked = true,
         Stands::AddressWaits => account.address_wait = Some(7),
         Stands::DelayedAndAddressWaits => {
             account.address_wait = Some(7);
-            account.row.failures = vec![Failure { at: NOW, cost: 1 }; 5];
+            account.row.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5];
         }
         Stands::Off => {
             account.enrolled = Enrolled::No;
@@ -48,7 +48,7 @@ fn standing(stands: Stands) -> Account {
 /// Sections 5 and 6, row by row: what the answers of the first line meet. One-time codes: live, used, over, wrong.
 #[test]
 fn every_answer_in_every_situation() {
-    use Stage::{After, Before};
+    use Phase::{After, Before};
     use Stands::{AddressWaits, Delayed, DelayedAndAddressWaits, Locked, Off, Open};
     let coded = |offset| code_of(1, offset);
     let typed = |text: &str| (text.to_owned(), 0);
@@ -125,13 +125,13 @@ fn every_answer_in_every_situation() {
         let met: Vec<_> = answers
             .iter()
             .map(|(text, hash)| {
-                let answer = Answer::read(text.as_bytes());
+                let answer = Input::read(text.as_bytes());
                 told(&decided(
                     &standing(stands),
                     &answer,
                     *hash,
                     stage,
-                    &Totp::default(),
+                    &TotpConfig::default(),
                     NOW,
                 ))
             })
@@ -146,7 +146,7 @@ fn every_answer_in_every_situation() {
 
 #[test]
 fn a_one_time_code_opens_once_within_its_life() {
-    let kept = KeptOneTimeCode {
+    let kept = StoredOneTimeCode {
         hash: OneTimeHash([1; 32]),
         issued: NOW,
         expires: NOW.plus(10),
@@ -160,17 +160,17 @@ fn a_one_time_code_opens_once_within_its_life() {
         (true, 0, "used"),
         (true, 10, "used"),
     ] {
-        let account = Account {
-            one_time_code: Some(KeptOneTimeCode { used, ..kept }),
+        let account = AccountCredentials {
+            one_time_code: Some(StoredOneTimeCode { used, ..kept }),
             ..account()
         };
-        let answer = Answer::read(b"P-222222222222");
+        let answer = Input::read(b"P-222222222222");
         let ruling = decided(
             &account,
             &answer,
             1,
-            Stage::After,
-            &Totp::default(),
+            Phase::After,
+            &TotpConfig::default(),
             NOW.plus(after),
         );
         assert_eq!(told(&ruling), expected, "{used} {after}");
@@ -185,13 +185,13 @@ fn which_lengths_are_compared() {
     let both = || {
         vec![
             authenticator(1),
-            Authenticator {
+            LiveAuthenticator {
                 parameters: eight.authenticators[0].parameters,
                 ..authenticator(2)
             },
         ]
     };
-    let both = Account {
+    let both = AccountCredentials {
         authenticators: both(),
         ..account()
     };
@@ -212,12 +212,12 @@ fn which_lengths_are_compared() {
             (&both, both_after),
         ] {
             assert_eq!(
-                told(&ruling(account, &typed, Stage::After, NOW)),
+                told(&ruling(account, &typed, Phase::After, NOW)),
                 after,
                 "{length} after"
             );
             assert_eq!(
-                told(&ruling(account, &typed, Stage::Before, NOW)),
+                told(&ruling(account, &typed, Phase::Before, NOW)),
                 before,
                 "{length} before"
             );

@@ -97,7 +97,7 @@ impl RevocationCache {
 /// Opens the store. Its writes have the best class: without them no session is valid.
 fn open(config: &Config) -> Result<Engine, EngineError> {
     let mut door = Engine::open(config.clone())?;
-    door.serve(Class::Proven);
+    door.serve(Class::Authenticated);
     Ok(door)
 }
 

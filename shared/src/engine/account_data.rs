@@ -47,7 +47,7 @@ pub(super) fn declared(
 
 /// What the secret file of a declared account holds.
 pub fn read_secret(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    trusted_file::read(
+    trusted_file::read_trusted(
         declared.secret_file.path(),
         Privacy::Secret,
         Follow::Yes,
@@ -132,7 +132,7 @@ pub(super) fn floor(
     parameters: OtpParameters,
 ) -> Result<Option<Step>, StoreError> {
     for fingerprint in vault.fingerprints(secret, parameters) {
-        if let Some(floor) = transaction.floor(&fingerprint)? {
+        if let Some(floor) = transaction.step_floor(&fingerprint)? {
             return Ok(Some(floor));
         }
     }
@@ -147,7 +147,7 @@ pub(super) fn mail_address(
     account: AccountId,
 ) -> Result<Option<EmailAddress>, StoreError> {
     // Looked up in every case: what is declared must not show in the time.
-    let MailAddresses { confirmed, .. } = tx.addresses(account)?;
+    let MailAddresses { confirmed, .. } = tx.mail_addresses(account)?;
     Ok(match config.declared(name) {
         Some(declared) => declared.email.clone(),
         None => confirmed,

@@ -40,12 +40,12 @@ impl Engine {
         while self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .gates_behind(revision)?
+            .count_gates_behind(revision)?
             > 0
         {
             if clock::since_boot() > over {
                 let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
-                transaction.forget_gates_behind(revision)?;
+                transaction.remove_gates_behind(revision)?;
                 return Ok(transaction.commit()?);
             }
             still_waiting();
@@ -80,11 +80,12 @@ impl Engine {
                 None => transaction.live_app_passwords(now)?,
             };
             // what is revoked while these are read is all that is read while nobody else writes
-            let most = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+            let most = transaction
+                .revoked_sessions_after(goes_by.map_or(0, |goes_by| goes_by.revision))?;
             drop(transaction);
             let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
             transaction.forget_revocations(now)?;
-            let revoked = most.with(transaction.revoked(most.revision)?);
+            let revoked = most.with(transaction.revoked_sessions_after(most.revision)?);
             let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
                 // all keys were made anew meanwhile
                 known = None;
@@ -103,7 +104,7 @@ impl Engine {
                 keys: self.vault.token_keys(),
                 app_passwords,
             });
-            transaction.gate_goes_by(gate, revision)?;
+            transaction.set_gate_revision(gate, revision)?;
             return Ok(transaction.commit()?);
         }
     }
@@ -113,7 +114,7 @@ impl Engine {
     pub fn sign_out(&mut self, session: SessionId) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.end_session(session)?;
-        let revision = transaction.revise()?;
+        let revision = transaction.raise_revision()?;
         transaction.commit()?;
         self.await_gates(revision)
     }
@@ -121,7 +122,7 @@ impl Engine {
     /// A gate has ended.
     pub fn gate_ended(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
-        transaction.forget_gate(gate)?;
+        transaction.remove_gate(gate)?;
         Ok(transaction.commit()?)
     }
 }

@@ -9,7 +9,7 @@ use super::{AfterCode, BrowserContext, LoginError, OpenedSession, SERVICE, Trust
 use crate::credential::input::Input;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{AfterRecovery, Engine, VerificationRequest, account_data};
-use crate::store::{Intent, Trials};
+use crate::store::{Intent, LoginTokenState};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::decision::Refusal;
@@ -56,7 +56,7 @@ impl Engine {
             account_data::declared(config, name)?,
             now,
         )?;
-        let trials = tx.trials(token.id())?;
+        let trials = tx.login_token_state(token.id())?;
         let alive = alive(token, tx, &vault.token_keys(), now)?;
         let first = alive.and_then(|alive| FirstFactorPassed::of(token.parent(), &alive, now));
         let (record, first) = match (&visit.record, first) {
@@ -78,10 +78,10 @@ impl Engine {
         let outcome = visit.apply(tx, ruling)?;
         let accepted = match outcome.verdict {
             Ok(accepted) => {
-                tx.keep_trials(
+                tx.set_login_token_state(
                     record.id,
                     token,
-                    Trials {
+                    LoginTokenState {
                         used: true,
                         ..trials
                     },
@@ -91,11 +91,11 @@ impl Engine {
             }
             Err(refusal) => {
                 if !outcome.is_free {
-                    let trials = Trials {
+                    let trials = LoginTokenState {
                         wrong: trials.wrong + 1,
                         ..trials
                     };
-                    tx.keep_trials(record.id, token, trials, now)?;
+                    tx.set_login_token_state(record.id, token, trials, now)?;
                 }
                 if !outcome.is_free || visit.mended {
                     drop(visit);
@@ -105,7 +105,7 @@ impl Engine {
             }
         };
         // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
-        let record = tx.account(name)?.unwrap_or_else(|| record.clone());
+        let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
         let opening = NewSession {
             config,
             vault,

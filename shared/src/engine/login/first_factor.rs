@@ -111,7 +111,7 @@ impl Engine {
         Ok(self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .account(name)?)
+            .find_account(name)?)
     }
 
     /// Charges a password, before it is judged. With a valid recovery or one-time code along with it no delay holds that
@@ -157,7 +157,7 @@ impl Engine {
         }
         let row = visit.charge(tx, 1, WrongFactor::Password)?;
         let address = visit.charge_address(tx)?;
-        let hash = tx.password(
+        let hash = tx.password_hash(
             visit
                 .record
                 .as_ref()
@@ -216,7 +216,7 @@ impl Engine {
 
     pub(super) fn take_back(&mut self, tried: &FirstFactorAttempt) -> Result<(), LoginError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Attempt)?;
-        tx.take_back(tried.row, tried.address)?;
+        tx.remove_failure(tried.row, tried.address)?;
         Ok(tx.commit()?)
     }
 
@@ -246,7 +246,7 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         if let Some(tried) = tried {
-            tx.take_back(tried.row, tried.address)?;
+            tx.remove_failure(tried.row, tried.address)?;
         }
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);

@@ -229,7 +229,7 @@ impl LoginProgress<'_> {
             Ok(accepted) => accepted,
         };
         // its use may have ended all sessions: the new one belongs to what is now
-        let record = tx.account(name)?.unwrap_or_else(|| record.clone());
+        let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
         let opens = OpensSession::by(&self.first, &SecondFactorPassed::accepted(&accepted));
         let mut opened = self.opening(&record).session(tx, opens, None)?;
         opened.step_up = step_up(&opened, SteppedUp::by_sign_in(&accepted), now)?;

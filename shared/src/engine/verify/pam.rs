@@ -311,7 +311,9 @@ impl Engine {
         let declared = account_data::declared(&self.config, name)?;
         let mail = self.membership(name)?.mail;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let id = tx.account(name)?.map_or(AccountId(0), |record| record.id);
+        let id = tx
+            .find_account(name)?
+            .map_or(AccountId(0), |record| record.id);
         let stored = tx.authenticators(id)?;
         let mut lengths: Vec<u32> = match declared {
             Some((_, parameters)) => vec![parameters.digits],

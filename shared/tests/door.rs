@@ -84,7 +84,7 @@ fn a_clock_set_ahead_and_back_delays_no_longer_than_max_delay() {
         home.attempt("alice", "000000", ahead);
     }
     let VerificationResult::Refused(Refusal::Delayed { wait }) =
-        home.attempt("alice", "000000", NOW).verdict
+        home.attempt("alice", "000000", NOW).result
     else {
         panic!("not delayed")
     };
@@ -103,12 +103,12 @@ fn mending_the_clock_opens_no_used_code_again() {
         0
     );
     assert!(matches!(
-        home.attempt("alice", &code, NOW).verdict,
+        home.attempt("alice", &code, NOW).result,
         VerificationResult::Refused(Refusal::Used { .. })
     ));
 
     let back = NOW.minus(3600);
-    let refusal = home.attempt("alice", &code_at(&app, 0, back), back).verdict;
+    let refusal = home.attempt("alice", &code_at(&app, 0, back), back).result;
     assert!(
         matches!(
             refusal,
@@ -153,7 +153,10 @@ fn a_second_factor_that_is_off_cannot_be_turned_off() {
     let again = home.door.disable(&name("alice"), "root", NOW);
     assert!(matches!(again, Err(AdministrationError::NotEnrolled(_))));
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::No
     );
 }
@@ -170,7 +173,10 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
         Some(AfterRecovery::TurnedOff(AppPasswordsAfter::None))
     );
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::No
     );
     assert!(!home.holds(&sealed));

@@ -224,7 +224,7 @@ async fn act<T: Send + 'static>(
         .serving(Applicant::proven(ShareKey::Program));
     let run = judge.run(move |door| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        at_door(work(door, Principal::Program(&origin), now)).map_err(LoginError::Door)
+        at_door(work(door, Principal::Program(&origin), now)).map_err(LoginError::Engine)
     });
     let done = run.await.map_err(|error| guest.not_run(&error))?;
     done.map_err(|error| {

@@ -44,7 +44,7 @@ impl RequestContext<'_> {
         let run = self.judge().run(move |door| {
             let now = visit.now()?;
             let actor = Principal::Session(&session.name, &visit.origin, session.id);
-            at_door(work(door, actor, now)).map_err(LoginError::Door)
+            at_door(work(door, actor, now)).map_err(LoginError::Engine)
         });
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
     }
@@ -85,11 +85,11 @@ impl RequestContext<'_> {
         move |door| {
             let now = visit.now()?;
             let actor = Principal::Session(&session.name, &visit.origin, session.id);
-            let done = match at_door(work(door, actor, now)).map_err(LoginError::Door)? {
+            let done = match at_door(work(door, actor, now)).map_err(LoginError::Engine)? {
                 Ok(done) => done,
                 Err(error) => return Ok(Err(error)),
             };
-            let opened = door.go_on(&visit.browser(), &session, now)?;
+            let opened = door.reopen_session(&visit.browser(), &session, now)?;
             Ok(Ok((done, opened)))
         }
     }
@@ -107,7 +107,7 @@ impl RequestContext<'_> {
                 account: session.name.clone(),
                 task,
             };
-            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Door)
+            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Engine)
         });
         Ok(self
             .came_of(run.await.map_err(|error| self.not_run(&error))?)?

@@ -32,7 +32,7 @@ impl RequestContext<'_> {
         let stranger = self.site.workers.serving(Applicant::stranger(self.address));
         let (who, visit) = (name.clone(), LoginRequest::of(self));
         let looked =
-            stranger.look_up(move |door| door.sign_in_scope(&visit.browser(), &who, visit.now()?));
+            stranger.look_up(move |door| door.classify_login(&visit.browser(), &who, visit.now()?));
         let applicant = match looked.await? {
             LoginClass::AddressDelayed { wait }
                 if matches!(recovery, Input::Unfit | Input::Digits(_)) =>

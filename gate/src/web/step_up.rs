@@ -101,7 +101,10 @@ impl RequestContext<'_> {
             return Ok(StepUpInput::default());
         }
         let name = session.name.clone();
-        let known = self.judge().run(move |door| door.membership(&name)).await;
+        let known = self
+            .judge()
+            .run(move |door| door.load_policy_facts(&name))
+            .await;
         let known = known.map_err(|error| self.not_run(&error))?;
         Ok(StepUpInput {
             password: self.site.gate().first_factor != FirstFactorSource::Header,
@@ -133,7 +136,7 @@ impl RequestContext<'_> {
             }
         };
         let (refused, cause) = match judged.map_err(|error| self.not_run(&error))? {
-            AfterStepUp::Proven(ticket) => {
+            AfterStepUp::Verified(ticket) => {
                 self.log(&session.name, "accepted", "step-up");
                 return Ok(StepUpProof { session, ticket });
             }
@@ -152,7 +155,7 @@ impl RequestContext<'_> {
                     why,
                 }));
             }
-            AfterStepUp::Over => (
+            AfterStepUp::SessionEnded => (
                 ActRefused::signed_out(self.t),
                 "step-up-session-over".to_owned(),
             ),
@@ -190,7 +193,7 @@ impl RequestContext<'_> {
     ) -> Result<AfterStepUp, PoolError> {
         let (name, visit) = (session.name.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
-            door.try_first_factor(&visit.browser(), &name, &Input::Unfit, visit.now()?)
+            door.charge_first_factor(&visit.browser(), &name, &Input::Unfit, visit.now()?)
         });
         let tried = match run.await? {
             Ok(tried) => tried,

@@ -215,12 +215,12 @@ pub(crate) fn attempt_at(
     let name = name(who);
     let visitor = VerificationRequest {
         name: &name,
-        stage,
+        phase: stage,
         origin,
         browser: None,
         service: "test",
     };
-    door.attempt(&visitor, &Input::read(typed.as_bytes()), now)
+    door.verify_input(&visitor, &Input::read(typed.as_bytes()), now)
         .unwrap()
 }
 
@@ -249,13 +249,13 @@ pub(crate) fn recovery(pending: &PendingEnrollment, number: usize) -> String {
 #[track_caller]
 pub(crate) fn accepted(outcome: &VerifiedAttempt) {
     assert!(
-        matches!(outcome.verdict, VerificationResult::Accepted(_)),
+        matches!(outcome.result, VerificationResult::Accepted(_)),
         "{:?}",
-        outcome.verdict
+        outcome.result
     );
 }
 
 #[track_caller]
 pub(crate) fn refused(outcome: &VerifiedAttempt, refusal: Refusal) {
-    assert_eq!(outcome.verdict, VerificationResult::Refused(refusal));
+    assert_eq!(outcome.result, VerificationResult::Refused(refusal));
 }

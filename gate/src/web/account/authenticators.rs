@@ -63,7 +63,7 @@ impl RequestContext<'_> {
         let run = self.judge().run(move |door| {
             let caller = Requester::SteppedUp(&session, &visit.origin);
             let shown = door.shown_again(caller, &session.name, &ticket, visit.now()?);
-            at_door(shown).map_err(LoginError::Door)
+            at_door(shown).map_err(LoginError::Engine)
         });
         let shown = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(shown)
@@ -85,24 +85,25 @@ impl RequestContext<'_> {
                 task: Operation::Finish(finish),
             };
             let confirm = errand(FinishOperation::Confirm { ticket, code });
-            let ticket =
-                match at_door(door.run_errand(caller, &confirm, now)).map_err(LoginError::Door)? {
-                    Err(error) => return Ok::<_, LoginError>(Err(error)),
-                    Ok(reply) => match reply.answer {
-                        ReplyBody::Confirmed { ticket } => ticket,
-                        ReplyBody::NotConfirmed(why) => {
-                            return Ok(Ok(ConfirmedAuthenticator::Not(why)));
-                        }
-                        _ => return Ok(Err(AdministrationError::Stale)),
-                    },
-                };
+            let ticket = match at_door(door.run_errand(caller, &confirm, now))
+                .map_err(LoginError::Engine)?
+            {
+                Err(error) => return Ok::<_, LoginError>(Err(error)),
+                Ok(reply) => match reply.answer {
+                    ReplyBody::Confirmed { ticket } => ticket,
+                    ReplyBody::NotConfirmed(why) => {
+                        return Ok(Ok(ConfirmedAuthenticator::Not(why)));
+                    }
+                    _ => return Ok(Err(AdministrationError::Stale)),
+                },
+            };
             let activate = errand(FinishOperation::Activate { ticket });
             if let Err(error) =
-                at_door(door.run_errand(caller, &activate, now)).map_err(LoginError::Door)?
+                at_door(door.run_errand(caller, &activate, now)).map_err(LoginError::Engine)?
             {
                 return Ok(Err(error));
             }
-            let opened = door.go_on(&visit.browser(), &session, now)?;
+            let opened = door.reopen_session(&visit.browser(), &session, now)?;
             Ok(Ok(ConfirmedAuthenticator::Live(opened.map(Box::new))))
         });
         let confirmed = run.await.map_err(|error| self.not_run(&error))?;

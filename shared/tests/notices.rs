@@ -295,11 +295,13 @@ fn a_refresh_token_that_is_used_again_is_told() {
     let from = remote("192.0.2.7");
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
     let shown = RefreshToken::first(&session, &home.door.token_keys(), NOW).unwrap();
-    home.door.refresh(shown.clone(), &from, NOW).unwrap();
+    home.door
+        .refresh_session(shown.clone(), &from, NOW)
+        .unwrap();
     told(&mut home, "", &[]);
     assert_eq!(
-        home.door.refresh(shown, &from, NOW).unwrap(),
-        AfterRefresh::Used
+        home.door.refresh_session(shown, &from, NOW).unwrap(),
+        AfterRefresh::Reused
     );
     told(&mut home, "alice@example.com", &[EventKind::SessionRevoked]);
 }

@@ -103,7 +103,7 @@ fn upgraded(config: &Config) -> PathBuf {
 }
 
 fn verdict(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
-    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).verdict
+    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).result
 }
 
 fn is_accepted(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> bool {
@@ -393,11 +393,11 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
     let found = |door: &mut Engine| {
-        let read = door.membership(&name("alice")).map(|_| ());
-        let written = door.attempt(
+        let read = door.load_policy_facts(&name("alice")).map(|_| ());
+        let written = door.verify_input(
             &shared::engine::VerificationRequest {
                 name: &name("alice"),
-                stage: Phase::Before,
+                phase: Phase::Before,
                 origin: &Origin::Unknown,
                 browser: None,
                 service: "test",

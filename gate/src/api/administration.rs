@@ -225,7 +225,7 @@ async fn act<T: Send + 'static>(
     let run = judge.with_engine(move |door| {
         let now = clock::now().map_err(LoginError::Clock)?;
         separate_engine_error(work(door, Principal::Program(&origin), now))
-            .map_err(LoginError::Door)
+            .map_err(LoginError::Engine)
     });
     let done = run.await.map_err(|error| guest.not_run(&error))?;
     done.map_err(|error| {

@@ -378,7 +378,7 @@ fn go_on(
             let reply = reply.map_err(|error| guest.not_signed_in(&unavailable(&error)))?;
             Ok(EndpointReply { reply, answer })
         }
-        AfterPassword::Setup(token) => {
+        AfterPassword::Enroll(token) => {
             guest.log(&name, "refused", &Refusal::NotEnrolled.to_string());
             setup_required(guest, &token.to_page(back_to.to_owned()))
         }

@@ -58,13 +58,13 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
     let (name, origin) = (session.name, Origin::Remote(guest.address));
     let run = judge.with_engine(move |door| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        door.refresh(shown, &origin, now)
+        door.refresh_session(shown, &origin, now)
     });
     match run.await.map_err(|error| guest.not_run(&error))? {
         AfterRefresh::Next(next) => Ok(EndpointReply::saying(Refreshed {
             tokens: Tokens::after(guest, &next)?,
         })),
-        AfterRefresh::Used => {
+        AfterRefresh::Reused => {
             guest.log(&name, "refused", "refresh-token-used");
             let text = guest.t.say("refresh-token-used");
             Err(ActRefused::new(
@@ -73,6 +73,6 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
                 text,
             ))
         }
-        AfterRefresh::Over => Err(over()),
+        AfterRefresh::SessionEnded => Err(over()),
     }
 }

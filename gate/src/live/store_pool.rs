@@ -273,9 +273,9 @@ impl PoolHandle {
                     Some(door) => door,
                     None => Engine::open(config).map_err(|error| failed(&error))?,
                 };
-                door.serve(class);
+                door.set_write_class(class);
                 let result = work(&mut door).map_err(|error| failed(&error));
-                for doubt in door.take_doubts() {
+                for doubt in door.take_group_warnings() {
                     log::event("warning")
                         .with("cause", "group-unresolved")
                         .write_with_message(doubt);

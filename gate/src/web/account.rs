@@ -44,7 +44,7 @@ impl RequestContext<'_> {
         let run = self.judge().with_engine(move |door| {
             let now = visit.now()?;
             let actor = Principal::Session(&session.name, &visit.origin, session.id);
-            separate_engine_error(work(door, actor, now)).map_err(LoginError::Door)
+            separate_engine_error(work(door, actor, now)).map_err(LoginError::Engine)
         });
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
     }
@@ -88,11 +88,11 @@ impl RequestContext<'_> {
             let now = visit.now()?;
             let actor = Principal::Session(&session.name, &visit.origin, session.id);
             let done =
-                match separate_engine_error(work(door, actor, now)).map_err(LoginError::Door)? {
+                match separate_engine_error(work(door, actor, now)).map_err(LoginError::Engine)? {
                     Ok(done) => done,
                     Err(error) => return Ok(Err(error)),
                 };
-            let opened = door.go_on(&visit.browser(), &session, now)?;
+            let opened = door.reopen_session(&visit.browser(), &session, now)?;
             Ok(Ok((done, opened)))
         }
     }
@@ -111,7 +111,7 @@ impl RequestContext<'_> {
                 task,
             };
             separate_engine_error(door.run_errand(caller, &errand, visit.now()?))
-                .map_err(LoginError::Door)
+                .map_err(LoginError::Engine)
         });
         Ok(self
             .came_of(run.await.map_err(|error| self.not_run(&error))?)?

@@ -35,7 +35,7 @@ impl RequestContext<'_> {
             .for_client(PoolClient::unauthenticated(self.address));
         let (who, visit) = (name.clone(), LoginRequest::of(self));
         let looked = stranger.with_reading_engine(move |door| {
-            door.sign_in_scope(&visit.browser(), &who, visit.now()?)
+            door.classify_login(&visit.browser(), &who, visit.now()?)
         });
         let applicant = match looked.await? {
             LoginClass::AddressDelayed { wait }

@@ -106,7 +106,7 @@ impl RequestContext<'_> {
         let name = session.name.clone();
         let known = self
             .judge()
-            .with_engine(move |door| door.membership(&name))
+            .with_engine(move |door| door.load_policy_facts(&name))
             .await;
         let known = known.map_err(|error| self.not_run(&error))?;
         Ok(StepUpInput {
@@ -139,7 +139,7 @@ impl RequestContext<'_> {
             }
         };
         let (refused, cause) = match judged.map_err(|error| self.not_run(&error))? {
-            AfterStepUp::Proven(ticket) => {
+            AfterStepUp::Verified(ticket) => {
                 self.log(&session.name, "accepted", "step-up");
                 return Ok(StepUpProof { session, ticket });
             }
@@ -158,7 +158,7 @@ impl RequestContext<'_> {
                     why,
                 }));
             }
-            AfterStepUp::Over => (
+            AfterStepUp::SessionEnded => (
                 ActRefused::signed_out(self.t),
                 "step-up-session-over".to_owned(),
             ),
@@ -196,7 +196,7 @@ impl RequestContext<'_> {
     ) -> Result<AfterStepUp, PoolError> {
         let (name, visit) = (session.name.clone(), LoginRequest::of(self));
         let run = self.judge().with_engine(move |door| {
-            door.try_first_factor(&visit.browser(), &name, &Input::Unfit, visit.now()?)
+            door.charge_first_factor(&visit.browser(), &name, &Input::Unfit, visit.now()?)
         });
         let tried = match run.await? {
             Ok(tried) => tried,

@@ -38,7 +38,7 @@ impl RequestContext<'_> {
     pub(crate) async fn rise(&self, session: Session) -> Result<Option<AfterPassword>, PoolError> {
         let visit = LoginRequest::of(self);
         self.judge()
-            .with_engine(move |door| door.rise(&visit.browser(), &session, visit.now()?))
+            .with_engine(move |door| door.upgrade_session(&visit.browser(), &session, visit.now()?))
             .await
     }
 

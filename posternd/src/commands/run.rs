@@ -170,7 +170,7 @@ impl Commands<'_> {
         let acted = self.worker.run(config, |door| {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(door, caller, now);
-            for doubt in door.take_doubts() {
+            for doubt in door.take_group_warnings() {
                 self.write_log(Severity::Error, "warning", "group-unresolved", Some(&doubt));
             }
             match acted {

@@ -140,7 +140,7 @@ impl PamEntry<'_> {
             user: &self.user,
             visitor: VerificationRequest {
                 name: &self.account,
-                stage,
+                phase: stage,
                 origin: &self.origin,
                 browser: None,
                 service: self.service.as_str(),

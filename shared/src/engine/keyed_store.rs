@@ -56,7 +56,7 @@ impl KeyedStore {
     }
 
     /// See [`Store::serve`].
-    pub(super) fn serve(&mut self, class: Class) {
+    pub(super) fn set_write_class(&mut self, class: Class) {
         self.store.set_write_class(class);
     }
 

@@ -40,7 +40,7 @@ impl Principal<'_> {
     }
 
     /// Refuses whoever acts in a session that has ended, also since the act was begun.
-    pub(super) fn refuse_ended(
+    pub(super) fn refuse_ended_session(
         self,
         tx: &mut dyn Transaction,
         now: Timestamp,
@@ -69,7 +69,7 @@ impl<'a> From<&'a String> for Principal<'a> {
 }
 
 /// What someone did to an account.
-pub(super) fn event(
+pub(super) fn audit_event(
     name: &UserName,
     what: EventKind,
     actor: Principal<'_>,

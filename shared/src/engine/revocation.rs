@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What a gate goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GoesBy {
+pub struct KnownRevisions {
     /// The revision of all.
     pub revision: u64,
     /// The revision of app passwords.
@@ -18,7 +18,7 @@ pub struct GoesBy {
 }
 
 /// What a gate's look found.
-pub struct RevocationsSeen {
+pub struct RevocationUpdate {
     /// What was revoked since the revision that the gate goes by.
     pub revoked: RevokedSessions,
     /// The keys of cookies and app passwords.
@@ -35,7 +35,7 @@ const INTERVAL: Duration = Duration::from_millis(20);
 impl Engine {
     /// Waits until every gate goes by `revision`. One whose last look was before the commit is sure of its store
     /// for the length of a lease at most.
-    pub(super) fn await_gates(&mut self, revision: u64) -> Result<(), EngineError> {
+    pub(super) fn await_gate_confirmations(&mut self, revision: u64) -> Result<(), EngineError> {
         let over = clock::since_boot().saturating_add(LEASE);
         while self
             .store
@@ -57,12 +57,12 @@ impl Engine {
     /// A gate's look at the store: what was revoked, the keys of cookies, and what changed of the app passwords, if that is
     /// not what it goes by already. Under the write lock it reads no more than what changed since it read without.
     /// Confirms the new revision; the caller must go by these from the moment `confirm` returns, and by no older ones.
-    pub fn look(
+    pub fn update_revocations(
         &mut self,
         gate: &[u8; 16],
-        goes_by: Option<GoesBy>,
+        goes_by: Option<KnownRevisions>,
         now: Timestamp,
-        confirm: impl FnOnce(RevocationsSeen),
+        confirm: impl FnOnce(RevocationUpdate),
     ) -> Result<(), EngineError> {
         let mut known = goes_by.map(|goes_by| goes_by.app_passwords);
         loop {
@@ -99,7 +99,7 @@ impl Engine {
                 app_passwords.push(first);
             }
             let revision = revoked.revision;
-            confirm(RevocationsSeen {
+            confirm(RevocationUpdate {
                 revoked,
                 keys: self.vault.token_keys(),
                 app_passwords,
@@ -116,11 +116,11 @@ impl Engine {
         transaction.end_session(session)?;
         let revision = transaction.raise_revision()?;
         transaction.commit()?;
-        self.await_gates(revision)
+        self.await_gate_confirmations(revision)
     }
 
     /// A gate has ended.
-    pub fn gate_ended(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
+    pub fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.remove_gate(gate)?;
         Ok(transaction.commit()?)

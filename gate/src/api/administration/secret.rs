@@ -63,7 +63,7 @@ async fn weigh(guest: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result
     let run = judge.with_engine(move |door| {
         let now = clock::now().map_err(LoginError::Clock)?;
         door.weigh_secret(address, shown, now)
-            .map_err(LoginError::Door)
+            .map_err(LoginError::Engine)
     });
     let refused = |cause: &str| {
         log::event("refused")

@@ -63,7 +63,7 @@ impl RequestContext<'_> {
         let run = self.judge().with_engine(move |door| {
             let caller = Requester::SteppedUp(&session, &visit.origin);
             let shown = door.shown_again(caller, &session.name, &ticket, visit.now()?);
-            separate_engine_error(shown).map_err(LoginError::Door)
+            separate_engine_error(shown).map_err(LoginError::Engine)
         });
         let shown = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(shown)
@@ -86,7 +86,7 @@ impl RequestContext<'_> {
             };
             let confirm = errand(FinishOperation::Confirm { ticket, code });
             let ticket = match separate_engine_error(door.run_errand(caller, &confirm, now))
-                .map_err(LoginError::Door)?
+                .map_err(LoginError::Engine)?
             {
                 Err(error) => return Ok::<_, LoginError>(Err(error)),
                 Ok(reply) => match reply.answer {
@@ -99,11 +99,11 @@ impl RequestContext<'_> {
             };
             let activate = errand(FinishOperation::Activate { ticket });
             if let Err(error) = separate_engine_error(door.run_errand(caller, &activate, now))
-                .map_err(LoginError::Door)?
+                .map_err(LoginError::Engine)?
             {
                 return Ok(Err(error));
             }
-            let opened = door.go_on(&visit.browser(), &session, now)?;
+            let opened = door.reopen_session(&visit.browser(), &session, now)?;
             Ok(Ok(ConfirmedAuthenticator::Live(opened.map(Box::new))))
         });
         let confirmed = run.await.map_err(|error| self.not_run(&error))?;

@@ -55,7 +55,7 @@ impl RequestContext<'_> {
             };
             let caller = Requester::SteppedUp(&session, &visit.origin);
             separate_engine_error(door.run_errand(caller, &errand, visit.now()?))
-                .map_err(LoginError::Door)
+                .map_err(LoginError::Engine)
         });
         let kept = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(kept.map(|_| ()))

@@ -156,7 +156,7 @@ impl RequestContext<'_> {
         match next {
             AfterPassword::Opened(opened) => self.opened(&opened, back_to),
             AfterPassword::Code(token) => self.ask_code(&token.to_page(back_to.to_owned())),
-            AfterPassword::Setup(token) => {
+            AfterPassword::Enroll(token) => {
                 self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
                 self.ask_setup(&token.to_page(back_to.to_owned()))
             }
@@ -217,7 +217,8 @@ impl RequestContext<'_> {
         };
         let (who, visit) = (name.clone(), LoginRequest::of(self));
         let run = judge.with_engine(move |door| {
-            let tried = door.try_first_factor(&visit.browser(), &who, &recovery, visit.now()?)?;
+            let tried =
+                door.charge_first_factor(&visit.browser(), &who, &recovery, visit.now()?)?;
             Ok::<_, shared::engine::LoginError>((tried, recovery))
         });
         let (tried, recovery) = match run.await? {

@@ -80,13 +80,13 @@ impl RequestContext<'_> {
         let asked = self.judge().with_engine(move |door| {
             let visitor = VerificationRequest {
                 name: token.account(),
-                stage: Phase::After,
+                phase: Phase::After,
                 origin: &visit.origin,
                 browser: None,
                 service: SERVICE,
             };
             door.mail_code(&visitor, Some(&token), visit.now()?)
-                .map_err(LoginError::Door)
+                .map_err(LoginError::Engine)
         });
         let posted = match asked.await? {
             MailRequest::For(posted) => Arc::new(posted),

@@ -63,7 +63,7 @@ impl Engine {
         tx.remove_account(record.id)?;
         let revision = tx.raise_revision()?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
     }
 
@@ -120,7 +120,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        Ok(self.await_gates(revision)?)
+        Ok(self.await_gate_confirmations(revision)?)
     }
 
     /// Adds an account to groups and removes it from others; all that it is in then. Every session ends, since
@@ -166,7 +166,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(groups)
     }
 

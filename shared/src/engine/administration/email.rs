@@ -32,7 +32,7 @@ impl Engine {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         match code::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
@@ -100,7 +100,7 @@ impl Engine {
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let Some(address) = tx.mail_addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
@@ -148,7 +148,7 @@ impl Engine {
             }
         };
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok((address, after))
     }
 
@@ -164,7 +164,7 @@ impl Engine {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let addresses = tx.mail_addresses(record.id)?;
         if addresses == MailAddresses::default() {
             return Err(AdministrationError::NoAddress(name.clone()));
@@ -200,7 +200,7 @@ impl Engine {
         tx.end_sessions_and_browsers(record.id)?;
         let revision = tx.raise_revision()?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         self.store
             .scrub()
             .map_err(AdministrationError::NotScrubbed)?;

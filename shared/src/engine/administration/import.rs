@@ -87,7 +87,7 @@ impl Engine {
             }
         }
         if let Some(revision) = revision {
-            self.await_gates(revision)?;
+            self.await_gate_confirmations(revision)?;
         }
         Ok(all)
     }
@@ -159,10 +159,12 @@ impl Importing<'_> {
         }
         let parameters = one.parameters();
         let fingerprint = vault.fingerprint(&one.secret, parameters);
-        if let Some(floor) =
-            one.used_up_to()
-                .max(account_data::floor(vault, tx, &one.secret, parameters)?)
-        {
+        if let Some(floor) = one.used_up_to().max(account_data::load_floor(
+            vault,
+            tx,
+            &one.secret,
+            parameters,
+        )?) {
             tx.raise_floor(&fingerprint, floor)?;
         }
         let label = label(one.label.as_deref(), &live);

@@ -27,7 +27,7 @@ pub enum LoginClass {
 
 impl Engine {
     /// Looks up where a sign-in of an account comes from. A name without an account is from anywhere else.
-    pub fn sign_in_scope(
+    pub fn classify_login(
         &mut self,
         browser: &BrowserContext<'_>,
         name: &UserName,
@@ -53,7 +53,7 @@ impl Engine {
             }
             if let Some(from) = &from {
                 let until = now.plus(throttle::CLOCK_SLACK);
-                if tx.is_familiar(record.id, from, Engine::memory(now), until)? {
+                if tx.is_familiar(record.id, from, Engine::lock_window_start(now), until)? {
                     return Ok(LoginClass::FamiliarAddress);
                 }
             }

@@ -2,7 +2,7 @@
 //! proofs of what has passed, and the cookie says that and no more.
 
 use super::HostGroups;
-use super::proof::OpensSession;
+use super::proof::SessionGrant;
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::config::Config;
@@ -24,7 +24,7 @@ impl Engine {
     /// The session that takes the place of one in which someone just did what ends all sessions of the account. It keeps
     /// what had passed in that one, and lasts no longer than that one would have. None if anything else ended them as
     /// well, or that one by itself.
-    pub fn go_on(
+    pub fn reopen_session(
         &mut self,
         browser: &BrowserContext<'_>,
         before: &Session,
@@ -35,19 +35,19 @@ impl Engine {
             generation: before.generation,
         };
         let whose = (&before.name, at, Some(before.id));
-        self.open_after(browser, whose, OpensSession::going_on(before), now)
+        self.open_session_after(browser, whose, SessionGrant::like_session(before), now)
     }
 
     /// A session for the browser of someone who just did what ends all sessions of the account: the account as it was before
     /// that, and the session in which it was done. None in another account that has the name meanwhile.
-    pub(in crate::engine) fn open_after(
+    pub(in crate::engine) fn open_session_after(
         &mut self,
         browser: &BrowserContext<'_>,
         (name, at, before): (&UserName, AccountVersion, Option<SessionId>),
-        opens: OpensSession,
+        opens: SessionGrant,
         now: Timestamp,
     ) -> Result<Option<OpenedSession>, LoginError> {
-        let host = self.host_groups(name)?;
+        let host = self.load_host_groups(name)?;
         let Engine {
             config,
             vault,
@@ -75,7 +75,7 @@ impl Engine {
             host: &host,
             now,
         };
-        let opened = opening.session(tx, opens, None)?;
+        let opened = opening.open(tx, opens, None)?;
         transaction.commit()?;
         Ok(Some(opened))
     }
@@ -100,10 +100,10 @@ impl NewSession<'_> {
     }
 
     /// A session and its row.
-    pub(in crate::engine) fn session(
+    pub(in crate::engine) fn open(
         &self,
         tx: &mut dyn Transaction,
-        opens: OpensSession,
+        opens: SessionGrant,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<OpenedSession, LoginError> {
         let groups = self
@@ -144,13 +144,18 @@ impl NewSession<'_> {
             scope: self.browser.scope.to_owned(),
             groups,
             host_groups: self.host.known(&RequestedGroups::of(self.config)),
-            email: account_data::mail_address(self.config, tx, &self.record.name, self.record.id)?,
+            email: account_data::load_mail_address(
+                self.config,
+                tx,
+                &self.record.name,
+                self.record.id,
+            )?,
         };
         let keys = self.vault.token_keys();
         Ok(OpenedSession {
             session,
-            means: opens.means(),
-            spared: None,
+            method: opens.method(),
+            code_skipped: None,
             keys,
             browser_cookie,
             step_up: None,
@@ -162,7 +167,7 @@ impl NewSession<'_> {
     }
 
     /// A new trusted browser; its number and its cookie.
-    pub(in crate::engine) fn trust(
+    pub(in crate::engine) fn trust_browser(
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<(i64, Zeroizing<String>), LoginError> {
@@ -175,11 +180,11 @@ impl NewSession<'_> {
             last_seen: self.now,
             expires: self.now.plus(self.config.gate.trust.seconds()),
         })?;
-        self.rotate(tx, number, false)
+        self.rotate_cookie(tx, number, false)
     }
 
     /// A new cookie for a trusted browser, after its number.
-    pub(in crate::engine) fn rotate(
+    pub(in crate::engine) fn rotate_cookie(
         &self,
         tx: &mut dyn Transaction,
         number: i64,

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
-use crate::engine::login::token_validity::alive;
+use crate::engine::login::token_validity::check_token;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
@@ -120,7 +120,7 @@ impl Engine {
         token: Option<&LoginToken>,
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, EngineError> {
-        if visitor.stage == Phase::Before {
+        if visitor.phase == Phase::Before {
             return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
         let Engine {
@@ -385,13 +385,13 @@ fn ask(
         vault,
         tx,
         visitor,
-        account_data::declared(config, visitor.name)?,
+        account_data::read_declared_secret(config, visitor.name)?,
         now,
     )?;
     let Some(record) = &visit.record else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    let standing = match visit.account.row.standing(&config.throttle, now) {
+    let standing = match visit.credentials.row.standing(&config.throttle, now) {
         BucketState::Open => None,
         BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
         BucketState::Locked => Some(Refusal::Locked),
@@ -401,18 +401,18 @@ fn ask(
     }
     if let Some(token) = token {
         let trials = tx.login_token_state(token.id())?;
-        let is_alive = alive(token, tx, &vault.token_keys(), now)?.is_some();
+        let is_alive = check_token(token, tx, &vault.token_keys(), now)?.is_some();
         if !is_alive || trials.used || trials.wrong >= LoginPayload::TRIALS {
             return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
-    let Some(to) = account_data::mail_address(config, tx, visitor.name, record.id)? else {
+    let Some(to) = account_data::load_mail_address(config, tx, visitor.name, record.id)? else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
     if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    visit.log(tx, EventKind::CodeAsked, "")?;
+    visit.log_event(tx, EventKind::CodeAsked, "")?;
     Ok(MailRequest::For(post(
         &config.email,
         vault,

@@ -6,7 +6,7 @@ pub(super) mod secret;
 use super::body::{NoBody, OptionalBody, RequiredBody};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::query::Parameter;
-use crate::live::store_pool::{Applicant, ShareKey, at_door};
+use crate::live::store_pool::{PoolClient, ShareKey, separate_engine_error};
 use crate::observe::log;
 use crate::web::refusal;
 use crate::web::refusal::ActRefused;
@@ -219,13 +219,14 @@ async fn act<T: Send + 'static>(
 ) -> Result<T, ActRefused> {
     let origin = Origin::Remote(request.address);
     // the secret was shown
-    let workers = request
+    let store_pool = request
         .site
-        .workers
-        .serving(Applicant::proven(ShareKey::Program));
-    let run = workers.run(move |engine| {
+        .store_pool
+        .for_client(PoolClient::proven(ShareKey::Program));
+    let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        at_door(work(engine, Principal::Program(&origin), now)).map_err(LoginError::Door)
+        separate_engine_error(work(engine, Principal::Program(&origin), now))
+            .map_err(LoginError::Door)
     });
     let done = run
         .await
@@ -235,7 +236,7 @@ async fn act<T: Send + 'static>(
         let line = log::event("refused")
             .with("cause", refused.code)
             .with("address", request.address);
-        line.because(&error);
+        line.write_with_message(&error);
         // the same words as the command's
         ActRefused {
             text: error.to_string(),

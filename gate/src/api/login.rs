@@ -468,7 +468,7 @@ fn ticket(request: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
 }
 
 fn wanted<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
-    page.and_then(|page| request.site.back_to(page))
+    page.and_then(|page| request.site.valid_return_url(page))
         .unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@ use super::body::RequiredBody;
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::router::nowhere;
 use super::tokens::{self, Tokens};
-use crate::live::store_pool::Applicant;
+use crate::live::store_pool::PoolClient;
 use crate::web::refusal;
 use crate::web::refusal::ActRefused;
 use hyper::{Method, StatusCode};
@@ -45,19 +45,22 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
         return Err(nowhere(request, &[]));
     }
     let over = || ActRefused::signed_out(request.t);
-    let (keys, now) = (request.site.watch.keys(), clock::now().ok());
+    let (keys, now) = (
+        request.site.revocation_cache.token_keys(),
+        clock::now().ok(),
+    );
     let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
     let shown = token.ok_or_else(over)?;
     let session = shown
         .session(&keys)
         .filter(|session| request.accepts_session(session))
         .ok_or_else(over)?;
-    let workers = request
+    let store_pool = request
         .site
-        .workers
-        .serving(Applicant::of_session(&session));
+        .store_pool
+        .for_client(PoolClient::of_session(&session));
     let (name, origin) = (session.name, Origin::Remote(request.address));
-    let run = workers.run(move |engine| {
+    let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
         engine.refresh(shown, &origin, now)
     });

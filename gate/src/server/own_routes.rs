@@ -1,9 +1,9 @@
 //! The gate's own pages, by path and method: those of everyone, those of administrators, and the API.
 
 use crate::api;
-use crate::http::body::{form, is_same_origin};
+use crate::http::body::{is_same_origin, read_form};
 use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply, bare, last};
+use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::state::branding::SCRIPTS;
 use crate::web::account::app_passwords;
 use crate::web::account::authenticators;
@@ -78,7 +78,7 @@ const FORMS: [&str; 23] = [
     "password",
 ];
 /// One of the gate's own pages, by its path below the gate's.
-pub(crate) async fn turn_to(
+pub(crate) async fn answer_page(
     request: &RequestContext<'_>,
     parts: &Parts,
     page: &str,
@@ -98,9 +98,9 @@ pub(crate) async fn turn_to(
             if !is_same_origin(&parts.headers, &request.site.url.origin()) {
                 return bare(StatusCode::FORBIDDEN);
             }
-            match form(&parts.headers, body).await {
+            match read_form(&parts.headers, body).await {
                 Ok(form) => take(request, page, &form).await,
-                Err(status) => last(status),
+                Err(status) => bare_and_close(status),
             }
         }
         (_, page) if SHOWN.contains(&page) || FORMS.contains(&page) => {
@@ -118,7 +118,7 @@ async fn to_administrator(
     body: Incoming,
 ) -> HttpReply {
     if !request.has_administration_pages() || request.session().is_none() {
-        return last(StatusCode::NOT_FOUND);
+        return bare_and_close(StatusCode::NOT_FOUND);
     }
     match (&parts.method, page) {
         (&Method::GET | &Method::HEAD, page) => {
@@ -127,14 +127,14 @@ async fn to_administrator(
         }
         (&Method::POST, "administration/act") => {
             if !is_same_origin(&parts.headers, &request.site.url.origin()) {
-                return last(StatusCode::FORBIDDEN);
+                return bare_and_close(StatusCode::FORBIDDEN);
             }
-            match form(&parts.headers, body).await {
+            match read_form(&parts.headers, body).await {
                 Ok(form) => pages::submit_admin_act(request, &form).await,
-                Err(status) => last(status),
+                Err(status) => bare_and_close(status),
             }
         }
-        _ => last(StatusCode::NOT_FOUND),
+        _ => bare_and_close(StatusCode::NOT_FOUND),
     }
 }
 
@@ -157,10 +157,10 @@ async fn show(request: &RequestContext<'_>, page: &str, query: &str) -> HttpRepl
         "upgrade" => upgrade::show_upgrade_page(request, &asked_for("rd")).await,
         "code" => login::show_code_page(request, query == "other"),
         "enroll" => enroll::show_enrollment_page(request).await,
-        "style.css" => reply::content("text/css", request.site.look.style.clone()),
+        "style.css" => reply::content("text/css", request.site.branding.style.clone()),
         "code.js" => reply::content("text/javascript", SCRIPTS[0]),
         "keep.js" => reply::content("text/javascript", SCRIPTS[1]),
-        "logo" => match &request.site.look.logo {
+        "logo" => match &request.site.branding.logo {
             Some(logo) => reply::content(logo.kind, logo.bytes.clone()),
             None => bare(StatusCode::NOT_FOUND),
         },

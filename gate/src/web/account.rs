@@ -19,7 +19,7 @@ use super::refusal::ActRefused;
 use super::request::{OwnedBrowserContext, RequestContext};
 use super::step_up::{StepUpProof, StepUpRequirement};
 use crate::http::reply::HttpReply;
-use crate::live::store_pool::at_door;
+use crate::live::store_pool::separate_engine_error;
 use crate::web::notice;
 use crate::web::refusal;
 use crate::web::step_up;
@@ -42,10 +42,10 @@ pub(crate) async fn run_act<T: Send + 'static>(
     + 'static,
 ) -> Result<T, ActRefused> {
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         let now = client.now()?;
         let actor = Principal::Session(&session.name, &client.origin, session.id);
-        at_door(work(engine, actor, now)).map_err(LoginError::Door)
+        separate_engine_error(work(engine, actor, now)).map_err(LoginError::Door)
     });
     refusal::check_act(
         request,
@@ -62,7 +62,9 @@ pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     + Send
     + 'static,
 ) -> Result<(T, Option<OpenedSession>), ActRefused> {
-    let run = request.workers().run(then_continue(request, session, work));
+    let run = request
+        .store_pool()
+        .with_engine(then_continue(request, session, work));
     refusal::check_act(
         request,
         run.await
@@ -79,8 +81,8 @@ pub(crate) async fn hash_and_continue<T: Send + 'static>(
     + 'static,
 ) -> Result<(T, Option<OpenedSession>), ActRefused> {
     let run = request
-        .workers()
-        .run_hash(then_continue(request, session, work));
+        .store_pool()
+        .with_hashing_engine(then_continue(request, session, work));
     refusal::check_act(
         request,
         run.await
@@ -100,10 +102,11 @@ where
     move |engine| {
         let now = client.now()?;
         let actor = Principal::Session(&session.name, &client.origin, session.id);
-        let done = match at_door(work(engine, actor, now)).map_err(LoginError::Door)? {
-            Ok(done) => done,
-            Err(error) => return Ok(Err(error)),
-        };
+        let done =
+            match separate_engine_error(work(engine, actor, now)).map_err(LoginError::Door)? {
+                Ok(done) => done,
+                Err(error) => return Ok(Err(error)),
+            };
         let opened = engine.go_on(&client.browser(), &session, now)?;
         Ok(Ok((done, opened)))
     }
@@ -116,13 +119,14 @@ pub(crate) async fn run_operation(
     task: Operation,
 ) -> Result<ReplyBody, ActRefused> {
     let (session, client) = (step_up.session.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         let caller = shared::engine::Requester::SteppedUp(&session, &client.origin);
         let errand = CommandRequest {
             account: session.name.clone(),
             task,
         };
-        at_door(engine.run_errand(caller, &errand, client.now()?)).map_err(LoginError::Door)
+        separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
+            .map_err(LoginError::Door)
     });
     Ok(refusal::check_act(
         request,

@@ -72,8 +72,8 @@ pub(crate) async fn begin_enrollment(
 ) -> Result<Option<ShownEnrollment>, PoolError> {
     let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
     request
-        .workers()
-        .run(move |engine| engine.begin_web_setup(&asked, client.now()?))
+        .store_pool()
+        .with_engine(move |engine| engine.begin_web_setup(&asked, client.now()?))
         .await
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn verify_one_time_code(
     answer: Input,
 ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
     let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         engine.invite_to_setup(&client.browser(), asked, &answer, client.now()?)
     });
     let invited = run.await?;
@@ -103,8 +103,8 @@ pub(crate) async fn confirm_enrollment(
 ) -> Result<AfterEnrollmentCode, PoolError> {
     let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
     let run = request
-        .workers()
-        .run(move |engine| engine.confirm_web_setup(&asked, draft, &answer, client.now()?));
+        .store_pool()
+        .with_engine(move |engine| engine.confirm_web_setup(&asked, draft, &answer, client.now()?));
     run.await
 }
 
@@ -115,7 +115,7 @@ pub(crate) async fn activate_enrollment(
     confirmed: TypedText,
 ) -> Result<AfterEnrollment, PoolError> {
     let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         engine.finish_web_setup(&client.browser(), &asked, &confirmed, client.now()?)
     });
     run.await
@@ -270,11 +270,18 @@ pub(crate) fn with_enrollment_cookie(
     page: HttpReply,
     ticket: &EnrollmentToken,
 ) -> Result<HttpReply, PoolError> {
-    let (jar, value) = (&request.site.jar, ticket.seal(&request.site.watch.keys()));
+    let (cookies, value) = (
+        &request.site.cookies,
+        ticket.seal(&request.site.revocation_cache.token_keys()),
+    );
     let value = value.map_err(|error| unavailable(&error))?;
     Ok(reply::with_cookie(
         page,
-        &jar.strict(jar.names.setup, &value, TokenKind::Enrollment.life()),
+        &cookies.strict_cookie(
+            cookies.names.enrollment,
+            &value,
+            TokenKind::Enrollment.life(),
+        ),
     ))
 }
 
@@ -285,7 +292,10 @@ pub(crate) fn without_enrollment_cookie(
 ) -> HttpReply {
     reply::with_cookie(
         page,
-        &request.site.jar.strict(request.site.jar.names.setup, "", 0),
+        &request
+            .site
+            .cookies
+            .strict_cookie(request.site.cookies.names.enrollment, "", 0),
     )
 }
 

@@ -102,7 +102,7 @@ pub(crate) async fn verify_code(
     trust: TrustRequest,
 ) -> Result<AfterCode, PoolError> {
     let (said, client) = (ticket.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         engine.enter_code(&client.browser(), &said, &answer, trust, client.now()?)
     });
     let next = run.await?;
@@ -160,14 +160,14 @@ pub(crate) fn with_sign_in_cookies(
     page: HttpReply,
     opened: &OpenedSession,
 ) -> HttpReply {
-    let (gate, jar) = (request.site.gate(), &request.site.jar);
+    let (gate, cookies) = (request.site.gate(), &request.site.cookies);
     request.log_sign_in(&opened.session.name, "accepted", &opened.cause());
     let page = step_up::with_session_cookie(request, page, opened);
-    let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
+    let page = reply::with_cookie(page, &cookies.own_cookie(cookies.names.login, "", 0));
     let page = match &opened.browser_cookie {
         Some(value) => reply::with_cookie(
             page,
-            &jar.own(jar.names.browser, value, gate.trust.seconds()),
+            &cookies.own_cookie(cookies.names.trusted_browser, value, gate.trust.seconds()),
         ),
         None => page,
     };

@@ -6,9 +6,9 @@
 use super::pages::{self, html};
 use super::request::RequestContext;
 use crate::check::forward_auth;
-use crate::http::cookies::ShownSession;
+use crate::http::cookies::SessionCookies;
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::{Applicant, PoolError, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
 use crate::observe::log;
 use crate::web::notice;
 use hyper::StatusCode;
@@ -62,10 +62,10 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
         return SignedOut::Nothing;
     };
     // one who signs out is sure to have one of them, so that all are looked at
-    let shown = ShownSession::read(
+    let shown = SessionCookies::parse(
         line.as_bytes(),
-        request.site.jar.names.session,
-        &request.site.watch.keys(),
+        request.site.cookies.names.session,
+        &request.site.revocation_cache.token_keys(),
         usize::MAX,
     );
     let mut sessions: Vec<Session> = shown
@@ -96,19 +96,21 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
         let line = log::event("refused")
             .with("cause", cause)
             .with("address", request.address);
-        line.because(format_args!("a sign-out could not end the session: {why}"));
+        line.write_with_message(format_args!("a sign-out could not end the session: {why}"));
     }
     SignedOut::Left(left, why)
 }
 
 /// Its signature is right, so that it takes the share of those who have proven something, whether it is good here or not.
 async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<(), PoolError> {
-    let workers = request
+    let store_pool = request
         .site
-        .workers
-        .serving(Applicant::proven(ShareKey::SignOut(session.name.clone())));
+        .store_pool
+        .for_client(PoolClient::proven(ShareKey::SignOut(session.name.clone())));
     let id = session.id;
-    workers.run(move |engine| engine.sign_out(id)).await
+    store_pool
+        .with_engine(move |engine| engine.sign_out(id))
+        .await
 }
 
 /// GET cookies: clears them where it is clear that this is wanted: they are not clear, or the way led here from a page
@@ -118,7 +120,7 @@ pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
         .headers
         .get("sec-fetch-site")
         .map(|site| site.as_bytes());
-    let led_here = forward_auth::navigates(request.headers)
+    let led_here = forward_auth::is_navigation(request.headers)
         && matches!(from, Some(b"none" | b"same-origin" | b"same-site"));
     if led_here || request.cookie_conflict().is_some() {
         return clear_cookies(request);
@@ -138,5 +140,5 @@ pub(crate) fn clear_cookies(request: &RequestContext<'_>) -> HttpReply {
         request.t.say("cookies-removed"),
     ];
     let page = notice::show_notice(request, StatusCode::OK, &request.t.say("cookies"), &lines);
-    reply::without_any_cookie(page, &request.site.jar.none())
+    reply::with_cookies_cleared(page, &request.site.cookies.expired_cookies())
 }

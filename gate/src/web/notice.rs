@@ -85,11 +85,11 @@ pub(crate) fn show_pool_error(request: &RequestContext<'_>, error: &PoolError) -
 
 /// Logs why sign-in is not available, and says no more than that on the page.
 pub(crate) fn show_unavailable(request: &RequestContext<'_>, cause: &str, why: &str) -> HttpReply {
-    METRICS.signed_in("failed", cause);
+    METRICS.count_sign_in("failed", cause);
     log::event("refused")
         .with("cause", cause)
         .with("address", request.address)
-        .because(why);
+        .write_with_message(why);
     let (title, line) = (
         request.t.say("unavailable"),
         request.t.say("unavailable-line"),

@@ -203,7 +203,7 @@ pub(crate) fn refuse_unprocessed(request: &RequestContext<'_>, error: &PoolError
         log::event("refused")
             .with("cause", cause)
             .with("address", request.address)
-            .because(why);
+            .write_with_message(why);
     }
     ActRefused::not_judged(request.t, error)
 }
@@ -217,7 +217,7 @@ pub(crate) fn check_act<T>(
         let line = log::event("refused")
             .with("cause", refused.code)
             .with("address", request.address);
-        line.because(&error);
+        line.write_with_message(&error);
         refused
     })
 }
@@ -225,7 +225,7 @@ pub(crate) fn check_act<T>(
 /// What no door could judge on the way in, for a program.
 pub(crate) fn refuse_sign_in(request: &RequestContext<'_>, error: &PoolError) -> ActRefused {
     if let PoolError::Failed { cause, .. } = error {
-        METRICS.signed_in("failed", cause);
+        METRICS.count_sign_in("failed", cause);
     }
     refuse_unprocessed(request, error)
 }

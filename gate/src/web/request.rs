@@ -8,10 +8,10 @@ use super::pages::PageFrame;
 use super::refusal::ActRefused;
 use crate::check::forward_auth;
 use crate::check::proxy_reply;
-use crate::check::rules::{self, BackTo};
-use crate::http::cookies::{ConflictingCookies, MOST, ShownSession, scan};
+use crate::check::rules::{self, ReturnPage};
+use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies, scan_cookies};
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::{Applicant, Judge, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolHandle, ShareKey};
 use crate::observe::log;
 use crate::observe::metrics::METRICS;
 use crate::proxy::identity::Identity;
@@ -47,9 +47,11 @@ const OTHER_SPELLING: &str = "similar-name";
 impl RequestContext<'_> {
     /// The setup that has begun.
     pub(crate) fn enrollment_token(&self) -> Option<EnrollmentToken> {
-        let (keys, now) = (self.site.watch.keys(), clock::now().ok()?);
+        let (keys, now) = (self.site.revocation_cache.token_keys(), clock::now().ok()?);
         let read = |value: &str| EnrollmentToken::read(value, &keys, now);
-        let ticket = self.find_token(self.site.jar.names.setup, read).ok()??;
+        let ticket = self
+            .find_token(self.site.cookies.names.enrollment, read)
+            .ok()??;
         self.accepts_token_of(ticket.account()).then_some(ticket)
     }
 
@@ -59,32 +61,35 @@ impl RequestContext<'_> {
     }
 
     /// The workers, for this request: of a valid session or token that it carries, else of its address.
-    pub(crate) fn workers(&self) -> Judge {
+    pub(crate) fn store_pool(&self) -> PoolHandle {
         let applicant = if let Some(session) = self.any_session() {
-            Applicant::of_session(&session)
+            PoolClient::of_session(&session)
         } else if let Some(ticket) = self.login_token() {
-            Applicant::proven(ShareKey::Account(ticket.account().clone()))
+            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
         } else if let Some(ticket) = self.enrollment_token() {
-            Applicant::proven(ShareKey::Account(ticket.account().clone()))
+            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
         } else {
-            Applicant::stranger(self.address)
+            PoolClient::unauthenticated(self.address)
         };
-        self.site.workers.serving(applicant)
+        self.site.store_pool.for_client(applicant)
     }
 
     /// The session, if it is enough for the gate's own pages.
     pub(crate) fn session(&self) -> Option<Session> {
         self.any_session()
-            .filter(|session| rules::is_full(self.site, session, Some(self.address)))
+            .filter(|session| rules::is_full_session(self.site, session, Some(self.address)))
     }
 
     /// Takes back what only a sign-in gives; the browser stays trusted.
     pub(crate) fn without_sign_in_cookies(&self, page: HttpReply) -> HttpReply {
-        let jar = &self.site.jar;
-        let page = reply::with_cookie(page, &jar.session("", 0));
-        let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
-        let page = reply::with_cookie(page, &jar.strict(jar.names.step_up, "", 0));
-        reply::with_cookie(page, &jar.strict(jar.names.setup, "", 0))
+        let cookies = &self.site.cookies;
+        let page = reply::with_cookie(page, &cookies.session_cookie("", 0));
+        let page = reply::with_cookie(page, &cookies.own_cookie(cookies.names.login, "", 0));
+        let page = reply::with_cookie(page, &cookies.strict_cookie(cookies.names.step_up, "", 0));
+        reply::with_cookie(
+            page,
+            &cookies.strict_cookie(cookies.names.enrollment, "", 0),
+        )
     }
 
     /// The session, also one that the first factor alone opened.
@@ -95,21 +100,21 @@ impl RequestContext<'_> {
     /// The same, if it is clear which one counts.
     fn find_session(&self) -> Result<Option<Session>, ConflictingCookies> {
         let line = forward_auth::cookie_line(self.headers)?;
-        let shown = ShownSession::read(
+        let shown = SessionCookies::parse(
             line.as_bytes(),
-            self.site.jar.names.session,
-            &self.site.watch.keys(),
-            MOST,
+            self.site.cookies.names.session,
+            &self.site.revocation_cache.token_keys(),
+            MAX_SESSION_COOKIES,
         );
         shown
-            .session(|session| self.accepts_session(session))
+            .select_session(|session| self.accepts_session(session))
             .map(|session| session.cloned())
     }
 
     /// What is unclear about the cookies of whoever is here.
     pub(crate) fn cookie_conflict(&self) -> Option<ConflictingCookies> {
         self.find_session().err().or_else(|| {
-            self.find_token(self.site.jar.names.login, |value| {
+            self.find_token(self.site.cookies.names.login, |value| {
                 self.read_login_token(value)
             })
             .err()
@@ -119,22 +124,23 @@ impl RequestContext<'_> {
     /// Whether a session is good here and now. One that checks refuse is none here either, or the browser would be sent to
     /// and fro.
     pub(crate) fn accepts_session(&self, session: &Session) -> bool {
-        let is_live = clock::now().is_ok_and(|now| forward_auth::is_live(self.site, session, now));
-        let is_ours = self.site.is_good_at(session, self.site.url.host());
+        let is_live =
+            clock::now().is_ok_and(|now| forward_auth::is_valid_session(self.site, session, now));
+        let is_ours = self.site.accepts_session_at(session, self.site.url.host());
         is_live && is_ours && !self.identity.contradicts(&session.name)
     }
 
     /// Whether a ticket of this person's is good here: where a proxy says who is there, theirs alone.
     pub(crate) fn accepts_token_of(&self, name: &UserName) -> bool {
         match self.site.gate().first_factor {
-            FirstFactorSource::Header => self.identity.is(name),
+            FirstFactorSource::Header => self.identity.matches(name),
             FirstFactorSource::Password | FirstFactorSource::Pam => true,
         }
     }
 
     /// The sign-in that waits for its code.
     pub(crate) fn login_token(&self) -> Option<LoginToken> {
-        self.find_token(self.site.jar.names.login, |value| {
+        self.find_token(self.site.cookies.names.login, |value| {
             self.read_login_token(value)
         })
         .ok()
@@ -142,7 +148,11 @@ impl RequestContext<'_> {
     }
 
     fn read_login_token(&self, value: &str) -> Option<LoginToken> {
-        let token = LoginToken::read(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        let token = LoginToken::read(
+            value,
+            &self.site.revocation_cache.token_keys(),
+            clock::now().ok()?,
+        )?;
         self.accepts_token_of(token.account()).then_some(token)
     }
 
@@ -153,8 +163,8 @@ impl RequestContext<'_> {
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, ConflictingCookies> {
         let line = forward_auth::cookie_line(self.headers)?;
-        let values = scan(line.as_bytes(), name).values;
-        if values.len() > MOST {
+        let values = scan_cookies(line.as_bytes(), name).values;
+        if values.len() > MAX_SESSION_COOKIES {
             return Err(ConflictingCookies::TooMany);
         }
         let mut valid = values.into_iter().filter_map(read);
@@ -169,7 +179,7 @@ impl RequestContext<'_> {
     /// the trust: several are none.
     fn trusted_browser_cookie(&self) -> Option<Zeroizing<String>> {
         let read = |value: &str| Some(Zeroizing::new(value.to_owned()));
-        self.find_token(self.site.jar.names.browser, read)
+        self.find_token(self.site.cookies.names.trusted_browser, read)
             .ok()
             .flatten()
     }
@@ -178,7 +188,7 @@ impl RequestContext<'_> {
         PageFrame {
             base: &self.site.url.path,
             t: self.t,
-            look: &self.site.look,
+            look: &self.site.branding,
         }
     }
 
@@ -187,12 +197,12 @@ impl RequestContext<'_> {
     }
 
     pub(crate) fn sign_in_path(&self, back_to: &str) -> String {
-        proxy_reply::to_sign_in(&self.path_to("sign-in"), Some(back_to))
+        proxy_reply::sign_in_url(&self.path_to("sign-in"), Some(back_to))
     }
 
     /// The same format as the PAM module's.
     pub(crate) fn log_sign_in(&self, name: &UserName, result: &str, cause: &str) {
-        METRICS.signed_in(result, cause);
+        METRICS.count_sign_in(result, cause);
         let line = log::event(result)
             .with("cause", cause)
             .with("address", self.address);
@@ -201,13 +211,13 @@ impl RequestContext<'_> {
 
     /// Notes that a name is another spelling of an account's.
     pub(crate) fn log_other_spelling(&self, other: &OtherSpelling) {
-        METRICS.signed_in("refused", OTHER_SPELLING);
+        METRICS.count_sign_in("refused", OTHER_SPELLING);
         let line = log::event("refused")
             .with("cause", OTHER_SPELLING)
             .with("address", self.address);
         line.with("service", SERVICE)
             .quoted("user", &other.name)
-            .because(other);
+            .write_with_message(other);
     }
 
     /// Whether administration is reached at this address of the gate, and from there: not at a place that it shares with an
@@ -224,7 +234,7 @@ impl RequestContext<'_> {
     /// The secret, where programs may show it.
     pub(crate) fn administration_secret(&self) -> Option<&Zeroizing<String>> {
         self.site
-            .administration
+            .admin_secret
             .secret
             .as_ref()
             .filter(|_| self.reaches_administration())
@@ -242,7 +252,7 @@ pub(crate) struct OwnedBrowserContext {
     name: String,
     cookie: Option<Zeroizing<String>>,
     scope: String,
-    page: Option<BackTo>,
+    page: Option<ReturnPage>,
     session: Option<SessionId>,
 }
 
@@ -257,7 +267,7 @@ impl OwnedBrowserContext {
             origin: Origin::Remote(request.address),
             name: agent.chars().take(160).collect(),
             cookie: request.trusted_browser_cookie(),
-            scope: request.site.scope().to_owned(),
+            scope: request.site.session_scope().to_owned(),
             page: None,
             session: request.any_session().map(|session| session.id),
         }
@@ -266,7 +276,7 @@ impl OwnedBrowserContext {
     /// The same, on the way to a page behind the gate.
     pub(crate) fn to_page(self, site: &Site, back_to: &str) -> OwnedBrowserContext {
         OwnedBrowserContext {
-            page: BackTo::read(site, back_to),
+            page: ReturnPage::parse(site, back_to),
             ..self
         }
     }
@@ -277,7 +287,7 @@ impl OwnedBrowserContext {
             name: &self.name,
             cookie: self.cookie.as_ref().map(|value| value.as_str()),
             scope: &self.scope,
-            page: self.page.as_ref().map(BackTo::page),
+            page: self.page.as_ref().map(ReturnPage::page),
             session: self.session,
         }
     }

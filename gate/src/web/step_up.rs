@@ -8,7 +8,7 @@
 use super::refusal::ActRefused;
 use super::request::{OwnedBrowserContext, RequestContext};
 use crate::check::forward_auth;
-use crate::http::cookies::{MOST, scan};
+use crate::http::cookies::{MAX_SESSION_COOKIES, scan_cookies};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
@@ -89,10 +89,13 @@ pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof
     let (session, now) = (request.session()?, clock::now().ok()?);
     // it is for this session alone, so that one is as good as another
     let line = forward_auth::cookie_line(request.headers).ok()?;
-    let values = scan(line.as_bytes(), request.site.jar.names.step_up).values;
-    let keys = request.site.watch.keys();
+    let values = scan_cookies(line.as_bytes(), request.site.cookies.names.step_up).values;
+    let keys = request.site.revocation_cache.token_keys();
     let read = |value| StepUpToken::read(value, &keys, &session, now);
-    let ticket = values.into_iter().take(MOST).find_map(read)?;
+    let ticket = values
+        .into_iter()
+        .take(MAX_SESSION_COOKIES)
+        .find_map(read)?;
     request
         .site
         .url
@@ -110,8 +113,8 @@ pub(crate) async fn required_step_up(
     }
     let name = session.name.clone();
     let known = request
-        .workers()
-        .run(move |engine| engine.membership(&name))
+        .store_pool()
+        .with_engine(move |engine| engine.membership(&name))
         .await;
     let known = known.map_err(|error| refusal::refuse_unprocessed(request, &error))?;
     Ok(StepUpRequirement {
@@ -140,7 +143,7 @@ pub(crate) async fn verify_step_up(
         FirstFactorSource::Pam => verify_on_host(request, &session, fresh, answer).await,
         FirstFactorSource::Header => {
             let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
-            let run = request.workers().run(move |engine| {
+            let run = request.store_pool().with_engine(move |engine| {
                 engine.step_up_by_code(&client.browser(), &whose, &answer, client.now()?)
             });
             run.await
@@ -187,7 +190,7 @@ async fn verify_in_store(
 ) -> Result<AfterStepUp, PoolError> {
     let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
     let password = Password::typed(fresh.password.clone());
-    let run = request.workers().run_hash(move |engine| {
+    let run = request.store_pool().with_hashing_engine(move |engine| {
         engine.step_up(
             &client.browser(),
             &whose,
@@ -207,7 +210,7 @@ async fn verify_on_host(
     answer: Input,
 ) -> Result<AfterStepUp, PoolError> {
     let (name, client) = (session.name.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         engine.try_first_factor(&client.browser(), &name, &Input::Unfit, client.now()?)
     });
     let tried = match run.await? {
@@ -216,17 +219,17 @@ async fn verify_on_host(
     };
     let said = password::check_host_password(
         request,
-        &request.workers().applicant,
+        &request.store_pool().client,
         &session.name,
         &fresh.password,
     )
     .await?;
     let said = said.unwrap_or_else(|why| {
-        log::says(why);
+        log::write_message(why);
         HostPasswordReply::Unasked
     });
     let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         engine.settle_step_up(
             &client.browser(),
             &whose,
@@ -245,7 +248,12 @@ pub(crate) fn with_step_up_cookie(
     page: HttpReply,
     step_up: &StepUpProof,
 ) -> HttpReply {
-    with_sealed_token(request, page, &step_up.ticket, &request.site.watch.keys())
+    with_sealed_token(
+        request,
+        page,
+        &step_up.ticket,
+        &request.site.revocation_cache.token_keys(),
+    )
 }
 
 /// The session that goes on after an act that ended all, with the same proof for the time that is left.
@@ -274,7 +282,7 @@ pub(crate) fn with_session_cookie(
 ) -> HttpReply {
     let seconds = clock::now().map_or(0, |now| opened.session.expires.since(now));
     let value = opened.session.to_cookie(&opened.keys);
-    reply::with_cookie(page, &request.site.jar.session(&value, seconds))
+    reply::with_cookie(page, &request.site.cookies.session_cookie(&value, seconds))
 }
 
 fn with_sealed_token(
@@ -288,10 +296,10 @@ fn with_sealed_token(
     };
     match ticket.seal(keys) {
         Ok(value) => {
-            let jar = &request.site.jar;
+            let cookies = &request.site.cookies;
             reply::with_cookie(
                 page,
-                &jar.strict(jar.names.step_up, &value, ticket.left(now)),
+                &cookies.strict_cookie(cookies.names.step_up, &value, ticket.left(now)),
             )
         }
         // asked again next time

@@ -2,7 +2,7 @@
 
 use crate::http::form::Form;
 use crate::http::reply::HttpReply;
-use crate::live::store_pool::at_door;
+use crate::live::store_pool::separate_engine_error;
 use crate::web::account;
 use crate::web::enroll;
 use crate::web::notice;
@@ -62,10 +62,10 @@ pub(crate) async fn find_pending_authenticator(
     ticket: TypedText,
 ) -> Result<ShownEnrollment, ActRefused> {
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         let caller = Requester::SteppedUp(&session, &client.origin);
         let shown = engine.shown_again(caller, &session.name, &ticket, client.now()?);
-        at_door(shown).map_err(LoginError::Door)
+        separate_engine_error(shown).map_err(LoginError::Door)
     });
     let shown = run
         .await
@@ -81,7 +81,7 @@ pub(crate) async fn confirm_authenticator(
     code: TypedText,
 ) -> Result<ConfirmedAuthenticator, ActRefused> {
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         let now = client.now()?;
         let caller = Requester::SteppedUp(&session, &client.origin);
         let errand = |finish| CommandRequest {
@@ -89,20 +89,21 @@ pub(crate) async fn confirm_authenticator(
             task: Operation::Finish(finish),
         };
         let confirm = errand(FinishOperation::Confirm { ticket, code });
-        let ticket =
-            match at_door(engine.run_errand(caller, &confirm, now)).map_err(LoginError::Door)? {
-                Err(error) => return Ok::<_, LoginError>(Err(error)),
-                Ok(reply) => match reply.answer {
-                    ReplyBody::Confirmed { ticket } => ticket,
-                    ReplyBody::NotConfirmed(why) => {
-                        return Ok(Ok(ConfirmedAuthenticator::Not(why)));
-                    }
-                    _ => return Ok(Err(AdministrationError::Stale)),
-                },
-            };
+        let ticket = match separate_engine_error(engine.run_errand(caller, &confirm, now))
+            .map_err(LoginError::Door)?
+        {
+            Err(error) => return Ok::<_, LoginError>(Err(error)),
+            Ok(reply) => match reply.answer {
+                ReplyBody::Confirmed { ticket } => ticket,
+                ReplyBody::NotConfirmed(why) => {
+                    return Ok(Ok(ConfirmedAuthenticator::Not(why)));
+                }
+                _ => return Ok(Err(AdministrationError::Stale)),
+            },
+        };
         let activate = errand(FinishOperation::Activate { ticket });
-        if let Err(error) =
-            at_door(engine.run_errand(caller, &activate, now)).map_err(LoginError::Door)?
+        if let Err(error) = separate_engine_error(engine.run_errand(caller, &activate, now))
+            .map_err(LoginError::Door)?
         {
             return Ok(Err(error));
         }

@@ -47,7 +47,7 @@ pub(crate) async fn set_email(
         engine.set_email(&account, &to, actor, now)
     };
     let posted = account::run_act(request, &step_up.session, set).await?;
-    match outbox::fate(&request.workers(), &Arc::new(posted)).await {
+    match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(posted)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(why)) => Err(ActRefused::act(
             request.t,

@@ -2,7 +2,7 @@
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::at_door;
+use crate::live::store_pool::separate_engine_error;
 use crate::web::account;
 use crate::web::enroll;
 use crate::web::notice;
@@ -49,14 +49,15 @@ pub(crate) async fn activate_recovery_codes(
     ticket: TypedText,
 ) -> Result<(), ActRefused> {
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.workers().run(move |engine| {
+    let run = request.store_pool().with_engine(move |engine| {
         let task = Operation::Finish(FinishOperation::KeepRecoveryCodes { ticket });
         let errand = CommandRequest {
             account: session.name.clone(),
             task,
         };
         let caller = Requester::SteppedUp(&session, &client.origin);
-        at_door(engine.run_errand(caller, &errand, client.now()?)).map_err(LoginError::Door)
+        separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
+            .map_err(LoginError::Door)
     });
     let kept = run
         .await

@@ -42,8 +42,8 @@ pub(crate) async fn is_required(
 ) -> Result<bool, ActRefused> {
     let name = name.clone();
     let run = request
-        .workers()
-        .run(move |engine| engine.is_required(&name))
+        .store_pool()
+        .with_engine(move |engine| engine.is_required(&name))
         .await;
     run.map_err(|error| refusal::refuse_unprocessed(request, &error))
 }
@@ -131,8 +131,8 @@ pub(crate) async fn begin_replacement(
         OwnedBrowserContext::new(request),
     );
     let run = request
-        .workers()
-        .run(move |engine| engine.replace(&session, &token, client.now()?));
+        .store_pool()
+        .with_engine(move |engine| engine.replace(&session, &token, client.now()?));
     run.await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))
 }
@@ -148,8 +148,8 @@ pub(crate) async fn begin_enabling(
         OwnedBrowserContext::new(request),
     );
     let run = request
-        .workers()
-        .run(move |engine| engine.turn_on(&session, &token, &client.origin, client.now()?));
+        .store_pool()
+        .with_engine(move |engine| engine.turn_on(&session, &token, &client.origin, client.now()?));
     let begun = run
         .await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))?;

@@ -3,7 +3,7 @@
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::{Applicant, PoolError, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
 use crate::observe::log;
 use crate::web::enroll;
 use crate::web::login;
@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 /// GET sign-in
 pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, rd: &str) -> HttpReply {
-    let back_to = request.site.back_to(rd).unwrap_or_default();
+    let back_to = request.site.valid_return_url(rd).unwrap_or_default();
     if upgrade::may_open(request, back_to) {
         return reply::see_other(back_to);
     }
@@ -40,7 +40,10 @@ pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, rd: &str) ->
 
 /// POST sign-in
 pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let back_to = request.site.back_to(form.field("rd")).unwrap_or_default();
+    let back_to = request
+        .site
+        .valid_return_url(form.field("rd"))
+        .unwrap_or_default();
     let user = form.field("user").trim();
     let refused = || request.t.say("sign-in-refused");
     let Ok(name) = UserName::parse(user.as_bytes()) else {
@@ -106,15 +109,15 @@ async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> Htt
 
 /// Whom the proxy names; where it names nobody, the log says why.
 pub(crate) fn identified_user(request: &RequestContext<'_>) -> Option<UserName> {
-    let (cause, why) = match (&request.identity, request.identity.nobody()) {
-        (crate::proxy::identity::Identity::Of(name), None) => return Some(name.clone()),
+    let (cause, why) = match (&request.identity, request.identity.missing_reason()) {
+        (crate::proxy::identity::Identity::Named(name), None) => return Some(name.clone()),
         (_, nobody) => nobody.unwrap_or_default(),
     };
     log::event("refused")
         .with("cause", cause)
         .with("address", request.address)
         .with("service", SERVICE)
-        .because(why);
+        .write_with_message(why);
     None
 }
 
@@ -129,12 +132,12 @@ pub(crate) async fn verify_identity(
         OwnedBrowserContext::new(request).to_page(request.site, back_to),
     );
     // a trusted proxy has established who it is
-    let workers = request
+    let store_pool = request
         .site
-        .workers
-        .serving(Applicant::proven(ShareKey::Account(name.clone())));
-    let run =
-        workers.run(move |engine| engine.enter_identity(&client.browser(), &who, client.now()?));
+        .store_pool
+        .for_client(PoolClient::proven(ShareKey::Account(name.clone())));
+    let run = store_pool
+        .with_engine(move |engine| engine.enter_identity(&client.browser(), &who, client.now()?));
     let next = run.await?;
     if let AfterPassword::Refused(refusal) = &next {
         request.log_sign_in(name, "refused", &format!("identity-{refusal}"));
@@ -193,10 +196,13 @@ pub(crate) fn with_login_token(
     page: HttpReply,
     ticket: &LoginToken,
 ) -> Result<HttpReply, VaultError> {
-    let (jar, value) = (&request.site.jar, ticket.seal(&request.site.watch.keys())?);
+    let (cookies, value) = (
+        &request.site.cookies,
+        ticket.seal(&request.site.revocation_cache.token_keys())?,
+    );
     Ok(reply::with_cookie(
         page,
-        &jar.own(jar.names.login, &value, TokenKind::Login.life()),
+        &cookies.own_cookie(cookies.names.login, &value, TokenKind::Login.life()),
     ))
 }
 

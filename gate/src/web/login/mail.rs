@@ -95,7 +95,7 @@ pub(crate) async fn mail_code(
     ticket: &LoginToken,
 ) -> Result<CodeMailed, PoolError> {
     let (token, client) = (ticket.clone(), OwnedBrowserContext::new(request));
-    let asked = request.workers().run(move |engine| {
+    let asked = request.store_pool().with_engine(move |engine| {
         let visitor = VerificationRequest {
             name: token.account(),
             stage: Phase::After,
@@ -114,20 +114,20 @@ pub(crate) async fn mail_code(
             return Ok(CodeMailed::Refused(refusal));
         }
     };
-    let fate = outbox::fate(&request.workers(), &posted).await?;
+    let fate = outbox::wait_for_delivery(&request.store_pool(), &posted).await?;
     let (mailed, became) = match &fate {
         Ok(()) => (MailResult::Sent, CodeMailed::Sent(posted.to.clone())),
-        Err(NotMailed::Waits) => (MailResult::Waits, CodeMailed::Waits),
-        Err(_) => (MailResult::NotSent, CodeMailed::NotSent),
+        Err(NotMailed::Waits) => (MailResult::Queued, CodeMailed::Waits),
+        Err(_) => (MailResult::Failed, CodeMailed::NotSent),
     };
-    METRICS.mailed(mailed);
+    METRICS.count_mail(mailed);
     if let Err(why) = fate {
         let line = log::event("not mailed")
             .with("cause", mailed.name())
             .with("address", request.address);
         line.with("service", SERVICE)
             .quoted("user", ticket.account())
-            .because(why);
+            .write_with_message(why);
     }
     Ok(became)
 }

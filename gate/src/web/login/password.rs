@@ -3,8 +3,8 @@
 //! MUST NOT show by its duration whether PAM was asked.
 
 use crate::live::host_password::{self, HelperUnavailable};
-use crate::live::store_pool::Judge;
-use crate::live::store_pool::{Applicant, PoolError, ShareKey};
+use crate::live::store_pool::PoolHandle;
+use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use shared::account::name::UserName;
 use shared::config::gate::FirstFactorSource;
@@ -23,25 +23,26 @@ pub(crate) async fn workers_for_sign_in(
     request: &RequestContext<'_>,
     name: &UserName,
     recovery: &Input,
-) -> Result<Result<Judge, Refusal>, PoolError> {
+) -> Result<Result<PoolHandle, Refusal>, PoolError> {
     let stranger = request
         .site
-        .workers
-        .serving(Applicant::stranger(request.address));
+        .store_pool
+        .for_client(PoolClient::unauthenticated(request.address));
     let (who, client) = (name.clone(), OwnedBrowserContext::new(request));
-    let looked = stranger
-        .look_up(move |engine| engine.sign_in_scope(&client.browser(), &who, client.now()?));
+    let looked = stranger.with_reading_engine(move |engine| {
+        engine.sign_in_scope(&client.browser(), &who, client.now()?)
+    });
     let applicant = match looked.await? {
         LoginClass::AddressDelayed { wait }
             if matches!(recovery, Input::Unfit | Input::Digits(_)) =>
         {
             return Ok(Err(Refusal::AddressDelayed { wait }));
         }
-        LoginClass::TrustedBrowser => Applicant::proven(ShareKey::Browser(name.clone())),
-        LoginClass::FamiliarAddress => Applicant::known(request.address),
+        LoginClass::TrustedBrowser => PoolClient::proven(ShareKey::TrustedBrowser(name.clone())),
+        LoginClass::FamiliarAddress => PoolClient::known(request.address),
         LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => return Ok(Ok(stranger)),
     };
-    Ok(Ok(request.site.workers.serving(applicant)))
+    Ok(Ok(request.site.store_pool.for_client(applicant)))
 }
 
 /// The password of whoever signs in; what was refused stands in the log.
@@ -73,13 +74,13 @@ async fn verify_in_store(
     recovery: Input,
     back_to: &str,
 ) -> Result<AfterPassword, PoolError> {
-    let workers = match workers_for_sign_in(request, name, &recovery).await? {
-        Ok(workers) => workers,
+    let store_pool = match workers_for_sign_in(request, name, &recovery).await? {
+        Ok(store_pool) => store_pool,
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
     let client = OwnedBrowserContext::new(request).to_page(request.site, back_to);
     let (who, password) = (name.clone(), Password::typed(typed));
-    let run = workers.run_hash(move |engine| {
+    let run = store_pool.with_hashing_engine(move |engine| {
         engine.enter_password(
             &client.browser(),
             &who,
@@ -100,12 +101,12 @@ async fn verify_on_host(
     back_to: &str,
 ) -> Result<AfterPassword, PoolError> {
     let came = Instant::now();
-    let workers = match workers_for_sign_in(request, name, &recovery).await? {
-        Ok(workers) => workers,
+    let store_pool = match workers_for_sign_in(request, name, &recovery).await? {
+        Ok(store_pool) => store_pool,
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
     let (who, client) = (name.clone(), OwnedBrowserContext::new(request));
-    let run = workers.run(move |engine| {
+    let run = store_pool.with_engine(move |engine| {
         let tried = engine.try_first_factor(&client.browser(), &who, &recovery, client.now()?)?;
         Ok::<_, shared::engine::LoginError>((tried, recovery))
     });
@@ -120,7 +121,7 @@ async fn verify_on_host(
         }
     };
     let (said, unasked) =
-        match check_host_password(request, &workers.applicant, name, typed).await? {
+        match check_host_password(request, &store_pool.client, name, typed).await? {
             Ok(said) => (said, None),
             Err(unasked) => (HostPasswordReply::Unasked, Some(unasked)),
         };
@@ -128,7 +129,7 @@ async fn verify_on_host(
         name.clone(),
         OwnedBrowserContext::new(request).to_page(request.site, back_to),
     );
-    let run = workers.run(move |engine| {
+    let run = store_pool.with_engine(move |engine| {
         engine.settle_first_factor(
             &client.browser(),
             &who,
@@ -157,7 +158,7 @@ async fn verify_on_host(
 /// What the host says of a password; why not, where it was never asked.
 pub(crate) async fn check_host_password(
     request: &RequestContext<'_>,
-    applicant: &Applicant,
+    applicant: &PoolClient,
     name: &UserName,
     typed: &str,
 ) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
@@ -171,7 +172,7 @@ pub(crate) async fn check_host_password(
         class: applicant.class,
         password,
     };
-    match host_password::ask(applicant.key.clone(), &question).await {
+    match host_password::verify_host_password(applicant.key.clone(), &question).await {
         Ok(said) => Ok(Ok(said)),
         Err(HelperUnavailable::Busy(busy)) => Ok(Err(PoolError::Busy(busy))),
         Err(HelperUnavailable::Absent(why)) => Ok(Err(PoolError::Failed {

@@ -1,6 +1,6 @@
 //! The upgrade of a session that only has the first factor to one with both.
 
-use crate::check::rules::{self, BackTo, SessionLevel};
+use crate::check::rules::{self, ReturnPage, SessionLevel};
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::web::login;
@@ -16,14 +16,15 @@ pub(crate) fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {
     let Some(session) = request.any_session() else {
         return false;
     };
-    match BackTo::read(request.site, back_to) {
+    match ReturnPage::parse(request.site, back_to) {
         Some(page) => {
             let (_, reach) =
-                rules::of_session(request.site, &page.request(request.address), &session);
-            reach != SessionLevel::TooLittle
+                rules::decide_session(request.site, &page.request(request.address), &session);
+            reach != SessionLevel::UpgradeRequired
         }
         None => {
-            !back_to.is_empty() && rules::is_full(request.site, &session, Some(request.address))
+            !back_to.is_empty()
+                && rules::is_full_session(request.site, &session, Some(request.address))
         }
     }
 }
@@ -35,14 +36,18 @@ pub(crate) async fn upgrade_session(
 ) -> Result<Option<AfterPassword>, PoolError> {
     let client = OwnedBrowserContext::new(request);
     request
-        .workers()
-        .run(move |engine| engine.rise(&client.browser(), &session, client.now()?))
+        .store_pool()
+        .with_engine(move |engine| engine.rise(&client.browser(), &session, client.now()?))
         .await
 }
 
 /// GET upgrade
 pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, rd: &str) -> HttpReply {
-    let back_to = request.site.back_to(rd).unwrap_or_default().to_owned();
+    let back_to = request
+        .site
+        .valid_return_url(rd)
+        .unwrap_or_default()
+        .to_owned();
     let Some(session) = request.any_session() else {
         return login::render_sign_in_page(request, StatusCode::OK, &back_to, "", None);
     };

@@ -13,7 +13,7 @@ use crate::proxy::identity::Identity;
 use crate::proxy::trusted_proxy::{ProvenProxy, ProxyConnection, UntrustedPeer};
 use crate::state::site::Site;
 use crate::web::language::Language;
-use crate::web::login::RequestContext;
+use crate::web::request::RequestContext;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Request, StatusCode};
@@ -211,7 +211,7 @@ async fn own_page(
     let (mut parts, body) = request.into_parts();
     api::into_cookies(site, &page, &mut parts.headers);
     let t = Language::asked(&parts.headers);
-    let guest = RequestContext {
+    let context = RequestContext {
         site,
         headers: &parts.headers,
         address,
@@ -219,11 +219,11 @@ async fn own_page(
         t,
     };
     if !log::has_access_log() {
-        return own_routes::answer_page(&guest, &parts, &page, body).await;
+        return own_routes::answer_page(&context, &parts, &page, body).await;
     }
     // before a page of sign-out ends it
-    let (began, session) = (Instant::now(), guest.session());
-    let reply = own_routes::answer_page(&guest, &parts, &page, body).await;
+    let (began, session) = (Instant::now(), context.session());
+    let reply = own_routes::answer_page(&context, &parts, &page, body).await;
     let user = session.as_ref().map(|session| &session.name);
     access_log::page(
         &parts,

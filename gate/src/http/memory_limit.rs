@@ -1,8 +1,9 @@
-//! The memory that requests hold while they are under way: the fields of their headers, their bodies, and answers that
-//! are not sent yet. It is bounded for each connection, for each address, and in all; those of proxies, who speak for
-//! many, apart from those of browsers of their own accord.
+//! Limits the memory that open requests hold: header fields, bodies, and replies that are not sent
+//! yet. There is a limit for each connection, for each address, and in total. Proxies, which send
+//! requests of many clients, have limits apart from those of browsers that connect directly.
 //!
-//! Checks are answered at once and hold nothing. What does not fit is refused before anything waits for it.
+//! Checks are answered at once and hold nothing. A request that exceeds a limit is refused before
+//! anything waits for it.
 
 use super::body::MAX_BODY;
 use http_body_util::Full;
@@ -16,19 +17,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-/// Of all proxies together, and of one connection of theirs.
+/// Limits for all proxies together, and for one connection of a proxy, in bytes.
 const PROXIED: usize = 128 * 1024 * 1024;
 const OF_PROXIED: usize = 4 * 1024 * 1024;
-/// Of all browsers together, of one address, and of one connection.
+/// Limits for all browsers together, for one address, and for one connection, in bytes.
 const DIRECT: usize = 64 * 1024 * 1024;
 const OF_ADDRESS: usize = 4 * 1024 * 1024;
 const OF_DIRECT: usize = 512 * 1024;
-/// Fields of one request: HTTP/1 ends there, too. A field of a few bytes costs more than a hundred.
+/// Limit on header fields of one request, as in HTTP/1. A field of a few bytes takes more than a
+/// hundred in memory.
 const FIELDS: usize = 100;
 const OF_FIELD: usize = 160;
 const OF_REQUEST: usize = 2048;
 
-/// What is held in all.
+/// Memory that all requests hold.
 #[derive(Default)]
 pub(crate) struct Memory {
     proxied: AtomicUsize,
@@ -41,27 +43,26 @@ struct Direct {
     addresses: HashMap<String, usize>,
 }
 
-/// What one connection holds.
+/// Memory that one connection holds.
 #[derive(Clone, Default)]
 pub(crate) struct OfConnection(Arc<AtomicUsize>);
 
-/// What one request holds, until this is dropped.
+/// Memory that one request holds, until this value is dropped.
 pub(crate) struct Held {
     memory: Arc<Memory>,
     connection: OfConnection,
-    /// Of a browser; none of a proxy.
+    /// Set for a browser, none for a proxy.
     address: Option<String>,
     bytes: usize,
 }
 
-/// Whether a request has no more fields than are taken.
 pub(crate) fn has_few_fields(headers: &HeaderMap) -> bool {
     headers.len() <= FIELDS
 }
 
 impl Memory {
-    /// Takes what a request holds at most, if there is so much. The address is that of a browser; a proxy that has
-    /// proven itself has none.
+    /// Reserves the most that a request can hold, if its limits allow it. `address` is that of a
+    /// browser, none for a trusted proxy.
     pub(crate) fn take<B: Body>(
         self: &Arc<Memory>,
         connection: &OfConnection,
@@ -110,13 +111,13 @@ impl Memory {
         })
     }
 
-    /// Each change is a few numbers, none of which a panic leaves behind.
+    /// Each change is a few numbers, which a panic cannot leave inconsistent.
     fn direct(&self) -> MutexGuard<'_, Direct> {
         self.direct.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Adds, if it stays within a most.
+/// Adds `bytes`, unless the sum exceeds `most`.
 fn grown(held: &AtomicUsize, bytes: usize, most: usize) -> Option<()> {
     let more = |before: usize| before.checked_add(bytes).filter(|after| *after <= most);
     held.fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
@@ -155,7 +156,7 @@ impl Drop for Held {
     }
 }
 
-/// An answer's body, and what its request holds until it is sent.
+/// Body of a reply, with the memory that its request holds until the body is sent.
 pub(crate) struct HeldBody<G> {
     body: Full<Bytes>,
     _held: Option<(Held, G)>,

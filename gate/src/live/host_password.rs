@@ -1,6 +1,6 @@
-//! Asking the root helper `postern-password` whether a password of this host is right.
+//! Client of the root helper `postern-password`, which verifies passwords of this host.
 //!
-//! MUST NOT speak to a helper that is not root's: it is given passwords.
+//! MUST NOT send a password to a helper that does not run as root.
 
 use super::store_pool::ShareKey;
 use crate::observe::metrics::METRICS;
@@ -17,30 +17,30 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// How long the helper may take to be started by systemd, and to greet.
+/// Time limit for systemd to start the helper, and for its greeting.
 const GREETED: Duration = Duration::from_millis(1200);
-/// How long a question waits for its turn.
+/// Time limit in the queue.
 const TURN: Duration = Duration::from_secs(20);
-/// How long it may take to say something: longer than it gives PAM.
+/// Time limit for the reply: longer than what the helper gives PAM.
 const SAYS: Duration = JUDGED
     .saturating_add(WAITED)
     .saturating_add(Duration::from_secs(2));
 
-/// How many are asked at once, as many as the helper has judged at once: each takes one of the descriptors that the
-/// web's connections leave.
+/// Limit on open requests, the same as the helper's. Each takes one of the descriptors that
+/// connections leave free.
 static AT_ONCE: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(QUESTIONS));
 
-/// Nothing was said.
+/// Why the password was not verified.
 pub(crate) enum HelperUnavailable {
-    /// There was no place for the question.
+    /// A limit was reached before the helper was asked.
     Busy(Busy),
-    /// The helper was not reached: it knows nothing of the question.
+    /// The helper could not be reached, and has not received the request.
     Absent(String),
-    /// It has the question.
+    /// The helper has received the request and gave no reply.
     Unanswered(String),
 }
 
-/// Has it asked; the key says whose share of the questions it takes.
+/// Asks the helper; `key` says which share of the limit the request takes.
 pub(crate) async fn verify_host_password(
     key: ShareKey,
     question: &HostPasswordRequest,

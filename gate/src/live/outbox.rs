@@ -1,4 +1,4 @@
-//! What becomes of a letter in the outbox, which posternd sends; no engine is held while it is on its way.
+//! Waits for queued mail, which posternd sends. No engine of the pool is held meanwhile.
 
 use super::store_pool::{PoolError, PoolHandle};
 use shared::engine::{EngineError, MailQueued, NotMailed};
@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How often it is looked for: at first often, since most letters are sent in a moment.
+/// Polling intervals. The first second has short ones, since most mail is sent at once.
 const SOON: Duration = Duration::from_millis(50);
 const LATER: Duration = Duration::from_millis(250);
 const AT_FIRST: Duration = Duration::from_secs(1);
 
-/// Waits until that is known, within the time limit of `[email]`.
+/// Waits until the mail is sent or has failed, within the time limit of `[email]`.
 pub(crate) async fn wait_for_delivery(
     judge: &PoolHandle,
     posted: &Arc<MailQueued>,

@@ -1,5 +1,8 @@
-//! The watch over what is revoked: a snapshot in memory that checks go by, the keys of cookies and the live app
-//! passwords with it, and the lease for which it is sure. A gate that has not been sure of its store for the length of a lease lets nobody in.
+//! Revoked sessions, token keys and app passwords in memory, refreshed from the store by a thread
+//! of its own, and the lease for which they are certain.
+//!
+//! Every doubt denies: a gate that could not read its store for the length of a lease accepts no
+//! session.
 
 use super::app_password_cache::AppPasswordCache;
 use crate::observe::log;
@@ -16,10 +19,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often the gate looks at the store.
+/// Pause between two reads of the store.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// What checks go by.
 pub(crate) struct RevocationCache {
     shared: Arc<CacheState>,
 }
@@ -28,13 +30,13 @@ struct CacheState {
     revoked: ArcSwap<RevokedSessions>,
     keys: ArcSwap<TokenKeys>,
     app_passwords: Arc<AppPasswordCache>,
-    /// Until when the snapshot is sure, in milliseconds since boot.
+    /// End of the lease, in milliseconds since boot.
     sure_until: AtomicU64,
     ended: AtomicBool,
 }
 
 impl RevocationCache {
-    /// Takes the first snapshot, and goes on looking in a thread of its own.
+    /// Reads the store once, and starts the thread that refreshes the cache.
     pub(crate) fn start(config: &Config) -> Result<(RevocationCache, JoinHandle<()>), EngineError> {
         let mut door = open(config)?;
         let shared = Arc::new(CacheState {
@@ -62,17 +64,17 @@ impl RevocationCache {
         Ok((RevocationCache { shared }, thread))
     }
 
-    /// What signs and seals cookies now.
+    /// Returns the keys that sign and seal cookies now.
     pub(crate) fn token_keys(&self) -> Guard<Arc<TokenKeys>> {
         self.shared.keys.load()
     }
 
-    /// The live app passwords: good for as long as [`Watch::is_sure`].
+    /// App passwords, which are valid only while [`RevocationCache::has_lease`] holds.
     pub(crate) fn app_passwords(&self) -> &Arc<AppPasswordCache> {
         &self.shared.app_passwords
     }
 
-    /// Whether a session was revoked, or nobody can be sure that it was not.
+    /// Whether a session was revoked, or that is not certain.
     pub(crate) fn refuses(&self, session: &Session) -> bool {
         !self.has_lease() || self.shared.revoked.load().covers(session)
     }
@@ -81,20 +83,20 @@ impl RevocationCache {
         milliseconds(clock::since_boot()) < self.shared.sure_until.load(Ordering::Acquire)
     }
 
-    /// How long ago the store was seen last.
+    /// Time since the last successful read of the store.
     pub(crate) fn since_last_read(&self) -> Duration {
         let seen = Duration::from_millis(self.shared.sure_until.load(Ordering::Acquire))
             .saturating_sub(LEASE);
         clock::since_boot().saturating_sub(seen)
     }
 
-    /// Ends the watch: from now on nobody is let in.
+    /// Ends the lease and the thread: from now on no session is valid.
     pub(crate) fn end(&self) {
         self.shared.ended.store(true, Ordering::Release);
     }
 }
 
-/// Opens the store. Its writes have the best class: without them no session is valid.
+/// Opens the store. Its writes have the highest class, since without them no session is valid.
 fn open(config: &Config) -> Result<Engine, EngineError> {
     let mut door = Engine::open(config.clone())?;
     door.serve(Class::Proven);
@@ -116,7 +118,7 @@ impl CacheRefresher {
             let looked = match door.take() {
                 Some(door) => Ok(door),
                 None => {
-                    // it may be another store, which counts for itself
+                    // The path may lead to another store now, whose revisions are unrelated.
                     self.goes_by = None;
                     open(&self.config)
                 }
@@ -140,7 +142,7 @@ impl CacheRefresher {
         let began = clock::since_boot();
         let now = clock::now().unwrap_or(clock::Timestamp(0));
         let (shared, mut goes_by) = (&self.shared, self.goes_by);
-        // another store counts for itself
+        // A store that was opened again gives all revoked sessions, not only new ones.
         let goes_on = goes_by.is_some();
         door.look(&self.gate, self.goes_by, now, |seen| {
             let RevocationsSeen {

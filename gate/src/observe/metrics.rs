@@ -1,6 +1,6 @@
-//! What the gate counts, for Prometheus. A check costs it a few relaxed additions: no lock, no allocation.
+//! Metrics for Prometheus. A check costs a few relaxed additions: no lock, no allocation.
 //!
-//! MUST NOT name anyone: no user, address or host is a label, and every label has few values.
+//! MUST NOT have a user, an address or a host as a label. Every label has few values.
 
 mod latency;
 
@@ -18,22 +18,23 @@ use std::sync::LazyLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-/// Checks take microseconds.
+/// Buckets of check durations, in microseconds.
 const CHECK: [u64; 10] = [10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000];
-/// Answers are judged with a password hash and a durable write, in their turn.
+/// Buckets of verification durations, in microseconds: a password hash, a durable write, and the
+/// queue.
 const JUDGED: [u64; 10] = [
     1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 10_000_000,
 ];
 
-/// Those of this process; they outlive every reload.
+/// Metrics of this process, which outlive every reload.
 pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::begin);
 
-/// The process begins.
+/// Registers the metrics, so that the start time is that of the process.
 pub(crate) fn begin() {
     LazyLock::force(&METRICS);
 }
 
-/// What a check was answered.
+/// Value of the label `result` of checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckLabel {
     Allow,
@@ -69,11 +70,11 @@ impl CheckLabel {
     }
 }
 
-/// What became of a code that a sign-in asked for by mail.
+/// Result of a mailed code that was requested at sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MailResult {
     Sent,
-    /// posternd has not taken it.
+    /// posternd has not sent it yet.
     Queued,
     Failed,
 }
@@ -88,18 +89,16 @@ impl MailResult {
     }
 }
 
-/// How it stands at the moment of asking.
+/// State of the gate when metrics are read.
 pub(crate) struct StoreHealth {
-    /// Whether the store is sure, and how long ago it was seen last.
+    /// Whether the revocation cache has its lease, and the time since the last read of the store.
     pub(crate) is_sure: bool,
     pub(crate) last_sure: Duration,
     /// Whether the configuration in force is the file's own.
     pub(crate) own_configuration: bool,
-    /// Open connections of proxies and browsers.
     pub(crate) connections: usize,
 }
 
-/// All that is counted.
 pub(crate) struct Metrics {
     registry: Registry,
     nginx: [Counter; CheckLabel::ALL.len()],
@@ -249,7 +248,6 @@ impl Metrics {
         }
     }
 
-    /// A check was answered after so long.
     pub(crate) fn count_check(&self, proxy: ProxyKind, answered: CheckLabel, took: Duration) {
         let of_contract = match proxy {
             ProxyKind::Nginx => &self.nginx,
@@ -259,22 +257,18 @@ impl Metrics {
         self.check.observe(took);
     }
 
-    /// Someone proved no proxy.
     pub(crate) fn count_untrusted_request(&self) {
         self.strangers.inc();
     }
 
-    /// An answer was judged after so long.
     pub(crate) fn observe_verification(&self, took: Duration) {
         self.judged.observe(took);
     }
 
-    /// A line of the log was dropped.
     pub(crate) fn count_dropped_line(&self) {
         self.lines_dropped.inc();
     }
 
-    /// A request found no place.
     pub(crate) fn count_rejection(&self, resource: &'static str, busy: Busy) {
         let limit = match busy {
             Busy::Own => "client",
@@ -285,7 +279,8 @@ impl Metrics {
             .inc();
     }
 
-    /// What came of a sign-in or of a proof for a critical act, in the words of the log; other lines have other results.
+    /// Counts a sign-in or a step-up, by result and cause as in the log. Other events have other
+    /// results and are not counted.
     pub(crate) fn count_sign_in(&self, result: &str, cause: &str) {
         if !["accepted", "refused", "failed"].contains(&result) {
             return;
@@ -297,7 +292,6 @@ impl Metrics {
         self.sign_ins.get_or_create(&labels).inc();
     }
 
-    /// A code that was asked for by mail went out, or not.
     pub(crate) fn count_mail(&self, mailed: MailResult) {
         self.mails
             .get_or_create(&MailLabels {
@@ -306,10 +300,10 @@ impl Metrics {
             .inc();
     }
 
-    /// All of it in the text format of OpenMetrics 1.0, which Prometheus reads.
+    /// Returns all metrics in the text format of OpenMetrics 1.0, which Prometheus reads.
     pub(crate) fn text(&self, standing: &StoreHealth) -> String {
         self.is_sure.set(standing.is_sure.into());
-        // without a clock the last value stays
+        // Without a clock the last value stays.
         if let Ok(now) = clock::now() {
             let last_success = Duration::from_secs(now.0).saturating_sub(standing.last_sure);
             self.last_sure.set(last_success.as_secs_f64());
@@ -319,13 +313,13 @@ impl Metrics {
         self.connections
             .set(i64::try_from(standing.connections).unwrap_or(i64::MAX));
         let mut text = String::new();
-        // writing to a String cannot fail
+        // Writing to a String cannot fail.
         let _ = text::encode(&mut text, &self.registry);
         text
     }
 }
 
-/// `delayed-30s` is `delayed`: a label has few values.
+/// Removes numbers, so that `delayed-30s` is `delayed`: a label has few values.
 fn without_number(cause: &str) -> &str {
     let number =
         |(at, _): &(usize, &str)| cause[at + 1..].starts_with(|c: char| c.is_ascii_digit());

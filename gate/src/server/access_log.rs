@@ -1,6 +1,6 @@
-//! The access log: who asked for what, and what they were told.
+//! The access log: one line for each check and each page, with its result.
 //!
-//! MUST NOT write a query, a header or a form: that is where codes, cookies and tokens stand.
+//! MUST NOT write a query, a header or a form: codes, cookies and tokens are there.
 
 use crate::check::forward_auth::CheckResult;
 use crate::observe::log;
@@ -12,10 +12,9 @@ use shared::config::gate::GateUrl;
 use shared::network::address::Address;
 use std::time::Duration;
 
-/// The most of a text that strangers chose, in characters.
+/// Longest text that a client chose, in characters.
 const LONGEST: usize = 512;
 
-/// A check.
 pub(crate) fn check(asked: &OriginalRequest<'_>, ruling: &CheckResult, took: Duration) {
     let user = if let CheckResult::Allow(allowed) = ruling {
         allowed.user.as_str()
@@ -30,7 +29,6 @@ pub(crate) fn check(asked: &OriginalRequest<'_>, ruling: &CheckResult, took: Dur
         .write();
 }
 
-/// One of the gate's own pages.
 pub(crate) fn page(
     parts: &Parts,
     url: &GateUrl,

@@ -1,5 +1,5 @@
-//! The connections that are open: how many there may be at once, and which of them go when there are more, when
-//! nothing is asked, and when the gate ends.
+//! The connection limit: how many connections may be open, and which are closed when there are
+//! more, when they are idle, and when the gate stops.
 
 use crate::http::memory_limit::{Held, Memory, OfConnection};
 use crate::observe::log;
@@ -13,16 +13,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Connections open at once.
+/// Limit on open connections.
 const MOST: usize = 4096;
-/// Descriptors for all else: stores, listeners, questions to the host, files.
+/// Descriptors kept free for all else: stores, listeners, requests to the password helper, files.
 const OTHERS: usize = 256;
-/// Room is made by one in so many of them, so that looking for the oldest is worth it.
+/// One in so many connections is closed at once where the limit is reached, so that finding the
+/// oldest is worth its cost.
 const SHARE: usize = 64;
-/// One address has one in so many of them, unless it is a proxy's.
+/// One address may hold one in so many connections, unless it is a proxy's.
 const OF_ADDRESS: usize = 8;
 
-/// All of them.
 pub(crate) struct Connections {
     most: usize,
     room: Arc<Semaphore>,
@@ -33,24 +33,24 @@ pub(crate) struct Connections {
     crowded: AtomicBool,
 }
 
-/// Those that are open, and how many of them each address has.
+/// Open connections, and their number per address.
 #[derive(Default)]
 struct OpenSeat {
     activities: HashMap<u64, Arc<ConnectionActivity>>,
     addresses: HashMap<String, usize>,
 }
 
-/// What one of them does.
+/// State of one connection.
 struct ConnectionActivity {
-    /// Its address; none of proxies.
+    /// Address of a browser, none of a proxy.
     from: Option<String>,
-    /// When it came, or asked last, in nanoseconds since the gate began.
+    /// Time of the last request or of the accept, in nanoseconds since the gate started.
     heard: AtomicU64,
-    /// Requests that are not answered yet.
+    /// Number of requests without a reply.
     asking: AtomicU32,
-    /// It has to go.
+    /// Notified when the connection must close.
     leave: Notify,
-    /// Answers that are not sent yet, and how many were.
+    /// Number of replies that are not sent yet, and that were sent.
     unsent: AtomicU32,
     sent: AtomicU64,
     is_watched: AtomicBool,
@@ -58,13 +58,13 @@ struct ConnectionActivity {
 }
 
 impl Connections {
-    /// As many as there can be descriptors for. A store that cannot be opened would let nobody in, so connections
-    /// never take the last ones.
+    /// Takes as many connections as the limit on descriptors allows. The last descriptors are for
+    /// the store: without it no user could sign in.
     pub(crate) fn affordable() -> Arc<Connections> {
         let wanted = MOST + OTHERS;
         let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(OTHERS as u64, |(soft, hard)| {
             let raised = hard.min(wanted as u64).max(soft);
-            // the softer limit is enough to go on with
+            // The soft limit suffices to continue.
             setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised)
         });
         let most = usize::try_from(limit)
@@ -91,10 +91,12 @@ impl Connections {
         }
     }
 
-    /// A seat for one more, from an address that is no proxy's, or from a proxy. If all are taken, those go that have
-    /// asked nothing for longest, and none that waits for its answer before one that does not: idle connections cannot
-    /// keep others waiting, and a new one has its seat for as long as it takes thousands of newer ones to come. An
-    /// address that has more than its share ends its own.
+    /// Admits a connection. `from` is the address of a browser, none for a proxy.
+    ///
+    /// At the limit, the connections that have been idle longest are closed, and those that wait
+    /// for a reply last. Idle connections therefore keep no other out, and a new connection stays
+    /// until thousands of newer ones arrive. An address beyond its share closes its own oldest
+    /// connection.
     pub(crate) async fn seat(
         self: &Arc<Connections>,
         from: Option<Address>,
@@ -107,7 +109,7 @@ impl Connections {
             Ok(permit) => permit,
             Err(_) => {
                 self.make_room();
-                // nobody closes the semaphore
+                // The semaphore is never closed.
                 Arc::clone(&self.room)
                     .acquire_owned()
                     .await
@@ -144,7 +146,6 @@ impl Connections {
         })
     }
 
-    /// How many are open.
     pub(crate) fn count(&self) -> usize {
         self.most.saturating_sub(self.room.available_permits())
     }
@@ -157,7 +158,7 @@ impl Connections {
             .map(|(number, one)| (one.age(), *number))
             .collect();
         let few = oldest.len() / SHARE;
-        // none are left if all are about to go
+        // Where every connection is about to close, none is left to select.
         if few < oldest.len() {
             oldest.select_nth_unstable(few);
             for (_, number) in &oldest[..=few] {
@@ -174,7 +175,7 @@ impl Connections {
         }
     }
 
-    /// Ends the oldest of an address that has its share.
+    /// Closes the oldest connection of an address that has used up its share.
     fn make_room_of(&self, from: &str) {
         let mut open = self.open();
         if open
@@ -196,7 +197,7 @@ impl Connections {
         }
     }
 
-    /// The gate ends: whoever asks nothing right now goes at once.
+    /// Closes every connection without an open request, since the gate stops.
     pub(crate) fn end_idle(&self) {
         for one in self.open().activities.values() {
             if one.asking.load(Ordering::Acquire) == 0 {
@@ -205,7 +206,7 @@ impl Connections {
         }
     }
 
-    /// Each change is one insertion or removal: a panic cannot leave it half done.
+    /// Each change is one insertion or removal: a panic cannot leave it inconsistent.
     fn open(&self) -> MutexGuard<'_, OpenSeat> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,7 +217,8 @@ impl Connections {
 }
 
 impl ConnectionActivity {
-    /// Whoever waits for an answer goes last, and else who asked longest ago goes first.
+    /// Order in which connections are closed: those that wait for a reply last, then by their last
+    /// request.
     fn age(&self) -> (bool, u64) {
         (
             self.asking.load(Ordering::Acquire) > 0,
@@ -225,7 +227,7 @@ impl ConnectionActivity {
     }
 }
 
-/// The seat of one connection.
+/// Admission of one connection, until it is dropped.
 pub(crate) struct ConnectionPermit {
     all: Arc<Connections>,
     number: u64,
@@ -235,14 +237,14 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// A request begins; it lasts until what this returns is dropped.
+    /// Marks a request as open until the returned value is dropped.
     pub(crate) fn asks(&self) -> ActiveRequest {
         self.activity.heard.store(self.all.now(), Ordering::Relaxed);
         self.activity.asking.fetch_add(1, Ordering::AcqRel);
         ActiveRequest(Arc::clone(&self.activity))
     }
 
-    /// The memory that a request holds, if there is so much; of a browser, its address is known.
+    /// Reserves the memory of a request, if its limits allow it. `address` is that of a browser.
     pub(crate) fn holds<B: Body>(
         &self,
         address: Option<Address>,
@@ -251,8 +253,8 @@ impl ConnectionPermit {
         self.all.memory.take(&self.activity.held, address, request)
     }
 
-    /// An answer is to be sent; it is, or the connection is gone, when what this returns is dropped. A connection whose
-    /// peer takes none of its answers for so long has to go.
+    /// Marks a reply as unsent until the returned value is dropped, with the reply or with the
+    /// connection. A connection whose peer reads nothing for `patience` must close.
     pub(crate) fn sends(&self, patience: Duration) -> Sending {
         let activity = &self.activity;
         activity.unsent.fetch_add(1, Ordering::AcqRel);
@@ -279,8 +281,8 @@ impl ConnectionPermit {
         Sending(Arc::clone(activity))
     }
 
-    /// Waits until the connection has to go: others need its seat, the gate ends, or it has asked nothing at all
-    /// for so long. hyper's own timer starts with the first byte only.
+    /// Waits until the connection must close: at the limit, when the gate stops, or after
+    /// `patience` without a first request. hyper's own timer starts with the first byte only.
     pub(crate) async fn ends(&self, patience: Duration) {
         let leave = self.activity.leave.notified();
         if let Ok(()) = tokio::time::timeout(patience, leave).await {
@@ -306,7 +308,6 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// An answer that is not sent yet.
 pub(crate) struct Sending(Arc<ConnectionActivity>);
 
 impl Drop for Sending {
@@ -316,7 +317,6 @@ impl Drop for Sending {
     }
 }
 
-/// A request that is not answered yet.
 pub(crate) struct ActiveRequest(Arc<ConnectionActivity>);
 
 impl Drop for ActiveRequest {
@@ -389,7 +389,7 @@ mod tests {
         });
     }
 
-    /// Thousands of connections ended the one that waited for its answer.
+    /// Thousands of connections closed the one that waited for its reply.
     #[test]
     fn whoever_waits_for_an_answer_goes_after_whoever_does_not() {
         run(async {
@@ -415,7 +415,7 @@ mod tests {
             let other = all.seat(address("192.0.2.1")).await.unwrap();
             let mut own = Vec::new();
             for host in 0..9 {
-                // one /64
+                // All of them are in one /64.
                 own.push(
                     all.seat(address(&format!("2001:db8::{host}")))
                         .await

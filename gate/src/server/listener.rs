@@ -1,4 +1,6 @@
-//! Where the gate listens: unix sockets, TCP, TLS with HTTP/2 and optional client certificates.
+//! Listeners: unix sockets, TCP, and TLS with HTTP/2 and optional client certificates.
+//!
+//! Refuses to replace a socket that another process serves.
 
 use super::sockets::{ActivatedSockets, Socket};
 use arc_swap::ArcSwap;
@@ -18,23 +20,22 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
-/// Whoever may reach the socket: the group of the proxies on this host.
+/// Group of the socket's file: the proxies on this host.
 const GROUP: &str = "postern-proxy";
-/// The folder in which no daemon makes a socket.
+/// Folder that belongs to root, in which only systemd makes sockets.
 const RUN: &str = "/run/postern";
 
-/// A bound listener.
 pub(crate) enum Listener {
     Unix(UnixListener),
     Tcp(TcpListener),
     Tls(TcpListener, Certificate),
 }
 
-/// A connection, and where it comes from.
+/// An accepted connection, with the address of its peer.
 pub(crate) enum AcceptedConnection {
     Unix(UnixStream),
     Tcp(TcpStream, Address),
-    /// Before its handshake.
+    /// The TLS handshake follows.
     Tls(TcpStream, Address, TlsAcceptor),
 }
 
@@ -53,8 +54,8 @@ impl Listener {
         })
     }
 
-    /// Listens as an entry says; where it names systemd, at those of its sockets that it names. A path that systemd
-    /// listens at is systemd's.
+    /// Binds an entry of `gate.listen`. A path that systemd listens on, or an entry that names
+    /// systemd, takes systemd's sockets.
     pub(crate) async fn bind(
         listen: &Listen,
         certificate: Option<&Certificate>,
@@ -98,7 +99,7 @@ async fn tcp(address: &SocketAddr) -> Result<TcpListener, String> {
         .map_err(|error| format!("{address}: {error}"))
 }
 
-/// Binds a unix socket; one that a gate left behind is replaced, one that is in use is not.
+/// Binds a unix socket. A stale socket file is replaced; a socket in use is not.
 fn unix(path: &Path) -> Result<UnixListener, String> {
     let wrong = |error: &dyn Display| format!("{}: {error}", path.display());
     let not_made = |error: &std::io::Error| match error.kind() {
@@ -124,7 +125,7 @@ fn unix(path: &Path) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-/// Makes room for a unix socket.
+/// Removes a stale socket file.
 pub(crate) fn replace(path: &Path) -> std::io::Result<()> {
     if path
         .symlink_metadata()
@@ -138,7 +139,7 @@ pub(crate) fn replace(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The certificate of the TLS listeners, with its key and whom it takes for clients.
+/// Certificate, key and client CA of the TLS listeners.
 #[derive(Clone)]
 pub(crate) struct Certificate(Arc<ArcSwap<ServerConfig>>);
 
@@ -149,7 +150,7 @@ impl Certificate {
         )?))))
     }
 
-    /// Shows what another one shows from the next handshake on.
+    /// Uses another certificate from the next handshake on.
     pub(crate) fn becomes(&self, other: &Certificate) {
         self.0.store(other.0.load_full());
     }

@@ -1,6 +1,6 @@
-//! For monitoring, on a listener of its own: whether the gate serves, whether it lets people in, and what it counts.
+//! Health, readiness and metrics, on a listener of their own.
 //!
-//! MUST NOT say anything about anyone: whoever reaches this address may read it.
+//! MUST NOT say anything about a user: any client that reaches this address may read it.
 
 use super::connections::Connections;
 use super::listener::{AcceptedConnection, Listener};
@@ -27,55 +27,51 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
-/// Connections at once; their descriptors are among those that the web's connections leave.
+/// Connection limit. Their descriptors are among those that [`Connections`] keeps free.
 const AT_ONCE: usize = 16;
-/// How long one may last: a question and its answer.
+/// Time limit for a connection, which carries one request.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A pause after accepting failed.
+/// Pause after accepting a connection failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How long a try of the store's may take, and how long what came of it is gone by.
+/// Time limit for a test of the store, and how long its result is reused.
 const TRY: Duration = Duration::from_secs(3);
 const FRESH: Duration = Duration::from_secs(2);
 
-/// What only the server knows of the gate's health.
+/// Health that only the server knows.
 #[derive(Default)]
 pub(crate) struct Health {
     own_configuration: AtomicBool,
     ends: AtomicBool,
-    /// What came of the last try of the store, and when that was.
+    /// Time and result of the last test of the store.
     tried: Mutex<Option<(Instant, StoreTry)>>,
 }
 
-/// What came of a try of the store.
 #[derive(Clone, Copy)]
 struct StoreTry {
     takes_writes: bool,
-    /// Whether mail waits for a posternd that does not send it.
+    /// Whether mail waits because posternd does not send it.
     mail_waits: bool,
 }
 
 impl Health {
-    /// Goes by the file itself.
     pub(crate) fn goes_by_the_file(&self) {
         self.own_configuration.store(true, Ordering::Relaxed);
     }
 
-    /// Goes by what came before the file of now, which is wrong.
     pub(crate) fn goes_by_what_was(&self) {
         self.own_configuration.store(false, Ordering::Relaxed);
     }
 
-    /// The gate ends.
     pub(crate) fn ends(&self) {
         self.ends.store(true, Ordering::Relaxed);
     }
 }
 
-/// What is asked about.
+/// What monitoring reports on.
 #[derive(Clone)]
 pub(crate) struct MonitoredGate {
     pub(crate) sites: Arc<ArcSwap<Site>>,
@@ -84,10 +80,10 @@ pub(crate) struct MonitoredGate {
 }
 
 impl MonitoredGate {
-    /// Answers until the process ends, also while it drains.
+    /// Serves until the process exits, also while it drains.
     pub(crate) async fn answer_at(self, listener: Listener) {
         let seats = Arc::new(Semaphore::new(AT_ONCE));
-        // nobody closes the semaphore
+        // The semaphore is never closed.
         while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
             match listener.accept().await {
                 Ok(accepted) => {
@@ -111,7 +107,7 @@ impl MonitoredGate {
         match accepted {
             AcceptedConnection::Unix(stream) => self.talk(stream).await,
             AcceptedConnection::Tcp(stream, _) => self.talk(stream).await,
-            // the configuration allows none here
+            // The configuration allows no TLS on this listener.
             AcceptedConnection::Tls(..) => {}
         }
     }
@@ -125,7 +121,7 @@ impl MonitoredGate {
         http.timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
             .keep_alive(false);
-        // What a peer does to its own connection is no news.
+        // An error on the peer's own connection needs no log line.
         let _ = timeout(
             PATIENCE,
             http.serve_connection(TokioIo::new(stream), service),
@@ -148,8 +144,8 @@ impl MonitoredGate {
         }
     }
 
-    /// Whether people are let in. A file that is wrong locks nobody out, and so takes no gate out of service either; nor
-    /// does mail that waits, which another gate could not send.
+    /// Returns whether users can sign in. An invalid file locks no user out, so it does not make
+    /// the gate unready; nor does waiting mail, which another gate could not send either.
     async fn is_ready(&self) -> Result<String, &'static str> {
         let standing = self.standing();
         if self.health.ends.load(Ordering::Relaxed) {
@@ -173,8 +169,8 @@ impl MonitoredGate {
         Ok(words)
     }
 
-    /// Whether the store takes writes, and mail waits. That is tried, a few times a minute at most: it costs a durable
-    /// commit.
+    /// Tests whether the store takes writes, and whether mail waits. The result is reused for some
+    /// seconds, since a test costs a durable commit.
     async fn try_store(&self) -> StoreTry {
         let mut tried = self.health.tried.lock().await;
         if let Some((_, came)) = tried.filter(|(at, _)| at.elapsed() < FRESH) {
@@ -187,7 +183,7 @@ impl MonitoredGate {
             .for_client(PoolClient::proven(ShareKey::Gate));
         let try_it = judge.with_engine(|door| {
             door.try_write()?;
-            // a clock that cannot be read is told by whatever needs it
+            // A request that needs the clock reports its failure.
             Ok::<_, EngineError>(match clock::now() {
                 Ok(now) => door.mail_is_overdue(now)?,
                 Err(_) => false,

@@ -1,5 +1,7 @@
-//! SIGHUP: postern.toml, certificates and secrets as they are now. Whatever is wrong with them leaves the gate as it runs.
-//! Connections stay; each request goes by what there is when it comes.
+//! Reload at SIGHUP: reads postern.toml, certificates and secrets again. An invalid file leaves the
+//! running generation in force.
+//!
+//! Connections stay open; each request uses the generation at its arrival.
 
 use super::listener::Certificate;
 use super::monitoring::Health;
@@ -13,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long requests that came before have, by what there was then.
+/// Time that open requests have to finish with the old generation.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a reload changes.
+/// Everything that a reload replaces.
 pub(crate) struct Reload {
     pub(crate) path: PathBuf,
     pub(crate) running: Generation,
@@ -26,7 +28,7 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    /// Goes by the files of now. Blocks; MUST be called within the runtime.
+    /// Reloads the files. Blocks. MUST be called within the runtime.
     pub(crate) fn run(&mut self) {
         announced(&self.path.clone(), || {
             let renewed = self.renew();
@@ -58,7 +60,7 @@ impl Reload {
             }
         };
         let next = Generation::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
-        // from here on nothing can fail
+        // From here on nothing can fail.
         log::configure(next.site.gate());
         self.sites.store(Arc::clone(&next.site));
         if let (Some(shown), Some(certificate)) = (&self.certificate, &certificate) {
@@ -70,7 +72,7 @@ impl Reload {
     }
 }
 
-/// The log and the service manager are told what comes of it.
+/// Reports the result to the log and the service manager.
 fn announced(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
     service_manager::is_reloading();
     match renew() {
@@ -82,7 +84,8 @@ fn announced(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
     service_manager::is_ready();
 }
 
-/// A file that does not validate is no reason to go by an older copy: the gate has one in force.
+/// Reads the file, and refuses an older copy in place of an invalid file: the gate has a valid
+/// configuration in force.
 fn read(path: &Path) -> Result<Config, String> {
     let in_force = file::in_force(path).map_err(|error| error.to_string())?;
     log::warn_if_copy_differs(path, &in_force);

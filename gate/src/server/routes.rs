@@ -1,4 +1,6 @@
-//! Which request goes where: checks of proxies, and the gate's own pages.
+//! Routes requests: checks of proxies, the health check, and the gate's own pages.
+//!
+//! MUST authenticate the proxy before any of its headers are read.
 
 use super::{access_log, own_routes};
 use crate::api;
@@ -29,7 +31,8 @@ pub(crate) async fn answer(
     mut request: Request<Incoming>,
 ) -> HttpReply {
     join_crumbs(request.headers_mut());
-    // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
+    // No proxy or browser sends a form in chunks, and parsers that disagree on a body's length
+    // allow request smuggling (RFC 9112, section 11.2).
     if request.headers().contains_key(TRANSFER_ENCODING) {
         return reply::bare_and_close(StatusCode::BAD_REQUEST);
     }
@@ -45,7 +48,6 @@ pub(crate) async fn answer(
     proxy_reply::with_challenge(reply, Challenge::Form)
 }
 
-/// Whether a request is answered without waiting for anything, a body included.
 pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
     matches!(
         request.uri().path(),
@@ -53,7 +55,8 @@ pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
     )
 }
 
-/// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), and Traefik passes them on so over HTTP/1, too.
+/// Joins Cookie lines. HTTP/2 splits one line into several (RFC 9113, section 8.2.3), and Traefik
+/// passes them on separately over HTTP/1.
 fn join_crumbs(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_some() {
         let crumbs: Vec<_> = headers
@@ -130,7 +133,7 @@ fn stranger(unproven: &UntrustedPeer) -> HttpReply {
     bare(StatusCode::FORBIDDEN)
 }
 
-/// A request that makes no sense, by whoever's fault it is.
+/// Logs a malformed check, as the proxy's fault or the client's.
 fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnection) {
     match broken {
         ContractError::Client(name, address) => {
@@ -187,12 +190,12 @@ async fn own_page(
         (_, Some(_)) => return bare(StatusCode::BAD_REQUEST),
         (host, None) => authority.or_else(|| host.and_then(|value| value.to_str().ok())),
     };
-    // as gate.url leaves it out
+    // `gate.url` does not contain the default port.
     let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
     let Some(site) = host.and_then(|host| site.find_site_at(host)) else {
         return bare(StatusCode::MISDIRECTED_REQUEST);
     };
-    // never good here, and so not even looked up
+    // An app password is never valid at the gate's own pages, so it is not verified.
     if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
         let line = log::event("refused")
             .with("cause", "scope")
@@ -221,7 +224,7 @@ async fn own_page(
     if !log::has_access_log() {
         return own_routes::answer_page(&guest, &parts, &page, body).await;
     }
-    // before a page of sign-out ends it
+    // The session is read before a page can end it.
     let (began, session) = (Instant::now(), guest.session());
     let reply = own_routes::answer_page(&guest, &parts, &page, body).await;
     let user = session.as_ref().map(|session| &session.name);

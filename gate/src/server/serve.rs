@@ -1,4 +1,5 @@
-//! The server: listeners, limits on headers and time, and a bounded drain at SIGTERM.
+//! The server: starts the generation, accepts connections, limits headers and time, and drains at
+//! SIGTERM.
 
 use super::connections::{ConnectionPermit, Connections, Sending};
 use super::listener::{AcceptedConnection, Certificate, Listener};
@@ -34,27 +35,28 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// How long a request's headers, or the next request, may take.
+/// Time limit for a request's headers, and for the next request.
 const HEADERS: Duration = Duration::from_secs(15);
-/// How long a TLS handshake may take.
+/// Time limit for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The most of one request's headers in HTTP/1, in bytes: more than nginx passes on by its own settings.
+/// Size limit of a request's headers in HTTP/1, in bytes: more than nginx passes on by default.
 const HEADER_BYTES: usize = 64 * 1024;
-/// The same in HTTP/2, as RFC 9113, section 6.5.2, counts: 32 bytes more for each field.
+/// Size limit of a request's headers in HTTP/2, as RFC 9113, section 6.5.2, counts: 32 bytes more
+/// for each field.
 const HEADER_LIST_BYTES: u32 = 48 * 1024;
-/// Requests under way on one HTTP/2 connection; proxies open more connections for more.
+/// Limit on open requests of one HTTP/2 connection. Proxies open more connections for more.
 const STREAMS: u32 = 64;
-/// What of a body is taken unread: of a stream one body, of a connection four.
+/// Flow control windows, in bytes: one body per stream, and four per connection.
 const STREAM_BYTES: u32 = 16 * 1024;
 const CONNECTION_BYTES: u32 = 64 * 1024;
-/// What of an answer waits in HTTP/2 to be sent.
+/// Limit on unsent bytes of one HTTP/2 reply.
 const SEND_BYTES: usize = 16 * 1024;
-/// How long a peer may take none of its answers.
+/// Time limit for a peer to read a part of its replies.
 const TAKEN: Duration = Duration::from_secs(30);
-/// How long open requests have at the end, and then what they left to be judged.
+/// Time for open requests to finish when the gate stops, and then for their work at the store.
 const DRAIN: Duration = Duration::from_secs(10);
 const LAST: Duration = Duration::from_secs(2);
-/// A pause after accepting failed, so that it does not fail in a tight loop.
+/// Pause after accepting a connection failed, so that it does not fail in a busy loop.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the gate until a signal ends it.
@@ -90,7 +92,7 @@ fn threads() -> Result<Runtime, String> {
     built.map_err(|error| format!("no threads: {error}"))
 }
 
-/// Serves until a signal ends it; what ran last.
+/// Serves until a signal ends it. Returns the generation that served last.
 async fn serve(
     path: &Path,
     running: Generation,
@@ -149,7 +151,7 @@ async fn serve(
     reload.health.ends();
     drop(end);
     for task in accepting {
-        // It ends by itself; a panic there must not keep the others from draining.
+        // The task ends by itself. Its panic must not keep other connections from draining.
         let _ = task.await;
     }
     let Some(graceful) = Arc::into_inner(graceful) else {
@@ -165,11 +167,11 @@ async fn serve(
     (Ok(()), reload.running)
 }
 
-/// What is bound before anything is served.
+/// Everything that is bound before a request is served.
 struct BoundListeners {
     listeners: Vec<Listener>,
     operations: Option<Listener>,
-    /// Of the listeners with TLS.
+    /// Certificate of the TLS listeners.
     certificate: Option<Certificate>,
     orders: Orders,
 }
@@ -185,7 +187,7 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
     let mut sockets = ActivatedSockets::handed_over();
     let mut listeners = Vec::new();
     let wrong = |why| format!("gate.listen: {why}");
-    // a socket's name goes before "systemd", which takes what is left
+    // Entries that name a socket come before "systemd", which takes the remaining ones.
     let takes_rest = |listen: &&Listen| **listen == Listen::Systemd(None);
     let named = gate.listen.iter().filter(|listen| !takes_rest(listen));
     for listen in named.chain(gate.listen.iter().filter(takes_rest).take(1)) {
@@ -218,10 +220,9 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
     })
 }
 
-/// What every connection needs.
 #[derive(Clone)]
 struct RequestHost {
-    /// The site of now; requests that are under way keep theirs.
+    /// Site of the generation in force. An open request keeps its own.
     sites: Arc<ArcSwap<Site>>,
     connections: Arc<Connections>,
 }
@@ -260,7 +261,7 @@ async fn one(
     let (sites, watcher) = (Arc::clone(&host.sites), graceful.watcher());
     tokio::spawn(async move {
         tokio::select! {
-            // an answer that is ready goes out first
+            // A reply that is ready is sent first.
             biased;
             () = serve_one(&sites, &seat, watcher, accepted) => {}
             () = seat.ends(HEADERS) => {}
@@ -325,7 +326,8 @@ async fn serve_one(
     }
 }
 
-/// What a request holds until its answer is sent. A check is answered at once.
+/// Reserves what a request holds until its reply is sent. A check is answered at once and holds
+/// nothing.
 fn holding(
     site: &Site,
     seat: &ConnectionPermit,
@@ -388,6 +390,6 @@ async fn talk(
         }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    // What a peer does to its own connection is no news.
+    // An error on the peer's own connection needs no log line.
     let _ = watcher.watch(connection).await;
 }

@@ -1,14 +1,13 @@
-//! What the service manager is told (sd_notify(3)): that the gate serves, goes by other files, ends; and while it lives,
-//! that it does. Without a manager that wants to know, nothing.
+//! Notifications to the service manager (sd_notify(3)): readiness, reload, stop and watchdog.
+//! Without a service manager, nothing is sent.
 
 use sd_notify::NotifyState;
 
-/// It serves, by the files as they are.
 pub(crate) fn is_ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// It reads them anew; [`is_ready`] follows.
+/// Notifies of a reload; [`notify_ready`] must follow.
 pub(crate) fn is_reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -16,13 +15,12 @@ pub(crate) fn is_reloading() {
     }
 }
 
-/// It ends.
 pub(crate) fn is_stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Says that the gate lives, twice in the time after which the manager would take it for hung. MUST be called within the
-/// runtime, whose workers it is about.
+/// Notifies the watchdog twice per timeout. MUST be called within the runtime, since its workers
+/// are what the watchdog supervises.
 pub(crate) fn watch_over_us() {
     let Some(patience) = sd_notify::watchdog_enabled() else {
         return;
@@ -36,6 +34,6 @@ pub(crate) fn watch_over_us() {
 }
 
 fn tell(state: &[NotifyState<'_>]) {
-    // a manager that does not listen is no reason to serve nobody
+    // A service manager that does not listen is no reason to stop serving.
     let _ = sd_notify::notify(state);
 }

@@ -1,17 +1,13 @@
-//! The signals that the gate goes by.
+//! Signals that the gate handles: SIGTERM and SIGINT stop it, SIGHUP reloads it.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// SIGTERM, SIGINT: to end.
     End,
-    /// SIGHUP: to go by the files as they are now.
     Reload,
 }
 
-/// Where orders come in.
 pub(crate) struct Orders {
     terminate: Signal,
     interrupt: Signal,
@@ -19,7 +15,6 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    /// Listens from now on.
     pub(crate) fn listen() -> Result<Orders, String> {
         let of =
             |kind| signal(kind).map_err(|error| format!("signals cannot be waited for: {error}"));
@@ -30,7 +25,6 @@ impl Orders {
         })
     }
 
-    /// Waits for the next.
     pub(crate) async fn next(&mut self) -> Order {
         tokio::select! {
             _ = self.terminate.recv() => Order::End,

@@ -1,5 +1,6 @@
-//! Socket activation: the listening sockets that systemd made and hands over (sd_listen_fds(3)). They stay systemd's:
-//! whoever connects while the gate starts anew waits, and the gate neither replaces nor removes their files.
+//! Socket activation: listening sockets that systemd passes (sd_listen_fds(3)). They stay
+//! systemd's: a client that connects while the gate restarts waits, and the gate neither replaces
+//! nor removes their files.
 
 use listenfd::ListenFd;
 use nix::sys::socket::getsockopt;
@@ -10,23 +11,22 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-/// One of them.
 pub(crate) enum Socket {
     Unix(UnixListener),
     Tcp(TcpListener),
 }
 
-/// What systemd handed over, until an entry of gate.listen takes it.
+/// Sockets that systemd passed, until an entry of `gate.listen` takes them.
 pub(crate) struct ActivatedSockets(Vec<HandedOver>);
 
 struct HandedOver {
     name: String,
-    /// Why it cannot be served, where it is not a listening socket.
+    /// The error says why a descriptor is not a usable listening socket.
     socket: io::Result<Socket>,
 }
 
 impl ActivatedSockets {
-    /// Those of this process. Reads the environment.
+    /// Takes the sockets that were passed to this process, by the environment.
     pub(crate) fn handed_over() -> ActivatedSockets {
         let mut descriptors = ListenFd::from_env();
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
@@ -38,7 +38,7 @@ impl ActivatedSockets {
         ActivatedSockets(taken.collect())
     }
 
-    /// Those of a name, or all that are left.
+    /// Takes the sockets of a name, or all that are left.
     pub(crate) fn take(&mut self, name: Option<&str>) -> Result<Vec<Socket>, String> {
         let wanted = |one: &HandedOver| name.is_none_or(|name| one.name == name);
         let (taken, left): (Vec<_>, _) = std::mem::take(&mut self.0).into_iter().partition(wanted);
@@ -52,7 +52,8 @@ impl ActivatedSockets {
         usable.collect()
     }
 
-    /// The one that listens at a path, if there is one: where the folder is root's, the gate cannot make it.
+    /// Takes the socket that listens at a path, if there is one. Where the folder is root's, the
+    /// gate cannot make it itself.
     pub(crate) fn take_at(&mut self, path: &Path) -> Option<UnixListener> {
         let listens_there = |one: &HandedOver| match &one.socket {
             Ok(Socket::Unix(socket)) => socket
@@ -67,7 +68,7 @@ impl ActivatedSockets {
         }
     }
 
-    /// Whoever connects to a socket that nobody takes would wait for ever.
+    /// Refuses sockets that no entry uses: a client that connects there would wait for ever.
     pub(crate) fn are_all_taken(&self) -> Result<(), String> {
         match self.0.first() {
             None => Ok(()),
@@ -108,7 +109,7 @@ fn socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
     }
 }
 
-/// Accept=yes hands over connections.
+/// Refuses a socket that does not listen: Accept=yes passes connections.
 fn listens(socket: &impl AsFd) -> io::Result<()> {
     match getsockopt(socket, AcceptConn)? {
         true => Ok(()),

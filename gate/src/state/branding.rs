@@ -1,4 +1,4 @@
-//! How the pages look: the style sheet in the configured colour, and the name and logo above every page.
+//! Branding of the pages: the style sheet in the configured colour, the name, and the logo.
 
 use data_encoding::HEXLOWER;
 use shared::config::Config;
@@ -7,31 +7,29 @@ use shared::engine::enrollment::pending;
 use shared::system::trusted_file::{self, Follow, Privacy};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// The style sheet, but for the colours that it goes by.
+/// The style sheet, without its colour variables.
 const STYLE: &str = include_str!("../../templates/style.css");
-/// The scripts: of pages that take digits, and of those that show recovery codes.
+/// The scripts of pages with a code field, and of pages with recovery codes.
 pub(crate) const SCRIPTS: [&str; 2] = [
     include_str!("../../templates/code.js"),
     include_str!("../../templates/keep.js"),
 ];
 
-/// The ground of cards on a dark page, as the style sheet has it.
+/// Background of cards on a dark page, as in the style sheet.
 const DARK: Color = Color::of(0x1c, 0x21, 0x29);
-/// The largest logo, in bytes.
+/// Size limit of the logo, in bytes.
 const LARGEST: u64 = 64 * 1024;
 
-/// A look.
 pub(crate) struct Branding {
-    /// Above every page.
+    /// Heading of every page.
     pub(crate) name: String,
-    /// Beside it.
     pub(crate) logo: Option<Logo>,
     pub(crate) style: String,
-    /// Differs where any of it differs, so that browsers fetch it anew.
+    /// Differs where the style sheet, the logo or a script differs, so that browsers load them
+    /// again.
     pub(crate) stamp: String,
 }
 
-/// A picture.
 #[derive(Hash)]
 pub(crate) struct Logo {
     pub(crate) kind: &'static str,
@@ -39,7 +37,7 @@ pub(crate) struct Logo {
 }
 
 impl Branding {
-    /// The one that the configuration names.
+    /// Reads the branding that the configuration names.
     pub(crate) fn read(config: &Config) -> Result<Branding, String> {
         let look = &config.gate.look;
         let logo = match &look.logo_file {
@@ -80,7 +78,7 @@ impl Branding {
     }
 }
 
-/// What browsers are told that a picture is, by its first bytes.
+/// Returns the media type of a picture, by its first bytes.
 fn kind(bytes: &[u8]) -> Option<&'static str> {
     let text = std::str::from_utf8(bytes).unwrap_or_default().trim_start();
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {

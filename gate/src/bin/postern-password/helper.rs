@@ -1,7 +1,8 @@
-//! The process that listens: lets the gate and posternd in, and nobody else, and has their questions answered, so many at once. It
-//! ends when nobody has asked for a while; systemd, which holds the socket, starts it again.
+//! The listening process: accepts the gate and posternd, refuses every other peer, and has a
+//! limited number of requests answered at once. It exits after some time without a request;
+//! systemd, which holds the socket, starts it again.
 //!
-//! MUST take who asks from the kernel (SO_PEERCRED).
+//! MUST take the peer's identity from the kernel (SO_PEERCRED).
 
 use crate::asking::{self, read_until};
 use crate::tries::Tries;
@@ -23,13 +24,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The users of the gate and of posternd.
+/// Users that may connect: those of the gate and of posternd.
 const ASKERS: [&str; 2] = ["postern-gate", "posternd"];
-/// How long a question may take to arrive, and a word to be taken.
+/// Time limit for the request to arrive, and for the reply to be read.
 const HEARD: Duration = Duration::from_secs(3);
-/// After so long without a question it ends.
+/// The process exits after this time without a request.
 const IDLE: Duration = Duration::from_secs(60);
-/// A pause after accepting failed.
+/// Pause after accepting a connection failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
 struct PasswordHelper {
@@ -40,7 +41,7 @@ struct PasswordHelper {
     started: Instant,
 }
 
-/// Listens at the socket that is its standard input.
+/// Serves the listening socket that is the standard input.
 pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     set_dumpable(false)?;
     let input = io::stdin();
@@ -56,7 +57,7 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     }
     let mut askers = Vec::new();
     for name in ASKERS {
-        // either may be absent
+        // A host may lack one of the two users.
         askers.extend(User::from_name(name)?.map(|user| user.uid.as_raw()));
     }
     if askers.is_empty() {
@@ -112,7 +113,7 @@ impl PasswordHelper {
         }
     }
 
-    /// Lets a connection in, or drops it.
+    /// Starts a thread for an allowed peer, and closes every other connection.
     fn meet(self: &Arc<PasswordHelper>, stream: UnixStream) {
         let Ok(peer) = getsockopt(&stream, PeerCredentials) else {
             return;
@@ -133,7 +134,7 @@ impl PasswordHelper {
         };
         let helper = Arc::clone(self);
         let begun = std::thread::Builder::new().spawn(move || {
-            // What a peer does to its own connection is no news.
+            // An error on the peer's own connection needs no log line.
             let _ = helper.talk(stream, &seated);
         });
         if let Err(error) = begun {
@@ -163,7 +164,7 @@ impl PasswordHelper {
         Ok(())
     }
 
-    /// Says it, or nothing where PAM was asked and did not answer.
+    /// Returns the reply, or nothing where PAM was asked and gave no answer.
     fn say(
         &self,
         question: &HostPasswordRequest,
@@ -222,7 +223,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::sync::mpsc::channel;
 
-    /// The process of which nobody reads the log, for the test below alone.
+    /// Child process whose log is not read; only the test below starts it.
     #[test]
     #[ignore = "run by the test below"]
     fn says_more_than_anybody_reads() {
@@ -247,12 +248,12 @@ mod tests {
         println!("met all of them");
     }
 
-    /// A journal that stood still stopped the passwords of the host.
+    /// A journal that was not read stopped every password verification on the host.
     #[test]
     fn a_log_that_nobody_reads_keeps_no_connection_waiting() {
         let (mut unread, _kept) = UnixStream::pair().unwrap();
         unread.set_nonblocking(true).unwrap();
-        // in small pieces at the end, so that not one line has room
+        // The last pieces are single bytes, so that the socket buffer has no space for one line.
         for piece in [4096, 1] {
             while unread.write_all(&vec![b'x'; piece]).is_ok() {}
         }

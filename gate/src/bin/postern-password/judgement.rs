@@ -1,7 +1,9 @@
-//! One judgement by PAM: is this the password, and may the account be entered?
+//! One verification by PAM: whether the password is right, and whether the account may be used.
 //!
-//! MUST say no to root, whose password is not to be guessed by way of the gate.
-//! MUST say no to a name that the host knows by another spelling: the gate would take it for another account.
+//! MUST refuse root, whose password must not be guessed through the gate.
+//!
+//! MUST refuse a name that the host knows in another spelling: the gate would take it for another
+//! account.
 
 use nix::unistd::User;
 use nonstick::conv::Exchange;
@@ -15,22 +17,21 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
-/// Why not, for the log alone.
+/// Why the password is refused. The reason is for the log alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum No {
-    /// It is root's.
     Root,
-    /// PAM does not take the password.
+    /// PAM refused the password.
     Authentication(ErrorCode),
-    /// It does, and does not let the account in.
+    /// PAM accepted the password and refused the account.
     Account(ErrorCode),
-    /// It let in without looking at the password.
+    /// PAM granted access without asking for the password.
     NotLookedAt,
     /// The host has no account of exactly this name.
     OtherName,
 }
 
-/// Answers the one question for the password, and nothing else.
+/// A PAM conversation that answers one password prompt and refuses every other one.
 struct Answering {
     password: Candidate,
     given: Rc<Cell<bool>>,
@@ -51,7 +52,6 @@ impl Conversation for Answering {
     }
 }
 
-/// Asks PAM.
 pub(crate) fn judge(question: HostPasswordRequest, service: &PamServiceFile) -> Result<(), No> {
     let HostPasswordRequest {
         name,
@@ -79,7 +79,7 @@ pub(crate) fn judge(question: HostPasswordRequest, service: &PamServiceFile) -> 
             .set_remote_host(Some(&address))
             .map_err(No::Authentication)?;
     }
-    // an account without a password has none that could be right
+    // An account with an empty password has no password that could be right.
     let flags = AuthnFlags::SILENT | AuthnFlags::DISALLOW_NULL_AUTHTOK;
     transaction
         .authenticate(flags)

@@ -1,5 +1,5 @@
-//! What postern-password writes on standard error. Nobody waits for whoever reads it: lines go through the gate's bounded
-//! queue.
+//! Log of postern-password on standard error. Lines go through the gate's bounded queue, so that a
+//! log that is not read delays no request.
 
 #[path = "../../observe/log/queue.rs"]
 mod queue;
@@ -10,23 +10,23 @@ use std::time::Duration;
 
 static QUEUE: LogQueue = LogQueue::new(told, || ());
 
-/// Has lines written by a thread of their own. Until then each line is written by whoever says it.
+/// Starts the thread that writes. Before that, each line is written by the thread that logs it.
 pub(crate) fn begin() {
     QUEUE.begin();
     std::panic::set_hook(Box::new(|panic| says(panic)));
 }
 
-/// A line.
 pub(crate) fn says(words: impl Display) {
     QUEUE.push(line(words), None);
 }
 
-/// A line that comes as often as connections do: of each kind so many are written, and then how many were not.
+/// Writes a line that can occur once per connection. A limited number of each kind is written, then
+/// the number of those left out.
 pub(crate) fn seldom(kind: &'static str, words: impl Display) {
     QUEUE.push(line(words), Some(kind));
 }
 
-/// Waits until all is written, but no longer than so.
+/// Waits until every line is written, at most for `within`.
 pub(crate) fn flush(within: Duration) {
     QUEUE.flush(within);
 }
@@ -35,7 +35,6 @@ fn line(words: impl Display) -> String {
     format!("postern-password: {words}\n")
 }
 
-/// The line that tells of lost ones.
 fn told(lost: &Lost) -> String {
     match lost {
         Lost::Dropped(lines) => line(format_args!(

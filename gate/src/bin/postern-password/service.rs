@@ -1,5 +1,8 @@
-//! The service file that PAM is asked by, read before PAM reads it: it must be there, since PAM would go by `other`
-//! instead, and must not hold pam_totp.so, which would ask for a code that nobody can give here.
+//! Checks the PAM service file before PAM reads it. The file must exist, since PAM would use
+//! `other` instead. It must not hold pam_totp.so, which would ask for a code that nobody can enter
+//! at this prompt.
+//!
+//! Refuses what it cannot read whole: a missing include, a file that others may write, a loop.
 
 use shared::config::file::{self, ConfigError, Fallback};
 use shared::config::gate::PamServiceFile;
@@ -7,41 +10,41 @@ use shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where libpam looks, in this order.
+/// Folders of service files, in libpam's order.
 const FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 const FORBIDDEN: &str = "pam_totp.so";
-/// The most that is read of a file, in bytes.
+/// Size limit of one file, in bytes.
 const LARGEST: u64 = 64 * 1024;
-/// Files that are read, those that are included again counted again.
+/// Limit on files that are read. A file that is included twice counts twice.
 const MOST_FILES: usize = 64;
 
-/// What is wrong with it.
+/// Why the service cannot be used.
 #[derive(Debug)]
 pub(crate) enum ServiceError {
-    /// No configuration says which it is.
+    /// The configuration that names the service cannot be read.
     Config(ConfigError),
-    /// There is none, or one that it includes is missing.
+    /// The service file, or a file that it includes, does not exist.
     Missing(PamServiceFile, String),
-    /// It cannot be read, or anyone may write it.
+    /// A file cannot be read, or others may write it.
     File(FileError),
-    /// It holds our own module.
+    /// A file holds pam_totp.so.
     Forbidden(PamServiceFile, PathBuf, usize),
-    /// It includes too much, or itself.
+    /// The service includes more files than [`MOST_FILES`], or itself.
     TooMany(PamServiceFile),
 }
 
-/// What the configuration says, and what is wrong with the file that was not gone by.
+/// The checked service, and why an older configuration than the file is in force.
 pub(crate) struct Configured {
     pub(crate) service: PamServiceFile,
     pub(crate) problem: Option<Fallback>,
 }
 
-/// Which lines of a file count.
+/// Which lines of a file are checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ServiceLines {
-    /// Those of the two types that are asked here.
+    /// Lines of both types that the helper uses: auth and account.
     Both,
-    /// Those of one.
+    /// Lines of one type, as `include` and `substack` select them.
     Only(Type),
 }
 
@@ -51,7 +54,7 @@ enum Type {
     Account,
 }
 
-/// The service that the configuration names, checked as this host has it.
+/// Returns the service that the configuration names, after its files on this host are checked.
 pub(crate) fn configured(config: &Path) -> Result<Configured, ServiceError> {
     let in_force = file::in_force(config).map_err(ServiceError::Config)?;
     let problem = in_force.problem;
@@ -79,7 +82,7 @@ impl Search<'_> {
             .left
             .checked_sub(1)
             .ok_or_else(|| ServiceError::TooMany(self.service.clone()))?;
-        // a name that begins with a slash stands for itself
+        // A name that begins with a slash replaces the folder.
         let found = self
             .folders
             .iter()
@@ -133,7 +136,7 @@ impl Search<'_> {
             words.next(),
         ) {
             ("include" | "substack", Some(name)) => self.check(name, ServiceLines::Only(kind)),
-            // any word: the control in brackets may have blanks
+            // Any word may be the module: a control in brackets can hold blanks.
             _ if rest.any(is_forbidden) => Err(ServiceError::Forbidden(
                 self.service.clone(),
                 path.to_owned(),
@@ -148,7 +151,8 @@ fn is_forbidden(word: &str) -> bool {
     word.rsplit('/').next() == Some(FORBIDDEN)
 }
 
-/// Lines by number, comments gone, those that end in a backslash joined with the next.
+/// Returns numbered lines, without comments. A line that ends in a backslash is joined with the
+/// next, as libpam does.
 fn joined(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut open: Option<(usize, String)> = None;
@@ -222,7 +226,7 @@ mod tests {
 
     const SERVICE: &str = "postern-gate";
 
-    /// What is wrong with `postern-gate` among these files.
+    /// Returns what is wrong with the service `postern-gate` among these files.
     fn wrong(files: &[(&str, &str)]) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {

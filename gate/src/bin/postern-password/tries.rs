@@ -1,16 +1,17 @@
-//! How many wrong passwords the helper lets the gate try. The gate counts guesses itself, by account and place; these
-//! bounds are far above what it lets through, and hold if someone has taken it over.
+//! Limits on wrong passwords, by account and in total. The gate counts guesses itself, by account
+//! and scope. These limits are far above the gate's and hold when an attacker controls the gate.
 
 use shared::account::name::UserName;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Of one account: so many at once, and one more each time this has passed.
+/// Limit for one account: a burst, and one more try each time `every` has passed.
 const OF_ONE: TryLimit = TryLimit {
     at_once: 30,
     every: Duration::from_secs(120),
 };
-/// Of all together. It holds only for accounts that had a wrong one lately: guesses all over keep nobody else out.
+/// Limit for all accounts together. It holds only for accounts that had a wrong password lately, so
+/// that guesses at many accounts keep no other account out.
 const OF_ALL: TryLimit = TryLimit {
     at_once: 600,
     every: Duration::from_secs(1),
@@ -21,11 +22,10 @@ struct TryLimit {
     every: Duration,
 }
 
-/// When all tries will be there again, as time since the helper started.
+/// Time at which every try is available again, since the helper started.
 #[derive(Clone, Copy, Default)]
 struct SpentTries(Duration);
 
-/// What was tried.
 #[derive(Default)]
 pub(crate) struct Tries {
     of_all: SpentTries,
@@ -47,13 +47,13 @@ impl SpentTries {
     }
 }
 
-/// A try that was taken.
+/// A try that was taken. `in_all` says whether it counts against the limit for all accounts.
 pub(crate) struct TakenTry {
     in_all: bool,
 }
 
 impl Tries {
-    /// Takes a try, if there is one.
+    /// Takes a try of an account, if its limits allow one.
     pub(crate) fn take(&mut self, name: &UserName, now: Duration) -> Option<TakenTry> {
         self.of_one.retain(|_, spent| spent.0 > now);
         let had_none = !self.of_one.contains_key(name);
@@ -74,7 +74,7 @@ impl Tries {
         }
     }
 
-    /// A right password costs nothing, nor one that was not looked at.
+    /// Returns a try: a right password uses none up, nor does one that PAM was not asked about.
     pub(crate) fn give_back(&mut self, name: &UserName, taken: TakenTry) {
         self.give_back_all(taken);
         if let Some(spent) = self.of_one.get_mut(name) {
@@ -88,7 +88,8 @@ impl Tries {
         }
     }
 
-    /// Whether nothing is lost if all of it is forgotten.
+    /// Whether no limit is in use, so that the process may exit without forgetting a wrong
+    /// password.
     pub(crate) fn is_clear(&self, now: Duration) -> bool {
         self.of_all.0 <= now && self.of_one.values().all(|spent| spent.0 <= now)
     }
@@ -144,7 +145,7 @@ mod tests {
             .take(&name("alice"), NOW)
             .expect("she had no wrong one lately");
         assert!(tries.take(&name("alice"), NOW).is_none());
-        // hers was not of those of all, and gives none of them back
+        // Alice's try was taken beyond the limit for all, so that returning it adds nothing there.
         tries.give_back(&name("alice"), taken);
         assert!(tries.take(&of(0), NOW).is_none());
         assert!(!tries.is_clear(NOW));

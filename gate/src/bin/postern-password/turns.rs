@@ -1,21 +1,25 @@
-//! How many questions there are at once: connections, and among them those that PAM is asked, by whose account they are
-//! about and where they come from.
+//! Limits on what is served at once: connections, and among them requests to PAM, by account and by
+//! origin.
+//!
+//! Holds no request back for one whose account's module hangs.
 
 use shared::account::name::UserName;
 use shared::protocol::host_password::{HostPasswordRequest, QUESTIONS};
 use shared::system::admission::{Admission, AdmissionPermit, Class, ClassLimits, Limits};
 use std::time::{Duration, Instant};
 
-/// Connections; the gate is the only one that opens any, and bounds them by what their people have proven.
+/// Connection limit. The gate opens nearly all connections, and bounds them by what its clients
+/// have proven.
 const CONNECTIONS: usize = 64;
-/// Whoever makes a module hang for an account keeps few turns. Whoever has proven more has others.
+/// Limit for one account: a client that makes a module hang for an account holds few turns. Clients
+/// of a higher class have turns of their own.
 const OF_ACCOUNT: ClassLimits = ClassLimits {
     own: CONNECTIONS,
     per_key: 2,
     waiting_per_key: 16,
     waiting: CONNECTIONS,
 };
-/// All connections alike.
+/// Limit for the gate, whose connections are all alike.
 const OF_GATE: ClassLimits = ClassLimits {
     own: CONNECTIONS,
     per_key: CONNECTIONS,
@@ -23,29 +27,27 @@ const OF_GATE: ClassLimits = ClassLimits {
     waiting: 0,
 };
 
-/// All of them.
 #[derive(Clone)]
 pub(crate) struct Turns {
     connections: Admission<()>,
-    /// By address; questions without one are of this host.
+    /// Keyed by client address. Requests without an address come from this host.
     origins: Admission<Option<String>>,
     accounts: Admission<UserName>,
 }
 
-/// One connection's place; it is free again when this is dropped.
+/// Admission of one connection, until it is dropped.
 pub(crate) struct Seated {
     turns: Turns,
     _place: AdmissionPermit<()>,
 }
 
-/// One question's turn; it is over when this is dropped.
+/// Admission of one request to PAM, until it is dropped.
 pub(crate) struct PasswordTurn {
     _origin: AdmissionPermit<Option<String>>,
     _account: AdmissionPermit<UserName>,
 }
 
 impl Turns {
-    /// Nobody asks yet.
     pub(crate) fn new() -> Turns {
         let all = |class| Limits {
             shared: 0,
@@ -60,7 +62,7 @@ impl Turns {
         }
     }
 
-    /// A place, if there is one.
+    /// Admits a connection, if fewer than the limit are open.
     pub(crate) fn place(&self) -> Option<Seated> {
         let place = self.connections.try_enter(Class::Stranger, ()).ok()?;
         Some(Seated {
@@ -69,14 +71,14 @@ impl Turns {
         })
     }
 
-    /// Whether nobody is here.
     pub(crate) fn is_empty(&self) -> bool {
         self.connections.taken() == 0
     }
 }
 
 impl Seated {
-    /// Waits for a turn: for the account's first, so that whoever waits for it holds no turn of others.
+    /// Waits for a turn. The account's turn comes first, so that a request that waits for it holds
+    /// no turn of others.
     pub(crate) fn turn(
         &self,
         question: &HostPasswordRequest,
@@ -153,7 +155,7 @@ mod tests {
         assert!(now(&seated, &of_alice(0)).is_some());
     }
 
-    /// Sixteen wrong passwords of 2 s each from a few addresses were all that PAM was asked at once.
+    /// Sixteen wrong passwords of 2 s each from a few addresses used up every request to PAM.
     #[test]
     fn a_few_addresses_do_not_take_every_question_to_the_host() {
         let turns = Turns::new();

@@ -1,27 +1,29 @@
-//! The lines that wait to be written, and the one thread that writes them: a log that nobody reads holds nobody up.
+//! A bounded queue of log lines, and the one thread that writes them, so that a log that is not
+//! read delays no request.
 //!
-//! What does not fit is dropped and counted, and told in a line of its own once there is room. Of lines that strangers
-//! cause at full speed, each kind has so many in a while. postern-gate and postern-password both write by this.
+//! Lines beyond the bounds are dropped and counted, and the count is logged once there is space.
+//! Lines that unauthenticated clients can cause at full speed have a limit per kind. postern-gate
+//! and postern-password share this file.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines that wait at most, and their bytes.
+/// Limits on lines that wait, and on their bytes.
 const LINES: usize = 8192;
 const BYTES: usize = 2 * 1024 * 1024;
-/// Lines of one kind within a while.
+/// Limit on lines of one kind within [`WHILE`].
 const OF_KIND: u64 = 10;
 const WHILE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
-/// A pause where the reader of a pipe that does not block is behind.
+/// Pause where a pipe that does not block is full.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What a queue has to tell itself.
+/// Lines that were not written, and are reported in a line of their own.
 pub(super) enum Lost {
-    /// So many lines did not fit.
+    /// Number of lines beyond the bounds.
     Dropped(u64),
-    /// So many more of a kind came in so many seconds.
+    /// Number of lines of a kind beyond its limit, within `seconds`.
     LeftOut {
         kind: &'static str,
         lines: u64,
@@ -31,9 +33,9 @@ pub(super) enum Lost {
 
 pub(super) struct LogQueue {
     lines: Mutex<QueuedLines>,
-    /// There is something to write, or nothing any more.
+    /// Notified when a line is queued, and when all lines are written.
     changed: Condvar,
-    /// The line that tells it.
+    /// Formats the report on lost lines.
     tell: fn(&Lost) -> String,
     /// Called for each line that is dropped.
     count: fn(),
@@ -48,7 +50,7 @@ struct QueuedLines {
     kinds: Option<HashMap<&'static str, LineKind>>,
 }
 
-/// Lines of one kind since a while began.
+/// Lines of one kind since `began`.
 struct LineKind {
     began: Instant,
     written: u64,
@@ -73,7 +75,8 @@ impl LogQueue {
         }
     }
 
-    /// Starts the thread that writes to standard error. Until then each line is written by whoever says it.
+    /// Starts the thread that writes to standard error. Before that, each line is written by the
+    /// thread that logs it.
     pub(super) fn begin(&'static self) {
         self.lines().has_writer = true;
         let started = std::thread::Builder::new()
@@ -84,7 +87,7 @@ impl LogQueue {
         }
     }
 
-    /// Takes a line, or drops it; never waits for the reader.
+    /// Queues a line, or drops it. Never waits for the reader.
     pub(super) fn push(&self, line: String, kind: Option<&'static str>) {
         let mut lines = self.lines();
         if kind.is_some_and(|kind| !lines.may_write(kind, Instant::now())) {
@@ -94,14 +97,14 @@ impl LogQueue {
                 .flatten()
                 .any(|(of, counted)| Some(*of) == kind && counted.left_out == 1)
             {
-                // how many there were is due in a while
+                // The writer must wake up to report the number in time.
                 self.changed.notify_all();
             }
             return;
         }
         if !lines.has_writer {
             drop(lines);
-            // nobody reads the log: no reason to end
+            // A log without a reader is no reason to exit.
             let _ = std::io::stderr().lock().write_all(line.as_bytes());
             return;
         }
@@ -157,13 +160,13 @@ impl LogQueue {
         }
     }
 
-    /// Waits until all is written, but no longer than so.
+    /// Waits until every line is written, at most for `within`.
     pub(super) fn flush(&self, within: Duration) {
         let lines = self.lines();
         let is_busy = |lines: &mut QueuedLines| {
             lines.has_writer && (lines.is_writing || !lines.waiting.is_empty())
         };
-        // whatever is left then is lost
+        // Lines that still wait after the time limit are lost.
         drop(self.changed.wait_timeout_while(lines, within, is_busy));
     }
 
@@ -174,7 +177,7 @@ impl LogQueue {
 }
 
 impl QueuedLines {
-    /// Whether one more of a kind is written.
+    /// Counts a line of a kind, and returns whether it is written.
     fn may_write(&mut self, kind: &'static str, now: Instant) -> bool {
         let kinds = self.kinds.get_or_insert_default();
         let kind = kinds.entry(kind).or_insert(LineKind {
@@ -192,7 +195,7 @@ impl QueuedLines {
         kind.left_out == 0
     }
 
-    /// What is to be said of kinds whose while is over.
+    /// Takes the reports that are due.
     fn left_out(&mut self, now: Instant) -> Vec<Lost> {
         let mut said = Vec::new();
         for (name, kind) in self.kinds.iter_mut().flatten() {
@@ -213,7 +216,7 @@ impl QueuedLines {
         said
     }
 
-    /// When something of that is due next.
+    /// Time until the next report is due.
     fn next_due(&self, now: Instant) -> Option<Duration> {
         let counting = self
             .kinds
@@ -226,7 +229,7 @@ impl QueuedLines {
     }
 }
 
-/// Writes as much as the reader takes; blocks this thread alone.
+/// Writes as much as the reader takes. Blocks the writing thread alone.
 fn write(to: &mut impl Write, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match to.write(bytes) {
@@ -234,7 +237,7 @@ fn write(to: &mut impl Write, mut bytes: &[u8]) {
             Ok(written) => bytes = &bytes[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
-            // nobody reads the log: no reason to end
+            // A log without a reader is no reason to exit.
             Err(_) => return,
         }
     }
@@ -259,7 +262,7 @@ mod tests {
         queue
     }
 
-    /// A reader that takes one line each time it is told to.
+    /// A reader that takes one line for each `recv`.
     struct Pipe(SyncSender<String>);
 
     impl Write for Pipe {
@@ -282,13 +285,13 @@ mod tests {
         receiver
     }
 
-    /// A log that nobody read hung the gate.
+    /// A log that was not read stopped the gate.
     #[test]
     fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_it_lost() {
         let queue = queue();
         let reader = pipe(queue);
         queue.push("0\n".to_owned(), None);
-        // from now on it waits for the reader
+        // From now on the writer waits for the reader.
         while !queue.lines().is_writing {
             std::thread::sleep(Duration::from_millis(1));
         }

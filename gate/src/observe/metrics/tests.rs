@@ -1,4 +1,4 @@
-//! What is shown is what Prometheus reads, and what was counted.
+//! The exported text follows OpenMetrics, and holds what was counted.
 
 use super::*;
 use std::collections::{BTreeMap, HashSet};
@@ -10,7 +10,7 @@ const STANDING: StoreHealth = StoreHealth {
     connections: 3,
 };
 
-/// The samples of a text in the format of OpenMetrics 1.0, which it must follow to the letter.
+/// Parses the samples of a text, which must follow OpenMetrics 1.0 to the letter.
 #[track_caller]
 fn read(text: &str) -> BTreeMap<String, f64> {
     let name = |text: &str| {

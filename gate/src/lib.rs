@@ -2,8 +2,7 @@
 //!
 //! # Layout
 //!
-//! Each folder imports only those below it in this list, but for `state`, which holds what `live`
-//! and `proxy` build.
+//! Each folder imports only those below it in this list.
 //!
 //! - `server`: listeners, connections, routes, reload, monitoring.
 //! - `api`: the JSON API.

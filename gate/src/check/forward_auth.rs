@@ -31,7 +31,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Longest Cookie line that is read, in bytes.
-const LONGEST: usize = 48 * 1024;
+const MAX_COOKIE_LINE: usize = 48 * 1024;
 /// Value of a header that is not set.
 static EMPTY: HeaderValue = HeaderValue::from_static("");
 
@@ -188,10 +188,10 @@ pub(crate) fn check(
             };
             CheckResult::Allow(allow_account(site, &who, cookie(), EMPTY.clone()))
         }
-        Err(NoEntry::Scope) => CheckResult::Forbid,
-        Err(NoEntry::Basic) if !is_navigation(headers) => CheckResult::AppPassword,
+        Err(NoAccess::Scope) => CheckResult::Forbid,
+        Err(NoAccess::InvalidCredential) if !is_navigation(headers) => CheckResult::AppPassword,
         // A browser may send Basic credentials of the application, and can still sign in.
-        Err(NoEntry::Basic | NoEntry::Nothing) => match session {
+        Err(NoAccess::InvalidCredential | NoAccess::NoCredential) => match session {
             Some(_) => CheckResult::Upgrade(wanted_reply(asked.method, headers)),
             None if !site.covers(&host) => {
                 site.uncovered_hosts.log_once(site, &host);
@@ -217,11 +217,11 @@ fn deny_by_rule(decision: &RuleDecision, name: Option<&UserName>, address: Addre
 }
 
 /// Why a request without a sufficient session has no access.
-enum NoEntry {
+enum NoAccess {
     /// No credential that the gate knows.
-    Nothing,
+    NoCredential,
     /// Basic credentials or an app password, and not valid.
-    Basic,
+    InvalidCredential,
     /// An app password whose scope does not cover the request.
     Scope,
 }
@@ -233,18 +233,18 @@ fn verify_app_password(
     host: &str,
     said: &Authorization,
     now: Timestamp,
-) -> Result<Arc<FoundAppPassword>, NoEntry> {
+) -> Result<Arc<FoundAppPassword>, NoAccess> {
     let claim = match said {
-        Authorization::Other => return Err(NoEntry::Nothing),
-        Authorization::OtherBasic => return Err(NoEntry::Basic),
+        Authorization::Other => return Err(NoAccess::NoCredential),
+        Authorization::OtherBasic => return Err(NoAccess::InvalidCredential),
         Authorization::Mistyped => {
             log_refusal("app-password-mistyped", None, asked.address);
-            return Err(NoEntry::Basic);
+            return Err(NoAccess::InvalidCredential);
         }
         Authorization::AppPassword(claim) => claim,
     };
     if !site.revocation_cache.has_lease() {
-        return Err(NoEntry::Nothing);
+        return Err(NoAccess::NoCredential);
     }
     let judged = match site.is_own_page(host, asked.target) {
         true => Err(CacheRefusal::Scope),
@@ -268,8 +268,8 @@ fn verify_app_password(
     judged.map_err(|why| {
         log_refusal(why.name(), claim.name.as_ref(), asked.address);
         match why {
-            CacheRefusal::Wrong | CacheRefusal::Expired => NoEntry::Basic,
-            CacheRefusal::Scope => NoEntry::Scope,
+            CacheRefusal::Wrong | CacheRefusal::Expired => NoAccess::InvalidCredential,
+            CacheRefusal::Scope => NoAccess::Scope,
         }
     })
 }
@@ -325,14 +325,14 @@ fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 /// Whether a session is neither expired nor revoked.
 pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
     session.is_in_time(site.gate().session.seconds(), now)
-        && !site.revocation_cache.refuses(session)
+        && !site.revocation_cache.refuses_session(session)
 }
 
 /// Returns the Cookie line, empty if there is none. HTTP/2 crumbs were joined when the request
 /// arrived.
 pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&HeaderValue, ConflictingCookies> {
     match single_header(headers, &COOKIE) {
-        Ok(line) if line.len() <= LONGEST => Ok(line),
+        Ok(line) if line.len() <= MAX_COOKIE_LINE => Ok(line),
         _ => Err(ConflictingCookies::TooLong),
     }
 }
@@ -355,7 +355,7 @@ pub(crate) enum Challenge {
     /// Bearer: browsers open no dialog for it.
     Bearer,
     /// A scheme of Postern's own, for the gate's pages: browsers open no dialog for it.
-    Form,
+    Postern,
 }
 
 /// Returns the challenge that suits the client. Browsers send Fetch metadata; older ones accept
@@ -458,7 +458,7 @@ mod tests {
         assert_eq!(cookie_line(&lines).unwrap().as_bytes(), b"n=Zo\xeb");
         lines.insert(
             COOKIE,
-            HeaderValue::from_bytes(&vec![b'a'; LONGEST + 1]).unwrap(),
+            HeaderValue::from_bytes(&vec![b'a'; MAX_COOKIE_LINE + 1]).unwrap(),
         );
         assert_eq!(cookie_line(&lines), Err(ConflictingCookies::TooLong));
         let doubled = headers(&[("authorization", "Basic a"), ("authorization", "Basic a")]);

@@ -18,12 +18,12 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Challenge for clients that may use an app password. Browsers show the realm.
-const HINT: &str =
+const BASIC: &str =
     "Basic realm=\"Use an app password here; your own password does not work\", charset=\"UTF-8\"";
 
 /// Challenges that open no dialog in a browser.
-const QUIET: &str = "Bearer realm=\"sign-in\"";
-const FORM: &str = "Postern realm=\"sign-in\"";
+const BEARER: &str = "Bearer realm=\"sign-in\"";
+const POSTERN: &str = "Postern realm=\"sign-in\"";
 
 /// Page of the gate that a browser is redirected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +44,9 @@ pub(crate) fn unauthorized(challenge: Challenge) -> HttpReply {
 /// Adds the challenge to a 401 reply that has none.
 pub(crate) fn with_challenge(mut reply: HttpReply, challenge: Challenge) -> HttpReply {
     let value = match challenge {
-        Challenge::Basic => HINT,
-        Challenge::Bearer => QUIET,
-        Challenge::Form => FORM,
+        Challenge::Basic => BASIC,
+        Challenge::Bearer => BEARER,
+        Challenge::Postern => POSTERN,
     };
     if reply.status() == StatusCode::UNAUTHORIZED {
         reply

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 /// Longest value that can hold an app password, in bytes: a name, and the password with its
 /// separators, in Base64.
-const LONGEST: usize = 1024;
+const MAX_VALUE: usize = 1024;
 
 #[derive(Debug)]
 pub(crate) enum Authorization {
@@ -44,8 +44,8 @@ impl Authorization {
         };
         let rest = rest.trim_matches(' ');
         if scheme.eq_ignore_ascii_case("basic") {
-            basic(rest)
-        } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= LONGEST {
+            parse_basic(rest)
+        } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= MAX_VALUE {
             match AppPassword::read(rest) {
                 Ok(password) => Authorization::AppPassword(AppPasswordClaim {
                     name: None,
@@ -80,8 +80,8 @@ pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
         .then(|| rest.trim_ascii())
 }
 
-fn basic(encoded: &str) -> Authorization {
-    if encoded.len() > LONGEST {
+fn parse_basic(encoded: &str) -> Authorization {
+    if encoded.len() > MAX_VALUE {
         return Authorization::OtherBasic;
     }
     let Ok(decoded) = BASE64.decode(encoded.as_bytes()).map(Zeroizing::new) else {

@@ -51,7 +51,7 @@ const OWN_PATH: CookieNames = CookieNames {
 /// Limit on distinct values under one name that are verified in one request.
 pub(crate) const MAX_SESSION_COOKIES: usize = 8;
 /// Length of a valid value, in bytes. Shorter and longer values are ignored.
-const LENGTHS: RangeInclusive<usize> = 16..=4096;
+const VALUE_LENGTHS: RangeInclusive<usize> = 16..=4096;
 
 /// A Cookie line, split into cookies of Postern's and foreign ones.
 #[derive(Debug)]
@@ -89,10 +89,10 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
     for part in line.split(|byte| *byte == b';') {
         let mut rest = Some(part);
         while let Some(cookie) = rest.take() {
-            let (first, after) = until_comma(cookie);
-            let (key, value) = key_and_value(first);
-            if !is_ours(trimmed(key)) {
-                let values = joined(cookie, name).map(|(_, value)| value);
+            let (first, after) = split_at_comma(cookie);
+            let (key, value) = split_cookie(first);
+            if !is_ours(trim_blanks(key)) {
+                let values = find_after_comma(cookie, name).map(|(_, value)| value);
                 scanned
                     .values
                     .extend(values.filter(|value| seen.insert(*value)));
@@ -105,7 +105,7 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
             if key == name.as_bytes() {
                 scanned
                     .values
-                    .extend(as_ours(value).filter(|value| seen.insert(*value)));
+                    .extend(valid_value(value).filter(|value| seen.insert(*value)));
             }
             rest = after;
         }
@@ -126,7 +126,9 @@ impl<'a> ScannedCookies<'a> {
                 others.push(b';');
             }
             let mut kept = 0;
-            for (range, _) in joined(cookie, self.name).filter(|(_, value)| is_valid(value)) {
+            for (range, _) in
+                find_after_comma(cookie, self.name).filter(|(_, value)| is_valid(value))
+            {
                 others.extend_from_slice(&cookie[kept..range.start]);
                 kept = range.end;
             }
@@ -146,7 +148,7 @@ impl<'a> ScannedCookies<'a> {
 }
 
 /// Splits a cookie at its first equals sign. Blanks after a semicolon are not part of the name.
-fn key_and_value(cookie: &[u8]) -> (&[u8], &[u8]) {
+fn split_cookie(cookie: &[u8]) -> (&[u8], &[u8]) {
     let equals = memchr(b'=', cookie).unwrap_or(cookie.len());
     let blanks = cookie[..equals]
         .iter()
@@ -158,7 +160,7 @@ fn key_and_value(cookie: &[u8]) -> (&[u8], &[u8]) {
     )
 }
 
-fn until_comma(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+fn split_at_comma(value: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr(b',', value) {
         Some(comma) => (&value[..comma], Some(&value[comma + 1..])),
         None => (value, None),
@@ -167,24 +169,27 @@ fn until_comma(value: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 /// Finds our name after a comma within a foreign cookie, with a value of valid form. The range
 /// includes the comma.
-fn joined<'a>(cookie: &'a [u8], name: &'a str) -> impl Iterator<Item = (Range<usize>, &'a str)> {
+fn find_after_comma<'a>(
+    cookie: &'a [u8],
+    name: &'a str,
+) -> impl Iterator<Item = (Range<usize>, &'a str)> {
     memchr_iter(b',', cookie).filter_map(move |comma| {
-        let (one, _) = until_comma(&cookie[comma + 1..]);
-        let (key, value) = key_and_value(one);
-        let value = as_ours(value).filter(|_| key == name.as_bytes())?;
+        let (one, _) = split_at_comma(&cookie[comma + 1..]);
+        let (key, value) = split_cookie(one);
+        let value = valid_value(value).filter(|_| key == name.as_bytes())?;
         Some((comma..comma + 1 + one.len(), value))
     })
 }
 
 /// Returns a value of valid form: Base64 for URLs (RFC 4648, section 5) and no other byte.
-fn as_ours(value: &[u8]) -> Option<&str> {
-    let value = trimmed(value);
+fn valid_value(value: &[u8]) -> Option<&str> {
+    let value = trim_blanks(value);
     let is_of_form = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-    let fits = LENGTHS.contains(&value.len()) && value.iter().all(is_of_form);
+    let fits = VALUE_LENGTHS.contains(&value.len()) && value.iter().all(is_of_form);
     std::str::from_utf8(value).ok().filter(|_| fits)
 }
 
-fn trimmed(text: &[u8]) -> &[u8] {
+fn trim_blanks(text: &[u8]) -> &[u8] {
     let begin = text
         .iter()
         .position(|byte| !is_blank(*byte))
@@ -234,7 +239,7 @@ impl CookieBuilder {
 
     /// Returns the session cookie, which the protected applications' hosts receive.
     pub(crate) fn session_cookie(&self, value: &str, seconds: u64) -> String {
-        let mut cookie = plain(self.names.session, value, seconds);
+        let mut cookie = build_cookie(self.names.session, value, seconds);
         cookie.set_path("/");
         if let Some(domain) = &self.domain {
             cookie.set_domain(domain.clone());
@@ -257,7 +262,7 @@ impl CookieBuilder {
             let is_for_domains = !name.starts_with("__Host-");
             for path in ["/", &self.path] {
                 for domain in [None, self.domain.as_ref().filter(|_| is_for_domains)] {
-                    let mut cookie = plain(name, "", 0);
+                    let mut cookie = build_cookie(name, "", 0);
                     cookie.set_path(path.to_owned());
                     domain
                         .into_iter()
@@ -273,21 +278,21 @@ impl CookieBuilder {
 
     /// Returns a cookie that only the gate's own pages receive.
     pub(crate) fn own_cookie(&self, name: &'static str, value: &str, seconds: u64) -> String {
-        let mut cookie = plain(name, value, seconds);
+        let mut cookie = build_cookie(name, value, seconds);
         cookie.set_path(self.path.clone());
         cookie.to_string()
     }
 
     /// Returns a cookie that a browser does not send on a request from another site.
     pub(crate) fn strict_cookie(&self, name: &'static str, value: &str, seconds: u64) -> String {
-        let mut cookie = plain(name, value, seconds);
+        let mut cookie = build_cookie(name, value, seconds);
         cookie.set_path(self.path.clone());
         cookie.set_same_site(SameSite::Strict);
         cookie.to_string()
     }
 }
 
-fn plain(name: &'static str, value: &str, seconds: u64) -> Cookie<'static> {
+fn build_cookie(name: &'static str, value: &str, seconds: u64) -> Cookie<'static> {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     Cookie::build((name, value.to_owned()))
         .secure(true)

@@ -16,20 +16,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Limit on wrong app passwords that are recorded between two writes. Above it, more do not matter.
-const MOST_WRONG: usize = 10_000;
+const MAX_WRONG: usize = 10_000;
 
 /// Number of parts, by hash: a change copies one part, and not a million app passwords.
 const PARTS: usize = 1024;
 
 pub(crate) struct AppPasswordCache {
     parts: Box<[ArcSwap<CachePart>]>,
-    seen: Mutex<RecordedUse>,
+    recorded: Mutex<RecordedUse>,
 }
 
 type CachePart = HashMap<AppPasswordHash, Arc<CachedAppPassword>>;
 
 struct CachedAppPassword {
-    found: Arc<FoundAppPassword>,
+    app_password: Arc<FoundAppPassword>,
     /// Minute of the last use that is not stored yet, since 1970; 0 if there is none.
     used: AtomicU64,
 }
@@ -70,7 +70,7 @@ impl Default for AppPasswordCache {
         let parts = (0..PARTS).map(|_| ArcSwap::from_pointee(CachePart::default()));
         AppPasswordCache {
             parts: parts.collect(),
-            seen: Mutex::default(),
+            recorded: Mutex::default(),
         }
     }
 }
@@ -111,14 +111,14 @@ impl AppPasswordCache {
                 part.insert(
                     hash,
                     Arc::new(CachedAppPassword {
-                        found: Arc::new(found),
+                        app_password: Arc::new(found),
                         used: AtomicU64::new(0),
                     }),
                 );
             }
             self.parts[number].store(Arc::new(part));
             // The uses of app passwords that are removed must not be lost.
-            self.seen().collect(&before);
+            self.lock_recorded().take_from(&before);
         }
     }
 
@@ -138,16 +138,20 @@ impl AppPasswordCache {
             claim
                 .name
                 .as_ref()
-                .is_none_or(|name| *name == kept.found.account)
+                .is_none_or(|name| *name == kept.app_password.account)
         };
         let Some(kept) = live.get(&hash).filter(of_name) else {
-            self.wrong(address, hash);
+            self.record_wrong(address, hash);
             return Err(CacheRefusal::Wrong);
         };
-        if kept.found.expires.is_some_and(|expires| expires <= now) {
+        if kept
+            .app_password
+            .expires
+            .is_some_and(|expires| expires <= now)
+        {
             return Err(CacheRefusal::Expired);
         }
-        if !kept.found.scope.covers_request(named, request) {
+        if !kept.app_password.scope.covers_request(named, request) {
             return Err(CacheRefusal::Scope);
         }
         let minute = now.0 / 60;
@@ -156,12 +160,12 @@ impl AppPasswordCache {
         if kept.used.load(Ordering::Relaxed) < minute {
             kept.used.store(minute, Ordering::Relaxed);
         }
-        Ok(Arc::clone(&kept.found))
+        Ok(Arc::clone(&kept.app_password))
     }
 
-    fn wrong(&self, address: Address, hash: AppPasswordHash) {
-        let mut seen = self.seen();
-        if seen.wrong.len() < MOST_WRONG {
+    fn record_wrong(&self, address: Address, hash: AppPasswordHash) {
+        let mut seen = self.lock_recorded();
+        if seen.wrong.len() < MAX_WRONG {
             seen.wrong.insert((address, hash));
         }
     }
@@ -169,9 +173,9 @@ impl AppPasswordCache {
     /// Takes what was recorded since the last call: minutes of uses, and addresses that sent wrong
     /// ones.
     pub(crate) fn take_uses(&self) -> (Vec<(i64, Timestamp)>, Vec<Address>) {
-        let mut seen = self.seen();
+        let mut seen = self.lock_recorded();
         for part in &self.parts {
-            seen.collect(&part.load());
+            seen.take_from(&part.load());
         }
         let RecordedUse { used, wrong } = std::mem::take(&mut *seen);
         let used = used
@@ -185,29 +189,29 @@ impl AppPasswordCache {
 
     /// Puts uses back that could not be stored.
     pub(crate) fn restore_uses(&self, used: &[(i64, Timestamp)]) {
-        let mut seen = self.seen();
+        let mut seen = self.lock_recorded();
         for (number, at) in used {
-            seen.used_in(*number, at.0 / 60);
+            seen.record_minute(*number, at.0 / 60);
         }
     }
 
     /// Each change is one number: a panic cannot leave it inconsistent.
-    fn seen(&self) -> MutexGuard<'_, RecordedUse> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_recorded(&self) -> MutexGuard<'_, RecordedUse> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RecordedUse {
-    fn collect(&mut self, live: &CachePart) {
+    fn take_from(&mut self, live: &CachePart) {
         for kept in live.values() {
             match kept.used.swap(0, Ordering::Relaxed) {
                 0 => {}
-                minute => self.used_in(kept.found.number, minute),
+                minute => self.record_minute(kept.app_password.number, minute),
             }
         }
     }
 
-    fn used_in(&mut self, number: i64, minute: u64) {
+    fn record_minute(&mut self, number: i64, minute: u64) {
         let last = self.used.entry(number).or_default();
         *last = minute.max(*last);
     }
@@ -334,11 +338,11 @@ mod tests {
             world.judges(None, &typed, "/dav").unwrap_err();
         }
         assert_eq!(world.passwords.take_uses().1.len(), 1);
-        for _ in 0..MOST_WRONG + 5 {
+        for _ in 0..MAX_WRONG + 5 {
             world
                 .judges(None, &AppPassword::random().unwrap(), "/dav")
                 .unwrap_err();
         }
-        assert_eq!(world.passwords.take_uses().1.len(), MOST_WRONG);
+        assert_eq!(world.passwords.take_uses().1.len(), MAX_WRONG);
     }
 }

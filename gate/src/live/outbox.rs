@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Polling intervals. The first second has short ones, since most mail is sent at once.
-const SOON: Duration = Duration::from_millis(50);
-const LATER: Duration = Duration::from_millis(250);
-const AT_FIRST: Duration = Duration::from_secs(1);
+const FIRST_INTERVAL: Duration = Duration::from_millis(50);
+const INTERVAL: Duration = Duration::from_millis(250);
+const FIRST_INTERVALS_UNTIL: Duration = Duration::from_secs(1);
 
 /// Waits until the mail is sent or has failed, within the time limit of `[email]`.
 pub(crate) async fn wait_for_delivery(
@@ -18,10 +18,10 @@ pub(crate) async fn wait_for_delivery(
 ) -> Result<Result<(), NotMailed>, PoolError> {
     let began = Instant::now();
     loop {
-        sleep(if began.elapsed() < AT_FIRST {
-            SOON
+        sleep(if began.elapsed() < FIRST_INTERVALS_UNTIL {
+            FIRST_INTERVAL
         } else {
-            LATER
+            INTERVAL
         })
         .await;
         let (posted, waited) = (Arc::clone(posted), began.elapsed());

@@ -42,16 +42,16 @@ const UNAUTHENTICATED: ClassLimits = ClassLimits {
 };
 
 /// Limits of work without a hash: five at once.
-const ACTS: Limits = Limits {
+const WORK_LIMITS: Limits = Limits {
     shared: 1,
     proven: PROVEN,
     known: KNOWN,
     stranger: UNAUTHENTICATED,
 };
 /// Limits of work with a hash: five at once, 19 MiB each, which the engine keeps.
-const HASHES: Limits = ACTS;
+const HASHING_LIMITS: Limits = WORK_LIMITS;
 /// Limits of reads that find where a sign-in comes from, by clients that have proven nothing yet.
-const LOOK_UPS: Limits = Limits {
+const READING_LIMITS: Limits = Limits {
     shared: 0,
     proven: ClassLimits { own: 0, ..PROVEN },
     known: ClassLimits { own: 0, ..KNOWN },
@@ -135,9 +135,9 @@ impl PoolClient {
 /// Engines and admission of one configuration generation.
 pub(crate) struct StorePool {
     config: Config,
-    acts: Pool,
-    hashes: Pool,
-    look_ups: Pool,
+    work: Pool,
+    hashing: Pool,
+    reading: Pool,
 }
 
 #[derive(Clone)]
@@ -148,7 +148,7 @@ struct Pool {
 }
 
 impl Pool {
-    fn of(name: &'static str, limits: Limits) -> Pool {
+    fn new(name: &'static str, limits: Limits) -> Pool {
         Pool {
             name,
             admission: Admission::new(limits),
@@ -161,9 +161,9 @@ impl StorePool {
     pub(crate) fn new(config: &Config) -> Arc<StorePool> {
         Arc::new(StorePool {
             config: config.clone(),
-            acts: Pool::of("store", ACTS),
-            hashes: Pool::of("password-hashing", HASHES),
-            look_ups: Pool::of("store-reads", LOOK_UPS),
+            work: Pool::new("store", WORK_LIMITS),
+            hashing: Pool::new("password-hashing", HASHING_LIMITS),
+            reading: Pool::new("store-reads", READING_LIMITS),
         })
     }
 
@@ -216,7 +216,7 @@ impl PoolHandle {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
-        self.run_in_pool(&self.store_pool.acts, work)
+        self.run_in_pool(&self.store_pool.work, work)
     }
 
     /// Runs work that hashes a password.
@@ -229,7 +229,7 @@ impl PoolHandle {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
-        self.run_in_pool(&self.store_pool.hashes, work)
+        self.run_in_pool(&self.store_pool.hashing, work)
     }
 
     /// Runs work that only reads, to find which share the rest of a request takes.
@@ -242,7 +242,7 @@ impl PoolHandle {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
-        self.run_in_pool(&self.store_pool.look_ups, work)
+        self.run_in_pool(&self.store_pool.reading, work)
     }
 
     fn run_in_pool<T, E, F>(
@@ -272,10 +272,10 @@ impl PoolHandle {
                 let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
                 let mut door = match kept {
                     Some(door) => door,
-                    None => Engine::open(config).map_err(|error| failed(&error))?,
+                    None => Engine::open(config).map_err(|error| engine_failed(&error))?,
                 };
                 door.serve(class);
-                let result = work(&mut door).map_err(|error| failed(&error));
+                let result = work(&mut door).map_err(|error| engine_failed(&error));
                 for doubt in door.take_doubts() {
                     log::event("warning")
                         .with("cause", "group-unresolved")
@@ -300,7 +300,7 @@ impl PoolHandle {
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
+fn engine_failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
     PoolError::Failed {
         cause: store::cause(error),
         why: error.to_string(),
@@ -349,7 +349,7 @@ mod tests {
     /// users.
     #[test]
     fn an_account_with_many_sessions_keeps_no_other_out() {
-        let pool = Pool::of("store", ACTS);
+        let pool = Pool::new("store", WORK_LIMITS);
         let enter = |session: &Session| {
             let PoolClient { class, key } = PoolClient::of_session(session);
             pool.admission.enter(class, key)

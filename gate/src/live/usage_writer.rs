@@ -28,22 +28,22 @@ impl UsageWriter {
         let (config, passwords) = (config.clone(), Arc::clone(passwords));
         let thread = std::thread::spawn(move || {
             while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                write_down(&config, &passwords);
+                store_uses(&config, &passwords);
             }
-            write_down(&config, &passwords);
+            store_uses(&config, &passwords);
         });
         UsageWriter { end, thread }
     }
 
     /// Stores the remaining uses, and waits for the thread.
-    pub(crate) fn end(self) {
+    pub(crate) fn stop(self) {
         drop(self.end);
         // The thread ends with this, so that its panic has no further effect.
         let _ = self.thread.join();
     }
 }
 
-fn write_down(config: &Config, passwords: &AppPasswordCache) {
+fn store_uses(config: &Config, passwords: &AppPasswordCache) {
     let (used, wrong) = passwords.take_uses();
     let Ok(now) = clock::now() else {
         return passwords.restore_uses(&used);

@@ -11,7 +11,7 @@
 mod queue;
 
 use super::metrics::METRICS;
-use queue::{LogQueue, Lost};
+use queue::{LogQueue, LostLines};
 use serde_json::{Map, Value};
 use shared::config::file::{self, CurrentConfig};
 use shared::config::gate::{GateConfig, LogFormat};
@@ -28,7 +28,7 @@ static QUEUE: LogQueue = LogQueue::new(format_lost, || METRICS.count_dropped_lin
 
 /// Starts the thread that writes.
 pub(crate) fn start_writer() {
-    QUEUE.begin();
+    QUEUE.start_writer();
     // A panic is logged too, and its thread waits for no reader.
     std::panic::set_hook(Box::new(|panic| write_message(panic)));
 }
@@ -38,16 +38,16 @@ pub(crate) fn flush(within: Duration) {
     QUEUE.flush(within);
 }
 
-fn format_lost(lost: &Lost) -> String {
+fn format_lost(lost: &LostLines) -> String {
     match lost {
-        Lost::Dropped(lines) => {
+        LostLines::Dropped(lines) => {
             event("log")
                 .number("dropped", *lines)
                 .format_with_message(format_args!(
                     "{lines} lines were dropped, because the log was not read fast enough"
                 ))
         }
-        Lost::LeftOut {
+        LostLines::LeftOut {
             kind,
             lines,
             seconds,
@@ -184,7 +184,7 @@ impl LogLine {
             text.push_str(if text.is_empty() { "" } else { ": " });
             text.push_str(said);
         }
-        format!("postern-gate: {}\n", on_one_line(&text))
+        format!("postern-gate: {}\n", escape_line_breaks(&text))
     }
 
     fn json(&self, now: Timestamp) -> String {
@@ -223,7 +223,7 @@ fn breaks_lines(c: char) -> bool {
 }
 
 /// Escapes line breaks and control characters as Rust literals do.
-fn on_one_line(text: &str) -> String {
+fn escape_line_breaks(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match breaks_lines(c) {
@@ -288,11 +288,11 @@ mod tests {
     #[test]
     fn lines_that_are_lost_are_told_of() {
         assert_eq!(
-            format_lost(&Lost::Dropped(7)),
+            format_lost(&LostLines::Dropped(7)),
             "postern-gate: log dropped=7: 7 lines were dropped, because the log was not read fast enough\n"
         );
         assert_eq!(
-            format_lost(&Lost::LeftOut {
+            format_lost(&LostLines::LeftOut {
                 kind: "proxy-contract",
                 lines: 990,
                 seconds: 10

@@ -19,18 +19,18 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// Buckets of check durations, in microseconds.
-const CHECK: [u64; 10] = [10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000];
+const CHECK_BUCKETS: [u64; 10] = [10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000];
 /// Buckets of verification durations, in microseconds: a password hash, a durable write, and the
 /// queue.
-const JUDGED: [u64; 10] = [
+const VERIFICATION_BUCKETS: [u64; 10] = [
     1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 10_000_000,
 ];
 
 /// Metrics of this process, which outlive every reload.
-pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::begin);
+pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 /// Registers the metrics, so that the start time is that of the process.
-pub(crate) fn begin() {
+pub(crate) fn register_metrics() {
     LazyLock::force(&METRICS);
 }
 
@@ -90,12 +90,12 @@ impl MailResult {
 }
 
 /// State of the gate when metrics are read.
-pub(crate) struct StoreHealth {
+pub(crate) struct GateHealth {
     /// Whether the revocation cache has its lease, and the time since the last read of the store.
-    pub(crate) is_sure: bool,
-    pub(crate) last_sure: Duration,
+    pub(crate) has_lease: bool,
+    pub(crate) since_last_read: Duration,
     /// Whether the configuration in force is the file's own.
-    pub(crate) own_configuration: bool,
+    pub(crate) is_configuration_current: bool,
     pub(crate) connections: usize,
 }
 
@@ -103,16 +103,16 @@ pub(crate) struct Metrics {
     registry: Registry,
     nginx: [Counter; CheckLabel::ALL.len()],
     traefik: [Counter; CheckLabel::ALL.len()],
-    strangers: Counter,
+    untrusted_requests: Counter,
     sign_ins: Family<SignInLabels, Counter>,
     mails: Family<MailLabels, Counter>,
-    busy: Family<RejectedLabels, Counter>,
+    rejected: Family<RejectedLabels, Counter>,
     lines_dropped: Counter,
-    check: Latency,
-    judged: Latency,
-    is_sure: Gauge,
-    last_sure: Gauge<f64, AtomicU64>,
-    own_configuration: Gauge,
+    check_duration: Latency,
+    verification_duration: Latency,
+    store_up: Gauge,
+    last_success: Gauge<f64, AtomicU64>,
+    configuration_current: Gauge,
     connections: Gauge,
 }
 
@@ -140,7 +140,7 @@ struct MailLabels {
 }
 
 impl Metrics {
-    fn begin() -> Metrics {
+    fn new() -> Metrics {
         let mut registry = Registry::with_prefix("postern");
         let checks = Family::<CheckLabels, Counter>::default();
         let of = |contract| {
@@ -153,20 +153,23 @@ impl Metrics {
             CheckLabel::ALL.map(counter)
         };
         let (nginx, traefik) = (of("nginx"), of("traefik"));
-        let (check, judged) = (Latency::new(&CHECK), Latency::new(&JUDGED));
+        let (check, judged) = (
+            Latency::new(&CHECK_BUCKETS),
+            Latency::new(&VERIFICATION_BUCKETS),
+        );
         let metrics = Metrics {
             nginx,
             traefik,
-            strangers: Counter::default(),
+            untrusted_requests: Counter::default(),
             sign_ins: Family::default(),
             mails: Family::default(),
-            busy: Family::default(),
+            rejected: Family::default(),
             lines_dropped: Counter::default(),
-            check: check.clone(),
-            judged: judged.clone(),
-            is_sure: Gauge::default(),
-            last_sure: Gauge::default(),
-            own_configuration: Gauge::default(),
+            check_duration: check.clone(),
+            verification_duration: judged.clone(),
+            store_up: Gauge::default(),
+            last_success: Gauge::default(),
+            configuration_current: Gauge::default(),
             connections: Gauge::default(),
             registry: Registry::default(),
         };
@@ -174,7 +177,7 @@ impl Metrics {
         registry.register(
             "untrusted_requests",
             "Number of requests refused because the peer proved no trusted proxy",
-            metrics.strangers.clone(),
+            metrics.untrusted_requests.clone(),
         );
         registry.register(
             "sign_ins",
@@ -189,7 +192,7 @@ impl Metrics {
         registry.register(
             "requests_rejected",
             "Number of requests rejected because a resource limit was reached",
-            metrics.busy.clone(),
+            metrics.rejected.clone(),
         );
         registry.register(
             "log_lines_dropped",
@@ -211,18 +214,18 @@ impl Metrics {
         registry.register(
             "store_up",
             "Whether the store is readable; without it access is denied",
-            metrics.is_sure.clone(),
+            metrics.store_up.clone(),
         );
         registry.register_with_unit(
             "store_last_success_timestamp",
             "Unix time of the last successful read of the store",
             Unit::Seconds,
-            metrics.last_sure.clone(),
+            metrics.last_success.clone(),
         );
         registry.register(
             "configuration_current",
             "Whether the configuration in force is that of the file",
-            metrics.own_configuration.clone(),
+            metrics.configuration_current.clone(),
         );
         registry.register(
             "connections",
@@ -254,15 +257,15 @@ impl Metrics {
             ProxyKind::Traefik => &self.traefik,
         };
         of_contract[answered as usize].inc();
-        self.check.observe(took);
+        self.check_duration.observe(took);
     }
 
     pub(crate) fn count_untrusted_request(&self) {
-        self.strangers.inc();
+        self.untrusted_requests.inc();
     }
 
     pub(crate) fn observe_verification(&self, took: Duration) {
-        self.judged.observe(took);
+        self.verification_duration.observe(took);
     }
 
     pub(crate) fn count_dropped_line(&self) {
@@ -274,7 +277,7 @@ impl Metrics {
             Busy::Own => "client",
             Busy::All => "total",
         };
-        self.busy
+        self.rejected
             .get_or_create(&RejectedLabels { resource, limit })
             .inc();
     }
@@ -301,15 +304,15 @@ impl Metrics {
     }
 
     /// Returns all metrics in the text format of OpenMetrics 1.0, which Prometheus reads.
-    pub(crate) fn text(&self, standing: &StoreHealth) -> String {
-        self.is_sure.set(standing.is_sure.into());
+    pub(crate) fn text(&self, standing: &GateHealth) -> String {
+        self.store_up.set(standing.has_lease.into());
         // Without a clock the last value stays.
         if let Ok(now) = clock::now() {
-            let last_success = Duration::from_secs(now.0).saturating_sub(standing.last_sure);
-            self.last_sure.set(last_success.as_secs_f64());
+            let last_success = Duration::from_secs(now.0).saturating_sub(standing.since_last_read);
+            self.last_success.set(last_success.as_secs_f64());
         }
-        self.own_configuration
-            .set(standing.own_configuration.into());
+        self.configuration_current
+            .set(standing.is_configuration_current.into());
         self.connections
             .set(i64::try_from(standing.connections).unwrap_or(i64::MAX));
         let mut text = String::new();

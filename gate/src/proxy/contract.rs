@@ -11,7 +11,7 @@ use shared::network::address::Address;
 use shared::network::web_address::host_of;
 
 /// Longest header value that is read, in bytes.
-const LONGEST: usize = 16 * 1024;
+const MAX_VALUE: usize = 16 * 1024;
 
 /// The client's request to the application, as the proxy describes it.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(super) fn proxy_value<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
 ) -> Result<&'a str, ContractError> {
-    visible(single_value(headers, name)?).ok_or(ContractError::Proxy(name))
+    visible_text(single_value(headers, name)?).ok_or(ContractError::Proxy(name))
 }
 
 /// Returns the only value of a header that the proxy copies from the client, as visible ASCII text.
@@ -94,11 +94,11 @@ pub(super) fn client_value<'a>(
     name: &'static str,
     client: Address,
 ) -> Result<&'a str, ContractError> {
-    visible(single_value(headers, name)?).ok_or(ContractError::Client(name, client))
+    visible_text(single_value(headers, name)?).ok_or(ContractError::Client(name, client))
 }
 
-fn visible(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok().filter(|text| text.len() <= LONGEST)
+fn visible_text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().filter(|text| text.len() <= MAX_VALUE)
 }
 
 /// Whether text is an authority that may be part of a URL: letters, digits, dots, dashes,

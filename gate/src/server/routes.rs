@@ -25,27 +25,27 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Answers one request.
-pub(crate) async fn answer(
+pub(crate) async fn answer_request(
     site: &Arc<Site>,
     connected: ProxyConnection,
     mut request: Request<Incoming>,
 ) -> HttpReply {
-    join_crumbs(request.headers_mut());
+    join_cookie_lines(request.headers_mut());
     // No proxy or browser sends a form in chunks, and parsers that disagree on a body's length
     // allow request smuggling (RFC 9112, section 11.2).
     if request.headers().contains_key(TRANSFER_ENCODING) {
         return reply::bare_and_close(StatusCode::BAD_REQUEST);
     }
     let reply = match request.uri().path() {
-        "/check/nginx" => check(site, connected, request.headers(), ProxyKind::Nginx),
-        "/check/traefik" => check(site, connected, request.headers(), ProxyKind::Traefik),
+        "/check/nginx" => answer_check(site, connected, request.headers(), ProxyKind::Nginx),
+        "/check/traefik" => answer_check(site, connected, request.headers(), ProxyKind::Traefik),
         "/healthz" => match site.revocation_cache.has_lease() {
             true => bare(StatusCode::OK),
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
         },
-        _ => own_page(site, connected, request).await,
+        _ => answer_own_page(site, connected, request).await,
     };
-    proxy_reply::with_challenge(reply, Challenge::Form)
+    proxy_reply::with_challenge(reply, Challenge::Postern)
 }
 
 pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
@@ -57,7 +57,7 @@ pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
 
 /// Joins Cookie lines. HTTP/2 splits one line into several (RFC 9113, section 8.2.3), and Traefik
 /// passes them on separately over HTTP/1.
-fn join_crumbs(headers: &mut HeaderMap) {
+fn join_cookie_lines(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_some() {
         let crumbs: Vec<_> = headers
             .get_all(COOKIE)
@@ -70,7 +70,7 @@ fn join_crumbs(headers: &mut HeaderMap) {
     }
 }
 
-fn check(
+fn answer_check(
     site: &Site,
     connected: ProxyConnection,
     headers: &HeaderMap,
@@ -82,14 +82,14 @@ fn check(
         .authenticate(connected, headers, Some(proxy))
     {
         Ok(through) => through,
-        Err(unproven) => return stranger(&unproven),
+        Err(unproven) => return refuse_untrusted_peer(&unproven),
     };
     let asked = match contract::parse_check(proxy, headers, |address| {
         site.trusted_proxies.is_proxy(address)
     }) {
         Ok(asked) => asked,
         Err(broken) => {
-            malformed(proxy, &broken, connected);
+            log_malformed_request(proxy, &broken, connected);
             METRICS.count_check(proxy, CheckLabel::Malformed, began.elapsed());
             return proxy_reply::unauthorized(forward_auth::select_challenge("", headers));
         }
@@ -101,7 +101,7 @@ fn check(
     let ruling = forward_auth::check(site, &asked, headers, &through.parse_identity(headers));
     METRICS.count_check(proxy, ruling.label(), began.elapsed());
     if log::has_access_log() {
-        access_log::check(&asked, &ruling, began.elapsed());
+        access_log::log_check(&asked, &ruling, began.elapsed());
     }
     proxy_reply::check_reply(
         ruling,
@@ -124,7 +124,7 @@ fn check(
     )
 }
 
-fn stranger(unproven: &UntrustedPeer) -> HttpReply {
+fn refuse_untrusted_peer(unproven: &UntrustedPeer) -> HttpReply {
     METRICS.count_untrusted_request();
     let line = log::event("refused")
         .with("cause", "untrusted-proxy")
@@ -134,7 +134,7 @@ fn stranger(unproven: &UntrustedPeer) -> HttpReply {
 }
 
 /// Logs a malformed check, as the proxy's fault or the client's.
-fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnection) {
+fn log_malformed_request(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnection) {
     match broken {
         ContractError::Client(name, address) => {
             let line = log::event("refused")
@@ -158,7 +158,7 @@ fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnectio
     }
 }
 
-async fn own_page(
+async fn answer_own_page(
     site: &Arc<Site>,
     connected: ProxyConnection,
     request: Request<Incoming>,
@@ -171,14 +171,14 @@ async fn own_page(
             }) {
                 Ok(address) => (address, through.parse_identity(headers)),
                 Err(broken) => {
-                    malformed(proxy, &broken, connected);
+                    log_malformed_request(proxy, &broken, connected);
                     return bare(StatusCode::BAD_REQUEST);
                 }
             }
         }
         Err(unproven) => match unproven.as_browser(site.gate().insecure_loopback) {
             Some(address) => (address, Identity::NotProvided),
-            None => return stranger(&unproven),
+            None => return refuse_untrusted_peer(&unproven),
         },
     };
     let authority = request
@@ -228,7 +228,7 @@ async fn own_page(
     let (began, session) = (Instant::now(), guest.session());
     let reply = own_routes::answer_page(&guest, &parts, &page, body).await;
     let user = session.as_ref().map(|session| &session.name);
-    access_log::page(
+    access_log::log_page(
         &parts,
         &site.url,
         address,

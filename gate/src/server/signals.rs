@@ -3,33 +3,33 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    End,
+pub(crate) enum SignalAction {
+    Stop,
     Reload,
 }
 
-pub(crate) struct Orders {
+pub(crate) struct SignalReceiver {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
 }
 
-impl Orders {
-    pub(crate) fn listen() -> Result<Orders, String> {
+impl SignalReceiver {
+    pub(crate) fn listen() -> Result<SignalReceiver, String> {
         let of =
             |kind| signal(kind).map_err(|error| format!("signals cannot be waited for: {error}"));
-        Ok(Orders {
+        Ok(SignalReceiver {
             terminate: of(SignalKind::terminate())?,
             interrupt: of(SignalKind::interrupt())?,
             hang_up: of(SignalKind::hangup())?,
         })
     }
 
-    pub(crate) async fn next(&mut self) -> Order {
+    pub(crate) async fn receive(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.terminate.recv() => Order::End,
-            _ = self.interrupt.recv() => Order::End,
-            _ = self.hang_up.recv() => Order::Reload,
+            _ = self.terminate.recv() => SignalAction::Stop,
+            _ = self.interrupt.recv() => SignalAction::Stop,
+            _ = self.hang_up.recv() => SignalAction::Reload,
         }
     }
 }

@@ -17,9 +17,9 @@ pub(crate) enum Socket {
 }
 
 /// Sockets that systemd passed, until an entry of `gate.listen` takes them.
-pub(crate) struct ActivatedSockets(Vec<HandedOver>);
+pub(crate) struct ActivatedSockets(Vec<ActivatedSocket>);
 
-struct HandedOver {
+struct ActivatedSocket {
     name: String,
     /// The error says why a descriptor is not a usable listening socket.
     socket: io::Result<Socket>,
@@ -27,26 +27,26 @@ struct HandedOver {
 
 impl ActivatedSockets {
     /// Takes the sockets that were passed to this process, by the environment.
-    pub(crate) fn handed_over() -> ActivatedSockets {
+    pub(crate) fn from_environment() -> ActivatedSockets {
         let mut descriptors = ListenFd::from_env();
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':').filter(|name| !name.is_empty());
-        let taken = (0..descriptors.len()).map(|number| HandedOver {
+        let taken = (0..descriptors.len()).map(|number| ActivatedSocket {
             name: names.next().unwrap_or("unknown").to_owned(),
-            socket: socket(&mut descriptors, number),
+            socket: take_listening_socket(&mut descriptors, number),
         });
         ActivatedSockets(taken.collect())
     }
 
     /// Takes the sockets of a name, or all that are left.
-    pub(crate) fn take(&mut self, name: Option<&str>) -> Result<Vec<Socket>, String> {
-        let wanted = |one: &HandedOver| name.is_none_or(|name| one.name == name);
+    pub(crate) fn take_named(&mut self, name: Option<&str>) -> Result<Vec<Socket>, String> {
+        let wanted = |one: &ActivatedSocket| name.is_none_or(|name| one.name == name);
         let (taken, left): (Vec<_>, _) = std::mem::take(&mut self.0).into_iter().partition(wanted);
         self.0 = left;
         if taken.is_empty() {
-            return Err(self.none(name));
+            return Err(self.missing_message(name));
         }
-        let usable = taken.into_iter().map(|HandedOver { name, socket }| {
+        let usable = taken.into_iter().map(|ActivatedSocket { name, socket }| {
             socket.map_err(|error| format!("the socket {name} of systemd: {error}"))
         });
         usable.collect()
@@ -55,7 +55,7 @@ impl ActivatedSockets {
     /// Takes the socket that listens at a path, if there is one. Where the folder is root's, the
     /// gate cannot make it itself.
     pub(crate) fn take_at(&mut self, path: &Path) -> Option<UnixListener> {
-        let listens_there = |one: &HandedOver| match &one.socket {
+        let listens_there = |one: &ActivatedSocket| match &one.socket {
             Ok(Socket::Unix(socket)) => socket
                 .local_addr()
                 .is_ok_and(|address| address.as_pathname() == Some(path)),
@@ -69,16 +69,16 @@ impl ActivatedSockets {
     }
 
     /// Refuses sockets that no entry uses: a client that connects there would wait for ever.
-    pub(crate) fn are_all_taken(&self) -> Result<(), String> {
+    pub(crate) fn refuse_unused(&self) -> Result<(), String> {
         match self.0.first() {
             None => Ok(()),
-            Some(HandedOver { name, .. }) => Err(format!(
+            Some(ActivatedSocket { name, .. }) => Err(format!(
                 "systemd passes a socket {name} that no entry uses; add \"systemd:{name}\", or end its socket unit for good: systemctl mask --now postern-gate.socket"
             )),
         }
     }
 
-    fn none(&self, name: Option<&str>) -> String {
+    fn missing_message(&self, name: Option<&str>) -> String {
         let left: Vec<_> = self.0.iter().map(|one| one.name.as_str()).collect();
         match name {
             Some(name) if !left.is_empty() => format!(
@@ -91,15 +91,15 @@ impl ActivatedSockets {
     }
 }
 
-fn socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
+fn take_listening_socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
     if let Ok(Some(listener)) = descriptors.take_unix_listener(number) {
-        listens(&listener)?;
+        refuse_connection(&listener)?;
         listener.set_nonblocking(true)?;
         return Ok(Socket::Unix(listener));
     }
     match descriptors.take_tcp_listener(number) {
         Ok(Some(listener)) => {
-            listens(&listener)?;
+            refuse_connection(&listener)?;
             listener.set_nonblocking(true)?;
             Ok(Socket::Tcp(listener))
         }
@@ -110,7 +110,7 @@ fn socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
 }
 
 /// Refuses a socket that does not listen: Accept=yes passes connections.
-fn listens(socket: &impl AsFd) -> io::Result<()> {
+fn refuse_connection(socket: &impl AsFd) -> io::Result<()> {
     match getsockopt(socket, AcceptConn)? {
         true => Ok(()),
         false => Err(io::Error::other(

@@ -16,9 +16,9 @@ pub(crate) const SCRIPTS: [&str; 2] = [
 ];
 
 /// Background of cards on a dark page, as in the style sheet.
-const DARK: Color = Color::of(0x1c, 0x21, 0x29);
+const DARK_CARD: Color = Color::of(0x1c, 0x21, 0x29);
 /// Size limit of the logo, in bytes.
-const LARGEST: u64 = 64 * 1024;
+const MAX_LOGO: u64 = 64 * 1024;
 
 pub(crate) struct Branding {
     /// Heading of every page.
@@ -44,9 +44,9 @@ impl Branding {
             None => None,
             Some(file) => {
                 let path = file.path();
-                let bytes = trusted_file::read(path, Privacy::Public, Follow::Yes, LARGEST)
+                let bytes = trusted_file::read(path, Privacy::Public, Follow::Yes, MAX_LOGO)
                     .map_err(|error| error.to_string())?;
-                let kind = kind(&bytes).ok_or_else(|| {
+                let kind = media_type(&bytes).ok_or_else(|| {
                     format!(
                         "{}: gate.branding.logo_file is neither PNG, nor SVG, nor WebP",
                         path.display()
@@ -58,7 +58,7 @@ impl Branding {
                 })
             }
         };
-        let (light, dark) = (look.color, look.color.readable_on(DARK));
+        let (light, dark) = (look.color, look.color.readable_on(DARK_CARD));
         let style = format!(
             ":root {{ --mark: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --mark: {dark}; }} }}\n{STYLE}"
         );
@@ -79,7 +79,7 @@ impl Branding {
 }
 
 /// Returns the media type of a picture, by its first bytes.
-fn kind(bytes: &[u8]) -> Option<&'static str> {
+fn media_type(bytes: &[u8]) -> Option<&'static str> {
     let text = std::str::from_utf8(bytes).unwrap_or_default().trim_start();
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
         Some("image/png")
@@ -98,10 +98,10 @@ mod tests {
 
     #[test]
     fn pictures_are_known_by_their_first_bytes() {
-        assert_eq!(kind(b"\x89PNG\r\n\x1a\n...."), Some("image/png"));
-        assert_eq!(kind(b"RIFF....WEBPVP8 "), Some("image/webp"));
+        assert_eq!(media_type(b"\x89PNG\r\n\x1a\n...."), Some("image/png"));
+        assert_eq!(media_type(b"RIFF....WEBPVP8 "), Some("image/webp"));
         assert_eq!(
-            kind(b"<?xml version=\"1.0\"?>\n<svg/>"),
+            media_type(b"<?xml version=\"1.0\"?>\n<svg/>"),
             Some("image/svg+xml")
         );
         for other in [
@@ -111,13 +111,13 @@ mod tests {
             b"<?xml version=\"1.0\"?><html/>",
             b"RIFF....WAVE",
         ] {
-            assert_eq!(kind(other), None);
+            assert_eq!(media_type(other), None);
         }
     }
 
     #[test]
     fn the_style_sheet_goes_by_the_dark_ground_that_colours_are_made_for() {
-        assert!(STYLE.contains(&DARK.to_string()));
+        assert!(STYLE.contains(&DARK_CARD.to_string()));
     }
 
     #[test]

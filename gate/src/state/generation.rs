@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Pause between two looks for open requests.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(crate) struct Generation {
     pub(crate) site: Arc<Site>,
@@ -68,13 +68,13 @@ impl Generation {
     }
 
     /// Ends the generation once no request uses its site, or after `patience`.
-    pub(crate) fn end(self, patience: Duration) {
+    pub(crate) fn stop(self, patience: Duration) {
         let began = Instant::now();
         while Arc::strong_count(&self.site) > 1 && began.elapsed() < patience {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
-        self.site.revocation_cache.end();
-        self.usage_writer.end();
+        self.site.revocation_cache.stop();
+        self.usage_writer.stop();
         // The thread ends with this, so that its panic has no further effect.
         let _ = self.refresher.join();
     }

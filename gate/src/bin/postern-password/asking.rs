@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 const SELF: &str = "/proc/self/exe";
 
 /// A child process and its process group. Dropping this value kills both.
-struct Process(Child);
+struct ChildProcess(Child);
 
-impl Drop for Process {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         // The child was not waited for yet, so the process number is still its own. It may have
         // ended.
@@ -33,7 +33,7 @@ impl Drop for Process {
 }
 
 /// Sends `request`, as it came over the wire, to a child process and returns the child's reply.
-pub(crate) fn ask(
+pub(crate) fn ask_child(
     question: &[u8],
     config: &Path,
     within: Duration,
@@ -50,7 +50,7 @@ pub(crate) fn ask(
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .process_group(0);
-    let _process = Process(command.spawn()?);
+    let _process = ChildProcess(command.spawn()?);
     // The command holds a copy of the child's end.
     drop(command);
     ours.set_write_timeout(Some(within))?;

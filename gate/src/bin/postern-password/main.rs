@@ -48,16 +48,16 @@ fn main() -> ExitCode {
         one_question,
     } = HelperArguments::parse();
     let ran = match one_question {
-        true => question::run(&config),
+        true => question::answer_one_request(&config),
         false => {
-            log::begin();
-            helper::run(config)
+            log::start_writer();
+            helper::serve_requests(config)
         }
     };
     let code = match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::says(error);
+            log::write_message(error);
             ExitCode::FAILURE
         }
     };

@@ -3,7 +3,7 @@
 //!
 //! MUST NOT start a thread before PAM has answered, since modules may fork.
 
-use crate::service::{self, Configured};
+use crate::service::{self, CheckedService};
 use crate::{judgement, log};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
@@ -18,10 +18,10 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Time that unread log lines may delay the reply.
-const LINES: Duration = Duration::from_millis(200);
+const LOG_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Answers the request on standard input.
-pub(crate) fn run(config: &Path) -> io::Result<()> {
+pub(crate) fn answer_one_request(config: &Path) -> io::Result<()> {
     // No other process may read the memory of a process that holds a password, and the process must
     // not outlive the helper.
     set_dumpable(false)?;
@@ -34,21 +34,24 @@ pub(crate) fn run(config: &Path) -> io::Result<()> {
         .take(LONGEST_QUESTION as u64 + 1)
         .read_to_end(&mut bytes)?;
     let (said, lines) = match HostPasswordRequest::read(&bytes) {
-        Some(question) => say(question, config),
+        Some(question) => verify_request(question, config),
         None => (HostPasswordReply::Unasked, Vec::new()),
     };
     if !lines.is_empty() {
         // The log starts a thread, so it must start after PAM, which needs a process of one thread.
         // It must end before the reply, since the helper kills this process once it has read it.
-        log::begin();
-        lines.into_iter().for_each(log::says);
-        log::flush(LINES);
+        log::start_writer();
+        lines.into_iter().for_each(log::write_message);
+        log::flush(LOG_TIMEOUT);
     }
     stream.write_all(said.word())
 }
 
 /// Returns the reply and the lines to log.
-fn say(question: HostPasswordRequest, config: &Path) -> (HostPasswordReply, Vec<String>) {
+fn verify_request(
+    question: HostPasswordRequest,
+    config: &Path,
+) -> (HostPasswordReply, Vec<String>) {
     let address = question
         .address
         .map_or_else(|| "-".to_owned(), |address| address.to_string());
@@ -58,7 +61,7 @@ fn say(question: HostPasswordRequest, config: &Path) -> (HostPasswordReply, Vec<
         let name = name.as_str();
         format!("refused cause={cause} address={address} user={name:?}")
     };
-    let Configured { service, problem } = match service::configured(config) {
+    let CheckedService { service, problem } = match service::check_service(config) {
         Ok(configured) => configured,
         Err(error) => {
             return (
@@ -68,7 +71,7 @@ fn say(question: HostPasswordRequest, config: &Path) -> (HostPasswordReply, Vec<
         }
     };
     let mut lines: Vec<String> = problem.iter().map(ToString::to_string).collect();
-    match judgement::judge(question, &service) {
+    match judgement::verify_password(question, &service) {
         Ok(()) => (HostPasswordReply::Right, lines),
         Err(no) => {
             lines.push(refused(&no));

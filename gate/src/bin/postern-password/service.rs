@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 const FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 const FORBIDDEN: &str = "pam_totp.so";
 /// Size limit of one file, in bytes.
-const LARGEST: u64 = 64 * 1024;
+const MAX_FILE: u64 = 64 * 1024;
 /// Limit on files that are read. A file that is included twice counts twice.
-const MOST_FILES: usize = 64;
+const MAX_FILES: usize = 64;
 
 /// Why the service cannot be used.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) enum ServiceError {
 }
 
 /// The checked service, and why an older configuration than the file is in force.
-pub(crate) struct Configured {
+pub(crate) struct CheckedService {
     pub(crate) service: PamServiceFile,
     pub(crate) problem: Option<Fallback>,
 }
@@ -45,39 +45,39 @@ enum ServiceLines {
     /// Lines of both types that the helper uses: auth and account.
     Both,
     /// Lines of one type, as `include` and `substack` select them.
-    Only(Type),
+    Only(ServiceType),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Type {
+enum ServiceType {
     Auth,
     Account,
 }
 
 /// Returns the service that the configuration names, after its files on this host are checked.
-pub(crate) fn configured(config: &Path) -> Result<Configured, ServiceError> {
+pub(crate) fn check_service(config: &Path) -> Result<CheckedService, ServiceError> {
     let in_force = file::in_force(config).map_err(ServiceError::Config)?;
     let problem = in_force.problem;
     let service = in_force.config.gate.pam_service;
     let folders = FOLDERS.map(PathBuf::from).to_vec();
     let name = service.as_str().to_owned();
-    Search {
+    ServiceSearch {
         service: &service,
         folders,
-        left: MOST_FILES,
+        left: MAX_FILES,
     }
-    .check(&name, ServiceLines::Both)?;
-    Ok(Configured { service, problem })
+    .check_file(&name, ServiceLines::Both)?;
+    Ok(CheckedService { service, problem })
 }
 
-struct Search<'a> {
+struct ServiceSearch<'a> {
     service: &'a PamServiceFile,
     folders: Vec<PathBuf>,
     left: usize,
 }
 
-impl Search<'_> {
-    fn check(&mut self, name: &str, lines: ServiceLines) -> Result<(), ServiceError> {
+impl ServiceSearch<'_> {
+    fn check_file(&mut self, name: &str, lines: ServiceLines) -> Result<(), ServiceError> {
         self.left = self
             .left
             .checked_sub(1)
@@ -90,10 +90,10 @@ impl Search<'_> {
             .find(|path| path.exists());
         let path =
             found.ok_or_else(|| ServiceError::Missing(self.service.clone(), name.to_owned()))?;
-        let bytes = trusted_file::read(&path, Privacy::Public, Follow::Yes, LARGEST)
+        let bytes = trusted_file::read(&path, Privacy::Public, Follow::Yes, MAX_FILE)
             .map_err(ServiceError::File)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        for (number, line) in joined(&text) {
+        for (number, line) in join_lines(&text) {
             self.check_line(&path, number, &line, lines)?;
         }
         Ok(())
@@ -111,7 +111,9 @@ impl Search<'_> {
             return Ok(());
         };
         if first.eq_ignore_ascii_case("@include") {
-            return words.next().map_or(Ok(()), |name| self.check(name, lines));
+            return words
+                .next()
+                .map_or(Ok(()), |name| self.check_file(name, lines));
         }
         let kind = match first
             .strip_prefix('-')
@@ -119,8 +121,8 @@ impl Search<'_> {
             .to_ascii_lowercase()
             .as_str()
         {
-            "auth" => Type::Auth,
-            "account" => Type::Account,
+            "auth" => ServiceType::Auth,
+            "account" => ServiceType::Account,
             _ => return Ok(()),
         };
         if lines != ServiceLines::Both && lines != ServiceLines::Only(kind) {
@@ -135,7 +137,7 @@ impl Search<'_> {
                 .as_str(),
             words.next(),
         ) {
-            ("include" | "substack", Some(name)) => self.check(name, ServiceLines::Only(kind)),
+            ("include" | "substack", Some(name)) => self.check_file(name, ServiceLines::Only(kind)),
             // Any word may be the module: a control in brackets can hold blanks.
             _ if rest.any(is_forbidden) => Err(ServiceError::Forbidden(
                 self.service.clone(),
@@ -153,7 +155,7 @@ fn is_forbidden(word: &str) -> bool {
 
 /// Returns numbered lines, without comments. A line that ends in a backslash is joined with the
 /// next, as libpam does.
-fn joined(text: &str) -> Vec<(usize, String)> {
+fn join_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut open: Option<(usize, String)> = None;
     for (number, line) in (1..).zip(text.lines()) {
@@ -202,7 +204,7 @@ impl fmt::Display for ServiceError {
             ServiceError::TooMany(service) => {
                 write!(
                     f,
-                    "/etc/pam.d/{} includes more than {MOST_FILES} files, or itself",
+                    "/etc/pam.d/{} includes more than {MAX_FILES} files, or itself",
                     service.as_str()
                 )
             }
@@ -234,12 +236,12 @@ mod tests {
         }
         let folders = vec![folder.path().to_owned()];
         let service = PamServiceFile::default();
-        let search = &mut Search {
+        let search = &mut ServiceSearch {
             service: &service,
             folders,
-            left: MOST_FILES,
+            left: MAX_FILES,
         };
-        let checked = search.check(SERVICE, ServiceLines::Both);
+        let checked = search.check_file(SERVICE, ServiceLines::Both);
         let place = format!("{}/", folder.path().display());
         checked
             .err()

@@ -10,25 +10,25 @@ use std::time::{Duration, Instant};
 
 /// Connection limit. The gate opens nearly all connections, and bounds them by what its clients
 /// have proven.
-const CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 /// Limit for one account: a client that makes a module hang for an account holds few turns. Clients
 /// of a higher class have turns of their own.
-const OF_ACCOUNT: ClassLimits = ClassLimits {
-    own: CONNECTIONS,
+const ACCOUNT_LIMITS: ClassLimits = ClassLimits {
+    own: MAX_CONNECTIONS,
     per_key: 2,
     waiting_per_key: 16,
-    waiting: CONNECTIONS,
+    waiting: MAX_CONNECTIONS,
 };
 /// Limit for the gate, whose connections are all alike.
-const OF_GATE: ClassLimits = ClassLimits {
-    own: CONNECTIONS,
-    per_key: CONNECTIONS,
+const CONNECTION_LIMITS: ClassLimits = ClassLimits {
+    own: MAX_CONNECTIONS,
+    per_key: MAX_CONNECTIONS,
     waiting_per_key: 0,
     waiting: 0,
 };
 
 #[derive(Clone)]
-pub(crate) struct Turns {
+pub(crate) struct HelperAdmission {
     connections: Admission<()>,
     /// Keyed by client address. Requests without an address come from this host.
     origins: Admission<Option<String>>,
@@ -36,8 +36,8 @@ pub(crate) struct Turns {
 }
 
 /// Admission of one connection, until it is dropped.
-pub(crate) struct Seated {
-    turns: Turns,
+pub(crate) struct AdmittedConnection {
+    turns: HelperAdmission,
     _place: AdmissionPermit<()>,
 }
 
@@ -47,25 +47,25 @@ pub(crate) struct PasswordTurn {
     _account: AdmissionPermit<UserName>,
 }
 
-impl Turns {
-    pub(crate) fn new() -> Turns {
+impl HelperAdmission {
+    pub(crate) fn new() -> HelperAdmission {
         let all = |class| Limits {
             shared: 0,
             proven: class,
             known: class,
             stranger: class,
         };
-        Turns {
-            connections: Admission::new(all(OF_GATE)),
+        HelperAdmission {
+            connections: Admission::new(all(CONNECTION_LIMITS)),
             origins: Admission::new(QUESTIONS),
-            accounts: Admission::new(all(OF_ACCOUNT)),
+            accounts: Admission::new(all(ACCOUNT_LIMITS)),
         }
     }
 
     /// Admits a connection, if fewer than the limit are open.
-    pub(crate) fn place(&self) -> Option<Seated> {
+    pub(crate) fn admit_connection(&self) -> Option<AdmittedConnection> {
         let place = self.connections.try_enter(Class::Stranger, ()).ok()?;
-        Some(Seated {
+        Some(AdmittedConnection {
             turns: self.clone(),
             _place: place,
         })
@@ -76,10 +76,10 @@ impl Turns {
     }
 }
 
-impl Seated {
+impl AdmittedConnection {
     /// Waits for a turn. The account's turn comes first, so that a request that waits for it holds
     /// no turn of others.
-    pub(crate) fn turn(
+    pub(crate) fn wait_for_turn(
         &self,
         question: &HostPasswordRequest,
         within: Duration,
@@ -120,20 +120,20 @@ mod tests {
         }
     }
 
-    fn now(seated: &Seated, question: &HostPasswordRequest) -> Option<PasswordTurn> {
-        seated.turn(question, Duration::ZERO)
+    fn now(seated: &AdmittedConnection, question: &HostPasswordRequest) -> Option<PasswordTurn> {
+        seated.wait_for_turn(question, Duration::ZERO)
     }
 
     #[test]
     fn there_are_so_many_places_and_a_free_one_is_taken_again() {
-        let turns = Turns::new();
-        let mut seated: Vec<_> = (0..1000).map_while(|_| turns.place()).collect();
-        assert_eq!(seated.len(), CONNECTIONS);
+        let turns = HelperAdmission::new();
+        let mut seated: Vec<_> = (0..1000).map_while(|_| turns.admit_connection()).collect();
+        assert_eq!(seated.len(), MAX_CONNECTIONS);
         seated.pop();
-        seated.extend(turns.place());
+        seated.extend(turns.admit_connection());
         assert_eq!(
-            (seated.len(), turns.place().is_some()),
-            (CONNECTIONS, false)
+            (seated.len(), turns.admit_connection().is_some()),
+            (MAX_CONNECTIONS, false)
         );
         drop(seated);
         assert!(turns.is_empty());
@@ -141,11 +141,11 @@ mod tests {
 
     #[test]
     fn one_account_keeps_no_other_waiting() {
-        let turns = Turns::new();
-        let seated = turns.place().unwrap();
+        let turns = HelperAdmission::new();
+        let seated = turns.admit_connection().unwrap();
         let of_alice = |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Stranger);
         let taken: Vec<_> = (0..9).map_while(|n| now(&seated, &of_alice(n))).collect();
-        assert_eq!(taken.len(), OF_ACCOUNT.per_key);
+        assert_eq!(taken.len(), ACCOUNT_LIMITS.per_key);
         assert!(now(&seated, &question("bob", "192.0.2.9", Class::Stranger)).is_some());
         assert!(
             now(&seated, &question("alice", "192.0.2.9", Class::Proven)).is_some(),
@@ -158,8 +158,8 @@ mod tests {
     /// Sixteen wrong passwords of 2 s each from a few addresses used up every request to PAM.
     #[test]
     fn a_few_addresses_do_not_take_every_question_to_the_host() {
-        let turns = Turns::new();
-        let seated = turns.place().unwrap();
+        let turns = HelperAdmission::new();
+        let seated = turns.admit_connection().unwrap();
         let asked = |n: usize, address: &str, class| {
             now(&seated, &question(&format!("u{n}"), address, class))
         };
@@ -180,12 +180,16 @@ mod tests {
 
     #[test]
     fn who_waits_gets_the_turn_that_ends() {
-        let turns = Turns::new();
-        let seated = turns.place().unwrap();
+        let turns = HelperAdmission::new();
+        let seated = turns.admit_connection().unwrap();
         let alice = question("alice", "192.0.2.1", Class::Stranger);
         let taken: Vec<_> = (0..9).map_while(|_| now(&seated, &alice)).collect();
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| seated.turn(&alice, Duration::from_secs(60)).is_some());
+            let waits = scope.spawn(|| {
+                seated
+                    .wait_for_turn(&alice, Duration::from_secs(60))
+                    .is_some()
+            });
             drop(taken);
             assert!(waits.join().unwrap());
         });

@@ -12,7 +12,7 @@ use shared::network::address::Address;
 use shared::token::session::Session;
 
 /// Shortest session cookie, in bytes. Shorter values are not verified.
-const SHORTEST: usize = 100;
+const MIN_SESSION_COOKIE: usize = 100;
 
 /// Why the session of a request cannot be determined.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl ConflictingCookies {
             .with("address", address);
         line.with("service", SERVICE)
             .quoted("user", "-")
-            .write_with_message(self.text());
+            .write_with_message(self.message());
     }
 
     /// Cause, as the log names it.
@@ -48,7 +48,7 @@ impl ConflictingCookies {
     }
 
     /// What is wrong, and what to do.
-    fn text(&self) -> String {
+    fn message(&self) -> String {
         const WHY: &str = "another host of the domain may set cookies for it: an application that is not trusted needs another \
                            registrable domain, see postern-gate(8)";
         match self {
@@ -93,7 +93,7 @@ impl<'a> SessionCookies<'a> {
                 .values
                 .iter()
                 .copied()
-                .filter(|value| value.len() >= SHORTEST)
+                .filter(|value| value.len() >= MIN_SESSION_COOKIE)
         };
         let signed = likely()
             .take(most)

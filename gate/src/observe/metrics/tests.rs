@@ -3,10 +3,10 @@
 use super::*;
 use std::collections::{BTreeMap, HashSet};
 
-const STANDING: StoreHealth = StoreHealth {
-    is_sure: true,
-    last_sure: Duration::from_millis(250),
-    own_configuration: false,
+const STANDING: GateHealth = GateHealth {
+    has_lease: true,
+    since_last_read: Duration::from_millis(250),
+    is_configuration_current: false,
     connections: 3,
 };
 
@@ -70,7 +70,7 @@ fn read(text: &str) -> BTreeMap<String, f64> {
 
 #[test]
 fn the_text_is_open_metrics_and_counts_what_happened() {
-    let metrics = Metrics::begin();
+    let metrics = Metrics::new();
     for micros in [5, 10, 11, 200_000] {
         metrics.count_check(
             ProxyKind::Nginx,

@@ -373,7 +373,7 @@ fn spares(door: &mut Engine) -> bool {
         browser: None,
         service: "test",
     };
-    door.grace(&visitor, GracePeriod::of(3600), NOW).unwrap() == WithinGrace::Yes
+    door.grace(&visitor, GracePeriod::new(3600), NOW).unwrap() == WithinGrace::Yes
 }
 
 impl Home {

@@ -94,7 +94,7 @@ async fn account(guest: &RequestContext<'_>) -> Result<EndpointReply<Account>, A
         app_passwords: standing.app_passwords,
         sessions: standing.sessions,
         browsers: standing.browsers,
-        can_mail: guest.site.config.email.is_on(),
+        can_mail: guest.site.config.email.is_enabled(),
         has_password: guest.site.gate().first_factor == FirstFactorSource::Password,
         step_up: ProofNeeded {
             password: proof.password,

@@ -280,7 +280,7 @@ struct Who<'a> {
 
 fn allowed(site: &Site, who: &Who<'_>, cookie: HeaderValue, authorization: HeaderValue) -> Allowed {
     // a declaration stands in place of what the store keeps
-    let email = match site.config.declared(who.name) {
+    let email = match site.config.find_declared_account(who.name) {
         Some(declared) => declared.email.as_ref(),
         None => who.email,
     };
@@ -307,7 +307,7 @@ fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 
 /// Whether a session is in time and not revoked.
 pub(crate) fn is_live(site: &Site, session: &Session, now: Timestamp) -> bool {
-    session.is_in_time(site.gate().session.seconds(), now) && !site.watch.refuses(session)
+    session.is_in_time(site.gate().session_lifetime.seconds(), now) && !site.watch.refuses(session)
 }
 
 /// The Cookie line, empty if there is none. Several were joined when the request came.

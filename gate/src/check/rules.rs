@@ -10,7 +10,7 @@ use shared::network::address::Address;
 use shared::network::web_address::split_url;
 use shared::policy::groups::{PersonGroups, UnresolvedGroup};
 use shared::policy::requirement::PolicySubject;
-use shared::policy::rule::{self, RuleDecision, RulePerson, RuleReason, RuleRequest};
+use shared::policy::rule::{self, RuleDecision, RuleReason, RuleRequest, RuleUser};
 use shared::token::session::{SecondFactorMethod, Session};
 use shared::verify::app_password::FoundAppPassword;
 
@@ -27,7 +27,7 @@ pub(crate) enum SessionLevel {
 
 /// What the rules say of a request of nobody's.
 pub(crate) fn of_nobody(site: &Site, request: &RuleRequest<'_>) -> RuleDecision {
-    rule::decide(&site.gate().rule, request, None)
+    rule::evaluate_rules(&site.gate().rule, request, None)
 }
 
 /// Of one with an app password.
@@ -37,12 +37,12 @@ pub(crate) fn of_app_password(
     found: &FoundAppPassword,
 ) -> RuleDecision {
     let groups = [declared(site, &found.account), found.groups.as_slice()];
-    let person = RulePerson {
+    let person = RuleUser {
         name: &found.account,
         groups,
-        of_host: None,
+        host_groups: None,
     };
-    rule::decide(&site.gate().rule, request, Some(&person))
+    rule::evaluate_rules(&site.gate().rule, request, Some(&person))
 }
 
 /// Of one in a session, and whether that is enough.
@@ -52,19 +52,19 @@ pub(crate) fn of_session(
     session: &Session,
 ) -> (RuleDecision, SessionLevel) {
     let groups = [declared(site, &session.name), session.groups.as_slice()];
-    let of_host = session.host_groups.answer(&site.asked_groups);
-    let person = RulePerson {
+    let of_host = session.host_groups.read_for(&site.asked_groups);
+    let person = RuleUser {
         name: &session.name,
         groups,
-        of_host,
+        host_groups: of_host,
     };
-    let decision = rule::decide(&site.gate().rule, request, Some(&person));
+    let decision = rule::evaluate_rules(&site.gate().rule, request, Some(&person));
     let reach = match decision.access {
         RuleAccess::Open | RuleAccess::Password => SessionLevel::Enough,
         RuleAccess::Code if is_full(site, session, request.address) => SessionLevel::Enough,
         RuleAccess::Code => SessionLevel::TooLittle,
         // a new session knows
-        RuleAccess::Deny if decision.why == RuleReason::Groups => SessionLevel::TooLittle,
+        RuleAccess::Deny if decision.reason == RuleReason::GroupsUnknown => SessionLevel::TooLittle,
         RuleAccess::Deny => SessionLevel::Never,
     };
     (decision, reach)
@@ -78,12 +78,15 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
         return true;
     }
     // one that the configuration has declared since has no other sign
-    if site.config.declared(&session.name).is_some() {
+    if site.config.find_declared_account(&session.name).is_some() {
         passed.second = SecondFactorMethod::None(Enrolled::Yes);
     }
     let policy = &site.config.policy;
-    let asks_groups = !policy.groups_asked().is_empty();
-    let groups = match (asks_groups, session.host_groups.answer(&site.asked_groups)) {
+    let asks_groups = !policy.named_groups().is_empty();
+    let groups = match (
+        asks_groups,
+        session.host_groups.read_for(&site.asked_groups),
+    ) {
         (false, _) => PersonGroups::default(),
         // other groups were asked about when it began: whether the policy means this person, a new session knows
         (true, None) => return false,
@@ -92,8 +95,8 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
                 .config
                 .memberships(&session.name, &session.groups)
                 .map(Group::as_str);
-            PersonGroups::known(ours.chain(of_host.held()))
-                .in_doubt(of_host.in_doubt(), UnresolvedGroup::Earlier)
+            PersonGroups::from_names(ours.chain(of_host.confirmed()))
+                .with_unresolved(of_host.unresolved(), UnresolvedGroup::SinceSignIn)
         }
     };
     let subject = PolicySubject {
@@ -101,14 +104,14 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
         groups: &groups,
         service: SERVICE,
         address,
-        earlier: site.gate().first_factor.earlier(),
+        completed_methods: site.gate().first_factor.completed_methods(),
     };
     passed.is_full(policy, &subject)
 }
 
 fn declared<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {
     site.config
-        .declared(name)
+        .find_declared_account(name)
         .map_or(&[], |declared| &declared.groups)
 }
 

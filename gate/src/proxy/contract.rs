@@ -6,7 +6,7 @@ use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use shared::config::gate::ProxyKind;
 use shared::network::address::Address;
-use shared::network::web_address::host_of;
+use shared::network::web_address::normalize_host;
 
 /// The longest value that is looked at, in bytes.
 const LONGEST: usize = 16 * 1024;
@@ -26,7 +26,7 @@ pub(crate) struct OriginalRequest<'a> {
 impl OriginalRequest<'_> {
     /// The host in lower case, without a port and a trailing dot.
     pub(crate) fn host(&self) -> String {
-        host_of(self.authority)
+        normalize_host(self.authority)
     }
 
     /// The page, to come back to.

@@ -60,15 +60,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs the gate until a signal ends it.
 pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
     let in_force =
-        file::in_force(path).map_err(|error| StopReason::Configuration(error.to_string()))?;
+        file::load_config(path).map_err(|error| StopReason::Configuration(error.to_string()))?;
     log::goes_by(&in_force.config.gate);
-    if let Some(problem) = &in_force.problem {
+    if let Some(problem) = &in_force.fallback {
         log::says(problem);
     }
     log::kept(path, &in_force);
     metrics::begin();
     let health = Arc::new(Health::default());
-    if in_force.problem.is_none() {
+    if in_force.fallback.is_none() {
         health.goes_by_the_file();
     }
     let config = in_force.config;

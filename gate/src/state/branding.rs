@@ -16,7 +16,7 @@ pub(crate) const SCRIPTS: [&str; 2] = [
 ];
 
 /// The ground of cards on a dark page, as the style sheet has it.
-const DARK: Color = Color::of(0x1c, 0x21, 0x29);
+const DARK: Color = Color::rgb(0x1c, 0x21, 0x29);
 /// The largest logo, in bytes.
 const LARGEST: u64 = 64 * 1024;
 
@@ -41,7 +41,7 @@ pub(crate) struct Logo {
 impl Branding {
     /// The one that the configuration names.
     pub(crate) fn read(config: &Config) -> Result<Branding, String> {
-        let look = &config.gate.look;
+        let look = &config.gate.branding;
         let logo = match &look.logo_file {
             None => None,
             Some(file) => {
@@ -126,7 +126,7 @@ mod tests {
     fn another_colour_is_another_stamp() {
         let mut config = Config::default();
         let one = Branding::read(&config).unwrap();
-        config.gate.look.color = Color::of(0x60, 0, 0);
+        config.gate.branding.color = Color::rgb(0x60, 0, 0);
         let other = Branding::read(&config).unwrap();
         assert!(other.style.contains("--mark: #600000") && one.stamp != other.stamp);
     }

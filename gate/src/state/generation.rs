@@ -56,7 +56,7 @@ impl Generation {
             uncovered: Arc::default(),
             watch: Arc::new(watch),
             workers: StorePool::new(&config),
-            asked_groups: Arc::new(RequestedGroups::of(&config)),
+            asked_groups: Arc::new(RequestedGroups::from_config(&config)),
             config: Arc::new(config),
         };
         let site = Arc::new(site.with_own_paths());

@@ -85,7 +85,7 @@ impl Site {
                 ..self.clone()
             })
         };
-        self.own_paths = self.gate().own_paths.iter().map(at).collect();
+        self.own_paths = self.gate().application_urls.iter().map(at).collect();
         self
     }
 
@@ -127,7 +127,7 @@ impl Site {
         if host != self.url.host() {
             return false;
         }
-        match (WebPath::read(target), WebPath::read(&self.url.path)) {
+        match (WebPath::parse(target), WebPath::parse(&self.url.path)) {
             (Ok(asked), Ok(own)) => asked.is_below(&own),
             // what can be read in two ways may be
             _ => true,

@@ -266,7 +266,7 @@ impl RequestContext<'_> {
             .config
             .policy
             .administrators
-            .words()
+            .entries()
             .map(word)
             .collect();
         let ask = match administrators.is_empty() {

@@ -261,7 +261,11 @@ impl RequestContext<'_> {
         let page = match &opened.browser_cookie {
             Some(value) => reply::with_cookie(
                 page,
-                &jar.own(jar.names.browser, value, gate.trust.seconds()),
+                &jar.own(
+                    jar.names.browser,
+                    value,
+                    gate.trusted_browser_lifetime.seconds(),
+                ),
             ),
             None => page,
         };
@@ -329,7 +333,7 @@ impl RequestContext<'_> {
             frame: self.frame(),
             user: ticket.account().as_str(),
             sign_in: &self.to_sign_in(&ticket.payload().back_to),
-            days: self.site.gate().trust.seconds() / 86_400,
+            days: self.site.gate().trusted_browser_lifetime.seconds() / 86_400,
             message: if let CodePageNote::Alert(text) = said {
                 Some(text)
             } else {

@@ -15,26 +15,26 @@ pub struct AuditEvent {
     /// Whose account.
     pub account: UserName,
     /// What happened.
-    pub what: EventKind,
+    pub kind: EventKind,
     /// Through which door: a PAM service, the web, or the command.
-    pub door: String,
+    pub service: String,
     /// Where from: an address, a local user, or `-`.
     pub origin: String,
     /// Who did it: at a door whoever came as the account, so the account's own name; in administration the
     /// administrator's.
-    pub actor: String,
+    pub principal: String,
     /// Why, or by what: the cause of a refusal, the means of an entry.
     pub cause: String,
 }
 
 /// Events that are kept; the oldest make room.
-pub const KEPT: u32 = 1_000_000;
+pub const MAX_EVENTS: u32 = 1_000_000;
 /// How long one is kept, in seconds: 400 days, so that a year can be compared with the one before.
-pub const KEPT_FOR: u64 = 400 * 24 * 3600;
+pub const RETENTION: u64 = 400 * 24 * 3600;
 /// The window of [`What::daily_limit`], in seconds.
 pub const DAY: u64 = 24 * 3600;
 /// The cause of the last event that [`What::daily_limit`] allows: whatever follows stands in the system log alone.
-pub const LAST_OF_DAY: &str = "daily-limit";
+pub const DAILY_LIMIT_CAUSE: &str = "daily-limit";
 
 /// Which events are meant; what is not given does not narrow.
 #[derive(Clone, Debug, Default)]
@@ -42,9 +42,9 @@ pub struct EventFilter {
     /// Of this account.
     pub account: Option<UserName>,
     /// Of this kind.
-    pub what: Option<EventKind>,
+    pub kind: Option<EventKind>,
     /// Through this door.
-    pub door: Option<String>,
+    pub service: Option<String>,
     /// Not before.
     pub since: Option<Timestamp>,
     /// Not after.
@@ -84,8 +84,7 @@ pub enum EventKind {
     /// An administrator took a one-time code back.
     OneTimeCodeCancelled,
     /// Somebody asked for a code by mail.
-    #[serde(rename = "code-requested")]
-    CodeAsked,
+    CodeRequested,
     /// An address was given; it is to be confirmed.
     EmailSet,
     /// Mail to an address has arrived: codes go there.
@@ -111,8 +110,7 @@ pub enum EventKind {
     /// A session was ended.
     SessionRevoked,
     /// The floors of used steps were lowered to the clock.
-    #[serde(rename = "clock-unlocked")]
-    ClockMended,
+    ClockUnlocked,
     /// The keys were rotated; it concerns every account, and stands under the name of who did it.
     KeysRotated,
     /// All keys were renewed, and what hung on them ended; it stands under the name of who did it.
@@ -136,7 +134,7 @@ impl EventKind {
         EventKind::RecoveryCodesReplaced,
         EventKind::OneTimeCodeIssued,
         EventKind::OneTimeCodeCancelled,
-        EventKind::CodeAsked,
+        EventKind::CodeRequested,
         EventKind::EmailSet,
         EventKind::EmailConfirmed,
         EventKind::EmailRemoved,
@@ -149,7 +147,7 @@ impl EventKind {
         EventKind::AppPasswordRevoked,
         EventKind::BrowserRevoked,
         EventKind::SessionRevoked,
-        EventKind::ClockMended,
+        EventKind::ClockUnlocked,
         EventKind::KeysRotated,
         EventKind::KeysRenewed,
     ];
@@ -160,7 +158,7 @@ impl EventKind {
     /// its events are too old anyway.
     pub fn daily_limit(self) -> Option<u32> {
         match self {
-            EventKind::Refused | EventKind::CodeAsked => Some(100),
+            EventKind::Refused | EventKind::CodeRequested => Some(100),
             EventKind::Accepted => Some(1000),
             EventKind::HostPasswordChanged => Some(40),
             _ => None,
@@ -184,7 +182,7 @@ impl EventKind {
             EventKind::RecoveryCodesReplaced => "recovery-codes-replaced",
             EventKind::OneTimeCodeIssued => "one-time-code-issued",
             EventKind::OneTimeCodeCancelled => "one-time-code-cancelled",
-            EventKind::CodeAsked => "code-requested",
+            EventKind::CodeRequested => "code-requested",
             EventKind::EmailSet => "email-set",
             EventKind::EmailConfirmed => "email-confirmed",
             EventKind::EmailRemoved => "email-removed",
@@ -197,7 +195,7 @@ impl EventKind {
             EventKind::AppPasswordRevoked => "app-password-revoked",
             EventKind::BrowserRevoked => "browser-revoked",
             EventKind::SessionRevoked => "session-revoked",
-            EventKind::ClockMended => "clock-unlocked",
+            EventKind::ClockUnlocked => "clock-unlocked",
             EventKind::KeysRotated => "keys-rotated",
             EventKind::KeysRenewed => "keys-renewed",
         }
@@ -228,6 +226,6 @@ mod tests {
             .filter_map(EventKind::daily_limit)
             .map(u64::from)
             .sum();
-        assert!(a_day * KEPT_FOR / DAY < u64::from(KEPT) / 2);
+        assert!(a_day * RETENTION / DAY < u64::from(MAX_EVENTS) / 2);
     }
 }

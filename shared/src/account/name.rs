@@ -6,7 +6,7 @@ mod service;
 mod spelling;
 
 pub use characters::is_invisible;
-pub use service::{Service, is_plain};
+pub use service::{Service, is_plain_name};
 pub use spelling::{Distinct, NameKey, NewName, OtherSpelling};
 
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ impl UserName {
 
     /// A name that the store keeps. What an earlier version took and this one refuses is read all the same, so that one
     /// such account closes nothing to all others.
-    pub(crate) fn kept(text: &str) -> Result<UserName, NameError> {
+    pub(crate) fn from_store(text: &str) -> Result<UserName, NameError> {
         match UserName::parse(text.as_bytes()) {
             Err(NameError::Invisible) => Ok(UserName(text.to_owned())),
             parsed => parsed,
@@ -99,7 +99,7 @@ impl Label {
     }
 
     /// A label that the store keeps; see [`UserName::kept`].
-    pub(crate) fn kept(text: String) -> Result<Label, LabelError> {
+    pub(crate) fn from_store(text: String) -> Result<Label, LabelError> {
         match has_shape(&text) {
             true => Ok(Label(text)),
             false => Err(LabelError),
@@ -170,8 +170,8 @@ impl Group {
     }
 
     /// A group that the store keeps; see [`UserName::kept`].
-    pub(crate) fn kept(text: String) -> Result<Group, GroupError> {
-        Group::labelled(Label::kept(text))
+    pub(crate) fn from_store(text: String) -> Result<Group, GroupError> {
+        Group::labelled(Label::from_store(text))
     }
 
     fn labelled(label: Result<Label, LabelError>) -> Result<Group, GroupError> {
@@ -297,12 +297,16 @@ mod tests {
 
     #[test]
     fn what_the_store_keeps_is_read_though_it_would_be_refused_today() {
-        assert!(UserName::kept("ali\u{200B}ce").is_ok() && UserName::kept("a\nb").is_err());
         assert!(
-            Label::kept("a\u{200D}b".to_owned()).is_ok() && Label::kept("a\nb".to_owned()).is_err()
+            UserName::from_store("ali\u{200B}ce").is_ok() && UserName::from_store("a\nb").is_err()
         );
         assert!(
-            Group::kept("a\u{200D}b".to_owned()).is_ok() && Group::kept("%a".to_owned()).is_err()
+            Label::from_store("a\u{200D}b".to_owned()).is_ok()
+                && Label::from_store("a\nb".to_owned()).is_err()
+        );
+        assert!(
+            Group::from_store("a\u{200D}b".to_owned()).is_ok()
+                && Group::from_store("%a".to_owned()).is_err()
         );
     }
 

@@ -31,7 +31,7 @@ impl Color {
     pub const WHITE: Color = Color([255; 3]);
 
     /// From its three parts.
-    pub const fn of(red: u8, green: u8, blue: u8) -> Color {
+    pub const fn rgb(red: u8, green: u8, blue: u8) -> Color {
         Color([red, green, blue])
     }
 
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_colour_can_be_read_on_a_dark_ground() {
-        let ground = Color::of(0x1d, 0x23, 0x2d);
+        let ground = Color::rgb(0x1d, 0x23, 0x2d);
         for text in ["#000000", "#1f5fbf", "#8b0000", "#767676", "#0000ff"] {
             assert!(
                 read(text).unwrap().readable_on(ground).contrast(ground) >= READABLE,
@@ -158,8 +158,8 @@ mod tests {
             );
         }
         assert_eq!(
-            Color::of(0xee, 0xee, 0xee).readable_on(ground),
-            Color::of(0xee, 0xee, 0xee)
+            Color::rgb(0xee, 0xee, 0xee).readable_on(ground),
+            Color::rgb(0xee, 0xee, 0xee)
         );
     }
 }

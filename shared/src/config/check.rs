@@ -13,13 +13,13 @@ pub const MOST_GROUPS: usize = 256;
 
 impl Config {
     /// The groups that rules, exemptions and `policy.required` name.
-    pub fn groups_asked(&self) -> BTreeSet<&str> {
+    pub fn named_groups(&self) -> BTreeSet<&str> {
         let rules = self
             .gate
             .rule
             .iter()
             .flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
-        rules.chain(self.policy.groups_asked()).collect()
+        rules.chain(self.policy.named_groups()).collect()
     }
 
     /// Each at a path of a host of its own, beside a gate that has a host of its own.
@@ -31,11 +31,13 @@ impl Config {
                 message,
             })
         };
-        if !gate.own_paths.is_empty() && !gate.url.as_ref().is_some_and(GateUrl::has_own_host) {
+        if !gate.application_urls.is_empty()
+            && !gate.url.as_ref().is_some_and(GateUrl::has_own_host)
+        {
             return wrong("needs a gate.url on a host of its own".to_owned());
         }
         let mut hosts: BTreeSet<&str> = gate.url.iter().map(GateUrl::host).collect();
-        for url in &gate.own_paths {
+        for url in &gate.application_urls {
             if url.has_own_host() {
                 return wrong(format!(
                     "{} has no path; add one, such as https://{}/_postern/",
@@ -52,7 +54,7 @@ impl Config {
 
     /// Checks what no single key can know.
     pub(super) fn check(&self) -> Result<(), Conflict> {
-        let (count, length) = (self.recovery.codes(), self.recovery.length.value());
+        let (count, length) = (self.recovery.set_size(), self.recovery.length.value());
         let bits = bits_per_guess(count, length);
         if bits < LEAST_BITS {
             return Err(Conflict {
@@ -100,7 +102,7 @@ impl Config {
                 ),
             });
         }
-        if self.groups_asked().len() > MOST_GROUPS {
+        if self.named_groups().len() > MOST_GROUPS {
             return Err(Conflict {
                 path: &["gate", "rule"],
                 message: format!("rules and [policy] together name more than {MOST_GROUPS} groups"),
@@ -135,7 +137,7 @@ impl Config {
         };
         self.gate
             .administration
-            .check(lives, self.policy.administrators.words().count())?;
+            .check(lives, self.policy.administrators.entries().count())?;
         let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -22,7 +22,7 @@ pub struct EmailConfig {
     /// Holds the password to that name.
     pub smtp_password_file: Option<AbsolutePath>,
     /// The systemd credential that holds it.
-    pub smtp_password_credential: Option<Credential>,
+    pub smtp_password_credential: Option<SystemdCredential>,
     /// The authority of the server's certificate, PEM, instead of those of the host.
     pub smtp_ca_file: Option<AbsolutePath>,
     /// Where a letter is posted as JSON.
@@ -30,14 +30,13 @@ pub struct EmailConfig {
     /// Holds the secret that is sent along as a Bearer token.
     pub webhook_secret_file: Option<AbsolutePath>,
     /// The systemd credential that holds it.
-    pub webhook_secret_credential: Option<Credential>,
+    pub webhook_secret_credential: Option<SystemdCredential>,
     /// A program and its arguments, which reads a letter from stdin.
     pub command: Vec<String>,
     /// The sender.
     pub from: Option<EmailAddress>,
     /// How long sending one letter may take.
-    #[serde(rename = "timeout")]
-    pub time_limit: Duration<1, 60>,
+    pub timeout: Duration<1, 60>,
     /// How long a mailed code is good.
     pub code_ttl: Duration<60, 3600>,
     /// How soon after a mail another may be asked for.
@@ -57,21 +56,21 @@ impl Default for EmailConfig {
             webhook_secret_credential: None,
             command: Vec::new(),
             from: None,
-            time_limit: Duration::of(10),
-            code_ttl: Duration::of(900),
-            cooldown: Duration::of(60),
+            timeout: Duration::new(10),
+            code_ttl: Duration::new(900),
+            cooldown: Duration::new(60),
         }
     }
 }
 
 impl EmailConfig {
     /// Whether there is anything to send mail by.
-    pub fn is_on(&self) -> bool {
-        self.smtp_url.is_some() || self.webhook_url.is_some() || self.is_by_command()
+    pub fn is_enabled(&self) -> bool {
+        self.smtp_url.is_some() || self.webhook_url.is_some() || self.uses_command()
     }
 
     /// Whether it is a program that sends mail.
-    pub fn is_by_command(&self) -> bool {
+    pub fn uses_command(&self) -> bool {
         !self.command.is_empty()
     }
 
@@ -285,9 +284,9 @@ fn is_loopback(host: &str) -> bool {
 /// The name of a systemd credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Credential(String);
+pub struct SystemdCredential(String);
 
-impl Credential {
+impl SystemdCredential {
     /// Where systemd put it: below $CREDENTIALS_DIRECTORY of the service.
     pub fn path(&self) -> Option<PathBuf> {
         let folder = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?);
@@ -300,13 +299,13 @@ impl Credential {
     }
 }
 
-impl TryFrom<String> for Credential {
+impl TryFrom<String> for SystemdCredential {
     type Error = &'static str;
 
-    fn try_from(name: String) -> Result<Credential, Self::Error> {
+    fn try_from(name: String) -> Result<SystemdCredential, Self::Error> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         match (1..=128).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
-            true => Ok(Credential(name)),
+            true => Ok(SystemdCredential(name)),
             false => {
                 Err("must be the name of a systemd credential: letters, digits, '-', '_' and '.'")
             }
@@ -314,8 +313,8 @@ impl TryFrom<String> for Credential {
     }
 }
 
-impl From<Credential> for String {
-    fn from(name: Credential) -> String {
+impl From<SystemdCredential> for String {
+    fn from(name: SystemdCredential) -> String {
         name.0
     }
 }

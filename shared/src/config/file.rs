@@ -49,18 +49,18 @@ pub struct CurrentConfig {
     /// The configuration.
     pub config: Config,
     /// Why it is the copy instead of the file itself.
-    pub problem: Option<Fallback>,
+    pub fallback: Option<Fallback>,
     /// Whether root has kept it: if not, a doubt would bring back an older one, or none.
-    pub is_kept: bool,
+    pub is_saved: bool,
 }
 
 /// Reads and validates postern.toml and the files of accounts.d beside it.
-pub fn read(path: &Path) -> Result<ValidConfig, ConfigError> {
-    together(path, text_of(path, Follow::Yes)?)
+pub fn read_config(path: &Path) -> Result<ValidConfig, ConfigError> {
+    validate_with_accounts(path, text_of(path, Follow::Yes)?)
 }
 
 /// Validates text as if it stood in `path`, together with the files of accounts.d beside it.
-pub fn together(path: &Path, text: String) -> Result<ValidConfig, ConfigError> {
+pub fn validate_with_accounts(path: &Path, text: String) -> Result<ValidConfig, ConfigError> {
     let mut config = validate(path, &text)?;
     let mut hash = Sha256::new_with_prefix(text.as_bytes());
     let mut names: BTreeSet<UserName> = config.account.iter().map(|a| a.name.clone()).collect();
@@ -107,7 +107,7 @@ pub fn together(path: &Path, text: String) -> Result<ValidConfig, ConfigError> {
 /// The configuration in force at this moment: what the files say, or, if they are in any doubt, the copy of the last one
 /// that was in force. Root keeps a new one before it comes into force; where that cannot be done, the one that was kept
 /// last stays in force.
-pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
+pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
     let files = unchanged::ConfigFiles::of(path, copy_path(path)).ok();
     if let Some(config) = files
         .as_ref()
@@ -115,8 +115,8 @@ pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
     {
         return Ok(CurrentConfig {
             config,
-            problem: None,
-            is_kept: true,
+            fallback: None,
+            is_saved: true,
         });
     }
     let reason = match current(path) {
@@ -126,8 +126,8 @@ pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
             }
             return Ok(CurrentConfig {
                 config: valid.config,
-                problem: None,
-                is_kept,
+                fallback: None,
+                is_saved: is_kept,
             });
         }
         Err(reason) => reason,
@@ -143,23 +143,23 @@ pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
             let since = since.map(|time| Timestamp(time.as_secs()));
             Ok(CurrentConfig {
                 config,
-                problem: Some(Fallback {
+                fallback: Some(Fallback {
                     reason,
                     copy: Some(copy),
                     since,
                 }),
-                is_kept: true,
+                is_saved: true,
             })
         }
         Err(no_copy) => match (reason, no_copy) {
             // nothing older could come back
-            (ConfigError::NotKept { valid, .. }, ConfigError::File(error))
+            (ConfigError::NotSaved { valid, .. }, ConfigError::File(error))
                 if error.is_missing() =>
             {
                 Ok(CurrentConfig {
                     config: valid.config,
-                    problem: None,
-                    is_kept: false,
+                    fallback: None,
+                    is_saved: false,
                 })
             }
             (reason, no_copy) => Err(ConfigError::NoCopy {
@@ -173,28 +173,28 @@ pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
 /// What the files say, and whether root has kept it, which root does now.
 fn current(path: &Path) -> Result<(ValidConfig, bool), ConfigError> {
     if geteuid().is_root() {
-        return keep_current(path).map(|valid| (valid, true));
+        return save_valid_copy(path).map(|valid| (valid, true));
     }
-    let valid = read(path)?;
+    let valid = read_config(path)?;
     let is_kept = valid.is_kept_as(&copy_path(path));
     Ok((valid, is_kept))
 }
 
 /// Reads the configuration and keeps it as the copy that is in force when the files are in doubt. A writer may come in
 /// between: what is kept is what the files said last.
-pub fn keep_current(path: &Path) -> Result<ValidConfig, ConfigError> {
+pub fn save_valid_copy(path: &Path) -> Result<ValidConfig, ConfigError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let valid = read(path)?;
+        let valid = read_config(path)?;
         match keep(path, &valid) {
-            Ok(KeptCopy::Already) => return Ok(valid),
+            Ok(SavedCopy::Already) => return Ok(valid),
             // it may have been exchanged at the last moment
-            Ok(KeptCopy::Now) if tries < TRIES => {}
-            Ok(KeptCopy::Now) => return Ok(valid),
+            Ok(SavedCopy::Now) if tries < TRIES => {}
+            Ok(SavedCopy::Now) => return Ok(valid),
             Err(error) if error.is_changed() && tries < TRIES => {}
             Err(error) => {
-                return Err(ConfigError::NotKept {
+                return Err(ConfigError::NotSaved {
                     valid: Box::new(valid),
                     error,
                 });
@@ -204,15 +204,15 @@ pub fn keep_current(path: &Path) -> Result<ValidConfig, ConfigError> {
 }
 
 /// Whether the copy had to be written.
-enum KeptCopy {
+enum SavedCopy {
     Already,
     Now,
 }
 
-fn keep(path: &Path, valid: &ValidConfig) -> Result<KeptCopy, FileError> {
+fn keep(path: &Path, valid: &ValidConfig) -> Result<SavedCopy, FileError> {
     let copy = copy_path(path);
     if valid.is_kept_as(&copy) {
-        return Ok(KeptCopy::Already);
+        return Ok(SavedCopy::Already);
     }
     let text = valid.copy();
     // never a copy that would not validate when it is needed
@@ -220,9 +220,9 @@ fn keep(path: &Path, valid: &ValidConfig) -> Result<KeptCopy, FileError> {
         let message = "the configuration in use cannot be written as TOML";
         return Err(FileError::io(&copy, std::io::Error::other(message)));
     }
-    let is_current = || read(path).is_ok_and(|now| now.source == valid.source);
+    let is_current = || read_config(path).is_ok_and(|now| now.source == valid.source);
     trusted_file::replace_if(&copy, text.as_bytes(), 0o644, is_current)?;
-    Ok(KeptCopy::Now)
+    Ok(SavedCopy::Now)
 }
 
 impl ValidConfig {
@@ -445,15 +445,20 @@ mod tests {
         fs::create_dir(folder.path().join("accounts.d")).unwrap();
         let declared = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n";
         fs::write(folder.path().join("accounts.d/bob.toml"), declared).unwrap();
-        keep_current(&path).unwrap();
+        save_valid_copy(&path).unwrap();
 
         fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
-        let in_force = in_force(&path).unwrap();
+        let in_force = load_config(&path).unwrap();
         assert_eq!(in_force.config.totp.period.seconds(), 60);
-        assert!(in_force.config.declared(&"bob".parse().unwrap()).is_some());
         assert!(
             in_force
-                .problem
+                .config
+                .find_declared_account(&"bob".parse().unwrap())
+                .is_some()
+        );
+        assert!(
+            in_force
+                .fallback
                 .unwrap()
                 .to_string()
                 .contains("postern.toml:2: totp.period")
@@ -491,9 +496,9 @@ mod tests {
         fs::create_dir(folder.path().join("accounts.d")).unwrap();
         let extra = "account = [{ name = \"b\", secret_file = \"/run/b\" }]\n";
         fs::write(folder.path().join("accounts.d/b.toml"), extra).unwrap();
-        keep_current(&path).unwrap();
+        save_valid_copy(&path).unwrap();
         fs::write(&path, "typo\n").unwrap();
-        assert_eq!(in_force(&path).unwrap().config.account.len(), 2);
+        assert_eq!(load_config(&path).unwrap().config.account.len(), 2);
     }
 
     #[test]
@@ -501,7 +506,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
-        assert!(in_force(&path).is_err());
+        assert!(load_config(&path).is_err());
     }
 
     #[test]
@@ -513,7 +518,7 @@ mod tests {
         let extra = folder.path().join("accounts.d/x.toml");
         fs::write(&extra, "[totp]\nperiod = 60\n").unwrap();
         assert!(
-            read(&path)
+            read_config(&path)
                 .err()
                 .unwrap()
                 .to_string()
@@ -522,7 +527,7 @@ mod tests {
         let twice = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n".repeat(2);
         fs::write(&extra, twice).unwrap();
         assert!(
-            read(&path)
+            read_config(&path)
                 .err()
                 .unwrap()
                 .to_string()

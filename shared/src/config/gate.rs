@@ -35,14 +35,11 @@ pub struct GateConfig {
     /// The parent domain that sessions are good for, where the gate has a host of its own.
     pub cookie_domain: Option<Domain>,
     /// Applications that are not trusted: the gate's pages at a path of their own host, and sessions good there alone.
-    #[serde(rename = "application_urls")]
-    pub own_paths: Vec<GateUrl>,
+    pub application_urls: Vec<GateUrl>,
     /// How long a session lasts.
-    #[serde(rename = "session_lifetime")]
-    pub session: Duration<300, 2_592_000>,
+    pub session_lifetime: Duration<300, 2_592_000>,
     /// How long a browser is trusted.
-    #[serde(rename = "trusted_browser_lifetime")]
-    pub trust: Duration<3600, 31_536_000>,
+    pub trusted_browser_lifetime: Duration<3600, 31_536_000>,
     /// Whether programs may carry tokens in headers instead of cookies.
     pub api_tokens: bool,
     /// Whether an address alone proves a proxy on loopback and the unix socket.
@@ -60,8 +57,7 @@ pub struct GateConfig {
     /// Whether the log has a line for each check and page, too.
     pub access_log: bool,
     /// How its pages look.
-    #[serde(rename = "branding")]
-    pub look: BrandingConfig,
+    pub branding: BrandingConfig,
     /// Administration through it.
     pub administration: AdministrationConfig,
 }
@@ -75,9 +71,9 @@ impl Default for GateConfig {
             first_factor: FirstFactorSource::default(),
             pam_service: PamServiceFile::default(),
             cookie_domain: None,
-            own_paths: Vec::new(),
-            session: Duration::of(12 * 3600),
-            trust: Duration::of(30 * 24 * 3600),
+            application_urls: Vec::new(),
+            session_lifetime: Duration::new(12 * 3600),
+            trusted_browser_lifetime: Duration::new(30 * 24 * 3600),
             api_tokens: false,
             insecure_loopback: false,
             trusted_proxies: Vec::new(),
@@ -86,7 +82,7 @@ impl Default for GateConfig {
             operations: None,
             log: LogFormat::Text,
             access_log: false,
-            look: BrandingConfig::default(),
+            branding: BrandingConfig::default(),
             administration: AdministrationConfig::default(),
         }
     }
@@ -151,7 +147,7 @@ impl TryFrom<String> for GateUrl {
         };
         // browsers leave this port out
         let authority = authority.strip_suffix(":443").unwrap_or(authority);
-        WebPath::read(&path).map_err(|_| WHAT)?;
+        WebPath::parse(&path).map_err(|_| WHAT)?;
         Ok(GateUrl {
             authority: authority.to_ascii_lowercase(),
             path,

@@ -86,16 +86,16 @@ impl Default for TotpConfig {
             issuer: None,
             algorithm: Algorithm::Sha1,
             digits: Digits::SIX,
-            period: Duration::of(30),
-            past_steps: BoundedInteger::of(1),
-            future_steps: BoundedInteger::of(1),
+            period: Duration::new(30),
+            past_steps: BoundedInteger::new(1),
+            future_steps: BoundedInteger::new(1),
         }
     }
 }
 
 impl TotpConfig {
     /// The parameters of a new authenticator.
-    pub fn parameters(&self) -> OtpParameters {
+    pub fn otp_parameters(&self) -> OtpParameters {
         let moving = OtpKind::Time {
             period: self.period.seconds(),
         };
@@ -122,8 +122,8 @@ pub struct RecoveryConfig {
 impl Default for RecoveryConfig {
     fn default() -> RecoveryConfig {
         RecoveryConfig {
-            count: BoundedInteger::of(6),
-            length: BoundedInteger::of(10),
+            count: BoundedInteger::new(6),
+            length: BoundedInteger::new(10),
             on_use: OnUse::StepUp,
         }
     }
@@ -131,12 +131,12 @@ impl Default for RecoveryConfig {
 
 impl RecoveryConfig {
     /// A new set of codes.
-    pub fn new_codes(&self) -> Result<Vec<RecoveryCode>, RandomError> {
-        RecoveryCode::random_set(self.codes(), self.length.value() as usize)
+    pub fn generate_codes(&self) -> Result<Vec<RecoveryCode>, RandomError> {
+        RecoveryCode::random_set(self.set_size(), self.length.value() as usize)
     }
 
     /// How many codes a new set has: with `disable` there is one.
-    pub fn codes(&self) -> u32 {
+    pub fn set_size(&self) -> u32 {
         match self.on_use {
             OnUse::StepUp => self.count.value(),
             OnUse::Disable => 1,
@@ -175,12 +175,12 @@ pub struct ThrottleConfig {
 impl Default for ThrottleConfig {
     fn default() -> ThrottleConfig {
         ThrottleConfig {
-            free: BoundedInteger::of(5),
-            first_delay: Duration::of(30),
-            max_delay: Duration::of(3600),
-            lock_after: BoundedInteger::of(100),
-            address_limit: BoundedInteger::of(10),
-            address_window: Duration::of(300),
+            free: BoundedInteger::new(5),
+            first_delay: Duration::new(30),
+            max_delay: Duration::new(3600),
+            lock_after: BoundedInteger::new(100),
+            address_limit: BoundedInteger::new(10),
+            address_window: Duration::new(300),
         }
     }
 }
@@ -265,7 +265,7 @@ impl From<StoreUrl> for String {
 
 impl Config {
     /// The keys that name a group, as logs name them.
-    pub fn keys_that_name(&self, group: &str) -> Vec<String> {
+    pub fn keys_naming_group(&self, group: &str) -> Vec<String> {
         let is_it = |word: &str| word.trim_start_matches('!').strip_prefix('%') == Some(group);
         let mut keys = Vec::new();
         if matches!(&self.policy.required, RequiredAccounts::Listed(words) if words.iter().any(|word| is_it(word)))
@@ -275,7 +275,7 @@ impl Config {
         let exempt = self.policy.exempt.iter().zip(1..);
         let exempt = exempt.filter(|(exempt, _)| exempt.groups.iter().any(|named| named == group));
         keys.extend(exempt.map(|(_, position)| format!("policy.exempt-{position}")));
-        if self.policy.administrators.words().any(is_it) {
+        if self.policy.administrators.entries().any(is_it) {
             keys.push("policy.administrators".to_owned());
         }
         let rules = self.gate.rule.iter().zip(1..);
@@ -286,7 +286,7 @@ impl Config {
     }
 
     /// The people whom rules and the policy name, with an account or without.
-    pub fn people_named(&self) -> Vec<UserName> {
+    pub fn named_users(&self) -> Vec<UserName> {
         let required = match &self.policy.required {
             RequiredAccounts::Enrolled | RequiredAccounts::All => &[][..],
             RequiredAccounts::Listed(words) => words,
@@ -295,7 +295,7 @@ impl Config {
             .iter()
             .map(|word| word.trim_start_matches('!'))
             .filter(|word| *word != "all");
-        let words = required.chain(self.policy.administrators.words());
+        let words = required.chain(self.policy.administrators.entries());
         let words = words
             .filter(|word| !word.starts_with('%'))
             .filter_map(|word| word.parse().ok());
@@ -314,13 +314,13 @@ impl Config {
         kept: &'a [Group],
     ) -> impl Iterator<Item = &'a Group> {
         let declared = self
-            .declared(name)
+            .find_declared_account(name)
             .map_or(&[][..], |declared| &declared.groups);
         declared.iter().chain(kept)
     }
 
     /// The declaration of an account, if it has one.
-    pub fn declared(&self, name: &UserName) -> Option<&DeclaredAccount> {
+    pub fn find_declared_account(&self, name: &UserName) -> Option<&DeclaredAccount> {
         self.account.iter().find(|declared| declared.name == *name)
     }
 }

@@ -30,7 +30,7 @@ pub use keys::{
 };
 pub use pam::{FirstFactorState, GracePeriod, PamConfig, PamServiceConfig, UnenrolledAction};
 pub use policy::{
-    Administrators, Exemption, MethodCondition, MethodWord, PolicyConfig, RequiredAccounts,
+    Administrators, Exemption, MethodCondition, MethodEntry, PolicyConfig, RequiredAccounts,
     SelfEnroll,
 };
 pub use secret_text::SecretText;

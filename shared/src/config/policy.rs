@@ -30,7 +30,7 @@ impl Default for PolicyConfig {
     fn default() -> PolicyConfig {
         PolicyConfig {
             required: RequiredAccounts::Enrolled,
-            enroll_within: Duration::of(0),
+            enroll_within: Duration::new(0),
             self_enroll: SelfEnroll::Always,
             self_enroll_networks: Vec::new(),
             administrators: Administrators::default(),
@@ -58,7 +58,7 @@ pub struct Administrators(pub(crate) Vec<String>);
 
 impl Administrators {
     /// Names and `%groups`, as they were given.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
+    pub fn entries(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 }
@@ -145,8 +145,7 @@ pub struct Exemption {
     /// Networks of the remote address.
     pub networks: Vec<Network>,
     /// What passed before the code.
-    #[serde(rename = "completed_methods")]
-    pub after: MethodCondition,
+    pub completed_methods: MethodCondition,
 }
 
 /// `policy.exempt.completed_methods`: methods and keys; exceptions apart.
@@ -154,34 +153,34 @@ pub struct Exemption {
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct MethodCondition {
     /// What may have passed.
-    pub listed: Vec<MethodWord>,
+    pub listed: Vec<MethodEntry>,
     /// What must not have.
-    pub excepted: Vec<MethodWord>,
+    pub excepted: Vec<MethodEntry>,
 }
 
 /// One word of it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum MethodWord {
+pub enum MethodEntry {
     /// A method of sshd's.
     Method(SshMethod),
     /// A key.
     Key(SshKeyFingerprint),
 }
 
-impl MethodWord {
-    fn read(word: &str) -> Option<MethodWord> {
+impl MethodEntry {
+    fn read(word: &str) -> Option<MethodEntry> {
         let key = || {
             SshKeyFingerprint::try_from(word.to_owned())
                 .ok()
-                .map(MethodWord::Key)
+                .map(MethodEntry::Key)
         };
-        SshMethod::named(word).map(MethodWord::Method).or_else(key)
+        SshMethod::named(word).map(MethodEntry::Method).or_else(key)
     }
 
     fn written(&self) -> String {
         match self {
-            MethodWord::Method(method) => method.name().to_owned(),
-            MethodWord::Key(fingerprint) => fingerprint.to_string(),
+            MethodEntry::Method(method) => method.name().to_owned(),
+            MethodEntry::Key(fingerprint) => fingerprint.to_string(),
         }
     }
 }
@@ -199,7 +198,7 @@ impl TryFrom<Vec<String>> for MethodCondition {
                 Some(word) => (&mut after.excepted, word),
                 None => (&mut after.listed, word.as_str()),
             };
-            list.push(MethodWord::read(word).ok_or(WHAT)?);
+            list.push(MethodEntry::read(word).ok_or(WHAT)?);
         }
         match after.listed.is_empty() && !after.excepted.is_empty() {
             true => {
@@ -212,7 +211,7 @@ impl TryFrom<Vec<String>> for MethodCondition {
 
 impl From<MethodCondition> for Vec<String> {
     fn from(after: MethodCondition) -> Vec<String> {
-        let listed = after.listed.iter().map(MethodWord::written);
+        let listed = after.listed.iter().map(MethodEntry::written);
         listed
             .chain(
                 after
@@ -226,7 +225,7 @@ impl From<MethodCondition> for Vec<String> {
 
 impl PolicyConfig {
     /// The groups that `required` and the exemptions name: of whoever is asked about, these are worth looking up.
-    pub fn groups_asked(&self) -> BTreeSet<&str> {
+    pub fn named_groups(&self) -> BTreeSet<&str> {
         let required = match &self.required {
             RequiredAccounts::Enrolled | RequiredAccounts::All => &[],
             RequiredAccounts::Listed(words) => words.as_slice(),

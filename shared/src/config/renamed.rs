@@ -42,7 +42,7 @@ mod tests {
         for (old, new) in RENAMED {
             toml::from_str::<Config>(&file_with(new)).expect(new);
             fs::write(&path, file_with(old)).unwrap();
-            let refused = file::read(&path).expect_err(old).to_string();
+            let refused = file::read_config(&path).expect_err(old).to_string();
             let expected = format!(": {old}: is now called {new}");
             assert!(refused.ends_with(&expected), "{refused}");
         }

@@ -18,7 +18,7 @@ pub struct GateRule {
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
-    pub hosts: Vec<RuleHosts>,
+    pub hosts: Vec<HostPattern>,
     /// Paths, each with all that lies below it.
     #[serde(
         default,
@@ -121,19 +121,19 @@ impl RuleAccess {
 /// One entry of `gate.rule.hosts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum RuleHosts {
+pub enum HostPattern {
     /// This one.
-    One(WebHost),
+    Exact(WebHost),
     /// All that lie below this one.
-    Below(WebHost),
+    Subdomains(WebHost),
 }
 
-impl RuleHosts {
+impl HostPattern {
     /// Whether a host, in lower case, is meant.
-    pub fn covers(&self, host: &str) -> bool {
+    pub fn matches_host(&self, host: &str) -> bool {
         match self {
-            RuleHosts::One(one) => one.as_str() == host,
-            RuleHosts::Below(top) => host
+            HostPattern::Exact(one) => one.as_str() == host,
+            HostPattern::Subdomains(top) => host
                 .strip_suffix(top.as_str())
                 .and_then(|front| front.strip_suffix('.'))
                 .is_some_and(|front| !front.is_empty()),
@@ -141,37 +141,37 @@ impl RuleHosts {
     }
 
     /// The host, or the one above those that are meant.
-    pub fn top(&self) -> &WebHost {
+    pub fn base(&self) -> &WebHost {
         match self {
-            RuleHosts::One(host) | RuleHosts::Below(host) => host,
+            HostPattern::Exact(host) | HostPattern::Subdomains(host) => host,
         }
     }
 }
 
-impl TryFrom<String> for RuleHosts {
+impl TryFrom<String> for HostPattern {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<RuleHosts, Self::Error> {
+    fn try_from(text: String) -> Result<HostPattern, Self::Error> {
         const WHAT: &str = "must be a host such as app.example.com, or *.example.com for all below it, without a port";
         let host = |text: &str| WebHost::try_from(text.to_owned()).map_err(|_| WHAT);
         match text.strip_prefix("*.") {
-            Some(top) => host(top).map(RuleHosts::Below),
-            None => host(&text).map(RuleHosts::One),
+            Some(top) => host(top).map(HostPattern::Subdomains),
+            None => host(&text).map(HostPattern::Exact),
         }
     }
 }
 
-impl From<RuleHosts> for String {
-    fn from(hosts: RuleHosts) -> String {
+impl From<HostPattern> for String {
+    fn from(hosts: HostPattern) -> String {
         hosts.to_string()
     }
 }
 
-impl fmt::Display for RuleHosts {
+impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RuleHosts::One(host) => host.fmt(f),
-            RuleHosts::Below(top) => write!(f, "*.{top}"),
+            HostPattern::Exact(host) => host.fmt(f),
+            HostPattern::Subdomains(top) => write!(f, "*.{top}"),
         }
     }
 }
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn below_is_by_whole_labels_and_not_the_host_itself() {
-        let below: RuleHosts = "*.example.com".to_owned().try_into().unwrap();
+        let below: HostPattern = "*.example.com".to_owned().try_into().unwrap();
         for host in ["a.example.com", "a.b.example.com"] {
-            assert!(below.covers(host), "{host}");
+            assert!(below.matches_host(host), "{host}");
         }
         for host in [
             "example.com",
@@ -234,7 +234,7 @@ mod tests {
             "a.example.com.evil.org",
             "",
         ] {
-            assert!(!below.covers(host), "{host}");
+            assert!(!below.matches_host(host), "{host}");
         }
     }
 }

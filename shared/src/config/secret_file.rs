@@ -1,7 +1,7 @@
 //! Secrets that postern.toml names: from their files, or from the credentials that systemd passes on.
 
 use super::AbsolutePath;
-use super::email::Credential;
+use super::email::SystemdCredential;
 use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 const LARGEST: u64 = 4096;
 
 /// A secret on one line, if there is to be one; `key` with `_file` or `_credential` is what the configuration calls it.
-pub fn read(
+pub fn read_secret_line(
     key: &str,
     file: Option<&AbsolutePath>,
-    credential: Option<&Credential>,
+    credential: Option<&SystemdCredential>,
 ) -> Result<Option<Zeroizing<String>>, String> {
     let (path, follow): (PathBuf, Follow) = match (file, credential) {
         (None, None) => return Ok(None),

@@ -10,7 +10,7 @@ pub struct SecretText(Option<Arc<Zeroizing<Vec<u8>>>>);
 
 impl SecretText {
     /// The bytes of a file.
-    pub fn of(bytes: Zeroizing<Vec<u8>>) -> SecretText {
+    pub fn new(bytes: Zeroizing<Vec<u8>>) -> SecretText {
         SecretText(Some(Arc::new(bytes)))
     }
 

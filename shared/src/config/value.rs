@@ -10,7 +10,7 @@ pub struct BoundedInteger<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> BoundedInteger<MIN, MAX> {
     /// A value known to lie in the range; checked when compiled.
-    pub const fn of(value: u32) -> Self {
+    pub const fn new(value: u32) -> Self {
         assert!(MIN <= value && value <= MAX);
         Self(value)
     }
@@ -58,7 +58,7 @@ const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)
 
 impl<const MIN: u64, const MAX: u64> Duration<MIN, MAX> {
     /// A value known to lie in the range; checked when compiled.
-    pub const fn of(seconds: u64) -> Self {
+    pub const fn new(seconds: u64) -> Self {
         assert!(MIN <= seconds && seconds <= MAX);
         Self(seconds)
     }

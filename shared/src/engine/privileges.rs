@@ -36,7 +36,7 @@ pub fn give_root_up(configuration: Option<&mut Config>) -> Result<(), Privileges
             .map(|(index, account)| (account.secret_file.path(), index));
         for index in becoming.unreadable(paths)? {
             if let Ok(bytes) = read_secret(&accounts[index]) {
-                accounts[index].secret = SecretText::of(bytes);
+                accounts[index].secret = SecretText::new(bytes);
             }
         }
     }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct LocalStream {
     socket: Socket,
-    until: Instant,
+    deadline: Instant,
 }
 
 /// Another user than root listens there.
@@ -41,18 +41,21 @@ impl LocalStream {
         socket.set_write_timeout(Some(left(until)?))?;
         socket.connect(&SockAddr::unix(path)?).map_err(late)?;
         match getsockopt(&socket, PeerCredentials)?.uid() {
-            0 => Ok(LocalStream { socket, until }),
+            0 => Ok(LocalStream {
+                socket,
+                deadline: until,
+            }),
             _ => Err(io::Error::other(NotRoot)),
         }
     }
 
     /// Sets until when what follows may take.
-    pub fn wait_until(&mut self, until: Instant) {
-        self.until = until;
+    pub fn set_deadline(&mut self, until: Instant) {
+        self.deadline = until;
     }
 
     /// Sends no more.
-    pub fn close_half(&self) -> io::Result<()> {
+    pub fn shutdown_write(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)
     }
 }
@@ -77,14 +80,14 @@ fn late(error: io::Error) -> io::Error {
 
 impl Read for LocalStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(Some(left(self.until)?))?;
+        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
         (&self.socket).read(buffer).map_err(late)
     }
 }
 
 impl Write for LocalStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(Some(left(self.until)?))?;
+        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
         self.socket
             .send_with_flags(bytes, libc::MSG_NOSIGNAL)
             .map_err(late)

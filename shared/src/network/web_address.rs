@@ -41,7 +41,7 @@ impl fmt::Display for WebHost {
 }
 
 /// The host of an authority as rules and scopes compare it: in lower case, without a port and trailing dots.
-pub fn host_of(authority: &str) -> String {
+pub fn normalize_host(authority: &str) -> String {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => authority,
@@ -55,7 +55,7 @@ pub fn split_url(url: &str) -> Option<(String, String)> {
     let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let slash = if target.starts_with('/') { "" } else { "/" };
-    Some((host_of(authority), format!("{slash}{target}")))
+    Some((normalize_host(authority), format!("{slash}{target}")))
 }
 
 /// Whether text is a host's name: letters, digits, dashes and dots, and the underscore, which RFC 1123 lacks and which
@@ -94,7 +94,7 @@ pub struct WebPath {
 
 /// A target that can be read in two ways, or makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ambiguous;
+pub struct AmbiguousPath;
 
 impl WebPath {
     /// Reads the target of a request: a path, perhaps with a query.
@@ -102,12 +102,12 @@ impl WebPath {
     /// Ambiguous are segments that are empty or dots or end in a dot or a blank, which Windows drops; and within one, in
     /// any spelling, what separates something for whoever decodes first (`/`, `\`, `;`, `?`, `#`), what looks encoded
     /// twice, control characters, and bytes that are no UTF-8.
-    pub fn read(target: &str) -> Result<WebPath, Ambiguous> {
+    pub fn parse(target: &str) -> Result<WebPath, AmbiguousPath> {
         if target.len() > LONGEST || target.contains('#') {
-            return Err(Ambiguous);
+            return Err(AmbiguousPath);
         }
         let path = target.split_once('?').map_or(target, |(path, _)| path);
-        let inner = path.strip_prefix('/').ok_or(Ambiguous)?;
+        let inner = path.strip_prefix('/').ok_or(AmbiguousPath)?;
         let mut decoded = String::with_capacity(path.len());
         let inner = inner.strip_suffix('/').unwrap_or(inner);
         if inner.is_empty() {
@@ -115,23 +115,23 @@ impl WebPath {
             return if path == "/" {
                 Ok(WebPath { decoded })
             } else {
-                Err(Ambiguous)
+                Err(AmbiguousPath)
             };
         }
         for segment in inner.split('/') {
             if !is_encoded_well(segment.as_bytes()) {
-                return Err(Ambiguous);
+                return Err(AmbiguousPath);
             }
             let segment = percent_decode(segment.as_bytes())
                 .decode_utf8()
-                .map_err(|_| Ambiguous)?;
+                .map_err(|_| AmbiguousPath)?;
             if matches!(&*segment, "" | "." | "..")
                 || segment.ends_with(['.', ' '])
                 || segment.contains(['/', '\\', ';', '?', '#'])
                 || segment.chars().any(char::is_control)
                 || has_escape(segment.as_bytes())
             {
-                return Err(Ambiguous);
+                return Err(AmbiguousPath);
             }
             decoded.push('/');
             decoded.push_str(&segment);
@@ -160,7 +160,7 @@ impl TryFrom<String> for WebPath {
 
     fn try_from(text: String) -> Result<WebPath, Self::Error> {
         const WHAT: &str = "must be a path such as /dav, without a query and not ambiguous";
-        match WebPath::read(&text) {
+        match WebPath::parse(&text) {
             Ok(path) if !text.contains('?') => Ok(path),
             _ => Err(WHAT),
         }
@@ -218,7 +218,7 @@ mod tests {
             ("/a.b/..c/d..e", "/a.b/..c/d..e"),
             ("/100%25", "/100%"),
         ] {
-            let read = WebPath::read(target).unwrap();
+            let read = WebPath::parse(target).unwrap();
             assert_eq!(read.as_str(), path, "{target}");
             assert_eq!(WebPath::try_from(read.to_string()), Ok(read), "{target}");
         }
@@ -278,9 +278,9 @@ mod tests {
             "/dav/%f0%80%80%af",
             "/dav%C2%85x",
         ] {
-            assert_eq!(WebPath::read(target), Err(Ambiguous), "{target}");
+            assert_eq!(WebPath::parse(target), Err(AmbiguousPath), "{target}");
         }
-        assert_eq!(WebPath::read(&"/a".repeat(LONGEST)), Err(Ambiguous));
+        assert_eq!(WebPath::parse(&"/a".repeat(LONGEST)), Err(AmbiguousPath));
     }
 
     #[test]
@@ -295,7 +295,7 @@ mod tests {
             ("[::1]:443", "[::1]"),
             ("", ""),
         ] {
-            assert_eq!(host_of(authority), host, "{authority}");
+            assert_eq!(normalize_host(authority), host, "{authority}");
         }
     }
 
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn below_is_by_whole_segments() {
-        let path = |text: &str| WebPath::read(text).unwrap();
+        let path = |text: &str| WebPath::parse(text).unwrap();
         for below in ["/dav", "/dav/", "/dav/x", "/%64av/x/y"] {
             assert!(path(below).is_below(&path("/dav/")), "{below}");
             assert!(path(below).is_below(&path("/")), "{below}");

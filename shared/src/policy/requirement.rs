@@ -1,10 +1,10 @@
 //! Policy: who must give a code. A pure function of the configuration and what a door knows of the person.
 
-use super::groups::{InGroup, PersonGroups};
+use super::groups::{GroupMembership, PersonGroups};
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
 use crate::config::{
-    Exemption, MethodCondition, MethodWord, PolicyConfig, RequiredAccounts, SelfEnroll,
+    Exemption, MethodCondition, MethodEntry, PolicyConfig, RequiredAccounts, SelfEnroll,
 };
 use crate::credential::completed_methods::{CompletedFactor, CompletedMethods, SshKey, SshMethod};
 use crate::network::address::Address;
@@ -21,7 +21,7 @@ pub struct PolicySubject<'a> {
     /// The remote address, if there is one.
     pub address: Option<Address>,
     /// What passed before.
-    pub earlier: &'a CompletedMethods,
+    pub completed_methods: &'a CompletedMethods,
 }
 
 /// What the policy says.
@@ -30,7 +30,7 @@ pub enum Requirement {
     /// Enrolled and not exempt: a code.
     Code,
     /// Required, but there is no second factor yet.
-    Enrolment,
+    Enrollment,
     /// No code, because the person has no second factor and needs none.
     Nothing,
     /// No code, because of the exemption at this position (from 1) in postern.toml.
@@ -39,19 +39,19 @@ pub enum Requirement {
 
 /// Why someone who must have a second factor, and has none, may come in without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiver {
+pub enum EnrollmentGrace {
     /// Their first sign-in is not long ago (`policy.enroll_within`); until when.
     Until(Timestamp),
     /// No administrator has a second factor, and this is one.
     LastAdministrator,
 }
 
-impl Waiver {
+impl EnrollmentGrace {
     /// The word in logs.
     pub fn name(self) -> &'static str {
         match self {
-            Waiver::Until(_) => "enrollment-grace-period",
-            Waiver::LastAdministrator => "last-administrator",
+            EnrollmentGrace::Until(_) => "enrollment-grace-period",
+            EnrollmentGrace::LastAdministrator => "last-administrator",
         }
     }
 }
@@ -60,20 +60,24 @@ impl Waiver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnrollmentRequirement {
     /// Nothing.
-    Free,
+    None,
     /// An administrator's one-time code.
     OneTimeCode,
 }
 
 impl PolicyConfig {
     /// What `subject` needs.
-    pub fn need(&self, subject: &PolicySubject<'_>, enrolled: Enrolled) -> Requirement {
+    pub fn evaluate_requirement(
+        &self,
+        subject: &PolicySubject<'_>,
+        enrolled: Enrolled,
+    ) -> Requirement {
         let covers = |exempt: &Exemption| {
             exempt.covers(
                 subject.groups,
                 subject.service,
                 subject.address,
-                subject.earlier,
+                subject.completed_methods,
             )
         };
         if let Some(position) = self.exempt.iter().position(covers) {
@@ -81,7 +85,7 @@ impl PolicyConfig {
         }
         match enrolled {
             Enrolled::Yes => Requirement::Code,
-            Enrolled::No if self.required.covers(subject) => Requirement::Enrolment,
+            Enrolled::No if self.required.covers(subject) => Requirement::Enrollment,
             Enrolled::No => Requirement::Nothing,
         }
     }
@@ -105,21 +109,25 @@ impl PolicyConfig {
     }
 
     /// What a first enrolment needs that is made from `address`. Whoever has no address is in no network.
-    pub fn enrolling(&self, address: Option<Address>) -> EnrollmentRequirement {
+    pub fn enrollment_requirement(&self, address: Option<Address>) -> EnrollmentRequirement {
         let is_inside = |address| {
             self.self_enroll_networks
                 .iter()
                 .any(|network| network.contains(address))
         };
         match self.self_enroll {
-            SelfEnroll::Always => EnrollmentRequirement::Free,
-            SelfEnroll::Networks if address.is_some_and(is_inside) => EnrollmentRequirement::Free,
+            SelfEnroll::Always => EnrollmentRequirement::None,
+            SelfEnroll::Networks if address.is_some_and(is_inside) => EnrollmentRequirement::None,
             SelfEnroll::Networks | SelfEnroll::OneTimeCode => EnrollmentRequirement::OneTimeCode,
         }
     }
 
     /// Until when someone may come in without the second factor that they must have, if that is later than `now`.
-    pub fn enroll_until(&self, first_sign_in: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    pub fn enrollment_deadline(
+        &self,
+        first_sign_in: Timestamp,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let until = first_sign_in.plus(self.enroll_within.seconds());
         (now < until).then_some(until)
     }
@@ -127,14 +135,14 @@ impl PolicyConfig {
     /// Whether a person of that name and in these groups administers; a doubt does not make one.
     pub fn is_administrator(&self, name: &UserName, groups: &PersonGroups) -> bool {
         self.administrators
-            .words()
-            .any(|word| means(word, name, groups) == InGroup::Yes)
+            .entries()
+            .any(|word| means(word, name, groups) == GroupMembership::Yes)
     }
 
     /// The groups whose members administer.
-    pub fn administrating_groups(&self) -> impl Iterator<Item = &str> {
+    pub fn administrator_groups(&self) -> impl Iterator<Item = &str> {
         self.administrators
-            .words()
+            .entries()
             .filter_map(|word| word.strip_prefix('%'))
     }
 }
@@ -144,8 +152,8 @@ impl RequiredAccounts {
     fn covers(&self, subject: &PolicySubject<'_>) -> bool {
         // of what is not known the stricter reading holds: required, and not excepted
         let means = |word: &str| means(word, subject.name, subject.groups);
-        let is = |word: &str| means(word) == InGroup::Yes;
-        let could_be = |word: &str| means(word) != InGroup::No;
+        let is = |word: &str| means(word) == GroupMembership::Yes;
+        let could_be = |word: &str| means(word) != GroupMembership::No;
         match self {
             RequiredAccounts::Enrolled => false,
             RequiredAccounts::All => true,
@@ -162,11 +170,11 @@ impl RequiredAccounts {
 }
 
 /// Whether a name or `%group` means this person.
-fn means(word: &str, name: &UserName, groups: &PersonGroups) -> InGroup {
+fn means(word: &str, name: &UserName, groups: &PersonGroups) -> GroupMembership {
     match word.strip_prefix('%') {
-        Some(group) => groups.in_group(group),
-        None if word == name.as_str() => InGroup::Yes,
-        None => InGroup::No,
+        Some(group) => groups.membership(group),
+        None if word == name.as_str() => GroupMembership::Yes,
+        None => GroupMembership::No,
     }
 }
 
@@ -180,14 +188,15 @@ impl Exemption {
         earlier: &CompletedMethods,
     ) -> bool {
         let in_group =
-            self.groups.is_empty() || self.groups.iter().any(|group| groups.is_in(group));
+            self.groups.is_empty() || self.groups.iter().any(|group| groups.is_member(group));
         let at_service = self.services.is_empty() || self.services.iter().any(|s| s == service);
         let in_network = self.networks.is_empty()
             || address.is_some_and(|address| self.networks.iter().any(|n| n.contains(address)));
         in_group
             && at_service
             && in_network
-            && (self.after == MethodCondition::default() || self.after.covers(earlier))
+            && (self.completed_methods == MethodCondition::default()
+                || self.completed_methods.covers(earlier))
     }
 }
 
@@ -203,11 +212,11 @@ impl MethodCondition {
     }
 }
 
-impl MethodWord {
+impl MethodEntry {
     fn lists(&self, factor: &CompletedFactor) -> bool {
         match self {
-            MethodWord::Method(method) => factor.method == Some(*method),
-            MethodWord::Key(listed) => {
+            MethodEntry::Method(method) => factor.method == Some(*method),
+            MethodEntry::Key(listed) => {
                 let is_listed = matches!(&factor.key, SshKey::Known(shown) if shown == listed);
                 is_listed && factor.method == Some(SshMethod::Publickey)
             }
@@ -217,8 +226,8 @@ impl MethodWord {
     /// A key that was not read could be any.
     fn could_be(&self, factor: &CompletedFactor) -> bool {
         match self {
-            MethodWord::Method(method) => factor.method.is_none_or(|shown| shown == *method),
-            MethodWord::Key(excepted) => match &factor.key {
+            MethodEntry::Method(method) => factor.method.is_none_or(|shown| shown == *method),
+            MethodEntry::Key(excepted) => match &factor.key {
                 SshKey::Known(shown) => shown == excepted,
                 SshKey::Unread => true,
                 SshKey::None => false,
@@ -243,16 +252,16 @@ mod tests {
         enrolled: Enrolled,
     ) -> Requirement {
         let policy: PolicyConfig = toml::from_str(policy).unwrap();
-        let groups = PersonGroups::known(groups.iter().copied());
+        let groups = PersonGroups::from_names(groups.iter().copied());
         let name = "alice".parse().unwrap();
         let (address, earlier) = (Address::parse(address), &CompletedMethods::PASSWORD);
-        policy.need(
+        policy.evaluate_requirement(
             &PolicySubject {
                 name: &name,
                 groups: &groups,
                 service,
                 address,
-                earlier,
+                completed_methods: earlier,
             },
             enrolled,
         )
@@ -272,9 +281,9 @@ mod tests {
             groups,
             service: "sshd",
             address: None,
-            earlier,
+            completed_methods: earlier,
         };
-        policy.need(&subject, Enrolled::Yes) == Requirement::Exempt(1)
+        policy.evaluate_requirement(&subject, Enrolled::Yes) == Requirement::Exempt(1)
     }
 
     #[test]
@@ -291,12 +300,12 @@ mod tests {
         let all = "required = \"all\"";
         assert_eq!(
             need(all, &[], "sshd", "", Enrolled::No),
-            Requirement::Enrolment
+            Requirement::Enrollment
         );
         let listed = "required = [\"%staff\", \"bob\", \"!%robots\"]";
         assert_eq!(
             need(listed, &["staff"], "sshd", "", Enrolled::No),
-            Requirement::Enrolment
+            Requirement::Enrollment
         );
         assert_eq!(
             need(listed, &["staff", "robots"], "sshd", "", Enrolled::No),
@@ -319,25 +328,25 @@ mod tests {
 
     #[test]
     fn of_a_group_in_doubt_the_stricter_reading_holds() {
-        let doubtful =
-            PersonGroups::default().in_doubt(["staff", "robots"], UnresolvedGroup::NoSuchGroup);
+        let doubtful = PersonGroups::default()
+            .with_unresolved(["staff", "robots"], UnresolvedGroup::NoSuchGroup);
         let need = |policy: &str, groups: &PersonGroups, enrolled| {
             let policy: PolicyConfig = toml::from_str(policy).unwrap();
             let (name, earlier) = (&"alice".parse().unwrap(), &CompletedMethods::PASSWORD);
-            policy.need(
+            policy.evaluate_requirement(
                 &PolicySubject {
                     name,
                     groups,
                     service: "sshd",
                     address: None,
-                    earlier,
+                    completed_methods: earlier,
                 },
                 enrolled,
             )
         };
         assert_eq!(
             need("required = [\"%staff\"]", &doubtful, Enrolled::No),
-            Requirement::Enrolment
+            Requirement::Enrollment
         );
         assert_eq!(
             need(
@@ -345,7 +354,7 @@ mod tests {
                 &doubtful,
                 Enrolled::No
             ),
-            Requirement::Enrolment
+            Requirement::Enrollment
         );
         assert_eq!(
             need(
@@ -363,7 +372,7 @@ mod tests {
             need("[[exempt]]\ngroups = [\"staff\"]", &doubtful, Enrolled::Yes),
             Requirement::Code
         );
-        let also = doubtful.clone().and(["staff"]);
+        let also = doubtful.clone().with_groups(["staff"]);
         assert_eq!(
             need("[[exempt]]\ngroups = [\"staff\"]", &also, Enrolled::Yes),
             Requirement::Exempt(1)
@@ -504,13 +513,13 @@ mod tests {
         let enrolling = |text: &str, address: &str| {
             toml::from_str::<PolicyConfig>(text)
                 .unwrap()
-                .enrolling(Address::parse(address))
+                .enrollment_requirement(Address::parse(address))
         };
         let networks = "self_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]";
         for (policy, address, needs) in [
-            ("", "198.51.100.7", EnrollmentRequirement::Free),
-            ("", "", EnrollmentRequirement::Free),
-            (networks, "192.0.2.7", EnrollmentRequirement::Free),
+            ("", "198.51.100.7", EnrollmentRequirement::None),
+            ("", "", EnrollmentRequirement::None),
+            (networks, "192.0.2.7", EnrollmentRequirement::None),
             (networks, "198.51.100.7", EnrollmentRequirement::OneTimeCode),
             (networks, "", EnrollmentRequirement::OneTimeCode),
             (
@@ -532,7 +541,7 @@ mod tests {
         let until = |text: &str, now| {
             toml::from_str::<PolicyConfig>(text)
                 .unwrap()
-                .enroll_until(Timestamp(1000), Timestamp(now))
+                .enrollment_deadline(Timestamp(1000), Timestamp(now))
         };
         assert_eq!(until("", 1000), None);
         assert_eq!(until("enroll_within = \"1h\"", 1000), Some(Timestamp(4600)));
@@ -547,7 +556,7 @@ mod tests {
         let is = |name: &str, groups: &[&str]| {
             policy.is_administrator(
                 &name.parse().unwrap(),
-                &PersonGroups::known(groups.iter().copied()),
+                &PersonGroups::from_names(groups.iter().copied()),
             )
         };
         assert!(is("alice", &[]) && is("bob", &["users", "sudo"]));
@@ -560,7 +569,7 @@ mod tests {
         let asks = |text: &str| {
             !toml::from_str::<PolicyConfig>(text)
                 .unwrap()
-                .groups_asked()
+                .named_groups()
                 .is_empty()
         };
         assert!(!asks("required = [\"alice\"]"));

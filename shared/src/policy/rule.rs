@@ -6,12 +6,12 @@
 //! strictest of them decides, so that no reading lets in what another keeps out. Who has not signed in could be
 //! anybody: where that matters, they are asked.
 
-use super::groups::InGroup;
-use super::session_groups::GroupAnswers;
+use super::groups::GroupMembership;
+use super::session_groups::RecordedGroups;
 use crate::account::name::{Group, UserName};
 use crate::config::rule::{GateRule, RuleAccess};
 use crate::network::address::Address;
-use crate::network::web_address::{self, Ambiguous, WebPath};
+use crate::network::web_address::{self, AmbiguousPath, WebPath};
 use std::cell::OnceCell;
 use std::fmt;
 
@@ -28,13 +28,13 @@ pub struct RuleRequest<'a> {
 }
 
 /// Someone who has signed in.
-pub struct RulePerson<'a> {
+pub struct RuleUser<'a> {
     /// The account's name.
     pub name: &'a UserName,
     /// The groups that Postern knows of: those declared, and those that the store keeps.
     pub groups: [&'a [Group]; 2],
     /// Of the host's groups that rules name, those that the person is in, if that is known.
-    pub of_host: Option<GroupAnswers<'a>>,
+    pub host_groups: Option<RecordedGroups<'a>>,
 }
 
 /// What the rules say.
@@ -45,40 +45,40 @@ pub struct RuleDecision {
     /// The rule that says so, by its position (from 1) in postern.toml; none for the default.
     pub rule: Option<usize>,
     /// Why that one.
-    pub why: RuleReason,
+    pub reason: RuleReason,
 }
 
 /// Why a rule decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleReason {
     /// It is the first that matches.
-    First,
+    FirstMatch,
     /// It is the strictest that could fit: host, path or method can be read in two ways.
-    TwoReadings,
+    AmbiguousRequest,
     /// Which is the first that matches cannot be said, and all that could be take the same.
-    Alike,
+    SameAccess,
     /// It hangs on who makes the request, and nobody has signed in. It takes [`Access::Password`], to begin with.
-    Nobody,
+    NotSignedIn,
     /// It is the strictest that could fit: it hangs on groups of the host, and which the person is in is not known.
-    Groups,
+    GroupsUnknown,
     /// The same: it hangs on a group that no source knows, or whose source did not answer at the sign-in.
-    GroupsInDoubt,
+    GroupUnresolved,
 }
 
 impl RuleReason {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
-            RuleReason::First => "the first that matches",
-            RuleReason::Alike => "every rule that could match gives the same",
-            RuleReason::TwoReadings => {
+            RuleReason::FirstMatch => "the first that matches",
+            RuleReason::SameAccess => "every rule that could match gives the same",
+            RuleReason::AmbiguousRequest => {
                 "host, path or method is ambiguous; the strictest that could match"
             }
-            RuleReason::Nobody => "depends on the user, and no one has signed in",
-            RuleReason::GroupsInDoubt => {
+            RuleReason::NotSignedIn => "depends on the user, and no one has signed in",
+            RuleReason::GroupUnresolved => {
                 "depends on a group that no source knows or answers for; the strictest that could match"
             }
-            RuleReason::Groups => {
+            RuleReason::GroupsUnknown => {
                 "depends on groups of the host that are not known; the strictest that could match"
             }
         }
@@ -126,7 +126,9 @@ impl RuleFit {
             RuleFit::Perhaps(_) => match other() {
                 RuleFit::No => RuleFit::No,
                 // who it is matters first: the rest is looked at again when that is known
-                RuleFit::Perhaps(RuleReason::Nobody) => RuleFit::Perhaps(RuleReason::Nobody),
+                RuleFit::Perhaps(RuleReason::NotSignedIn) => {
+                    RuleFit::Perhaps(RuleReason::NotSignedIn)
+                }
                 _ => self,
             },
         }
@@ -134,10 +136,10 @@ impl RuleFit {
 }
 
 /// What it takes to make a request. No `person`: nobody has signed in.
-pub fn decide(
+pub fn evaluate_rules(
     rules: &[GateRule],
     request: &RuleRequest<'_>,
-    person: Option<&RulePerson<'_>>,
+    person: Option<&RuleUser<'_>>,
 ) -> RuleDecision {
     let reading = UrlReading {
         request,
@@ -149,21 +151,21 @@ pub fn decide(
         let why = match rule.fits(&reading).and(|| rule.fits_person(person)) {
             RuleFit::No => continue,
             RuleFit::Perhaps(why) => why,
-            RuleFit::Yes => RuleReason::First,
+            RuleFit::Yes => RuleReason::FirstMatch,
         };
         could.be(RuleDecision {
             access: rule.then,
             rule: Some(position),
-            why,
+            reason: why,
         });
-        if why == RuleReason::First {
+        if why == RuleReason::FirstMatch {
             return could.decide();
         }
     }
     could.be(RuleDecision {
         access: RuleAccess::Code,
         rule: None,
-        why: RuleReason::First,
+        reason: RuleReason::FirstMatch,
     });
     could.decide()
 }
@@ -179,7 +181,7 @@ struct Could {
 
 impl Could {
     fn be(&mut self, decision: RuleDecision) {
-        if decision.why == RuleReason::Nobody {
+        if decision.reason == RuleReason::NotSignedIn {
             self.nobody = self.nobody.or(Some(decision));
         }
         match self.strictest {
@@ -198,11 +200,11 @@ impl Could {
         let strictest = self.strictest.unwrap_or(RuleDecision {
             access: RuleAccess::Code,
             rule: None,
-            why: RuleReason::First,
+            reason: RuleReason::FirstMatch,
         });
         match self.nobody {
-            _ if !self.differ && strictest.why != RuleReason::First => RuleDecision {
-                why: RuleReason::Alike,
+            _ if !self.differ && strictest.reason != RuleReason::FirstMatch => RuleDecision {
+                reason: RuleReason::SameAccess,
                 ..strictest
             },
             // whoever it is, this one could be meant
@@ -224,7 +226,7 @@ impl Could {
 struct UrlReading<'a> {
     request: &'a RuleRequest<'a>,
     is_host: OnceCell<bool>,
-    path: OnceCell<Result<WebPath, Ambiguous>>,
+    path: OnceCell<Result<WebPath, AmbiguousPath>>,
 }
 
 impl GateRule {
@@ -256,7 +258,7 @@ impl GateRule {
                 .iter()
                 .any(|m| m.as_str().eq_ignore_ascii_case(method)) =>
             {
-                RuleFit::Perhaps(RuleReason::TwoReadings)
+                RuleFit::Perhaps(RuleReason::AmbiguousRequest)
             }
             () => RuleFit::No,
         }
@@ -271,9 +273,13 @@ impl GateRule {
         match () {
             () if self.hosts.is_empty() => RuleFit::Yes,
             () if !is_host.get_or_init(|| web_address::is_host(request.host)) => {
-                RuleFit::Perhaps(RuleReason::TwoReadings)
+                RuleFit::Perhaps(RuleReason::AmbiguousRequest)
             }
-            () => RuleFit::when(self.hosts.iter().any(|hosts| hosts.covers(request.host))),
+            () => RuleFit::when(
+                self.hosts
+                    .iter()
+                    .any(|hosts| hosts.matches_host(request.host)),
+            ),
         }
     }
 
@@ -281,43 +287,43 @@ impl GateRule {
         if self.paths.is_empty() {
             return RuleFit::Yes;
         }
-        match path.get_or_init(|| WebPath::read(request.target)) {
+        match path.get_or_init(|| WebPath::parse(request.target)) {
             Ok(path) => RuleFit::when(self.paths.iter().any(|top| path.is_below(top))),
-            Err(Ambiguous) => RuleFit::Perhaps(RuleReason::TwoReadings),
+            Err(AmbiguousPath) => RuleFit::Perhaps(RuleReason::AmbiguousRequest),
         }
     }
 
     /// Whether it fits whoever makes the request.
-    fn fits_person(&self, person: Option<&RulePerson<'_>>) -> RuleFit {
+    fn fits_person(&self, person: Option<&RuleUser<'_>>) -> RuleFit {
         if self.users.is_empty() && self.groups.is_empty() {
             return RuleFit::Yes;
         }
         let Some(person) = person else {
-            return RuleFit::Perhaps(RuleReason::Nobody);
+            return RuleFit::Perhaps(RuleReason::NotSignedIn);
         };
         let named = self.users.is_empty() || self.users.contains(person.name);
         RuleFit::when(named).and(|| self.fits_groups(person))
     }
 
-    fn fits_groups(&self, person: &RulePerson<'_>) -> RuleFit {
+    fn fits_groups(&self, person: &RuleUser<'_>) -> RuleFit {
         let known = |group: &Group| person.groups.iter().any(|groups| groups.contains(group));
         if self.groups.is_empty() || self.groups.iter().any(known) {
             return RuleFit::Yes;
         }
-        match person.of_host {
+        match person.host_groups {
             Some(of_host) => {
                 let of = |wanted| {
                     self.groups
                         .iter()
-                        .any(|group| of_host.in_group(group.as_str()) == wanted)
+                        .any(|group| of_host.membership(group.as_str()) == wanted)
                 };
-                match (of(InGroup::Yes), of(InGroup::Unknown)) {
+                match (of(GroupMembership::Yes), of(GroupMembership::Unknown)) {
                     (true, _) => RuleFit::Yes,
-                    (false, true) => RuleFit::Perhaps(RuleReason::GroupsInDoubt),
+                    (false, true) => RuleFit::Perhaps(RuleReason::GroupUnresolved),
                     (false, false) => RuleFit::No,
                 }
             }
-            None => RuleFit::Perhaps(RuleReason::Groups),
+            None => RuleFit::Perhaps(RuleReason::GroupsUnknown),
         }
     }
 }

@@ -53,8 +53,8 @@ enum Type {
 
 /// The service that the configuration names, checked as this host has it.
 pub(crate) fn configured(config: &Path) -> Result<Configured, ServiceError> {
-    let in_force = file::in_force(config).map_err(ServiceError::Config)?;
-    let problem = in_force.problem;
+    let in_force = file::load_config(config).map_err(ServiceError::Config)?;
+    let problem = in_force.fallback;
     let service = in_force.config.gate.pam_service;
     let folders = FOLDERS.map(PathBuf::from).to_vec();
     let name = service.as_str().to_owned();

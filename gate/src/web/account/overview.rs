@@ -48,7 +48,7 @@ impl RequestContext<'_> {
             frame: self.frame(),
             user: session.name.as_str(),
             standing: &standing,
-            mails: self.site.config.email.is_on(),
+            mails: self.site.config.email.is_enabled(),
             has_password: self.site.gate().first_factor == FirstFactorSource::Password,
             administers: standing.administers == AdministratorStatus::Yes,
         };

@@ -14,7 +14,7 @@ pub struct Service(String);
 
 impl Service {
     /// What libpam gave; `-` if that is fit for nothing.
-    pub fn named(bytes: &[u8]) -> Service {
+    pub fn from_pam(bytes: &[u8]) -> Service {
         let text = std::str::from_utf8(bytes).unwrap_or_default().to_owned();
         Service::try_from(text).unwrap_or_else(|_| Service("-".to_owned()))
     }
@@ -26,7 +26,7 @@ impl Service {
 }
 
 /// Whether text can be a service's name, or that of a user whom a host names.
-pub fn is_plain(text: &str) -> bool {
+pub fn is_plain_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= LONGEST
         && !text.chars().any(|c| is_invisible(c) || c.is_whitespace())
@@ -36,7 +36,7 @@ impl TryFrom<String> for Service {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Service, Self::Error> {
-        match is_plain(&text) {
+        match is_plain_name(&text) {
             true => Ok(Service(text)),
             false => Err("must be the name of a PAM service"),
         }
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_name_that_could_break_a_log_line_is_not_repeated() {
-        assert_eq!(Service::named(b"sshd").as_str(), "sshd");
+        assert_eq!(Service::from_pam(b"sshd").as_str(), "sshd");
         for bytes in [
             &b""[..],
             b"a b",
@@ -70,7 +70,7 @@ mod tests {
             b"\xff",
             &[b'a'; LONGEST + 1],
         ] {
-            assert_eq!(Service::named(bytes).as_str(), "-");
+            assert_eq!(Service::from_pam(bytes).as_str(), "-");
         }
         assert!(Service::try_from("a b".to_owned()).is_err());
     }

@@ -27,7 +27,7 @@ impl UserName {
     }
 
     /// Whether the other name is this one, in another spelling.
-    pub fn is_spelled_otherwise(&self, other: &UserName) -> bool {
+    pub fn is_other_spelling_of(&self, other: &UserName) -> bool {
         self != other && self.key() == other.key()
     }
 }
@@ -65,7 +65,7 @@ pub struct NewName {
 
 impl NewName {
     /// The name, if none of the accounts there are has another spelling of it.
-    pub fn among<'a>(
+    pub fn check_spelling<'a>(
         name: &UserName,
         accounts: impl IntoIterator<Item = &'a UserName>,
     ) -> Result<NewName, OtherSpelling> {
@@ -74,7 +74,7 @@ impl NewName {
         match accounts.into_iter().find(is_other) {
             Some(of) => Err(OtherSpelling {
                 name: name.clone(),
-                of: of.clone(),
+                existing: of.clone(),
             }),
             None => Ok(NewName {
                 name: name.clone(),
@@ -85,7 +85,7 @@ impl NewName {
 
     /// The name of an account of its own, by root's word: a command with `--distinct-name`, or a declaration in the
     /// configuration.
-    pub fn by_root(name: &UserName) -> NewName {
+    pub fn accept_distinct(name: &UserName) -> NewName {
         NewName {
             name: name.clone(),
             key: name.key(),
@@ -118,12 +118,12 @@ pub struct OtherSpelling {
     /// That name.
     pub name: UserName,
     /// The account's.
-    pub of: UserName,
+    pub existing: UserName,
 }
 
 impl fmt::Display for OtherSpelling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OtherSpelling { name, of } = self;
+        let OtherSpelling { name, existing: of } = self;
         write!(
             f,
             "{:?} is another spelling of the account {:?}; if they are two persons, root makes the second account with postern account add --distinct-name",
@@ -167,7 +167,7 @@ mod tests {
         ] {
             for other in others {
                 assert!(
-                    name(one).is_spelled_otherwise(&name(other)),
+                    name(one).is_other_spelling_of(&name(other)),
                     "{one} {other}"
                 );
             }
@@ -185,11 +185,11 @@ mod tests {
             ("a b", "ab"),
         ] {
             assert!(
-                !name(one).is_spelled_otherwise(&name(other)),
+                !name(one).is_other_spelling_of(&name(other)),
                 "{one} {other}"
             );
         }
-        assert!(!name("alice").is_spelled_otherwise(&name("alice")));
+        assert!(!name("alice").is_other_spelling_of(&name("alice")));
     }
 
     /// Otherwise two spellings could have two keys. Beyond the two planes there are letters without other forms, and
@@ -218,14 +218,14 @@ mod tests {
     #[test]
     fn a_new_name_is_none_that_another_account_has_in_another_spelling() {
         let (alice, bob) = (name("alice"), name("bob"));
-        assert!(NewName::among(&name("carol"), [&alice, &bob]).is_ok());
-        assert!(NewName::among(&alice, [&alice, &bob]).is_ok());
-        let refused = NewName::among(&name("ALICE"), [&bob, &alice]).unwrap_err();
+        assert!(NewName::check_spelling(&name("carol"), [&alice, &bob]).is_ok());
+        assert!(NewName::check_spelling(&alice, [&alice, &bob]).is_ok());
+        let refused = NewName::check_spelling(&name("ALICE"), [&bob, &alice]).unwrap_err();
         assert_eq!(
             refused,
             OtherSpelling {
                 name: name("ALICE"),
-                of: alice
+                existing: alice
             }
         );
         assert!(

@@ -34,7 +34,7 @@ impl fmt::Display for Fallback {
 #[derive(Debug)]
 pub enum ConfigError {
     /// It is valid, and cannot be kept.
-    NotKept {
+    NotSaved {
         /// The configuration.
         valid: Box<ValidConfig>,
         /// Why not.
@@ -84,7 +84,7 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConfigError::NotKept { error, .. } => {
+            ConfigError::NotSaved { error, .. } => {
                 write!(
                     f,
                     "{error}; a new configuration comes into force once root has saved a copy of it: postern check --keep"
@@ -117,7 +117,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ConfigError::File(error) | ConfigError::NotKept { error, .. } => Some(error),
+            ConfigError::File(error) | ConfigError::NotSaved { error, .. } => Some(error),
             ConfigError::NoCopy { reason, .. } => Some(&**reason),
             ConfigError::Content { .. } => None,
         }

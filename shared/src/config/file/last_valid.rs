@@ -1,7 +1,7 @@
 //! The configuration that a daemon was last told to go by, for when the files are in doubt: it may be newer than the copy
 //! that root has kept.
 
-use super::{ConfigError, CurrentConfig, Fallback, copy_path, in_force};
+use super::{ConfigError, CurrentConfig, Fallback, copy_path, load_config};
 use crate::config::{Config, PamConfig};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,10 +29,10 @@ impl LastValidConfig {
     ///
     /// # Errors
     /// Those of [`in_force`], where none was in force before.
-    pub fn in_force(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
+    pub fn load_config(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
         // before the files are read
         let copy = copy_state(path);
-        let found = in_force(path);
+        let found = load_config(path);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = last
             .as_ref()
@@ -40,7 +40,7 @@ impl LastValidConfig {
         match (found, kept) {
             (
                 Ok(CurrentConfig {
-                    problem: Some(Fallback { reason, .. }),
+                    fallback: Some(Fallback { reason, .. }),
                     ..
                 }),
                 Some(last),
@@ -51,7 +51,7 @@ impl LastValidConfig {
                 None => Err(reason),
             },
             (Ok(found), _) => {
-                let (config, is_kept) = (found.config.clone(), found.is_kept);
+                let (config, is_kept) = (found.config.clone(), found.is_saved);
                 *last = Some(LastRead {
                     path: path.to_owned(),
                     config,
@@ -66,7 +66,7 @@ impl LastValidConfig {
 
 impl LastValidConfig {
     /// Looks at `[pam]` of the last one in force, without reading anything; at the defaults where there was none yet.
-    pub fn look_at<R>(&self, look: impl FnOnce(&PamConfig) -> R) -> R {
+    pub fn with_pam_config<R>(&self, look: impl FnOnce(&PamConfig) -> R) -> R {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
             Some(last) => look(&last.config.pam),
@@ -94,8 +94,8 @@ impl LastRead {
         });
         CurrentConfig {
             config: self.config.clone(),
-            problem,
-            is_kept: self.is_kept,
+            fallback: problem,
+            is_saved: self.is_kept,
         }
     }
 }
@@ -129,13 +129,13 @@ mod tests {
         let writes = |text: &str| fs::write(&path, text).unwrap();
         let last = LastValidConfig::new();
         writes("[totp]\nperiod = 6\n");
-        assert!(last.in_force(&path).is_err(), "nothing was in force");
+        assert!(last.load_config(&path).is_err(), "nothing was in force");
 
         writes("[totp]\nperiod = 60\n");
-        let found = last.in_force(&path).unwrap();
-        assert_eq!((period(&found), found.problem.is_none()), (60, true));
+        let found = last.load_config(&path).unwrap();
+        assert_eq!((period(&found), found.fallback.is_none()), (60, true));
         writes("[totp]\nperiod = 90\n");
-        assert_eq!(period(&last.in_force(&path).unwrap()), 90);
+        assert_eq!(period(&last.load_config(&path).unwrap()), 90);
 
         // the copy is as it was when that one was read, and older
         if crate::config::file::copy_path(&path).exists() {
@@ -147,9 +147,9 @@ mod tests {
         }
         for doubt in ["[totp]\nperiod = 6\n", "[totp", ""] {
             writes(doubt);
-            let found = last.in_force(&path).unwrap();
+            let found = last.load_config(&path).unwrap();
             assert_eq!(period(&found), 90, "{doubt:?}");
-            let problem = found.problem.unwrap().to_string();
+            let problem = found.fallback.unwrap().to_string();
             assert!(problem.contains("postern.toml:"), "{problem}");
             assert!(
                 problem.ends_with("until then the last configuration that was read stays in force"),
@@ -159,19 +159,22 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let _ = fs::remove_file(copy_path(&path));
         assert_eq!(
-            period(&last.in_force(&path).unwrap()),
+            period(&last.load_config(&path).unwrap()),
             90,
             "neither file nor copy"
         );
 
         // root keeps another one, such as by postern edit on another terminal
         fs::write(copy_path(&path), "[totp]\nperiod = 45\n").unwrap();
-        assert_eq!(period(&last.in_force(&path).unwrap()), 45);
+        assert_eq!(period(&last.load_config(&path).unwrap()), 45);
         // a daemon that starts now has the copy alone
-        assert_eq!(period(&LastValidConfig::new().in_force(&path).unwrap()), 45);
+        assert_eq!(
+            period(&LastValidConfig::new().load_config(&path).unwrap()),
+            45
+        );
         writes("[totp]\nperiod = 60\n");
-        let found = last.in_force(&path).unwrap();
-        assert_eq!((period(&found), found.problem.is_none()), (60, true));
+        let found = last.load_config(&path).unwrap();
+        assert_eq!((period(&found), found.fallback.is_none()), (60, true));
     }
 
     /// Whoever accepts connections must not wait for a disk.
@@ -181,9 +184,9 @@ mod tests {
         let path = folder.path().join("postern.toml");
         fs::write(&path, "[pam]\nfirst_factor = \"passed\"\n").unwrap();
         let last = LastValidConfig::new();
-        let first_factor = || last.look_at(|pam| pam.first_factor);
+        let first_factor = || last.with_pam_config(|pam| pam.first_factor);
         assert_eq!(first_factor(), None);
-        last.in_force(&path).unwrap();
+        last.load_config(&path).unwrap();
         fs::remove_file(&path).unwrap();
         assert_eq!(
             first_factor(),

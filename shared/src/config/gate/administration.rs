@@ -3,7 +3,7 @@
 
 use crate::config::AbsolutePath;
 use crate::config::conflict::Conflict;
-use crate::config::email::Credential;
+use crate::config::email::SystemdCredential;
 use crate::network::address::{Address, Network};
 use serde::{Deserialize, Serialize};
 
@@ -16,24 +16,24 @@ pub struct AdministrationConfig {
     /// Holds the secret that programs show.
     pub secret_file: Option<AbsolutePath>,
     /// The systemd credential that holds it.
-    pub secret_credential: Option<Credential>,
+    pub secret_credential: Option<SystemdCredential>,
     /// Where either is reached from; everywhere if empty.
     pub networks: Vec<Network>,
 }
 
 impl AdministrationConfig {
     /// Whether there is anything of it at all.
-    pub fn is_on(&self) -> bool {
-        self.pages || self.takes_secret()
+    pub fn is_enabled(&self) -> bool {
+        self.pages || self.accepts_secret()
     }
 
     /// Whether programs may show a secret.
-    pub fn takes_secret(&self) -> bool {
+    pub fn accepts_secret(&self) -> bool {
         self.secret_file.is_some() || self.secret_credential.is_some()
     }
 
     /// Whether it is reached from an address.
-    pub fn is_reached_from(&self, address: Address) -> bool {
+    pub fn allows_address(&self, address: Address) -> bool {
         self.networks.is_empty()
             || self
                 .networks
@@ -59,7 +59,7 @@ impl AdministrationConfig {
                 "is set together with secret_file; keep one",
             );
         }
-        if self.is_on() && lives == Lives::OnAPath {
+        if self.is_enabled() && lives == Lives::OnAPath {
             return conflict(
                 &["gate", "administration"],
                 "needs a gate with a host of its own: on a path of the protected host, in gate.url, the \
@@ -127,7 +127,7 @@ mod tests {
     fn networks_narrow_where_it_is_reached_from() {
         let read = |text: &str| toml::from_str::<AdministrationConfig>(text).unwrap();
         let from = |one: &AdministrationConfig, address| {
-            one.is_reached_from(Address::parse(address).unwrap())
+            one.allows_address(Address::parse(address).unwrap())
         };
         assert!(from(&read(""), "192.0.2.7"));
         let narrow = read("networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]");

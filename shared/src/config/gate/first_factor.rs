@@ -18,7 +18,7 @@ pub enum FirstFactorSource {
 
 impl FirstFactorSource {
     /// What is known to have passed where it has. How a proxy established an identity is not.
-    pub fn earlier(self) -> &'static CompletedMethods {
+    pub fn completed_methods(self) -> &'static CompletedMethods {
         static PASSWORD: CompletedMethods = CompletedMethods::PASSWORD;
         static NOTHING: CompletedMethods = CompletedMethods::NOTHING;
         match self {
@@ -28,7 +28,7 @@ impl FirstFactorSource {
     }
 
     /// Whether the first sign-in makes the account: who there is, others say.
-    pub fn makes_accounts(self) -> bool {
+    pub fn creates_accounts(self) -> bool {
         match self {
             FirstFactorSource::Password => false,
             FirstFactorSource::Pam | FirstFactorSource::Header => true,

@@ -208,7 +208,8 @@ impl Engine {
                 label.clone(),
             ));
         };
-        let by_mail = self.config.email.is_on() && tx.addresses(record.id)?.confirmed.is_some();
+        let by_mail =
+            self.config.email.is_enabled() && tx.addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
@@ -256,7 +257,7 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        let is_declared = self.config.declared(name).is_some();
+        let is_declared = self.config.find_declared_account(name).is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if footing(tx.as_mut(), &self.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);

@@ -91,19 +91,20 @@ impl Engine {
     /// The account that an unknown identity is on this host, if the host knows it by another name: some name services take
     /// `alice@example.com` for alice.
     fn name_on_host(&mut self, name: &UserName) -> Result<Option<OtherSpelling>, LoginError> {
-        if self.config.declared(name).is_some() || self.record(name)?.is_some() {
+        if self.config.find_declared_account(name).is_some() || self.record(name)?.is_some() {
             return Ok(None);
         }
-        let Some(of) = groups::name_of(name)
+        let Some(of) = groups::find_canonical_name(name)
             .map_err(LoginError::Groups)?
             .filter(|of| of != name)
         else {
             return Ok(None);
         };
-        let is_account = self.config.declared(&of).is_some() || self.record(&of)?.is_some();
+        let is_account =
+            self.config.find_declared_account(&of).is_some() || self.record(&of)?.is_some();
         Ok(is_account.then(|| OtherSpelling {
             name: name.clone(),
-            of,
+            existing: of,
         }))
     }
 
@@ -260,7 +261,7 @@ impl Engine {
         if tried.is_some_and(|tried| tried.generation != found) {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         }
-        if visit.record.is_none() && config.gate.first_factor.makes_accounts() {
+        if visit.record.is_none() && config.gate.first_factor.creates_accounts() {
             drop(visit);
             let new = match new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
@@ -310,7 +311,7 @@ impl Engine {
                     ..visitor
                 };
                 let may = match self.first_setup_needs(&visitor, now)? {
-                    EnrollmentRequirement::Free => EnrollmentPermission::Yes,
+                    EnrollmentRequirement::None => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
                 Ok(AfterPassword::Setup(Box::new(token.that_may(may))))

@@ -1,5 +1,5 @@
-//! Names of accounts, and what people call their devices. A name is text that identifies; it never becomes a path,
-//! a command or a format.
+//! Names of accounts, labels of authenticators and app passwords, and names of groups. A name is
+//! text that identifies; it never becomes a path, a command or a format string.
 
 mod characters;
 mod service;
@@ -15,14 +15,14 @@ use std::fmt;
 /// Longest account name, in bytes.
 pub const LONGEST: usize = 256;
 
-/// An account's name: 1 to 256 bytes of UTF-8 without control characters, others that nobody sees, `/`, `:` or blanks at
-/// either end.
+/// The name of an account: 1 to 256 bytes of UTF-8 without control characters, invisible
+/// characters, `/`, `:`, or blanks at either end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
 
 impl UserName {
-    /// Checks what PAM, a command line or a file gave.
+    /// Parses a name from PAM, a command line or a file.
     pub fn parse(bytes: &[u8]) -> Result<UserName, NameError> {
         if bytes.is_empty() {
             return Err(NameError::Empty);
@@ -40,8 +40,8 @@ impl UserName {
         Ok(UserName(text.to_owned()))
     }
 
-    /// A name that the store keeps. What an earlier version took and this one refuses is read all the same, so that one
-    /// such account closes nothing to all others.
+    /// Parses a name from the store. It accepts invisible characters, as earlier versions did: one
+    /// such account must not make the store unreadable for all others.
     pub(crate) fn from_store(text: &str) -> Result<UserName, NameError> {
         match UserName::parse(text.as_bytes()) {
             Err(NameError::Invisible) => Ok(UserName(text.to_owned())),
@@ -49,7 +49,6 @@ impl UserName {
         }
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -86,19 +85,18 @@ impl From<UserName> for String {
 /// Longest label, in characters.
 pub const LONGEST_LABEL: usize = 64;
 
-/// What a person calls an authenticator or an app password: 1 to 64 characters, each of which can be seen, no blanks at
+/// The label of an authenticator or an app password: 1 to 64 visible characters, without blanks at
 /// either end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Label(String);
 
 impl Label {
-    /// The label as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A label that the store keeps; see [`UserName::kept`].
+    /// Parses a label from the store; see [`UserName::from_store`].
     pub(crate) fn from_store(text: String) -> Result<Label, LabelError> {
         match has_shape(&text) {
             true => Ok(Label(text)),
@@ -157,19 +155,18 @@ impl fmt::Display for LabelError {
 
 impl std::error::Error for LabelError {}
 
-/// A group that Postern keeps: a label without commas (applications read lists of groups), which begins neither with
-/// `%` nor with `!` (policies do).
+/// The name of a group that Postern keeps: a label without commas, because applications read lists
+/// of groups. It does not begin with `%` or `!`, because these are prefixes in policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Group(Label);
 
 impl Group {
-    /// The group as text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// A group that the store keeps; see [`UserName::kept`].
+    /// Parses a group from the store; see [`UserName::from_store`].
     pub(crate) fn from_store(text: String) -> Result<Group, GroupError> {
         Group::labelled(Label::from_store(text))
     }
@@ -222,23 +219,18 @@ impl fmt::Display for GroupError {
 
 impl std::error::Error for GroupError {}
 
-/// Why something is no account name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// Nothing was given.
     Empty,
-    /// More than [`LONGEST`] bytes.
     TooLong,
-    /// Bytes that are no UTF-8.
     NotUtf8,
-    /// A control character, `/`, `:`, or a blank at an end.
+    /// A control character, `/`, `:`, or a blank at either end.
     Forbidden,
-    /// A character that nobody sees.
+    /// A format character or an invisible character.
     Invisible,
 }
 
 impl NameError {
-    /// What is wrong, in words.
     pub fn text(self) -> &'static str {
         match self {
             NameError::Empty => "the account name is empty",

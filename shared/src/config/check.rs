@@ -1,4 +1,5 @@
-//! What no single key can know: keys of postern.toml that contradict one another.
+//! Checks for keys of postern.toml that contradict each other. The range of a single key is checked
+//! by its type.
 
 use super::conflict::Conflict;
 use super::gate::administration::Lives;
@@ -8,11 +9,11 @@ use super::{Config, Exemption, SelfEnroll};
 use crate::credential::recovery_code::{LEAST_BITS, bits_per_guess};
 use std::collections::BTreeSet;
 
-/// The most groups that can be asked about: a cookie has a bit for each.
+/// Most groups that the configuration may name: a session cookie holds a bit for each.
 pub const MOST_GROUPS: usize = 256;
 
 impl Config {
-    /// The groups that rules, exemptions and `policy.required` name.
+    /// Returns the groups that rules, exemptions and `policy.required` name.
     pub fn named_groups(&self) -> BTreeSet<&str> {
         let rules = self
             .gate
@@ -22,7 +23,8 @@ impl Config {
         rules.chain(self.policy.named_groups()).collect()
     }
 
-    /// Each at a path of a host of its own, beside a gate that has a host of its own.
+    /// Checks that each application URL is a path on a host of its own, and the gate has another
+    /// host.
     fn check_own_paths(&self) -> Result<(), Conflict> {
         let gate = &self.gate;
         let wrong = |message: String| {
@@ -52,7 +54,7 @@ impl Config {
         Ok(())
     }
 
-    /// Checks what no single key can know.
+    /// Checks everything that involves more than one key.
     pub(super) fn check(&self) -> Result<(), Conflict> {
         let (count, length) = (self.recovery.set_size(), self.recovery.length.value());
         let bits = bits_per_guess(count, length);

@@ -1,6 +1,8 @@
-//! Reading postern.toml from disk. A file in doubt, whatever the doubt, locks nobody out: what is in force then is the
-//! copy of the last one that was. Root keeps that copy before a configuration comes into force, so that no doubt brings
-//! back an older one; a command refuses a file in doubt, and names file, line and key.
+//! Reads and validates postern.toml and the files of accounts.d. If they cannot be read or are
+//! invalid, the saved copy of the last valid configuration applies, so that an error in the file
+//! locks out no user.
+//! Root saves that copy before a new configuration applies, so that a later error cannot bring back
+//! an older one. Commands refuse an invalid file, and name file, line and key.
 
 mod error;
 mod last_valid;
@@ -20,37 +22,35 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// The most that is read of one configuration file, in bytes.
+/// Size limit of one configuration file, in bytes.
 pub const LARGEST: u64 = 4 * 1024 * 1024;
-/// How often a configuration is read again that changes while it is kept.
+/// Attempts to read and save a configuration that changes meanwhile.
 const TRIES: u32 = 5;
-/// How a copy begins that was not one file; the SHA-256 of all of them follows.
+/// First words of a copy that was made from several files; the SHA-256 of all of them follows.
 const TOGETHER: &str = "# postern.toml and accounts.d together, ";
 
-/// A configuration that validated, and what it came from: postern.toml and all of accounts.d.
+/// A valid configuration, and the files it was read from.
 pub struct ValidConfig {
-    /// The configuration.
     pub config: Config,
-    /// The text of postern.toml.
     text: String,
     source: ConfigSource,
 }
 
-/// Names the exact bytes that a configuration was read from.
+/// Identifies the exact bytes of the files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct ConfigSource {
     hash: [u8; 32],
-    /// Whether files of accounts.d are part of it.
+    /// Whether accounts.d contained any file.
     has_extras: bool,
 }
 
-/// The configuration that a process goes by.
+/// The configuration that applies to a process.
 pub struct CurrentConfig {
-    /// The configuration.
     pub config: Config,
-    /// Why it is the copy instead of the file itself.
+    /// Why an earlier configuration applies instead of the files.
     pub fallback: Option<Fallback>,
-    /// Whether root has kept it: if not, a doubt would bring back an older one, or none.
+    /// Whether root has saved this configuration. If not, a later error in the file brings back an
+    /// older configuration, or none.
     pub is_saved: bool,
 }
 
@@ -59,7 +59,7 @@ pub fn read_config(path: &Path) -> Result<ValidConfig, ConfigError> {
     validate_with_accounts(path, text_of(path, Follow::Yes)?)
 }
 
-/// Validates text as if it stood in `path`, together with the files of accounts.d beside it.
+/// Validates text as the content of `path`, with the files of accounts.d beside it.
 pub fn validate_with_accounts(path: &Path, text: String) -> Result<ValidConfig, ConfigError> {
     let mut config = validate(path, &text)?;
     let mut hash = Sha256::new_with_prefix(text.as_bytes());
@@ -104,9 +104,9 @@ pub fn validate_with_accounts(path: &Path, text: String) -> Result<ValidConfig, 
     })
 }
 
-/// The configuration in force at this moment: what the files say, or, if they are in any doubt, the copy of the last one
-/// that was in force. Root keeps a new one before it comes into force; where that cannot be done, the one that was kept
-/// last stays in force.
+/// Returns the configuration that applies now: the files, or the saved copy if the files are
+/// invalid or not trusted.
+/// A process of root saves a new configuration first; if that fails, the saved one still applies.
 pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
     let files = unchanged::ConfigFiles::of(path, copy_path(path)).ok();
     if let Some(config) = files
@@ -152,7 +152,7 @@ pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
             })
         }
         Err(no_copy) => match (reason, no_copy) {
-            // nothing older could come back
+            // no saved copy exists, so no older configuration can come back
             (ConfigError::NotSaved { valid, .. }, ConfigError::File(error))
                 if error.is_missing() =>
             {
@@ -170,7 +170,7 @@ pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
     }
 }
 
-/// What the files say, and whether root has kept it, which root does now.
+/// Returns the configuration in the files, and whether it is saved. A process of root saves it.
 fn current(path: &Path) -> Result<(ValidConfig, bool), ConfigError> {
     if geteuid().is_root() {
         return save_valid_copy(path).map(|valid| (valid, true));
@@ -180,8 +180,8 @@ fn current(path: &Path) -> Result<(ValidConfig, bool), ConfigError> {
     Ok((valid, is_kept))
 }
 
-/// Reads the configuration and keeps it as the copy that is in force when the files are in doubt. A writer may come in
-/// between: what is kept is what the files said last.
+/// Reads the configuration and saves it as the copy that applies when the files are invalid.
+/// A writer can change the files meanwhile; the saved copy is the last state that was read.
 pub fn save_valid_copy(path: &Path) -> Result<ValidConfig, ConfigError> {
     let mut tries = 0;
     loop {
@@ -189,7 +189,7 @@ pub fn save_valid_copy(path: &Path) -> Result<ValidConfig, ConfigError> {
         let valid = read_config(path)?;
         match keep(path, &valid) {
             Ok(SavedCopy::Already) => return Ok(valid),
-            // it may have been exchanged at the last moment
+            // the files may have changed just before the copy was written
             Ok(SavedCopy::Now) if tries < TRIES => {}
             Ok(SavedCopy::Now) => return Ok(valid),
             Err(error) if error.is_changed() && tries < TRIES => {}
@@ -203,7 +203,6 @@ pub fn save_valid_copy(path: &Path) -> Result<ValidConfig, ConfigError> {
     }
 }
 
-/// Whether the copy had to be written.
 enum SavedCopy {
     Already,
     Now,
@@ -215,7 +214,7 @@ fn keep(path: &Path, valid: &ValidConfig) -> Result<SavedCopy, FileError> {
         return Ok(SavedCopy::Already);
     }
     let text = valid.copy();
-    // never a copy that would not validate when it is needed
+    // the copy must be valid when it is needed
     if validate(&copy, &text).ok().as_ref() != Some(&valid.config) {
         let message = "the configuration in use cannot be written as TOML";
         return Err(FileError::io(&copy, std::io::Error::other(message)));
@@ -226,7 +225,8 @@ fn keep(path: &Path, valid: &ValidConfig) -> Result<SavedCopy, FileError> {
 }
 
 impl ValidConfig {
-    /// What is kept. Texts cannot be joined in every case; what they say together can be written anew.
+    /// Returns the text of the copy. Several files cannot always be joined as text, so their values
+    /// are serialized instead.
     fn copy(&self) -> String {
         match self.source.has_extras {
             false => self.text.clone(),
@@ -259,7 +259,7 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
             key,
             message,
         };
-    // Half a policy would validate too: what a cut-off writer left is refused.
+    // A truncated file can be valid TOML with a weaker policy, so it is refused.
     if text.trim().is_empty() {
         return Err(refuse(
             None,
@@ -304,7 +304,7 @@ fn accounts(path: &Path, text: &str) -> Result<Vec<super::DeclaredAccount>, Conf
     Ok(config.account)
 }
 
-/// The last valid copy stands beside the file: postern.toml.valid.
+/// Returns the path of the saved copy: postern.toml.valid beside postern.toml.
 pub fn copy_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".valid");
@@ -332,7 +332,8 @@ fn text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
         })
 }
 
-/// The files of accounts.d and what they hold, in the order of their names. The folder is checked once.
+/// Returns the files of accounts.d and their texts, ordered by file name. Owner and mode of the
+/// folder are checked once.
 fn accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     let path = path.with_file_name("accounts.d");
     let folder = match Folder::open(&path) {
@@ -412,7 +413,7 @@ mod tests {
             ),
             "{error}"
         );
-        // a key of another table that has an old name
+        // an old name counts in its own table only
         let error = validate(Path::new("p.toml"), "[totp]\ntime_limit = 30\n")
             .unwrap_err()
             .to_string();

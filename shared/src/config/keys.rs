@@ -1,4 +1,4 @@
-//! Keys of postern.toml: each with its type, range and default, declared once.
+//! The top level of postern.toml and its smaller tables: each key with its type, range and default.
 
 use super::app_passwords::AppPasswordConfig;
 use super::pam::PamConfig;
@@ -14,32 +14,22 @@ use crate::credential::totp::{Algorithm, OtpKind, OtpParameters};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Where postern.toml is, unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/postern/postern.toml";
 
-/// All of postern.toml, and the accounts declared in accounts.d beside it.
+/// The content of postern.toml, and the accounts that accounts.d declares.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the state is kept.
     pub store: StoreConfig,
-    /// New authenticators, and the window of steps.
     pub totp: TotpConfig,
-    /// Recovery codes.
     pub recovery: RecoveryConfig,
-    /// What wrong answers cost.
     pub throttle: ThrottleConfig,
-    /// Who must give a code.
     pub policy: PolicyConfig,
-    /// App passwords.
     pub app_passwords: AppPasswordConfig,
-    /// Mail, and the codes in it.
     pub email: email::EmailConfig,
-    /// The PAM module.
     pub pam: PamConfig,
-    /// The gate.
     pub gate: gate::GateConfig,
-    /// Accounts declared here instead of enrolled by command.
+    /// Accounts that are declared here instead of enrolled by command.
     pub account: Vec<DeclaredAccount>,
 }
 
@@ -49,7 +39,7 @@ pub struct Config {
 pub struct StoreConfig {
     /// `sqlite:` and an absolute path.
     pub url: StoreUrl,
-    /// The master key.
+    /// File with the master key.
     pub key_file: AbsolutePath,
 }
 
@@ -66,17 +56,17 @@ impl Default for StoreConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TotpConfig {
-    /// Shown by the person's app; the host's short name if not given.
+    /// Name that authenticator apps show; the short host name if it is not set.
     pub issuer: Option<SingleLine>,
-    /// Of new authenticators.
+    /// Applies to new authenticators.
     pub algorithm: Algorithm,
-    /// Of new authenticators.
+    /// Applies to new authenticators.
     pub digits: Digits,
-    /// Of new authenticators.
+    /// Applies to new authenticators.
     pub period: Duration<15, 120>,
-    /// Past steps accepted, for slow typing and slow clocks.
+    /// Time steps before now that are accepted, for slow typing and slow clocks.
     pub past_steps: BoundedInteger<0, 10>,
-    /// Future steps accepted, for fast clocks.
+    /// Time steps after now that are accepted, for fast clocks.
     pub future_steps: BoundedInteger<0, 2>,
 }
 
@@ -94,7 +84,7 @@ impl Default for TotpConfig {
 }
 
 impl TotpConfig {
-    /// The parameters of a new authenticator.
+    /// Returns the parameters of a new authenticator.
     pub fn otp_parameters(&self) -> OtpParameters {
         let moving = OtpKind::Time {
             period: self.period.seconds(),
@@ -111,11 +101,10 @@ impl TotpConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecoveryConfig {
-    /// Codes in a set.
+    /// Number of codes in a set.
     pub count: BoundedInteger<1, 20>,
-    /// Characters in a code.
+    /// Number of characters in a code.
     pub length: BoundedInteger<10, 32>,
-    /// What the use of a code does.
     pub on_use: OnUse,
 }
 
@@ -130,12 +119,11 @@ impl Default for RecoveryConfig {
 }
 
 impl RecoveryConfig {
-    /// A new set of codes.
     pub fn generate_codes(&self) -> Result<Vec<RecoveryCode>, RandomError> {
         RecoveryCode::random_set(self.set_size(), self.length.value() as usize)
     }
 
-    /// How many codes a new set has: with `disable` there is one.
+    /// Returns the number of codes in a new set: one with `on_use = "disable"`.
     pub fn set_size(&self) -> u32 {
         match self.on_use {
             OnUse::StepUp => self.count.value(),
@@ -148,9 +136,9 @@ impl RecoveryConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnUse {
-    /// The code lets in and counts as step-up.
+    /// Access is granted, and the code also counts as step-up.
     StepUp,
-    /// There is one code; it lets in and turns the second factor off.
+    /// The set has one code, which grants access and removes the second factor.
     Disable,
 }
 
@@ -158,17 +146,16 @@ pub enum OnUse {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ThrottleConfig {
-    /// Wrong answers before the first delay.
+    /// Wrong inputs before the first delay.
     pub free: BoundedInteger<1, 10>,
-    /// The first delay; each further wrong answer doubles it.
+    /// Length of the first delay; each further wrong input doubles the delay.
     pub first_delay: Duration<1, 3600>,
-    /// The longest delay.
     pub max_delay: Duration<60, 86_400>,
-    /// Wrong answers in 30 days that lock (NIST SP 800-63B, 5.2.2: at most 100).
+    /// Wrong inputs within 30 days that lock the bucket (NIST SP 800-63B, 5.2.2: at most 100).
     pub lock_after: BoundedInteger<10, 100>,
-    /// Wrong answers from one address, over all accounts, within `address_window`.
+    /// Wrong inputs from one address, for all accounts together, within `address_window`.
     pub address_limit: BoundedInteger<1, 1000>,
-    /// How long an address's wrong answers count.
+    /// Time for which the wrong inputs from an address count.
     pub address_window: Duration<60, 86_400>,
 }
 
@@ -185,32 +172,29 @@ impl Default for ThrottleConfig {
     }
 }
 
-/// `[[account]]`: an account whose secret stands in a file.
+/// `[[account]]`: an account whose TOTP secret is in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeclaredAccount {
-    /// The account.
     pub name: UserName,
-    /// Holds an otpauth:// URL or Base32.
+    /// File with an otpauth URI or a Base32 secret.
     pub secret_file: AbsolutePath,
-    /// What the file held, where it was read before a program gave root up.
+    /// Content of the file, if it was read before the process gave up root privileges.
     #[serde(skip)]
     pub secret: SecretText,
-    /// Groups for the policy, beside those of the host.
+    /// Groups for the policy, in addition to those of the host.
     #[serde(default)]
     pub groups: Vec<Group>,
-    /// Where mail to the person goes; codes too.
+    /// Address for notifications and mailed codes.
     #[serde(default)]
     pub email: Option<EmailAddress>,
 }
 
-/// An absolute path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "PathBuf", into = "PathBuf")]
 pub struct AbsolutePath(PathBuf);
 
 impl AbsolutePath {
-    /// The path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -240,7 +224,7 @@ impl From<AbsolutePath> for PathBuf {
 pub struct StoreUrl(PathBuf);
 
 impl StoreUrl {
-    /// The file of the embedded store.
+    /// Returns the path of the database file.
     pub fn sqlite_path(&self) -> &Path {
         &self.0
     }
@@ -264,7 +248,7 @@ impl From<StoreUrl> for String {
 }
 
 impl Config {
-    /// The keys that name a group, as logs name them.
+    /// Returns the keys that name a group, in the form of log messages.
     pub fn keys_naming_group(&self, group: &str) -> Vec<String> {
         let is_it = |word: &str| word.trim_start_matches('!').strip_prefix('%') == Some(group);
         let mut keys = Vec::new();
@@ -285,7 +269,7 @@ impl Config {
         keys
     }
 
-    /// The people whom rules and the policy name, with an account or without.
+    /// Returns the users that rules and the policy name, whether or not they have an account.
     pub fn named_users(&self) -> Vec<UserName> {
         let required = match &self.policy.required {
             RequiredAccounts::Enrolled | RequiredAccounts::All => &[][..],
@@ -307,7 +291,8 @@ impl Config {
             .collect()
     }
 
-    /// The groups of an account that Postern knows of, without those of the host.
+    /// Returns the groups of an account that are declared or kept in the store, without those of
+    /// the host.
     pub fn memberships<'a>(
         &'a self,
         name: &UserName,
@@ -319,7 +304,6 @@ impl Config {
         declared.iter().chain(kept)
     }
 
-    /// The declaration of an account, if it has one.
     pub fn find_declared_account(&self, name: &UserName) -> Option<&DeclaredAccount> {
         self.account.iter().find(|declared| declared.name == *name)
     }
@@ -333,7 +317,7 @@ mod tests {
 
     const MANUAL: &str = include_str!("../../../packaging/man/postern.toml.5");
 
-    /// The sample with every key in force: prose comments stay, `#key` and `#[table]` lose their mark.
+    /// The sample with every key set: `#key` and `#[table]` are uncommented, prose comments stay.
     fn uncommented() -> String {
         let line = |line: &'static str| match line.strip_prefix('#') {
             Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
@@ -342,7 +326,7 @@ mod tests {
         SAMPLE.lines().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// The keys of a table, from the refusal of an unknown one.
+    /// Returns the keys of a table, taken from the message that refuses an unknown key.
     fn known_keys(header: &str, rest: &str) -> Vec<String> {
         let text = format!("{header}\n{rest}\nunknown_key = 1\n");
         let error = toml::from_str::<Config>(&text).unwrap_err().to_string();

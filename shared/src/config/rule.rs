@@ -1,4 +1,5 @@
-//! `[[gate.rule]]`: what it takes to enter where. What the rules mean together is for [`crate::policy::rule`] to say.
+//! `[[gate.rule]]`: the conditions and the access of one rule. Syntax only; [`crate::policy::rule`]
+//! evaluates the rules together.
 
 use crate::account::name::{Group, UserName};
 use crate::credential::scope::Method;
@@ -8,25 +9,23 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
-/// `[[gate.rule]]`: every condition given must hold; of each, one alternative.
+/// `[[gate.rule]]`: every condition that is set must hold; one alternative of each is enough.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateRule {
-    /// Hosts.
     #[serde(
         default,
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub hosts: Vec<HostPattern>,
-    /// Paths, each with all that lies below it.
+    /// Paths, each with everything below it.
     #[serde(
         default,
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub paths: Vec<WebPath>,
-    /// Methods.
     #[serde(
         default,
         deserialize_with = "some",
@@ -40,26 +39,24 @@ pub struct GateRule {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub networks: Vec<Network>,
-    /// Accounts.
     #[serde(
         default,
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub users: Vec<UserName>,
-    /// Groups of Postern's, and of the host.
+    /// Groups that Postern keeps, and groups of the host.
     #[serde(
         default,
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub groups: Vec<Group>,
-    /// What it takes.
     pub then: RuleAccess,
 }
 
 impl GateRule {
-    /// Whether it holds for everything.
+    /// Whether the rule has no condition.
     pub fn is_unconditional(&self) -> bool {
         let GateRule {
             hosts,
@@ -79,7 +76,8 @@ impl GateRule {
     }
 }
 
-/// An empty list would be no condition at all: what fills lists in may not open everything by finding nothing.
+/// Deserializes a list that is not empty: an empty list would be no condition, and a program that
+/// generates lists must not open everything when it finds nothing.
 fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -92,22 +90,21 @@ fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     }
 }
 
-/// What it takes to enter, from the least to the most.
+/// The access that a rule grants or requires, in ascending order of strictness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleAccess {
-    /// Nothing.
+    /// No sign-in is required.
     Open,
-    /// The first factor.
+    /// The first factor is required.
     Password,
-    /// The code too, of everyone of whom the policy asks it.
+    /// The second factor is required too, of every user of whom the policy requires it.
     Code,
-    /// Nobody enters.
+    /// Access is denied.
     Deny,
 }
 
 impl RuleAccess {
-    /// The word in postern.toml.
     pub fn name(self) -> &'static str {
         match self {
             RuleAccess::Open => "open",
@@ -122,14 +119,13 @@ impl RuleAccess {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum HostPattern {
-    /// This one.
     Exact(WebHost),
-    /// All that lie below this one.
+    /// All hosts below this one, without the host itself.
     Subdomains(WebHost),
 }
 
 impl HostPattern {
-    /// Whether a host, in lower case, is meant.
+    /// Whether a host in lower case matches.
     pub fn matches_host(&self, host: &str) -> bool {
         match self {
             HostPattern::Exact(one) => one.as_str() == host,
@@ -140,7 +136,7 @@ impl HostPattern {
         }
     }
 
-    /// The host, or the one above those that are meant.
+    /// Returns the host of the pattern, without `*.`.
     pub fn base(&self) -> &WebHost {
         match self {
             HostPattern::Exact(host) | HostPattern::Subdomains(host) => host,

@@ -1,4 +1,4 @@
-//! Secrets that postern.toml names: from their files, or from the credentials that systemd passes on.
+//! Reads secrets that postern.toml names: from files, or from systemd credentials.
 
 use super::AbsolutePath;
 use super::email::SystemdCredential;
@@ -6,10 +6,11 @@ use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// The most that is read of one, in bytes.
+/// Size limit of a secret file, in bytes.
 const LARGEST: u64 = 4096;
 
-/// A secret on one line, if there is to be one; `key` with `_file` or `_credential` is what the configuration calls it.
+/// Reads a secret on one line; `None` if neither a file nor a credential is set. `key` is the
+/// configuration key without `_file` or `_credential`.
 pub fn read_secret_line(
     key: &str,
     file: Option<&AbsolutePath>,

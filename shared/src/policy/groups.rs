@@ -1,8 +1,10 @@
-//! Groups of this host, for policies that speak of groups: only those that are named are looked up, and of each it is told
-//! whether a user is in it, is not, or whether that is not known. What the C library hides cannot be told: a source that is
-//! silent while a later one in nsswitch.conf answers.
+//! Groups of this host that a configuration names, and a user's memberships in them: yes, no, or
+//! unknown.
+//! One failure is not visible: the C library hides a source that fails if a later one in
+//! nsswitch.conf answers.
 //!
-//! MUST NOT take silence for an answer: a group that no source knows, or whose source does not answer, is a doubt.
+//! MUST NOT treat a failed lookup as a negative answer: a group that no source knows, or whose
+//! source does not answer, is unresolved.
 
 use crate::account::name::UserName;
 use crate::system::name_service;
@@ -13,25 +15,22 @@ use std::ffi::CString;
 use std::fmt;
 use uzers::os::unix::GroupExt;
 
-/// Whether someone is in a group.
+/// Whether a user is a member of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupMembership {
-    /// Yes.
     Yes,
-    /// No.
     No,
-    /// Nobody knows; the stricter of the two counts.
+    /// Not known; the stricter of both readings applies.
     Unknown,
 }
 
-/// Why it is not known whether someone is in a group.
+/// Why a membership is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnresolvedGroup {
-    /// No source knows the group.
     NoSuchGroup,
-    /// The group's or the user's source does not answer.
+    /// The source of the group or of the user does not answer.
     LookupFailed(Errno),
-    /// It was so when the session began.
+    /// The membership was unknown at the sign-in, and a check does not look it up again.
     SinceSignIn,
 }
 
@@ -51,7 +50,7 @@ impl fmt::Display for UnresolvedGroup {
     }
 }
 
-/// What is known of a person's groups. Of groups that stand in neither list the person is in none.
+/// The known memberships of a user. The user is in no group that is in neither list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PersonGroups {
     held: BTreeSet<String>,
@@ -59,7 +58,7 @@ pub struct PersonGroups {
 }
 
 impl PersonGroups {
-    /// Someone who is in these and in no others.
+    /// Returns memberships in these groups and in no others.
     pub fn from_names<S: Into<String>>(held: impl IntoIterator<Item = S>) -> PersonGroups {
         PersonGroups {
             held: held.into_iter().map(Into::into).collect(),
@@ -67,7 +66,7 @@ impl PersonGroups {
         }
     }
 
-    /// The same person, who is in these too.
+    /// Adds memberships in these groups.
     pub fn with_groups<S: Into<String>>(
         mut self,
         held: impl IntoIterator<Item = S>,
@@ -76,7 +75,7 @@ impl PersonGroups {
         self
     }
 
-    /// The same person, of whom it is not known whether they are in these.
+    /// Marks the memberships in these groups as unknown.
     pub fn with_unresolved<S: Into<String>>(
         mut self,
         groups: impl IntoIterator<Item = S>,
@@ -87,7 +86,6 @@ impl PersonGroups {
         self
     }
 
-    /// Whether the person is in a group.
     pub fn membership(&self, group: &str) -> GroupMembership {
         match (self.held.contains(group), self.doubts.contains_key(group)) {
             (true, _) => GroupMembership::Yes,
@@ -96,12 +94,13 @@ impl PersonGroups {
         }
     }
 
-    /// Whether the person is in a group for certain.
+    /// Whether the user is certainly a member of a group.
     pub fn is_member(&self, group: &str) -> bool {
         self.membership(group) == GroupMembership::Yes
     }
 
-    /// The groups of which nothing is known, unless the person is in them by another source.
+    /// Returns the groups whose membership is unknown, except those in which another source
+    /// confirms the user.
     pub fn unresolved(&self) -> impl Iterator<Item = (&str, UnresolvedGroup)> {
         let doubts = self
             .doubts
@@ -110,29 +109,29 @@ impl PersonGroups {
         doubts.map(|(group, why)| (group.as_str(), *why))
     }
 
-    /// Some other source knows the group: then the host's silence about it is an answer.
+    /// Resolves groups that no source of the host knows and another source does (`is_known`): the
+    /// user is not in them by the host.
     pub fn resolve_known(&mut self, is_known: impl Fn(&str) -> bool) {
         self.doubts
             .retain(|group, why| *why != UnresolvedGroup::NoSuchGroup || !is_known(group));
     }
 
-    /// The groups that the person is in for certain.
+    /// Returns the groups in which the user certainly is.
     pub fn confirmed(&self) -> impl Iterator<Item = &str> {
         self.held.iter().map(String::as_str)
     }
 }
 
-/// A group of this host.
 struct HostGroup {
     id: Gid,
     members: Vec<String>,
 }
 
-/// Groups that a configuration names, as this host knows them.
+/// The groups that a configuration names, as this host knows them.
 pub struct NamedGroups(BTreeMap<String, Result<HostGroup, UnresolvedGroup>>);
 
 impl NamedGroups {
-    /// Looks these up.
+    /// Looks up groups by name. A failed lookup is recorded for its group.
     pub fn look_up_groups<'a>(names: impl IntoIterator<Item = &'a str>) -> NamedGroups {
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         if names.is_empty() {
@@ -155,7 +154,7 @@ impl NamedGroups {
         }))
     }
 
-    /// Which of them a user is in; none for certain if the host does not know the user.
+    /// Returns which of the groups a user is in; none if the host does not know the user.
     pub fn find_memberships(&self, user: &UserName) -> PersonGroups {
         let mut of = PersonGroups::default();
         if self.0.is_empty() {
@@ -169,7 +168,7 @@ impl NamedGroups {
                     of = of.with_unresolved([name], UnresolvedGroup::LookupFailed(*error))
                 }
                 (Ok(_), Ok(None)) => {}
-                // a cache may answer for one of the two alone
+                // a cache of the name service may be up to date for only one of both lookups
                 (Ok(group), Ok(Some(ids)))
                     if ids.contains(&group.id)
                         || group.members.iter().any(|member| member == user.as_str()) =>
@@ -182,7 +181,8 @@ impl NamedGroups {
         of
     }
 
-    /// All whom the groups list as members; whoever has one as primary group need not be listed.
+    /// Returns the listed members of all groups. A user whose primary group is among them need not
+    /// be listed.
     pub fn members(&self) -> BTreeSet<&str> {
         let groups = self.0.values().filter_map(|group| group.as_ref().ok());
         groups
@@ -190,19 +190,19 @@ impl NamedGroups {
             .collect()
     }
 
-    /// Whether this host knows any of them.
+    /// Whether this host knows at least one of the groups.
     pub fn any_exists(&self) -> bool {
         self.0.values().any(Result::is_ok)
     }
 
-    /// Whether the source of any of them does not answer.
+    /// Whether the lookup of at least one group failed.
     pub fn any_lookup_failed(&self) -> bool {
         self.0
             .values()
             .any(|group| matches!(group, Err(UnresolvedGroup::LookupFailed(_))))
     }
 
-    /// Whether a user is certainly in none of them that this host knows.
+    /// Whether a user is certainly in none of the groups that this host knows.
     pub fn excludes(&self, user: &UserName) -> bool {
         let of = self.find_memberships(user);
         !self.any_lookup_failed()
@@ -220,10 +220,11 @@ fn look_up(name: &str) -> Result<HostGroup, UnresolvedGroup> {
             members: group.mem,
         }),
         Ok(None) => Err(UnresolvedGroup::NoSuchGroup),
-        // it has more members than nix takes, which stops at 1 MiB
+        // the group has more members than nix reads, which stops at 1 MiB
         Err(Errno::ERANGE) => {
             let Some(group) = uzers::get_group_by_name(name) else {
-                // the C library leaves 0 where every source answered; a search in a file meets large groups of other names
+                // errno stays 0 if every source answered; a search of /etc/group meets large groups
+                // of other names too
                 return Err(match Errno::last_raw() {
                     0 => UnresolvedGroup::NoSuchGroup,
                     error => UnresolvedGroup::LookupFailed(Errno::from_raw(error)),
@@ -243,7 +244,8 @@ fn look_up(name: &str) -> Result<HostGroup, UnresolvedGroup> {
     }
 }
 
-/// The numbers of a user's groups, which come without members; `None` if the host does not know the user.
+/// Returns the numbers of a user's groups, without their lists of members; `None` if the host does
+/// not know the user.
 fn find_group_ids(user: &UserName) -> Result<Option<Vec<Gid>>, Errno> {
     let user = user.clone();
     name_service::look_up(move || {
@@ -255,12 +257,13 @@ fn find_group_ids(user: &UserName) -> Result<Option<Vec<Gid>>, Errno> {
     })
 }
 
-/// The names of all of the user's groups on this host, for applications; none if the host does not know the user.
+/// Returns the names of all groups of a user on this host, for applications; none if the host does
+/// not know the user.
 pub fn list_group_names(user: &UserName) -> Result<Vec<String>, GroupsError> {
     let named = |id: Gid| match Group::from_gid(id) {
         Ok(Some(group)) => Ok(group.name),
         Ok(None) => Err(GroupsError::Nameless(id)),
-        // as above
+        // more members than nix reads, as in `look_up`
         Err(Errno::ERANGE) => match uzers::get_group_by_gid(id.as_raw()) {
             Some(group) => Ok(group.name().to_string_lossy().into_owned()),
             None => Err(GroupsError::Lookup(Errno::ERANGE)),
@@ -270,36 +273,36 @@ pub fn list_group_names(user: &UserName) -> Result<Vec<String>, GroupsError> {
     let ids = find_group_ids(user)
         .map_err(GroupsError::Lookup)?
         .unwrap_or_default();
-    // only the gate asks this, on workers of its own
+    // not through name_service::look_up: only the gate calls this, on its own worker threads
     ids.into_iter().map(named).collect()
 }
 
-/// The name by which the host knows a user: some name services take other spellings too. `None` if it knows none, or by a
-/// name that no account can have.
+/// Returns the name under which the host knows a user, because some name services accept other
+/// spellings. `None` if the host does not know the user, or only by a name that no account can
+/// have.
 pub fn find_canonical_name(user: &UserName) -> Result<Option<UserName>, GroupsError> {
     let entry = find_user_by_name(user).map_err(GroupsError::Lookup)?;
     Ok(entry.and_then(|entry| UserName::parse(entry.name.as_bytes()).ok()))
 }
 
-/// A user of this host, by a name that may be spelled in another way there.
+/// Looks up a user of this host. The name service may return another spelling of the name.
 pub fn find_user_by_name(name: &UserName) -> Result<Option<User>, Errno> {
     let name = name.clone();
     name_service::look_up(move || User::from_name(name.as_str()))
 }
 
-/// A user of this host, by number.
+/// Looks up a user of this host by number.
 pub fn find_user_by_uid(uid: Uid) -> Result<Option<User>, Errno> {
     name_service::look_up(move || User::from_uid(uid))
 }
 
-/// Why a user's groups are not known.
 #[derive(Debug)]
 pub enum GroupsError {
-    /// The host's name service does not answer.
+    /// The name service does not answer.
     Lookup(Errno),
-    /// A group without a name.
+    /// A group number of the user has no name.
     Nameless(Gid),
-    /// Too many for a session to carry: the most that their names may have together, in bytes.
+    /// The names together are longer than a session can carry; the number is the limit in bytes.
     TooMany(usize),
 }
 

@@ -1,4 +1,7 @@
-//! Policy: who must give a code. A pure function of the configuration and what a door knows of the person.
+//! What the policy requires of a user after the first factor, and who may sign in without it for
+//! now.
+//! Pure functions of the configuration and of the facts in [`PolicySubject`]; nothing is looked up
+//! here.
 
 use super::groups::{GroupMembership, PersonGroups};
 use crate::account::name::UserName;
@@ -10,44 +13,41 @@ use crate::credential::completed_methods::{CompletedFactor, CompletedMethods, Ss
 use crate::network::address::Address;
 use crate::system::clock::Timestamp;
 
-/// A person at a door.
+/// The user and the circumstances of one authentication.
 pub struct PolicySubject<'a> {
-    /// The account's name.
     pub name: &'a UserName,
-    /// What is known of the person's groups: the host's, those declared for the account, and those that the store keeps.
+    /// Groups of the host, groups declared for the account, and groups that the store keeps.
     pub groups: &'a PersonGroups,
-    /// The PAM service, or the name of another door.
+    /// PAM service, or the name of the gate or the command in its place.
     pub service: &'a str,
-    /// The remote address, if there is one.
     pub address: Option<Address>,
-    /// What passed before.
     pub completed_methods: &'a CompletedMethods,
 }
 
-/// What the policy says.
+/// What the policy requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requirement {
-    /// Enrolled and not exempt: a code.
+    /// A code: the user is enrolled and not exempt.
     Code,
-    /// Required, but there is no second factor yet.
+    /// Enrollment: a second factor is required, and the user has none.
     Enrollment,
-    /// No code, because the person has no second factor and needs none.
+    /// No code: the user has no second factor, and none is required.
     Nothing,
-    /// No code, because of the exemption at this position (from 1) in postern.toml.
+    /// No code: the exemption at this position (from 1) in postern.toml applies.
     Exempt(usize),
 }
 
-/// Why someone who must have a second factor, and has none, may come in without.
+/// Why a user without the required second factor may sign in without it for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnrollmentGrace {
-    /// Their first sign-in is not long ago (`policy.enroll_within`); until when.
+    /// The enrollment grace period (`policy.enroll_within`) ends at this time.
     Until(Timestamp),
-    /// No administrator has a second factor, and this is one.
+    /// The user is an administrator, and no administrator has a second factor.
     LastAdministrator,
 }
 
 impl EnrollmentGrace {
-    /// The word in logs.
+    /// Returns the word that logs use.
     pub fn name(self) -> &'static str {
         match self {
             EnrollmentGrace::Until(_) => "enrollment-grace-period",
@@ -56,17 +56,16 @@ impl EnrollmentGrace {
     }
 }
 
-/// What a first enrolment needs besides the first factor.
+/// What a first enrollment requires besides the first factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnrollmentRequirement {
-    /// Nothing.
     None,
-    /// An administrator's one-time code.
+    /// A one-time code from an administrator.
     OneTimeCode,
 }
 
 impl PolicyConfig {
-    /// What `subject` needs.
+    /// Returns what the policy requires of `subject`.
     pub fn evaluate_requirement(
         &self,
         subject: &PolicySubject<'_>,
@@ -90,8 +89,8 @@ impl PolicyConfig {
         }
     }
 
-    /// The exemption, by position from 1, that holds for everyone alike at this service and address. Nothing has passed
-    /// yet.
+    /// Returns the position (from 1) of an exemption that applies to every user at this service and
+    /// address, before any authentication method is completed.
     pub fn exempts_everyone(&self, service: &str, address: Option<Address>) -> Option<usize> {
         let covers = |exempt: &Exemption| {
             exempt.groups.is_empty()
@@ -108,7 +107,8 @@ impl PolicyConfig {
             .map(|position| position + 1)
     }
 
-    /// What a first enrolment needs that is made from `address`. Whoever has no address is in no network.
+    /// Returns what a first enrollment from `address` requires. `None`, for no address, is in no
+    /// network.
     pub fn enrollment_requirement(&self, address: Option<Address>) -> EnrollmentRequirement {
         let is_inside = |address| {
             self.self_enroll_networks
@@ -122,7 +122,7 @@ impl PolicyConfig {
         }
     }
 
-    /// Until when someone may come in without the second factor that they must have, if that is later than `now`.
+    /// Returns the end of the enrollment grace period, if it is later than `now`.
     pub fn enrollment_deadline(
         &self,
         first_sign_in: Timestamp,
@@ -132,14 +132,15 @@ impl PolicyConfig {
         (now < until).then_some(until)
     }
 
-    /// Whether a person of that name and in these groups administers; a doubt does not make one.
+    /// Whether a user of this name and in these groups is an administrator. An unknown membership
+    /// makes no administrator.
     pub fn is_administrator(&self, name: &UserName, groups: &PersonGroups) -> bool {
         self.administrators
             .entries()
             .any(|word| means(word, name, groups) == GroupMembership::Yes)
     }
 
-    /// The groups whose members administer.
+    /// Returns the groups that `policy.administrators` names.
     pub fn administrator_groups(&self) -> impl Iterator<Item = &str> {
         self.administrators
             .entries()
@@ -148,9 +149,10 @@ impl PolicyConfig {
 }
 
 impl RequiredAccounts {
-    /// A name or `%group`; with `!` an exception, which wins wherever it stands.
+    /// Whether the list covers the subject. An entry is a name or `%group`; with `!` it is an
+    /// exception, which wins at any position.
     fn covers(&self, subject: &PolicySubject<'_>) -> bool {
-        // of what is not known the stricter reading holds: required, and not excepted
+        // An unknown membership is read in the stricter way: required, and not excepted.
         let means = |word: &str| means(word, subject.name, subject.groups);
         let is = |word: &str| means(word) == GroupMembership::Yes;
         let could_be = |word: &str| means(word) != GroupMembership::No;
@@ -169,7 +171,7 @@ impl RequiredAccounts {
     }
 }
 
-/// Whether a name or `%group` means this person.
+/// Whether an entry, a name or `%group`, matches a user.
 fn means(word: &str, name: &UserName, groups: &PersonGroups) -> GroupMembership {
     match word.strip_prefix('%') {
         Some(group) => groups.membership(group),
@@ -179,7 +181,7 @@ fn means(word: &str, name: &UserName, groups: &PersonGroups) -> GroupMembership 
 }
 
 impl Exemption {
-    /// Every condition that is given must hold for certain; of each, one alternative.
+    /// Whether every condition that is set certainly holds; one alternative of each is enough.
     fn covers(
         &self,
         groups: &PersonGroups,
@@ -201,8 +203,9 @@ impl Exemption {
 }
 
 impl MethodCondition {
-    /// Every factor that passed is listed, and none excepted: whoever shows more than one cannot come by the listed one
-    /// where the other would have been asked for a code. Where nothing is known it holds for nobody.
+    /// Whether every completed factor is listed and none is excepted. All must be listed: otherwise
+    /// a client that shows two factors would be exempt by the listed one, where the other alone
+    /// requires a code. False if no completed method is known.
     fn covers(&self, earlier: &CompletedMethods) -> bool {
         let covers = |factor: &CompletedFactor| {
             self.listed.iter().any(|word| word.lists(factor))
@@ -223,7 +226,7 @@ impl MethodEntry {
         }
     }
 
-    /// A key that was not read could be any.
+    /// Whether the entry may match. A key that could not be parsed may be any key.
     fn could_be(&self, factor: &CompletedFactor) -> bool {
         match self {
             MethodEntry::Method(method) => factor.method.is_none_or(|shown| shown == *method),
@@ -267,7 +270,7 @@ mod tests {
         )
     }
 
-    /// Whether an exemption with `after` holds after what sshd says.
+    /// Whether an exemption with the given `completed_methods` applies to what sshd reported.
     fn exempt_after(after: &str, said: &str) -> bool {
         let policy: PolicyConfig =
             toml::from_str(&format!("[[exempt]]\ncompleted_methods = {after}")).unwrap();
@@ -430,17 +433,17 @@ mod tests {
             (&print, &key.replace("publickey", "hostbased"), false),
             (&all_but(PRINT), key, false),
             (&all_but(OTHER), key, true),
-            // it could be the excepted one
+            // the key could be the excepted one
             (&all_but(OTHER), certificate, false),
             (&all_but(OTHER), unread, false),
-            // an exception wins wherever it stands
+            // an exception wins at any position
             (
                 &format!("[\"!{PRINT}\", \"publickey\", \"{PRINT}\"]"),
                 key,
                 false,
             ),
             ("[\"!password\", \"publickey\"]", key, true),
-            // nothing is known, or nothing that is
+            // no method is known, or one of them is unknown
             ("[\"publickey\", \"password\"]", "", false),
             ("[\"publickey\", \"password\"]", "telepathy\n", false),
         ] {

@@ -1,8 +1,8 @@
-//! What is known of a person's groups on the host where nobody can look them up, at a check: of the groups that the
-//! configuration asks about there, those that the person was in when the session began.
+//! The memberships in groups of the host that a session records at the sign-in for checks, which
+//! look nothing up. Recorded are the groups that the configuration names.
 //!
-//! They MUST be known or not known, never guessed: whoever is in no group that was asked about then may well be in
-//! one that is asked about now.
+//! A membership MUST be known or not known, never assumed: if the configuration names other groups
+//! since the sign-in, the record says nothing about them.
 
 use super::groups::{GroupMembership, PersonGroups};
 use crate::config::Config;
@@ -12,25 +12,25 @@ use std::collections::BTreeSet;
 /// The groups that rules and the policy name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedGroups {
-    /// In order.
+    /// In ascending order.
     names: Vec<String>,
     mark: GroupsFingerprint,
 }
 
-/// Stands for what was asked: a part of its hash.
+/// The first bytes of a hash of the names, which matches a record with its list of groups.
 type GroupsFingerprint = [u8; 8];
 
-/// Which of the groups that were asked about someone was in.
+/// Which of the requested groups a user was in at the sign-in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionGroups {
     mark: GroupsFingerprint,
-    /// One for each, in order; the first is the lowest of the first byte. Of the same length: those of which nothing was
-    /// known.
+    /// One bit per group in the order of the names, the lowest bit of the first byte first. The
+    /// second list has the same length and marks unknown memberships.
     bits: Vec<u8>,
     doubts: Vec<u8>,
 }
 
-/// The same, beside the names.
+/// A record together with the names of its groups.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordedGroups<'a> {
     names: &'a [String],
@@ -39,12 +39,11 @@ pub struct RecordedGroups<'a> {
 }
 
 impl RequestedGroups {
-    /// What a configuration asks about.
+    /// Returns the groups that a configuration names.
     pub fn from_config(config: &Config) -> RequestedGroups {
         RequestedGroups::from_names(config.named_groups().into_iter())
     }
 
-    /// These.
     pub fn from_names<'a>(names: impl Iterator<Item = &'a str>) -> RequestedGroups {
         let names: BTreeSet<&str> = names.collect();
         let mut hash = Sha256::new();
@@ -62,7 +61,7 @@ impl RequestedGroups {
 }
 
 impl SessionGroups {
-    /// Those that were asked about, of someone who is in these.
+    /// Records the memberships of a user in the requested groups.
     pub fn record_memberships(asked: &RequestedGroups, groups: &PersonGroups) -> SessionGroups {
         let mut bits = vec![0; asked.names.len().div_ceil(8)];
         let mut doubts = bits.clone();
@@ -81,7 +80,7 @@ impl SessionGroups {
         }
     }
 
-    /// The answer, if it was these that were asked about.
+    /// Returns the memberships if the record was made for the same list of groups.
     pub fn read_for<'a>(&'a self, asked: &'a RequestedGroups) -> Option<RecordedGroups<'a>> {
         (self.mark == asked.mark).then_some(RecordedGroups {
             names: &asked.names,
@@ -90,12 +89,12 @@ impl SessionGroups {
         })
     }
 
-    /// As a cookie holds it.
+    /// Encodes the record for a cookie.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         [&self.mark, self.bits.as_slice(), self.doubts.as_slice()].concat()
     }
 
-    /// Reads what [`KnownGroups::to_bytes`] wrote.
+    /// Decodes [`SessionGroups::to_bytes`].
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<SessionGroups> {
         let (mark, rest) = bytes.split_first_chunk()?;
         let (bits, doubts) = rest.split_at(rest.len() / 2);
@@ -109,7 +108,6 @@ impl SessionGroups {
 }
 
 impl<'a> RecordedGroups<'a> {
-    /// Whether someone was in a group that was asked about.
     pub fn membership(&self, group: &str) -> GroupMembership {
         match self.names.binary_search_by(|name| name.as_str().cmp(group)) {
             Ok(position) if has(self.bits, position) => GroupMembership::Yes,
@@ -118,7 +116,7 @@ impl<'a> RecordedGroups<'a> {
         }
     }
 
-    /// All that someone was in.
+    /// Returns the groups that the user was in.
     pub fn confirmed(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let RecordedGroups { names, bits, .. } = *self;
         names
@@ -128,7 +126,7 @@ impl<'a> RecordedGroups<'a> {
             .map(|(_, name)| name.as_str())
     }
 
-    /// All of which nothing was known.
+    /// Returns the groups whose membership was unknown.
     pub fn unresolved(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let RecordedGroups { names, doubts, .. } = *self;
         names

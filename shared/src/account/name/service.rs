@@ -1,31 +1,31 @@
-//! The name of a PAM service, as text that is fit for a log, the policy and the wire.
+//! The name of a PAM service, in a form that is safe for logs, the policy and the wire.
 
 use super::is_invisible;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The longest name that is looked at, in bytes.
+/// Longest service name, in bytes.
 const LONGEST: usize = 64;
 
-/// A PAM service's name: 1 to 64 bytes, without blanks and without control, format or invisible characters.
+/// The name of a PAM service: 1 to 64 bytes, without blanks and without control, format or
+/// invisible characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Service(String);
 
 impl Service {
-    /// What libpam gave; `-` if that is fit for nothing.
+    /// Converts the service name that libpam returned; `-` if it is not valid.
     pub fn from_pam(bytes: &[u8]) -> Service {
         let text = std::str::from_utf8(bytes).unwrap_or_default().to_owned();
         Service::try_from(text).unwrap_or_else(|_| Service("-".to_owned()))
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether text can be a service's name, or that of a user whom a host names.
+/// Checks that a text can be the name of a service, or of a user whom a PAM host names.
 pub fn is_plain_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= LONGEST

@@ -1,5 +1,5 @@
-//! The configuration that a daemon was last told to go by, for when the files are in doubt: it may be newer than the copy
-//! that root has kept.
+//! The last configuration that applied to a daemon, in memory, for the time when the files are
+//! invalid. It can be newer than the copy that root has saved.
 
 use super::{ConfigError, CurrentConfig, Fallback, copy_path, load_config};
 use crate::config::{Config, PamConfig};
@@ -7,30 +7,29 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// The last configuration in force, in memory.
 pub struct LastValidConfig(Mutex<Option<LastRead>>);
 
 struct LastRead {
     path: PathBuf,
     config: Config,
     is_kept: bool,
-    /// The copy that root had kept then, as the file system tells one from another.
+    /// Identity of the saved copy at the time of reading.
     copy: Option<[i64; 4]>,
 }
 
 impl LastValidConfig {
-    /// None yet: at the start the copy counts.
+    /// Starts without a configuration: a daemon that starts has the saved copy only.
     pub const fn new() -> LastValidConfig {
         LastValidConfig(Mutex::new(None))
     }
 
-    /// The configuration in force at this moment, as [`in_force`] says; in any doubt the last one that was, unless root has
-    /// kept another one since.
+    /// Returns the configuration that applies now, as [`load_config`] does. If the files are
+    /// invalid, the last one in memory applies, unless root has saved another copy since.
     ///
     /// # Errors
-    /// Those of [`in_force`], where none was in force before.
+    /// Those of [`load_config`], if no configuration applied before.
     pub fn load_config(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
-        // before the files are read
+        // taken before the files are read: a copy that changes meanwhile is another copy
         let copy = copy_state(path);
         let found = load_config(path);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,7 +44,7 @@ impl LastValidConfig {
                 }),
                 Some(last),
             ) => Ok(last.again(reason)),
-            // the copy could not be read then either, or is gone
+            // the copy was unreadable then too, or is gone
             (Err(reason), _) => match last.as_ref().filter(|last| last.path == path) {
                 Some(last) => Ok(last.again(reason)),
                 None => Err(reason),
@@ -65,7 +64,8 @@ impl LastValidConfig {
 }
 
 impl LastValidConfig {
-    /// Looks at `[pam]` of the last one in force, without reading anything; at the defaults where there was none yet.
+    /// Calls `inspect` with `[pam]` of the last configuration in memory, or with the defaults.
+    /// Reads no file: the thread that accepts connections must not wait for a disk.
     pub fn with_pam_config<R>(&self, look: impl FnOnce(&PamConfig) -> R) -> R {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
@@ -100,7 +100,7 @@ impl LastRead {
     }
 }
 
-/// Device, number, and last change.
+/// Returns device, inode, and time of the last change.
 fn copy_state(path: &Path) -> Option<[i64; 4]> {
     let metadata = copy_path(path).metadata().ok()?;
     let signed = |value: u64| i64::from_ne_bytes(value.to_ne_bytes());
@@ -121,7 +121,7 @@ mod tests {
         found.config.totp.period.seconds()
     }
 
-    /// As a daemon does that is not root: a path unit keeps the copy, later.
+    /// A daemon that is not root: a path unit saves the copy, later.
     #[test]
     fn a_valid_change_counts_at_once_and_in_a_doubt_the_last_one_does() {
         let folder = tempfile::tempdir().unwrap();
@@ -137,7 +137,7 @@ mod tests {
         writes("[totp]\nperiod = 90\n");
         assert_eq!(period(&last.load_config(&path).unwrap()), 90);
 
-        // the copy is as it was when that one was read, and older
+        // the copy is the one that was there at the reading, and older
         if crate::config::file::copy_path(&path).exists() {
             fs::write(copy_path(&path), "[totp]\nperiod = 60\n").unwrap();
             let Ok(mut kept) = last.0.lock() else {
@@ -164,10 +164,10 @@ mod tests {
             "neither file nor copy"
         );
 
-        // root keeps another one, such as by postern edit on another terminal
+        // root saves another copy, such as with postern edit on another terminal
         fs::write(copy_path(&path), "[totp]\nperiod = 45\n").unwrap();
         assert_eq!(period(&last.load_config(&path).unwrap()), 45);
-        // a daemon that starts now has the copy alone
+        // a daemon that starts now has the saved copy only
         assert_eq!(
             period(&LastValidConfig::new().load_config(&path).unwrap()),
             45
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!((period(&found), found.fallback.is_none()), (60, true));
     }
 
-    /// Whoever accepts connections must not wait for a disk.
+    /// The thread that accepts connections must not wait for a disk.
     #[test]
     fn the_last_one_is_looked_at_without_its_file() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! `[gate.administration]`: whether accounts are administered through the gate, by people on its pages and by programs
-//! with a secret. Nothing of it is there unless it is asked for.
+//! `[gate.administration]`: whether administrators on the gate's pages, and programs with a secret,
+//! can administer accounts. Both are off by default.
 
 use crate::config::AbsolutePath;
 use crate::config::conflict::Conflict;
@@ -11,28 +11,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdministrationConfig {
-    /// Whether `policy.administrators` have pages for it.
+    /// Whether the accounts of `policy.administrators` have administration pages.
     pub pages: bool,
-    /// Holds the secret that programs show.
+    /// File with the secret of programs.
     pub secret_file: Option<AbsolutePath>,
-    /// The systemd credential that holds it.
+    /// Name of the systemd credential with the secret.
     pub secret_credential: Option<SystemdCredential>,
-    /// Where either is reached from; everywhere if empty.
+    /// Networks from which administration is allowed; all if empty.
     pub networks: Vec<Network>,
 }
 
 impl AdministrationConfig {
-    /// Whether there is anything of it at all.
+    /// Whether any kind of administration is enabled.
     pub fn is_enabled(&self) -> bool {
         self.pages || self.accepts_secret()
     }
 
-    /// Whether programs may show a secret.
+    /// Whether a secret for programs is configured.
     pub fn accepts_secret(&self) -> bool {
         self.secret_file.is_some() || self.secret_credential.is_some()
     }
 
-    /// Whether it is reached from an address.
+    /// Whether administration is allowed from an address.
     pub fn allows_address(&self, address: Address) -> bool {
         self.networks.is_empty()
             || self
@@ -41,7 +41,7 @@ impl AdministrationConfig {
                 .any(|network| network.contains(address))
     }
 
-    /// Checks what no single key can know.
+    /// Checks everything that involves more than one key.
     pub(in crate::config) fn check(
         &self,
         lives: Lives,

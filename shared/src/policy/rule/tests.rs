@@ -29,7 +29,7 @@ struct Someone {
     of_host: Option<SessionGroups>,
 }
 
-/// The groups that any rule here asks about.
+/// The groups that the rules of these tests name.
 static ASKED: LazyLock<RequestedGroups> =
     LazyLock::new(|| RequestedGroups::from_names(["ops", "staff", "banned"].into_iter()));
 
@@ -167,7 +167,7 @@ fn users_and_groups_are_those_of_whoever_has_signed_in() {
     );
 }
 
-/// Nobody gets around a rule about themselves by not saying who they are.
+/// A user cannot avoid a rule about the own account by not signing in.
 #[test]
 fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
     let by = |rule: &str| format!("[[rule]]\n{rule}\n");
@@ -178,7 +178,7 @@ fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
     let (open, deny) = (by("then = \"open\""), by("then = \"deny\""));
     let here = by("paths = [\"/pub\"]\nthen = \"open\"");
     let elsewhere = by("hosts = [\"other.example.com\"]\nusers = [\"bob\"]\nthen = \"deny\"");
-    for (text, access, rule, why) in [
+    for (text, access, rule, reason) in [
         (
             deny_bob.clone() + &open,
             RuleAccess::Password,
@@ -203,7 +203,7 @@ fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
             Some(1),
             RuleReason::NotSignedIn,
         ),
-        // an earlier rule, or one that does not fit anyway, asks nobody who they are
+        // an earlier rule, or one that does not match in any case, requires no sign-in
         (
             open.clone() + &by("networks = [\"::1\"]\nthen = \"deny\""),
             RuleAccess::Open,
@@ -222,7 +222,7 @@ fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
             Some(2),
             RuleReason::FirstMatch,
         ),
-        // no point in signing in
+        // a sign-in would change nothing
         (
             by("paths = [\"/x\"]\nthen = \"deny\"") + &alice,
             RuleAccess::Code,
@@ -320,7 +320,7 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
         evaluate_rules(&rules(text), &by_method, None).reason,
         RuleReason::AmbiguousRequest
     );
-    // nobody gets past the first one by signing in, but perhaps past the second
+    // no sign-in passes the first rule, but one may pass the second
     let (deny, alice) = (
         "paths = [\"/a\"]\nthen = \"deny\"\n",
         "users = [\"alice\"]\nthen = \"open\"\n",
@@ -341,7 +341,7 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
             "{text}"
         );
     }
-    // a rule without paths fits every reading
+    // a rule without paths matches every reading
     let open = "[[rule]]\nhosts = [\"static.example.com\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"";
     assert_decided(
         open,
@@ -409,7 +409,8 @@ fn groups_that_are_not_known_could_be_held() {
     );
 }
 
-/// Every list of up to three rules of many kinds: no doubt is ever weaker than what removes it.
+/// Every list of up to three rules of many kinds: an uncertainty never grants more than any way to
+/// resolve it.
 #[test]
 fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
     let mut kinds = Vec::new();
@@ -444,7 +445,7 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
     for length in 1..=3 {
         let end = lists.len();
         for list in begin..end {
-            // of three, some: each pair of kinds goes before a dozenth of all
+            // of the lists of three a sample: each pair of kinds before a twelfth of all kinds
             let (skip, step) = if length == 3 { (list % 12, 12) } else { (0, 1) };
             for kind in kinds.iter().skip(skip).step_by(step) {
                 let mut longer = lists[list].clone();

@@ -16,7 +16,7 @@ pub(in crate::engine) fn new_name(
     if distinct == Distinct::Yes || config.find_declared_account(name).is_some() {
         return Ok(Ok(NewName::accept_distinct(name)));
     }
-    let stored = tx.spelled_like(&name.key())?;
+    let stored = tx.find_names_by_key(&name.key())?;
     Ok(among(config, &stored, name))
 }
 
@@ -26,8 +26,8 @@ pub(in crate::engine) fn spelled_otherwise(
     tx: &mut dyn Transaction,
     name: &UserName,
 ) -> Result<Option<OtherSpelling>, StoreError> {
-    let stored = tx.spelled_like(&name.key())?;
-    if config.find_declared_account(name).is_some() || stored.contains(name) {
+    let stored = tx.find_names_by_key(&name.key())?;
+    if config.declared(name).is_some() || stored.contains(name) {
         return Ok(None);
     }
     Ok(among(config, &stored, name).err())

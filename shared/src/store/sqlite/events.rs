@@ -1,9 +1,7 @@
 //! The event log's statements: each method of [`Events`] in SQL, and nothing else.
 
-use super::rows::{Rows, damaged, signed, time};
-use crate::account::event::{
-    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
-};
+use super::rows::{SqliteTransaction, damaged, signed, time};
+use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY};
 use crate::account::name::UserName;
 use crate::store::{EventStore, LoggedEvent, StoreError};
 use crate::system::clock::Timestamp;
@@ -34,7 +32,7 @@ fn meant(filter: &EventFilter) -> Meant<'_> {
     )
 }
 
-impl Rows<'_> {
+impl SqliteTransaction<'_> {
     /// How many events of this kind the account had in the day before this one; counts to `limit` at most.
     fn in_a_day(&mut self, event: &AuditEvent, limit: u32) -> Result<u32> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
@@ -56,7 +54,7 @@ impl Rows<'_> {
     }
 }
 
-impl Rows<'_> {
+impl SqliteTransaction<'_> {
     fn events_of(
         &mut self,
         filter: &EventFilter,
@@ -118,8 +116,8 @@ impl Rows<'_> {
     }
 }
 
-impl EventStore for Rows<'_> {
-    fn log(&mut self, event: &AuditEvent) -> Result<LoggedEvent> {
+impl EventStore for SqliteTransaction<'_> {
+    fn add_event(&mut self, event: &AuditEvent) -> Result<LoggedEvent> {
         let AuditEvent {
             at,
             account,
@@ -154,8 +152,8 @@ impl EventStore for Rows<'_> {
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
         self.execute(sql, [newest - i64::from(MAX_EVENTS)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
-        self.execute(sql, [signed(at.minus(RETENTION).0)])?;
-        Ok(LoggedEvent::Yes)
+        self.execute(sql, [signed(at.minus(KEPT_FOR).0)])?;
+        Ok(LoggedEvent::Added)
     }
 
     fn events(
@@ -176,7 +174,7 @@ impl EventStore for Rows<'_> {
         self.events_of(filter, "id < ?6", "id DESC", (before, limit))
     }
 
-    fn before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64> {
+    fn number_before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64> {
         let sql = format!(
             "SELECT id FROM event NOT INDEXED WHERE {MEANT} ORDER BY id DESC LIMIT 1 OFFSET ?6"
         );

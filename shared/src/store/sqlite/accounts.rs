@@ -24,13 +24,14 @@ fn record((id, name, created, last, generation, groups): AccountColumns) -> Resu
 }
 
 pub(super) fn account_name(text: &str) -> Result<UserName> {
-    UserName::kept(text).map_err(|_| damaged("an account's name"))
+    UserName::from_store(text).map_err(|_| damaged("an account's name"))
 }
 
 /// Names of groups, one a line.
 pub(super) fn groups(text: &str) -> Result<Vec<Group>> {
-    let read =
-        |group: &str| Group::kept(group.to_owned()).map_err(|_| damaged("an account's groups"));
+    let read = |group: &str| {
+        Group::from_store(group.to_owned()).map_err(|_| damaged("an account's groups"))
+    };
     text.lines().map(read).collect()
 }
 

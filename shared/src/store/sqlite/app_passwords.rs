@@ -155,7 +155,7 @@ impl AppPasswordStore for SqliteTransaction<'_> {
             Ok(AppPasswordRecord {
                 number,
                 account: account_name(&account)?,
-                name: Label::kept(name).map_err(|_| damaged("an app password's name"))?,
+                name: Label::from_store(name).map_err(|_| damaged("an app password's name"))?,
                 scope: read_scope(&scope)?,
                 created,
                 expires: at(expires),

@@ -1,7 +1,9 @@
 //! The event log's statements: each method of [`Events`] in SQL, and nothing else.
 
 use super::rows::{SqliteTransaction, damaged, signed, time};
-use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY};
+use crate::account::event::{
+    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
+};
 use crate::account::name::UserName;
 use crate::store::{EventStore, LoggedEvent, StoreError};
 use crate::system::clock::Timestamp;
@@ -25,8 +27,8 @@ fn meant(filter: &EventFilter) -> Meant<'_> {
     let time = |at: Option<Timestamp>| at.map(|at| signed(at.0));
     (
         filter.account.as_ref().map(UserName::as_str),
-        filter.what.map(EventKind::name),
-        filter.door.as_deref(),
+        filter.kind.map(EventKind::name),
+        filter.service.as_deref(),
         time(filter.since),
         time(filter.until),
     )
@@ -38,7 +40,10 @@ impl SqliteTransaction<'_> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
                    WHERE account = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
         let AuditEvent {
-            at, account, what, ..
+            at,
+            account,
+            kind: what,
+            ..
         } = event;
         let of_day = (
             account.as_str(),
@@ -94,17 +99,17 @@ impl SqliteTransaction<'_> {
             read,
         )?;
         let event = |(id, at, account, what, door, origin, actor, cause): Columns| {
-            let account = UserName::kept(&account).map_err(|_| damaged("an event"))?;
+            let account = UserName::from_store(&account).map_err(|_| damaged("an event"))?;
             let what = EventKind::from_name(&what).ok_or_else(|| damaged("an event"))?;
             Ok((
                 id,
                 AuditEvent {
                     at,
                     account,
-                    what,
-                    door,
+                    kind: what,
+                    service: door,
                     origin,
-                    actor,
+                    principal: actor,
                     cause,
                 },
             ))
@@ -118,17 +123,17 @@ impl EventStore for SqliteTransaction<'_> {
         let AuditEvent {
             at,
             account,
-            what,
-            door,
+            kind: what,
+            service: door,
             origin,
-            actor,
+            principal: actor,
             cause,
         } = event;
         let mut cause = cause.as_str();
         if let Some(limit) = what.daily_limit() {
             match limit.saturating_sub(self.in_a_day(event, limit)?) {
                 0 => return Ok(LoggedEvent::TooMany),
-                1 => cause = LAST_OF_DAY,
+                1 => cause = DAILY_LIMIT_CAUSE,
                 _ => {}
             }
         }
@@ -147,9 +152,9 @@ impl EventStore for SqliteTransaction<'_> {
         let newest = self.0.last_insert_rowid();
         // Two for each that is added, so that no sign-in pays for many and a clock that ran ahead takes few along.
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
-        self.execute(sql, [newest - i64::from(KEPT)])?;
+        self.execute(sql, [newest - i64::from(MAX_EVENTS)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
-        self.execute(sql, [signed(at.minus(KEPT_FOR).0)])?;
+        self.execute(sql, [signed(at.minus(RETENTION).0)])?;
         Ok(LoggedEvent::Added)
     }
 

@@ -131,7 +131,7 @@ fn sealed_letter(
 }
 
 fn account_name(name: &str) -> Result<UserName> {
-    UserName::kept(name).map_err(|_| damaged("an account's name"))
+    UserName::from_store(name).map_err(|_| damaged("an account's name"))
 }
 
 impl KeyStore for SqliteTransaction<'_> {

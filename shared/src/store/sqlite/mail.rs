@@ -207,7 +207,7 @@ impl MailStore for SqliteTransaction<'_> {
                 Ok(QueuedMail {
                     number,
                     account: AccountId(account),
-                    name: UserName::kept(&name).map_err(|_| damaged("an account's name"))?,
+                    name: UserName::from_store(&name).map_err(|_| damaged("an account's name"))?,
                     to: address(to)?,
                     purpose: purpose(&meant)?,
                     expires,
@@ -229,7 +229,7 @@ impl MailStore for SqliteTransaction<'_> {
         self.all(sql, [limit, signed(now.0)], read)?
             .into_iter()
             .map(|(number, name, fate, why)| {
-                let name = UserName::kept(&name).map_err(|_| damaged("an account's name"))?;
+                let name = UserName::from_store(&name).map_err(|_| damaged("an account's name"))?;
                 Ok(ExpiredMail {
                     number,
                     name,

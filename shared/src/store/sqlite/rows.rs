@@ -164,7 +164,7 @@ impl Transaction for SqliteTransaction<'_> {
             .map(
                 |(number, name, algorithm, digits, period, sealed, created)| {
                     let parameters = parameters(&algorithm, digits, period)?;
-                    let name = Label::kept(name).map_err(|_| damaged("an authenticator"))?;
+                    let name = Label::from_store(name).map_err(|_| damaged("an authenticator"))?;
                     Ok(AuthenticatorRecord {
                         number,
                         name,

@@ -22,7 +22,7 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{StepUpPayload, StepUpToken, Token, TokenHolder};
-use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::decision::Refusal;
 use crate::verify::throttle::Phase;
 
 /// What comes of it.
@@ -146,8 +146,8 @@ impl Engine {
         let proof = match (visit.account.enrolled, answer, &tried) {
             (Enrolled::Yes, Input::Recovery(_), _) => Err(Refusal::Unfit),
             (Enrolled::Yes, _, _) => match visit.judge(tx, answer)?.verdict {
-                VerificationResult::Accepted(accepted) => Ok(SteppedUp::by_answer(&accepted)),
-                VerificationResult::Refused(refusal) => Err(refusal),
+                Ok(accepted) => Ok(SteppedUp::by_answer(&accepted)),
+                Err(refusal) => Err(refusal),
             },
             (Enrolled::No, _, Some((_, first))) => {
                 visit.log(tx, EventKind::Accepted, "password-again")?;

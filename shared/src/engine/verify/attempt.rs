@@ -80,7 +80,7 @@ impl Engine {
         let tx = transaction.as_mut();
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         let mut outcome = visit.judge(tx, answer)?;
-        if let VerificationResult::Accepted(_) = outcome.verdict {
+        if outcome.verdict.is_ok() {
             outcome.at = account_at(tx, visitor.name)?;
         }
         let worth_keeping = !outcome.is_free || visit.mended;

@@ -1,6 +1,6 @@
-//! Mail's statements: each method of [`Mails`] in SQL, and nothing else.
+//! SQL of [`MailStore`], and the conversion of its rows.
 
-use super::rows::{SqliteTransaction, bytes, damaged, signed, time};
+use super::transaction::{SqliteTransaction, bytes, damaged, signed, time};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;

@@ -104,7 +104,7 @@ async fn confirm(
     // of the session as it is: the act ends it
     let proven = guest.stepped_up();
     let (after, opened) = guest
-        .confirm_email(&session, Input::read(given.code.as_bytes()))
+        .confirm_email(&session, Input::parse(given.code.as_bytes()))
         .await?;
     Ok(ended(guest, proven.as_ref(), opened.as_ref(), after))
 }

@@ -106,7 +106,7 @@ async fn invite(
 ) -> Result<EndpointReply<()>, ActRefused> {
     let ticket = ticket(guest)?;
     let invited = guest
-        .invite(&ticket, Input::read(given.code.as_bytes()))
+        .invite(&ticket, Input::parse(given.code.as_bytes()))
         .await;
     match invited.map_err(|error| guest.not_signed_in(&error))? {
         Ok(ticket) => {
@@ -120,7 +120,7 @@ async fn invite(
         Err(refusal) => {
             let refused = at_sign_in(ActRefused::answer(guest.t, refusal));
             Err(match refusal {
-                Refusal::Unfit => ActRefused {
+                Refusal::Malformed => ActRefused {
                     text: guest.t.say("one-time-code-invalid"),
                     ..refused
                 },
@@ -156,7 +156,7 @@ async fn confirm(
 ) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
     let ticket = ticket(guest)?;
     let entered = guest
-        .enter_setup_code(&ticket, given.pending, Input::read(given.code.as_bytes()))
+        .enter_setup_code(&ticket, given.pending, Input::parse(given.code.as_bytes()))
         .await;
     match entered.map_err(|error| guest.not_signed_in(&error))? {
         AfterEnrollmentCode::Over => Err(over(guest)),
@@ -198,7 +198,7 @@ pub(super) fn new_authenticator(
     guest: &RequestContext<'_>,
     shown: ShownEnrollment,
 ) -> Result<NewAuthenticator, ActRefused> {
-    let qr = qr::svg(&shown.url).ok_or_else(|| {
+    let qr = qr::draw_svg(&shown.url).ok_or_else(|| {
         let why = "the otpauth URI is too long for a QR code; shorten totp.issuer".to_owned();
         guest.not_signed_in(&crate::live::store_pool::PoolError::Failed {
             cause: "unavailable",

@@ -224,7 +224,7 @@ async fn enter_password(
     let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
     let name = UserName::parse(given.user.trim().as_bytes()).map_err(|_| refused())?;
     let back_to = wanted(guest, given.page.as_deref());
-    let recovery = Input::read(text(given.recovery).as_bytes());
+    let recovery = Input::parse(text(given.recovery).as_bytes());
     let judged = guest
         .judge_password(&name, text(Some(given.password)), recovery, back_to)
         .await;
@@ -288,7 +288,7 @@ async fn enter_code(
         TrustRequest::NotAsked
     };
     let judged = guest
-        .judge_code(&ticket, Input::read(given.code.as_bytes()), trust)
+        .judge_code(&ticket, Input::parse(given.code.as_bytes()), trust)
         .await;
     match judged.map_err(|error| guest.not_signed_in(&error))? {
         AfterCode::Opened(opened) => Ok(signed_in(guest, &opened, &ticket.payload().back_to)),
@@ -373,7 +373,7 @@ fn go_on(
         AfterPassword::Opened(opened) => Ok(signed_in(guest, &opened, back_to)),
         AfterPassword::Code(token) => {
             let answer = code_required(&token.payload().methods, token.payload().digits);
-            let token = token.to_page(back_to.to_owned());
+            let token = token.with_back_to(back_to.to_owned());
             let reply = guest.with_login(reply::bare(StatusCode::OK), &token);
             let reply = reply.map_err(|error| guest.not_signed_in(&unavailable(&error)))?;
             Ok(EndpointReply { reply, answer })

@@ -45,7 +45,7 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
     }
     let over = || ActRefused::signed_out(guest.t);
     let (keys, now) = (guest.site.watch.keys(), clock::now().ok());
-    let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
+    let token = now.and_then(|now| RefreshToken::open_refresh(&shown.refresh_token, &keys, now));
     let shown = token.ok_or_else(over)?;
     let session = shown
         .session(&keys)

@@ -307,7 +307,7 @@ fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 
 /// Whether a session is in time and not revoked.
 pub(crate) fn is_live(site: &Site, session: &Session, now: Timestamp) -> bool {
-    session.is_in_time(site.gate().session.seconds(), now) && !site.watch.refuses(session)
+    session.is_valid_at(site.gate().session.seconds(), now) && !site.watch.refuses(session)
 }
 
 /// The Cookie line, empty if there is none. Several were joined when the request came.

@@ -43,7 +43,7 @@ impl Authorization {
         if scheme.eq_ignore_ascii_case("basic") {
             basic(rest)
         } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= LONGEST {
-            match AppPassword::read(rest) {
+            match AppPassword::parse(rest) {
                 Ok(password) => Authorization::AppPassword(Claim {
                     name: None,
                     password,
@@ -91,7 +91,7 @@ fn basic(encoded: &str) -> Authorization {
         return Authorization::OtherBasic;
     };
     match (
-        AppPassword::read(password),
+        AppPassword::parse(password),
         UserName::parse(name.as_bytes()),
     ) {
         (Ok(password), Ok(name)) => Authorization::AppPassword(Claim {

@@ -263,7 +263,7 @@ mod tests {
             typed: &AppPassword,
             target: &str,
         ) -> Result<i64, CacheRefusal> {
-            let password = AppPassword::read(&typed.grouped()).unwrap();
+            let password = AppPassword::parse(&typed.grouped()).unwrap();
             let claim = Claim {
                 name: name.map(|name| name.parse().unwrap()),
                 password,

@@ -5,8 +5,8 @@
 use super::store_pool::ShareKey;
 use crate::observe::metrics::METRICS;
 use shared::protocol::host_password::{
-    GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_WORD, QUESTIONS, SOCKET,
-    WAITED,
+    GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
+    SOCKET, VERIFY_TIMEOUT,
 };
 use shared::system::admission::{Admission, AdmissionPermit, Busy};
 use std::io;
@@ -22,13 +22,13 @@ const GREETED: Duration = Duration::from_millis(1200);
 /// How long a question waits for its turn.
 const TURN: Duration = Duration::from_secs(20);
 /// How long it may take to say something: longer than it gives PAM.
-const SAYS: Duration = JUDGED
-    .saturating_add(WAITED)
+const SAYS: Duration = VERIFY_TIMEOUT
+    .saturating_add(QUEUE_TIMEOUT)
     .saturating_add(Duration::from_secs(2));
 
 /// How many are asked at once, as many as the helper has judged at once: each takes one of the descriptors that the
 /// web's connections leave.
-static AT_ONCE: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(QUESTIONS));
+static AT_ONCE: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(REQUEST_LIMITS));
 
 /// Nothing was said.
 pub(crate) enum HelperUnavailable {
@@ -62,7 +62,7 @@ pub(crate) async fn ask(
     };
     match timeout(SAYS, put(&mut stream, question)).await {
         Ok(Ok(word)) => {
-            HostPasswordReply::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))
+            HostPasswordReply::decode(&word).ok_or_else(|| unanswered(&"it closed the connection"))
         }
         Ok(Err(error)) => Err(unanswered(&error)),
         Err(_) => Err(unanswered(&"it took too long")),
@@ -92,7 +92,7 @@ async fn reach(socket: &Path) -> io::Result<UnixStream> {
 }
 
 async fn put(stream: &mut UnixStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
-    stream.write_all(&question.write()).await?;
+    stream.write_all(&question.encode()).await?;
     stream.shutdown().await?;
     let mut word = Vec::with_capacity(LONGEST_WORD);
     stream

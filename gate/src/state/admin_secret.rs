@@ -30,7 +30,7 @@ impl AdminSecret {
         }
         // the gate refuses those at its own pages, whatever they are good for
         if !matches!(
-            AppPassword::read(&secret),
+            AppPassword::parse(&secret),
             Err(InvalidAppPassword::OtherShape)
         ) {
             return Err(format!(

@@ -105,7 +105,7 @@ impl RequestContext<'_> {
             let caller = shared::engine::Requester::SteppedUp(&session, &visit.origin);
             let errand = CommandRequest {
                 account: session.name.clone(),
-                task,
+                operation: task,
             };
             at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Door)
         });

@@ -35,7 +35,7 @@ impl RequestContext<'_> {
             stranger.look_up(move |door| door.sign_in_scope(&visit.browser(), &who, visit.now()?));
         let applicant = match looked.await? {
             LoginClass::AddressDelayed { wait }
-                if matches!(recovery, Input::Unfit | Input::Digits(_)) =>
+                if matches!(recovery, Input::Malformed | Input::Digits(_)) =>
             {
                 return Ok(Err(Refusal::AddressDelayed { wait }));
             }

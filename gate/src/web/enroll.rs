@@ -119,7 +119,7 @@ impl RequestContext<'_> {
         let Some(ticket) = self.setup_ticket() else {
             return self.setup_is_over();
         };
-        let answer = Input::read(form.field("code").as_bytes());
+        let answer = Input::parse(form.field("code").as_bytes());
         match self.invite(&ticket, answer).await {
             Err(error) => self.not_judged(&error),
             Ok(Ok(ticket)) => {
@@ -131,7 +131,7 @@ impl RequestContext<'_> {
             Ok(Err(Refusal::Expired)) => self.setup_is_over(),
             Ok(Err(refusal)) => {
                 let text = match refusal {
-                    Refusal::Unfit => self.t.say("one-time-code-invalid"),
+                    Refusal::Malformed => self.t.say("one-time-code-invalid"),
                     refusal => self.t.refusal(refusal),
                 };
                 match refusal {
@@ -151,7 +151,7 @@ impl RequestContext<'_> {
         let Some(ticket) = self.setup_ticket() else {
             return self.setup_is_over();
         };
-        let answer = Input::read(form.field("code").as_bytes());
+        let answer = Input::parse(form.field("code").as_bytes());
         match self
             .enter_setup_code(&ticket, form.field("pending").to_owned().into(), answer)
             .await
@@ -234,7 +234,7 @@ impl RequestContext<'_> {
         let value = value.map_err(|error| unavailable(&error))?;
         Ok(reply::with_cookie(
             page,
-            &jar.strict(jar.names.setup, &value, TokenKind::Enrollment.life()),
+            &jar.strict(jar.names.setup, &value, TokenKind::Enrollment.lifetime()),
         ))
     }
 
@@ -295,7 +295,7 @@ impl RequestContext<'_> {
         shown: &ShownEnrollment,
         message: Option<&str>,
     ) -> HttpReply {
-        let Some(picture) = qr::svg(&shown.url) else {
+        let Some(picture) = qr::draw_svg(&shown.url) else {
             return self.failed(
                 "unavailable",
                 "the otpauth URI is too long for a QR code; shorten totp.issuer",

@@ -71,7 +71,7 @@ impl RequestContext<'_> {
             let text = self.t.refusal(Refusal::Expired);
             return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
         };
-        let answer = Input::read(form.field("code").as_bytes());
+        let answer = Input::parse(form.field("code").as_bytes());
         let any_text = !matches!(answer, Input::Digits(_));
         let trust = if form.field("trust") == "yes" {
             TrustRequest::Asked
@@ -188,7 +188,7 @@ impl RequestContext<'_> {
     }
 
     fn read_ticket(&self, value: &str) -> Option<LoginToken> {
-        let token = LoginToken::read(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        let token = LoginToken::open_login(value, &self.site.watch.keys(), clock::now().ok()?)?;
         self.may_go_on(token.account()).then_some(token)
     }
 

@@ -87,7 +87,7 @@ impl RequestContext<'_> {
         let line = forward_auth::cookie_line(self.headers).ok()?;
         let values = scan(line.as_bytes(), self.site.jar.names.step_up).values;
         let keys = self.site.watch.keys();
-        let read = |value| StepUpToken::read(value, &keys, &session, now);
+        let read = |value| StepUpToken::open_step_up(value, &keys, &session, now);
         let ticket = values.into_iter().take(MOST).find_map(read)?;
         self.site
             .url
@@ -120,7 +120,7 @@ impl RequestContext<'_> {
         if fresh.is_nothing() {
             return Err(ActRefused::step_up_required(self.t));
         }
-        let answer = Input::read(fresh.code.as_bytes());
+        let answer = Input::parse(fresh.code.as_bytes());
         let judged = match self.site.gate().first_factor {
             FirstFactorSource::Password => self.ask_store_again(&session, fresh, answer).await,
             FirstFactorSource::Pam => self.ask_host_again(&session, fresh, answer).await,
@@ -168,7 +168,7 @@ impl RequestContext<'_> {
         answer: Input,
     ) -> Result<AfterStepUp, PoolError> {
         let (whose, visit) = (session.clone(), LoginRequest::of(self));
-        let password = Password::typed(fresh.password.clone());
+        let password = Password::from_input(fresh.password.clone());
         let run = self.judge().run_hash(move |door| {
             door.step_up(
                 &visit.browser(),
@@ -190,7 +190,7 @@ impl RequestContext<'_> {
     ) -> Result<AfterStepUp, PoolError> {
         let (name, visit) = (session.name.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
-            door.try_first_factor(&visit.browser(), &name, &Input::Unfit, visit.now()?)
+            door.try_first_factor(&visit.browser(), &name, &Input::Malformed, visit.now()?)
         });
         let tried = match run.await? {
             Ok(tried) => tried,
@@ -201,7 +201,7 @@ impl RequestContext<'_> {
             .await?;
         let said = said.unwrap_or_else(|why| {
             log::says(why);
-            HostPasswordReply::Unasked
+            HostPasswordReply::NotVerified
         });
         let (whose, visit) = (session.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
@@ -260,7 +260,7 @@ impl RequestContext<'_> {
                 let jar = &self.site.jar;
                 reply::with_cookie(
                     page,
-                    &jar.strict(jar.names.step_up, &value, ticket.left(now)),
+                    &jar.strict(jar.names.step_up, &value, ticket.seconds_left(now)),
                 )
             }
             // asked again next time

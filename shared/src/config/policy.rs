@@ -175,7 +175,9 @@ impl MethodWord {
                 .ok()
                 .map(MethodWord::Key)
         };
-        SshMethod::named(word).map(MethodWord::Method).or_else(key)
+        SshMethod::from_name(word)
+            .map(MethodWord::Method)
+            .or_else(key)
     }
 
     fn written(&self) -> String {

@@ -42,7 +42,7 @@ impl AppPassword {
     }
 
     /// Reads what was typed; blanks, dashes and case do not matter.
-    pub fn read(typed: &str) -> Result<AppPassword, InvalidAppPassword> {
+    pub fn parse(typed: &str) -> Result<AppPassword, InvalidAppPassword> {
         if typed.len() > LONGEST {
             return Err(InvalidAppPassword::OtherShape);
         }
@@ -120,7 +120,7 @@ mod tests {
     use crate::credential::recovery_code::{OneTimeCode, RecoveryCode};
 
     fn read(text: &str) -> Result<String, InvalidAppPassword> {
-        AppPassword::read(text).map(|read| read.plain().to_owned())
+        AppPassword::parse(text).map(|read| read.plain().to_owned())
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
         for other in others {
             assert_eq!(read(other), Err(InvalidAppPassword::OtherShape), "{other}");
         }
-        assert!(matches!(Input::read(shown.as_bytes()), Input::Unfit));
+        assert!(matches!(Input::parse(shown.as_bytes()), Input::Malformed));
         for length in [10, 27, 28, 32] {
             let code = RecoveryCode::random(length).unwrap();
             assert_eq!(read(&code.grouped()), Err(InvalidAppPassword::OtherShape));

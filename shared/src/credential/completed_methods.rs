@@ -65,7 +65,7 @@ pub struct SshKeyFingerprint([u8; 32]);
 
 impl CompletedMethods {
     /// Nothing that is known.
-    pub const NOTHING: CompletedMethods = CompletedMethods(Cow::Borrowed(&[]));
+    pub const EMPTY: CompletedMethods = CompletedMethods(Cow::Borrowed(&[]));
     /// A password, and nothing else.
     pub const PASSWORD: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
         method: Some(SshMethod::Password),
@@ -78,7 +78,7 @@ impl CompletedMethods {
     }]));
 
     /// Reads what an sshd says in SSH_AUTH_INFO_0.
-    pub fn of_sshd(said: &[u8]) -> CompletedMethods {
+    pub fn parse_ssh_auth_info(said: &[u8]) -> CompletedMethods {
         if said.trim_ascii().is_empty() {
             return CompletedMethods::default();
         }
@@ -92,7 +92,7 @@ impl CompletedMethods {
         let factors: Vec<CompletedFactor> = lines
             .by_ref()
             .take(MOST)
-            .map(CompletedFactor::of_line)
+            .map(CompletedFactor::parse_line)
             .collect();
         if lines.next().is_some() {
             return CompletedMethods::UNCLEAR;
@@ -101,7 +101,7 @@ impl CompletedMethods {
     }
 
     /// Whether nothing is known to have passed.
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -120,13 +120,13 @@ impl CompletedMethods {
 
 impl CompletedFactor {
     /// `publickey ssh-ed25519 AAAA…`, `keyboard-interactive/pam`, `password`; what follows says more of the method.
-    fn of_line(line: &str) -> CompletedFactor {
+    fn parse_line(line: &str) -> CompletedFactor {
         let mut words = line.split_ascii_whitespace();
         let name = words.next().unwrap_or_default();
-        let method = SshMethod::named(name.split_once('/').map_or(name, |(method, _)| method));
+        let method = SshMethod::from_name(name.split_once('/').map_or(name, |(method, _)| method));
         let key = match method {
             Some(SshMethod::Publickey | SshMethod::Hostbased) => {
-                SshKey::read(words.next(), words.next())
+                SshKey::parse(words.next(), words.next())
             }
             None => SshKey::Unread,
             Some(_) => SshKey::None,
@@ -158,7 +158,7 @@ impl SshMethod {
     }
 
     /// Reads [`Method::name`].
-    pub fn named(name: &str) -> Option<SshMethod> {
+    pub fn from_name(name: &str) -> Option<SshMethod> {
         SshMethod::ALL
             .into_iter()
             .find(|method| method.name() == name)
@@ -166,7 +166,7 @@ impl SshMethod {
 }
 
 impl SshKey {
-    fn read(algorithm: Option<&str>, blob: Option<&str>) -> SshKey {
+    fn parse(algorithm: Option<&str>, blob: Option<&str>) -> SshKey {
         let (Some(algorithm), Some(blob)) = (algorithm, blob) else {
             return SshKey::Unread;
         };
@@ -224,7 +224,7 @@ impl fmt::Display for SshKey {
 /// For a log: methods and fingerprints, with a comma between.
 impl fmt::Display for CompletedMethods {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_nothing() {
+        if self.is_empty() {
             return f.write_str("-");
         }
         for (position, factor) in self.0.iter().enumerate() {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     fn read(said: &str) -> Vec<CompletedFactor> {
-        CompletedMethods::of_sshd(said.as_bytes())
+        CompletedMethods::parse_ssh_auth_info(said.as_bytes())
             .factors()
             .to_vec()
     }
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(read(&format!("publickey {KEY}\n\npassword\n")).len(), 2);
         for nothing in ["", "\n", " \n\t"] {
             assert!(
-                CompletedMethods::of_sshd(nothing.as_bytes()).is_nothing(),
+                CompletedMethods::parse_ssh_auth_info(nothing.as_bytes()).is_empty(),
                 "{nothing:?}"
             );
         }
@@ -326,7 +326,10 @@ mod tests {
         );
         assert_eq!(read(&"password\n".repeat(MOST + 1)), unclear);
         assert_eq!(read("telepathy\n"), unclear);
-        assert_eq!(CompletedMethods::of_sshd(b"\xff").factors(), unclear);
+        assert_eq!(
+            CompletedMethods::parse_ssh_auth_info(b"\xff").factors(),
+            unclear
+        );
         assert_eq!(read(&"password\n".repeat(MOST)).len(), MOST);
     }
 
@@ -351,7 +354,7 @@ mod tests {
     #[test]
     fn only_a_key_that_sshd_verified_for_the_user_is_one() {
         let key = |said: &str| {
-            CompletedMethods::of_sshd(said.as_bytes())
+            CompletedMethods::parse_ssh_auth_info(said.as_bytes())
                 .verified_key()
                 .cloned()
         };
@@ -368,12 +371,15 @@ mod tests {
         ] {
             assert_eq!(key(said), None, "{said}");
         }
-        assert_eq!(CompletedMethods::of_sshd(b"\xff").verified_key(), None);
+        assert_eq!(
+            CompletedMethods::parse_ssh_auth_info(b"\xff").verified_key(),
+            None
+        );
     }
 
     #[test]
     fn it_is_sent_as_it_was_read() {
-        let earlier = CompletedMethods::of_sshd(
+        let earlier = CompletedMethods::parse_ssh_auth_info(
             format!("publickey {KEY}\nhostbased x\npassword\nfoo\n").as_bytes(),
         );
         let text = serde_json::to_string(&earlier).unwrap();

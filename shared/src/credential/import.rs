@@ -87,7 +87,7 @@ impl ImportFormat<'_> {
 }
 
 /// Reads a file of that format.
-pub fn read(format: ImportFormat, bytes: &[u8]) -> Result<ImportedFile, ImportError> {
+pub fn parse_import_file(format: ImportFormat, bytes: &[u8]) -> Result<ImportedFile, ImportError> {
     if bytes.len() > LARGEST {
         return Err(ImportError::File("it is larger than 1 MiB"));
     }
@@ -99,15 +99,15 @@ pub fn read(format: ImportFormat, bytes: &[u8]) -> Result<ImportedFile, ImportEr
     let mut import = ImportedFile::default();
     match format {
         ImportFormat::GoogleAuthenticator { account } => {
-            google_authenticator::read(text, account, &mut import)
+            google_authenticator::parse_google_authenticator(text, account, &mut import)
         }
-        ImportFormat::Oath { now } => oath::read(text, now, &mut import),
-        ImportFormat::Otpauth => urls::read(text, &mut import),
-        ImportFormat::OtpauthMigration => migration::read(text, &mut import),
-        ImportFormat::Pskc { key } => pskc::read(text, key, &mut import),
-        ImportFormat::Authelia => authelia::read(text, &mut import),
+        ImportFormat::Oath { now } => oath::parse_oath(text, now, &mut import),
+        ImportFormat::Otpauth => urls::parse_uris(text, &mut import),
+        ImportFormat::OtpauthMigration => migration::parse_migration(text, &mut import),
+        ImportFormat::Pskc { key } => pskc::parse_pskc(text, key, &mut import),
+        ImportFormat::Authelia => authelia::parse_authelia(text, &mut import),
     }?;
-    import.refuse_doubles()?;
+    import.refuse_duplicates()?;
     Ok(import)
 }
 
@@ -222,7 +222,7 @@ impl ImportedFile {
             Ok(name) => name,
             Err(error) => return self.leave_out(line, None, error.text()),
         };
-        let digits = match supported(entry.digits, moving) {
+        let digits = match check_supported(entry.digits, moving) {
             Ok(digits) => digits,
             Err(error) => return self.leave_out(line, Some(&account), error.text()),
         };
@@ -267,7 +267,7 @@ impl ImportedFile {
     }
 
     /// Notes something that an authenticator loses. No more of them than lines that the file has.
-    fn without(&mut self, line: usize, account: &str, why: &'static str) {
+    fn note_loss(&mut self, line: usize, account: &str, why: &'static str) {
         let account = account.parse().ok();
         self.dropped.push(Dropped {
             line,
@@ -289,7 +289,7 @@ impl ImportedFile {
     }
 
     /// The same secret twice for one account: which of the two floors or counters holds?
-    fn refuse_doubles(&self) -> Result<(), ImportError> {
+    fn refuse_duplicates(&self) -> Result<(), ImportError> {
         if self.found.is_empty() && self.dropped.is_empty() {
             return Err(ImportError::File("there is no authenticator in it"));
         }
@@ -305,12 +305,12 @@ impl ImportedFile {
     }
 }
 
-fn supported(digits: u64, moving: MovingFactor) -> Result<u32, OtpParametersError> {
+fn check_supported(digits: u64, moving: MovingFactor) -> Result<u32, OtpParametersError> {
     let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
     let parameters = OtpParameters {
         algorithm: Algorithm::Sha1,
         digits,
-        moving: moving.moving(),
+        moving: moving.kind(),
     };
     Ok(parameters.check()?.digits)
 }
@@ -375,7 +375,8 @@ mod tests {
     fn what_was_found_cannot_be_printed() {
         let file = b"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n12345678\n";
         let account = &"alice".parse().unwrap();
-        let import = read(ImportFormat::GoogleAuthenticator { account }, file).unwrap();
+        let import =
+            parse_import_file(ImportFormat::GoogleAuthenticator { account }, file).unwrap();
         let printed = format!("{import:?}");
         assert!(
             printed.contains("alice") && !printed.contains("GEZD") && !printed.contains("12345678")

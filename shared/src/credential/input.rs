@@ -5,7 +5,7 @@
 mod ending;
 
 pub use ending::InputReading;
-pub(crate) use ending::{LENGTHS, ending};
+pub(crate) use ending::{LENGTHS, code_length_at_end};
 
 use super::recovery_code;
 use zeroize::{Zeroize, Zeroizing};
@@ -18,24 +18,24 @@ pub enum Input {
     /// Digits: compared with every live authenticator, as one try.
     Digits(Zeroizing<String>),
     /// Letters and digits as recovery codes have them.
-    Recovery(Zeroizing<String>),
+    RecoveryCode(Zeroizing<String>),
     /// An administrator's one-time code, without its `P-`.
-    OneTime(Zeroizing<String>),
+    OneTimeCode(Zeroizing<String>),
     /// Fits no method: free of charge, and never right. An empty answer, sshd's junk for an unknown user, a
     /// password typed by mistake.
-    Unfit,
+    Malformed,
 }
 
 impl Input {
     /// Reads the bytes that came back from the prompt.
-    pub fn read(typed: &[u8]) -> Input {
+    pub fn parse(typed: &[u8]) -> Input {
         if typed.len() > LONGEST {
-            return Input::Unfit;
+            return Input::Malformed;
         }
         let Ok(text) = std::str::from_utf8(typed) else {
-            return Input::Unfit;
+            return Input::Malformed;
         };
-        let marked = recovery_code::without_mark(text);
+        let marked = recovery_code::strip_mark(text);
         let mut plain = Zeroizing::new(String::with_capacity(text.len()));
         plain.extend(
             marked
@@ -45,21 +45,21 @@ impl Input {
         );
         if marked.is_some() {
             plain.make_ascii_uppercase();
-            return if recovery_code::is_one_time(&plain) {
-                Input::OneTime(plain)
+            return if recovery_code::looks_like_one_time_code(&plain) {
+                Input::OneTimeCode(plain)
             } else {
-                Input::Unfit
+                Input::Malformed
             };
         }
         if !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit()) {
             return Input::Digits(plain);
         }
         plain.make_ascii_uppercase();
-        if recovery_code::has_shape(&plain) {
-            return Input::Recovery(plain);
+        if recovery_code::looks_like_recovery_code(&plain) {
+            return Input::RecoveryCode(plain);
         }
         plain.zeroize();
-        Input::Unfit
+        Input::Malformed
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
 
     #[track_caller]
     fn digits(typed: &str, meant: &str) {
-        match Input::read(typed.as_bytes()) {
+        match Input::parse(typed.as_bytes()) {
             Input::Digits(code) => assert_eq!(code.as_str(), meant),
             _ => panic!("{typed:?} is not read as digits"),
         }
@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_recovery_code_is_read_in_any_case() {
-        match Input::read(b"abcd-2345-fh") {
-            Input::Recovery(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
+        match Input::parse(b"abcd-2345-fh") {
+            Input::RecoveryCode(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
             _ => panic!("not read as a recovery code"),
         }
     }
@@ -111,17 +111,20 @@ mod tests {
             "P-222222222222",
         ] {
             assert!(
-                matches!(Input::read(typed.as_bytes()), Input::OneTime(_)),
+                matches!(Input::parse(typed.as_bytes()), Input::OneTimeCode(_)),
                 "{typed}"
             );
         }
         for typed in ["P-ABCD", "P-", "P-ABCD-2345-FHJK-2", "P-ABCD-2345-FHJ0"] {
             assert!(
-                matches!(Input::read(typed.as_bytes()), Input::Unfit),
+                matches!(Input::parse(typed.as_bytes()), Input::Malformed),
                 "{typed}"
             );
         }
-        assert!(matches!(Input::read(b"PABCD-2345F"), Input::Recovery(_)));
+        assert!(matches!(
+            Input::parse(b"PABCD-2345F"),
+            Input::RecoveryCode(_)
+        ));
     }
 
     #[test]
@@ -137,12 +140,15 @@ mod tests {
             &long,
         ];
         for typed in unfit {
-            assert!(matches!(Input::read(typed), Input::Unfit), "{typed:?}");
+            assert!(matches!(Input::parse(typed), Input::Malformed), "{typed:?}");
         }
     }
 
     #[test]
     fn digits_of_other_scripts_are_no_code() {
-        assert!(matches!(Input::read("٠٠٠٠٤٢".as_bytes()), Input::Unfit));
+        assert!(matches!(
+            Input::parse("٠٠٠٠٤٢".as_bytes()),
+            Input::Malformed
+        ));
     }
 }

@@ -19,7 +19,7 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC
 
 /// The URL for one authenticator: label `issuer:account`, issuer, algorithm, digits, and period or first counter
 /// explicit.
-pub fn url(
+pub fn format_uri(
     issuer: &str,
     account: &str,
     secret: &Secret,
@@ -49,7 +49,7 @@ const DEFAULTS: OtpParameters = OtpParameters {
 };
 
 /// Reads what a declared account's file holds: an otpauth://totp URL, or Base32 alone.
-pub fn read(text: &str) -> Result<(Secret, OtpParameters), OtpauthError> {
+pub fn parse_declared_secret(text: &str) -> Result<(Secret, OtpParameters), OtpauthError> {
     let text = text.trim();
     if text.len() > LONGEST {
         return Err(OtpauthError::TooLong);
@@ -66,7 +66,7 @@ pub fn read(text: &str) -> Result<(Secret, OtpParameters), OtpauthError> {
         OtpParameters {
             algorithm: url.algorithm,
             digits: url.digits,
-            moving: url.moving.moving(),
+            moving: url.moving.kind(),
         },
     ))
 }
@@ -105,7 +105,7 @@ pub enum MovingFactor {
 
 impl MovingFactor {
     /// Time or counter.
-    pub fn moving(self) -> OtpKind {
+    pub fn kind(self) -> OtpKind {
         match self {
             MovingFactor::Time { period } => OtpKind::Time { period },
             MovingFactor::Counter { .. } => OtpKind::Counter,
@@ -113,7 +113,7 @@ impl MovingFactor {
     }
 
     /// The first counter whose code counts; time has none.
-    pub fn first(self) -> Step {
+    pub fn first_step(self) -> Step {
         match self {
             MovingFactor::Time { .. } => Step(0),
             MovingFactor::Counter { next } => Step(next),
@@ -135,22 +135,22 @@ impl OtpauthUri {
         let mut given = OtpauthQuery::default();
         for pair in query.split('&') {
             let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
-            given.take(key, Zeroizing::new(decoded(value)?))?;
+            given.set(key, Zeroizing::new(decode_percent(value)?))?;
         }
         let secret = Secret::from_base32(&given.secret.ok_or(OtpauthError::Missing)?)?;
         let algorithm = given
             .algorithm
             .map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
         let algorithm = algorithm.ok_or(OtpauthError::Algorithm)?;
-        let digits = number(given.digits)?.unwrap_or(DEFAULTS.digits.into());
+        let digits = parse_number(given.digits)?.unwrap_or(DEFAULTS.digits.into());
         let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
         let moving = match kind {
             "totp" => {
-                let period = number(given.period)?.unwrap_or(DEFAULTS.moving.period());
+                let period = parse_number(given.period)?.unwrap_or(DEFAULTS.moving.period());
                 MovingFactor::Time { period }
             }
             "hotp" => {
-                let next = number(given.counter)?.ok_or(OtpauthError::NoCounter)?;
+                let next = parse_number(given.counter)?.ok_or(OtpauthError::NoCounter)?;
                 MovingFactor::Counter { next }
             }
             _ => return Err(OtpauthError::NotOtpauth),
@@ -158,10 +158,10 @@ impl OtpauthUri {
         OtpParameters {
             algorithm,
             digits,
-            moving: moving.moving(),
+            moving: moving.kind(),
         }
         .check()?;
-        let label = decoded(label)?;
+        let label = decode_percent(label)?;
         let (issuer, account) = split_label(&label, given.issuer.as_deref().map(String::as_str));
         let issuer = issuer
             .map(str::to_owned)
@@ -211,7 +211,7 @@ struct OtpauthQuery {
 }
 
 impl OtpauthQuery {
-    fn take(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
+    fn set(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
         let place = match key {
             "secret" => &mut self.secret,
             "algorithm" => &mut self.algorithm,
@@ -229,14 +229,14 @@ impl OtpauthQuery {
     }
 }
 
-fn decoded(text: &str) -> Result<String, OtpauthError> {
+fn decode_percent(text: &str) -> Result<String, OtpauthError> {
     Ok(percent_decode_str(text)
         .decode_utf8()
         .map_err(|_| OtpauthError::Malformed)?
         .into_owned())
 }
 
-fn number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpauthError> {
+fn parse_number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpauthError> {
     text.map(|text| text.parse().map_err(|_| OtpauthError::Number))
         .transpose()
 }
@@ -316,7 +316,7 @@ mod tests {
     fn issuer_and_account_are_encoded_and_defaults_are_explicit() {
         let secret = Secret::from_base32(BASE32).unwrap();
         assert_eq!(
-            url("A & B", "ü@x.org", &secret, DEFAULTS, Step(0)).as_str(),
+            format_uri("A & B", "ü@x.org", &secret, DEFAULTS, Step(0)).as_str(),
             "otpauth://totp/A%20%26%20B:%C3%BC%40x.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\
              &issuer=A%20%26%20B&algorithm=SHA1&digits=6&period=30"
         );
@@ -330,13 +330,16 @@ mod tests {
             digits: 8,
             moving: OtpKind::Time { period: 60 },
         };
-        let url = url("host", "alice", &secret, parameters, Step(0));
-        assert!(read(&url).unwrap() == (secret, parameters));
+        let url = format_uri("host", "alice", &secret, parameters, Step(0));
+        assert!(parse_declared_secret(&url).unwrap() == (secret, parameters));
     }
 
     #[test]
     fn base32_alone_takes_the_formats_defaults() {
-        assert_eq!(read(&format!("{BASE32}\n")).unwrap().1, DEFAULTS);
+        assert_eq!(
+            parse_declared_secret(&format!("{BASE32}\n")).unwrap().1,
+            DEFAULTS
+        );
     }
 
     #[test]
@@ -398,7 +401,7 @@ mod tests {
             ("", SecretError::Length.into()),
             (&"A".repeat(4096), OtpauthError::TooLong),
         ] {
-            assert_eq!(read(text).err(), Some(why), "{text}");
+            assert_eq!(parse_declared_secret(text).err(), Some(why), "{text}");
         }
     }
 }

@@ -10,7 +10,7 @@ const QUIET: i32 = 2;
 
 /// Draws `text` in half blocks, light on dark: most terminals are dark, and scanners take both. Each line ends
 /// with a newline. `None` if the text is too long for any QR code.
-pub fn half_blocks(text: &str) -> Option<Zeroizing<String>> {
+pub fn draw_half_blocks(text: &str) -> Option<Zeroizing<String>> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let width = i32::try_from(code.width()).ok()?;
     let modules = code.to_colors();
@@ -39,7 +39,7 @@ pub fn half_blocks(text: &str) -> Option<Zeroizing<String>> {
 
 /// Draws `text` as SVG for a page: dark on light whatever the page's colours, in modules of 1, with the quiet zone of
 /// 4 that the standard asks for (ISO/IEC 18004). `None` if the text is too long for any QR code.
-pub fn svg(text: &str) -> Option<Zeroizing<String>> {
+pub fn draw_svg(text: &str) -> Option<Zeroizing<String>> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let width = code.width();
     let mut path = Zeroizing::new(String::new());
@@ -63,13 +63,13 @@ mod tests {
 
     #[test]
     fn a_url_of_134_bytes_fits_a_terminal() {
-        let drawn = half_blocks(&"x".repeat(134)).unwrap();
+        let drawn = draw_half_blocks(&"x".repeat(134)).unwrap();
         assert_eq!(drawn.lines().count(), 23);
         assert!(drawn.lines().all(|line| line.chars().count() == 45));
     }
 
     #[test]
     fn what_no_qr_code_holds_is_refused() {
-        assert!(half_blocks(&"x".repeat(3000)).is_none());
+        assert!(draw_half_blocks(&"x".repeat(3000)).is_none());
     }
 }

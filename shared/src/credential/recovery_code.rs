@@ -31,7 +31,7 @@ impl RecoveryCode {
     pub fn random(length: usize) -> Result<RecoveryCode, RandomError> {
         loop {
             let code = random(length)?;
-            if has_shape(&code) {
+            if looks_like_recovery_code(&code) {
                 return Ok(RecoveryCode(code));
             }
         }
@@ -43,7 +43,7 @@ impl RecoveryCode {
     }
 
     /// One that was made earlier, and sealed.
-    pub(crate) fn restored(plain: Zeroizing<String>) -> RecoveryCode {
+    pub(crate) fn from_plain(plain: Zeroizing<String>) -> RecoveryCode {
         RecoveryCode(plain)
     }
 
@@ -107,7 +107,7 @@ fn grouped(plain: &str, size: usize) -> Zeroizing<String> {
 }
 
 /// What stands behind the mark of a one-time code, if text begins with one.
-pub fn without_mark(text: &str) -> Option<&str> {
+pub fn strip_mark(text: &str) -> Option<&str> {
     text.trim_start()
         .strip_prefix(['P', 'p'])?
         .trim_start()
@@ -115,7 +115,7 @@ pub fn without_mark(text: &str) -> Option<&str> {
 }
 
 /// Whether normalised text behind a mark could be a one-time code.
-pub fn is_one_time(plain: &str) -> bool {
+pub fn looks_like_one_time_code(plain: &str) -> bool {
     plain.len() == ONE_TIME && plain.bytes().all(|b| ALPHABET.contains(&b))
 }
 
@@ -126,7 +126,7 @@ impl fmt::Debug for RecoveryCode {
 }
 
 /// Whether normalised text could be a recovery code of any configured length.
-pub fn has_shape(plain: &str) -> bool {
+pub fn looks_like_recovery_code(plain: &str) -> bool {
     (SHORTEST..=LONGEST).contains(&plain.len())
         && plain.bytes().all(|b| ALPHABET.contains(&b))
         && plain.bytes().any(|b| b.is_ascii_alphabetic())
@@ -144,7 +144,7 @@ mod tests {
         assert!(
             codes
                 .iter()
-                .all(|c| c.plain().len() == 10 && has_shape(c.plain()))
+                .all(|c| c.plain().len() == 10 && looks_like_recovery_code(c.plain()))
         );
         let distinct: std::collections::HashSet<_> =
             codes.iter().map(RecoveryCode::plain).collect();
@@ -170,7 +170,7 @@ mod tests {
             grouped.split('-').map(str::len).collect::<Vec<_>>(),
             [1, 4, 4, 4]
         );
-        assert!(is_one_time(code.plain()));
+        assert!(looks_like_one_time_code(code.plain()));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub enum ScopeTerm {
 #[serde(deny_unknown_fields)]
 pub struct WebScope {
     /// Hosts.
-    #[serde(deserialize_with = "some")]
+    #[serde(deserialize_with = "deserialize_hosts")]
     pub hosts: Vec<WebHost>,
     /// Paths, each with all that lies below it; every path if none is given.
     #[serde(default)]
@@ -172,7 +172,9 @@ impl Method {
 }
 
 /// A list that is not empty: no condition on hosts would be one on nothing.
-fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<WebHost>, D::Error> {
+fn deserialize_hosts<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<WebHost>, D::Error> {
     let hosts = Vec::<WebHost>::deserialize(deserializer)?;
     match hosts.is_empty() {
         true => Err(serde::de::Error::custom("must name at least one host")),
@@ -193,7 +195,7 @@ impl FromStr for ScopeTerm {
             Some(("pam", service)) => Service::try_from(service.to_owned())
                 .map(ScopeTerm::Pam)
                 .map_err(wrong),
-            Some(("web", rest)) => web(rest).map(ScopeTerm::Web).map_err(wrong),
+            Some(("web", rest)) => parse_web_scope(rest).map(ScopeTerm::Web).map_err(wrong),
             Some(_) => Err(wrong("it begins with neither \"pam:\" nor \"web:\"")),
             None => ScopeName::try_from(text.to_owned())
                 .map(ScopeTerm::Named)
@@ -208,7 +210,7 @@ impl FromStr for ScopeTerm {
 }
 
 /// `HOST[/PATH][ METHOD,…]`
-fn web(text: &str) -> Result<WebScope, &'static str> {
+fn parse_web_scope(text: &str) -> Result<WebScope, &'static str> {
     let (address, methods) = match text.split_once(' ') {
         Some((address, methods)) => (address, methods.split(',').collect()),
         None => (text, Vec::new()),

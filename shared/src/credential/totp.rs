@@ -65,7 +65,7 @@ impl OtpKind {
     }
 
     /// Reads [`Moving::period`].
-    pub fn of_period(period: u64) -> OtpKind {
+    pub fn from_period(period: u64) -> OtpKind {
         match period {
             0 => OtpKind::Counter,
             period => OtpKind::Time { period },
@@ -73,7 +73,7 @@ impl OtpKind {
     }
 
     /// When a time step begins; a counter has no time.
-    pub fn begin_of(self, step: Step) -> Option<Timestamp> {
+    pub fn begin_of_step(self, step: Step) -> Option<Timestamp> {
         match self {
             OtpKind::Time { period } => Some(Timestamp(step.0.saturating_mul(period))),
             OtpKind::Counter => None,
@@ -113,7 +113,7 @@ impl OtpParameters {
 }
 
 /// The code of one step: always as many digits as the authenticator has.
-pub fn code(secret: &Secret, parameters: OtpParameters, step: Step) -> Zeroizing<String> {
+pub fn generate_code(secret: &Secret, parameters: OtpParameters, step: Step) -> Zeroizing<String> {
     let algorithm = match parameters.algorithm {
         Algorithm::Sha1 => totp_rs::Algorithm::SHA1,
         Algorithm::Sha256 => totp_rs::Algorithm::SHA256,
@@ -180,7 +180,7 @@ mod tests {
         ];
         for (counter, expected) in (0..).zip(table) {
             assert_eq!(
-                code(&secret, parameters, Step(counter)).as_str(),
+                generate_code(&secret, parameters, Step(counter)).as_str(),
                 expected,
                 "counter {counter}"
             );
@@ -211,7 +211,7 @@ mod tests {
                     moving: OtpKind::Time { period: 30 },
                 };
                 let step = parameters.moving.step_at(Timestamp(time)).unwrap();
-                let made = code(&secret(&digits[..length]), parameters, step);
+                let made = generate_code(&secret(&digits[..length]), parameters, step);
                 assert_eq!(made.as_str(), expected, "{} at {time}", algorithm.name());
             }
         }

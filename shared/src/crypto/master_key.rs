@@ -30,7 +30,7 @@ pub struct MasterKeys(Vec<(MasterKeyId, MasterKey)>);
 
 impl MasterKeys {
     /// Reads the key file.
-    pub fn read(path: &Path) -> Result<MasterKeys, MasterKeyError> {
+    pub fn read_file(path: &Path) -> Result<MasterKeys, MasterKeyError> {
         MasterKeys::parse(
             path,
             &trusted_file::read(path, Privacy::Secret, Follow::No, LARGEST.into())?,
@@ -60,7 +60,7 @@ impl MasterKeys {
                 return Err(broken(number));
             }
             key.copy_from_slice(&decoded);
-            keys.push((id(&key), key));
+            keys.push((key_id(&key), key));
         }
         if keys.is_empty() {
             return Err(broken(1));
@@ -71,16 +71,19 @@ impl MasterKeys {
     /// A new random master key and the text of its file.
     pub fn generate() -> Result<(MasterKeys, Zeroizing<String>), RandomError> {
         let keys = MasterKeys(vec![random()?]);
-        let text = keys.text();
+        let text = keys.to_text();
         Ok((keys, text))
     }
 
     /// Puts a new random master key before those in a file, and returns all. Where that holds as many as it can, those leave
     /// it that are not `used`.
-    pub fn add_to(path: &Path, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
-        let mut old = MasterKeys::read(path)?;
+    pub fn add_key_to_file(
+        path: &Path,
+        used: &[MasterKeyId],
+    ) -> Result<MasterKeys, MasterKeyError> {
+        let mut old = MasterKeys::read_file(path)?;
         if old.0.len() == MOST {
-            old = old.only(used);
+            old = old.retain(used);
         }
         if old.0.len() == MOST {
             return Err(MasterKeyError::NotWritten(format!(
@@ -90,15 +93,15 @@ impl MasterKeys {
         }
         let new = random().map_err(|error| MasterKeyError::NotWritten(error.to_string()))?;
         let keys = MasterKeys([vec![new], old.0].concat());
-        keys.replace(path)?;
+        keys.replace_file(path)?;
         Ok(keys)
     }
 
     /// Has all but the newest leave a file.
-    pub fn keep_newest_in(path: &Path) -> Result<(), MasterKeyError> {
-        let keys = MasterKeys::read(path)?;
+    pub fn keep_newest_in_file(path: &Path) -> Result<(), MasterKeyError> {
+        let keys = MasterKeys::read_file(path)?;
         let newest = keys.newest().0;
-        keys.only(&[newest]).replace(path)
+        keys.retain(&[newest]).replace_file(path)
     }
 
     /// What tells them apart.
@@ -107,20 +110,20 @@ impl MasterKeys {
     }
 
     /// Without the keys that are not `wanted`.
-    pub fn only(mut self, wanted: &[MasterKeyId]) -> MasterKeys {
+    pub fn retain(mut self, wanted: &[MasterKeyId]) -> MasterKeys {
         self.0.retain(|(id, _)| wanted.contains(id));
         self
     }
 
     /// Puts these in place of what the file holds, in one step and durably; owner's group and mode stay.
-    fn replace(&self, path: &Path) -> Result<(), MasterKeyError> {
+    fn replace_file(&self, path: &Path) -> Result<(), MasterKeyError> {
         let metadata = path
             .symlink_metadata()
             .map_err(|error| FileError::io(path, error))?;
         let (mode, group) = (metadata.mode() & 0o777, Some(metadata.gid()));
         Ok(trusted_file::write(
             path,
-            self.text().as_bytes(),
+            self.to_text().as_bytes(),
             mode,
             group,
             Existing::Replace,
@@ -128,7 +131,7 @@ impl MasterKeys {
     }
 
     /// The text of a file with these.
-    pub fn text(&self) -> Zeroizing<String> {
+    pub fn to_text(&self) -> Zeroizing<String> {
         const HEAD: &str = "# Postern's master key. Keep a copy apart from the store: without it no one can sign in.\n";
         // room for all from the start: growing would leave copies behind
         let mut text = Zeroizing::new(String::with_capacity(HEAD.len() + 65 * self.0.len()));
@@ -169,38 +172,38 @@ pub trait MasterKeyFile {
 /// One that this process can write.
 pub struct OwnKeyFile {
     path: PathBuf,
-    _alone: Changing,
+    _alone: KeyFileLock,
 }
 
 impl OwnKeyFile {
     /// Begins to change the file, and keeps all others from it.
-    pub fn begin(path: &Path) -> Result<OwnKeyFile, MasterKeyError> {
+    pub fn lock(path: &Path) -> Result<OwnKeyFile, MasterKeyError> {
         Ok(OwnKeyFile {
             path: path.to_owned(),
-            _alone: Changing::begin(path)?,
+            _alone: KeyFileLock::acquire(path)?,
         })
     }
 }
 
 impl MasterKeyFile for OwnKeyFile {
     fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
-        MasterKeys::add_to(&self.path, used)
+        MasterKeys::add_key_to_file(&self.path, used)
     }
 
     fn keep_newest(&mut self) -> Result<(), MasterKeyError> {
-        MasterKeys::keep_newest_in(&self.path)
+        MasterKeys::keep_newest_in_file(&self.path)
     }
 }
 
 /// What keeps all other changes of a key file out; it ends with the process, however that ends.
-pub struct Changing {
+pub struct KeyFileLock {
     _lock: Flock<File>,
 }
 
-impl Changing {
+impl KeyFileLock {
     /// Begins to change the file. The lock is a file of its own, which nobody else can open: whoever can open a file or
     /// a folder can lock it, and would keep every rotation out.
-    pub fn begin(path: &Path) -> Result<Changing, MasterKeyError> {
+    pub fn acquire(path: &Path) -> Result<KeyFileLock, MasterKeyError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lock = folder.join(format!(".{name}.lock"));
@@ -214,23 +217,23 @@ impl Changing {
             .map_err(io)?;
         let locked = Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(
             |(_, errno)| match errno {
-                Errno::EWOULDBLOCK => MasterKeyError::Changing(path.to_owned()),
+                Errno::EWOULDBLOCK => MasterKeyError::Locked(path.to_owned()),
                 errno => io(errno.into()),
             },
         )?;
         // one that was cut off left keys there
         trusted_file::remove_unfinished(path)?;
-        Ok(Changing { _lock: locked })
+        Ok(KeyFileLock { _lock: locked })
     }
 }
 
 fn random() -> Result<(MasterKeyId, MasterKey), RandomError> {
     let mut key = MasterKey::default();
     fill_random(&mut *key)?;
-    Ok((id(&key), key))
+    Ok((key_id(&key), key))
 }
 
-fn id(key: &MasterKey) -> MasterKeyId {
+fn key_id(key: &MasterKey) -> MasterKeyId {
     let mut mac = Hmac::<Sha256>::new_from_slice(&**key).expect("HMAC takes keys of any length");
     mac.update(b"postern master key id");
     let mut id = MasterKeyId::default();
@@ -251,7 +254,7 @@ pub enum MasterKeyError {
         line: usize,
     },
     /// Somebody else is changing the file.
-    Changing(PathBuf),
+    Locked(PathBuf),
     /// The process that is to change the file did not.
     NotWritten(String),
 }
@@ -278,7 +281,7 @@ impl fmt::Display for MasterKeyError {
                 path.display()
             ),
             MasterKeyError::NotWritten(why) => f.write_str(why),
-            MasterKeyError::Changing(path) => write!(
+            MasterKeyError::Locked(path) => write!(
                 f,
                 "{}: another postern key rotate is running; wait until it has ended",
                 path.display()
@@ -292,7 +295,7 @@ impl std::error::Error for MasterKeyError {
         match self {
             MasterKeyError::File(error) => Some(error),
             MasterKeyError::Broken { .. }
-            | MasterKeyError::Changing(_)
+            | MasterKeyError::Locked(_)
             | MasterKeyError::NotWritten(_) => None,
         }
     }
@@ -309,7 +312,7 @@ mod tests {
         let path = folder.path().join("key");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
-        MasterKeys::read(&path)
+        MasterKeys::read_file(&path)
     }
 
     #[test]
@@ -348,20 +351,22 @@ mod tests {
         fs::write(&path, text.as_bytes()).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
 
-        let both = MasterKeys::add_to(&path, &[]).unwrap();
-        let read = MasterKeys::read(&path).unwrap();
+        let both = MasterKeys::add_key_to_file(&path, &[]).unwrap();
+        let read = MasterKeys::read_file(&path).unwrap();
         assert_eq!(read.ids(), both.ids());
         let new = read.newest().0;
         assert_eq!(read.ids(), [new, old]);
         // where the file is full, what is in use stays
-        (2..MOST).for_each(|_| drop(MasterKeys::add_to(&path, &[]).unwrap()));
-        let full = MasterKeys::read(&path).unwrap().ids();
+        (2..MOST).for_each(|_| drop(MasterKeys::add_key_to_file(&path, &[]).unwrap()));
+        let full = MasterKeys::read_file(&path).unwrap().ids();
         assert_eq!(full.len(), MOST);
-        assert!(MasterKeys::add_to(&path, &full).is_err());
-        let left = MasterKeys::add_to(&path, &[old, new]).unwrap().ids();
+        assert!(MasterKeys::add_key_to_file(&path, &full).is_err());
+        let left = MasterKeys::add_key_to_file(&path, &[old, new])
+            .unwrap()
+            .ids();
         assert_eq!(left[1..], [new, old]);
-        MasterKeys::keep_newest_in(&path).unwrap();
-        assert_eq!(MasterKeys::read(&path).unwrap().ids(), left[..1]);
+        MasterKeys::keep_newest_in_file(&path).unwrap();
+        assert_eq!(MasterKeys::read_file(&path).unwrap().ids(), left[..1]);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
     }
 
@@ -378,7 +383,7 @@ mod tests {
                 .map_err(|(_, errno)| errno)
                 .unwrap()
         });
-        let changing = Changing::begin(&path).unwrap();
+        let changing = KeyFileLock::acquire(&path).unwrap();
         let locks = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap());
@@ -397,15 +402,15 @@ mod tests {
         let unfinished = folder.path().join(".key.4711.new");
         fs::write(&unfinished, "half a key").unwrap();
         fs::write(folder.path().join("key.old"), "the administrator's").unwrap();
-        let first = Changing::begin(&path).unwrap();
+        let first = KeyFileLock::acquire(&path).unwrap();
         assert!(!unfinished.exists());
         // the administrator's, and the lock
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(matches!(
-            Changing::begin(&path),
-            Err(MasterKeyError::Changing(_))
+            KeyFileLock::acquire(&path),
+            Err(MasterKeyError::Locked(_))
         ));
         drop(first);
-        assert!(Changing::begin(&path).is_ok());
+        assert!(KeyFileLock::acquire(&path).is_ok());
     }
 }

@@ -18,7 +18,7 @@ pub struct Password(Zeroizing<String>);
 
 impl Password {
     /// Takes what was typed at a sign-in; `None` for what nobody can have set.
-    pub fn typed(text: Zeroizing<String>) -> Option<Password> {
+    pub fn from_input(text: Zeroizing<String>) -> Option<Password> {
         (1..=LONGEST)
             .contains(&text.len())
             .then_some(Password(text))
@@ -29,7 +29,7 @@ impl Password {
         if text.chars().count() < SHORTEST {
             return Err(PasswordError::TooShort);
         }
-        Password::typed(text).ok_or(PasswordError::TooLong)
+        Password::from_input(text).ok_or(PasswordError::TooLong)
     }
 }
 
@@ -38,7 +38,7 @@ impl Password {
 pub struct PasswordHash(pub(crate) String);
 
 /// Stands in for the hash of a name that has none; no password fits it.
-const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const DECOY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// OWASP's recommendation for argon2id: 19 MiB, 2 passes, 1 lane.
 fn recommended() -> Result<Params, PasswordError> {
@@ -97,7 +97,7 @@ impl Vault {
         hash: Option<&PasswordHash>,
     ) -> Result<bool, PasswordError> {
         let damaged = |_| PasswordError::Hashing;
-        let hash = hash.map_or(NOBODYS, |hash| &hash.0);
+        let hash = hash.map_or(DECOY_HASH, |hash| &hash.0);
         let kept = password_hash::PasswordHash::new(hash).map_err(damaged)?;
         let (Some(salt), Some(expected)) = (kept.salt, kept.hash) else {
             return Err(PasswordError::Hashing);
@@ -108,7 +108,7 @@ impl Vault {
         let argon2 = argon2(self.pepper(), Params::try_from(&kept).map_err(damaged)?)?;
         // `Output` compares in constant time
         let equal = memory.hash(&argon2, bytes, salt)? == expected;
-        Ok(equal && hash != NOBODYS && typed.is_some())
+        Ok(equal && hash != DECOY_HASH && typed.is_some())
     }
 }
 

@@ -68,7 +68,7 @@ pub struct AppPasswordHash(pub [u8; 32]);
 #[derive(Clone)]
 pub struct TokenKeys {
     session: MasterKey,
-    ticket: MasterKey,
+    token: MasterKey,
     app_password: MasterKey,
 }
 
@@ -82,13 +82,13 @@ impl TokenKeys {
     }
 
     /// What tells these keys from others, and nothing else of them.
-    pub(crate) fn mark(&self) -> [u8; 32] {
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
         self.sign(b"footing")
     }
 
     /// Seals a token of one kind: another kind's does not open.
     pub(crate) fn seal(&self, kind: &str, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
-        seal(&self.ticket, plain, kind.as_bytes())
+        seal(&self.token, plain, kind.as_bytes())
     }
 
     /// What an app password is looked up by.
@@ -98,7 +98,7 @@ impl TokenKeys {
 
     /// Opens a sealed token of one kind.
     pub(crate) fn unseal(&self, kind: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        unseal(&self.ticket, sealed, kind.as_bytes())
+        unseal(&self.token, sealed, kind.as_bytes())
     }
 }
 
@@ -136,9 +136,9 @@ pub struct AssociatedData(String);
 /// What sealing anew makes of something.
 pub(crate) enum Resealed {
     /// It was sealed with the newest key.
-    Already,
+    Current,
     /// This.
-    Anew(Vec<u8>),
+    Replaced(Vec<u8>),
     /// It opens with no key.
     Damaged,
 }
@@ -164,27 +164,30 @@ impl Vault {
     }
 
     /// Whether these are the keys that it was opened from. Every rotation wraps them all anew.
-    pub(crate) fn is_of(&self, wrapped: &[WrappedKey]) -> bool {
+    pub(crate) fn is_opened_from(&self, wrapped: &[WrappedKey]) -> bool {
         self.wrapped == wrapped
     }
 
     /// Renews data keys; all of them, wrapped by the newest master key.
-    pub(crate) fn renewed(
+    pub(crate) fn renew_keys(
         &self,
         renewal: Renewal,
         masters: &MasterKeys,
     ) -> Result<Vec<WrappedKey>, VaultError> {
-        self.keys.renewed(renewal)?.wrap(masters)
+        self.keys.renew(renewal)?.wrap(masters)
     }
 
     /// Whether something may lie sealed with the key of before.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        self.keys.seal_before().is_some()
+    pub(crate) fn has_previous_key(&self) -> bool {
+        self.keys.previous_seal_key().is_some()
     }
 
     /// The data keys without the one that sealed before, wrapped by the newest master key.
-    pub(crate) fn settled(&self, masters: &MasterKeys) -> Result<Vec<WrappedKey>, VaultError> {
-        self.keys.settled().wrap(masters)
+    pub(crate) fn drop_previous_key(
+        &self,
+        masters: &MasterKeys,
+    ) -> Result<Vec<WrappedKey>, VaultError> {
+        self.keys.without_previous_key().wrap(masters)
     }
 
     /// Seals a secret for its account.
@@ -205,33 +208,51 @@ impl Vault {
     }
 
     /// Whatever was sealed with the key of before, sealed with the newest.
-    pub(crate) fn sealed_anew(
+    pub(crate) fn reseal(
         &self,
         sealed: &[u8],
         bound: &AssociatedData,
     ) -> Result<Resealed, VaultError> {
-        if unseal(self.keys.of(KeyPurpose::Seal), sealed, bound.0.as_bytes()).is_some() {
-            return Ok(Resealed::Already);
+        if unseal(
+            self.keys.current_key(KeyPurpose::Seal),
+            sealed,
+            bound.0.as_bytes(),
+        )
+        .is_some()
+        {
+            return Ok(Resealed::Current);
         }
         match self.unseal_bytes(sealed, bound) {
-            Some(plain) => self.seal_bytes(&plain, bound).map(Resealed::Anew),
+            Some(plain) => self.seal_bytes(&plain, bound).map(Resealed::Replaced),
             None => Ok(Resealed::Damaged),
         }
     }
 
     fn seal_bytes(&self, plain: &[u8], bound: &AssociatedData) -> Result<Vec<u8>, VaultError> {
-        seal(self.keys.of(KeyPurpose::Seal), plain, bound.0.as_bytes())
+        seal(
+            self.keys.current_key(KeyPurpose::Seal),
+            plain,
+            bound.0.as_bytes(),
+        )
     }
 
     fn unseal_bytes(&self, sealed: &[u8], bound: &AssociatedData) -> Option<Zeroizing<Vec<u8>>> {
-        let newest = unseal(self.keys.of(KeyPurpose::Seal), sealed, bound.0.as_bytes());
-        newest.or_else(|| unseal(self.keys.seal_before()?, sealed, bound.0.as_bytes()))
+        let newest = unseal(
+            self.keys.current_key(KeyPurpose::Seal),
+            sealed,
+            bound.0.as_bytes(),
+        );
+        newest.or_else(|| unseal(self.keys.previous_seal_key()?, sealed, bound.0.as_bytes()))
     }
 
     /// The fingerprint of a secret and its period, under which its floor is written. Algorithm and digits are left
     /// out: a code of 8 digits holds the code of 6.
     pub fn fingerprint(&self, secret: &Secret, parameters: OtpParameters) -> SecretFingerprint {
-        fingerprint(self.keys.of(KeyPurpose::Fingerprint), secret, parameters)
+        fingerprint(
+            self.keys.current_key(KeyPurpose::Fingerprint),
+            secret,
+            parameters,
+        )
     }
 
     /// The fingerprints under which its floor may lie, newest first: the first that has one counts.
@@ -248,7 +269,7 @@ impl Vault {
     /// The hash of a recovery code of an account.
     pub fn recovery_hash(&self, account: i64, plain: &str) -> RecoveryHash {
         RecoveryHash(mac(
-            self.keys.of(KeyPurpose::Recovery),
+            self.keys.current_key(KeyPurpose::Recovery),
             &[&account.to_be_bytes(), plain.as_bytes()],
         ))
     }
@@ -256,32 +277,32 @@ impl Vault {
     /// The hash of a one-time code of an account.
     pub fn one_time_hash(&self, account: i64, plain: &str) -> OneTimeHash {
         OneTimeHash(mac(
-            self.keys.of(KeyPurpose::Recovery),
+            self.keys.current_key(KeyPurpose::Recovery),
             &[b"one-time", &account.to_be_bytes(), plain.as_bytes()],
         ))
     }
 
     /// The pepper that passwords are hashed with.
     pub(crate) fn pepper(&self) -> &[u8] {
-        &**self.keys.of(KeyPurpose::Password)
+        &**self.keys.current_key(KeyPurpose::Password)
     }
 
     /// The hash of a trusted browser's cookie.
     pub(crate) fn browser_hash(&self, value: &[u8]) -> BrowserHash {
-        BrowserHash(mac(self.keys.of(KeyPurpose::Browser), &[value]))
+        BrowserHash(mac(self.keys.current_key(KeyPurpose::Browser), &[value]))
     }
 
     /// What an app password is looked up by.
     pub(crate) fn app_password_hash(&self, password: &AppPassword) -> AppPasswordHash {
-        app_password_hash(self.keys.of(KeyPurpose::AppPassword), password)
+        app_password_hash(self.keys.current_key(KeyPurpose::AppPassword), password)
     }
 
     /// What signs and seals the cookies of a sign-in; a process that judges no answers needs no more.
     pub fn token_keys(&self) -> TokenKeys {
-        let key = |purpose| self.keys.of(purpose).clone();
+        let key = |purpose| self.keys.current_key(purpose).clone();
         TokenKeys {
             session: key(KeyPurpose::Session),
-            ticket: key(KeyPurpose::Ticket),
+            token: key(KeyPurpose::Token),
             app_password: key(KeyPurpose::AppPassword),
         }
     }
@@ -289,16 +310,16 @@ impl Vault {
     /// A secret that nobody holds, always the same for a name.
     pub fn decoy(&self, name: &UserName) -> Result<Secret, VaultError> {
         let bytes = mac(
-            self.keys.of(KeyPurpose::Decoy),
+            self.keys.current_key(KeyPurpose::Decoy),
             &[b"secret", name.as_str().as_bytes()],
         );
         Ok(Secret::from_bytes(Zeroizing::new(bytes[..20].to_vec()))?)
     }
 
     /// Which of the shared rows counts the guesses at a name without an account.
-    pub fn bucket(&self, name: &UserName) -> u16 {
+    pub fn shared_bucket(&self, name: &UserName) -> u16 {
         let bytes = mac(
-            self.keys.of(KeyPurpose::Decoy),
+            self.keys.current_key(KeyPurpose::Decoy),
             &[b"row", name.as_str().as_bytes()],
         );
         u16::from_be_bytes([bytes[0], bytes[1]]) % BUCKETS

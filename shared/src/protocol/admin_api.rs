@@ -14,7 +14,7 @@ pub const PATH: &str = "api/v1/administration/";
 /// The most accounts, or events, that one answer has.
 pub const PAGE: usize = 200;
 /// The largest answer, in bytes.
-pub const LARGEST_ANSWER: u64 = 1024 * 1024;
+pub const LARGEST_REPLY: u64 = 1024 * 1024;
 /// The shortest secret, in bytes.
 pub const SHORTEST_SECRET: usize = 32;
 /// The most that is read of a secret's file, in bytes.
@@ -83,7 +83,7 @@ pub struct OperationDone {
 
 impl OperationDone {
     /// Says what was done.
-    pub fn that(message: String) -> OperationDone {
+    pub fn new(message: String) -> OperationDone {
         OperationDone {
             success: true,
             message,

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 /// How long posternd may take to accept and greet: a look-up of the user's name included.
-const GREETED: Duration = Duration::from_millis(1600);
+const GREETING_TIMEOUT: Duration = Duration::from_millis(1600);
 /// How long it may take to reply: the store's time limit, a revocation's, that of a password, and some more.
-const REPLIED: Duration = Duration::from_secs(40);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Has posternd do an errand for the user of this process.
-pub fn run(errand: &CommandRequest) -> Result<EngineReply, ClientError> {
+pub fn send_request(errand: &CommandRequest) -> Result<EngineReply, ClientError> {
     run_at(Path::new(PAM_SOCKET), errand)
 }
 
@@ -28,8 +28,8 @@ fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientErr
         socket: path.to_owned(),
         error,
     };
-    let request = wire::write(errand).ok_or(ClientError::TooLong)?;
-    let until = Instant::now() + GREETED;
+    let request = wire::encode(errand).ok_or(ClientError::TooLong)?;
+    let until = Instant::now() + GREETING_TIMEOUT;
     let mut connection = LocalStream::connect_to_root(path, until).map_err(|error| match error
         .get_ref()
         .is_some_and(|inner| inner.is::<NotRoot>())
@@ -45,7 +45,7 @@ fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientErr
     if greeting.state != ServerState::Ready {
         return Err(ClientError::NotReady(greeting.state));
     }
-    connection.wait_until(Instant::now() + REPLIED);
+    connection.wait_until(Instant::now() + REPLY_TIMEOUT);
     // of any other failure, what it says before it closes the connection tells more
     if let Err(FrameError::TooLong { .. }) =
         send(&mut connection, &Opening::Command { version, request })
@@ -53,7 +53,7 @@ fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientErr
         return Err(ClientError::TooLong);
     }
     match receive(&mut connection) {
-        Ok(CommandReply(reply)) => wire::read(&reply).ok_or(ClientError::OtherVersion),
+        Ok(CommandReply(reply)) => wire::decode(&reply).ok_or(ClientError::OtherVersion),
         Err(FrameError::Stream(error)) => Err(ClientError::NoReply(error)),
         Err(_) => Err(ClientError::OtherVersion),
     }

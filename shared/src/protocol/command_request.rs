@@ -23,7 +23,8 @@ pub struct CommandRequest {
     /// Whose account it is about.
     pub account: UserName,
     /// What is to be done.
-    pub task: Operation,
+    #[serde(rename = "task")]
+    pub operation: Operation,
 }
 
 /// What is to be done.
@@ -31,7 +32,8 @@ pub struct CommandRequest {
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// Shown.
-    Look(ReadOperation),
+    #[serde(rename = "look")]
+    Read(ReadOperation),
     /// Changed, or begun; whoever is not root proves that they may.
     Change {
         /// A code of the account; for its first authenticator an administrator's one-time code.
@@ -41,7 +43,8 @@ pub enum Operation {
     },
     /// A first authenticator is begun by someone who proves themselves with their password on this host. Who has an
     /// administrator's one-time code sends a change.
-    FirstSetup {
+    #[serde(rename = "first-setup")]
+    FirstEnrollment {
         /// The password.
         password: TypedText,
         /// What the authenticator is to be like.
@@ -72,7 +75,8 @@ pub enum ChangeOperation {
     /// One of several authenticators goes.
     RemoveAuthenticator(Label),
     /// A new authenticator is made, which nothing keeps yet.
-    BeginSetup(EnrollmentOperation),
+    #[serde(rename = "begin-setup")]
+    BeginEnrollment(EnrollmentOperation),
     /// New recovery codes are made, which nothing keeps yet.
     BeginRecoveryCodes,
 }
@@ -124,12 +128,14 @@ pub enum FinishOperation {
         ticket: TypedText,
     },
     /// It becomes active without a code: an administrator vouches.
-    Vouch {
+    #[serde(rename = "vouch")]
+    ActivateUnconfirmed {
         /// What [`Answer::Setup`] gave.
         ticket: TypedText,
     },
     /// The new recovery codes are saved, and take the place of the old ones.
-    KeepRecoveryCodes {
+    #[serde(rename = "keep-recovery-codes")]
+    ReplaceRecoveryCodes {
         /// What [`Answer::RecoveryCodes`] gave.
         ticket: TypedText,
     },
@@ -139,7 +145,8 @@ pub enum FinishOperation {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EngineReply {
     /// What a success brings: wrong codes since the last one, recovery codes left.
-    pub told: Vec<String>,
+    #[serde(rename = "told")]
+    pub messages: Vec<String>,
     /// The answer.
     pub answer: ReplyBody,
     /// What a PAM host keeps until its `account` hook, where this lets it pass.
@@ -167,7 +174,8 @@ pub enum ReplyBody {
     /// So many browsers are trusted no longer.
     Revoked(usize),
     /// A new authenticator, shown once.
-    Setup {
+    #[serde(rename = "setup")]
+    NewAuthenticator {
         /// The secret, in Base32.
         secret: TypedText,
         /// The text of the QR.
@@ -196,7 +204,7 @@ pub enum ReplyBody {
 impl From<ReplyBody> for EngineReply {
     fn from(answer: ReplyBody) -> EngineReply {
         EngineReply {
-            told: Vec::new(),
+            messages: Vec::new(),
             answer,
             mark: None,
         }

@@ -16,17 +16,17 @@ pub const GREETING: &[u8] = b"postern-password 2\n";
 /// The longest password that is asked about, in bytes: PAM_MAX_RESP_SIZE.
 pub const LONGEST_PASSWORD: usize = 512;
 /// The longest question, in bytes: four fields, each with its end.
-pub const LONGEST_QUESTION: usize =
+pub const LONGEST_REQUEST: usize =
     name::LONGEST + LONGEST_ADDRESS + LONGEST_CLASS + LONGEST_PASSWORD + 4;
 /// Questions that PAM is asked at once: after a wrong password most of their time is pam_unix's pause of 2 s. One origin
 /// has four, one account has two, and whoever has proven more has some of their own.
-pub const QUESTIONS: Limits = Limits {
+pub const REQUEST_LIMITS: Limits = Limits {
     shared: 8,
-    proven: ClassLimits { own: 4, ..OF_ONE },
-    known: ClassLimits { own: 4, ..OF_ONE },
-    stranger: ClassLimits { own: 32, ..OF_ONE },
+    proven: ClassLimits { own: 4, ..ONE_KEY },
+    known: ClassLimits { own: 4, ..ONE_KEY },
+    stranger: ClassLimits { own: 32, ..ONE_KEY },
 };
-const OF_ONE: ClassLimits = ClassLimits {
+const ONE_KEY: ClassLimits = ClassLimits {
     own: 0,
     per_key: 4,
     waiting_per_key: 16,
@@ -35,9 +35,9 @@ const OF_ONE: ClassLimits = ClassLimits {
 /// The longest word, in bytes.
 pub const LONGEST_WORD: usize = 16;
 /// How long PAM may take for one question.
-pub const JUDGED: Duration = Duration::from_secs(20);
+pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a question may wait for its turn before.
-pub const WAITED: Duration = Duration::from_secs(3);
+pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
 
 const LONGEST_ADDRESS: usize = 64;
 const LONGEST_CLASS: usize = 8;
@@ -47,7 +47,7 @@ pub struct Candidate(Zeroizing<Vec<u8>>);
 
 impl Candidate {
     /// `None` for what no password can be.
-    pub fn typed(bytes: &[u8]) -> Option<Candidate> {
+    pub fn from_input(bytes: &[u8]) -> Option<Candidate> {
         let fits = (1..=LONGEST_PASSWORD).contains(&bytes.len()) && !bytes.contains(&0);
         fits.then(|| Candidate(Zeroizing::new(bytes.to_vec())))
     }
@@ -79,12 +79,12 @@ pub struct HostPasswordRequest {
 
 impl HostPasswordRequest {
     /// As it goes over the wire: each field with a NUL after it, which none can hold.
-    pub fn write(&self) -> Zeroizing<Vec<u8>> {
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let address = self
             .address
             .map(|address| address.to_string())
             .unwrap_or_default();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_QUESTION));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_REQUEST));
         let class = word(self.class).as_bytes();
         for field in [
             self.name.as_str().as_bytes(),
@@ -99,8 +99,8 @@ impl HostPasswordRequest {
     }
 
     /// Reads what came over the wire, whole.
-    pub fn read(bytes: &[u8]) -> Option<HostPasswordRequest> {
-        if bytes.len() > LONGEST_QUESTION {
+    pub fn decode(bytes: &[u8]) -> Option<HostPasswordRequest> {
+        if bytes.len() > LONGEST_REQUEST {
             return None;
         }
         let mut fields = bytes.strip_suffix(&[0])?.split(|byte| *byte == 0);
@@ -118,7 +118,7 @@ impl HostPasswordRequest {
             class: CLASSES
                 .into_iter()
                 .find(|known| word(*known).as_bytes() == class)?,
-            password: Candidate::typed(password)?,
+            password: Candidate::from_input(password)?,
         })
     }
 }
@@ -141,7 +141,7 @@ pub enum HostPasswordReply {
     /// It is not, or it may not.
     Wrong,
     /// PAM was not asked: nothing is known of the password.
-    Unasked,
+    NotVerified,
 }
 
 impl HostPasswordReply {
@@ -150,16 +150,16 @@ impl HostPasswordReply {
         match self {
             HostPasswordReply::Right => b"yes\n",
             HostPasswordReply::Wrong => b"no\n",
-            HostPasswordReply::Unasked => b"unasked\n",
+            HostPasswordReply::NotVerified => b"unasked\n",
         }
     }
 
     /// Reads a word, whole.
-    pub fn read(word: &[u8]) -> Option<HostPasswordReply> {
+    pub fn decode(word: &[u8]) -> Option<HostPasswordReply> {
         [
             HostPasswordReply::Right,
             HostPasswordReply::Wrong,
-            HostPasswordReply::Unasked,
+            HostPasswordReply::NotVerified,
         ]
         .into_iter()
         .find(|said| said.word() == word)
@@ -177,16 +177,16 @@ mod tests {
             Address::parse("192.0.2.7"),
             Address::parse("2001:db8::1"),
         ] {
-            let password = Candidate::typed("pass wörd\n\"".as_bytes()).unwrap();
+            let password = Candidate::from_input("pass wörd\n\"".as_bytes()).unwrap();
             for class in CLASSES {
-                let password = Candidate::typed(password.bytes()).unwrap();
+                let password = Candidate::from_input(password.bytes()).unwrap();
                 let question = HostPasswordRequest {
                     name: "ü@x.org".parse().unwrap(),
                     address,
                     class,
                     password,
                 };
-                let read = HostPasswordRequest::read(&question.write()).unwrap();
+                let read = HostPasswordRequest::decode(&question.encode()).unwrap();
                 assert_eq!(
                     (read.name, read.address, read.class),
                     (question.name, address, class)
@@ -202,18 +202,18 @@ mod tests {
             name: "n".repeat(name::LONGEST).parse().unwrap(),
             address: Address::parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
             class: Class::Stranger,
-            password: Candidate::typed(&[b'x'; LONGEST_PASSWORD]).unwrap(),
+            password: Candidate::from_input(&[b'x'; LONGEST_PASSWORD]).unwrap(),
         };
-        let bytes = longest.write();
-        assert!(bytes.len() <= LONGEST_QUESTION);
-        assert!(HostPasswordRequest::read(&bytes).is_some());
+        let bytes = longest.encode();
+        assert!(bytes.len() <= LONGEST_REQUEST);
+        assert!(HostPasswordRequest::decode(&bytes).is_some());
         assert!(
-            HostPasswordRequest::read(
+            HostPasswordRequest::decode(
                 &[b"alice\0\0stranger\0".as_slice(), &[b'x'; 1024], b"\0"].concat()
             )
             .is_none()
         );
-        assert!(Candidate::typed(&[b'x'; LONGEST_PASSWORD + 1]).is_none());
+        assert!(Candidate::from_input(&[b'x'; LONGEST_PASSWORD + 1]).is_none());
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
             b"a\nb\0\0known\0secret\0",
             b"\xff\0\0known\0secret\0",
         ] {
-            assert!(HostPasswordRequest::read(bytes).is_none(), "{bytes:?}");
+            assert!(HostPasswordRequest::decode(bytes).is_none(), "{bytes:?}");
         }
     }
 
@@ -244,9 +244,9 @@ mod tests {
         for said in [
             HostPasswordReply::Right,
             HostPasswordReply::Wrong,
-            HostPasswordReply::Unasked,
+            HostPasswordReply::NotVerified,
         ] {
-            assert_eq!(HostPasswordReply::read(said.word()), Some(said));
+            assert_eq!(HostPasswordReply::decode(said.word()), Some(said));
             assert!(said.word().len() <= LONGEST_WORD);
         }
         for word in [
@@ -258,13 +258,13 @@ mod tests {
             b"no",
             b"no\nyes\n",
         ] {
-            assert_eq!(HostPasswordReply::read(word), None, "{word:?}");
+            assert_eq!(HostPasswordReply::decode(word), None, "{word:?}");
         }
     }
 
     #[test]
     fn a_password_is_not_printed() {
-        let password = Candidate::typed(b"secret").unwrap();
+        let password = Candidate::from_input(b"secret").unwrap();
         let question = HostPasswordRequest {
             name: "alice".parse().unwrap(),
             address: None,

@@ -163,7 +163,7 @@ impl Frame for Instruction {
             }
             STILL_WORKING => Instruction::StillWorking,
             END => {
-                let result = PamFunctionResult::of_number(fields.u8("result")?);
+                let result = PamFunctionResult::from_number(fields.u8("result")?);
                 Instruction::End(result.ok_or(DecodeError("result"))?)
             }
             _ => return Err(FrameError::Kind(kind)),

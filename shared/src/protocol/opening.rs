@@ -219,7 +219,7 @@ impl PamTransaction {
     }
 
     fn decode(fields: &mut Decoder<'_>) -> Result<PamTransaction, FrameError> {
-        let hook = PamFunction::of_number(fields.u8("hook")?).ok_or(DecodeError("hook"))?;
+        let hook = PamFunction::from_number(fields.u8("hook")?).ok_or(DecodeError("hook"))?;
         let count = usize::try_from(fields.u32("options")?).unwrap_or(usize::MAX);
         if count > OPTIONS {
             return Err(DecodeError("options").into());

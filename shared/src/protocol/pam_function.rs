@@ -59,7 +59,7 @@ impl PamFunction {
         }
     }
 
-    pub(super) fn of_number(number: u8) -> Option<PamFunction> {
+    pub(super) fn from_number(number: u8) -> Option<PamFunction> {
         [
             PamFunction::Auth,
             PamFunction::Account,
@@ -98,7 +98,7 @@ impl PamFunctionResult {
         }
     }
 
-    pub(super) fn of_number(number: u8) -> Option<PamFunctionResult> {
+    pub(super) fn from_number(number: u8) -> Option<PamFunctionResult> {
         PamFunctionResult::ALL
             .into_iter()
             .find(|result| result.number() == number)

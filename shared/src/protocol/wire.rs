@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 const ROOM: usize = 16 * 1024;
 
 /// Writes a message. It is wiped when dropped.
-pub fn write(message: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
+pub fn encode(message: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
     serde_json::to_writer(&mut *bytes, message).ok()?;
     Some(bytes)
 }
 
 /// Reads a message; `None` for what is none.
-pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     serde_json::from_slice(bytes).ok()
 }
 
@@ -30,14 +30,14 @@ mod tests {
     fn a_request_is_read_back_and_not_printed() {
         let errand = CommandRequest {
             account: "ü@x.org".parse().unwrap(),
-            task: Operation::Finish(FinishOperation::Activate {
+            operation: Operation::Finish(FinishOperation::Activate {
                 ticket: "a\nb".to_owned().into(),
             }),
         };
         let Operation::Finish(FinishOperation::Activate { ticket }) =
-            read::<CommandRequest>(&write(&errand).unwrap())
+            decode::<CommandRequest>(&encode(&errand).unwrap())
                 .unwrap()
-                .task
+                .operation
         else {
             panic!("another errand")
         };
@@ -63,19 +63,25 @@ mod tests {
             r#"{"account":"alice","task":{"change":{"change":"begin-recovery-codes"}}}x"#,
             r#"{"account":"alice","task":{"change":{"code":1,"change":"begin-recovery-codes"}}}"#,
         ] {
-            assert!(read::<CommandRequest>(line.as_bytes()).is_none(), "{line}");
+            assert!(
+                decode::<CommandRequest>(line.as_bytes()).is_none(),
+                "{line}"
+            );
         }
         let deep = "[".repeat(ROOM - 1);
-        assert!(read::<CommandRequest>(deep.as_bytes()).is_none());
+        assert!(decode::<CommandRequest>(deep.as_bytes()).is_none());
         let look =
-            read::<CommandRequest>(br#"{"account":"alice","task":{"look":"status"}}"#).unwrap();
-        assert!(matches!(look.task, Operation::Look(ReadOperation::Status)));
+            decode::<CommandRequest>(br#"{"account":"alice","task":{"look":"status"}}"#).unwrap();
+        assert!(matches!(
+            look.operation,
+            Operation::Read(ReadOperation::Status)
+        ));
         let no_code =
             br#"{"account":"alice","task":{"change":{"change":{"revoke-browsers":null}}}}"#;
         let Operation::Change {
             code: None,
             change: ChangeOperation::RevokeBrowsers(None),
-        } = read::<CommandRequest>(no_code).unwrap().task
+        } = decode::<CommandRequest>(no_code).unwrap().operation
         else {
             panic!("another errand")
         };

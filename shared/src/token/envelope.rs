@@ -84,7 +84,7 @@ pub(crate) struct AccountVersion {
 
 impl AccountVersion {
     /// As a record says.
-    pub(crate) fn of(record: &AccountRecord) -> AccountVersion {
+    pub(crate) fn from_record(record: &AccountRecord) -> AccountVersion {
         AccountVersion {
             id: record.id,
             generation: record.generation,
@@ -170,7 +170,7 @@ impl<P: TokenPayload> Token<P> {
         payload: P,
         now: Timestamp,
     ) -> Result<Token<P>, RandomError> {
-        Self::issue_until(keys, to, payload, now, now.plus(P::KIND.life()))
+        Self::issue_until(keys, to, payload, now, now.plus(P::KIND.lifetime()))
     }
 
     /// One that ends at `end`, if not before.
@@ -195,17 +195,17 @@ impl<P: TokenPayload> Token<P> {
             holder,
             parent,
             issued: now,
-            expires: now.plus(P::KIND.life()).min(end),
+            expires: now.plus(P::KIND.lifetime()).min(end),
         };
         Ok(Token {
             envelope,
             payload,
-            keys: keys.mark(),
+            keys: keys.fingerprint(),
         })
     }
 
     /// One for the step after this one, with what is left of its life.
-    pub(crate) fn next<N: TokenPayload>(self, next: impl FnOnce(P) -> N) -> Token<N> {
+    pub(crate) fn into_next<N: TokenPayload>(self, next: impl FnOnce(P) -> N) -> Token<N> {
         let Token {
             envelope,
             payload,
@@ -222,7 +222,7 @@ impl<P: TokenPayload> Token<P> {
     }
 
     /// The same proof in the session that takes the place of its own, with what is left of its life.
-    pub(crate) fn carried_to(self, session: &Session, keys: &TokenKeys) -> Token<P> {
+    pub(crate) fn bind_to_session(self, session: &Session, keys: &TokenKeys) -> Token<P> {
         let at = AccountVersion {
             id: AccountId(session.account),
             generation: session.generation,
@@ -238,14 +238,14 @@ impl<P: TokenPayload> Token<P> {
                 parent,
                 ..self.envelope
             },
-            keys: keys.mark(),
+            keys: keys.fingerprint(),
             ..self
         }
     }
 
     /// With another payload.
     #[must_use]
-    pub(crate) fn with(self, payload: P) -> Token<P> {
+    pub(crate) fn with_payload(self, payload: P) -> Token<P> {
         Token { payload, ..self }
     }
 
@@ -289,7 +289,7 @@ impl<P: TokenPayload> Token<P> {
         let token = Token {
             envelope,
             payload,
-            keys: keys.mark(),
+            keys: keys.fingerprint(),
         };
         let Envelope {
             kind,
@@ -298,19 +298,19 @@ impl<P: TokenPayload> Token<P> {
             ..
         } = token.envelope;
         let is_fit = kind == P::KIND && token.envelope.holder == holder;
-        let lives_as_its_kind = expires.since(issued) <= P::KIND.life();
-        (is_fit && lives_as_its_kind && !token.is_over(now)).then_some(token)
+        let lives_as_its_kind = expires.since(issued) <= P::KIND.lifetime();
+        (is_fit && lives_as_its_kind && !token.is_expired(now)).then_some(token)
     }
 }
 
 impl<P> Token<P> {
     /// Whether its time is over, or has not come.
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         now < self.envelope.issued || self.envelope.expires <= now
     }
 
     /// How long it is still good, in seconds.
-    pub fn left(&self, now: Timestamp) -> u64 {
+    pub fn seconds_left(&self, now: Timestamp) -> u64 {
         self.envelope.expires.since(now)
     }
 
@@ -345,8 +345,8 @@ impl<P> Token<P> {
     }
 
     /// Whether it was issued or opened with these keys: those of a transaction may be newer.
-    pub(crate) fn is_of(&self, keys: &TokenKeys) -> bool {
-        self.keys == keys.mark()
+    pub(crate) fn is_sealed_with(&self, keys: &TokenKeys) -> bool {
+        self.keys == keys.fingerprint()
     }
 }
 

@@ -42,7 +42,7 @@ impl TokenKind {
     ];
 
     /// The longest that one lives, in seconds. A refresh token lives as long as its session, which lasts 30 days at most.
-    pub const fn life(self) -> u64 {
+    pub const fn lifetime(self) -> u64 {
         match self {
             TokenKind::Login | TokenKind::Mark => 600,
             TokenKind::Enrollment

@@ -19,7 +19,7 @@ pub struct LoginPayload {
 
 impl LoginPayload {
     /// Wrong codes; then the first factor is asked again.
-    pub const TRIALS: u32 = 5;
+    pub const MAX_WRONG_CODES: u32 = 5;
 }
 
 impl TokenPayload for LoginPayload {
@@ -35,17 +35,17 @@ impl TokenPayload for LoginPayload {
 
 impl LoginToken {
     /// Opens one that is good at `now`.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<LoginToken> {
+    pub fn open_login(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<LoginToken> {
         Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
     /// On the way to a page.
     #[must_use]
-    pub fn to_page(self, back_to: String) -> LoginToken {
+    pub fn with_back_to(self, back_to: String) -> LoginToken {
         let login = LoginPayload {
             back_to,
             ..self.payload().clone()
         };
-        self.with(login)
+        self.with_payload(login)
     }
 }

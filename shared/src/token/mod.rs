@@ -19,7 +19,7 @@ pub use envelope::{Token, TokenId};
 pub use kind::TokenKind;
 pub(crate) use kind::TokenPayload;
 pub use login::LoginPayload;
-pub(crate) use session_token::of_session;
+pub(crate) use session_token::session_recipient;
 pub use session_token::{AccessPayload, RefreshPayload, StepUpPayload};
 
 /// From the first factor to the code.

@@ -46,7 +46,7 @@ impl EndedSession {
 
 impl RevokedSessions {
     /// Nothing yet, at a revision.
-    pub(crate) fn at(revision: u64, forgotten: u64) -> RevokedSessions {
+    pub(crate) fn new(revision: u64, forgotten: u64) -> RevokedSessions {
         RevokedSessions {
             revision,
             forgotten,
@@ -75,7 +75,7 @@ impl RevokedSessions {
 
     /// This and what was revoked since.
     #[must_use]
-    pub fn with(&self, since: RevokedSessions) -> RevokedSessions {
+    pub fn merge(&self, since: RevokedSessions) -> RevokedSessions {
         let mut newest = self.newest.clone();
         newest.extend(Arc::unwrap_or_clone(since.older));
         newest.extend(since.newest);
@@ -111,7 +111,7 @@ mod tests {
             ..Session::of_alice()
         };
         let covers = |change: &dyn Fn(&mut RevokedSessions)| {
-            let mut revoked = RevokedSessions::at(9, 0);
+            let mut revoked = RevokedSessions::new(9, 0);
             change(&mut revoked);
             revoked.covers(&session)
         };
@@ -129,8 +129,8 @@ mod tests {
             ..Session::of_alice()
         };
         assert!(
-            !RevokedSessions::at(9, 5).covers(&session)
-                && RevokedSessions::at(9, 6).covers(&session)
+            !RevokedSessions::new(9, 5).covers(&session)
+                && RevokedSessions::new(9, 6).covers(&session)
         );
     }
 
@@ -142,20 +142,20 @@ mod tests {
             ..Session::of_alice()
         };
         let mut revoked = RevokedSessions::default();
-        let mut first = RevokedSessions::at(1, 0);
+        let mut first = RevokedSessions::new(1, 0);
         first.end_session(session.id, 1);
-        revoked = revoked.with(first);
+        revoked = revoked.merge(first);
         for revision in 2..5000 {
-            let mut next = RevokedSessions::at(revision, 0);
+            let mut next = RevokedSessions::new(revision, 0);
             next.raise_generation(i64::try_from(revision).unwrap() + 100, 1, revision);
-            revoked = revoked.with(next);
+            revoked = revoked.merge(next);
             assert!(revoked.covers(&session), "{revision}");
         }
         let later = Session {
             revision: 4000,
             ..session
         };
-        let forgotten = revoked.with(RevokedSessions::at(5000, 4000));
+        let forgotten = revoked.merge(RevokedSessions::new(5000, 4000));
         assert!(!forgotten.covers(&later), "the id is forgotten");
         assert!(forgotten.covers(&Session {
             revision: 3999,

@@ -181,7 +181,7 @@ impl Session {
 
     /// Whether it is good at `now`, where sessions last `life` seconds at most: of the end that was set when it was
     /// opened and the one of now the earlier counts.
-    pub fn is_in_time(&self, life: u64, now: Timestamp) -> bool {
+    pub fn is_valid_at(&self, life: u64, now: Timestamp) -> bool {
         // opened in the future: the clock ran ahead and was set back
         let is_of_the_past = self.issued <= now.plus(CLOCKS_APART);
         is_of_the_past && now < self.expires && now.since(self.issued) < life
@@ -286,12 +286,12 @@ mod tests {
             (300, 300, false),
         ] {
             assert_eq!(
-                session.is_in_time(life, session.issued.plus(at)),
+                session.is_valid_at(life, session.issued.plus(at)),
                 good,
                 "{life} {at}"
             );
         }
-        assert!(session.is_in_time(300, session.issued.minus(60)));
-        assert!(!session.is_in_time(300, session.issued.minus(61)));
+        assert!(session.is_valid_at(300, session.issued.minus(60)));
+        assert!(!session.is_valid_at(300, session.issued.minus(61)));
     }
 }

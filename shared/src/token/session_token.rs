@@ -43,7 +43,7 @@ impl TokenPayload for RefreshPayload {
 }
 
 /// For whoever is signed in by a session, or shows it by the token.
-pub(crate) fn of_session(session: &Session, holder: TokenHolder) -> TokenRecipient<'_> {
+pub(crate) fn session_recipient(session: &Session, holder: TokenHolder) -> TokenRecipient<'_> {
     let at = AccountVersion {
         id: AccountId(session.account),
         generation: session.generation,
@@ -58,7 +58,7 @@ pub(crate) fn of_session(session: &Session, holder: TokenHolder) -> TokenRecipie
 
 impl StepUpToken {
     /// Opens one of this session's that is good at `now`.
-    pub fn read(
+    pub fn open_step_up(
         text: &str,
         keys: &TokenKeys,
         session: &Session,
@@ -74,13 +74,13 @@ impl StepUpToken {
     /// The same proof, for no longer, in the session that the person goes on in.
     #[must_use]
     pub fn going_on(self, session: &Session, keys: &TokenKeys) -> StepUpToken {
-        self.carried_to(session, keys)
+        self.bind_to_session(session, keys)
     }
 }
 
 impl AccessToken {
     /// One for a session that ends at `end`.
-    pub fn begun(
+    pub fn issue_access(
         session: &Session,
         keys: &TokenKeys,
         end: Timestamp,
@@ -91,7 +91,7 @@ impl AccessToken {
         };
         Token::issue_until(
             keys,
-            of_session(session, TokenHolder::Bearer),
+            session_recipient(session, TokenHolder::Bearer),
             access,
             now,
             end.min(session.expires),
@@ -99,7 +99,7 @@ impl AccessToken {
     }
 
     /// The session in one that is good at `now`. Whether the session still is, it does not know.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<Session> {
+    pub fn open_access(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<Session> {
         let token: AccessToken = Token::open(text, keys, TokenHolder::Bearer, now)?;
         Session::from_cookie(&token.payload().cookie, keys)
     }
@@ -107,16 +107,16 @@ impl AccessToken {
 
 impl RefreshToken {
     /// A session's first.
-    pub fn first(
+    pub fn issue_first(
         session: &Session,
         keys: &TokenKeys,
         now: Timestamp,
     ) -> Result<RefreshToken, RandomError> {
-        Self::numbered(session, 0, keys, now)
+        Self::issue_numbered(session, 0, keys, now)
     }
 
     /// The one after so many.
-    pub(crate) fn numbered(
+    pub(crate) fn issue_numbered(
         session: &Session,
         number: u64,
         keys: &TokenKeys,
@@ -128,7 +128,7 @@ impl RefreshToken {
         };
         Token::issue_until(
             keys,
-            of_session(session, TokenHolder::Bearer),
+            session_recipient(session, TokenHolder::Bearer),
             refresh,
             now,
             session.expires,
@@ -136,7 +136,7 @@ impl RefreshToken {
     }
 
     /// Opens one that is good at `now`. Whether it is the newest, and the session still good, it does not know.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<RefreshToken> {
+    pub fn open_refresh(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<RefreshToken> {
         Token::open(text, keys, TokenHolder::Bearer, now)
     }
 

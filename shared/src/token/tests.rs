@@ -75,7 +75,7 @@ fn sample<P: TokenPayload>(
     };
     let name = alice();
     let token = Token::issue(keys, to(&name), payload(), NOW).unwrap();
-    let longer = token.clone_with_life(P::KIND.life() + 1, payload());
+    let longer = token.clone_with_life(P::KIND.lifetime() + 1, payload());
     Sample {
         kind: P::KIND,
         text: token.seal(keys).unwrap().to_string(),
@@ -151,7 +151,7 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
     let holder = TokenHolder::User(1000);
     let samples = all(&keys, holder);
     for one in &samples {
-        let (kind, life) = (one.kind, one.kind.life());
+        let (kind, life) = (one.kind, one.kind.lifetime());
         let opens = |text: &str| (one.opens)(text, &keys, holder, NOW);
         assert!(opens(&one.text), "{kind:?}");
         // its age, by clocks that go either way
@@ -260,7 +260,7 @@ fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
     )
     .unwrap();
     let next = draft
-        .next(|draft| ConfirmedEnrollment {
+        .into_next(|draft| ConfirmedEnrollment {
             draft,
             step: Step(7),
         })
@@ -278,27 +278,30 @@ fn tokens_of_a_session_end_with_it() {
         expires: NOW.plus(60),
         ..Session::of_alice()
     };
-    let access = AccessToken::begun(&session, &keys, NOW.plus(3600), NOW).unwrap();
-    assert_eq!(access.left(NOW), 60);
+    let access = AccessToken::issue_access(&session, &keys, NOW.plus(3600), NOW).unwrap();
+    assert_eq!(access.seconds_left(NOW), 60);
     let text = access.seal(&keys).unwrap();
-    assert_eq!(AccessToken::read(&text, &keys, NOW), Some(session.clone()));
-    assert_eq!(AccessToken::read(&text, &keys, NOW.plus(60)), None);
-    let text = RefreshToken::first(&session, &keys, NOW)
+    assert_eq!(
+        AccessToken::open_access(&text, &keys, NOW),
+        Some(session.clone())
+    );
+    assert_eq!(AccessToken::open_access(&text, &keys, NOW.plus(60)), None);
+    let text = RefreshToken::issue_first(&session, &keys, NOW)
         .unwrap()
         .seal(&keys)
         .unwrap();
-    let read = RefreshToken::read(&text, &keys, NOW).unwrap();
+    let read = RefreshToken::open_refresh(&text, &keys, NOW).unwrap();
     assert_eq!((read.session(&keys), read.number()), (Some(session), 0));
-    assert!(RefreshToken::read(&text, &keys, NOW.plus(60)).is_none());
+    assert!(RefreshToken::open_refresh(&text, &keys, NOW.plus(60)).is_none());
 }
 
 #[test]
 fn an_access_token_is_good_for_a_quarter_of_an_hour() {
     let (keys, session) = (TokenKeys::fresh(), Session::of_alice());
-    let long = AccessToken::begun(&session, &keys, NOW.plus(12 * 3600), NOW).unwrap();
-    assert_eq!(long.left(NOW), 900);
-    let short = AccessToken::begun(&session, &keys, NOW.plus(60), NOW).unwrap();
-    assert_eq!(short.left(NOW), 60);
+    let long = AccessToken::issue_access(&session, &keys, NOW.plus(12 * 3600), NOW).unwrap();
+    assert_eq!(long.seconds_left(NOW), 900);
+    let short = AccessToken::issue_access(&session, &keys, NOW.plus(60), NOW).unwrap();
+    assert_eq!(short.seconds_left(NOW), 60);
 }
 
 #[test]
@@ -341,7 +344,7 @@ fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
         for cookie in [&login, &enrollment] {
             assert!(cookie.len() <= envelope::LONGEST_COOKIE, "{}", cookie.len());
         }
-        let read = LoginToken::read(&login, &keys, NOW).unwrap();
+        let read = LoginToken::open_login(&login, &keys, NOW).unwrap();
         assert_eq!(
             read.payload().back_to.is_empty(),
             back_to.starts_with('"'),
@@ -384,7 +387,7 @@ fn the_largest_token_fits_what_goes_over_a_local_socket() {
     };
     let draft = Token::issue(&keys, to, EnrollmentDraft::of(&pending, footing, None), NOW).unwrap();
     let text = draft
-        .next(|draft| ConfirmedEnrollment {
+        .into_next(|draft| ConfirmedEnrollment {
             draft,
             step: Step(u64::MAX),
         })

@@ -34,7 +34,11 @@ pub struct StoredRecoveryCode {
 
 impl StoredRecoveryCode {
     /// What is kept of a new set of codes.
-    pub fn all_of(codes: &[RecoveryCode], account: i64, vault: &Vault) -> Vec<StoredRecoveryCode> {
+    pub fn hash_all(
+        codes: &[RecoveryCode],
+        account: i64,
+        vault: &Vault,
+    ) -> Vec<StoredRecoveryCode> {
         let kept = |code: &RecoveryCode| StoredRecoveryCode {
             hash: vault.recovery_hash(account, code.plain()),
             length: u32::try_from(code.plain().len()).unwrap_or(u32::MAX),
@@ -59,7 +63,7 @@ pub struct StoredOneTimeCode {
 
 impl StoredOneTimeCode {
     /// Whether its life is over. A clock that was set back must not lengthen it.
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         now >= self.expires || now < self.issued
     }
 }
@@ -76,17 +80,17 @@ pub struct StoredMailedCode {
     /// Whether it has opened.
     pub used: bool,
     /// How often a new address was confirmed wrongly while this was the code for it.
-    pub wrong: u32,
+    pub wrong_confirmations: u32,
 }
 
 impl StoredMailedCode {
     /// Whether its life is over. A clock that was set back must not lengthen it.
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         now >= self.expires || now < self.sent
     }
 
     /// Seconds until another may be asked for; 0 if at once. A clock that was set back must not lengthen that either.
-    pub fn wait(&self, cooldown: u64, now: Timestamp) -> u64 {
+    pub fn cooldown_left(&self, cooldown: u64, now: Timestamp) -> u64 {
         match now < self.sent {
             true => 0,
             false => cooldown.saturating_sub(now.since(self.sent)),
@@ -111,7 +115,7 @@ pub struct AccountCredentials {
     /// The newest one-time code, also a used one.
     pub one_time_code: Option<StoredOneTimeCode>,
     /// The guess row of the attempt's stage and place.
-    pub row: Bucket,
+    pub bucket: Bucket,
     /// Seconds until the attempt's address may try again; `None` if it may now, if there is no address, or where the
     /// scope is exempt (a trusted browser, a familiar address).
     pub address_wait: Option<u64>,

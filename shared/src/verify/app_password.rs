@@ -39,7 +39,7 @@ pub enum AppPasswordRefusal {
 ///
 /// It has no bucket, and is compared before anything delays: 128 bits. Somebody else's is as wrong as none. A wrong one
 /// is not counted while the address waits.
-pub fn decide_admission(
+pub fn decide_app_password(
     found: Option<&FoundAppPassword>,
     name: &UserName,
     service: &str,
@@ -161,14 +161,14 @@ mod tests {
                 Err(AppPasswordRefusal::AddressDelayed { wait: 9 }),
             ),
         ] {
-            let decided = decide_admission(Some(&found(expires)), name, service, wait, NOW);
+            let decided = decide_app_password(Some(&found(expires)), name, service, wait, NOW);
             assert_eq!(decided, expected, "{expires:?} {name} {service} {wait:?}");
         }
         assert_eq!(
-            decide_admission(None, &alice, "dovecot", None, NOW),
+            decide_app_password(None, &alice, "dovecot", None, NOW),
             Err(AppPasswordRefusal::Wrong)
         );
-        let delayed = decide_admission(None, &alice, "dovecot", Some(9), NOW);
+        let delayed = decide_app_password(None, &alice, "dovecot", Some(9), NOW);
         assert_eq!(delayed, Err(AppPasswordRefusal::AddressDelayed { wait: 9 }));
     }
 }

@@ -2,8 +2,8 @@
 //! of two in a row, compared in constant time with every counter in reach.
 
 use super::account::LiveAuthenticator;
-use super::matching::{Match, last};
-use crate::credential::totp::{Step, code};
+use super::matching::{Match, find_last};
+use crate::credential::totp::{Step, generate_code};
 use subtle::ConstantTimeEq;
 
 /// Codes that may have been made and not typed: RFC 4226's s.
@@ -21,20 +21,20 @@ const RESYNC: u64 = 1000;
 const CHARGED: usize = 3;
 
 /// How many digits two codes in a row have.
-pub(super) fn pair(digits: u32) -> usize {
+pub(super) fn resync_digits(digits: u32) -> usize {
     2 * digits as usize
 }
 
 /// Looks for one code within [`LOOK_AHEAD`] and among the last used ones, or for two in a row within [`RESYNC`],
 /// always everywhere; returns what was found and as how many codes it counts.
-pub(super) fn compare(authenticator: &LiveAuthenticator, digits: &str) -> (Match, usize) {
+pub(super) fn compare_counters(authenticator: &LiveAuthenticator, digits: &str) -> (Match, usize) {
     let parameters = authenticator.parameters;
     let length = parameters.digits as usize;
     let next = authenticator
         .floor
         .map_or(0, |floor| floor.0.saturating_add(1));
     let equals = |counter: u64, digits: &str| {
-        code(&authenticator.secret, parameters, Step(counter))
+        generate_code(&authenticator.secret, parameters, Step(counter))
             .as_bytes()
             .ct_eq(digits.as_bytes())
     };
@@ -42,8 +42,8 @@ pub(super) fn compare(authenticator: &LiveAuthenticator, digits: &str) -> (Match
     if digits.len() == length {
         // The highest match: accepting a lower one would leave an equal code of a higher counter open.
         let window = next..=next.saturating_add(LOOK_AHEAD);
-        let (any, counter) = last(window.clone(), |counter| equals(counter, digits));
-        let (any_used, _) = last(next.saturating_sub(LOOK_BACK)..next, |counter| {
+        let (any, counter) = find_last(window.clone(), |counter| equals(counter, digits));
+        let (any_used, _) = find_last(next.saturating_sub(LOOK_BACK)..next, |counter| {
             equals(counter, digits)
         });
         let found = match () {
@@ -52,11 +52,11 @@ pub(super) fn compare(authenticator: &LiveAuthenticator, digits: &str) -> (Match
             () => Match::None,
         };
         (found, CHARGED)
-    } else if digits.len() == pair(parameters.digits) {
+    } else if digits.len() == resync_digits(parameters.digits) {
         let (first, second) = digits.split_at(length);
         let both =
             |counter: u64| equals(counter, first) & equals(counter.saturating_add(1), second);
-        let (any, counter) = last(next..next.saturating_add(RESYNC), both);
+        let (any, counter) = find_last(next..next.saturating_add(RESYNC), both);
         // as much as one guess at one code
         (
             if any.into() {

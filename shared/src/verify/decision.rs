@@ -29,7 +29,7 @@ impl std::fmt::Display for Refusal {
             Refusal::Delayed { wait } => write!(f, "delayed-{wait}s"),
             Refusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
             Refusal::Locked => f.write_str("locked"),
-            Refusal::Unfit => f.write_str("malformed"),
+            Refusal::Malformed => f.write_str("malformed"),
             Refusal::NotEnrolled => f.write_str("not-enrolled"),
             Refusal::CodeExpired => f.write_str("code-expired"),
             Refusal::Expired => f.write_str("expired"),
@@ -40,14 +40,14 @@ impl std::fmt::Display for Refusal {
 #[cfg(test)]
 mod tests;
 
-pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_admission};
-pub use super::grace_period::{WithinGrace, decide_grace};
+pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_app_password};
+pub use super::grace_period::{WithinGrace, decide_grace_period};
 pub use super::one_time_code::{Invitation, decide_invitation};
 
 /// One try: what was typed, where in the login, and its hash where codes are kept as such.
 pub struct Attempt<'a> {
     /// What was typed.
-    pub answer: &'a Input,
+    pub input: &'a Input,
     /// The hash of a typed recovery code for this account.
     pub recovery_hash: Option<RecoveryHash>,
     /// The hash of a typed one-time code for this account.
@@ -55,9 +55,9 @@ pub struct Attempt<'a> {
     /// The hash of typed digits for this account, as a mailed code.
     pub mailed_hash: Option<MailedHash>,
     /// Characters of the recovery codes that the configuration makes.
-    pub usual_length: u32,
+    pub configured_length: u32,
     /// Whether the first factor has passed.
-    pub stage: Phase,
+    pub phase: Phase,
 }
 
 /// What an accepted answer spends.
@@ -76,13 +76,13 @@ pub enum Consumed {
 /// Proof that this file accepted an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Accepted {
-    spent: Consumed,
+    consumed: Consumed,
 }
 
 impl Accepted {
     /// What must be marked as used before the door opens.
-    pub fn spent(&self) -> Consumed {
-        self.spent
+    pub fn consumed(&self) -> Consumed {
+        self.consumed
     }
 }
 
@@ -129,7 +129,8 @@ pub enum Refusal {
     /// The row is locked.
     Locked,
     /// The answer's shape fits no method of the account.
-    Unfit,
+    #[serde(rename = "unfit")]
+    Malformed,
     /// The account has no second factor.
     NotEnrolled,
     /// A one-time or mailed code whose life is over.
@@ -145,34 +146,34 @@ pub type VerificationResult = Result<Accepted, Refusal>;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The verdict.
-    pub verdict: VerificationResult,
+    pub result: VerificationResult,
     /// What the row is charged, if anything.
-    pub row_cost: Option<u32>,
+    pub bucket_cost: Option<u32>,
     /// Whether the address is charged one.
     pub charges_address: bool,
 }
 
 impl Decision {
-    fn free(refusal: Refusal) -> Decision {
+    fn refuse_free(refusal: Refusal) -> Decision {
         Decision {
-            verdict: Err(refusal),
-            row_cost: None,
+            result: Err(refusal),
+            bucket_cost: None,
             charges_address: false,
         }
     }
 
-    fn accepted(spent: Consumed) -> Decision {
+    fn accept(spent: Consumed) -> Decision {
         Decision {
-            verdict: Ok(Accepted { spent }),
-            row_cost: None,
+            result: Ok(Accepted { consumed: spent }),
+            bucket_cost: None,
             charges_address: false,
         }
     }
 
     /// Whether the answer costs nothing and opens nothing, so that nothing is written about it.
     pub fn is_free(&self) -> bool {
-        let refused = self.verdict.is_err();
-        refused && self.row_cost.is_none() && !self.charges_address
+        let refused = self.result.is_err();
+        refused && self.bucket_cost.is_none() && !self.charges_address
     }
 }
 
@@ -184,15 +185,15 @@ pub fn decide(
     throttle: &ThrottleConfig,
     now: Timestamp,
 ) -> Decision {
-    if account.enrolled == Enrolled::No && attempt.stage == Phase::After {
-        return Decision::free(Refusal::NotEnrolled);
+    if account.enrolled == Enrolled::No && attempt.phase == Phase::After {
+        return Decision::refuse_free(Refusal::NotEnrolled);
     }
-    match attempt.answer {
-        Input::Unfit => Decision::free(Refusal::Unfit),
-        Input::Recovery(text) => recovery(account, attempt, text),
-        Input::OneTime(_) => one_time(account, attempt.one_time_hash, now),
+    match attempt.input {
+        Input::Malformed => Decision::refuse_free(Refusal::Malformed),
+        Input::RecoveryCode(text) => decide_recovery_code(account, attempt, text),
+        Input::OneTimeCode(_) => decide_one_time_code(account, attempt.one_time_hash, now),
         Input::Digits(digits) => {
-            let fits = match attempt.stage {
+            let fits = match attempt.phase {
                 // Before the first factor the length must not tell what the account has.
                 Phase::Before => matches!(digits.len(), 6 | 8 | 12 | 16),
                 Phase::After => {
@@ -202,15 +203,15 @@ pub fn decide(
                 }
             };
             if !fits {
-                return Decision::free(Refusal::Unfit);
+                return Decision::refuse_free(Refusal::Malformed);
             }
-            if let (Phase::Before, Some(wait)) = (attempt.stage, account.address_wait) {
-                return Decision::free(Refusal::AddressDelayed { wait });
+            if let (Phase::Before, Some(wait)) = (attempt.phase, account.address_wait) {
+                return Decision::refuse_free(Refusal::AddressDelayed { wait });
             }
-            match account.row.standing(throttle, now) {
-                BucketState::Locked => Decision::free(Refusal::Locked),
-                BucketState::Delayed { wait } => Decision::free(Refusal::Delayed { wait }),
-                BucketState::Open => compare_all(account, attempt, digits, totp, now),
+            match account.bucket.state(throttle, now) {
+                BucketState::Locked => Decision::refuse_free(Refusal::Locked),
+                BucketState::Delayed { wait } => Decision::refuse_free(Refusal::Delayed { wait }),
+                BucketState::Open => compare_digits(account, attempt, digits, totp, now),
             }
         }
     }
@@ -218,14 +219,14 @@ pub fn decide(
 
 /// A wrong recovery or one-time code. It has no bucket: nobody guesses 47 bits. It is counted for its address, unless
 /// that waits already.
-fn wrong_without_bucket(account: &AccountCredentials) -> Decision {
+fn refuse_wrong(account: &AccountCredentials) -> Decision {
     match account.address_wait {
-        Some(wait) => Decision::free(Refusal::AddressDelayed { wait }),
+        Some(wait) => Decision::refuse_free(Refusal::AddressDelayed { wait }),
         None => {
             let verdict = Err(Refusal::Wrong);
             Decision {
-                verdict,
-                row_cost: None,
+                result: verdict,
+                bucket_cost: None,
                 charges_address: true,
             }
         }
@@ -233,7 +234,11 @@ fn wrong_without_bucket(account: &AccountCredentials) -> Decision {
 }
 
 /// Compares a recovery code, before anything delays or locks.
-fn recovery(account: &AccountCredentials, attempt: &Attempt<'_>, text: &str) -> Decision {
+fn decide_recovery_code(
+    account: &AccountCredentials,
+    attempt: &Attempt<'_>,
+    text: &str,
+) -> Decision {
     let same = |kept: &&StoredRecoveryCode| attempt.recovery_hash == Some(kept.hash);
     let found = match account.enrolled {
         Enrolled::Yes => account.recovery_codes.iter().find(same),
@@ -241,31 +246,37 @@ fn recovery(account: &AccountCredentials, attempt: &Attempt<'_>, text: &str) -> 
     };
     let has_length = |length: u32| length as usize == text.len();
     // Before the first factor the length must not tell what the account has.
-    let fits = match attempt.stage {
-        Phase::Before => has_length(attempt.usual_length),
+    let fits = match attempt.phase {
+        Phase::Before => has_length(attempt.configured_length),
         Phase::After => account
             .recovery_codes
             .iter()
             .any(|kept| has_length(kept.length)),
     };
     match found {
-        Some(kept) if kept.used => Decision::free(Refusal::Used { wait: 0 }),
-        Some(kept) => Decision::accepted(Consumed::RecoveryCode(kept.hash)),
-        None if fits => wrong_without_bucket(account),
+        Some(kept) if kept.used => Decision::refuse_free(Refusal::Used { wait: 0 }),
+        Some(kept) => Decision::accept(Consumed::RecoveryCode(kept.hash)),
+        None if fits => refuse_wrong(account),
         // a password that only looks like one
-        None => Decision::free(Refusal::Unfit),
+        None => Decision::refuse_free(Refusal::Malformed),
     }
 }
 
 /// Compares an administrator's one-time code, before anything delays or locks.
-fn one_time(account: &AccountCredentials, hash: Option<OneTimeHash>, now: Timestamp) -> Decision {
+fn decide_one_time_code(
+    account: &AccountCredentials,
+    hash: Option<OneTimeHash>,
+    now: Timestamp,
+) -> Decision {
     match account.one_time_code {
         Some(kept) if account.enrolled == Enrolled::Yes && hash == Some(kept.hash) => match kept {
-            StoredOneTimeCode { used: true, .. } => Decision::free(Refusal::Used { wait: 0 }),
-            kept if kept.is_over(now) => Decision::free(Refusal::CodeExpired),
-            _ => Decision::accepted(Consumed::OneTimeCode),
+            StoredOneTimeCode { used: true, .. } => {
+                Decision::refuse_free(Refusal::Used { wait: 0 })
+            }
+            kept if kept.is_expired(now) => Decision::refuse_free(Refusal::CodeExpired),
+            _ => Decision::accept(Consumed::OneTimeCode),
         },
-        _ => wrong_without_bucket(account),
+        _ => refuse_wrong(account),
     }
 }
 
@@ -273,11 +284,12 @@ fn one_time(account: &AccountCredentials, hash: Option<OneTimeHash>, now: Timest
 fn fits(authenticator: &LiveAuthenticator, digits: &str) -> bool {
     let length = authenticator.parameters.digits;
     let in_step = matches!(authenticator.parameters.moving, OtpKind::Counter);
-    digits.len() == length as usize || (in_step && digits.len() == super::clock_drift::pair(length))
+    digits.len() == length as usize
+        || (in_step && digits.len() == super::clock_drift::resync_digits(length))
 }
 
 /// Compares digits with every live authenticator and the mailed code, as one try. The best match of any counts.
-fn compare_all(
+fn compare_digits(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,
     digits: &str,
@@ -286,16 +298,16 @@ fn compare_all(
 ) -> Decision {
     let compare = |authenticator: &LiveAuthenticator| match authenticator.parameters.moving {
         OtpKind::Time { period } => {
-            super::time_window::compare(authenticator, period, digits, totp, now)
+            super::time_window::compare_time_steps(authenticator, period, digits, totp, now)
         }
-        OtpKind::Counter => super::clock_drift::compare(authenticator, digits),
+        OtpKind::Counter => super::clock_drift::compare_counters(authenticator, digits),
     };
     let (mut best, mut compared) =
-        super::mailed_code::compare(account, attempt.mailed_hash, digits, now);
+        super::mailed_code::compare_mailed_code(account, attempt.mailed_hash, digits, now);
     if let Some(decoy) = &account.decoy {
         let (_, count) = compare(decoy);
         // To whoever has not passed the first factor it costs what an authenticator would.
-        compared += if attempt.stage == Phase::Before {
+        compared += if attempt.phase == Phase::Before {
             count
         } else {
             0
@@ -310,23 +322,23 @@ fn compare_all(
     }
     let refusal = match best {
         Match::Live(fingerprint, step) if account.enrolled == Enrolled::Yes => {
-            return Decision::accepted(Consumed::Step(fingerprint, step));
+            return Decision::accept(Consumed::Step(fingerprint, step));
         }
         Match::Mailed if account.enrolled == Enrolled::Yes => {
-            return Decision::accepted(Consumed::MailedCode);
+            return Decision::accept(Consumed::MailedCode);
         }
-        Match::Expired => return Decision::free(Refusal::CodeExpired),
-        Match::Used { wait } => return Decision::free(Refusal::Used { wait }),
+        Match::Expired => return Decision::refuse_free(Refusal::CodeExpired),
+        Match::Used { wait } => return Decision::refuse_free(Refusal::Used { wait }),
         Match::ClockSetBack { seconds } => {
-            return Decision::free(Refusal::ClockSetBack { seconds });
+            return Decision::refuse_free(Refusal::ClockSetBack { seconds });
         }
         Match::Behind { steps, seconds } => Refusal::Behind { steps, seconds },
         Match::Ahead { steps, seconds } => Refusal::Ahead { steps, seconds },
         Match::Live(..) | Match::Mailed | Match::None => Refusal::Wrong,
     };
     Decision {
-        verdict: Err(refusal),
-        row_cost: Some(throttle::cost(compared)),
-        charges_address: attempt.stage == Phase::Before,
+        result: Err(refusal),
+        bucket_cost: Some(throttle::failure_cost(compared)),
+        charges_address: attempt.phase == Phase::Before,
     }
 }

@@ -19,7 +19,7 @@ pub enum WithinGrace {
 ///
 /// One in the future was written by a clock that ran ahead, and spares nothing. Neither does any while answers from
 /// there would not be looked at: whoever guesses does not come in by an older code.
-pub fn decide_grace(
+pub fn decide_grace_period(
     account: &AccountCredentials,
     last_code: Option<Timestamp>,
     grace: GracePeriod,
@@ -28,7 +28,7 @@ pub fn decide_grace(
 ) -> WithinGrace {
     let in_time = last_code.is_some_and(|at| at <= now && now.since(at) < grace.seconds());
     let is_open =
-        account.address_wait.is_none() && account.row.standing(throttle, now) == BucketState::Open;
+        account.address_wait.is_none() && account.bucket.state(throttle, now) == BucketState::Open;
     match account.enrolled {
         Enrolled::Yes if in_time && is_open => WithinGrace::Yes,
         Enrolled::Yes | Enrolled::No => WithinGrace::No,
@@ -53,13 +53,14 @@ mod tests {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
-            row: Bucket::default(),
+            bucket: Bucket::default(),
             address_wait: None,
         }
     }
 
     fn spared(account: &AccountCredentials, last: Option<Timestamp>, grace: GracePeriod) -> bool {
-        decide_grace(account, last, grace, &ThrottleConfig::default(), NOW) == WithinGrace::Yes
+        decide_grace_period(account, last, grace, &ThrottleConfig::default(), NOW)
+            == WithinGrace::Yes
     }
 
     #[test]
@@ -86,7 +87,7 @@ mod tests {
         let wrong = |count: usize| vec![ThrottleFailure { at: NOW, cost: 1 }; count];
         assert!(spared(
             &AccountCredentials {
-                row: Bucket {
+                bucket: Bucket {
                     failures: wrong(4),
                     locked: false
                 },
@@ -97,14 +98,14 @@ mod tests {
         ));
         for account in [
             AccountCredentials {
-                row: Bucket {
+                bucket: Bucket {
                     failures: wrong(6),
                     locked: false,
                 },
                 ..account()
             },
             AccountCredentials {
-                row: Bucket {
+                bucket: Bucket {
                     failures: Vec::new(),
                     locked: true,
                 },

@@ -11,7 +11,7 @@ pub(super) const DIGITS: usize = 6;
 
 /// Compares with the newest one; returns what was found and how many codes could have been accepted: one, or none if
 /// it is used or over.
-pub(super) fn compare(
+pub(super) fn compare_mailed_code(
     account: &AccountCredentials,
     hash: Option<MailedHash>,
     digits: &str,
@@ -23,12 +23,12 @@ pub(super) fn compare(
     if digits.len() != DIGITS {
         return (Match::None, 0);
     }
-    let opens = !kept.used && !kept.is_over(now);
+    let opens = !kept.used && !kept.is_expired(now);
     // in constant time
     let found = match kept.hash == hash {
         false => Match::None,
         true if kept.used => Match::Used { wait: 0 },
-        true if kept.is_over(now) => Match::Expired,
+        true if kept.is_expired(now) => Match::Expired,
         true => Match::Mailed,
     };
     (found, usize::from(opens))
@@ -50,7 +50,7 @@ mod tests {
             sent: SENT,
             expires: SENT.plus(900),
             used,
-            wrong: 0,
+            wrong_confirmations: 0,
         };
         let account = AccountCredentials {
             enrolled: Enrolled::Yes,
@@ -60,14 +60,17 @@ mod tests {
             mailed_code: Some(kept),
             recovery_codes: Vec::new(),
             one_time_code: None,
-            row: Bucket::default(),
+            bucket: Bucket::default(),
             address_wait: None,
         };
         let now = Timestamp(SENT.0.checked_add_signed(after).unwrap());
-        let (found, count) = compare(&account, Some(HASH), "000000", now);
-        let (_, of_wrong) = compare(&account, Some(MailedHash([2; 32])), "000000", now);
+        let (found, count) = compare_mailed_code(&account, Some(HASH), "000000", now);
+        let (_, of_wrong) = compare_mailed_code(&account, Some(MailedHash([2; 32])), "000000", now);
         assert_eq!(count, of_wrong);
-        assert_eq!(compare(&account, Some(HASH), "00000000", now).1, 0);
+        assert_eq!(
+            compare_mailed_code(&account, Some(HASH), "00000000", now).1,
+            0
+        );
         (found.rank(), count)
     }
 

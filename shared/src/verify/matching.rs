@@ -32,7 +32,7 @@ impl Match {
 
 /// The last of `steps` that matches, always after a look at all of them: which one matched, and whether any did,
 /// must not show in the time.
-pub(super) fn last(
+pub(super) fn find_last(
     steps: impl Iterator<Item = u64>,
     matches: impl Fn(u64) -> Choice,
 ) -> (Choice, u64) {

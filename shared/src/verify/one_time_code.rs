@@ -32,14 +32,14 @@ pub fn decide_invitation(
     ) {
         (Enrolled::No, Some(kept), Some(hash)) if kept.hash == hash => match kept {
             StoredOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
-            kept if kept.is_over(now) => Err(Refusal::CodeExpired),
+            kept if kept.is_expired(now) => Err(Refusal::CodeExpired),
             _ => Ok(Invitation(hash.0)),
         },
         (Enrolled::No, _, Some(_)) => match account.address_wait {
             Some(wait) => Err(Refusal::AddressDelayed { wait }),
             None => Err(Refusal::Wrong),
         },
-        (Enrolled::No, _, None) | (Enrolled::Yes, ..) => Err(Refusal::Unfit),
+        (Enrolled::No, _, None) | (Enrolled::Yes, ..) => Err(Refusal::Malformed),
     }
 }
 
@@ -65,16 +65,16 @@ mod tests {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: kept,
-            row: Bucket::default(),
+            bucket: Bucket::default(),
             address_wait: None,
         };
         let attempt = Attempt {
-            answer: &Input::read(b"P-2222-2222-2222"),
+            input: &Input::parse(b"P-2222-2222-2222"),
             recovery_hash: None,
             one_time_hash: Some(OneTimeHash([hash; 32])),
             mailed_hash: None,
-            usual_length: 10,
-            stage: Phase::After,
+            configured_length: 10,
+            phase: Phase::After,
         };
         decide_invitation(&account, &attempt, NOW)
     }
@@ -94,7 +94,10 @@ mod tests {
         );
         assert_eq!(decided(Enrolled::No, Some(live), 2), Err(Refusal::Wrong));
         assert_eq!(decided(Enrolled::No, None, 1), Err(Refusal::Wrong));
-        assert_eq!(decided(Enrolled::Yes, Some(live), 1), Err(Refusal::Unfit));
+        assert_eq!(
+            decided(Enrolled::Yes, Some(live), 1),
+            Err(Refusal::Malformed)
+        );
         let over = StoredOneTimeCode {
             expires: NOW,
             ..live

@@ -24,9 +24,9 @@ pub enum Origin {
         key: SshKey,
     },
     /// A user of this host.
-    Local(#[serde(deserialize_with = "plain")] String),
+    Local(#[serde(deserialize_with = "deserialize_plain")] String),
     /// A terminal of this host.
-    Terminal(#[serde(deserialize_with = "plain")] String),
+    Terminal(#[serde(deserialize_with = "deserialize_plain")] String),
     /// Nothing is known.
     Unknown,
 }
@@ -43,7 +43,7 @@ impl Origin {
 
     /// The text under which wrong inputs for all accounts together are counted. An address as far as the host says has a
     /// count of its own, so that whoever may choose it delays nobody who is there.
-    pub fn count_key(&self) -> Option<String> {
+    pub fn throttle_key(&self) -> Option<String> {
         let key = self.address()?.key();
         match self {
             Origin::Claimed(_) => Some(format!("claimed {key}")),
@@ -52,7 +52,7 @@ impl Origin {
     }
 
     /// The same, with the key that sshd has verified, if there is one. Nobody comes from this host by sshd.
-    pub fn with_key_of(self, earlier: &CompletedMethods) -> Origin {
+    pub fn with_verified_key(self, earlier: &CompletedMethods) -> Origin {
         match (self, earlier.verified_key()) {
             (origin @ (Origin::Remote(_) | Origin::Claimed(_) | Origin::Unknown), Some(key)) => {
                 Origin::Key {
@@ -87,7 +87,7 @@ impl Origin {
 }
 
 /// The name of a user or a terminal that is fit for a log.
-fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+fn deserialize_plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let name = String::deserialize(from)?;
     match is_plain(&name) {
         true => Ok(name),

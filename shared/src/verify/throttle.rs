@@ -55,7 +55,7 @@ pub enum BucketState {
 
 impl Bucket {
     /// How the row stands at `now`.
-    pub fn standing(&self, throttle: &ThrottleConfig, now: Timestamp) -> BucketState {
+    pub fn state(&self, throttle: &ThrottleConfig, now: Timestamp) -> BucketState {
         if self.locked {
             return BucketState::Locked;
         }
@@ -93,7 +93,7 @@ impl Bucket {
 }
 
 /// What a wrong code costs that was compared with `compared` codes.
-pub fn cost(compared: usize) -> u32 {
+pub fn failure_cost(compared: usize) -> u32 {
     u32::try_from(compared.div_ceil(3))
         .unwrap_or(u32::MAX)
         .max(1)
@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn standing(ages: &[u64]) -> BucketState {
-        row(ages).standing(&ThrottleConfig::default(), NOW)
+        row(ages).state(&ThrottleConfig::default(), NOW)
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
                 BucketState::Delayed { wait }
             };
             assert_eq!(
-                row.standing(&throttle, NOW),
+                row.state(&throttle, NOW),
                 expected,
                 "{limits:?} {cost} {age}"
             );
@@ -207,13 +207,19 @@ mod tests {
             locked: true,
             ..Bucket::default()
         };
-        assert_eq!(locked.standing(&throttle, NOW), BucketState::Locked);
+        assert_eq!(locked.state(&throttle, NOW), BucketState::Locked);
     }
 
     #[test]
     fn wide_windows_and_many_authenticators_buy_no_guesses() {
         assert_eq!(
-            [cost(0), cost(3), cost(4), cost(6), cost(39)],
+            [
+                failure_cost(0),
+                failure_cost(3),
+                failure_cost(4),
+                failure_cost(6),
+                failure_cost(39)
+            ],
             [1, 1, 2, 2, 13]
         );
     }

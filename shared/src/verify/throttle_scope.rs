@@ -4,7 +4,7 @@ use crate::credential::completed_methods::SshKey;
 use crate::network::address::Address;
 
 /// How the text of each [`Place::VerifiedKey`] begins, before a blank.
-pub(crate) const KEY: &str = "key";
+pub(crate) const KEY_PREFIX: &str = "key";
 
 /// Where a person stands, as far as guesses are concerned: each place of an account has a row of its own, so
 /// that whoever guesses elsewhere cannot use up the tries of the owner.
@@ -13,10 +13,10 @@ pub enum ThrottleScope {
     /// A browser that the account trusts, by its number in the store.
     TrustedBrowser(i64),
     /// An address the account got in from during the last 30 days.
-    Familiar(Address),
+    FamiliarAddress(Address),
     /// The same of an address as far as the host says, apart: whoever may choose it must not use up the tries of who is
     /// there.
-    ClaimedFamiliar(Address),
+    ClaimedFamiliarAddress(Address),
     /// A key that sshd has verified.
     VerifiedKey(SshKey),
     /// Every further key, where several were wrong already: whoever may add keys to an account gets no more tries.
@@ -30,7 +30,7 @@ pub enum ThrottleScope {
     /// A terminal of this host, where the process is root's.
     Terminal(String),
     /// Everywhere else together.
-    Elsewhere,
+    Anywhere,
 }
 
 impl ThrottleScope {
@@ -39,31 +39,31 @@ impl ThrottleScope {
     pub fn is_exempt_from_address_count(&self) -> bool {
         match self {
             ThrottleScope::TrustedBrowser(_)
-            | ThrottleScope::Familiar(_)
-            | ThrottleScope::ClaimedFamiliar(_)
+            | ThrottleScope::FamiliarAddress(_)
+            | ThrottleScope::ClaimedFamiliarAddress(_)
             | ThrottleScope::VerifiedKey(_)
             | ThrottleScope::FurtherKeys
             | ThrottleScope::RecoveryCode => true,
             ThrottleScope::LocalUser(_)
             | ThrottleScope::NamelessUsers
             | ThrottleScope::Terminal(_)
-            | ThrottleScope::Elsewhere => false,
+            | ThrottleScope::Anywhere => false,
         }
     }
 
     /// The text that names the place in the store.
-    pub fn key(&self) -> String {
+    pub fn store_key(&self) -> String {
         match self {
             ThrottleScope::TrustedBrowser(number) => format!("browser {number}"),
-            ThrottleScope::Familiar(address) => format!("address {}", address.key()),
-            ThrottleScope::ClaimedFamiliar(address) => format!("claimed {}", address.key()),
-            ThrottleScope::VerifiedKey(key) => format!("{KEY} {key}"),
+            ThrottleScope::FamiliarAddress(address) => format!("address {}", address.key()),
+            ThrottleScope::ClaimedFamiliarAddress(address) => format!("claimed {}", address.key()),
+            ThrottleScope::VerifiedKey(key) => format!("{KEY_PREFIX} {key}"),
             ThrottleScope::FurtherKeys => "further keys".to_owned(),
             ThrottleScope::RecoveryCode => "recovery code".to_owned(),
             ThrottleScope::LocalUser(name) => format!("user {name}"),
             ThrottleScope::NamelessUsers => "user #".to_owned(),
             ThrottleScope::Terminal(name) => format!("terminal {name}"),
-            ThrottleScope::Elsewhere => "elsewhere".to_owned(),
+            ThrottleScope::Anywhere => "elsewhere".to_owned(),
         }
     }
 }

@@ -2,9 +2,9 @@
 //! constant time with every step in reach.
 
 use super::account::LiveAuthenticator;
-use super::matching::{Match, last};
+use super::matching::{Match, find_last};
 use crate::config::TotpConfig;
-use crate::credential::totp::{Step, code};
+use crate::credential::totp::{Step, generate_code};
 use crate::system::clock::Timestamp;
 use subtle::{Choice, ConstantTimeEq};
 
@@ -13,7 +13,7 @@ const RECOGNISED_DRIFT: u64 = 600;
 
 /// Looks for the digits in every step within the recognised drift, always in all of them; returns what was
 /// found and how many codes could have been accepted.
-pub(super) fn compare(
+pub(super) fn compare_time_steps(
     authenticator: &LiveAuthenticator,
     period: u64,
     digits: &str,
@@ -32,17 +32,17 @@ pub(super) fn compare(
     let window = current.saturating_sub(past)..=current.saturating_add(future);
     let drift = (RECOGNISED_DRIFT / period).max(past).max(future);
     let matches = |step: u64| {
-        code(&authenticator.secret, parameters, Step(step))
+        generate_code(&authenticator.secret, parameters, Step(step))
             .as_bytes()
             .ct_eq(digits.as_bytes())
     };
 
     // The highest match in the window: accepting a lower one would leave an equal code of a higher step open.
-    let (any_in_window, in_window) = last(window.clone(), matches);
+    let (any_in_window, in_window) = find_last(window.clone(), matches);
     // Outside, the nearest one to now, on each side.
-    let (any_past, past_match) = last(current.saturating_sub(drift)..*window.start(), matches);
+    let (any_past, past_match) = find_last(current.saturating_sub(drift)..*window.start(), matches);
     let beyond = window.end().saturating_add(1)..=current.saturating_add(drift);
-    let (any_future, future_match) = last(beyond.rev(), matches);
+    let (any_future, future_match) = find_last(beyond.rev(), matches);
 
     let seconds = |steps: u64| steps * period;
     let begin = |step: u64| Timestamp(step.saturating_mul(period));

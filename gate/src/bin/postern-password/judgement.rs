@@ -126,7 +126,7 @@ mod tests {
     use nonstick::conv::{ErrorMsg, InfoMsg, MaskedQAndA, QAndA};
 
     fn answering() -> Answering {
-        let password = Candidate::typed(b"secret \xff").unwrap();
+        let password = Candidate::from_input(b"secret \xff").unwrap();
         Answering {
             password,
             given: Rc::default(),

@@ -2,7 +2,7 @@
 //! about and where they come from.
 
 use shared::account::name::UserName;
-use shared::protocol::host_password::{HostPasswordRequest, QUESTIONS};
+use shared::protocol::host_password::{HostPasswordRequest, REQUEST_LIMITS};
 use shared::system::admission::{Admission, AdmissionPermit, Class, ClassLimits, Limits};
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ impl Turns {
         };
         Turns {
             connections: Admission::new(all(OF_GATE)),
-            origins: Admission::new(QUESTIONS),
+            origins: Admission::new(REQUEST_LIMITS),
             accounts: Admission::new(all(OF_ACCOUNT)),
         }
     }
@@ -109,7 +109,7 @@ mod tests {
     use shared::protocol::host_password::Candidate;
 
     fn question(name: &str, address: &str, class: Class) -> HostPasswordRequest {
-        let password = Candidate::typed(b"secret").unwrap();
+        let password = Candidate::from_input(b"secret").unwrap();
         HostPasswordRequest {
             name: name.parse().unwrap(),
             address: Address::parse(address),
@@ -164,13 +164,13 @@ mod tests {
         let of_one: Vec<_> = (0..100)
             .filter_map(|n| asked(n, "192.0.2.1", Class::Stranger))
             .collect();
-        assert_eq!(of_one.len(), QUESTIONS.stranger.per_key);
+        assert_eq!(of_one.len(), REQUEST_LIMITS.stranger.per_key);
         let all: Vec<_> = (0..200)
             .filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Stranger))
             .collect();
         assert_eq!(
             all.len() + of_one.len(),
-            QUESTIONS.stranger.own + QUESTIONS.shared
+            REQUEST_LIMITS.stranger.own + REQUEST_LIMITS.shared
         );
         assert!(asked(500, "192.0.2.1", Class::Known).is_some());
         assert!(asked(501, "192.0.2.1", Class::Proven).is_some());

@@ -39,12 +39,12 @@ impl RequestContext<'_> {
         proven: &StepUpProof,
         setup: EnrollmentOperation,
     ) -> Result<TypedText, ActRefused> {
-        let change = ChangeOperation::BeginSetup(setup);
+        let change = ChangeOperation::BeginEnrollment(setup);
         match self
             .errand(proven, Operation::Change { code: None, change })
             .await?
         {
-            ReplyBody::Setup { ticket, .. } => Ok(ticket),
+            ReplyBody::NewAuthenticator { ticket, .. } => Ok(ticket),
             _ => Err(ActRefused::new(
                 StatusCode::CONFLICT,
                 "stale",
@@ -82,7 +82,7 @@ impl RequestContext<'_> {
             let caller = Requester::SteppedUp(&session, &visit.origin);
             let errand = |finish| CommandRequest {
                 account: session.name.clone(),
-                task: Operation::Finish(finish),
+                operation: Operation::Finish(finish),
             };
             let confirm = errand(FinishOperation::Confirm { ticket, code });
             let ticket =

@@ -135,7 +135,7 @@ impl RequestContext<'_> {
 
     /// POST email/confirm
     pub(crate) async fn confirm_new_email(&self, form: &Form) -> HttpReply {
-        let answer = Input::read(form.field("code").as_bytes());
+        let answer = Input::parse(form.field("code").as_bytes());
         // of the session as it is: the act ends it
         let proven = self.stepped_up();
         let confirmed = match self.signed_in() {

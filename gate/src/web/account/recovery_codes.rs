@@ -48,10 +48,10 @@ impl RequestContext<'_> {
     ) -> Result<(), ActRefused> {
         let (session, visit) = (session.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
-            let task = Operation::Finish(FinishOperation::KeepRecoveryCodes { ticket });
+            let task = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { ticket });
             let errand = CommandRequest {
                 account: session.name.clone(),
-                task,
+                operation: task,
             };
             let caller = Requester::SteppedUp(&session, &visit.origin);
             at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Door)

@@ -57,7 +57,7 @@ impl RequestContext<'_> {
             return reply::see_other(&self.to_sign_in(back_to));
         }
         let typed = Zeroizing::new(form.field("password").to_owned());
-        let recovery = Input::read(form.field("recovery").as_bytes());
+        let recovery = Input::parse(form.field("recovery").as_bytes());
         match self.judge_password(&name, typed, recovery, back_to).await {
             Err(error) => self.not_judged(&error),
             Ok(AfterPassword::Refused(refusal)) => match refusal {
@@ -85,7 +85,7 @@ impl RequestContext<'_> {
             FirstFactorSource::Pam => self.ask_host(name, &typed, recovery, back_to).await?,
             FirstFactorSource::Password => self.ask_store(name, typed, recovery, back_to).await?,
             // nobody has one
-            FirstFactorSource::Header => AfterPassword::Refused(Refusal::Unfit),
+            FirstFactorSource::Header => AfterPassword::Refused(Refusal::Malformed),
         };
         if let AfterPassword::Refused(refusal) = &next {
             self.log(name, "refused", &format!("password-{refusal}"));
@@ -151,7 +151,7 @@ impl RequestContext<'_> {
     pub(crate) fn go_on(&self, name: UserName, next: AfterPassword, back_to: &str) -> HttpReply {
         match next {
             AfterPassword::Opened(opened) => self.opened(&opened, back_to),
-            AfterPassword::Code(token) => self.ask_code(&token.to_page(back_to.to_owned())),
+            AfterPassword::Code(token) => self.ask_code(&token.with_back_to(back_to.to_owned())),
             AfterPassword::Setup(token) => {
                 self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
                 self.ask_setup(&token.to_page(back_to.to_owned()))
@@ -185,7 +185,7 @@ impl RequestContext<'_> {
             Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
         };
         let visit = LoginRequest::of(self).to(self.site, back_to);
-        let (who, password) = (name.clone(), Password::typed(typed));
+        let (who, password) = (name.clone(), Password::from_input(typed));
         let run = judge.run_hash(move |door| {
             door.enter_password(
                 &visit.browser(),
@@ -228,14 +228,14 @@ impl RequestContext<'_> {
         };
         let (said, unasked) = match self.host_says(&judge.applicant, name, typed).await? {
             Ok(said) => (said, None),
-            Err(unasked) => (HostPasswordReply::Unasked, Some(unasked)),
+            Err(unasked) => (HostPasswordReply::NotVerified, Some(unasked)),
         };
         let (who, visit) = (name.clone(), LoginRequest::of(self).to(self.site, back_to));
         let run = judge.run(move |door| {
             door.settle_first_factor(&visit.browser(), &who, tried, said, &recovery, visit.now()?)
         });
         let next = run.await?;
-        if said == HostPasswordReply::Unasked {
+        if said == HostPasswordReply::NotVerified {
             return Err(unasked.unwrap_or_else(|| {
                 let why = "postern-password did not ask PAM; its log says why".to_owned();
                 PoolError::Failed {
@@ -258,7 +258,7 @@ impl RequestContext<'_> {
         typed: &str,
     ) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
         // no password can be so: it is as wrong as any
-        let Some(password) = Candidate::typed(typed.as_bytes()) else {
+        let Some(password) = Candidate::from_input(typed.as_bytes()) else {
             return Ok(Ok(HostPasswordReply::Wrong));
         };
         let question = HostPasswordRequest {
@@ -297,7 +297,7 @@ impl RequestContext<'_> {
         let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys())?);
         Ok(reply::with_cookie(
             page,
-            &jar.own(jar.names.login, &value, TokenKind::Login.life()),
+            &jar.own(jar.names.login, &value, TokenKind::Login.lifetime()),
         ))
     }
 

@@ -20,7 +20,7 @@ impl FirstFactorSource {
     /// What is known to have passed where it has. How a proxy established an identity is not.
     pub fn earlier(self) -> &'static CompletedMethods {
         static PASSWORD: CompletedMethods = CompletedMethods::PASSWORD;
-        static NOTHING: CompletedMethods = CompletedMethods::NOTHING;
+        static NOTHING: CompletedMethods = CompletedMethods::EMPTY;
         match self {
             FirstFactorSource::Password | FirstFactorSource::Pam => &PASSWORD,
             FirstFactorSource::Header => &NOTHING,

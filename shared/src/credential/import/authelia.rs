@@ -12,7 +12,7 @@ const HEADER: &str = "issuer,username,algorithm,digits,period,secret";
 const CLOSING: &str = "Successfully exported ";
 
 /// Takes the authenticators of `text`, whichever of the three it is.
-pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+pub(super) fn parse_authelia(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let first = text
         .lines()
         .map(str::trim)
@@ -20,18 +20,18 @@ pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportEr
         .unwrap_or("");
     if first.starts_with("otpauth://") {
         let end = text.find(&format!("\n{CLOSING}")).unwrap_or(text.len());
-        urls::read(&text[..end], import)
+        urls::parse_uris(&text[..end], import)
     } else if first == HEADER {
-        csv(text, import)
+        parse_csv(text, import)
     } else {
-        for record in yaml::read(text, "totp_configurations")? {
-            take(record.line, &record.pairs, import)?;
+        for record in yaml::parse_records(text, "totp_configurations")? {
+            add_record(record.line, &record.pairs, import)?;
         }
         Ok(())
     }
 }
 
-fn csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+fn parse_csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     for numbered in lines(text) {
         let (line, text) = numbered?;
         if text.trim().is_empty() || text == HEADER {
@@ -51,12 +51,12 @@ fn csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
             digits,
             period,
         };
-        given.take(line, Secret::from_base32(secret), None, import)?;
+        given.add_to(line, Secret::from_base32(secret), None, import)?;
     }
     Ok(())
 }
 
-fn take(
+fn add_record(
     line: usize,
     pairs: &[yaml::YamlPair],
     import: &mut ImportedFile,
@@ -87,7 +87,7 @@ fn take(
     let base32 =
         base32.map_err(|_| ImportError::Line(line, "the secret is not Base64 of Base32"))?;
     let used = value("last_used_at").map(|text| {
-        stamp::rfc3339(text).ok_or(ImportError::Line(
+        stamp::parse_rfc3339(text).ok_or(ImportError::Line(
             line,
             "last_used_at must be a time with its zone",
         ))
@@ -97,13 +97,13 @@ fn take(
         .iter()
         .filter(|pair| !KEYS.contains(&pair.key.as_str()))
     {
-        import.without(
+        import.note_loss(
             pair.line,
             given.username,
             "a key that Postern does not know",
         );
     }
-    given.take(
+    given.add_to(
         line,
         Secret::from_base32(base32),
         used.map(|used| used.0),
@@ -132,7 +132,7 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    fn take(
+    fn add_to(
         &self,
         line: usize,
         secret: Result<Secret, crate::credential::secret::SecretError>,
@@ -175,7 +175,9 @@ fn floor(used: u64, period: u64) -> Option<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{FoundAuthenticator, ImportFormat, ImportLoss, read};
+    use crate::credential::import::{
+        FoundAuthenticator, ImportFormat, ImportLoss, parse_import_file,
+    };
 
     /// Written with Go's yaml.v3 and net/url from the structure and the code of Authelia 4.38.
     const YAML: &str = include_str!("../../../tests/import/authelia/export.yml");
@@ -198,12 +200,12 @@ mod tests {
 
     #[track_caller]
     fn import(text: &str) -> ImportedFile {
-        read(ImportFormat::Authelia, text.as_bytes()).unwrap()
+        parse_import_file(ImportFormat::Authelia, text.as_bytes()).unwrap()
     }
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(ImportFormat::Authelia, text.as_bytes())
+        parse_import_file(ImportFormat::Authelia, text.as_bytes())
             .unwrap_err()
             .to_string()
     }

@@ -14,7 +14,7 @@ const MOST_OPTIONS: usize = 100;
 const DEFAULT_PERIOD: u64 = 30;
 
 /// Takes the one authenticator of `text`.
-pub(super) fn read(
+pub(super) fn parse_google_authenticator(
     text: &str,
     account: &UserName,
     import: &mut ImportedFile,
@@ -34,7 +34,7 @@ pub(super) fn read(
     for numbered in lines {
         let (line, text) = numbered?;
         if let Some(option) = text.strip_prefix('"') {
-            options.take(line, option, account, import)?;
+            options.parse_option(line, option, account, import)?;
         } else if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) {
             if recovery.len() == MOST_SCRATCH_CODES
                 || recovery.iter().any(|code| code.plain() == text)
@@ -53,7 +53,7 @@ pub(super) fn read(
         }
     }
 
-    let (moving, floor) = options.moving(line)?;
+    let (moving, floor) = options.moving_factor(line)?;
     import.add(ImportEntry {
         line,
         account: account.to_string(),
@@ -80,7 +80,7 @@ struct GoogleOptions {
 
 impl GoogleOptions {
     /// Takes one option line, without its quotation mark.
-    fn take(
+    fn parse_option(
         &mut self,
         line: usize,
         text: &str,
@@ -107,33 +107,33 @@ impl GoogleOptions {
         self.seen.push((name.to_owned(), line));
         match name {
             "TOTP_AUTH" => self.time = Some(line),
-            "HOTP_COUNTER" => self.counter = Some((line, number(line, words.next())?)),
-            "STEP_SIZE" => self.period = Some(number(line, words.next())?),
+            "HOTP_COUNTER" => self.counter = Some((line, parse_number(line, words.next())?)),
+            "STEP_SIZE" => self.period = Some(parse_number(line, words.next())?),
             "DISALLOW_REUSE" => {
                 for step in words {
-                    self.used = self.used.max(Some(number(line, Some(step))?));
+                    self.used = self.used.max(Some(parse_number(line, Some(step))?));
                 }
             }
             "RATE_LIMIT" => {
-                import.without(line, account.as_str(), "its rate limit: Postern counts guesses itself")
+                import.note_loss(line, account.as_str(), "its rate limit: Postern counts guesses itself")
             }
-            "WINDOW_SIZE" => import.without(
+            "WINDOW_SIZE" => import.note_loss(
                 line,
                 account.as_str(),
                 "its window: [totp] past_steps and future_steps say how far a code may be off",
             ),
-            "TIME_SKEW" | "RESETTING_TIME_SKEW" => import.without(
+            "TIME_SKEW" | "RESETTING_TIME_SKEW" => import.note_loss(
                 line,
                 account.as_str(),
                 "the clock skew it learnt: Postern does not learn one; set the clock of the person's device",
             ),
-            _ => import.without(line, account.as_str(), "an option that Postern does not know"),
+            _ => import.note_loss(line, account.as_str(), "an option that Postern does not know"),
         }
         Ok(())
     }
 
     /// What the codes move with, and the highest step used.
-    fn moving(&self, line: usize) -> Result<(MovingFactor, Option<Step>), ImportError> {
+    fn moving_factor(&self, line: usize) -> Result<(MovingFactor, Option<Step>), ImportError> {
         match (self.time, self.counter) {
             (Some(_), None) => Ok((
                 MovingFactor::Time {
@@ -154,7 +154,7 @@ impl GoogleOptions {
     }
 }
 
-fn number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
+fn parse_number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
     text.and_then(|text| text.parse().ok())
         .ok_or(ImportError::Line(line, "the option needs a number"))
 }
@@ -162,7 +162,7 @@ fn number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{ImportFormat, ImportLoss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
 
     const UNUSED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/unused");
     const USED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/used");
@@ -173,7 +173,7 @@ mod tests {
 
     #[track_caller]
     fn import(bytes: &[u8]) -> ImportedFile {
-        read(
+        parse_import_file(
             ImportFormat::GoogleAuthenticator {
                 account: &"alice".parse().unwrap(),
             },
@@ -184,7 +184,7 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(
+        parse_import_file(
             ImportFormat::GoogleAuthenticator {
                 account: &"alice".parse().unwrap(),
             },

@@ -22,7 +22,7 @@ const PERIOD: u64 = 30;
 const MOST_PARTS: u64 = 1000;
 
 /// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+pub(super) fn parse_migration(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let mut parts = Vec::new();
     for numbered in lines(text) {
         let (line, text) = numbered?;
@@ -35,16 +35,16 @@ pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportEr
             line,
             "it must begin with otpauth-migration://offline?data=",
         ))?;
-        let message = decoded(data).ok_or(ImportError::Line(
+        let message = decode_base64(data).ok_or(ImportError::Line(
             line,
             "its data is damaged; copy it again",
         ))?;
-        parts.push(take(line, &message, import)?);
+        parts.push(parse_part(line, &message, import)?);
     }
-    whole(parts)
+    check_parts(parts)
 }
 
-fn decoded(data: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn decode_base64(data: &str) -> Option<Zeroizing<Vec<u8>>> {
     let base64 = Zeroizing::new(percent_decode_str(data).collect::<Vec<u8>>());
     BASE64.decode(&base64).ok().map(Zeroizing::new)
 }
@@ -58,7 +58,7 @@ struct MigrationPart {
     index: u64,
 }
 
-fn take(
+fn parse_part(
     line: usize,
     message: &[u8],
     import: &mut ImportedFile,
@@ -74,19 +74,19 @@ fn take(
             ProtobufField {
                 number: 2,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut version, value)?,
+            } => set_once(line, &mut version, value)?,
             ProtobufField {
                 number: 3,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut size, value)?,
+            } => set_once(line, &mut size, value)?,
             ProtobufField {
                 number: 4,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut index, value)?,
+            } => set_once(line, &mut index, value)?,
             ProtobufField {
                 number: 5,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut batch, value)?,
+            } => set_once(line, &mut batch, value)?,
             ProtobufField { number: 1..=5, .. } => return Err(broken(line)),
             ProtobufField { .. } => {}
         }
@@ -98,7 +98,7 @@ fn take(
         ));
     }
     for entry in entries {
-        authenticator(line, entry, import)?;
+        add_authenticator(line, entry, import)?;
     }
     let (size, index, batch) = (size.unwrap_or(1), index.unwrap_or(0), batch.unwrap_or(0));
     if !(1..=MOST_PARTS).contains(&size) || index >= size {
@@ -124,12 +124,12 @@ struct MigrationParameters<'a> {
     counter: Option<u64>,
 }
 
-fn authenticator(
+fn add_authenticator(
     line: usize,
     message: &[u8],
     import: &mut ImportedFile,
 ) -> Result<(), ImportError> {
-    let given = parameters(line, message)?;
+    let given = parse_parameters(line, message)?;
     let (issuer, account) = split_label(given.name.unwrap_or(""), given.issuer);
     let label = given
         .issuer
@@ -184,7 +184,7 @@ fn authenticator(
     })
 }
 
-fn parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'_>, ImportError> {
+fn parse_parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'_>, ImportError> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| broken(line));
     let mut given = MigrationParameters::default();
     for field in ProtobufFields::new(message) {
@@ -192,31 +192,31 @@ fn parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'_>, Im
             ProtobufField {
                 number: 1,
                 value: ProtobufValue::Bytes(bytes),
-            } => once(line, &mut given.secret, bytes)?,
+            } => set_once(line, &mut given.secret, bytes)?,
             ProtobufField {
                 number: 2,
                 value: ProtobufValue::Bytes(bytes),
-            } => once(line, &mut given.name, text(bytes)?)?,
+            } => set_once(line, &mut given.name, text(bytes)?)?,
             ProtobufField {
                 number: 3,
                 value: ProtobufValue::Bytes(bytes),
-            } => once(line, &mut given.issuer, text(bytes)?)?,
+            } => set_once(line, &mut given.issuer, text(bytes)?)?,
             ProtobufField {
                 number: 4,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut given.algorithm, value)?,
+            } => set_once(line, &mut given.algorithm, value)?,
             ProtobufField {
                 number: 5,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut given.digits, value)?,
+            } => set_once(line, &mut given.digits, value)?,
             ProtobufField {
                 number: 6,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut given.kind, value)?,
+            } => set_once(line, &mut given.kind, value)?,
             ProtobufField {
                 number: 7,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut given.counter, value)?,
+            } => set_once(line, &mut given.counter, value)?,
             ProtobufField { number: 1..=7, .. } => return Err(broken(line)),
             // 8, of newer versions, names the entry inside the app
             ProtobufField { .. } => {}
@@ -226,7 +226,7 @@ fn parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'_>, Im
 }
 
 /// Every batch is there with all its parts, and each part once.
-fn whole(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
+fn check_parts(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
     parts.sort_by_key(|part| (part.batch, part.index, part.line));
     for pair in parts.windows(2) {
         let (one, next) = (pair[0], pair[1]);
@@ -249,7 +249,7 @@ fn whole(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn once<T>(line: usize, place: &mut Option<T>, value: T) -> Result<(), ImportError> {
+fn set_once<T>(line: usize, place: &mut Option<T>, value: T) -> Result<(), ImportError> {
     match place.replace(value) {
         Some(_) => Err(broken(line)),
         None => Ok(()),
@@ -266,7 +266,7 @@ fn broken(line: usize) -> ImportError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{ImportFormat, ImportLoss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
 
     /// Two parts, the second one first, made with protobuf's own Python library.
     const BATCH: &str = include_str!("../../../tests/import/migration/batch");
@@ -274,12 +274,12 @@ mod tests {
 
     #[track_caller]
     fn import(text: &str) -> ImportedFile {
-        read(ImportFormat::OtpauthMigration, text.as_bytes()).unwrap()
+        parse_import_file(ImportFormat::OtpauthMigration, text.as_bytes()).unwrap()
     }
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(ImportFormat::OtpauthMigration, text.as_bytes())
+        parse_import_file(ImportFormat::OtpauthMigration, text.as_bytes())
             .unwrap_err()
             .to_string()
     }

@@ -18,7 +18,7 @@ const AHEAD: u64 = 14 * 3600;
 const WINDOW: u64 = 50;
 
 /// Takes the authenticators of `text`.
-pub(super) fn read(
+pub(super) fn parse_oath(
     text: &str,
     now: Timestamp,
     import: &mut ImportedFile,
@@ -29,8 +29,8 @@ pub(super) fn read(
         match fields.first() {
             None => {}
             Some(first) if first.starts_with('#') => {}
-            Some(kind) => match OathKind::of(kind) {
-                Some(kind) => take(line, kind, &fields[1..], now, import)?,
+            Some(kind) => match OathKind::parse(kind) {
+                Some(kind) => add_line(line, kind, &fields[1..], now, import)?,
                 None if !kind
                     .bytes()
                     .all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'/')) =>
@@ -62,7 +62,7 @@ struct OathKind {
 }
 
 impl OathKind {
-    fn of(text: &str) -> Option<OathKind> {
+    fn parse(text: &str) -> Option<OathKind> {
         let rest = text.strip_prefix("HOTP")?;
         let (period, rest) = match rest {
             "" => (None, ""),
@@ -82,7 +82,7 @@ impl OathKind {
     }
 }
 
-fn take(
+fn add_line(
     line: usize,
     kind: OathKind,
     fields: &[&str],
@@ -113,14 +113,14 @@ fn take(
     }
     let used = rest.get(2).map(|text| {
         text.strip_suffix('L')
-            .and_then(stamp::civil)
+            .and_then(stamp::parse_civil)
             .ok_or(broken("the time of the last use must end in L"))
     });
     let used = used.transpose()?;
 
     // "+": another module asks for the password
     if !matches!(pin, "-" | "+") {
-        import.without(
+        import.note_loss(
             line,
             account,
             "its PIN: another PAM module asks for the first factor",
@@ -152,7 +152,7 @@ fn take(
             let floor = secret
                 .as_ref()
                 .ok()
-                .and_then(|secret| floor(secret, parameters, last, used, now));
+                .and_then(|secret| find_floor(secret, parameters, last, used, now));
             (MovingFactor::Time { period }, floor)
         }
     };
@@ -172,7 +172,7 @@ fn take(
 
 /// The step of the last code. Its time leaves 26 hours open, for want of a time zone: the code itself tells the
 /// step. Where it tells none, the latest step that it can have been.
-fn floor(
+fn find_floor(
     secret: &Secret,
     parameters: OtpParameters,
     last: &str,
@@ -188,14 +188,14 @@ fn floor(
     let found = (earliest.0.saturating_sub(WINDOW)..=latest.0.saturating_add(WINDOW))
         .rev()
         .map(Step)
-        .find(|step| totp::code(secret, parameters, *step).as_str() == last);
+        .find(|step| totp::generate_code(secret, parameters, *step).as_str() == last);
     Some(found.unwrap_or(latest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{ImportFormat, ImportLoss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
 
     /// Written by pam_oath in Berlin, an hour ahead of UTC, at 1795278894 and, the last one, at 1795278925.
     const USED: &[u8] = include_bytes!("../../../tests/import/oath/users.oath");
@@ -204,7 +204,7 @@ mod tests {
 
     #[track_caller]
     fn import(bytes: &[u8], now: Timestamp) -> ImportedFile {
-        read(ImportFormat::Oath { now }, bytes).unwrap()
+        parse_import_file(ImportFormat::Oath { now }, bytes).unwrap()
     }
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
             ("HOTP/T30", Some(30), 6),
             ("HOTP/T60/7", Some(60), 7),
         ] {
-            let kind = OathKind::of(text).unwrap();
+            let kind = OathKind::parse(text).unwrap();
             assert_eq!((kind.period, kind.digits), (period, digits), "{text}");
         }
         for text in [
@@ -287,7 +287,7 @@ mod tests {
             "HOTP/E/",
             "HOTPü",
         ] {
-            assert!(OathKind::of(text).is_none(), "{text}");
+            assert!(OathKind::parse(text).is_none(), "{text}");
         }
         assert_eq!(
             import(b"MOTP x - 00\n", NOW).dropped[0].loss,
@@ -337,7 +337,7 @@ mod tests {
             ),
             ("# nothing\n".to_owned(), "there is no authenticator"),
         ] {
-            let message = read(ImportFormat::Oath { now: NOW }, text.as_bytes())
+            let message = parse_import_file(ImportFormat::Oath { now: NOW }, text.as_bytes())
                 .unwrap_err()
                 .to_string();
             assert!(message.starts_with(said), "{message}");

@@ -28,16 +28,16 @@ impl<'a> ProtobufFields<'a> {
         ProtobufFields { rest: message }
     }
 
-    fn field(&mut self) -> Option<ProtobufField<'a>> {
-        let key = self.varint()?;
+    fn read_field(&mut self) -> Option<ProtobufField<'a>> {
+        let key = self.read_varint()?;
         let value = match key & 7 {
-            0 => ProtobufValue::Number(self.varint()?),
-            1 => self.bytes(8).map(|_| ProtobufValue::Other)?,
+            0 => ProtobufValue::Number(self.read_varint()?),
+            1 => self.read_bytes(8).map(|_| ProtobufValue::Other)?,
             2 => {
-                let length = self.varint()?;
-                ProtobufValue::Bytes(self.bytes(usize::try_from(length).ok()?)?)
+                let length = self.read_varint()?;
+                ProtobufValue::Bytes(self.read_bytes(usize::try_from(length).ok()?)?)
             }
-            5 => self.bytes(4).map(|_| ProtobufValue::Other)?,
+            5 => self.read_bytes(4).map(|_| ProtobufValue::Other)?,
             _ => return None,
         };
         let number = key >> 3;
@@ -45,7 +45,7 @@ impl<'a> ProtobufFields<'a> {
     }
 
     /// At most ten bytes of seven bits each; the tenth holds the 64th bit alone.
-    fn varint(&mut self) -> Option<u64> {
+    fn read_varint(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.rest.split_first()?;
@@ -61,7 +61,7 @@ impl<'a> ProtobufFields<'a> {
         None
     }
 
-    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+    fn read_bytes(&mut self, length: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         Some(bytes)
@@ -75,7 +75,7 @@ impl<'a> Iterator for ProtobufFields<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let field = self.field().ok_or(ProtobufError);
+        let field = self.read_field().ok_or(ProtobufError);
         if field.is_err() {
             self.rest = &[];
         }

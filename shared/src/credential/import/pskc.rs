@@ -3,7 +3,7 @@
 //!
 //! Only secrets are encrypted and verified. Whose they are, digits and counters are not, as the RFC has it.
 
-use super::pskc_element::{base64, child, line_of, needed, refusal, text_of};
+use super::pskc_element::{child, decode_base64, line_of, refusal, required_child, text_of};
 use super::pskc_key::{PskcDecryptor, PskcKey};
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor};
 use crate::credential::secret::Secret;
@@ -20,8 +20,12 @@ const DEFAULT_PERIOD: u64 = 30;
 const DEFAULT_DIGITS: u64 = 6;
 
 /// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, key: PskcKey, import: &mut ImportedFile) -> Result<(), ImportError> {
-    refuse_slow(text)?;
+pub(super) fn parse_pskc(
+    text: &str,
+    key: PskcKey,
+    import: &mut ImportedFile,
+) -> Result<(), ImportError> {
+    refuse_slow_xml(text)?;
     let options = ParsingOptions {
         allow_dtd: false,
         nodes_limit: NODES,
@@ -35,7 +39,7 @@ pub(super) fn read(text: &str, key: PskcKey, import: &mut ImportedFile) -> Resul
         _ => ImportError::Line(error.pos().row as usize, "the XML is malformed"),
     })?;
     let container = document.root_element();
-    if !is(container, "KeyContainer") || container.attribute("Version") != Some("1.0") {
+    if !is_element(container, "KeyContainer") || container.attribute("Version") != Some("1.0") {
         return Err(ImportError::File(
             "it is not a KeyContainer of RFC 6030, version 1.0",
         ));
@@ -49,9 +53,12 @@ pub(super) fn read(text: &str, key: PskcKey, import: &mut ImportedFile) -> Resul
         return Err(refusal(signature, why));
     }
     let opener = PskcDecryptor::new(container, key)?;
-    for package in container.children().filter(|node| is(*node, "KeyPackage")) {
+    for package in container
+        .children()
+        .filter(|node| is_element(*node, "KeyPackage"))
+    {
         if let Some(key) = child(package, "Key")? {
-            authenticator(package, key, &opener, import)?;
+            add_authenticator(package, key, &opener, import)?;
         }
     }
     Ok(())
@@ -59,7 +66,7 @@ pub(super) fn read(text: &str, key: PskcKey, import: &mut ImportedFile) -> Resul
 
 /// The XML reader compares each attribute of an element with each other, and looks each name up among all
 /// prefixes above it. No `<` stands within an element's attributes.
-fn refuse_slow(text: &str) -> Result<(), ImportError> {
+fn refuse_slow_xml(text: &str) -> Result<(), ImportError> {
     if text.split('<').any(|piece| piece.len() > LONGEST_PIECE) {
         return Err(ImportError::File(
             "it has an XML element or a text longer than 16 KiB",
@@ -75,7 +82,7 @@ fn refuse_slow(text: &str) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn authenticator(
+fn add_authenticator(
     package: Node,
     key: Node,
     opener: &PskcDecryptor,
@@ -94,17 +101,17 @@ fn authenticator(
             "it names no user; add a UserId to the Key element",
         );
     };
-    let Some(account) = account(owner).map(str::to_owned) else {
+    let Some(account) = account_of_user_id(owner).map(str::to_owned) else {
         return import.leave_out(
             line,
             None,
             "its UserId is a distinguished name without one clear UID or CN",
         );
     };
-    if let Some(why) = hindrance(key)? {
+    if let Some(why) = find_unsupported(key)? {
         return import.leave_out(line, Some(&account), why);
     }
-    let data = needed(key, "Data", "the Key element has no Data")?;
+    let data = required_child(key, "Data", "the Key element has no Data")?;
     let period = plain_number(data, "TimeInterval")?.unwrap_or(DEFAULT_PERIOD);
     let moving = match key.attribute("Algorithm").map(last_segment) {
         Some("totp") => MovingFactor::Time { period },
@@ -120,7 +127,7 @@ fn authenticator(
         return import.leave_out(line, Some(&account), "its steps do not count from 1970");
     }
     let parameters = child(key, "AlgorithmParameters")?;
-    let Some(algorithm) = algorithm(parameters)? else {
+    let Some(algorithm) = parse_suite(parameters)? else {
         return import.leave_out(
             line,
             Some(&account),
@@ -137,9 +144,12 @@ fn authenticator(
             .map_err(|_| refusal(key, "the Length must be a number"))?,
         None => DEFAULT_DIGITS,
     };
-    let secret = secret_of(needed(data, "Secret", "its Data has no Secret")?, opener)?;
+    let secret = read_secret(
+        required_child(data, "Secret", "its Data has no Secret")?,
+        opener,
+    )?;
     if child(data, "TimeDrift")?.is_some() {
-        import.without(
+        import.note_loss(
             line,
             &account,
             "the clock drift it learnt: Postern does not learn one",
@@ -148,7 +158,7 @@ fn authenticator(
     import.add(ImportEntry {
         line,
         account,
-        label: label(key, device)?,
+        label: device_label(key, device)?,
         secret: Secret::from_bytes(secret),
         algorithm,
         digits,
@@ -160,7 +170,7 @@ fn authenticator(
 
 /// The name in a distinguished name (`UID=alice,DC=example`: its only UID, else its only CN), or the text itself.
 /// Nothing of one with escapes or several names: `CN=x\,UID=root` must not become `root`.
-fn account(owner: &str) -> Option<&str> {
+fn account_of_user_id(owner: &str) -> Option<&str> {
     if !owner.contains('=') {
         return Some(owner);
     }
@@ -184,7 +194,7 @@ fn account(owner: &str) -> Option<&str> {
 }
 
 /// What tells the person which device it is.
-fn label(key: Node, device: Option<Node>) -> Result<Option<String>, ImportError> {
+fn device_label(key: Node, device: Option<Node>) -> Result<Option<String>, ImportError> {
     if let Some(name) = text_of(key, "FriendlyName")? {
         return Ok(Some(name.to_owned()));
     }
@@ -201,9 +211,10 @@ fn label(key: Node, device: Option<Node>) -> Result<Option<String>, ImportError>
 
 /// Why codes of this key cannot be checked as it wants it. A policy that is not understood forbids the use of
 /// the key (section 5).
-fn hindrance(key: Node) -> Result<Option<&'static str>, ImportError> {
+fn find_unsupported(key: Node) -> Result<Option<&'static str>, ImportError> {
     if let Some(policy) = child(key, "Policy")? {
-        let known = |node: Node| is(node, "KeyUsage") && node.text().map(str::trim) == Some("OTP");
+        let known =
+            |node: Node| is_element(node, "KeyUsage") && node.text().map(str::trim) == Some("OTP");
         if !policy.children().filter(Node::is_element).all(known) {
             return Ok(Some(
                 "its Policy (dates, PIN, number of uses) is not supported",
@@ -233,7 +244,7 @@ fn hindrance(key: Node) -> Result<Option<&'static str>, ImportError> {
     Ok((!decimal || !no_check).then_some("its codes are not plain decimal digits"))
 }
 
-fn algorithm(parameters: Option<Node>) -> Result<Option<Algorithm>, ImportError> {
+fn parse_suite(parameters: Option<Node>) -> Result<Option<Algorithm>, ImportError> {
     let suite = parameters
         .map(|node| text_of(node, "Suite"))
         .transpose()?
@@ -253,11 +264,11 @@ fn last_segment(uri: &str) -> &str {
     uri.rsplit([':', '#']).next().unwrap_or(uri)
 }
 
-fn secret_of(node: Node, opener: &PskcDecryptor) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+fn read_secret(node: Node, opener: &PskcDecryptor) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     match (child(node, "PlainValue")?, child(node, "EncryptedValue")?) {
         (Some(plain), None) => {
             opener.expects_plain(plain)?;
-            base64(plain)
+            decode_base64(plain)
         }
         (None, Some(encrypted)) => opener.open(encrypted, child(node, "ValueMAC")?),
         _ => Err(refusal(
@@ -278,7 +289,7 @@ fn plain_number(data: Node, name: &str) -> Result<Option<u64>, ImportError> {
         .ok_or_else(|| refusal(node, "this needs a PlainValue with a number"))
 }
 
-fn is(node: Node, name: &str) -> bool {
+fn is_element(node: Node, name: &str) -> bool {
     node.has_tag_name((NAMESPACE, name))
 }
 

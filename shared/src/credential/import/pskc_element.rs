@@ -6,7 +6,7 @@ use roxmltree::Node;
 use zeroize::Zeroizing;
 
 /// The Base64 that an element holds, in however many lines.
-pub(super) fn base64(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+pub(super) fn decode_base64(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let text = plain_text(node)?;
     let mut packed = Zeroizing::new(Vec::with_capacity(text.len()));
     packed.extend(text.bytes().filter(|b| !b.is_ascii_whitespace()));
@@ -36,7 +36,7 @@ pub(super) fn child<'a>(
 }
 
 /// That child, which must be there.
-pub(super) fn needed<'a>(
+pub(super) fn required_child<'a>(
     node: Node<'a, 'a>,
     name: &str,
     why: &'static str,

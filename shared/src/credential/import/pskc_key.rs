@@ -5,7 +5,7 @@
 //! was given, plain values MUST NOT be taken: somebody may have put them there.
 
 use super::ImportError;
-use super::pskc_element::{base64, child, needed, plain_text, refusal};
+use super::pskc_element::{child, decode_base64, plain_text, refusal, required_child};
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockDecryptMut, KeyIvInit};
 use hmac::{Hmac, Mac};
@@ -52,7 +52,7 @@ impl PskcDecryptor {
         let key = match (given, derived) {
             (PskcKey::None, _) => return Ok(PskcDecryptor::Plain),
             (PskcKey::Shared(key), None) => Zeroizing::new(key.to_vec()),
-            (PskcKey::Password(password), Some(derived)) => derive(derived, password)?,
+            (PskcKey::Password(password), Some(derived)) => derive_key(derived, password)?,
             (PskcKey::Shared(_), Some(derived)) => {
                 return Err(refusal(
                     derived,
@@ -69,10 +69,10 @@ impl PskcDecryptor {
         let method = method.ok_or(ImportError::File(
             "it has no MACMethod: nothing in it can be verified",
         ))?;
-        let hash = method.attribute("Algorithm").and_then(PskcHash::of);
+        let hash = method.attribute("Algorithm").and_then(PskcHash::from_uri);
         let hash =
             hash.ok_or_else(|| refusal(method, "the MAC must be HMAC-SHA1, -SHA256 or -SHA512"))?;
-        let mac_key = needed(method, "MACKey", "the MACMethod has no MACKey")?;
+        let mac_key = required_child(method, "MACKey", "the MACMethod has no MACKey")?;
         let mac_key = decrypt(mac_key, &key, &cipher_value(mac_key)?)?;
         if mac_key.len() < BLOCK {
             return Err(refusal(method, "the key of the MAC has less than 128 bits"));
@@ -106,7 +106,7 @@ impl PskcDecryptor {
         let mac =
             mac.ok_or_else(|| refusal(encrypted, "this has no ValueMAC and cannot be verified"))?;
         let bytes = cipher_value(encrypted)?;
-        if !hash.verifies(mac_key, &bytes, &base64(mac)?) {
+        if !hash.verifies(mac_key, &bytes, &decode_base64(mac)?) {
             return Err(refusal(encrypted, WRONG));
         }
         decrypt(encrypted, key, &bytes)
@@ -115,8 +115,8 @@ impl PskcDecryptor {
 
 /// The bytes of a CipherValue: the initialization vector and what it goes before.
 fn cipher_value(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
-    let data = needed(node, "CipherData", "there is no CipherData in it")?;
-    base64(needed(
+    let data = required_child(node, "CipherData", "there is no CipherData in it")?;
+    decode_base64(required_child(
         data,
         "CipherValue",
         "there is no CipherValue in it",
@@ -145,9 +145,9 @@ fn decrypt(node: Node, key: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, I
 }
 
 /// PBKDF2 (RFC 8018) with its parameters.
-fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+fn derive_key(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let broken = |why| refusal(derived, why);
-    let method = needed(
+    let method = required_child(
         derived,
         "KeyDerivationMethod",
         "it has no KeyDerivationMethod",
@@ -158,9 +158,9 @@ fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportEr
     {
         return Err(broken("only PBKDF2 is supported to derive a key"));
     }
-    let parameters = needed(method, "PBKDF2-params", "it has no PBKDF2-params")?;
-    let salt = base64(needed(
-        needed(parameters, "Salt", NO_SALT)?,
+    let parameters = required_child(method, "PBKDF2-params", "it has no PBKDF2-params")?;
+    let salt = decode_base64(required_child(
+        required_child(parameters, "Salt", NO_SALT)?,
         "Specified",
         NO_SALT,
     )?)?;
@@ -181,7 +181,7 @@ fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportEr
     let hash = match child(parameters, "PRF")? {
         Some(prf) => prf
             .attribute("Algorithm")
-            .and_then(PskcHash::of)
+            .and_then(PskcHash::from_uri)
             .ok_or_else(|| broken("an unknown PRF of PBKDF2"))?,
         None => PskcHash::Sha1,
     };
@@ -204,7 +204,7 @@ pub(super) enum PskcHash {
 
 impl PskcHash {
     /// From the URI of XML Signature.
-    fn of(uri: &str) -> Option<PskcHash> {
+    fn from_uri(uri: &str) -> Option<PskcHash> {
         match uri.rsplit('#').next()? {
             "hmac-sha1" => Some(PskcHash::Sha1),
             "hmac-sha256" => Some(PskcHash::Sha256),
@@ -215,15 +215,15 @@ impl PskcHash {
 
     fn verifies(self, key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
         match self {
-            PskcHash::Sha1 => fits::<Hmac<sha1::Sha1>>(key, bytes, tag),
-            PskcHash::Sha256 => fits::<Hmac<sha2::Sha256>>(key, bytes, tag),
-            PskcHash::Sha512 => fits::<Hmac<sha2::Sha512>>(key, bytes, tag),
+            PskcHash::Sha1 => verify_mac::<Hmac<sha1::Sha1>>(key, bytes, tag),
+            PskcHash::Sha256 => verify_mac::<Hmac<sha2::Sha256>>(key, bytes, tag),
+            PskcHash::Sha512 => verify_mac::<Hmac<sha2::Sha512>>(key, bytes, tag),
         }
     }
 }
 
 /// In constant time, over the whole tag.
-fn fits<M: Mac + hmac::digest::KeyInit>(key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
+fn verify_mac<M: Mac + hmac::digest::KeyInit>(key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
     <M as Mac>::new_from_slice(key)
         .is_ok_and(|mac| mac.chain_update(bytes).verify_slice(tag).is_ok())
 }

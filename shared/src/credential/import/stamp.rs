@@ -3,7 +3,7 @@
 use crate::system::clock::Timestamp;
 
 /// Reads `2026-11-21T17:34:54`, as if it stood in UTC; with a blank for the `T`, as Go and SQL print it.
-pub(super) fn civil(text: &str) -> Option<Timestamp> {
+pub(super) fn parse_civil(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let punctuated = bytes.len() == 19
         && [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')]
@@ -25,16 +25,18 @@ pub(super) fn civil(text: &str) -> Option<Timestamp> {
     );
     let known = (1970..=9999).contains(&year)
         && (1..=12).contains(&month)
-        && (1..=days_of(year, month)).contains(&day)
+        && (1..=days_in_month(year, month)).contains(&day)
         && hour < 24
         && minute < 60
         && second <= 60;
-    known.then(|| Timestamp(((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second))
+    known.then(|| {
+        Timestamp(((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
+    })
 }
 
 /// Reads RFC 3339: a date and time with any fraction and its offset from UTC.
-pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
-    let local = civil(text.get(..19)?)?;
+pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let local = parse_civil(text.get(..19)?)?;
     let rest = text.get(19..)?;
     let zone = match rest.strip_prefix('.') {
         Some(fraction) => {
@@ -70,7 +72,7 @@ fn number(text: &str, from: usize, to: usize) -> Option<u64> {
         .then(|| digits.parse().ok())?
 }
 
-fn days_of(year: u64, month: u64) -> u64 {
+fn days_in_month(year: u64, month: u64) -> u64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
@@ -80,7 +82,7 @@ fn days_of(year: u64, month: u64) -> u64 {
 }
 
 /// Days since 1970 of a date from then on (days from the civil calendar, by Howard Hinnant's published algorithm).
-fn days(year: u64, month: u64, day: u64) -> u64 {
+fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year / 400, year % 400);
     let month_from_march = (month + 9) % 12;
@@ -97,7 +99,7 @@ mod tests {
     fn what_the_clock_prints_is_read_back() {
         for seconds in (0..4_102_444_800).step_by(86_399 * 7) {
             assert_eq!(
-                rfc3339(&Timestamp(seconds).to_string()),
+                parse_rfc3339(&Timestamp(seconds).to_string()),
                 Some(Timestamp(seconds))
             );
         }
@@ -111,7 +113,11 @@ mod tests {
             "2026-11-21T07:04:54-09:30",
             "2026-11-21 16:34:54.5z",
         ] {
-            assert_eq!(rfc3339(text), Some(Timestamp(1_795_278_894)), "{text}");
+            assert_eq!(
+                parse_rfc3339(text),
+                Some(Timestamp(1_795_278_894)),
+                "{text}"
+            );
         }
     }
 
@@ -132,7 +138,7 @@ mod tests {
             "2026-11-21T17:34:54ü",
             "üüüüüüüüüü17:34:54Z",
         ] {
-            assert_eq!(rfc3339(text), None, "{text}");
+            assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }
 }

@@ -5,18 +5,18 @@ use super::{ImportEntry, ImportError, ImportedFile, lines};
 use crate::credential::otpauth_uri::{OtpauthError, OtpauthUri};
 
 /// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+pub(super) fn parse_uris(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     for numbered in lines(text) {
         let (line, text) = numbered?;
         let text = text.trim();
         if !text.is_empty() && !text.starts_with('#') {
-            take(line, text, import)?;
+            add_uri(line, text, import)?;
         }
     }
     Ok(())
 }
 
-fn take(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+fn add_uri(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let url = match OtpauthUri::parse(text) {
         Ok(url) => url,
         Err(error) if is_sound(&error) => return import.leave_out(line, None, error.text()),
@@ -47,7 +47,7 @@ fn is_sound(error: &OtpauthError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::credential::import::{ImportFormat, ImportLoss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
     use crate::credential::otpauth_uri::MovingFactor;
 
     const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -64,7 +64,7 @@ mod tests {
              otpauth://totp/host:x:root?secret={BASE32}\n\
              otpauth://totp/b%1B[31m?secret={BASE32}\n"
         );
-        let import = read(ImportFormat::Otpauth, text.as_bytes()).unwrap();
+        let import = parse_import_file(ImportFormat::Otpauth, text.as_bytes()).unwrap();
         let found: Vec<_> = import
             .found
             .iter()
@@ -132,7 +132,7 @@ mod tests {
                 "line 3: it holds the same authenticator",
             ),
         ] {
-            let message = read(ImportFormat::Otpauth, text.as_bytes())
+            let message = parse_import_file(ImportFormat::Otpauth, text.as_bytes())
                 .unwrap_err()
                 .to_string();
             assert!(message.starts_with(said), "{message}");
@@ -144,7 +144,7 @@ mod tests {
         let many: String = (0..10_001)
             .map(|n| format!("otpauth://totp/{n}?secret={BASE32}\n"))
             .collect();
-        let message = read(ImportFormat::Otpauth, many.as_bytes())
+        let message = parse_import_file(ImportFormat::Otpauth, many.as_bytes())
             .unwrap_err()
             .to_string();
         assert!(

@@ -21,7 +21,7 @@ pub enum KeyPurpose {
     /// Signs session cookies.
     Session,
     /// Seals the short-lived tokens between two pages of a sign-in.
-    Ticket,
+    Token,
     /// Hashes the cookies of trusted browsers.
     Browser,
     /// Hashes app passwords.
@@ -37,7 +37,7 @@ impl KeyPurpose {
         KeyPurpose::Decoy,
         KeyPurpose::Password,
         KeyPurpose::Session,
-        KeyPurpose::Ticket,
+        KeyPurpose::Token,
         KeyPurpose::Browser,
         KeyPurpose::AppPassword,
     ];
@@ -51,7 +51,7 @@ impl KeyPurpose {
             KeyPurpose::Decoy => "decoy",
             KeyPurpose::Password => "password",
             KeyPurpose::Session => "session",
-            KeyPurpose::Ticket => "ticket",
+            KeyPurpose::Token => "ticket",
             KeyPurpose::Browser => "browser",
             KeyPurpose::AppPassword => "app-password",
         }
@@ -153,8 +153,8 @@ impl DataKeys {
     }
 
     /// The keys that come after these; with them, what these wrote is still read.
-    pub(super) fn renewed(&self, renewal: Renewal) -> Result<DataKeys, VaultError> {
-        let seal_before = Some(self.of(KeyPurpose::Seal).clone());
+    pub(super) fn renew(&self, renewal: Renewal) -> Result<DataKeys, VaultError> {
+        let seal_before = Some(self.current_key(KeyPurpose::Seal).clone());
         Ok(match renewal {
             Renewal::Seal => {
                 let mut renewed = DataKeys {
@@ -165,7 +165,8 @@ impl DataKeys {
                 renewed
             }
             Renewal::All => {
-                let mut fingerprints_before = vec![self.of(KeyPurpose::Fingerprint).clone()];
+                let mut fingerprints_before =
+                    vec![self.current_key(KeyPurpose::Fingerprint).clone()];
                 fingerprints_before.extend(self.fingerprints_before.iter().cloned());
                 DataKeys {
                     seal_before,
@@ -177,7 +178,7 @@ impl DataKeys {
     }
 
     /// Nothing is sealed with the key of before any more.
-    pub(super) fn settled(&self) -> DataKeys {
+    pub(super) fn without_previous_key(&self) -> DataKeys {
         DataKeys {
             seal_before: None,
             ..self.clone()
@@ -185,17 +186,17 @@ impl DataKeys {
     }
 
     /// The key that is in use.
-    pub(super) fn of(&self, purpose: KeyPurpose) -> &MasterKey {
+    pub(super) fn current_key(&self, purpose: KeyPurpose) -> &MasterKey {
         &self.current[purpose as usize]
     }
 
-    pub(super) fn seal_before(&self) -> Option<&MasterKey> {
+    pub(super) fn previous_seal_key(&self) -> Option<&MasterKey> {
         self.seal_before.as_ref()
     }
 
     /// Every key that ever made fingerprints, newest first.
     pub(super) fn fingerprints(&self) -> impl Iterator<Item = &MasterKey> {
-        std::iter::once(self.of(KeyPurpose::Fingerprint)).chain(&self.fingerprints_before)
+        std::iter::once(self.current_key(KeyPurpose::Fingerprint)).chain(&self.fingerprints_before)
     }
 }
 
@@ -269,30 +270,34 @@ mod tests {
     #[test]
     fn only_what_can_be_sealed_anew_changes_at_a_rotation() {
         let keys = DataKeys::random().unwrap();
-        let renewed = keys.renewed(Renewal::Seal).unwrap();
+        let renewed = keys.renew(Renewal::Seal).unwrap();
         for purpose in KeyPurpose::ALL {
             assert_eq!(
-                keys.of(purpose) == renewed.of(purpose),
+                keys.current_key(purpose) == renewed.current_key(purpose),
                 purpose != KeyPurpose::Seal,
                 "{purpose:?}"
             );
         }
-        assert!(renewed.seal_before() == Some(keys.of(KeyPurpose::Seal)));
-        assert!(renewed.settled().seal_before().is_none());
+        assert!(renewed.previous_seal_key() == Some(keys.current_key(KeyPurpose::Seal)));
+        assert!(renewed.without_previous_key().previous_seal_key().is_none());
     }
 
     #[test]
     fn all_change_when_they_are_compromised_and_old_fingerprints_are_still_known() {
         let first = DataKeys::random().unwrap();
-        let second = first.renewed(Renewal::All).unwrap();
-        let third = second.renewed(Renewal::All).unwrap();
+        let second = first.renew(Renewal::All).unwrap();
+        let third = second.renew(Renewal::All).unwrap();
         for purpose in KeyPurpose::ALL {
-            assert!(first.of(purpose) != second.of(purpose), "{purpose:?}");
+            assert!(
+                first.current_key(purpose) != second.current_key(purpose),
+                "{purpose:?}"
+            );
         }
         let masters = masters();
         let read = DataKeys::open(&masters, &third.wrap(&masters).unwrap()).unwrap();
-        let expected = [&third, &second, &first].map(|keys| keys.of(KeyPurpose::Fingerprint));
+        let expected =
+            [&third, &second, &first].map(|keys| keys.current_key(KeyPurpose::Fingerprint));
         assert!(read.fingerprints().eq(expected));
-        assert!(read.seal_before() == Some(second.of(KeyPurpose::Seal)));
+        assert!(read.previous_seal_key() == Some(second.current_key(KeyPurpose::Seal)));
     }
 }

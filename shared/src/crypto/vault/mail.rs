@@ -22,7 +22,7 @@ impl Eq for MailedHash {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailedFor {
     /// To be typed where a code is asked for.
-    SignIn,
+    Login,
     /// To show that mail to a new address arrives.
     Confirmation,
 }
@@ -31,14 +31,14 @@ impl MailedFor {
     /// The name in the store.
     pub fn name(self) -> &'static str {
         match self {
-            MailedFor::SignIn => "sign-in",
+            MailedFor::Login => "sign-in",
             MailedFor::Confirmation => "confirmation",
         }
     }
 
     /// Reads [`MailedFor::name`].
     pub fn from_name(name: &str) -> Option<MailedFor> {
-        [MailedFor::SignIn, MailedFor::Confirmation]
+        [MailedFor::Login, MailedFor::Confirmation]
             .into_iter()
             .find(|purpose| purpose.name() == name)
     }
@@ -82,7 +82,7 @@ impl Vault {
             &account.to_be_bytes(),
             plain.as_bytes(),
         ];
-        MailedHash(mac(self.keys.of(KeyPurpose::Recovery), &parts))
+        MailedHash(mac(self.keys.current_key(KeyPurpose::Recovery), &parts))
     }
 
     /// Seals a code for the gate to mail.

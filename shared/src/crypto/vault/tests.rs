@@ -74,24 +74,24 @@ fn what_was_sealed_before_opens_until_all_is_sealed_anew() {
     };
     let old = first.seal(&secret, &home).unwrap();
 
-    let between = open(&first.renewed(Renewal::Seal, &masters).unwrap());
-    assert!(between.is_unsettled() && between.unseal(&old, &home).unwrap() == secret);
-    let Ok(Resealed::Anew(new)) = between.sealed_anew(&old, &home.bytes()) else {
+    let between = open(&first.renew_keys(Renewal::Seal, &masters).unwrap());
+    assert!(between.has_previous_key() && between.unseal(&old, &home).unwrap() == secret);
+    let Ok(Resealed::Replaced(new)) = between.reseal(&old, &home.bytes()) else {
         panic!("not anew")
     };
     assert_eq!(new.len(), old.len());
     assert!(matches!(
-        between.sealed_anew(&new, &home.bytes()),
-        Ok(Resealed::Already)
+        between.reseal(&new, &home.bytes()),
+        Ok(Resealed::Current)
     ));
     let elsewhere = SecretBinding { account: 2, ..home };
     assert!(matches!(
-        between.sealed_anew(&old, &elsewhere.bytes()),
+        between.reseal(&old, &elsewhere.bytes()),
         Ok(Resealed::Damaged)
     ));
 
-    let after = open(&between.settled(&masters).unwrap());
-    assert!(!after.is_unsettled() && after.unseal(&new, &home).unwrap() == secret);
+    let after = open(&between.drop_previous_key(&masters).unwrap());
+    assert!(!after.has_previous_key() && after.unseal(&new, &home).unwrap() == secret);
     assert!(matches!(
         after.unseal(&old, &home),
         Err(VaultError::Sealed(_))

@@ -197,7 +197,7 @@ impl FoundAuthenticator {
         OtpParameters {
             algorithm: self.algorithm,
             digits: self.digits,
-            moving: self.moving.moving(),
+            moving: self.moving.kind(),
         }
     }
 

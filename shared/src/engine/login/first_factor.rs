@@ -48,7 +48,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
         if self.config.gate.first_factor != FirstFactorSource::Password {
-            return Ok(AfterPassword::Refused(Refusal::Unfit));
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
         }
         match self.try_first_factor(browser, name, recovery, now)? {
             Ok(tried) => {
@@ -79,11 +79,11 @@ impl Engine {
                 Some(other) => Ok(AfterPassword::OtherSpelling(other)),
                 None => {
                     let first = FirstFactorPassed::established(self.config.gate.first_factor, now);
-                    self.enter(browser, name, None, first, &Input::Unfit, now)
+                    self.enter(browser, name, None, first, &Input::Malformed, now)
                 }
             },
             FirstFactorSource::Password | FirstFactorSource::Pam => {
-                Ok(AfterPassword::Refused(Refusal::Unfit))
+                Ok(AfterPassword::Refused(Refusal::Malformed))
             }
         }
     }
@@ -191,9 +191,9 @@ impl Engine {
                 self.enter(browser, name, Some(&tried), first, recovery, now)
             }
             HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
-            HostPasswordReply::Unasked => {
+            HostPasswordReply::NotVerified => {
                 self.take_back(&tried)?;
-                Ok(AfterPassword::Refused(Refusal::Unfit))
+                Ok(AfterPassword::Refused(Refusal::Malformed))
             }
         }
     }
@@ -232,7 +232,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
         let Some(first) = first else {
-            return Ok(AfterPassword::Refused(Refusal::Unfit));
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
         };
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;

@@ -65,9 +65,9 @@ impl LoginProgress<'_> {
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         let by_rule = match self.recovery {
-            Input::Digits(_) | Input::Unfit => self.rule(),
+            Input::Digits(_) | Input::Malformed => self.rule(),
             // whoever gives more gets more
-            Input::Recovery(_) | Input::OneTime(_) => None,
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) => None,
         };
         if visit.account.enrolled == Enrolled::No && by_rule.is_none() {
             visit.log(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
@@ -101,8 +101,8 @@ impl LoginProgress<'_> {
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         match self.recovery {
-            Input::Recovery(_) | Input::OneTime(_) => self.recover(tx),
-            Input::Digits(_) | Input::Unfit => self.ask(tx, visit),
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) => self.recover(tx),
+            Input::Digits(_) | Input::Malformed => self.ask(tx, visit),
         }
     }
 

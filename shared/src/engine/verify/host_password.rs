@@ -95,7 +95,9 @@ impl Engine {
                 visit.forgive(tx)?;
                 HostPasswordResult::Proven(HostPassword(()))
             }
-            HostPasswordReply::Wrong | HostPasswordReply::Unasked => HostPasswordResult::Unasked,
+            HostPasswordReply::Wrong | HostPasswordReply::NotVerified => {
+                HostPasswordResult::Unasked
+            }
         };
         transaction.commit()?;
         Ok(settled)

@@ -4,7 +4,7 @@ mod situations;
 
 use super::*;
 use crate::credential::secret::Secret;
-use crate::credential::totp::{Algorithm, OtpParameters, code};
+use crate::credential::totp::{Algorithm, OtpParameters, generate_code};
 use crate::verify::account::StoredRecoveryCode;
 use crate::verify::throttle::{Bucket, ThrottleFailure};
 use zeroize::Zeroizing;
@@ -51,7 +51,7 @@ fn account() -> AccountCredentials {
             },
         ],
         one_time_code: None,
-        row: Bucket::default(),
+        bucket: Bucket::default(),
         address_wait: None,
     }
 }
@@ -61,7 +61,7 @@ fn step(offset: i64) -> Step {
 }
 
 fn code_of(seed: u8, offset: i64) -> String {
-    code(&authenticator(seed).secret, PARAMETERS, step(offset)).to_string()
+    generate_code(&authenticator(seed).secret, PARAMETERS, step(offset)).to_string()
 }
 
 /// Has an answer decided; what is kept as a hash hashes to as many of this byte.
@@ -74,12 +74,12 @@ fn decided(
     at: Timestamp,
 ) -> Decision {
     let attempt = Attempt {
-        answer,
-        recovery_hash: matches!(answer, Input::Recovery(_)).then_some(RecoveryHash([hash; 32])),
-        one_time_hash: matches!(answer, Input::OneTime(_)).then_some(OneTimeHash([hash; 32])),
+        input: answer,
+        recovery_hash: matches!(answer, Input::RecoveryCode(_)).then_some(RecoveryHash([hash; 32])),
+        one_time_hash: matches!(answer, Input::OneTimeCode(_)).then_some(OneTimeHash([hash; 32])),
         mailed_hash: None,
-        usual_length: 10,
-        stage,
+        configured_length: 10,
+        phase: stage,
     };
     decide(account, &attempt, totp, &ThrottleConfig::default(), at)
 }
@@ -87,7 +87,7 @@ fn decided(
 fn ruling(account: &AccountCredentials, typed: &str, stage: Phase, at: Timestamp) -> Decision {
     decided(
         account,
-        &Input::read(typed.as_bytes()),
+        &Input::parse(typed.as_bytes()),
         0,
         stage,
         &TotpConfig::default(),
@@ -96,12 +96,12 @@ fn ruling(account: &AccountCredentials, typed: &str, stage: Phase, at: Timestamp
 }
 
 fn verdict(account: &AccountCredentials, typed: &str) -> VerificationResult {
-    ruling(account, typed, Phase::After, NOW).verdict
+    ruling(account, typed, Phase::After, NOW).result
 }
 
 fn accepted(seed: u8, offset: i64) -> VerificationResult {
     let spent = Consumed::Step(SecretFingerprint([seed; 32]), step(offset));
-    Ok(Accepted { spent })
+    Ok(Accepted { consumed: spent })
 }
 
 fn refused(refusal: Refusal) -> VerificationResult {
@@ -110,11 +110,11 @@ fn refused(refusal: Refusal) -> VerificationResult {
 
 /// What an answer met, as the table writes it: `in`, or the cause and what is charged.
 fn told(ruling: &Decision) -> String {
-    let mut told = match ruling.verdict {
+    let mut told = match ruling.result {
         Ok(_) => "in".to_owned(),
         Err(refusal) => refusal.to_string(),
     };
-    match ruling.row_cost {
+    match ruling.bucket_cost {
         Some(1) => told += "+row",
         Some(more) => told += &format!("+row×{more}"),
         None => {}
@@ -162,7 +162,7 @@ fn the_window_moves_at_the_second() {
     ] {
         let at = Timestamp(begin.0.checked_add_signed(at).unwrap());
         let ruling = ruling(&account(), &code, Phase::After, at);
-        assert_eq!(ruling.verdict.is_ok(), passes, "{at:?}");
+        assert_eq!(ruling.result.is_ok(), passes, "{at:?}");
     }
 }
 
@@ -170,9 +170,9 @@ fn the_window_moves_at_the_second() {
 fn past_and_future_steps_are_configured_apart() {
     let totp: TotpConfig = toml::from_str("past_steps = 3\nfuture_steps = 0").unwrap();
     for (offset, passes) in [(-4, false), (-3, true), (0, true), (1, false)] {
-        let answer = Input::read(code_of(1, offset).as_bytes());
+        let answer = Input::parse(code_of(1, offset).as_bytes());
         let ruling = decided(&account(), &answer, 0, Phase::After, &totp, NOW);
-        assert_eq!(ruling.verdict.is_ok(), passes, "{offset}");
+        assert_eq!(ruling.result.is_ok(), passes, "{offset}");
     }
 }
 
@@ -184,7 +184,7 @@ fn a_used_step_and_every_older_one_are_refused_free_of_charge() {
         let ruling = ruling(&account, &code_of(1, offset), Phase::After, NOW);
         assert_eq!(
             ruling,
-            Decision::free(Refusal::Used { wait: 15 }),
+            Decision::refuse_free(Refusal::Used { wait: 15 }),
             "{offset}"
         );
     }
@@ -218,12 +218,12 @@ fn by_counter() -> AccountCredentials {
 }
 
 fn counter_code(counter: u64) -> String {
-    code(&authenticator(3).secret, BY_COUNTER, Step(counter)).to_string()
+    generate_code(&authenticator(3).secret, BY_COUNTER, Step(counter)).to_string()
 }
 
 fn accepted_counter(counter: u64) -> VerificationResult {
     Ok(Accepted {
-        spent: Consumed::Step(SecretFingerprint([3; 32]), Step(counter)),
+        consumed: Consumed::Step(SecretFingerprint([3; 32]), Step(counter)),
     })
 }
 
@@ -243,7 +243,7 @@ fn a_counter_is_found_within_the_look_ahead_and_no_further() {
         let ruling = ruling(&by_counter(), &counter_code(counter), Phase::After, NOW);
         assert_eq!(
             ruling,
-            Decision::free(Refusal::Used { wait: 0 }),
+            Decision::refuse_free(Refusal::Used { wait: 0 }),
             "{counter}"
         );
     }
@@ -269,7 +269,7 @@ fn two_codes_in_a_row_bring_a_counter_back_in_step() {
     for (first, second) in [(500, 502), (501, 500), (18, 19), (19, 20), (1020, 1021)] {
         let ruling = ruling(&by_counter(), &pair(first, second), Phase::After, NOW);
         assert_eq!(
-            (ruling.verdict, ruling.row_cost),
+            (ruling.result, ruling.bucket_cost),
             (refused(Refusal::Wrong), Some(1)),
             "{first}"
         );
@@ -277,7 +277,7 @@ fn two_codes_in_a_row_bring_a_counter_back_in_step() {
     // and say nothing where all codes come by time
     assert_eq!(
         verdict(&account(), &pair(500, 501)),
-        refused(Refusal::Unfit)
+        refused(Refusal::Malformed)
     );
 }
 
@@ -308,7 +308,7 @@ fn a_clock_set_back_is_a_cause_of_its_own() {
         let ruling = ruling(&account, &code_of(1, offset), Phase::After, NOW);
         assert_eq!(
             ruling,
-            Decision::free(Refusal::ClockSetBack { seconds: 285 }),
+            Decision::refuse_free(Refusal::ClockSetBack { seconds: 285 }),
             "{offset}"
         );
     }
@@ -326,12 +326,12 @@ fn a_clock_set_back_is_a_cause_of_its_own() {
 fn wrong_codes_cost_by_what_they_were_compared_with() {
     let mut account = account();
     assert_eq!(
-        ruling(&account, "000000", Phase::After, NOW).row_cost,
+        ruling(&account, "000000", Phase::After, NOW).bucket_cost,
         Some(1)
     );
     account.authenticators.push(authenticator(2));
     assert_eq!(
-        ruling(&account, "000000", Phase::After, NOW).row_cost,
+        ruling(&account, "000000", Phase::After, NOW).bucket_cost,
         Some(2)
     );
 }
@@ -340,7 +340,7 @@ fn wrong_codes_cost_by_what_they_were_compared_with() {
 fn steps_at_the_ends_of_time_do_not_overflow() {
     for at in [Timestamp(0), Timestamp(u64::MAX)] {
         assert!(matches!(
-            ruling(&account(), "000000", Phase::After, at).verdict,
+            ruling(&account(), "000000", Phase::After, at).result,
             Err(_)
         ));
     }
@@ -371,7 +371,8 @@ fn every_algorithm_length_and_period_has_its_window() {
                 (current + 2, "ahead-2-steps+row"),
             ] {
                 let typed =
-                    code(&account.authenticators[0].secret, parameters, Step(step)).to_string();
+                    generate_code(&account.authenticators[0].secret, parameters, Step(step))
+                        .to_string();
                 assert_eq!(
                     told(&ruling(&account, &typed, Phase::After, NOW)),
                     expected,
@@ -425,11 +426,15 @@ fn of_equal_codes_the_highest_step_is_spent() {
     let (now, equal) = (Timestamp(BETWEEN * PERIOD), "339909");
     let secret = &authenticator(1).secret;
     assert!(
-        [BETWEEN - 1, BETWEEN + 1]
-            .iter()
-            .all(|step| code(secret, PARAMETERS, Step(*step)).as_str() == equal)
+        [BETWEEN - 1, BETWEEN + 1].iter().all(|step| generate_code(
+            secret,
+            PARAMETERS,
+            Step(*step)
+        )
+        .as_str()
+            == equal)
     );
     let spent = Consumed::Step(SecretFingerprint([1; 32]), Step(BETWEEN + 1));
     let opened = ruling(&account(), equal, Phase::After, now);
-    assert_eq!(opened.verdict, Ok(Accepted { spent }));
+    assert_eq!(opened.result, Ok(Accepted { consumed: spent }));
 }

@@ -20,7 +20,7 @@ fn house_key() -> Vec<u8> {
 }
 
 fn import(text: &str, key: PskcKey) -> Result<ImportedFile, ImportError> {
-    crate::credential::import::read(ImportFormat::Pskc { key }, text.as_bytes())
+    crate::credential::import::parse_import_file(ImportFormat::Pskc { key }, text.as_bytes())
 }
 
 #[track_caller]
@@ -273,7 +273,7 @@ fn an_account_is_taken_from_a_distinguished_name_only_where_it_is_clear() {
         ("O=x", None),
         ("UID=a,root", None),
     ] {
-        assert_eq!(account(owner), name, "{owner}");
+        assert_eq!(account_of_user_id(owner), name, "{owner}");
     }
 }
 

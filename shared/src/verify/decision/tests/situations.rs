@@ -30,12 +30,12 @@ fn standing(stands: Stands) -> AccountCredentials {
     account.authenticators[0].floor = Some(step(-1));
     match stands {
         Stands::Open => {}
-        Stands::Delayed => account.row.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5],
-        Stands::Locked => account.row.locked = true,
+        Stands::Delayed => account.bucket.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5],
+        Stands::Locked => account.bucket.locked = true,
         Stands::AddressWaits => account.address_wait = Some(7),
         Stands::DelayedAndAddressWaits => {
             account.address_wait = Some(7);
-            account.row.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5];
+            account.bucket.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5];
         }
         Stands::Off => {
             account.enrolled = Enrolled::No;
@@ -125,7 +125,7 @@ fn every_answer_in_every_situation() {
         let met: Vec<_> = answers
             .iter()
             .map(|(text, hash)| {
-                let answer = Input::read(text.as_bytes());
+                let answer = Input::parse(text.as_bytes());
                 told(&decided(
                     &standing(stands),
                     &answer,
@@ -164,7 +164,7 @@ fn a_one_time_code_opens_once_within_its_life() {
             one_time_code: Some(StoredOneTimeCode { used, ..kept }),
             ..account()
         };
-        let answer = Input::read(b"P-222222222222");
+        let answer = Input::parse(b"P-222222222222");
         let ruling = decided(
             &account,
             &answer,

@@ -1,36 +1,35 @@
-//! App passwords: the text that a person copies into a client that can show no page. A mark, 26 random characters
-//! (130 bits), and one that checks them, so that a slip is told from a wrong one without a look at anything kept.
-//! What the store keeps is a keyed hash, made by [`crate::crypto::vault`].
+//! App passwords: the text that a user copies into a client that cannot show a page. It is a prefix
+//! character, 26 random characters (130 bits) and a check character, which tells a typing error
+//! from a wrong app password without the store. The store keeps a keyed hash, made by
+//! [`crate::crypto::vault`].
 
 use super::recovery_code::ALPHABET;
 use super::secret::{RandomError, fill_random};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The first character: one that codes of other kinds never have, so that the shape alone tells them apart. Typed as
-/// the digit that looks like it, it counts as well.
+/// Prefix character. Codes of other kinds never contain it, so the shape alone identifies an app
+/// password. The digit 0, which looks like it, is accepted in its place.
 const MARK: char = 'O';
-/// Random characters, 5 bits each.
 const RANDOM: usize = 26;
-/// Characters in a group, as people read it: with mark and check seven groups.
+/// Characters in a group: with prefix and check character there are seven groups.
 const GROUP: usize = 4;
-/// The longest text that is looked at, in bytes: blanks and dashes are forgiven, but not without end.
+/// Longest input that is parsed, in bytes, blanks and dashes included.
 const LONGEST: usize = 128;
 
-/// An app password, without its mark, in upper case.
+/// An app password without its prefix, in upper case.
 pub struct AppPassword(Zeroizing<String>);
 
-/// Text that is no app password.
+/// Reason why a text is no app password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidAppPassword {
-    /// It has another shape: a password, a code, a token of somebody else's.
+    /// The shape differs: a password, a code, a token of another program.
     OtherShape,
-    /// The check character does not fit: a wrong character, or two that changed places.
+    /// The check character is wrong: a character is wrong, or two were exchanged.
     Mistyped,
 }
 
 impl AppPassword {
-    /// A new random one.
     pub fn random() -> Result<AppPassword, RandomError> {
         let mut bytes = Zeroizing::new([0; RANDOM]);
         fill_random(&mut *bytes)?;
@@ -41,7 +40,7 @@ impl AppPassword {
         Ok(AppPassword(plain))
     }
 
-    /// Reads what was typed; blanks, dashes and case do not matter.
+    /// Parses an input. Blanks, dashes and case do not matter.
     pub fn parse(typed: &str) -> Result<AppPassword, InvalidAppPassword> {
         if typed.len() > LONGEST {
             return Err(InvalidAppPassword::OtherShape);
@@ -69,12 +68,12 @@ impl AppPassword {
         }
     }
 
-    /// The characters that are hashed.
+    /// Returns the characters that are hashed.
     pub(crate) fn plain(&self) -> &str {
         &self.0
     }
 
-    /// With its mark, in groups, as people read it.
+    /// Returns the text with its prefix, in groups of four.
     pub fn grouped(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(2 * (RANDOM + 2)));
         for (i, c) in std::iter::once(MARK).chain(self.0.chars()).enumerate() {
@@ -97,13 +96,14 @@ fn character(value: u8) -> char {
     char::from(ALPHABET[usize::from(value & 31)])
 }
 
-/// A weighted sum in the field of 32 elements, 0 for a whole app password. The weights are powers of an element of
-/// order 31: none is 0, so a wrong character shows; none of 27 is another's equal, so two that changed places do.
+/// Returns a weighted sum in the field of 32 elements; it is 0 for a valid app password. The
+/// weights are powers of an element of order 31. None is 0, so a wrong character changes the sum;
+/// no two of the 27 are equal, so two exchanged characters do.
 fn sum(values: impl Iterator<Item = u8>) -> u8 {
     values.fold(0, |sum, value| times_two(sum) ^ value)
 }
 
-/// Times the root of x⁵ + x² + 1, whose order is 31.
+/// Multiplies by the root of x⁵ + x² + 1, whose order is 31.
 fn times_two(value: u8) -> u8 {
     let doubled = value << 1;
     if doubled & 32 == 0 {

@@ -1,7 +1,9 @@
-//! What passed before the code was asked for, as sshd tells it in SSH_AUTH_INFO_0: a method on each line, and the key
-//! that was shown. Reads; who is to be believed is for the door to know.
+//! Completed methods: the authentication methods that passed before the second factor, as sshd
+//! reports them in SSH_AUTH_INFO_0, one method on each line with the key that was used. This file
+//! parses; the caller decides which host is trusted to report them.
 //!
-//! MUST NOT take what it cannot read for nothing: it could be the very factor that an exemption excepts.
+//! MUST NOT treat a line that cannot be parsed as absent: it may be the very method that an
+//! exemption excludes.
 
 use data_encoding::{BASE64, BASE64_NOPAD};
 use serde::{Deserialize, Serialize};
@@ -9,75 +11,69 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The most that is read, in bytes: the longest keys have some 3 KiB, a certificate a few times that.
+/// Longest text that is parsed, in bytes: the longest keys have some 3 KiB, a certificate a few
+/// times that.
 pub const LONGEST: usize = 16 * 1024;
-/// Factors that are told apart; sshd's AuthenticationMethods chain two or three.
+/// Methods that are parsed; AuthenticationMethods of sshd chains two or three.
 const MOST: usize = 8;
 
-/// The factors that passed before the code was asked for; none if nothing is known.
+/// The methods that passed before the second factor; empty if nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompletedMethods(Cow<'static, [CompletedFactor]>);
 
-/// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompletedFactor {
-    /// How it was shown, if that is a method that is known here.
+    /// The method, `None` if it is unknown.
     pub method: Option<SshMethod>,
-    /// With which key.
     pub key: SshKey,
 }
 
-/// A method of sshd's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SshMethod {
-    /// A password; also the one that a PAM stack asks for itself.
+    /// A password, also one that the PAM stack asked for.
     Password,
-    /// A key.
     Publickey,
-    /// What PAM, or another device, asked.
+    /// Prompts of PAM or of another device.
     KeyboardInteractive,
-    /// The key of the host that the person comes from.
+    /// The key of the client's host.
     Hostbased,
-    /// Kerberos.
     GssapiWithMic,
-    /// Kerberos, while keys were exchanged.
+    /// Kerberos during the key exchange.
     GssapiKeyex,
 }
 
-/// The key of a factor.
+/// The key that a method used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SshKey {
-    /// The method has none.
     None,
-    /// One with this fingerprint.
+    /// A key with this fingerprint.
     Known(SshKeyFingerprint),
-    /// One that is not read: a certificate, whose fingerprint is that of the key in it, or no key at all.
+    /// Not parsed: a certificate, whose fingerprint is that of the key in it, or no valid key.
     Unread,
 }
 
-/// A key's fingerprint, as `ssh-keygen -l` prints it.
+/// The fingerprint of a key as `ssh-keygen -l` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SshKeyFingerprint([u8; 32]);
 
 impl CompletedMethods {
-    /// Nothing that is known.
     pub const EMPTY: CompletedMethods = CompletedMethods(Cow::Borrowed(&[]));
-    /// A password, and nothing else.
+    /// A password alone.
     pub const PASSWORD: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
         method: Some(SshMethod::Password),
         key: SshKey::None,
     }]));
-    /// Something passed, and it is not known what.
+    /// An unknown method passed.
     const UNCLEAR: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
         method: None,
         key: SshKey::Unread,
     }]));
 
-    /// Reads what an sshd says in SSH_AUTH_INFO_0.
+    /// Parses the value of SSH_AUTH_INFO_0.
     pub fn parse_ssh_auth_info(said: &[u8]) -> CompletedMethods {
         if said.trim_ascii().is_empty() {
             return CompletedMethods::default();
@@ -100,26 +96,26 @@ impl CompletedMethods {
         CompletedMethods(factors.into())
     }
 
-    /// Whether nothing is known to have passed.
+    /// Returns whether no method is known to have passed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The key that sshd has verified for this login, the first if there are several. One that is not read, such as a
-    /// certificate, was verified all the same.
+    /// Returns the key that sshd has verified for this login, the first if there are several. A
+    /// certificate is not parsed, but was verified nevertheless.
     pub fn verified_key(&self) -> Option<&SshKey> {
         let with_key = |factor: &&CompletedFactor| factor.method == Some(SshMethod::Publickey);
         self.0.iter().find(with_key).map(|factor| &factor.key)
     }
 
-    /// What passed.
     pub fn factors(&self) -> &[CompletedFactor] {
         &self.0
     }
 }
 
 impl CompletedFactor {
-    /// `publickey ssh-ed25519 AAAA…`, `keyboard-interactive/pam`, `password`; what follows says more of the method.
+    /// Parses `publickey ssh-ed25519 AAAA…`, `keyboard-interactive/pam` or `password`. What follows
+    /// is detail of the method.
     fn parse_line(line: &str) -> CompletedFactor {
         let mut words = line.split_ascii_whitespace();
         let name = words.next().unwrap_or_default();
@@ -145,7 +141,7 @@ impl SshMethod {
         SshMethod::GssapiKeyex,
     ];
 
-    /// sshd's name for it.
+    /// Returns the name that sshd uses.
     pub fn name(self) -> &'static str {
         match self {
             SshMethod::Password => "password",
@@ -157,7 +153,7 @@ impl SshMethod {
         }
     }
 
-    /// Reads [`Method::name`].
+    /// Parses [`SshMethod::name`].
     pub fn from_name(name: &str) -> Option<SshMethod> {
         SshMethod::ALL
             .into_iter()
@@ -173,7 +169,8 @@ impl SshKey {
         let Ok(blob) = BASE64.decode(blob.as_bytes()) else {
             return SshKey::Unread;
         };
-        // RFC 4253, 6.6: a key begins with its algorithm's name, so that one of another kind cannot be given out for it
+        // RFC 4253, section 6.6: a key begins with the name of its algorithm, so a key of another
+        // algorithm cannot be passed off as this one
         let begins = [
             &u32::try_from(algorithm.len())
                 .unwrap_or(u32::MAX)
@@ -221,7 +218,7 @@ impl fmt::Display for SshKey {
     }
 }
 
-/// For a log: methods and fingerprints, with a comma between.
+/// Formats methods and fingerprints for a log, separated by commas.
 impl fmt::Display for CompletedMethods {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
@@ -243,7 +240,7 @@ impl fmt::Display for CompletedMethods {
 mod tests {
     use super::*;
 
-    /// From `ssh-keygen -t ed25519`, and what `ssh-keygen -l` says of it.
+    /// A key from `ssh-keygen -t ed25519`, and its fingerprint from `ssh-keygen -l`.
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP";
     const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";

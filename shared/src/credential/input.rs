@@ -1,6 +1,6 @@
-//! What was typed at the prompt. The shape alone tells the methods apart: digits are a code, letters and
-//! digits of the recovery alphabet with at least one letter are a recovery code, `P-` and twelve of them are an
-//! administrator's one-time code, all else fits no method.
+//! The input of a prompt. Its shape alone identifies the credential. Digits are a code. Letters and
+//! digits of the recovery alphabet with at least one letter are a recovery code. `P-` and twelve of
+//! these characters are an administrator's one-time code. Any other text is malformed.
 
 mod ending;
 
@@ -10,24 +10,23 @@ pub(crate) use ending::{LENGTHS, code_length_at_end};
 use super::recovery_code;
 use zeroize::{Zeroize, Zeroizing};
 
-/// The longest answer that is looked at, in bytes.
+/// Longest input that is parsed, in bytes.
 pub const LONGEST: usize = 512;
 
-/// One answer to the prompt, normalised: blanks and dashes gone, recovery codes in upper case.
+/// One input, normalised: without blanks and dashes, recovery codes in upper case.
 pub enum Input {
-    /// Digits: compared with every live authenticator, as one try.
+    /// Digits, compared with every active authenticator as one try.
     Digits(Zeroizing<String>),
-    /// Letters and digits as recovery codes have them.
     RecoveryCode(Zeroizing<String>),
-    /// An administrator's one-time code, without its `P-`.
+    /// An administrator's one-time code without its `P-`.
     OneTimeCode(Zeroizing<String>),
-    /// Fits no method: free of charge, and never right. An empty answer, sshd's junk for an unknown user, a
-    /// password typed by mistake.
+    /// No credential has this shape, so the input has no cost: an empty input, the filler that sshd
+    /// sends for an unknown user, a password.
     Malformed,
 }
 
 impl Input {
-    /// Reads the bytes that came back from the prompt.
+    /// Parses the bytes of the input.
     pub fn parse(typed: &[u8]) -> Input {
         if typed.len() > LONGEST {
             return Input::Malformed;

@@ -1,5 +1,5 @@
-//! otpauth:// URLs, the text in every enrolment QR: written with every parameter explicit, read strictly.
-//! hotp URLs are read, for imports. The format is Google Authenticator's "Key Uri Format".
+//! otpauth URIs, the text in each enrollment QR code (Google Authenticator's "Key Uri Format"):
+//! written with every parameter explicit, parsed strictly. hotp URIs are parsed for imports only.
 
 use super::secret::{Secret, SecretError};
 use super::totp::{Algorithm, OtpKind, OtpParameters, OtpParametersError, Step};
@@ -7,18 +7,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The longest URL that is read, in bytes.
+/// Longest URI that is parsed, in bytes.
 const LONGEST: usize = 2048;
 
-/// All but the unreserved characters of RFC 3986, section 2.3.
+/// Escapes all but the unreserved characters of RFC 3986, section 2.3.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The URL for one authenticator: label `issuer:account`, issuer, algorithm, digits, and period or first counter
-/// explicit.
+/// Formats the URI of one authenticator: label `issuer:account`, issuer, algorithm, digits, and
+/// period or first counter.
 pub fn format_uri(
     issuer: &str,
     account: &str,
@@ -40,15 +40,15 @@ pub fn format_uri(
     ))
 }
 
-/// What the format leaves out has these values. Never the host's own: a change there leaves every existing
-/// authenticator as it was.
+/// Values of parameters that a URI omits. They are those of the format and MUST NOT be those of the
+/// configuration: a change there must not change existing authenticators.
 const DEFAULTS: OtpParameters = OtpParameters {
     algorithm: Algorithm::Sha1,
     digits: 6,
     moving: OtpKind::Time { period: 30 },
 };
 
-/// Reads what a declared account's file holds: an otpauth://totp URL, or Base32 alone.
+/// Parses the file of a declared account: an otpauth://totp URI, or Base32 alone.
 pub fn parse_declared_secret(text: &str) -> Result<(Secret, OtpParameters), OtpauthError> {
     let text = text.trim();
     if text.len() > LONGEST {
@@ -71,40 +71,35 @@ pub fn parse_declared_secret(text: &str) -> Result<(Secret, OtpParameters), Otpa
     ))
 }
 
-/// What an otpauth URL says.
+/// A parsed otpauth URI.
 #[derive(Debug)]
 pub struct OtpauthUri {
-    /// Who issued it: from the label, else from the parameter.
+    /// The issuer from the label, or else from the parameter.
     pub issuer: Option<String>,
-    /// The account, from the label; may be empty.
+    /// The account from the label; may be empty.
     pub account: String,
-    /// The shared secret.
     pub secret: Secret,
-    /// The hash under the HMAC.
     pub algorithm: Algorithm,
-    /// Digits of a code: 6 or 8.
+    /// 6 or 8.
     pub digits: u32,
-    /// What its codes move with, and from where on.
     pub moving: MovingFactor,
 }
 
-/// What codes move with, and from where on: `totp` or `hotp`.
+/// The moving factor and its first value: `totp` or `hotp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MovingFactor {
-    /// Time, in steps of so many seconds: 15 to 120.
+    /// Time steps.
     Time {
-        /// Length of a time step, in seconds.
+        /// Length of a time step in seconds: 15 to 120.
         period: u64,
     },
-    /// A counter.
     Counter {
-        /// The counter of the next code.
+        /// Counter of the next code.
         next: u64,
     },
 }
 
 impl MovingFactor {
-    /// Time or counter.
     pub fn kind(self) -> OtpKind {
         match self {
             MovingFactor::Time { period } => OtpKind::Time { period },
@@ -112,7 +107,7 @@ impl MovingFactor {
         }
     }
 
-    /// The first counter whose code counts; time has none.
+    /// Returns the first counter whose code is accepted; 0 for time steps.
     pub fn first_step(self) -> Step {
         match self {
             MovingFactor::Time { .. } => Step(0),
@@ -122,7 +117,7 @@ impl MovingFactor {
 }
 
 impl OtpauthUri {
-    /// Reads an otpauth URL of either type. Nothing may be said twice.
+    /// Parses an otpauth URI of either type. A parameter that is given twice is refused.
     pub fn parse(text: &str) -> Result<OtpauthUri, OtpauthError> {
         if text.len() > LONGEST {
             return Err(OtpauthError::TooLong);
@@ -178,10 +173,11 @@ impl OtpauthUri {
     }
 }
 
-/// Issuer and account of a label, decoded: `issuer:account`, or the account alone. Never less than what follows
-/// the first colon is the account, unless the issuer itself is known to hold one: `x:root` must not become `root`.
+/// Splits a decoded label, `issuer:account` or the account alone. The account is all that follows
+/// the first colon, unless the issuer itself is known to contain one: `x:root` MUST NOT become
+/// `root`.
 pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>, &'a str) {
-    // some write blanks as +, as in forms
+    // some programs write blanks as + as in forms
     let written = issuer
         .into_iter()
         .flat_map(|issuer| [issuer.to_owned(), issuer.replace('+', " ")]);
@@ -199,7 +195,7 @@ pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>
     }
 }
 
-/// The parameters, as they stand.
+/// The undecoded parameters.
 #[derive(Default)]
 struct OtpauthQuery {
     secret: Option<Zeroizing<String>>,
@@ -219,7 +215,7 @@ impl OtpauthQuery {
             "period" => &mut self.period,
             "counter" => &mut self.counter,
             "issuer" => &mut self.issuer,
-            // image and the like say nothing about codes
+            // image and other parameters do not concern codes
             _ => return Ok(()),
         };
         match place.replace(value) {
@@ -241,28 +237,24 @@ fn parse_number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpauthE
         .transpose()
 }
 
-/// Why text is no otpauth URL. Never repeats the text: it holds a secret.
+/// Reason why a text is no otpauth URI. It MUST NOT repeat the text, which contains a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OtpauthError {
-    /// More than 2048 bytes.
     TooLong,
     /// Neither otpauth://totp/ nor otpauth://hotp/.
     NotOtpauth,
-    /// An otpauth URL of another type, such as hotp, where a code must move with time.
+    /// An otpauth URI of another type, such as hotp, where a time-based one is required.
     NotTotp,
-    /// No `secret` in it.
+    /// The URI has no `secret`.
     Missing,
-    /// A pair without `=`, a parameter given twice, broken percent-encoding.
+    /// A pair without `=`, a parameter given twice, or invalid percent-encoding.
     Malformed,
-    /// Digits, period or counter: not a number.
+    /// The digits, period or counter is not a number.
     Number,
-    /// hotp without a counter.
+    /// A hotp URI without a counter.
     NoCounter,
-    /// Not SHA1, SHA256 or SHA512.
     Algorithm,
-    /// The secret itself.
     Secret(SecretError),
-    /// Digits or period.
     Parameters(OtpParametersError),
 }
 
@@ -279,7 +271,7 @@ impl From<OtpParametersError> for OtpauthError {
 }
 
 impl OtpauthError {
-    /// What is wrong, in words.
+    /// Returns the message.
     pub fn text(&self) -> &'static str {
         match self {
             OtpauthError::TooLong => "the otpauth URL is longer than 2048 bytes",

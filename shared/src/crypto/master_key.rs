@@ -1,5 +1,8 @@
-//! The master key file: how it is read, made, and changed by a rotation. What the key wraps stands in
-//! [`super::vault`].
+//! The master key file: how it is read, made, and changed by a rotation. The data keys that a
+//! master key wraps are in [`super::vault`].
+//!
+//! MUST be changed only under a [`KeyFileLock`]: two rotations at once could lose the key of the
+//! store.
 
 use crate::credential::secret::{RandomError, fill_random};
 use crate::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
@@ -14,22 +17,20 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Master keys in one file at most; two during a rotation.
+/// Most master keys in one file; a rotation needs two.
 const MOST: usize = 8;
-/// The most that is read of the file, in bytes.
+/// Most bytes that are read of the file.
 pub const LARGEST: u32 = 4096;
 
-/// A 256-bit key.
 pub type MasterKey = Zeroizing<[u8; 32]>;
 
-/// What tells master keys apart without telling anything about them.
+/// Identifier of a master key, which reveals nothing about the key.
 pub type MasterKeyId = [u8; 8];
 
 /// The master keys, newest first.
 pub struct MasterKeys(Vec<(MasterKeyId, MasterKey)>);
 
 impl MasterKeys {
-    /// Reads the key file.
     pub fn read_file(path: &Path) -> Result<MasterKeys, MasterKeyError> {
         MasterKeys::parse(
             path,
@@ -37,7 +38,7 @@ impl MasterKeys {
         )
     }
 
-    /// The master keys in what the key file holds, or is to hold.
+    /// Parses the contents of a key file.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<MasterKeys, MasterKeyError> {
         let broken = |line| MasterKeyError::Broken {
             path: path.to_owned(),
@@ -68,15 +69,15 @@ impl MasterKeys {
         Ok(MasterKeys(keys))
     }
 
-    /// A new random master key and the text of its file.
+    /// Makes a random master key, and returns it with the text of its file.
     pub fn generate() -> Result<(MasterKeys, Zeroizing<String>), RandomError> {
         let keys = MasterKeys(vec![random()?]);
         let text = keys.to_text();
         Ok((keys, text))
     }
 
-    /// Puts a new random master key before those in a file, and returns all. Where that holds as many as it can, those leave
-    /// it that are not `used`.
+    /// Adds a new random master key as the first one of a file, and returns all. If the file is
+    /// full, the keys that are not `used` are removed from it.
     pub fn add_key_to_file(
         path: &Path,
         used: &[MasterKeyId],
@@ -97,25 +98,25 @@ impl MasterKeys {
         Ok(keys)
     }
 
-    /// Has all but the newest leave a file.
+    /// Removes all keys but the newest from a file.
     pub fn keep_newest_in_file(path: &Path) -> Result<(), MasterKeyError> {
         let keys = MasterKeys::read_file(path)?;
         let newest = keys.newest().0;
         keys.retain(&[newest]).replace_file(path)
     }
 
-    /// What tells them apart.
+    /// Returns the identifiers, newest first.
     pub fn ids(&self) -> Vec<MasterKeyId> {
         self.0.iter().map(|(id, _)| *id).collect()
     }
 
-    /// Without the keys that are not `wanted`.
+    /// Removes the keys that are not `wanted`.
     pub fn retain(mut self, wanted: &[MasterKeyId]) -> MasterKeys {
         self.0.retain(|(id, _)| wanted.contains(id));
         self
     }
 
-    /// Puts these in place of what the file holds, in one step and durably; owner's group and mode stay.
+    /// Replaces the contents of the file atomically and durably. The group and the mode stay.
     fn replace_file(&self, path: &Path) -> Result<(), MasterKeyError> {
         let metadata = path
             .symlink_metadata()
@@ -130,10 +131,10 @@ impl MasterKeys {
         )?)
     }
 
-    /// The text of a file with these.
+    /// Returns the text of a file with these keys.
     pub fn to_text(&self) -> Zeroizing<String> {
         const HEAD: &str = "# Postern's master key. Keep a copy apart from the store: without it no one can sign in.\n";
-        // room for all from the start: growing would leave copies behind
+        // enough capacity from the start: a reallocation would leave copies of keys in memory
         let mut text = Zeroizing::new(String::with_capacity(HEAD.len() + 65 * self.0.len()));
         text.push_str(HEAD);
         for (_, key) in &self.0 {
@@ -143,7 +144,7 @@ impl MasterKeys {
         text
     }
 
-    /// The key that wraps what is written from now on.
+    /// Returns the key that wraps new data keys.
     pub fn newest(&self) -> (MasterKeyId, &MasterKey) {
         let (id, key) = self
             .0
@@ -152,7 +153,7 @@ impl MasterKeys {
         (*id, key)
     }
 
-    /// The key with this id.
+    /// Returns the key with this identifier.
     pub fn find(&self, wanted: &MasterKeyId) -> Option<&MasterKey> {
         self.0
             .iter()
@@ -161,22 +162,23 @@ impl MasterKeys {
     }
 }
 
-/// What a rotation does to a key file.
+/// Changes of a key file by a rotation; a service sends them to the process that can write the
+/// file.
 pub trait MasterKeyFile {
-    /// See [`MasterKeys::add_to`].
+    /// See [`MasterKeys::add_key_to_file`].
     fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError>;
-    /// See [`MasterKeys::keep_newest_in`].
+    /// See [`MasterKeys::keep_newest_in_file`].
     fn keep_newest(&mut self) -> Result<(), MasterKeyError>;
 }
 
-/// One that this process can write.
+/// A key file that this process can write.
 pub struct OwnKeyFile {
     path: PathBuf,
     _alone: KeyFileLock,
 }
 
 impl OwnKeyFile {
-    /// Begins to change the file, and keeps all others from it.
+    /// Locks the file against other changes.
     pub fn lock(path: &Path) -> Result<OwnKeyFile, MasterKeyError> {
         Ok(OwnKeyFile {
             path: path.to_owned(),
@@ -195,14 +197,14 @@ impl MasterKeyFile for OwnKeyFile {
     }
 }
 
-/// What keeps all other changes of a key file out; it ends with the process, however that ends.
+/// Lock against all other changes of a key file. It ends with the process, however that ends.
 pub struct KeyFileLock {
     _lock: Flock<File>,
 }
 
 impl KeyFileLock {
-    /// Begins to change the file. The lock is a file of its own, which nobody else can open: whoever can open a file or
-    /// a folder can lock it, and would keep every rotation out.
+    /// Acquires the lock. The lock is a file of its own, which only root can open: a user who can
+    /// open a file or a folder can lock it, and could block every rotation.
     pub fn acquire(path: &Path) -> Result<KeyFileLock, MasterKeyError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -221,7 +223,7 @@ impl KeyFileLock {
                 errno => io(errno.into()),
             },
         )?;
-        // one that was cut off left keys there
+        // an interrupted change left keys in a temporary file
         trusted_file::remove_unfinished(path)?;
         Ok(KeyFileLock { _lock: locked })
     }
@@ -241,21 +243,20 @@ fn key_id(key: &MasterKey) -> MasterKeyId {
     id
 }
 
-/// Why there is no master key.
+/// Reason why there is no master key.
 #[derive(Debug)]
 pub enum MasterKeyError {
-    /// The file cannot be read, or may not be trusted.
+    /// The file cannot be read, or must not be trusted.
     File(FileError),
-    /// Something in it is no key.
+    /// A line is no key.
     Broken {
-        /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// Line, from 1.
         line: usize,
     },
-    /// Somebody else is changing the file.
+    /// Another process is changing the file.
     Locked(PathBuf),
-    /// The process that is to change the file did not.
+    /// The process that writes the file did not write it.
     NotWritten(String),
 }
 
@@ -356,7 +357,7 @@ mod tests {
         assert_eq!(read.ids(), both.ids());
         let new = read.newest().0;
         assert_eq!(read.ids(), [new, old]);
-        // where the file is full, what is in use stays
+        // a full file keeps the keys that are in use
         (2..MOST).for_each(|_| drop(MasterKeys::add_key_to_file(&path, &[]).unwrap()));
         let full = MasterKeys::read_file(&path).unwrap().ids();
         assert_eq!(full.len(), MOST);
@@ -370,7 +371,8 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
     }
 
-    /// Whoever can open a folder or a file can lock it: only what root alone can open keeps a rotation out.
+    /// A user who can open a folder or a file can lock it: only a file that root alone can open
+    /// blocks a rotation.
     #[test]
     fn whoever_locks_what_all_can_open_keeps_no_rotation_out() {
         let folder = tempfile::tempdir().unwrap();
@@ -404,7 +406,7 @@ mod tests {
         fs::write(folder.path().join("key.old"), "the administrator's").unwrap();
         let first = KeyFileLock::acquire(&path).unwrap();
         assert!(!unfinished.exists());
-        // the administrator's, and the lock
+        // the administrator's file and the lock
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(matches!(
             KeyFileLock::acquire(&path),

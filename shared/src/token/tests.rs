@@ -1,4 +1,4 @@
-//! Every kind of token against every fault: one table, since there is one way to open them.
+//! Every kind of token against every fault, in one table, since all are opened by one function.
 
 use super::session::{FirstFactorMethod, Session};
 use super::*;
@@ -47,11 +47,11 @@ fn pending() -> PendingEnrollment {
     PendingEnrollment::new(&Config::default(), &alice()).unwrap()
 }
 
-/// One of each kind: as it is sealed, and how it opens.
+/// A token of one kind, sealed, and the function that opens it.
 struct Sample {
     kind: TokenKind,
     text: String,
-    /// Sealed in the same way, but with a life that its kind may not have.
+    /// Sealed in the same way, with a lifetime that is too long for its kind.
     too_long: String,
     opens: fn(&str, &TokenKeys, TokenHolder, Timestamp) -> bool,
 }
@@ -154,7 +154,7 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
         let (kind, life) = (one.kind, one.kind.lifetime());
         let opens = |text: &str| (one.opens)(text, &keys, holder, NOW);
         assert!(opens(&one.text), "{kind:?}");
-        // its age, by clocks that go either way
+        // age, by clocks that run or are set back
         for (age, good) in [(life - 1, true), (life, false), (life * 2, false)] {
             assert_eq!(
                 (one.opens)(&one.text, &keys, holder, NOW.plus(age)),
@@ -169,7 +169,6 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
             );
         }
         assert!(!opens(&one.too_long), "{kind:?} of a longer life");
-        // its holder
         for other in [
             TokenHolder::Bearer,
             TokenHolder::Root,
@@ -215,7 +214,7 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
         ] {
             assert!(!opens(text), "{kind:?} {text}");
         }
-        // another kind, also where it is sealed as this one
+        // another kind, also with this kind's associated data
         for other in &samples {
             assert_eq!(
                 opens(&other.text),

@@ -1,9 +1,11 @@
-//! The decision: (account, attempt, now) → an accepted step or a named refusal. A pure function; no clock, no
-//! store, no log.
+//! The decision: (account, attempt, now) → [`Accepted`] or a named [`Refusal`]. A pure function: no
+//! clock, no store, no log.
 //!
 //! MUST accept a step at most once: only steps above the floor, and of equal codes the highest.
-//! MUST NOT compare digits while their bucket is delayed or locked, or before the first factor while the address waits.
-//! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
+//! MUST NOT compare digits while their bucket is delayed or locked, or before the first factor
+//! while the address is delayed.
+//! MUST be the only file that makes an [`Accepted`]; whatever grants access takes one as its
+//! argument.
 
 use super::account::{
     AccountCredentials, LiveAuthenticator, StoredOneTimeCode, StoredRecoveryCode,
@@ -17,7 +19,7 @@ use crate::credential::totp::{OtpKind, Step};
 use crate::crypto::vault::{MailedHash, OneTimeHash, RecoveryHash, SecretFingerprint};
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
-/// The cause, as logs name it.
+/// Formats the cause for logs.
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -44,112 +46,99 @@ pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_ap
 pub use super::grace_period::{WithinGrace, decide_grace_period};
 pub use super::one_time_code::{Invitation, decide_invitation};
 
-/// One try: what was typed, where in the login, and its hash where codes are kept as such.
+/// One input of one login, with its keyed hashes.
 pub struct Attempt<'a> {
-    /// What was typed.
     pub input: &'a Input,
-    /// The hash of a typed recovery code for this account.
+    /// Hash of the input as a recovery code of this account.
     pub recovery_hash: Option<RecoveryHash>,
-    /// The hash of a typed one-time code for this account.
+    /// Hash of the input as a one-time code of this account.
     pub one_time_hash: Option<OneTimeHash>,
-    /// The hash of typed digits for this account, as a mailed code.
+    /// Hash of the input as a mailed code of this account.
     pub mailed_hash: Option<MailedHash>,
-    /// Characters of the recovery codes that the configuration makes.
+    /// Length of recovery codes in the configuration, in characters.
     pub configured_length: u32,
-    /// Whether the first factor has passed.
     pub phase: Phase,
 }
 
-/// What an accepted answer spends.
+/// What an accepted input consumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumed {
-    /// A time step of an authenticator: the new floor.
+    /// Time step or counter of an authenticator, which becomes its floor.
     Step(SecretFingerprint, Step),
-    /// A recovery code.
     RecoveryCode(RecoveryHash),
-    /// The account's one-time code.
     OneTimeCode,
-    /// The newest mailed code.
     MailedCode,
 }
 
-/// Proof that this file accepted an answer.
+/// Proof that [`decide`] accepted an input.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Accepted {
     consumed: Consumed,
 }
 
 impl Accepted {
-    /// What must be marked as used before the door opens.
+    /// Returns what MUST be marked as used in a committed transaction before access is granted.
     pub fn consumed(&self) -> Consumed {
         self.consumed
     }
 }
 
-/// Why an answer does not open.
+/// Reason why an input is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
-    /// No code of the window, no recovery code.
     Wrong,
-    /// A step at or below the floor, or a recovery code that has opened before.
+    /// A step at or below the floor, or a recovery code, one-time code or mailed code that was used
+    /// before.
     Used {
         /// Seconds until the next code is shown; 0 if it is shown already.
         wait: u64,
     },
-    /// A code of a past step outside the window: the device's clock is behind.
+    /// A code of a past step outside the window: the clock of the device is behind.
     Behind {
-        /// By how many steps.
         steps: u64,
-        /// The same in seconds.
         seconds: u64,
     },
-    /// A code of a future step outside the window. For the log only: a hint would be usable later.
+    /// A code of a future step outside the window. It MUST appear in logs only: the code will be
+    /// valid later, and a message would tell an attacker so.
     Ahead {
-        /// By how many steps.
         steps: u64,
-        /// The same in seconds.
         seconds: u64,
     },
-    /// This host's clock stands before the last accepted step.
+    /// This host's clock is earlier than the last accepted step.
     ClockSetBack {
-        /// By how many seconds at least.
+        /// Difference in seconds, at least.
         seconds: u64,
     },
-    /// Too many wrong answers in this row.
+    /// Too many wrong inputs were counted in this bucket.
     Delayed {
-        /// Seconds left.
         wait: u64,
     },
-    /// Too many wrong answers from this address.
+    /// Too many wrong inputs came from this address.
     AddressDelayed {
-        /// Seconds left.
         wait: u64,
     },
-    /// The row is locked.
     Locked,
-    /// The answer's shape fits no method of the account.
+    /// The shape of the input fits no credential of the account.
     #[serde(rename = "unfit")]
     Malformed,
-    /// The account has no second factor.
     NotEnrolled,
-    /// A one-time or mailed code whose life is over.
+    /// An expired one-time code or mailed code.
     CodeExpired,
-    /// The sign-in took too long, or was ended meanwhile.
+    /// The login took too long, or was ended meanwhile.
     Expired,
 }
 
-/// Whether one input is accepted, and why not.
+/// The verification result of one input.
 pub type VerificationResult = Result<Accepted, Refusal>;
 
-/// A verdict and what it costs.
+/// A verification result and its cost.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The verdict.
     pub result: VerificationResult,
-    /// What the row is charged, if anything.
+    /// Cost that is added to the bucket.
     pub bucket_cost: Option<u32>,
-    /// Whether the address is charged one.
+    /// Whether the input counts as one failure of its address.
     pub charges_address: bool,
 }
 
@@ -170,14 +159,14 @@ impl Decision {
         }
     }
 
-    /// Whether the answer costs nothing and opens nothing, so that nothing is written about it.
+    /// Returns whether the input is refused without cost, so that nothing is written about it.
     pub fn is_free(&self) -> bool {
         let refused = self.result.is_err();
         refused && self.bucket_cost.is_none() && !self.charges_address
     }
 }
 
-/// Decides about one answer.
+/// Decides about one input.
 pub fn decide(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,
@@ -194,7 +183,8 @@ pub fn decide(
         Input::OneTimeCode(_) => decide_one_time_code(account, attempt.one_time_hash, now),
         Input::Digits(digits) => {
             let fits = match attempt.phase {
-                // Before the first factor the length must not tell what the account has.
+                // Before the first factor the length MUST NOT show which authenticators the account
+                // has.
                 Phase::Before => matches!(digits.len(), 6 | 8 | 12 | 16),
                 Phase::After => {
                     let by_mail = account.mail == MailStatus::On
@@ -217,8 +207,8 @@ pub fn decide(
     }
 }
 
-/// A wrong recovery or one-time code. It has no bucket: nobody guesses 47 bits. It is counted for its address, unless
-/// that waits already.
+/// Refuses a wrong recovery code or one-time code. Neither has a bucket: 47 random bits cannot be
+/// guessed. It counts as a failure of its address, unless the address is delayed already.
 fn refuse_wrong(account: &AccountCredentials) -> Decision {
     match account.address_wait {
         Some(wait) => Decision::refuse_free(Refusal::AddressDelayed { wait }),
@@ -233,7 +223,7 @@ fn refuse_wrong(account: &AccountCredentials) -> Decision {
     }
 }
 
-/// Compares a recovery code, before anything delays or locks.
+/// Compares a recovery code. Neither a delay nor a lock applies.
 fn decide_recovery_code(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,
@@ -245,7 +235,7 @@ fn decide_recovery_code(
         Enrolled::No => None,
     };
     let has_length = |length: u32| length as usize == text.len();
-    // Before the first factor the length must not tell what the account has.
+    // Before the first factor the length MUST NOT show which authenticators the account has.
     let fits = match attempt.phase {
         Phase::Before => has_length(attempt.configured_length),
         Phase::After => account
@@ -257,12 +247,12 @@ fn decide_recovery_code(
         Some(kept) if kept.used => Decision::refuse_free(Refusal::Used { wait: 0 }),
         Some(kept) => Decision::accept(Consumed::RecoveryCode(kept.hash)),
         None if fits => refuse_wrong(account),
-        // a password that only looks like one
+        // a password that looks like a recovery code
         None => Decision::refuse_free(Refusal::Malformed),
     }
 }
 
-/// Compares an administrator's one-time code, before anything delays or locks.
+/// Compares an administrator's one-time code. Neither a delay nor a lock applies.
 fn decide_one_time_code(
     account: &AccountCredentials,
     hash: Option<OneTimeHash>,
@@ -280,7 +270,8 @@ fn decide_one_time_code(
     }
 }
 
-/// Whether an authenticator makes codes of this length; two in a row bring a counter back in step.
+/// Returns whether an authenticator makes codes of this length. Two consecutive codes resynchronise
+/// a counter.
 fn fits(authenticator: &LiveAuthenticator, digits: &str) -> bool {
     let length = authenticator.parameters.digits;
     let in_step = matches!(authenticator.parameters.moving, OtpKind::Counter);
@@ -288,7 +279,8 @@ fn fits(authenticator: &LiveAuthenticator, digits: &str) -> bool {
         || (in_step && digits.len() == super::clock_drift::resync_digits(length))
 }
 
-/// Compares digits with every live authenticator and the mailed code, as one try. The best match of any counts.
+/// Compares digits with every active authenticator and the mailed code, as one try. The best match
+/// counts.
 fn compare_digits(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,
@@ -306,7 +298,7 @@ fn compare_digits(
         super::mailed_code::compare_mailed_code(account, attempt.mailed_hash, digits, now);
     if let Some(decoy) = &account.decoy {
         let (_, count) = compare(decoy);
-        // To whoever has not passed the first factor it costs what an authenticator would.
+        // Before the first factor the cost MUST be that of an account with one authenticator.
         compared += if attempt.phase == Phase::Before {
             count
         } else {

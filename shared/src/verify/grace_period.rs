@@ -1,4 +1,5 @@
-//! Whether a code that opened a while ago, at the same door and from the same address, spares the next one.
+//! The decision about the grace period: a code that was accepted at the same service and from the
+//! same address a short time ago makes another one unnecessary. A pure function of values.
 
 use super::account::AccountCredentials;
 use super::throttle::BucketState;
@@ -6,19 +7,19 @@ use crate::account::second_factor::Enrolled;
 use crate::config::{GracePeriod, ThrottleConfig};
 use crate::system::clock::Timestamp;
 
-/// What grace says.
+/// Whether a login lies within the grace period of an earlier code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WithinGrace {
-    /// No code is asked.
     Yes,
-    /// One is.
     No,
 }
 
-/// Decides by when a code opened there last. MUST be asked only of whoever has passed the first factor.
+/// Decides by the time of the last accepted code. MUST be asked only after the first factor has
+/// passed.
 ///
-/// One in the future was written by a clock that ran ahead, and spares nothing. Neither does any while answers from
-/// there would not be looked at: whoever guesses does not come in by an older code.
+/// A time in the future was written while the clock ran ahead, and does not count. While the bucket
+/// or the address is delayed or locked, an earlier code does not count either: an attacker who
+/// guesses codes from the address MUST NOT get in by the owner's last code.
 pub fn decide_grace_period(
     account: &AccountCredentials,
     last_code: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! The newest mailed code: what it makes of the digits that were typed. Older ones are not kept, so they are wrong.
+//! Comparison with the newest mailed code. Earlier codes are not kept, so they are no longer valid.
 
 use super::account::AccountCredentials;
 use super::matching::Match;
@@ -6,11 +6,11 @@ use crate::account::second_factor::MailStatus;
 use crate::crypto::vault::MailedHash;
 use crate::system::clock::Timestamp;
 
-/// How long mailed codes are.
+/// Digits of a mailed code.
 pub(super) const DIGITS: usize = 6;
 
-/// Compares with the newest one; returns what was found and how many codes could have been accepted: one, or none if
-/// it is used or over.
+/// Compares the digits with the newest mailed code. Returns the match and how many codes could have
+/// been accepted: one, or none if the code is used or has expired.
 pub(super) fn compare_mailed_code(
     account: &AccountCredentials,
     hash: Option<MailedHash>,
@@ -24,7 +24,7 @@ pub(super) fn compare_mailed_code(
         return (Match::None, 0);
     }
     let opens = !kept.used && !kept.is_expired(now);
-    // in constant time
+    // the hashes are compared in constant time
     let found = match kept.hash == hash {
         false => Match::None,
         true if kept.used => Match::Used { wait: 0 },
@@ -74,7 +74,7 @@ mod tests {
         (found.rank(), count)
     }
 
-    /// Trap 5
+    /// Trap 5.
     #[test]
     fn a_code_is_good_until_its_life_is_over_and_not_before_it_began() {
         let (live, over) = ((Match::Mailed.rank(), 1), (Match::Expired.rank(), 0));

@@ -1,5 +1,6 @@
-//! Verification of one input: which time steps are accepted, what a wrong input costs, what is consumed.
-//! Pure functions of values, time included.
+//! Verification of one input: which time steps are accepted, what a wrong input costs, what is
+//! consumed. Pure functions of values, time included: this folder opens no store and reads no
+//! clock.
 
 pub mod account;
 pub mod app_password;

@@ -1,5 +1,6 @@
-//! The one-time code with which someone who has no second factor sets up the first, away from root. It is spent when
-//! the setup becomes active, so that one cut off halfway leaves it good.
+//! The decision about the one-time code that allows a first enrollment by a user without root. The
+//! code is consumed when the enrollment becomes active: an enrollment that is interrupted leaves it
+//! valid.
 
 use super::account::{AccountCredentials, StoredOneTimeCode};
 use super::decision::{Attempt, Refusal};
@@ -8,18 +9,19 @@ use crate::crypto::vault::OneTimeHash;
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Proof that a first setup may begin, and which code it spends.
+/// Permission to begin a first enrollment, and the code that it consumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation([u8; 32]);
 
 impl Invitation {
-    /// The hash of the code.
+    /// Returns the hash of the one-time code.
     pub(crate) fn hash(self) -> OneTimeHash {
         OneTimeHash(self.0)
     }
 }
 
-/// Decides about one answer. A right one passes while the address waits; a wrong one is not counted then.
+/// Decides about one input. A right code is accepted while the address is delayed; a wrong one is
+/// not counted then.
 pub fn decide_invitation(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,

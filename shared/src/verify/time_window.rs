@@ -1,5 +1,8 @@
-//! The window of time steps (RFC 6238, section 5.2): what one time-based authenticator makes of a code, compared in
-//! constant time with every step in reach.
+//! The window of time steps (RFC 6238, section 5.2): compares the digits with codes of one
+//! time-based authenticator.
+//!
+//! MUST compare with every step within the recognised drift in constant time, whichever one
+//! matches.
 
 use super::account::LiveAuthenticator;
 use super::matching::{Match, find_last};
@@ -8,11 +11,11 @@ use crate::credential::totp::{Step, generate_code};
 use crate::system::clock::Timestamp;
 use subtle::{Choice, ConstantTimeEq};
 
-/// How far a clock may be off to be recognised as such, in seconds.
+/// Seconds within which the drift of a clock is recognised as such.
 const RECOGNISED_DRIFT: u64 = 600;
 
-/// Looks for the digits in every step within the recognised drift, always in all of them; returns what was
-/// found and how many codes could have been accepted.
+/// Compares the digits with every step within the recognised drift. Returns the match, and how many
+/// codes could have been accepted.
 pub(super) fn compare_time_steps(
     authenticator: &LiveAuthenticator,
     period: u64,
@@ -37,9 +40,10 @@ pub(super) fn compare_time_steps(
             .ct_eq(digits.as_bytes())
     };
 
-    // The highest match in the window: accepting a lower one would leave an equal code of a higher step open.
+    // The highest match in the window: if a lower one were accepted, an equal code of a higher step
+    // would stay usable.
     let (any_in_window, in_window) = find_last(window.clone(), matches);
-    // Outside, the nearest one to now, on each side.
+    // Outside the window, the match nearest to now, on each side.
     let (any_past, past_match) = find_last(current.saturating_sub(drift)..*window.start(), matches);
     let beyond = window.end().saturating_add(1)..=current.saturating_add(drift);
     let (any_future, future_match) = find_last(beyond.rev(), matches);
@@ -52,7 +56,8 @@ pub(super) fn compare_time_steps(
         None if is_marked(step) => Some(step),
         floor => floor,
     };
-    // A code of a step above the floor says nothing about the floor, and must stay unsaid: it is usable later.
+    // A future code above the floor MUST NOT reveal anything about the floor: it will be valid
+    // later.
     let spent_or_older = any_in_window
         | any_past
         | (any_future & Choice::from(u8::from(used(future_match).is_some())));

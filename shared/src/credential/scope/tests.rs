@@ -79,7 +79,7 @@ fn what_is_no_scope_is_refused() {
     }
 }
 
-/// Such a scope was stored, and no app password of the account could be read any more.
+/// Such a scope was stored, and then no app password of the account could be read.
 #[test]
 fn a_scope_that_is_longer_once_it_is_escaped_is_refused() {
     let scope = |length: usize| {
@@ -259,7 +259,7 @@ fn no_path_in_two_readings_is_covered_by_a_path() {
             !covers("web:app.example.com/", "GET", "app.example.com", target),
             "{target}"
         );
-        // every reading of it is a path of this host
+        // every interpretation of the path is a path of this host
         assert!(
             covers("web:app.example.com", "GET", "app.example.com", target),
             "{target}"

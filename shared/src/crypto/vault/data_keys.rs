@@ -1,35 +1,28 @@
-//! The data keys themselves: made, wrapped by the master key, opened, renewed. What is done with them stands in
-//! [`super`].
+//! The data keys: made, wrapped by the master key, unwrapped, renewed. Their use is in [`super`].
 
 use super::{VaultError, seal, unseal};
 use crate::credential::secret::fill_random;
 use crate::crypto::master_key::{MasterKey, MasterKeyId, MasterKeys};
 
-/// What one data key is for. Each use has a key of its own.
+/// Purpose of a data key. Each use has a key of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyPurpose {
-    /// Seals the secrets of authenticators.
     Seal,
-    /// Hashes recovery codes.
+    /// Hashes recovery codes, one-time codes and mailed codes.
     Recovery,
-    /// Makes fingerprints of secrets.
     Fingerprint,
     /// Makes decoys for names without an account.
     Decoy,
-    /// The pepper of passwords.
     Password,
-    /// Signs session cookies.
     Session,
-    /// Seals the short-lived tokens between two pages of a sign-in.
+    /// Seals the tokens between two requests.
     Token,
-    /// Hashes the cookies of trusted browsers.
     Browser,
-    /// Hashes app passwords.
     AppPassword,
 }
 
 impl KeyPurpose {
-    /// All of them, in the order of their declaration.
+    /// All purposes in the order of their declaration.
     pub const ALL: [KeyPurpose; 9] = [
         KeyPurpose::Seal,
         KeyPurpose::Recovery,
@@ -42,7 +35,7 @@ impl KeyPurpose {
         KeyPurpose::AppPassword,
     ];
 
-    /// The name in the store.
+    /// Returns the name in the store, which never changes.
     pub fn name(self) -> &'static str {
         match self {
             KeyPurpose::Seal => "seal",
@@ -58,36 +51,36 @@ impl KeyPurpose {
     }
 }
 
-/// A data key as it lies in the store.
+/// A data key as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrappedKey {
-    /// [`Purpose::name`], or the name of a key that was in use before.
+    /// [`KeyPurpose::name`], or the name of a previous key.
     pub purpose: String,
-    /// The master key that wraps it.
     pub master: MasterKeyId,
-    /// Nonce and ciphertext.
     pub wrapped: Vec<u8>,
 }
 
-/// Which data keys are renewed.
+/// The data keys that a rotation renews.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
-    /// The one that seals secrets, which can be sealed anew. What is hashed cannot be hashed anew.
+    /// Only the key that seals secrets: they can be sealed again, but hashes cannot be computed
+    /// again.
     Seal,
-    /// All of them.
+    /// All data keys.
     All,
 }
 
-/// The name of the key that sealed before, for as long as something lies sealed with it.
+/// Name of the previous sealing key, which is kept while it has sealed bytes in the store.
 const SEAL_BEFORE: &str = "seal-before";
 
-/// The opened data keys.
+/// The unwrapped data keys.
 #[derive(Clone)]
 pub(super) struct DataKeys {
-    /// In the order of [`Purpose::ALL`].
+    /// In the order of [`KeyPurpose::ALL`].
     current: Vec<MasterKey>,
     seal_before: Option<MasterKey>,
-    /// Newest first. Floors outlive the secrets that they belong to, so these are kept for good; they open nothing.
+    /// Newest first. They are kept for ever, since floors outlive their secrets; they unseal
+    /// nothing.
     fingerprints_before: Vec<MasterKey>,
 }
 
@@ -104,7 +97,7 @@ impl DataKeys {
         })
     }
 
-    /// Opens the data keys of a store.
+    /// Unwraps the data keys of a store.
     pub(super) fn open(
         masters: &MasterKeys,
         wrapped: &[WrappedKey],
@@ -152,7 +145,7 @@ impl DataKeys {
             .collect()
     }
 
-    /// The keys that come after these; with them, what these wrote is still read.
+    /// Returns the next keys, which include those that previous bytes and fingerprints need.
     pub(super) fn renew(&self, renewal: Renewal) -> Result<DataKeys, VaultError> {
         let seal_before = Some(self.current_key(KeyPurpose::Seal).clone());
         Ok(match renewal {
@@ -177,7 +170,7 @@ impl DataKeys {
         })
     }
 
-    /// Nothing is sealed with the key of before any more.
+    /// Returns the keys without the previous sealing key, once nothing is sealed with it.
     pub(super) fn without_previous_key(&self) -> DataKeys {
         DataKeys {
             seal_before: None,
@@ -185,7 +178,7 @@ impl DataKeys {
         }
     }
 
-    /// The key that is in use.
+    /// Returns the key in use.
     pub(super) fn current_key(&self, purpose: KeyPurpose) -> &MasterKey {
         &self.current[purpose as usize]
     }
@@ -194,7 +187,7 @@ impl DataKeys {
         self.seal_before.as_ref()
     }
 
-    /// Every key that ever made fingerprints, newest first.
+    /// Returns every key that ever made fingerprints, newest first.
     pub(super) fn fingerprints(&self) -> impl Iterator<Item = &MasterKey> {
         std::iter::once(self.current_key(KeyPurpose::Fingerprint)).chain(&self.fingerprints_before)
     }

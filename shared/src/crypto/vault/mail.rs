@@ -1,4 +1,4 @@
-//! What the data keys do for mail: codes as keyed hashes, and those that wait in a letter sealed.
+//! Use of the data keys for mail: mailed codes as keyed hashes, and sealed while they are queued.
 
 use super::{AssociatedData, KeyPurpose, Vault, VaultError, mac};
 use crate::account::email::EmailAddress;
@@ -6,7 +6,7 @@ use crate::system::clock::Timestamp;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Keyed hash of a mailed code, bound to its account and to what it is for. Compared in constant time.
+/// Keyed hash of a mailed code, bound to its account and purpose, compared in constant time.
 #[derive(Clone, Copy, Debug)]
 pub struct MailedHash(pub [u8; 32]);
 
@@ -18,17 +18,17 @@ impl PartialEq for MailedHash {
 
 impl Eq for MailedHash {}
 
-/// What a mailed code is for: one never does the other's work.
+/// Purpose of a mailed code. A code for one purpose is never accepted for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailedFor {
-    /// To be typed where a code is asked for.
+    /// The code is a second factor.
     Login,
-    /// To show that mail to a new address arrives.
+    /// The code proves that mail to a new address arrives.
     Confirmation,
 }
 
 impl MailedFor {
-    /// The name in the store.
+    /// Returns the name in the store.
     pub fn name(self) -> &'static str {
         match self {
             MailedFor::Login => "sign-in",
@@ -36,7 +36,7 @@ impl MailedFor {
         }
     }
 
-    /// Reads [`MailedFor::name`].
+    /// Parses [`MailedFor::name`].
     pub fn from_name(name: &str) -> Option<MailedFor> {
         [MailedFor::Login, MailedFor::Confirmation]
             .into_iter()
@@ -44,20 +44,17 @@ impl MailedFor {
     }
 }
 
-/// What the code of a letter is bound to: in another letter it does not open.
+/// Associated data of the sealed code of a mail: in another mail it cannot be unsealed.
 pub struct LetterBinding<'a> {
-    /// The account's number in the store.
+    /// Number of the account in the store.
     pub account: i64,
-    /// What the code is for.
     pub purpose: MailedFor,
-    /// Where it goes.
     pub to: &'a EmailAddress,
-    /// When its life ends.
     pub expires: Timestamp,
 }
 
 impl LetterBinding<'_> {
-    /// The same as bytes.
+    /// Encodes the associated data.
     pub(crate) fn bytes(&self) -> AssociatedData {
         let LetterBinding {
             account,
@@ -74,7 +71,7 @@ impl LetterBinding<'_> {
 }
 
 impl Vault {
-    /// The hash of a code mailed to an account.
+    /// Returns the hash of a code that is mailed to an account.
     pub fn mailed_hash(&self, account: i64, purpose: MailedFor, plain: &str) -> MailedHash {
         let parts = [
             b"mailed",
@@ -85,7 +82,7 @@ impl Vault {
         MailedHash(mac(self.keys.current_key(KeyPurpose::Recovery), &parts))
     }
 
-    /// Seals a code for the gate to mail.
+    /// Seals a code that the gate will mail.
     pub(crate) fn seal_code(
         &self,
         plain: &str,
@@ -94,7 +91,7 @@ impl Vault {
         self.seal_bytes(plain.as_bytes(), &binding.bytes())
     }
 
-    /// Opens it.
+    /// Unseals the code of a mail.
     pub(crate) fn unseal_code(
         &self,
         sealed: &[u8],

@@ -1,4 +1,4 @@
-//! The decision in tables: situations, and what each meets.
+//! The decision in tables: situations, and the result of each.
 
 mod situations;
 
@@ -64,7 +64,7 @@ fn code_of(seed: u8, offset: i64) -> String {
     generate_code(&authenticator(seed).secret, PARAMETERS, step(offset)).to_string()
 }
 
-/// Has an answer decided; what is kept as a hash hashes to as many of this byte.
+/// Decides about an input. Every keyed hash of the input is made of this byte.
 fn decided(
     account: &AccountCredentials,
     answer: &Input,
@@ -108,7 +108,7 @@ fn refused(refusal: Refusal) -> VerificationResult {
     Err(refusal)
 }
 
-/// What an answer met, as the table writes it: `in`, or the cause and what is charged.
+/// Formats a decision as the table writes it: `in`, or the cause and the cost.
 fn told(ruling: &Decision) -> String {
     let mut told = match ruling.result {
         Ok(_) => "in".to_owned(),
@@ -204,7 +204,7 @@ fn one_used_code_never_spends_another_authenticators_step() {
     assert_eq!(verdict(&account, &code_of(2, 0)), accepted(2, 0));
 }
 
-/// An authenticator by counter whose last used code was that of counter 19.
+/// An account with a counter-based authenticator whose last used code was that of counter 19.
 fn by_counter() -> AccountCredentials {
     let token = LiveAuthenticator {
         parameters: BY_COUNTER,
@@ -383,8 +383,8 @@ fn every_algorithm_length_and_period_has_its_window() {
     }
 }
 
-/// Of two authenticators the better match counts, whichever stands first: an answer that is right for one of them is
-/// no guess at the other.
+/// The better match counts, whichever authenticator is compared first: an input that is right for
+/// one authenticator is no guess at the other.
 #[test]
 fn of_several_authenticators_the_best_match_counts() {
     for (floors, typed, expected) in [
@@ -418,7 +418,7 @@ fn of_several_authenticators_the_best_match_counts() {
     }
 }
 
-/// Accepting the lower of two steps would leave an equal code of the higher one open.
+/// If the lower of two steps were accepted, an equal code of the higher one would stay usable.
 #[test]
 fn of_equal_codes_the_highest_step_is_spent() {
     // the first step after NOW whose neighbours to both sides have one code

@@ -42,9 +42,7 @@ const LONGEST_LABEL: usize = 256;
 #[derive(Clone, Copy)]
 pub enum ImportFormat<'a> {
     /// `~/.google_authenticator` of libpam-google-authenticator, which does not name its account.
-    GoogleAuthenticator {
-        account: &'a UserName,
-    },
+    GoogleAuthenticator { account: &'a UserName },
     /// The users file of pam_oath, whose times are local times.
     Oath {
         /// The current time: no code was used after it.

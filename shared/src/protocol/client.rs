@@ -1,7 +1,7 @@
-//! The command's side of pam.sock. A posternd that is not there, or hangs, is given up within two seconds; one that has
-//! greeted may take as long as a revocation waits for gates.
+//! The command's side of pam.sock. A posternd that does not answer is given up after two seconds.
+//! After its greeting it may take as long as a revocation waits for gates.
 //!
-//! MUST send nothing before it knows that root listens there.
+//! MUST send nothing before it is certain that root listens on the socket.
 
 use super::command_request::{CommandRequest, EngineReply};
 use super::{
@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-/// How long posternd may take to accept and greet: a look-up of the user's name included.
+/// Time limit for accepting and greeting; it includes a look-up of the user's name.
 const GREETING_TIMEOUT: Duration = Duration::from_millis(1600);
-/// How long it may take to reply: the store's time limit, a revocation's, that of a password, and some more.
+/// Time limit for the reply: it exceeds the sum of the limits of the store, of a revocation and of
+/// a password.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Has posternd do an errand for the user of this process.
+/// Sends a request of the user of this process to posternd, and returns the reply.
 pub fn send_request(errand: &CommandRequest) -> Result<EngineReply, ClientError> {
     run_at(Path::new(PAM_SOCKET), errand)
 }
@@ -46,7 +47,7 @@ fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientErr
         return Err(ClientError::NotReady(greeting.state));
     }
     connection.wait_until(Instant::now() + REPLY_TIMEOUT);
-    // of any other failure, what it says before it closes the connection tells more
+    // after any other failure, the reply before the connection was closed says more
     if let Err(FrameError::TooLong { .. }) =
         send(&mut connection, &Opening::Command { version, request })
     {
@@ -59,23 +60,18 @@ fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientErr
     }
 }
 
-/// Why posternd did not do an errand.
+/// Reason why posternd did not complete a request.
 #[derive(Debug)]
 pub enum ClientError {
-    /// Nobody listens there, or nobody greets.
-    Absent {
-        /// The socket.
-        socket: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// Another user than root listens there.
+    /// No process listens on the socket, or none greets.
+    Absent { socket: PathBuf, error: io::Error },
+    /// Another user than root listens on the socket.
     NotRoot(PathBuf),
-    /// It takes no request of this user, or not now.
+    /// posternd accepts no request of this user, or not now.
     NotReady(ServerState),
-    /// It speaks no version that this command speaks.
+    /// posternd and this command have no protocol version in common.
     OtherVersion,
-    /// It greeted, and then did not reply.
+    /// posternd greeted and did not reply.
     NoReply(io::Error),
     /// The request is longer than a frame may be.
     TooLong,

@@ -1,6 +1,9 @@
-//! The password of an account of this host, which only PAM can judge, and PAM only as root: what the gate asks of
-//! `postern-password`, and what comes back. The helper greets, the gate sends one question and closes its half, the
-//! helper answers with one word and closes. A word says whether the password is right, and never why not.
+//! Host passwords: the request of the gate to `postern-password`, and the reply. Only PAM can
+//! verify the password of an account of this host, and only as root. The helper greets. The gate
+//! sends one request and closes its half of the connection. The helper replies with one word and
+//! closes.
+//!
+//! The reply says whether the password is right, and MUST NOT say why it is not.
 
 use crate::account::name::{self, UserName};
 use crate::network::address::Address;
@@ -9,17 +12,18 @@ use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Where the helper listens: below /run itself, where only root can put a socket.
+/// Socket of the helper, directly in /run, where only root can create one.
 pub const SOCKET: &str = "/run/postern-password.sock";
-/// What the helper says first: that it is there and has room, and which wire it speaks.
+/// Greeting of the helper: it accepts a request, and names the version of the format.
 pub const GREETING: &[u8] = b"postern-password 2\n";
-/// The longest password that is asked about, in bytes: PAM_MAX_RESP_SIZE.
+/// Longest password in bytes: PAM_MAX_RESP_SIZE.
 pub const LONGEST_PASSWORD: usize = 512;
-/// The longest question, in bytes: four fields, each with its end.
+/// Longest request in bytes: four fields, each with its end.
 pub const LONGEST_REQUEST: usize =
     name::LONGEST + LONGEST_ADDRESS + LONGEST_CLASS + LONGEST_PASSWORD + 4;
-/// Questions that PAM is asked at once: after a wrong password most of their time is pam_unix's pause of 2 s. One origin
-/// has four, one account has two, and whoever has proven more has some of their own.
+/// Limits of concurrent requests. After a wrong password most of the time is the pause of pam_unix,
+/// 2 s. One origin may have four requests, one account two, and clients with more proof have
+/// capacity of their own.
 pub const REQUEST_LIMITS: Limits = Limits {
     shared: 8,
     proven: ClassLimits { own: 4, ..ONE_KEY },
@@ -32,27 +36,26 @@ const ONE_KEY: ClassLimits = ClassLimits {
     waiting_per_key: 16,
     waiting: 512,
 };
-/// The longest word, in bytes.
+/// Longest reply in bytes.
 pub const LONGEST_WORD: usize = 16;
-/// How long PAM may take for one question.
+/// Time limit of PAM for one request.
 pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a question may wait for its turn before.
+/// Time limit for a request in the queue.
 pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
 
 const LONGEST_ADDRESS: usize = 64;
 const LONGEST_CLASS: usize = 8;
 
-/// A password as it was typed: 1 to 512 bytes, none of them NUL.
+/// A password input: 1 to 512 bytes, none of them NUL.
 pub struct Candidate(Zeroizing<Vec<u8>>);
 
 impl Candidate {
-    /// `None` for what no password can be.
+    /// Returns `None` if no password can have these bytes.
     pub fn from_input(bytes: &[u8]) -> Option<Candidate> {
         let fits = (1..=LONGEST_PASSWORD).contains(&bytes.len()) && !bytes.contains(&0);
         fits.then(|| Candidate(Zeroizing::new(bytes.to_vec())))
     }
 
-    /// What was typed.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -64,21 +67,19 @@ impl fmt::Debug for Candidate {
     }
 }
 
-/// One question.
 #[derive(Debug)]
 pub struct HostPasswordRequest {
-    /// Whose password it is to be.
     pub name: UserName,
-    /// Where the person is, if that is known.
+    /// Address of the client, if it is known.
     pub address: Option<Address>,
-    /// What they have proven: the gate says it, and whoever has proven more waits for nobody who has proven less.
+    /// What the client has proven, according to the gate. A client with more proof never waits for
+    /// one with less.
     pub class: Class,
-    /// The password.
     pub password: Candidate,
 }
 
 impl HostPasswordRequest {
-    /// As it goes over the wire: each field with a NUL after it, which none can hold.
+    /// Encodes the request: each field is followed by a NUL, which no field contains.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let address = self
             .address
@@ -98,7 +99,7 @@ impl HostPasswordRequest {
         bytes
     }
 
-    /// Reads what came over the wire, whole.
+    /// Decodes a whole request.
     pub fn decode(bytes: &[u8]) -> Option<HostPasswordRequest> {
         if bytes.len() > LONGEST_REQUEST {
             return None;
@@ -133,19 +134,18 @@ fn word(class: Class) -> &'static str {
     }
 }
 
-/// What the helper says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostPasswordReply {
-    /// The password is right, and the account may be entered.
+    /// The password is right, and PAM permits access to the account.
     Right,
-    /// It is not, or it may not.
+    /// The password is wrong, or PAM does not permit access.
     Wrong,
-    /// PAM was not asked: nothing is known of the password.
+    /// PAM was not called: it is unknown whether the password is right.
     NotVerified,
 }
 
 impl HostPasswordReply {
-    /// The word on the wire.
+    /// Encodes the reply.
     pub fn word(self) -> &'static [u8] {
         match self {
             HostPasswordReply::Right => b"yes\n",
@@ -154,7 +154,7 @@ impl HostPasswordReply {
         }
     }
 
-    /// Reads a word, whole.
+    /// Decodes a whole reply.
     pub fn decode(word: &[u8]) -> Option<HostPasswordReply> {
         [
             HostPasswordReply::Right,

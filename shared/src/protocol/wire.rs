@@ -1,20 +1,22 @@
-//! Requests of commands and their replies as bytes: JSON inside one frame of [`crate::protocol`], which bounds both.
+//! Encoding of the commands' requests and replies: JSON inside one frame of [`crate::protocol`],
+//! which limits the size of both.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// Room that is set aside for a message. What is longer may leave a copy of its beginning behind.
+/// Bytes that are allocated for a message. A longer message may leave a copy of its beginning in
+/// memory.
 const ROOM: usize = 16 * 1024;
 
-/// Writes a message. It is wiped when dropped.
+/// Encodes a message, which is wiped when dropped.
 pub fn encode(message: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
     serde_json::to_writer(&mut *bytes, message).ok()?;
     Some(bytes)
 }
 
-/// Reads a message; `None` for what is none.
+/// Decodes a message; `None` if the bytes are none.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     serde_json::from_slice(bytes).ok()
 }

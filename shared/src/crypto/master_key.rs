@@ -162,8 +162,7 @@ impl MasterKeys {
     }
 }
 
-/// Changes of a key file by a rotation; a service sends them to the process that can write the
-/// file.
+/// Changes of a key file by a rotation: in this process, or by another one that may write the file.
 pub trait MasterKeyFile {
     /// See [`MasterKeys::add_key_to_file`].
     fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError>;

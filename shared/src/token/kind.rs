@@ -56,8 +56,7 @@ impl TokenKind {
         }
     }
 
-    /// Returns the associated data, which never changes: tokens of the previous release MUST still
-    /// open.
+    /// Returns the associated data. A change here would invalidate all tokens in use.
     pub(super) const fn sealed_as(self) -> &'static str {
         match self {
             TokenKind::Login => "postern token: login",

@@ -1,5 +1,5 @@
-//! What `authelia storage user totp export` writes: a YAML file whose secret is Base64 of Base32, a CSV file
-//! without any quoting, or otpauth:// URLs on the terminal with a closing line.
+//! Exports of `authelia storage user totp export`: a YAML file whose secret is Base64 of Base32, a
+//! CSV file without quoting, or otpauth URIs as printed on the terminal, with a closing line.
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines, stamp, urls, yaml};
 use crate::credential::secret::Secret;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 const HEADER: &str = "issuer,username,algorithm,digits,period,secret";
 const CLOSING: &str = "Successfully exported ";
 
-/// Takes the authenticators of `text`, whichever of the three it is.
+/// Adds the authenticators of `text`, in whichever of the three formats.
 pub(super) fn parse_authelia(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let first = text
         .lines()
@@ -122,7 +122,7 @@ const KEYS: [&str; 8] = [
     "secret",
 ];
 
-/// What YAML and CSV say alike.
+/// The fields that YAML and CSV have in common.
 struct Given<'a> {
     issuer: &'a str,
     username: &'a str,
@@ -166,7 +166,8 @@ impl Given<'_> {
     }
 }
 
-/// Authelia takes a code of the step after the current one, too, and says only when it did.
+/// Returns the floor for the time of the last use. Authelia also accepts a code of the step after
+/// the current one, and stores only the time, so that step counts as used.
 fn floor(used: u64, period: u64) -> Option<Step> {
     let step = OtpKind::Time { period }.step_at(Timestamp(used))?;
     Some(Step(step.0.saturating_add(1)))

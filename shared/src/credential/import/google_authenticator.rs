@@ -1,5 +1,6 @@
-//! `~/.google_authenticator` of libpam-google-authenticator: the secret, option lines that begin with `"`, and
-//! scratch codes of eight digits. As its module reads it, only stricter: nothing may be said twice.
+//! `~/.google_authenticator` of libpam-google-authenticator: the secret, option lines that begin
+//! with `"`, and scratch codes of eight digits. The parser is stricter than that of the PAM module:
+//! an option that is given twice is refused.
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, ScratchCode, lines};
 use crate::account::name::UserName;
@@ -10,10 +11,10 @@ use zeroize::Zeroizing;
 /// More unused scratch codes than the tool makes.
 const MOST_SCRATCH_CODES: usize = 10;
 const MOST_OPTIONS: usize = 100;
-/// Without STEP_SIZE.
+/// Period in seconds if STEP_SIZE is missing.
 const DEFAULT_PERIOD: u64 = 30;
 
-/// Takes the one authenticator of `text`.
+/// Adds the one authenticator of `text`.
 pub(super) fn parse_google_authenticator(
     text: &str,
     account: &UserName,
@@ -67,10 +68,10 @@ pub(super) fn parse_google_authenticator(
     })
 }
 
-/// The options that say how codes are made.
+/// The options that determine how codes are made.
 #[derive(Default)]
 struct GoogleOptions {
-    /// Every option met, with its line.
+    /// Name and line of every option.
     seen: Vec<(String, usize)>,
     time: Option<usize>,
     counter: Option<(usize, u64)>,
@@ -79,7 +80,7 @@ struct GoogleOptions {
 }
 
 impl GoogleOptions {
-    /// Takes one option line, without its quotation mark.
+    /// Parses one option line, without its quotation mark.
     fn parse_option(
         &mut self,
         line: usize,
@@ -132,7 +133,7 @@ impl GoogleOptions {
         Ok(())
     }
 
-    /// What the codes move with, and the highest step used.
+    /// Returns the moving factor and the highest used step.
     fn moving_factor(&self, line: usize) -> Result<(MovingFactor, Option<Step>), ImportError> {
         match (self.time, self.counter) {
             (Some(_), None) => Ok((
@@ -211,7 +212,8 @@ mod tests {
         );
     }
 
-    /// The module wrote it, after two codes, a scratch code, and two codes from a clock 20 minutes behind.
+    /// Written by the PAM module after two codes, a scratch code, and two codes from a clock 20
+    /// minutes behind.
     #[test]
     fn the_highest_used_step_becomes_the_floor_and_used_scratch_codes_are_gone() {
         let import = import(USED);

@@ -1,5 +1,6 @@
-//! otpauth-migration:// URLs, which Google Authenticator's app exports as QR codes: Base64 of a small protobuf
-//! message. A large export comes in parts, which say how many there are; all must be in the file, one a line.
+//! otpauth-migration URIs, which the Google Authenticator app exports as QR codes: Base64 of a
+//! small protobuf message. A large export has several parts, and states how many; all of them must
+//! be in the file, one per line.
 //!
 //! ```text
 //! MigrationPayload { 1: repeated OtpParameters  2: version  3: batch_size  4: batch_index  5: batch_id }
@@ -16,12 +17,12 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 const PREFIX: &str = "otpauth-migration://offline?data=";
-/// The app's own steps; it knows no other.
+/// Period of the app in seconds; it supports no other.
 const PERIOD: u64 = 30;
-/// More parts than the app ever made.
+/// More parts than the app exports.
 const MOST_PARTS: u64 = 1000;
 
-/// Takes the authenticators of `text`.
+/// Adds the authenticators of `text`.
 pub(super) fn parse_migration(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let mut parts = Vec::new();
     for numbered in lines(text) {
@@ -49,7 +50,6 @@ fn decode_base64(data: &str) -> Option<Zeroizing<Vec<u8>>> {
     BASE64.decode(&base64).ok().map(Zeroizing::new)
 }
 
-/// One QR code of an export.
 #[derive(Clone, Copy)]
 struct MigrationPart {
     line: usize,
@@ -112,7 +112,7 @@ fn parse_part(
     })
 }
 
-/// OtpParameters; what is left out is 0 or empty.
+/// The message OtpParameters; a missing field is 0 or empty.
 #[derive(Default)]
 struct MigrationParameters<'a> {
     secret: Option<&'a [u8]>,
@@ -218,14 +218,14 @@ fn parse_parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'
                 value: ProtobufValue::Number(value),
             } => set_once(line, &mut given.counter, value)?,
             ProtobufField { number: 1..=7, .. } => return Err(broken(line)),
-            // 8, of newer versions, names the entry inside the app
+            // 8, in newer versions, is the name of the entry inside the app
             ProtobufField { .. } => {}
         }
     }
     Ok(given)
 }
 
-/// Every batch is there with all its parts, and each part once.
+/// Checks that each batch has all its parts, and each part once.
 fn check_parts(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
     parts.sort_by_key(|part| (part.batch, part.index, part.line));
     for pair in parts.windows(2) {
@@ -361,7 +361,8 @@ mod tests {
             "otpauth://totp/x".to_owned(),
             format!("{PREFIX}%%%"),
             format!("{PREFIX}AAA"),
-            // no version; version 9; a length beyond the end; a number for the secret; size 0; index 1 of 1
+            // no version; version 9; a length beyond the end; a number for the secret; size 0;
+            // index 1 of 1
             url(&[0x18, 1]),
             url(&[0x10, 9]),
             url(&[0x10, 1, 0x0a, 200]),

@@ -1,8 +1,9 @@
-//! The users file of pam_oath (liboath's usersfile.c): type, account, PIN, secret in hex, moving factor, last
-//! code, and the time of its use. Fields are parted by blanks; `#` begins a comment.
+//! The users file of pam_oath (liboath's usersfile.c): type, account, PIN, secret in hex, moving
+//! factor, last code, and the time of its use. Fields are separated by blanks; `#` begins a
+//! comment.
 //!
-//! What liboath stores is not what it means: a HOTP counter is the one that was *used* as soon as a last code
-//! stands beside it; the moving factor of a TOTP line counts nothing; and the time is local time.
+//! Three fields are misleading. A HOTP counter is already *used* if a last code follows it. The
+//! moving factor of a TOTP line has no meaning. The time is a local time.
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines, stamp};
 use crate::credential::secret::Secret;
@@ -11,13 +12,13 @@ use crate::system::clock::Timestamp;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;
 
-/// The farthest that local time is behind UTC, and ahead of it.
+/// Largest differences of local time from UTC in seconds: behind it, and ahead of it.
 const BEHIND: u64 = 12 * 3600;
 const AHEAD: u64 = 14 * 3600;
-/// The widest window that the module's manual names, in steps.
+/// Widest window in the manual of the PAM module, in steps.
 const WINDOW: u64 = 50;
 
-/// Takes the authenticators of `text`.
+/// Adds the authenticators of `text`.
 pub(super) fn parse_oath(
     text: &str,
     now: Timestamp,
@@ -53,10 +54,8 @@ pub(super) fn parse_oath(
     Ok(())
 }
 
-/// The first field.
 #[derive(Clone, Copy)]
 struct OathKind {
-    /// `None` for a counter.
     period: Option<u64>,
     digits: u32,
 }
@@ -170,8 +169,8 @@ fn add_line(
     })
 }
 
-/// The step of the last code. Its time leaves 26 hours open, for want of a time zone: the code itself tells the
-/// step. Where it tells none, the latest step that it can have been.
+/// Returns the step of the last code. Without a time zone its time is uncertain by 26 hours, so the
+/// step is found by the code. If no step has this code, the latest possible step is the floor.
 fn find_floor(
     secret: &Secret,
     parameters: OtpParameters,
@@ -197,7 +196,8 @@ mod tests {
     use super::*;
     use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
 
-    /// Written by pam_oath in Berlin, an hour ahead of UTC, at 1795278894 and, the last one, at 1795278925.
+    /// Written by pam_oath in Berlin, one hour ahead of UTC, at 1795278894 and, the last line, at
+    /// 1795278925.
     const USED: &[u8] = include_bytes!("../../../tests/import/oath/users.oath");
     const NOW: Timestamp = Timestamp(1_795_278_930);
     const HEX: &str = "3132333435363738393031323334353637383930";

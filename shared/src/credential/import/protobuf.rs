@@ -1,24 +1,23 @@
-//! The wire format of protobuf, as much as an export needs: fields one after the other, borrowed from the bytes.
-//! No copies, no recursion; whatever does not fit the bytes ends the reading.
+//! The encoding of protobuf, as far as an export needs it: fields in sequence, borrowed from the
+//! bytes. Nothing is copied, nothing recurses; a field that exceeds the bytes ends the parsing.
 
-/// One field of a message.
 pub(super) struct ProtobufField<'a> {
     pub(super) number: u64,
     pub(super) value: ProtobufValue<'a>,
 }
 
-/// What a field holds. Fixed-width numbers stand in no export; they are read over.
+/// Value of a field. Fixed-width numbers occur in no export, and are skipped.
 pub(super) enum ProtobufValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     Other,
 }
 
-/// Bytes that are no message.
+/// The bytes are no message.
 #[derive(Debug)]
 pub(super) struct ProtobufError;
 
-/// The fields of a message. After an error there is none.
+/// Iterator over the fields of a message. It ends after an error.
 pub(super) struct ProtobufFields<'a> {
     rest: &'a [u8],
 }
@@ -44,7 +43,7 @@ impl<'a> ProtobufFields<'a> {
         (number > 0).then_some(ProtobufField { number, value })
     }
 
-    /// At most ten bytes of seven bits each; the tenth holds the 64th bit alone.
+    /// Reads at most ten bytes of seven bits each; the tenth has only the 64th bit.
     fn read_varint(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {

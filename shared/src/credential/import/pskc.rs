@@ -1,7 +1,9 @@
-//! Portable Symmetric Key Containers (RFC 6030), version 1.0: which keys are in it, whose, and how they make
-//! codes. What is encrypted is opened by [`super::pskc_key`]. No document type, so no entity, is taken.
+//! Portable Symmetric Key Containers (RFC 6030), version 1.0: the keys, their accounts, and how
+//! they make codes. Encrypted values are decrypted by [`super::pskc_key`]. A document type is
+//! refused, and with it all entities.
 //!
-//! Only secrets are encrypted and verified. Whose they are, digits and counters are not, as the RFC has it.
+//! Only secrets are encrypted and verified. Accounts, digits and counters are not, as RFC 6030
+//! specifies.
 
 use super::pskc_element::{child, decode_base64, line_of, refusal, required_child, text_of};
 use super::pskc_key::{PskcDecryptor, PskcKey};
@@ -19,7 +21,7 @@ const LONGEST_PIECE: usize = 16 * 1024;
 const DEFAULT_PERIOD: u64 = 30;
 const DEFAULT_DIGITS: u64 = 6;
 
-/// Takes the authenticators of `text`.
+/// Adds the authenticators of `text`.
 pub(super) fn parse_pskc(
     text: &str,
     key: PskcKey,
@@ -64,8 +66,9 @@ pub(super) fn parse_pskc(
     Ok(())
 }
 
-/// The XML reader compares each attribute of an element with each other, and looks each name up among all
-/// prefixes above it. No `<` stands within an element's attributes.
+/// Refuses documents that the XML parser would process in quadratic time: it compares each
+/// attribute of an element with every other, and looks up each name among all prefixes above it. No
+/// `<` occurs within an element's attributes.
 fn refuse_slow_xml(text: &str) -> Result<(), ImportError> {
     if text.split('<').any(|piece| piece.len() > LONGEST_PIECE) {
         return Err(ImportError::File(
@@ -168,8 +171,9 @@ fn add_authenticator(
     })
 }
 
-/// The name in a distinguished name (`UID=alice,DC=example`: its only UID, else its only CN), or the text itself.
-/// Nothing of one with escapes or several names: `CN=x\,UID=root` must not become `root`.
+/// Returns the account of a UserId: of a distinguished name (`UID=alice,DC=example`) its only UID,
+/// or else its only CN; or the text itself. A name with escapes or several values gives none:
+/// `CN=x\,UID=root` MUST NOT become `root`.
 fn account_of_user_id(owner: &str) -> Option<&str> {
     if !owner.contains('=') {
         return Some(owner);
@@ -193,7 +197,7 @@ fn account_of_user_id(owner: &str) -> Option<&str> {
     }
 }
 
-/// What tells the person which device it is.
+/// Returns the label by which the user recognises the device.
 fn device_label(key: Node, device: Option<Node>) -> Result<Option<String>, ImportError> {
     if let Some(name) = text_of(key, "FriendlyName")? {
         return Ok(Some(name.to_owned()));
@@ -209,8 +213,8 @@ fn device_label(key: Node, device: Option<Node>) -> Result<Option<String>, Impor
     Ok(Some(words.join(" ")).filter(|label| !label.is_empty()))
 }
 
-/// Why codes of this key cannot be checked as it wants it. A policy that is not understood forbids the use of
-/// the key (section 5).
+/// Returns why codes of this key cannot be verified as it requires. A policy that is not understood
+/// forbids the use of the key (RFC 6030, section 5).
 fn find_unsupported(key: Node) -> Result<Option<&'static str>, ImportError> {
     if let Some(policy) = child(key, "Policy")? {
         let known =
@@ -259,7 +263,7 @@ fn parse_suite(parameters: Option<Node>) -> Result<Option<Algorithm>, ImportErro
     Ok(Algorithm::from_name(&hash.replace('-', "")))
 }
 
-/// `urn:ietf:params:xml:ns:keyprov:pskc:totp` and its older and shorter forms.
+/// Returns `totp` of `urn:ietf:params:xml:ns:keyprov:pskc:totp` and of its older and shorter forms.
 fn last_segment(uri: &str) -> &str {
     uri.rsplit([':', '#']).next().unwrap_or(uri)
 }
@@ -278,7 +282,7 @@ fn read_secret(node: Node, opener: &PskcDecryptor) -> Result<Zeroizing<Vec<u8>>,
     }
 }
 
-/// A number under `Data`: a counter, a time. Only secrets may be encrypted.
+/// Returns a number below `Data`, such as a counter or a time. Only secrets may be encrypted.
 fn plain_number(data: Node, name: &str) -> Result<Option<u64>, ImportError> {
     let Some(node) = child(data, name)? else {
         return Ok(None);

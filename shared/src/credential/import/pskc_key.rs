@@ -1,8 +1,9 @@
-//! What opens the encrypted values of a key container (RFC 6030, section 6): AES in CBC mode under a key agreed
-//! beforehand, or derived from a password, and an HMAC over each value.
+//! Decryption of a key container (RFC 6030, section 6): AES in CBC mode with a pre-shared key or
+//! one that is derived from a password, and an HMAC over each value.
 //!
-//! A value MUST have a MAC that fits before it is decrypted; a container without MACs is not opened. Where a key
-//! was given, plain values MUST NOT be taken: somebody may have put them there.
+//! A value MUST have a valid MAC before it is decrypted; a container without MACs is refused. If a
+//! key was given, plain values
+//! MUST NOT be accepted: an attacker may have inserted them.
 
 use super::ImportError;
 use super::pskc_element::{child, decode_base64, plain_text, refusal, required_child};
@@ -12,18 +13,18 @@ use hmac::{Hmac, Mac};
 use roxmltree::Node;
 use zeroize::Zeroizing;
 
-/// What the administrator gives to open a container.
+/// The key that the administrator gives for a container.
 #[derive(Clone, Copy)]
 pub enum PskcKey<'a> {
-    /// Nothing: its values must be plain.
+    /// No key: the values must be plain.
     None,
-    /// The key itself: 16 or 32 bytes.
+    /// Pre-shared key of 16 or 32 bytes.
     Shared(&'a [u8]),
-    /// The password that the key is derived from.
+    /// Password from which the key is derived.
     Password(&'a [u8]),
 }
 
-/// The most rounds of PBKDF2: some seconds.
+/// Most rounds of PBKDF2, which take some seconds.
 const MOST_ROUNDS: u32 = 10_000_000;
 const BLOCK: usize = 16;
 const NO_SALT: &str = "it has no specified salt";
@@ -32,7 +33,7 @@ const AES128: &str = "http://www.w3.org/2001/04/xmlenc#aes128-cbc";
 const AES256: &str = "http://www.w3.org/2001/04/xmlenc#aes256-cbc";
 const WRONG: &str = "this cannot be decrypted: the key is wrong, or the file was changed";
 
-/// Opens the values of one container, or holds that there is nothing to open.
+/// Decrypts the values of one container, or states that they are plain.
 pub(super) enum PskcDecryptor {
     Plain,
     Keyed {
@@ -43,7 +44,7 @@ pub(super) enum PskcDecryptor {
 }
 
 impl PskcDecryptor {
-    /// Derives or takes the key, and opens the key of the MACs with it.
+    /// Derives the key or uses the given one, and decrypts the MAC key with it.
     pub(super) fn new(container: Node, given: PskcKey) -> Result<PskcDecryptor, ImportError> {
         let derived = match child(container, "EncryptionKey")? {
             Some(node) => child(node, "DerivedKey")?,
@@ -80,7 +81,7 @@ impl PskcDecryptor {
         Ok(PskcDecryptor::Keyed { key, mac_key, hash })
     }
 
-    /// Refuses a plain value where everything should be encrypted.
+    /// Refuses a plain value if a key was given.
     pub(super) fn expects_plain(&self, value: Node) -> Result<(), ImportError> {
         match self {
             PskcDecryptor::Plain => Ok(()),
@@ -91,7 +92,7 @@ impl PskcDecryptor {
         }
     }
 
-    /// Verifies a value's MAC, and only then decrypts it.
+    /// Verifies the MAC of a value, and only then decrypts it.
     pub(super) fn open(
         &self,
         encrypted: Node,
@@ -113,7 +114,7 @@ impl PskcDecryptor {
     }
 }
 
-/// The bytes of a CipherValue: the initialization vector and what it goes before.
+/// Returns the bytes of a CipherValue: the initialization vector and the ciphertext.
 fn cipher_value(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let data = required_child(node, "CipherData", "there is no CipherData in it")?;
     decode_base64(required_child(
@@ -144,7 +145,7 @@ fn decrypt(node: Node, key: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, I
     Ok(buffer)
 }
 
-/// PBKDF2 (RFC 8018) with its parameters.
+/// Derives the key by PBKDF2 (RFC 8018) with the parameters of the container.
 fn derive_key(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let broken = |why| refusal(derived, why);
     let method = required_child(
@@ -194,7 +195,7 @@ fn derive_key(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, Impo
     Ok(key)
 }
 
-/// The hash of a MAC or of PBKDF2.
+/// Hash function of a MAC or of PBKDF2.
 #[derive(Clone, Copy)]
 pub(super) enum PskcHash {
     Sha1,
@@ -203,7 +204,7 @@ pub(super) enum PskcHash {
 }
 
 impl PskcHash {
-    /// From the URI of XML Signature.
+    /// Parses the algorithm URI of XML Signature.
     fn from_uri(uri: &str) -> Option<PskcHash> {
         match uri.rsplit('#').next()? {
             "hmac-sha1" => Some(PskcHash::Sha1),
@@ -222,7 +223,7 @@ impl PskcHash {
     }
 }
 
-/// In constant time, over the whole tag.
+/// Verifies the whole tag in constant time.
 fn verify_mac<M: Mac + hmac::digest::KeyInit>(key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
     <M as Mac>::new_from_slice(key)
         .is_ok_and(|mac| mac.chain_update(bytes).verify_slice(tag).is_ok())

@@ -1,8 +1,9 @@
-//! Dates and times as other systems write them, turned into seconds since 1970.
+//! Dates and times as other systems write them, as seconds since 1970. Only the formats of imports
+//! are parsed.
 
 use crate::system::clock::Timestamp;
 
-/// Reads `2026-11-21T17:34:54`, as if it stood in UTC; with a blank for the `T`, as Go and SQL print it.
+/// Parses `2026-11-21T17:34:54` as UTC; Go and SQL print a blank instead of the `T`.
 pub(super) fn parse_civil(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let punctuated = bytes.len() == 19
@@ -34,7 +35,7 @@ pub(super) fn parse_civil(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// Reads RFC 3339: a date and time with any fraction and its offset from UTC.
+/// Parses RFC 3339: a date and time with any fraction and its offset from UTC.
 pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let local = parse_civil(text.get(..19)?)?;
     let rest = text.get(19..)?;
@@ -81,7 +82,8 @@ fn days_in_month(year: u64, month: u64) -> u64 {
     }
 }
 
-/// Days since 1970 of a date from then on (days from the civil calendar, by Howard Hinnant's published algorithm).
+/// Returns the days from 1970-01-01 to a later date, by Howard Hinnant's published algorithm for
+/// the civil calendar.
 fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year / 400, year % 400);

@@ -1,10 +1,10 @@
-//! A list of otpauth:// URLs, one a line, as many tools export and print them. Blank lines and lines that begin
-//! with `#` are skipped.
+//! A list of otpauth URIs, one per line, as many programs export them. Blank lines and lines that
+//! begin with `#` are skipped.
 
 use super::{ImportEntry, ImportError, ImportedFile, lines};
 use crate::credential::otpauth_uri::{OtpauthError, OtpauthUri};
 
-/// Takes the authenticators of `text`.
+/// Adds the authenticators of `text`.
 pub(super) fn parse_uris(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     for numbered in lines(text) {
         let (line, text) = numbered?;
@@ -35,7 +35,7 @@ fn add_uri(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), Imp
     })
 }
 
-/// Whether the URL is a good one, only of a kind that is not supported.
+/// Returns whether the URI is valid and only its parameters are not supported.
 fn is_sound(error: &OtpauthError) -> bool {
     use crate::credential::secret::SecretError;
     match error {

@@ -1,12 +1,12 @@
-//! The one shape of YAML that Authelia's exports have: a key, and under it a list of flat maps of scalars. No
-//! anchors, tags, blocks, flows or nesting: whoever reads less cannot be led further. Anything else is refused.
+//! The subset of YAML in Authelia's exports: one key, and below it a list of flat maps of scalars.
+//! Anchors, tags, block scalars, flow collections and nesting are refused, so that no document can
+//! have an unexpected effect.
 
 use super::{ImportError, lines};
 use zeroize::Zeroizing;
 
-/// One map of the list.
 pub(super) struct YamlRecord {
-    /// The line that it begins in.
+    /// First line of the map.
     pub(super) line: usize,
     pub(super) pairs: Vec<YamlPair>,
 }
@@ -21,7 +21,7 @@ pub(super) struct YamlPair {
 /// More keys than such a map has.
 const MOST_KEYS: usize = 50;
 
-/// The maps under `title`, which must be the only key of the document.
+/// Parses the maps below `title`, which must be the only key of the document.
 pub(super) fn parse_records(text: &str, title: &str) -> Result<Vec<YamlRecord>, ImportError> {
     let mut records: Vec<YamlRecord> = Vec::new();
     let mut indent = None;
@@ -104,7 +104,8 @@ fn parse_pair(line: usize, text: &str) -> Result<YamlPair, ImportError> {
 
 const SCALAR: &str = "an unsupported value: write it without quotes, or in single quotes";
 
-/// A plain, single-quoted or simple double-quoted scalar; the inner `None` is null.
+/// Parses a plain, single-quoted or simple double-quoted scalar. The outer `None` is an error, the
+/// inner one is null.
 #[allow(
     clippy::option_option,
     reason = "a value that is refused, and one that is null"

@@ -35,7 +35,7 @@ impl KeyPurpose {
         KeyPurpose::AppPassword,
     ];
 
-    /// Returns the name in the store, which never changes.
+    /// Returns the name in the store. A change here would make existing data keys unreadable.
     pub fn name(self) -> &'static str {
         match self {
             KeyPurpose::Seal => "seal",

@@ -74,11 +74,11 @@ impl CompletedMethods {
     }]));
 
     /// Parses the value of SSH_AUTH_INFO_0.
-    pub fn parse_ssh_auth_info(said: &[u8]) -> CompletedMethods {
-        if said.trim_ascii().is_empty() {
+    pub fn parse_ssh_auth_info(text: &[u8]) -> CompletedMethods {
+        if text.trim_ascii().is_empty() {
             return CompletedMethods::default();
         }
-        let text = std::str::from_utf8(said)
+        let text = std::str::from_utf8(text)
             .ok()
             .filter(|text| text.len() <= LONGEST);
         let Some(text) = text else {
@@ -171,13 +171,13 @@ impl SshKey {
         };
         // RFC 4253, section 6.6: a key begins with the name of its algorithm, so a key of another
         // algorithm cannot be passed off as this one
-        let begins = [
+        let prefix = [
             &u32::try_from(algorithm.len())
                 .unwrap_or(u32::MAX)
                 .to_be_bytes(),
             algorithm.as_bytes(),
         ];
-        if algorithm.contains("-cert-") || !blob.starts_with(&begins.concat()) {
+        if algorithm.contains("-cert-") || !blob.starts_with(&prefix.concat()) {
             return SshKey::Unread;
         }
         SshKey::Known(SshKeyFingerprint(Sha256::digest(&blob).into()))
@@ -188,11 +188,16 @@ impl TryFrom<String> for SshKeyFingerprint {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<SshKeyFingerprint, Self::Error> {
-        const WHAT: &str =
+        const EXPECTED: &str =
             "must be a key's fingerprint as ssh-keygen -l prints it, \"SHA256:\" and 43 characters";
-        let digest = text.strip_prefix("SHA256:").ok_or(WHAT)?;
-        let digest = BASE64_NOPAD.decode(digest.as_bytes()).map_err(|_| WHAT)?;
-        digest.try_into().map(SshKeyFingerprint).map_err(|_| WHAT)
+        let digest = text.strip_prefix("SHA256:").ok_or(EXPECTED)?;
+        let digest = BASE64_NOPAD
+            .decode(digest.as_bytes())
+            .map_err(|_| EXPECTED)?;
+        digest
+            .try_into()
+            .map(SshKeyFingerprint)
+            .map_err(|_| EXPECTED)
     }
 }
 
@@ -243,16 +248,16 @@ mod tests {
     /// A key from `ssh-keygen -t ed25519`, and its fingerprint from `ssh-keygen -l`.
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP";
-    const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
+    const FINGERPRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
     /// The same key, certified by `ssh-keygen -s`.
     const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIOXG6oSQ85fJsFcbpzikcEPgycxVXNqCEq5ELNkkptPRAAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KPAAAAAAAAAAAAAAABAAAAAWkAAAAJAAAABWFsaWNlAAAAAAAAAAD//////////wAAAAAAAACCAAAAFXBlcm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1pdC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIIXBcaMr3TAPh1Dx2tCZL0tE6fu6GFjQTBvVa0nK6uDcAAAAUwAAAAtzc2gtZWQyNTUxOQAAAEBD2/psYtDeQXIjrlPUea6tNEtqVtqgaw6RhtAg6dK6ybR1CAoYCu7vj4n0n9PThxII3MNaZtj1gIR2Ej09RjEA";
 
     fn known() -> SshKey {
-        SshKey::Known(PRINT.to_owned().try_into().unwrap())
+        SshKey::Known(FINGERPRINT.to_owned().try_into().unwrap())
     }
 
-    fn read(said: &str) -> Vec<CompletedFactor> {
-        CompletedMethods::parse_ssh_auth_info(said.as_bytes())
+    fn parse(text: &str) -> Vec<CompletedFactor> {
+        CompletedMethods::parse_ssh_auth_info(text.as_bytes())
             .factors()
             .to_vec()
     }
@@ -267,22 +272,22 @@ mod tests {
     #[test]
     fn a_line_is_a_method_and_its_key() {
         assert_eq!(
-            read(&format!("publickey {KEY}\n")),
+            parse(&format!("publickey {KEY}\n")),
             one(SshMethod::Publickey, known())
         );
         let hostbased =
             format!("hostbased {KEY} client user \"alice\", client host \"a.example.org\"\n");
-        assert_eq!(read(&hostbased), one(SshMethod::Hostbased, known()));
-        assert_eq!(read("password\n"), one(SshMethod::Password, SshKey::None));
+        assert_eq!(parse(&hostbased), one(SshMethod::Hostbased, known()));
+        assert_eq!(parse("password\n"), one(SshMethod::Password, SshKey::None));
         assert_eq!(
-            read("keyboard-interactive/pam\n"),
+            parse("keyboard-interactive/pam\n"),
             one(SshMethod::KeyboardInteractive, SshKey::None)
         );
         assert_eq!(
-            read("gssapi-with-mic alice@EXAMPLE.ORG"),
+            parse("gssapi-with-mic alice@EXAMPLE.ORG"),
             one(SshMethod::GssapiWithMic, SshKey::None)
         );
-        assert_eq!(read(&format!("publickey {KEY}\n\npassword\n")).len(), 2);
+        assert_eq!(parse(&format!("publickey {KEY}\n\npassword\n")).len(), 2);
         for nothing in ["", "\n", " \n\t"] {
             assert!(
                 CompletedMethods::parse_ssh_auth_info(nothing.as_bytes()).is_empty(),
@@ -292,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_read_is_a_key_all_the_same() {
+    fn a_key_that_is_not_parsed_still_counts_as_a_key() {
         let blob = KEY.split_once(' ').unwrap().1;
         for key in [
             CERTIFICATE.to_owned(),
@@ -304,7 +309,7 @@ mod tests {
             format!("ssh-ed25519 {}", &blob[4..]),
         ] {
             assert_eq!(
-                read(&format!("publickey {key}\n")),
+                parse(&format!("publickey {key}\n")),
                 one(SshMethod::Publickey, SshKey::Unread),
                 "{key}"
             );
@@ -312,46 +317,46 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_unheard_of_is_not_taken_for_nothing() {
+    fn too_long_and_unknown_methods_count_as_unclear() {
         let unclear = [CompletedFactor {
             method: None,
             key: SshKey::Unread,
         }];
         assert_eq!(
-            read(&format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST))),
+            parse(&format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST))),
             unclear
         );
-        assert_eq!(read(&"password\n".repeat(MOST + 1)), unclear);
-        assert_eq!(read("telepathy\n"), unclear);
+        assert_eq!(parse(&"password\n".repeat(MOST + 1)), unclear);
+        assert_eq!(parse("telepathy\n"), unclear);
         assert_eq!(
             CompletedMethods::parse_ssh_auth_info(b"\xff").factors(),
             unclear
         );
-        assert_eq!(read(&"password\n".repeat(MOST)).len(), MOST);
+        assert_eq!(parse(&"password\n".repeat(MOST)).len(), MOST);
     }
 
     #[test]
     fn fingerprints_are_those_of_ssh_keygen() {
-        let read = |text: &str| SshKeyFingerprint::try_from(text.to_owned());
-        assert_eq!(read(PRINT).unwrap().to_string(), PRINT);
-        let short = &PRINT[..PRINT.len() - 1];
+        let parse = |text: &str| SshKeyFingerprint::try_from(text.to_owned());
+        assert_eq!(parse(FINGERPRINT).unwrap().to_string(), FINGERPRINT);
+        let short = &FINGERPRINT[..FINGERPRINT.len() - 1];
         for text in [
             "",
             "SHA256:",
             "MD5:00:11",
             short,
-            &format!("{PRINT}="),
-            &format!("{PRINT}A"),
+            &format!("{FINGERPRINT}="),
+            &format!("{FINGERPRINT}A"),
         ] {
-            assert!(read(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
-        assert!(read(&PRINT.replace("SHA256", "sha256")).is_err());
+        assert!(parse(&FINGERPRINT.replace("SHA256", "sha256")).is_err());
     }
 
     #[test]
-    fn only_a_key_that_sshd_verified_for_the_user_is_one() {
-        let key = |said: &str| {
-            CompletedMethods::parse_ssh_auth_info(said.as_bytes())
+    fn only_a_publickey_method_has_a_verified_key() {
+        let key = |text: &str| {
+            CompletedMethods::parse_ssh_auth_info(text.as_bytes())
                 .verified_key()
                 .cloned()
         };
@@ -360,13 +365,13 @@ mod tests {
             key(&format!("publickey {CERTIFICATE}\n")),
             Some(SshKey::Unread)
         );
-        for said in [
+        for text in [
             "",
             "password\n",
             "telepathy\n",
             &format!("hostbased {KEY} client user \"alice\"\n"),
         ] {
-            assert_eq!(key(said), None, "{said}");
+            assert_eq!(key(text), None, "{text}");
         }
         assert_eq!(
             CompletedMethods::parse_ssh_auth_info(b"\xff").verified_key(),
@@ -375,18 +380,18 @@ mod tests {
     }
 
     #[test]
-    fn it_is_sent_as_it_was_read() {
-        let earlier = CompletedMethods::parse_ssh_auth_info(
+    fn completed_methods_survive_serialization() {
+        let completed = CompletedMethods::parse_ssh_auth_info(
             format!("publickey {KEY}\nhostbased x\npassword\nfoo\n").as_bytes(),
         );
-        let text = serde_json::to_string(&earlier).unwrap();
+        let text = serde_json::to_string(&completed).unwrap();
         assert_eq!(
             serde_json::from_str::<CompletedMethods>(&text).unwrap(),
-            earlier
+            completed
         );
         assert_eq!(
-            earlier.to_string(),
-            format!("publickey/{PRINT},hostbased/?,password,?/?")
+            completed.to_string(),
+            format!("publickey/{FINGERPRINT},hostbased/?,password,?/?")
         );
     }
 }

@@ -34,15 +34,15 @@ impl Input {
         let Ok(text) = std::str::from_utf8(typed) else {
             return Input::Malformed;
         };
-        let marked = recovery_code::strip_mark(text);
+        let after_prefix = recovery_code::strip_one_time_prefix(text);
         let mut plain = Zeroizing::new(String::with_capacity(text.len()));
         plain.extend(
-            marked
+            after_prefix
                 .unwrap_or(text)
                 .chars()
                 .filter(|c| !c.is_whitespace() && *c != '-'),
         );
-        if marked.is_some() {
+        if after_prefix.is_some() {
             plain.make_ascii_uppercase();
             return if recovery_code::looks_like_one_time_code(&plain) {
                 Input::OneTimeCode(plain)
@@ -67,9 +67,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn digits(typed: &str, meant: &str) {
+    fn digits(typed: &str, expected: &str) {
         match Input::parse(typed.as_bytes()) {
-            Input::Digits(code) => assert_eq!(code.as_str(), meant),
+            Input::Digits(code) => assert_eq!(code.as_str(), expected),
             _ => panic!("{typed:?} is not read as digits"),
         }
     }
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_code_is_read_in_any_case() {
+    fn a_recovery_code_is_parsed_in_any_case() {
         match Input::parse(b"abcd-2345-fh") {
             Input::RecoveryCode(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
             _ => panic!("not read as a recovery code"),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_one_time_code_is_told_by_its_mark() {
+    fn a_one_time_code_is_recognised_by_its_prefix() {
         for typed in [
             "P-ABCD-2345-FHJK",
             "p-abcd2345fhjk",
@@ -127,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_no_method_is_unfit() {
+    fn other_shapes_are_malformed() {
         let long = vec![b'1'; 64 * 1024];
-        let unfit: [&[u8]; 7] = [
+        let malformed: [&[u8]; 7] = [
             b"",
             b"  ",
             b"\x08\n\r\x7fINCORRECT",
@@ -138,13 +138,13 @@ mod tests {
             b"abc",
             &long,
         ];
-        for typed in unfit {
+        for typed in malformed {
             assert!(matches!(Input::parse(typed), Input::Malformed), "{typed:?}");
         }
     }
 
     #[test]
-    fn digits_of_other_scripts_are_no_code() {
+    fn digits_of_other_scripts_are_not_digits() {
         assert!(matches!(
             Input::parse("٠٠٠٠٤٢".as_bytes()),
             Input::Malformed

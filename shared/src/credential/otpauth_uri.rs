@@ -126,26 +126,26 @@ impl OtpauthUri {
             .strip_prefix("otpauth://")
             .ok_or(OtpauthError::NotOtpauth)?;
         let (kind, rest) = rest.split_once('/').ok_or(OtpauthError::Malformed)?;
-        let (label, query) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
-        let mut given = OtpauthQuery::default();
-        for pair in query.split('&') {
+        let (label, pairs) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
+        let mut query = OtpauthQuery::default();
+        for pair in pairs.split('&') {
             let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
-            given.set(key, Zeroizing::new(decode_percent(value)?))?;
+            query.set(key, Zeroizing::new(decode_percent(value)?))?;
         }
-        let secret = Secret::from_base32(&given.secret.ok_or(OtpauthError::Missing)?)?;
-        let algorithm = given
+        let secret = Secret::from_base32(&query.secret.ok_or(OtpauthError::Missing)?)?;
+        let algorithm = query
             .algorithm
             .map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
         let algorithm = algorithm.ok_or(OtpauthError::Algorithm)?;
-        let digits = parse_number(given.digits)?.unwrap_or(DEFAULTS.digits.into());
+        let digits = parse_number(query.digits)?.unwrap_or(DEFAULTS.digits.into());
         let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
         let moving = match kind {
             "totp" => {
-                let period = parse_number(given.period)?.unwrap_or(DEFAULTS.moving.period());
+                let period = parse_number(query.period)?.unwrap_or(DEFAULTS.moving.period());
                 MovingFactor::Time { period }
             }
             "hotp" => {
-                let next = parse_number(given.counter)?.ok_or(OtpauthError::NoCounter)?;
+                let next = parse_number(query.counter)?.ok_or(OtpauthError::NoCounter)?;
                 MovingFactor::Counter { next }
             }
             _ => return Err(OtpauthError::NotOtpauth),
@@ -157,10 +157,10 @@ impl OtpauthUri {
         }
         .check()?;
         let label = decode_percent(label)?;
-        let (issuer, account) = split_label(&label, given.issuer.as_deref().map(String::as_str));
+        let (issuer, account) = split_label(&label, query.issuer.as_deref().map(String::as_str));
         let issuer = issuer
             .map(str::to_owned)
-            .or(given.issuer.map(|issuer| issuer.to_string()));
+            .or(query.issuer.map(|issuer| issuer.to_string()));
         let account = account.to_owned();
         Ok(OtpauthUri {
             issuer,
@@ -208,7 +208,7 @@ struct OtpauthQuery {
 
 impl OtpauthQuery {
     fn set(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
-        let place = match key {
+        let field = match key {
             "secret" => &mut self.secret,
             "algorithm" => &mut self.algorithm,
             "digits" => &mut self.digits,
@@ -218,7 +218,7 @@ impl OtpauthQuery {
             // image and other parameters do not concern codes
             _ => return Ok(()),
         };
-        match place.replace(value) {
+        match field.replace(value) {
             Some(_) => Err(OtpauthError::Malformed),
             None => Ok(()),
         }
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_formatted_uri_is_parsed_to_the_same_values() {
         let secret = Secret::from_base32(BASE32).unwrap();
         let parameters = OtpParameters {
             algorithm: Algorithm::Sha512,
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn both_types_and_every_way_of_writing_a_label_are_read() {
+    fn both_types_and_all_forms_of_a_label_are_parsed() {
         for (label, issuer, account) in [
             ("alice", Some("it:+us"), "alice"),
             ("A%20%26%20B:alice", Some("A & B"), "alice"),
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_urls_are_refused_by_name() {
+    fn malformed_uris_are_refused_with_their_reason() {
         for (text, why) in [
             ("otpauth://hotp/a?secret=x&counter=1", OtpauthError::NotTotp),
             ("otpauth://totp/a", OtpauthError::Missing),

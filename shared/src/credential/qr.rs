@@ -63,14 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_of_134_bytes_fits_a_terminal() {
+    fn a_uri_of_134_bytes_fits_a_terminal() {
         let drawn = draw_half_blocks(&"x".repeat(134)).unwrap();
         assert_eq!(drawn.lines().count(), 23);
         assert!(drawn.lines().all(|line| line.chars().count() == 45));
     }
 
     #[test]
-    fn what_no_qr_code_holds_is_refused() {
+    fn a_text_that_is_too_long_is_refused() {
         assert!(draw_half_blocks(&"x".repeat(3000)).is_none());
     }
 }

@@ -5,8 +5,8 @@ use super::secret::{RandomError, fill_random};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// 32 characters of 5 bits each, without characters that look alike: neither 0 nor O, neither 1 nor
-/// I.
+/// 32 characters of 5 bits each. None is easily confused with another: there is no 0 and no O, no 1
+/// and no I.
 pub(crate) const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 /// Shortest recovery code that may be configured, in characters.
@@ -109,7 +109,7 @@ fn grouped(plain: &str, size: usize) -> Zeroizing<String> {
 }
 
 /// Returns the text after the `P-` of a one-time code, if it begins with one.
-pub fn strip_mark(text: &str) -> Option<&str> {
+pub fn strip_one_time_prefix(text: &str) -> Option<&str> {
     text.trim_start()
         .strip_prefix(['P', 'p'])?
         .trim_start()
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_one_time_code_is_shown_with_its_mark() {
+    fn a_one_time_code_is_shown_with_its_prefix() {
         let code = OneTimeCode::random().unwrap();
         let grouped = code.grouped();
         assert_eq!(

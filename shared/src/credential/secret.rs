@@ -51,7 +51,7 @@ impl Secret {
         if let Some(base32) = text.strip_prefix("base32:") {
             return Secret::from_base32(base32);
         }
-        let (hex, must) = text
+        let (hex, is_marked) = text
             .strip_prefix("hex:")
             .map_or((text, false), |hex| (hex, true));
         let mut plain = Zeroizing::new(Vec::with_capacity(hex.len()));
@@ -61,7 +61,7 @@ impl Secret {
         );
         match HEXLOWER_PERMISSIVE.decode(&plain) {
             Ok(bytes) => Secret::from_bytes(Zeroizing::new(bytes)),
-            Err(_) if must => Err(SecretError::NotHex),
+            Err(_) if is_marked => Err(SecretError::NotHex),
             Err(_) => Secret::from_base32(text),
         }
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn base32_is_read_as_people_write_it() {
+    fn base32_is_parsed_in_any_notation() {
         let secret = Secret::from_base32("gezd gnbv-GY3TQOJQ GEZDGNBVGY3TQOJQ====").unwrap();
         assert_eq!(secret.expose(), b"12345678901234567890");
         assert_eq!(

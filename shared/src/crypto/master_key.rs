@@ -173,7 +173,7 @@ pub trait MasterKeyFile {
 /// A key file that this process can write.
 pub struct OwnKeyFile {
     path: PathBuf,
-    _alone: KeyFileLock,
+    _lock: KeyFileLock,
 }
 
 impl OwnKeyFile {
@@ -181,7 +181,7 @@ impl OwnKeyFile {
     pub fn lock(path: &Path) -> Result<OwnKeyFile, MasterKeyError> {
         Ok(OwnKeyFile {
             path: path.to_owned(),
-            _alone: KeyFileLock::acquire(path)?,
+            _lock: KeyFileLock::acquire(path)?,
         })
     }
 }
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_key_is_read_back() {
+    fn a_generated_key_is_parsed_again() {
         let (keys, text) = MasterKeys::generate().unwrap();
         let read = read(&text).ok().unwrap();
         assert!(read.newest() == keys.newest());
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_comes_first_and_the_others_leave_after_it() {
+    fn a_new_key_is_first_and_a_rotation_removes_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let (first, text) = MasterKeys::generate().unwrap();
@@ -373,7 +373,7 @@ mod tests {
     /// A user who can open a folder or a file can lock it: only a file that root alone can open
     /// blocks a rotation.
     #[test]
-    fn whoever_locks_what_all_can_open_keeps_no_rotation_out() {
+    fn a_lock_on_a_file_that_all_can_open_blocks_no_rotation() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let (_, text) = MasterKeys::generate().unwrap();
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_changes_the_file_and_sweeps_up_after_one_that_was_cut_off() {
+    fn one_process_at_a_time_changes_the_file_and_removes_unfinished_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let unfinished = folder.path().join(".key.4711.new");

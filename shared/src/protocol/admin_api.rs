@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_says_what_is_meant_and_nothing_else() {
+    fn a_body_has_known_fields_only() {
         fn read<T: serde::de::DeserializeOwned>(body: &str) -> Option<T> {
             serde_json::from_str(body).ok()
         }
@@ -228,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_gate_says_beside_is_passed_over() {
-        let said = "{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"wait\",\"code\":\"too_many_attempts\",\"retry_after\":60}";
-        let problem: AdminProblem = serde_json::from_str(said).unwrap();
+    fn unknown_fields_of_a_problem_are_ignored() {
+        let body = "{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"wait\",\"code\":\"too_many_attempts\",\"retry_after\":60}";
+        let problem: AdminProblem = serde_json::from_str(body).unwrap();
         assert_eq!(
             (problem.code.as_str(), problem.detail.as_str()),
             ("too_many_attempts", "wait")
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_long_and_fits_a_header() {
+    fn a_secret_is_long_and_valid_in_a_header() {
         assert!(is_secret(&[b'a'; 32]));
         for text in [
             &b""[..],

@@ -20,16 +20,16 @@ const GREETING_TIMEOUT: Duration = Duration::from_millis(1600);
 const REPLY_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Sends a request of the user of this process to posternd, and returns the reply.
-pub fn send_request(errand: &CommandRequest) -> Result<EngineReply, ClientError> {
-    run_at(Path::new(PAM_SOCKET), errand)
+pub fn send_request(request: &CommandRequest) -> Result<EngineReply, ClientError> {
+    send_request_to(Path::new(PAM_SOCKET), request)
 }
 
-fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientError> {
+fn send_request_to(path: &Path, request: &CommandRequest) -> Result<EngineReply, ClientError> {
     let absent = |error| ClientError::Absent {
         socket: path.to_owned(),
         error,
     };
-    let request = wire::encode(errand).ok_or(ClientError::TooLong)?;
+    let encoded = wire::encode(request).ok_or(ClientError::TooLong)?;
     let until = Instant::now() + GREETING_TIMEOUT;
     let mut connection = LocalStream::connect_to_root(path, until).map_err(|error| match error
         .get_ref()
@@ -48,9 +48,13 @@ fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientErr
     }
     connection.wait_until(Instant::now() + REPLY_TIMEOUT);
     // after any other failure, the reply before the connection was closed says more
-    if let Err(FrameError::TooLong { .. }) =
-        send(&mut connection, &Opening::Command { version, request })
-    {
+    if let Err(FrameError::TooLong { .. }) = send(
+        &mut connection,
+        &Opening::Command {
+            version,
+            request: encoded,
+        },
+    ) {
         return Err(ClientError::TooLong);
     }
     match receive(&mut connection) {

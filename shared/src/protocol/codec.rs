@@ -36,10 +36,10 @@ impl Encoder {
 
     /// Makes an encoder that writes into an empty vector. Its capacity MUST suffice for all: a
     /// reallocation would leave a copy in memory.
-    pub(super) fn writing(room: Vec<u8>) -> Encoder {
+    pub(super) fn writing(buffer: Vec<u8>) -> Encoder {
         Encoder {
             length: 0,
-            written: Some(Zeroizing::new(room)),
+            written: Some(Zeroizing::new(buffer)),
         }
     }
 

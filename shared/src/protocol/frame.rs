@@ -81,11 +81,12 @@ const HEAD: usize = 4;
 
 /// Allocates memory for a frame. Too little memory is an error: it MUST NOT abort a PAM host whose
 /// user has limited its memory.
-fn room_for(length: usize) -> io::Result<Vec<u8>> {
-    let mut room = Vec::new();
-    room.try_reserve_exact(length)
+fn allocate(length: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = Vec::new();
+    buffer
+        .try_reserve_exact(length)
         .map_err(|_| io::ErrorKind::OutOfMemory)?;
-    Ok(room)
+    Ok(buffer)
 }
 
 /// Sends one message, by a single write if the stream accepts it whole.
@@ -103,7 +104,7 @@ pub fn send<M: Frame>(stream: &mut impl Write, message: &M) -> Result<(), FrameE
         length,
         limit: M::LIMIT,
     })?;
-    let frame = encode(Encoder::writing(room_for(whole)?), head).into_bytes();
+    let frame = encode(Encoder::writing(allocate(whole)?), head).into_bytes();
     stream.write_all(&frame)?;
     stream.flush()?;
     Ok(())
@@ -120,7 +121,7 @@ pub fn receive<M: Frame>(stream: &mut impl Read) -> Result<M, FrameError> {
             limit: M::LIMIT,
         });
     }
-    let mut frame = Zeroizing::new(room_for(length)?);
+    let mut frame = Zeroizing::new(allocate(length)?);
     frame.resize(length, 0);
     stream.read_exact(&mut frame)?;
     let (kind, fields) = frame.split_first().ok_or(DecodeError("an empty frame"))?;
@@ -137,7 +138,7 @@ mod tests {
     /// A frame of 100 kB once aborted a PAM host whose user had limited its memory.
     #[test]
     fn too_little_memory_for_a_frame_is_an_error() {
-        let error = room_for(usize::MAX).unwrap_err();
+        let error = allocate(usize::MAX).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
     }
 

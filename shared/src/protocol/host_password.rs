@@ -162,7 +162,7 @@ impl HostPasswordReply {
             HostPasswordReply::NotVerified,
         ]
         .into_iter()
-        .find(|said| said.word() == word)
+        .find(|reply| reply.word() == word)
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_is_read_back_as_it_was_written() {
+    fn a_request_is_decoded_to_the_same_values() {
         for address in [
             None,
             Address::parse("192.0.2.7"),
@@ -180,16 +180,16 @@ mod tests {
             let password = Candidate::from_input("pass wörd\n\"".as_bytes()).unwrap();
             for class in CLASSES {
                 let password = Candidate::from_input(password.bytes()).unwrap();
-                let question = HostPasswordRequest {
+                let request = HostPasswordRequest {
                     name: "ü@x.org".parse().unwrap(),
                     address,
                     class,
                     password,
                 };
-                let read = HostPasswordRequest::decode(&question.encode()).unwrap();
+                let read = HostPasswordRequest::decode(&request.encode()).unwrap();
                 assert_eq!(
                     (read.name, read.address, read.class),
-                    (question.name, address, class)
+                    (request.name, address, class)
                 );
                 assert_eq!(read.password.bytes(), "pass wörd\n\"".as_bytes());
             }
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_question_fits_and_a_longer_one_is_none() {
+    fn the_longest_request_fits_and_a_longer_one_is_refused() {
         let longest = HostPasswordRequest {
             name: "n".repeat(name::LONGEST).parse().unwrap(),
             address: Address::parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_question_is_not_read() {
+    fn malformed_requests_are_refused() {
         for bytes in [
             b"".as_slice(),
             b"\0",
@@ -240,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_words_are_words() {
-        for said in [
+    fn only_whole_replies_are_decoded() {
+        for reply in [
             HostPasswordReply::Right,
             HostPasswordReply::Wrong,
             HostPasswordReply::NotVerified,
         ] {
-            assert_eq!(HostPasswordReply::decode(said.word()), Some(said));
-            assert!(said.word().len() <= LONGEST_WORD);
+            assert_eq!(HostPasswordReply::decode(reply.word()), Some(reply));
+            assert!(reply.word().len() <= LONGEST_WORD);
         }
         for word in [
             b"".as_slice(),
@@ -265,12 +265,12 @@ mod tests {
     #[test]
     fn a_password_is_not_printed() {
         let password = Candidate::from_input(b"secret").unwrap();
-        let question = HostPasswordRequest {
+        let request = HostPasswordRequest {
             name: "alice".parse().unwrap(),
             address: None,
             class: Class::Known,
             password,
         };
-        assert!(!format!("{question:?}").contains("secret"));
+        assert!(!format!("{request:?}").contains("secret"));
     }
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// Bytes that are allocated for a message. A longer message may leave a copy of its beginning in
-/// memory.
+/// Bytes that are allocated for a message. A longer message may remain in memory in part after it
+/// is wiped.
 const ROOM: usize = 16 * 1024;
 
 /// Encodes a message, which is wiped when dropped.
@@ -29,29 +29,29 @@ mod tests {
     };
 
     #[test]
-    fn a_request_is_read_back_and_not_printed() {
-        let errand = CommandRequest {
+    fn a_request_is_decoded_again_and_not_printed() {
+        let request = CommandRequest {
             account: "ü@x.org".parse().unwrap(),
             operation: Operation::Finish(FinishOperation::Activate {
                 ticket: "a\nb".to_owned().into(),
             }),
         };
         let Operation::Finish(FinishOperation::Activate { ticket }) =
-            decode::<CommandRequest>(&encode(&errand).unwrap())
+            decode::<CommandRequest>(&encode(&request).unwrap())
                 .unwrap()
                 .operation
         else {
-            panic!("another errand")
+            panic!("another request")
         };
         assert_eq!(&*ticket, "a\nb");
         assert!(
-            !format!("{errand:?}").contains("a\\nb"),
+            !format!("{request:?}").contains("a\\nb"),
             "a ticket must not be printed"
         );
     }
 
     #[test]
-    fn what_is_no_request_is_not_read() {
+    fn malformed_requests_are_refused() {
         for line in [
             "",
             "null",
@@ -85,7 +85,7 @@ mod tests {
             change: ChangeOperation::RevokeBrowsers(None),
         } = decode::<CommandRequest>(no_code).unwrap().operation
         else {
-            panic!("another errand")
+            panic!("another request")
         };
     }
 }

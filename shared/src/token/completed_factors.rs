@@ -109,14 +109,14 @@ mod tests {
     use crate::network::address::Address;
 
     #[test]
-    fn what_has_passed_survives_a_cookie_and_nothing_else_is_read() {
+    fn completed_factors_survive_a_cookie_and_other_bytes_are_refused() {
         let mut read = 0;
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
-                let Some(passed) = CompletedFactors::from_bytes([first, second]) else {
+                let Some(factors) = CompletedFactors::from_bytes([first, second]) else {
                     continue;
                 };
-                assert_eq!(passed.to_bytes(), [first, second]);
+                assert_eq!(factors.to_bytes(), [first, second]);
                 read += 1;
             }
         }
@@ -125,7 +125,7 @@ mod tests {
 
     /// The current policy decides, and not the policy at the time of the login.
     #[test]
-    fn whether_it_is_enough_the_policy_says() {
+    fn the_current_policy_decides_whether_the_factors_suffice() {
         let exempt = "[[exempt]]\nnetworks = [\"192.0.2.0/24\"]";
         let (none, had) = (
             SecondFactorMethod::None(Enrolled::No),
@@ -160,12 +160,12 @@ mod tests {
                 address,
                 earlier,
             };
-            let passed = CompletedFactors {
+            let factors = CompletedFactors {
                 first: FirstFactorMethod::Password,
                 second,
             };
             assert_eq!(
-                passed.is_full(&parsed, &subject),
+                factors.is_full(&parsed, &subject),
                 full,
                 "{policy} {second:?} {address:?}"
             );

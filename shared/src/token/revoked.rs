@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn revoked_is_the_session_or_its_generation() {
+    fn a_session_is_revoked_itself_or_by_its_generation() {
         let session = Session {
             account: 7,
             generation: 3,
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_revoked_stays_so_however_much_comes_after_it() {
+    fn a_revoked_session_stays_revoked_after_many_others() {
         let session = Session {
             account: 7,
             revision: 0,

@@ -133,11 +133,11 @@ impl Session {
             return None;
         }
         let bytes = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
-        let (said, signature) = bytes.split_last_chunk::<32>()?;
-        if !bool::from(keys.sign(said).ct_eq(signature)) {
+        let (signed, signature) = bytes.split_last_chunk::<32>()?;
+        if !bool::from(keys.sign(signed).ct_eq(signature)) {
             return None;
         }
-        let ([format, first, second, scope], rest) = said.split_first_chunk()?;
+        let ([format, first, second, scope], rest) = signed.split_first_chunk()?;
         let (id, rest) = rest.split_first_chunk::<16>()?;
         let (account, rest) = rest.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
@@ -154,7 +154,7 @@ impl Session {
         let (email, name) = rest.split_at_checked(usize::from(*email))?;
         let email = match email {
             [] => None,
-            said => Some(EmailAddress::try_from(String::from_utf8(said.to_vec()).ok()?).ok()?),
+            bytes => Some(EmailAddress::try_from(String::from_utf8(bytes.to_vec()).ok()?).ok()?),
         };
         let groups = std::str::from_utf8(groups).ok()?.lines();
         (*format == FORMAT).then_some(())?;
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_says_what_was_put_in() {
+    fn a_cookie_is_parsed_to_the_same_session() {
         let (keys, session) = (TokenKeys::fresh(), session());
         assert_eq!(
             Session::from_cookie(&session.to_cookie(&keys), &keys),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_altered_cut_or_foreign_cookie_says_nothing() {
+    fn an_altered_cut_or_foreign_cookie_is_refused() {
         let (mine, session) = (TokenKeys::fresh(), session());
         let cookie = session.to_cookie(&mine);
         assert_eq!(Session::from_cookie(&cookie, &TokenKeys::fresh()), None);
@@ -272,7 +272,7 @@ mod tests {
 
     /// Neither the configuration nor a clock that was set back extends a session.
     #[test]
-    fn of_the_end_that_was_sealed_and_the_one_of_now_the_earlier_counts() {
+    fn the_earlier_of_the_two_ends_counts() {
         let session = session();
         for (life, at, good) in [
             (43_200, 0, true),

@@ -35,7 +35,7 @@ fn at() -> AccountVersion {
     }
 }
 
-fn footing() -> AccountSnapshot {
+fn snapshot() -> AccountSnapshot {
     AccountSnapshot {
         account: Some((AccountId(1), 2)),
         recovery: None,
@@ -108,14 +108,14 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
             back_to: String::new(),
         }),
         sample(keys, holder, || {
-            EnrollmentDraft::of(&pending(), footing(), None)
+            EnrollmentDraft::of(&pending(), snapshot(), None)
         }),
         sample(keys, holder, || ConfirmedEnrollment {
-            draft: EnrollmentDraft::of(&pending(), footing(), None),
+            draft: EnrollmentDraft::of(&pending(), snapshot(), None),
             step: Step(7),
         }),
         sample(keys, holder, move || {
-            PendingRecoveryCodes::of(&codes(), footing())
+            PendingRecoveryCodes::of(&codes(), snapshot())
         }),
         sample(keys, holder, StepUpPayload::for_tests),
         sample(keys, holder, || AccessPayload::for_tests("cookie")),
@@ -137,7 +137,7 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
 }
 
 #[test]
-fn the_table_knows_every_kind() {
+fn the_table_has_every_kind() {
     let kinds: Vec<TokenKind> = all(&TokenKeys::fresh(), TokenHolder::Bearer)
         .iter()
         .map(|one| one.kind)
@@ -146,7 +146,7 @@ fn the_table_knows_every_kind() {
 }
 
 #[test]
-fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
+fn a_token_opens_as_it_was_issued_and_with_no_fault() {
     let (keys, others) = (TokenKeys::fresh(), TokenKeys::fresh());
     let holder = TokenHolder::User(1000);
     let samples = all(&keys, holder);
@@ -243,7 +243,7 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
 }
 
 #[test]
-fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
+fn the_token_of_the_next_step_has_the_remaining_lifetime() {
     let (keys, holder, name) = (TokenKeys::fresh(), TokenHolder::User(1000), alice());
     let to = TokenRecipient {
         account: &name,
@@ -254,7 +254,7 @@ fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
     let draft = Token::issue(
         &keys,
         to,
-        EnrollmentDraft::of(&pending(), footing(), None),
+        EnrollmentDraft::of(&pending(), snapshot(), None),
         NOW,
     )
     .unwrap();
@@ -271,7 +271,7 @@ fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
 }
 
 #[test]
-fn tokens_of_a_session_end_with_it() {
+fn tokens_of_a_session_expire_with_it() {
     let keys = TokenKeys::fresh();
     let session = Session {
         expires: NOW.plus(60),
@@ -295,7 +295,7 @@ fn tokens_of_a_session_end_with_it() {
 }
 
 #[test]
-fn an_access_token_is_good_for_a_quarter_of_an_hour() {
+fn an_access_token_is_valid_for_fifteen_minutes() {
     let (keys, session) = (TokenKeys::fresh(), Session::of_alice());
     let long = AccessToken::issue_access(&session, &keys, NOW.plus(12 * 3600), NOW).unwrap();
     assert_eq!(long.seconds_left(NOW), 900);
@@ -304,7 +304,7 @@ fn an_access_token_is_good_for_a_quarter_of_an_hour() {
 }
 
 #[test]
-fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
+fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
     let (keys, name) = (
         TokenKeys::fresh(),
         "\u{fc}"
@@ -354,7 +354,7 @@ fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
 }
 
 #[test]
-fn the_largest_token_fits_what_goes_over_a_local_socket() {
+fn the_largest_token_fits_a_frame() {
     let config: Config = toml::from_str("[recovery]\ncount = 20\nlength = 32").unwrap();
     let account: UserName = "\u{fc}"
         .repeat(crate::account::name::LONGEST / 2)
@@ -369,7 +369,7 @@ fn the_largest_token_fits_what_goes_over_a_local_socket() {
         .unwrap()
         .called(Label::try_from("\"".repeat(crate::account::name::LONGEST_LABEL)).unwrap())
         .with_secret(seed);
-    let footing = AccountSnapshot {
+    let snapshot = AccountSnapshot {
         account: Some((AccountId(i64::MAX), u64::MAX)),
         recovery: Some([255; 32]),
         keys: [255; 32],
@@ -380,11 +380,17 @@ fn the_largest_token_fits_what_goes_over_a_local_socket() {
     );
     let to = TokenRecipient {
         account: &account,
-        at: footing.at(),
+        at: snapshot.at(),
         holder: TokenHolder::Enrollment(TokenId([255; 16])),
         parent,
     };
-    let draft = Token::issue(&keys, to, EnrollmentDraft::of(&pending, footing, None), NOW).unwrap();
+    let draft = Token::issue(
+        &keys,
+        to,
+        EnrollmentDraft::of(&pending, snapshot, None),
+        NOW,
+    )
+    .unwrap();
     let text = draft
         .into_next(|draft| ConfirmedEnrollment {
             draft,

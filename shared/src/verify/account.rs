@@ -38,12 +38,12 @@ impl StoredRecoveryCode {
         account: i64,
         vault: &Vault,
     ) -> Vec<StoredRecoveryCode> {
-        let kept = |code: &RecoveryCode| StoredRecoveryCode {
+        let hashed = |code: &RecoveryCode| StoredRecoveryCode {
             hash: vault.recovery_hash(account, code.plain()),
             length: u32::try_from(code.plain().len()).unwrap_or(u32::MAX),
             used: false,
         };
-        codes.iter().map(kept).collect()
+        codes.iter().map(hashed).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The decision about an app password. An accepted one stands for both factors, at the services of
+//! The decision about an app password. An accepted one counts as both factors, at the services of
 //! its scope only.
 //!
 //! MUST be the only file that makes an [`AcceptedAppPassword`].
@@ -107,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn an_app_password_opens_the_service_of_its_scope_for_its_account_within_its_time() {
+    fn an_app_password_is_accepted_for_its_account_at_its_services_until_it_expires() {
         let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-        let open = || Ok(AcceptedAppPassword { number: 7 });
+        let accepted = || Ok(AcceptedAppPassword { number: 7 });
         for (expires, name, service, wait, expected) in [
-            (None, &alice, "dovecot", None, open()),
-            (Some(NOW.0 + 1), &alice, "dovecot", None, open()),
+            (None, &alice, "dovecot", None, accepted()),
+            (Some(NOW.0 + 1), &alice, "dovecot", None, accepted()),
             (
                 Some(NOW.0),
                 &alice,
@@ -137,7 +137,7 @@ mod tests {
             ),
             (None, &bob, "dovecot", None, Err(AppPasswordRefusal::Wrong)),
             (None, &bob, "sshd", None, Err(AppPasswordRefusal::Wrong)),
-            (None, &alice, "dovecot", Some(9), open()),
+            (None, &alice, "dovecot", Some(9), accepted()),
             (
                 Some(NOW.0),
                 &alice,

@@ -151,9 +151,9 @@ impl Decision {
         }
     }
 
-    fn accept(spent: Consumed) -> Decision {
+    fn accept(consumed: Consumed) -> Decision {
         Decision {
-            result: Ok(Accepted { consumed: spent }),
+            result: Ok(Accepted { consumed }),
             bucket_cost: None,
             charges_address: false,
         }
@@ -229,7 +229,7 @@ fn decide_recovery_code(
     attempt: &Attempt<'_>,
     text: &str,
 ) -> Decision {
-    let same = |kept: &&StoredRecoveryCode| attempt.recovery_hash == Some(kept.hash);
+    let same = |stored: &&StoredRecoveryCode| attempt.recovery_hash == Some(stored.hash);
     let found = match account.enrolled {
         Enrolled::Yes => account.recovery_codes.iter().find(same),
         Enrolled::No => None,
@@ -241,11 +241,11 @@ fn decide_recovery_code(
         Phase::After => account
             .recovery_codes
             .iter()
-            .any(|kept| has_length(kept.length)),
+            .any(|stored| has_length(stored.length)),
     };
     match found {
-        Some(kept) if kept.used => Decision::refuse_free(Refusal::Used { wait: 0 }),
-        Some(kept) => Decision::accept(Consumed::RecoveryCode(kept.hash)),
+        Some(stored) if stored.used => Decision::refuse_free(Refusal::Used { wait: 0 }),
+        Some(stored) => Decision::accept(Consumed::RecoveryCode(stored.hash)),
         None if fits => refuse_wrong(account),
         // a password that looks like a recovery code
         None => Decision::refuse_free(Refusal::Malformed),
@@ -259,13 +259,15 @@ fn decide_one_time_code(
     now: Timestamp,
 ) -> Decision {
     match account.one_time_code {
-        Some(kept) if account.enrolled == Enrolled::Yes && hash == Some(kept.hash) => match kept {
-            StoredOneTimeCode { used: true, .. } => {
-                Decision::refuse_free(Refusal::Used { wait: 0 })
+        Some(stored) if account.enrolled == Enrolled::Yes && hash == Some(stored.hash) => {
+            match stored {
+                StoredOneTimeCode { used: true, .. } => {
+                    Decision::refuse_free(Refusal::Used { wait: 0 })
+                }
+                stored if stored.is_expired(now) => Decision::refuse_free(Refusal::CodeExpired),
+                _ => Decision::accept(Consumed::OneTimeCode),
             }
-            kept if kept.is_expired(now) => Decision::refuse_free(Refusal::CodeExpired),
-            _ => Decision::accept(Consumed::OneTimeCode),
-        },
+        }
         _ => refuse_wrong(account),
     }
 }
@@ -276,7 +278,7 @@ fn fits(authenticator: &LiveAuthenticator, digits: &str) -> bool {
     let length = authenticator.parameters.digits;
     let in_step = matches!(authenticator.parameters.moving, OtpKind::Counter);
     digits.len() == length as usize
-        || (in_step && digits.len() == super::clock_drift::resync_digits(length))
+        || (in_step && digits.len() == super::counter_window::resync_digits(length))
 }
 
 /// Compares digits with every active authenticator and the mailed code, as one try. The best match
@@ -292,7 +294,7 @@ fn compare_digits(
         OtpKind::Time { period } => {
             super::time_window::compare_time_steps(authenticator, period, digits, totp, now)
         }
-        OtpKind::Counter => super::clock_drift::compare_counters(authenticator, digits),
+        OtpKind::Counter => super::counter_window::compare_counters(authenticator, digits),
     };
     let (mut best, mut compared) =
         super::mailed_code::compare_mailed_code(account, attempt.mailed_hash, digits, now);

@@ -59,13 +59,17 @@ mod tests {
         }
     }
 
-    fn spared(account: &AccountCredentials, last: Option<Timestamp>, grace: GracePeriod) -> bool {
+    fn is_within(
+        account: &AccountCredentials,
+        last: Option<Timestamp>,
+        grace: GracePeriod,
+    ) -> bool {
         decide_grace_period(account, last, grace, &ThrottleConfig::default(), NOW)
             == WithinGrace::Yes
     }
 
     #[test]
-    fn a_code_spares_the_next_for_so_long_and_no_longer() {
+    fn an_accepted_code_counts_until_the_grace_period_ends() {
         for (last, grace, expected) in [
             (Some(NOW), HOUR, true),
             (Some(NOW.minus(3599)), HOUR, true),
@@ -76,7 +80,7 @@ mod tests {
             (Some(NOW.minus(3600)), GracePeriod::of(3601), true),
         ] {
             assert_eq!(
-                spared(&account(), last, grace),
+                is_within(&account(), last, grace),
                 expected,
                 "{last:?} {grace:?}"
             );
@@ -84,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn where_answers_are_not_looked_at_and_without_a_second_factor_it_spares_nothing() {
+    fn while_delayed_or_locked_and_without_a_second_factor_there_is_no_grace_period() {
         let wrong = |count: usize| vec![ThrottleFailure { at: NOW, cost: 1 }; count];
-        assert!(spared(
+        assert!(is_within(
             &AccountCredentials {
                 bucket: Bucket {
                     failures: wrong(4),
@@ -121,7 +125,7 @@ mod tests {
                 ..account()
             },
         ] {
-            assert!(!spared(&account, Some(NOW), HOUR));
+            assert!(!is_within(&account, Some(NOW), HOUR));
         }
     }
 }

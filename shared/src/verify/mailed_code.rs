@@ -17,21 +17,22 @@ pub(super) fn compare_mailed_code(
     digits: &str,
     now: Timestamp,
 ) -> (Match, usize) {
-    let (MailStatus::On, Some(kept), Some(hash)) = (account.mail, account.mailed_code, hash) else {
+    let (MailStatus::On, Some(stored), Some(hash)) = (account.mail, account.mailed_code, hash)
+    else {
         return (Match::None, 0);
     };
     if digits.len() != DIGITS {
         return (Match::None, 0);
     }
-    let opens = !kept.used && !kept.is_expired(now);
+    let is_valid = !stored.used && !stored.is_expired(now);
     // the hashes are compared in constant time
-    let found = match kept.hash == hash {
+    let found = match stored.hash == hash {
         false => Match::None,
-        true if kept.used => Match::Used { wait: 0 },
-        true if kept.is_expired(now) => Match::Expired,
+        true if stored.used => Match::Used { wait: 0 },
+        true if stored.is_expired(now) => Match::Expired,
         true => Match::Mailed,
     };
-    (found, usize::from(opens))
+    (found, usize::from(is_valid))
 }
 
 #[cfg(test)]
@@ -44,8 +45,8 @@ mod tests {
     const SENT: Timestamp = Timestamp(1_800_000_015);
     const HASH: MailedHash = MailedHash([1; 32]);
 
-    fn ruling(mail: MailStatus, used: bool, after: i64) -> (u8, usize) {
-        let kept = StoredMailedCode {
+    fn compare_at(mail: MailStatus, used: bool, after: i64) -> (u8, usize) {
+        let stored = StoredMailedCode {
             hash: HASH,
             sent: SENT,
             expires: SENT.plus(900),
@@ -57,7 +58,7 @@ mod tests {
             authenticators: Vec::new(),
             decoy: None,
             mail,
-            mailed_code: Some(kept),
+            mailed_code: Some(stored),
             recovery_codes: Vec::new(),
             one_time_code: None,
             bucket: Bucket::default(),
@@ -76,19 +77,32 @@ mod tests {
 
     /// Trap 5.
     #[test]
-    fn a_code_is_good_until_its_life_is_over_and_not_before_it_began() {
-        let (live, over) = ((Match::Mailed.rank(), 1), (Match::Expired.rank(), 0));
-        for (after, expected) in [(0, live), (899, live), (900, over), (901, over), (-1, over)] {
-            assert_eq!(ruling(MailStatus::On, false, after), expected, "{after}");
+    fn a_mailed_code_is_valid_from_its_issue_until_it_expires() {
+        let (valid, expired) = ((Match::Mailed.rank(), 1), (Match::Expired.rank(), 0));
+        for (after, expected) in [
+            (0, valid),
+            (899, valid),
+            (900, expired),
+            (901, expired),
+            (-1, expired),
+        ] {
+            assert_eq!(
+                compare_at(MailStatus::On, false, after),
+                expected,
+                "{after}"
+            );
         }
     }
 
     #[test]
-    fn a_used_code_is_recognised_and_one_of_an_account_without_mail_is_nothing() {
+    fn a_used_code_is_recognised_and_without_mail_no_code_matches() {
         assert_eq!(
-            ruling(MailStatus::On, true, 0),
+            compare_at(MailStatus::On, true, 0),
             (Match::Used { wait: 0 }.rank(), 0)
         );
-        assert_eq!(ruling(MailStatus::Off, false, 0), (Match::None.rank(), 0));
+        assert_eq!(
+            compare_at(MailStatus::Off, false, 0),
+            (Match::None.rank(), 0)
+        );
     }
 }

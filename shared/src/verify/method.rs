@@ -20,8 +20,8 @@ pub enum AuthenticationMethod {
 }
 
 impl From<Consumed> for AuthenticationMethod {
-    fn from(spent: Consumed) -> AuthenticationMethod {
-        match spent {
+    fn from(consumed: Consumed) -> AuthenticationMethod {
+        match consumed {
             Consumed::Step(..) => AuthenticationMethod::Code,
             Consumed::RecoveryCode(_) => AuthenticationMethod::RecoveryCode,
             Consumed::OneTimeCode => AuthenticationMethod::OneTimeCode,

@@ -4,7 +4,7 @@
 
 pub mod account;
 pub mod app_password;
-mod clock_drift;
+mod counter_window;
 pub mod decision;
 mod grace_period;
 mod mailed_code;

@@ -32,9 +32,9 @@ pub fn decide_invitation(
         account.one_time_code,
         attempt.one_time_hash,
     ) {
-        (Enrolled::No, Some(kept), Some(hash)) if kept.hash == hash => match kept {
+        (Enrolled::No, Some(stored), Some(hash)) if stored.hash == hash => match stored {
             StoredOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
-            kept if kept.is_expired(now) => Err(Refusal::CodeExpired),
+            stored if stored.is_expired(now) => Err(Refusal::CodeExpired),
             _ => Ok(Invitation(hash.0)),
         },
         (Enrolled::No, _, Some(_)) => match account.address_wait {
@@ -54,9 +54,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
-    fn decided(
+    fn decide_with(
         enrolled: Enrolled,
-        kept: Option<StoredOneTimeCode>,
+        stored: Option<StoredOneTimeCode>,
         hash: u8,
     ) -> Result<Invitation, Refusal> {
         let account = AccountCredentials {
@@ -66,7 +66,7 @@ mod tests {
             mail: MailStatus::Off,
             mailed_code: None,
             recovery_codes: Vec::new(),
-            one_time_code: kept,
+            one_time_code: stored,
             bucket: Bucket::default(),
             address_wait: None,
         };
@@ -82,44 +82,50 @@ mod tests {
     }
 
     #[test]
-    fn only_the_live_code_of_someone_without_a_second_factor_invites() {
+    fn only_a_valid_code_of_an_account_without_a_second_factor_permits_enrollment() {
         let hash = OneTimeHash([1; 32]);
-        let live = StoredOneTimeCode {
+        let valid = StoredOneTimeCode {
             hash,
             issued: NOW,
             expires: NOW.plus(1),
             used: false,
         };
         assert_eq!(
-            decided(Enrolled::No, Some(live), 1).map(Invitation::hash),
-            Ok(live.hash)
+            decide_with(Enrolled::No, Some(valid), 1).map(Invitation::hash),
+            Ok(valid.hash)
         );
-        assert_eq!(decided(Enrolled::No, Some(live), 2), Err(Refusal::Wrong));
-        assert_eq!(decided(Enrolled::No, None, 1), Err(Refusal::Wrong));
         assert_eq!(
-            decided(Enrolled::Yes, Some(live), 1),
+            decide_with(Enrolled::No, Some(valid), 2),
+            Err(Refusal::Wrong)
+        );
+        assert_eq!(decide_with(Enrolled::No, None, 1), Err(Refusal::Wrong));
+        assert_eq!(
+            decide_with(Enrolled::Yes, Some(valid), 1),
             Err(Refusal::Malformed)
         );
-        let over = StoredOneTimeCode {
+        let expired = StoredOneTimeCode {
             expires: NOW,
-            ..live
+            ..valid
         };
         assert_eq!(
-            decided(Enrolled::No, Some(over), 1),
+            decide_with(Enrolled::No, Some(expired), 1),
             Err(Refusal::CodeExpired)
         );
         let ahead = StoredOneTimeCode {
             issued: NOW.plus(1),
             expires: NOW.plus(9),
-            ..live
+            ..valid
         };
         assert_eq!(
-            decided(Enrolled::No, Some(ahead), 1),
+            decide_with(Enrolled::No, Some(ahead), 1),
             Err(Refusal::CodeExpired)
         );
-        let used = StoredOneTimeCode { used: true, ..live };
+        let used = StoredOneTimeCode {
+            used: true,
+            ..valid
+        };
         assert_eq!(
-            decided(Enrolled::No, Some(used), 1),
+            decide_with(Enrolled::No, Some(used), 1),
             Err(Refusal::Used { wait: 0 })
         );
     }

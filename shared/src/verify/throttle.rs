@@ -112,7 +112,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
 
-    fn row(ages: &[u64]) -> Bucket {
+    fn bucket(ages: &[u64]) -> Bucket {
         Bucket {
             failures: ages
                 .iter()
@@ -125,42 +125,42 @@ mod tests {
         }
     }
 
-    fn standing(ages: &[u64]) -> BucketState {
-        row(ages).state(&ThrottleConfig::default(), NOW)
+    fn state_after(ages: &[u64]) -> BucketState {
+        bucket(ages).state(&ThrottleConfig::default(), NOW)
     }
 
     #[test]
-    fn the_sixth_wrong_code_meets_a_delay() {
-        assert_eq!(standing(&[0; 4]), BucketState::Open);
-        assert_eq!(standing(&[0; 5]), BucketState::Delayed { wait: 30 });
+    fn the_sixth_wrong_code_is_delayed() {
+        assert_eq!(state_after(&[0; 4]), BucketState::Open);
+        assert_eq!(state_after(&[0; 5]), BucketState::Delayed { wait: 30 });
         assert_eq!(
-            standing(&[29, 29, 29, 29, 29]),
+            state_after(&[29, 29, 29, 29, 29]),
             BucketState::Delayed { wait: 1 }
         );
-        assert_eq!(standing(&[30, 30, 30, 30, 30]), BucketState::Open);
+        assert_eq!(state_after(&[30, 30, 30, 30, 30]), BucketState::Open);
     }
 
     #[test]
-    fn the_delay_doubles_to_the_longest() {
-        assert_eq!(standing(&[0; 6]), BucketState::Delayed { wait: 60 });
-        assert_eq!(standing(&[0; 7]), BucketState::Delayed { wait: 120 });
-        assert_eq!(standing(&[0; 12]), BucketState::Delayed { wait: 3600 });
-        assert_eq!(standing(&[0; 99]), BucketState::Delayed { wait: 3600 });
+    fn the_delay_doubles_up_to_the_maximum() {
+        assert_eq!(state_after(&[0; 6]), BucketState::Delayed { wait: 60 });
+        assert_eq!(state_after(&[0; 7]), BucketState::Delayed { wait: 120 });
+        assert_eq!(state_after(&[0; 12]), BucketState::Delayed { wait: 3600 });
+        assert_eq!(state_after(&[0; 99]), BucketState::Delayed { wait: 3600 });
     }
 
     #[test]
-    fn a_day_later_it_is_forgotten() {
-        assert_eq!(standing(&[DELAY_WINDOW; 50]), BucketState::Open);
-        assert_eq!(standing(&[DELAY_WINDOW, 0, 0, 0, 0]), BucketState::Open);
+    fn failures_of_the_day_before_do_not_delay() {
+        assert_eq!(state_after(&[DELAY_WINDOW; 50]), BucketState::Open);
+        assert_eq!(state_after(&[DELAY_WINDOW, 0, 0, 0, 0]), BucketState::Open);
         assert_eq!(
-            standing(&[DELAY_WINDOW - 1, 0, 0, 0, 0]),
+            state_after(&[DELAY_WINDOW - 1, 0, 0, 0, 0]),
             BucketState::Delayed { wait: 30 }
         );
     }
 
     /// Free failures, first and longest delay; cost and age of one failure; the seconds left.
     #[test]
-    fn limits_are_what_the_configuration_says() {
+    fn the_configuration_sets_the_limits() {
         for (limits, cost, age, wait) in [
             ((1, 30, 3600), 1, 0, 30),
             ((1, 30, 3600), 3, 119, 1),
@@ -176,7 +176,7 @@ mod tests {
             let text =
                 format!("free = {free}\nfirst_delay = \"{first}s\"\nmax_delay = \"{longest}s\"");
             let throttle: ThrottleConfig = toml::from_str(&text).unwrap();
-            let row = Bucket {
+            let bucket = Bucket {
                 failures: vec![ThrottleFailure {
                     at: NOW.minus(age),
                     cost,
@@ -189,7 +189,7 @@ mod tests {
                 BucketState::Delayed { wait }
             };
             assert_eq!(
-                row.state(&throttle, NOW),
+                bucket.state(&throttle, NOW),
                 expected,
                 "{limits:?} {cost} {age}"
             );
@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn a_hundred_failures_in_thirty_days_lock() {
         let throttle = ThrottleConfig::default();
-        assert!(!row(&[1_000_000; 98]).locks_with(1, &throttle));
-        assert!(row(&[1_000_000; 99]).locks_with(1, &throttle));
+        assert!(!bucket(&[1_000_000; 98]).locks_with(1, &throttle));
+        assert!(bucket(&[1_000_000; 99]).locks_with(1, &throttle));
         let locked = Bucket {
             locked: true,
             ..Bucket::default()
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_windows_and_many_authenticators_buy_no_guesses() {
+    fn wide_windows_and_many_authenticators_give_no_more_guesses() {
         assert_eq!(
             [
                 failure_cost(0),

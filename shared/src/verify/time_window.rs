@@ -58,10 +58,10 @@ pub(super) fn compare_time_steps(
     };
     // A future code above the floor MUST NOT reveal anything about the floor: it will be valid
     // later.
-    let spent_or_older = any_in_window
+    let used_or_older = any_in_window
         | any_past
         | (any_future & Choice::from(u8::from(used(future_match).is_some())));
-    let found = match (spent_or_older, floor) {
+    let found = match (used_or_older, floor) {
         (any, Some(floor)) if floor > *window.end() && any.into() => Match::ClockSetBack {
             seconds: begin(floor).since(now),
         },

@@ -44,14 +44,14 @@ fn parse_csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
                 "this line must have six fields; a name with a comma is not supported",
             ));
         };
-        let given = Given {
+        let fields = AutheliaFields {
             issuer,
             username,
             algorithm,
             digits,
             period,
         };
-        given.add_to(line, Secret::from_base32(secret), None, import)?;
+        fields.add_to(line, Secret::from_base32(secret), None, import)?;
     }
     Ok(())
 }
@@ -72,7 +72,7 @@ fn add_record(
         let missing = "each map must have issuer, username, algorithm, digits, period and secret";
         value(key).ok_or(ImportError::Line(line, missing))
     };
-    let given = Given {
+    let fields = AutheliaFields {
         issuer: needed("issuer")?,
         username: needed("username")?,
         algorithm: needed("algorithm")?,
@@ -99,11 +99,11 @@ fn add_record(
     {
         import.note_loss(
             pair.line,
-            given.username,
+            fields.username,
             "a key that Postern does not know",
         );
     }
-    given.add_to(
+    fields.add_to(
         line,
         Secret::from_base32(base32),
         used.map(|used| used.0),
@@ -123,7 +123,7 @@ const KEYS: [&str; 8] = [
 ];
 
 /// The fields that YAML and CSV have in common.
-struct Given<'a> {
+struct AutheliaFields<'a> {
     issuer: &'a str,
     username: &'a str,
     algorithm: &'a str,
@@ -131,7 +131,7 @@ struct Given<'a> {
     period: &'a str,
 }
 
-impl Given<'_> {
+impl AutheliaFields<'_> {
     fn add_to(
         &self,
         line: usize,
@@ -185,7 +185,7 @@ mod tests {
     const CSV: &str = include_str!("../../../tests/import/authelia/export.csv");
     const URLS: &str = include_str!("../../../tests/import/authelia/export.uris");
 
-    fn told(
+    fn fields_of(
         found: &FoundAuthenticator,
     ) -> (&str, Option<&str>, String, Algorithm, u32, MovingFactor) {
         let secret = found.secret.to_base32().to_string();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_kinds_of_export_hold_the_same() {
+    fn the_three_kinds_of_export_have_the_same_contents() {
         let time = |period| MovingFactor::Time { period };
         let expected = [
             (
@@ -243,7 +243,7 @@ mod tests {
         for (name, text) in [("YAML", YAML), ("CSV", CSV), ("URLs", URLS)] {
             let import = import(text);
             assert_eq!(
-                import.found.iter().map(told).collect::<Vec<_>>(),
+                import.found.iter().map(fields_of).collect::<Vec<_>>(),
                 expected,
                 "{name}"
             );
@@ -273,8 +273,8 @@ mod tests {
     }
 
     #[test]
-    fn broken_exports_are_refused_by_line() {
-        for (text, said) in [
+    fn malformed_exports_are_refused_by_line() {
+        for (text, expected) in [
             (
                 YAML.replace("digits: 6", "digits: six"),
                 "line 4: digits and period",
@@ -312,12 +312,12 @@ mod tests {
             ("".to_owned(), "there is no authenticator"),
         ] {
             let message = refused(&text);
-            assert!(message.starts_with(said), "{message}, not {said}");
+            assert!(message.starts_with(expected), "{message}, not {expected}");
         }
     }
 
     #[test]
-    fn a_key_of_a_later_version_is_said_to_be_lost() {
+    fn a_key_of_a_later_version_is_reported_as_lost() {
         let import = import(&YAML.replace("      digits: 8", "      skew: 2\n      digits: 8"));
         assert!(
             import

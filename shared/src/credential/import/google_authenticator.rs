@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_as_the_tool_makes_it_is_taken_over() {
+    fn a_file_of_the_tool_is_imported() {
         let import = import(UNUSED);
         let found = &import.found[0];
         assert_eq!(
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_goes_on_after_the_last_one_used() {
+    fn a_counter_continues_after_the_last_one_used() {
         assert_eq!(
             import(COUNTER).found[0].moving,
             MovingFactor::Counter { next: 3 }
@@ -253,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn broken_and_contradictory_files_are_refused_with_the_line() {
-        for (rest, said) in [
+    fn malformed_and_contradictory_files_are_refused_with_the_line() {
+        for (rest, expected) in [
             ("", "line 1: the file has neither"),
             (
                 "\" TOTP_AUTH\n\" HOTP_COUNTER 1\n",
@@ -277,7 +277,7 @@ mod tests {
             ),
         ] {
             let message = refused(&format!("{SECRET}{rest}"));
-            assert!(message.starts_with(said), "{message}");
+            assert!(message.starts_with(expected), "{message}");
         }
         assert!(refused("not base32!\n\" TOTP_AUTH\n").contains("not Base32"));
         assert!(refused("\n\" TOTP_AUTH\n").contains("must hold the secret"));

@@ -129,14 +129,14 @@ fn add_authenticator(
     message: &[u8],
     import: &mut ImportedFile,
 ) -> Result<(), ImportError> {
-    let given = parse_parameters(line, message)?;
-    let (issuer, account) = split_label(given.name.unwrap_or(""), given.issuer);
-    let label = given
+    let values = parse_parameters(line, message)?;
+    let (issuer, account) = split_label(values.name.unwrap_or(""), values.issuer);
+    let label = values
         .issuer
         .filter(|text| !text.is_empty())
         .or(issuer)
         .map(str::to_owned);
-    let algorithm = match given.algorithm.unwrap_or(0) {
+    let algorithm = match values.algorithm.unwrap_or(0) {
         0 | 1 => Algorithm::Sha1,
         2 => Algorithm::Sha256,
         3 => Algorithm::Sha512,
@@ -148,14 +148,14 @@ fn add_authenticator(
             );
         }
     };
-    let digits = match given.digits.unwrap_or(0) {
+    let digits = match values.digits.unwrap_or(0) {
         0 | 1 => 6,
         2 => 8,
         _ => return import.leave_out(line, Some(account), "digits must be 6 or 8"),
     };
-    let moving = match given.kind.unwrap_or(0) {
+    let moving = match values.kind.unwrap_or(0) {
         1 => {
-            let next = given.counter.unwrap_or(0);
+            let next = values.counter.unwrap_or(0);
             MovingFactor::Counter {
                 next: i64::try_from(next)
                     .map_err(|_| broken(line))?
@@ -175,7 +175,7 @@ fn add_authenticator(
         line,
         account: account.to_owned(),
         label,
-        secret: Secret::from_bytes(Zeroizing::new(given.secret.unwrap_or(&[]).to_vec())),
+        secret: Secret::from_bytes(Zeroizing::new(values.secret.unwrap_or(&[]).to_vec())),
         algorithm,
         digits,
         moving,
@@ -186,43 +186,43 @@ fn add_authenticator(
 
 fn parse_parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'_>, ImportError> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| broken(line));
-    let mut given = MigrationParameters::default();
+    let mut values = MigrationParameters::default();
     for field in ProtobufFields::new(message) {
         match field.map_err(|_| broken(line))? {
             ProtobufField {
                 number: 1,
                 value: ProtobufValue::Bytes(bytes),
-            } => set_once(line, &mut given.secret, bytes)?,
+            } => set_once(line, &mut values.secret, bytes)?,
             ProtobufField {
                 number: 2,
                 value: ProtobufValue::Bytes(bytes),
-            } => set_once(line, &mut given.name, text(bytes)?)?,
+            } => set_once(line, &mut values.name, text(bytes)?)?,
             ProtobufField {
                 number: 3,
                 value: ProtobufValue::Bytes(bytes),
-            } => set_once(line, &mut given.issuer, text(bytes)?)?,
+            } => set_once(line, &mut values.issuer, text(bytes)?)?,
             ProtobufField {
                 number: 4,
                 value: ProtobufValue::Number(value),
-            } => set_once(line, &mut given.algorithm, value)?,
+            } => set_once(line, &mut values.algorithm, value)?,
             ProtobufField {
                 number: 5,
                 value: ProtobufValue::Number(value),
-            } => set_once(line, &mut given.digits, value)?,
+            } => set_once(line, &mut values.digits, value)?,
             ProtobufField {
                 number: 6,
                 value: ProtobufValue::Number(value),
-            } => set_once(line, &mut given.kind, value)?,
+            } => set_once(line, &mut values.kind, value)?,
             ProtobufField {
                 number: 7,
                 value: ProtobufValue::Number(value),
-            } => set_once(line, &mut given.counter, value)?,
+            } => set_once(line, &mut values.counter, value)?,
             ProtobufField { number: 1..=7, .. } => return Err(broken(line)),
             // 8, in newer versions, is the name of the entry inside the app
             ProtobufField { .. } => {}
         }
     }
-    Ok(given)
+    Ok(values)
 }
 
 /// Checks that each batch has all its parts, and each part once.
@@ -249,8 +249,8 @@ fn check_parts(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn set_once<T>(line: usize, place: &mut Option<T>, value: T) -> Result<(), ImportError> {
-    match place.replace(value) {
+fn set_once<T>(line: usize, slot: &mut Option<T>, value: T) -> Result<(), ImportError> {
+    match slot.replace(value) {
         Some(_) => Err(broken(line)),
         None => Ok(()),
     }
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn all_parts_of_an_export_are_taken_over() {
+    fn all_parts_of_an_export_are_imported() {
         let import = import(BATCH);
         let found: Vec<_> = import
             .found
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_missing_or_doubled_is_named() {
+    fn a_part_that_is_missing_or_repeated_is_named() {
         let first = BATCH.lines().next().unwrap();
         assert!(refused(first).starts_with("line 1: the export has more parts"));
         assert!(
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_messages_are_refused_by_line() {
+    fn malformed_messages_are_refused_by_line() {
         for text in [
             "otpauth://totp/x".to_owned(),
             format!("{PREFIX}%%%"),

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_pam_oath_wrote_is_taken_over() {
+    fn a_file_of_pam_oath_is_imported() {
         let import = import(USED, NOW);
         let found: Vec<_> = import
             .found
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_code_that_tells_no_step_makes_the_latest_possible_step_the_floor() {
+    fn without_the_step_of_the_last_code_the_latest_possible_step_is_the_floor() {
         let line = format!("HOTP/T30 alice - {HEX} 0 000000 2026-11-21T17:34:54L\n");
         let soon = import(line.as_bytes(), NOW).found[0].floor;
         assert_eq!(soon, Some(Step(NOW.0 / 30)));
@@ -296,8 +296,8 @@ mod tests {
     }
 
     #[test]
-    fn broken_and_doubled_lines_are_refused_by_number() {
-        for (text, said) in [
+    fn malformed_and_repeated_lines_are_refused_by_number() {
+        for (text, expected) in [
             (
                 "HOTP alice -".to_owned(),
                 "line 1: this line must have type, account, PIN and secret",
@@ -340,7 +340,7 @@ mod tests {
             let message = parse_import_file(ImportFormat::Oath { now: NOW }, text.as_bytes())
                 .unwrap_err()
                 .to_string();
-            assert!(message.starts_with(said), "{message}");
+            assert!(message.starts_with(expected), "{message}");
             assert!(!message.contains("3132"), "{message}");
         }
     }

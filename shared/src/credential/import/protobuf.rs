@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_every_length_are_read() {
+    fn numbers_of_every_length_are_parsed() {
         assert_eq!(numbers(&[0x08, 0]), Some(vec![(1, 0)]));
         assert_eq!(numbers(&[0x10, 0xac, 0x02]), Some(vec![(2, 300)]));
         let most = [&[0x08][..], &[0xff; 9], &[1]].concat();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn malformed_messages_are_refused() {
         for message in [
             &[0x08][..],
             &[0x08, 0x80],

@@ -9,7 +9,7 @@ pub(super) fn parse_civil(text: &str) -> Option<Timestamp> {
     let punctuated = bytes.len() == 19
         && [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')]
             .iter()
-            .all(|(place, mark)| bytes[*place] == *mark)
+            .all(|(index, mark)| bytes[*index] == *mark)
         && matches!(bytes[10], b'T' | b't' | b' ');
     if !punctuated {
         return None;
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_clock_prints_is_read_back() {
+    fn printed_timestamps_are_parsed_to_the_same_value() {
         for seconds in (0..4_102_444_800).step_by(86_399 * 7) {
             assert_eq!(
                 parse_rfc3339(&Timestamp(seconds).to_string()),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_and_fractions_are_read() {
+    fn offsets_and_fractions_are_parsed() {
         for text in [
             "2026-11-21T16:34:54Z",
             "2026-11-21T17:34:54.123456789+01:00",
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn malformed_times_are_refused() {
         for text in [
             "",
             "2026-11-21",

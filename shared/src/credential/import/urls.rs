@@ -19,7 +19,9 @@ pub(super) fn parse_uris(text: &str, import: &mut ImportedFile) -> Result<(), Im
 fn add_uri(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let url = match OtpauthUri::parse(text) {
         Ok(url) => url,
-        Err(error) if is_sound(&error) => return import.leave_out(line, None, error.text()),
+        Err(error) if is_valid_but_unsupported(&error) => {
+            return import.leave_out(line, None, error.text());
+        }
         Err(error) => return Err(ImportError::Line(line, error.text())),
     };
     import.add(ImportEntry {
@@ -36,7 +38,7 @@ fn add_uri(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), Imp
 }
 
 /// Returns whether the URI is valid and only its parameters are not supported.
-fn is_sound(error: &OtpauthError) -> bool {
+fn is_valid_but_unsupported(error: &OtpauthError) -> bool {
     use crate::credential::secret::SecretError;
     match error {
         OtpauthError::Algorithm | OtpauthError::Parameters(_) => true,
@@ -53,7 +55,7 @@ mod tests {
     const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
     #[test]
-    fn a_list_is_taken_over_and_what_is_not_supported_left_out() {
+    fn a_list_is_imported_without_unsupported_entries() {
         let text = format!(
             "# from the old server\n\notpauth://totp/server-01:alice?secret={BASE32}&issuer=server-01\r\n\
              otpauth://hotp/bob?secret={BASE32}&counter=5&digits=8&algorithm=sha256\n\
@@ -104,9 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn broken_lists_are_refused_by_line() {
+    fn malformed_lists_are_refused_by_line() {
         let good = format!("otpauth://totp/a?secret={BASE32}\n");
-        for (text, said) in [
+        for (text, expected) in [
             (
                 format!("{good}hello\n"),
                 "line 2: the otpauth URL must begin",
@@ -135,7 +137,7 @@ mod tests {
             let message = parse_import_file(ImportFormat::Otpauth, text.as_bytes())
                 .unwrap_err()
                 .to_string();
-            assert!(message.starts_with(said), "{message}");
+            assert!(message.starts_with(expected), "{message}");
         }
     }
 

@@ -113,11 +113,11 @@ const SCALAR: &str = "an unsupported value: write it without quotes, or in singl
 fn parse_scalar(text: &str) -> Option<Option<Zeroizing<String>>> {
     let mut value = Zeroizing::new(String::with_capacity(text.len()));
     if let Some(rest) = text.strip_prefix('\'') {
-        for (place, piece) in rest.strip_suffix('\'')?.split("''").enumerate() {
+        for (index, piece) in rest.strip_suffix('\'')?.split("''").enumerate() {
             if piece.contains('\'') {
                 return None;
             }
-            if place > 0 {
+            if index > 0 {
                 value.push('\'');
             }
             value.push_str(piece);
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scalars_are_read_in_each_style() {
+    fn scalars_are_parsed_in_each_style() {
         for (text, value) in [
             ("john", Some("john")),
             ("2026-11-21T17:34:54Z", Some("2026-11-21T17:34:54Z")),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_list_of_flat_maps_is_read() {
+    fn only_a_list_of_flat_maps_is_parsed() {
         let records = parse_records(
             "# schema\n\n---\ntitle:\n- a: 1\n  b: x\n\n- a: 2\n",
             "title",

@@ -228,14 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn purposes_stand_in_the_order_of_their_declaration() {
+    fn purposes_are_listed_in_the_order_of_their_declaration() {
         for (position, purpose) in KeyPurpose::ALL.into_iter().enumerate() {
             assert_eq!(purpose as usize, position);
         }
     }
 
     #[test]
-    fn another_master_key_opens_nothing() {
+    fn another_master_key_unwraps_nothing() {
         let masters = masters();
         let wrapped = DataKeys::random().unwrap().wrap(&masters).unwrap();
         assert!(matches!(
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_sealed_anew_changes_at_a_rotation() {
+    fn a_rotation_renews_only_the_sealing_key() {
         let keys = DataKeys::random().unwrap();
         let renewed = keys.renew(Renewal::Seal).unwrap();
         for purpose in KeyPurpose::ALL {
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn all_change_when_they_are_compromised_and_old_fingerprints_are_still_known() {
+    fn a_renewal_of_all_keys_keeps_the_keys_of_old_fingerprints() {
         let first = DataKeys::random().unwrap();
         let second = first.renew(Renewal::All).unwrap();
         let third = second.renew(Renewal::All).unwrap();

@@ -13,7 +13,7 @@ use shared::credential::input::Input;
 use shared::crypto::vault::Renewal;
 use shared::engine::{AdministrationError, Engine, MailRefusal, NotMailed, VerificationRequest};
 use shared::store::KeyBound;
-use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::decision::Refusal;
 use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
@@ -147,8 +147,8 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
             let answer = Input::read(letter.code.as_bytes());
             together.wait();
             match door.verify_input(&visitor, &answer, now).unwrap().result {
-                VerificationResult::Accepted(_) => 1,
-                VerificationResult::Refused(refusal) => {
+                Ok(_) => 1,
+                Err(refusal) => {
                     assert_eq!(refusal, Refusal::Used { wait: 0 });
                     0
                 }

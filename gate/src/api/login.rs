@@ -449,7 +449,7 @@ fn ticket(guest: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
 }
 
 fn wanted<'a>(guest: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
-    page.and_then(|page| guest.site.back_to(page))
+    page.and_then(|page| guest.site.valid_return_url(page))
         .unwrap_or_default()
 }
 

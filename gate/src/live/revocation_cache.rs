@@ -63,7 +63,7 @@ impl RevocationCache {
     }
 
     /// What signs and seals cookies now.
-    pub(crate) fn keys(&self) -> Guard<Arc<TokenKeys>> {
+    pub(crate) fn token_keys(&self) -> Guard<Arc<TokenKeys>> {
         self.shared.keys.load()
     }
 
@@ -74,15 +74,15 @@ impl RevocationCache {
 
     /// Whether a session was revoked, or nobody can be sure that it was not.
     pub(crate) fn refuses(&self, session: &Session) -> bool {
-        !self.is_sure() || self.shared.revoked.load().covers(session)
+        !self.has_lease() || self.shared.revoked.load().covers(session)
     }
 
-    pub(crate) fn is_sure(&self) -> bool {
+    pub(crate) fn has_lease(&self) -> bool {
         milliseconds(clock::since_boot()) < self.shared.sure_until.load(Ordering::Acquire)
     }
 
     /// How long ago the store was seen last.
-    pub(crate) fn last_sure(&self) -> Duration {
+    pub(crate) fn since_last_read(&self) -> Duration {
         let seen = Duration::from_millis(self.shared.sure_until.load(Ordering::Acquire))
             .saturating_sub(LEASE);
         clock::since_boot().saturating_sub(seen)
@@ -123,7 +123,7 @@ impl CacheRefresher {
             };
             match looked.and_then(|mut opened| self.look(&mut opened).map(|()| opened)) {
                 Ok(opened) => door = Some(opened),
-                Err(error) => log::says(format_args!(
+                Err(error) => log::write_message(format_args!(
                     "the store cannot be read, access is denied: {error}"
                 )),
             }
@@ -131,7 +131,7 @@ impl CacheRefresher {
         self.shared.sure_until.store(0, Ordering::Release);
         if let Some(mut door) = door {
             if let Err(error) = door.remove_gate(&self.gate) {
-                log::says(error);
+                log::write_message(error);
             }
         }
     }
@@ -163,7 +163,7 @@ impl CacheRefresher {
             };
             shared.revoked.store(Arc::new(revoked));
             for live in app_passwords {
-                shared.app_passwords.take_over(live);
+                shared.app_passwords.apply_changes(live);
             }
         })?;
         self.goes_by = goes_by;

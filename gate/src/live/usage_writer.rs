@@ -42,9 +42,9 @@ impl UsageWriter {
 }
 
 fn write_down(config: &Config, passwords: &AppPasswordCache) {
-    let (used, wrong) = passwords.take_seen();
+    let (used, wrong) = passwords.take_uses();
     let Ok(now) = clock::now() else {
-        return passwords.give_back(&used);
+        return passwords.restore_uses(&used);
     };
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
     let written = Engine::open(config.clone()).and_then(|mut door| {
@@ -52,9 +52,9 @@ fn write_down(config: &Config, passwords: &AppPasswordCache) {
         door.remove_expired_rows(now)
     });
     if let Err(error) = written {
-        log::says(format_args!(
+        log::write_message(format_args!(
             "the last uses of app passwords cannot be stored yet: {error}"
         ));
-        passwords.give_back(&used);
+        passwords.restore_uses(&used);
     }
 }

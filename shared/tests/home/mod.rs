@@ -19,7 +19,7 @@ use shared::engine::{
 use shared::network::address::Address;
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
-use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::decision::Refusal;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 use std::fs;
@@ -248,14 +248,10 @@ pub(crate) fn recovery(pending: &PendingEnrollment, number: usize) -> String {
 
 #[track_caller]
 pub(crate) fn accepted(outcome: &VerifiedAttempt) {
-    assert!(
-        matches!(outcome.result, VerificationResult::Accepted(_)),
-        "{:?}",
-        outcome.result
-    );
+    assert!(outcome.result.is_ok(), "{:?}", outcome.result);
 }
 
 #[track_caller]
 pub(crate) fn refused(outcome: &VerifiedAttempt, refusal: Refusal) {
-    assert_eq!(outcome.result, VerificationResult::Refused(refusal));
+    assert_eq!(outcome.result, Err(refusal));
 }

@@ -374,8 +374,8 @@ fn means(meaning: &Meaning) -> AuthenticationMethod {
 
 fn at_the_prompt(verdict: &VerificationResult) -> Meets {
     match verdict {
-        VerificationResult::Accepted(_) => Meets::OpenDoor,
-        VerificationResult::Refused(refusal) => refused(*refusal),
+        Ok(_) => Meets::OpenDoor,
+        Err(refusal) => refused(*refusal),
     }
 }
 

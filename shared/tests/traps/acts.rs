@@ -36,10 +36,7 @@ pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<Verificati
 }
 
 pub(crate) fn opened(verdicts: &[VerificationResult]) -> usize {
-    verdicts
-        .iter()
-        .filter(|verdict| matches!(verdict, VerificationResult::Accepted(_)))
-        .count()
+    verdicts.iter().filter(|verdict| verdict.is_ok()).count()
 }
 
 /// What alice, who is not root, asks about her own account.

@@ -30,7 +30,7 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient};
-use crate::verify::decision::{Invitation, VerificationResult};
+use crate::verify::decision::Invitation;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -246,8 +246,8 @@ impl Engine {
         }
         let outcome = self.verify_input(&visitor, &answer, now)?;
         match outcome.result {
-            VerificationResult::Refused(refusal) => Err(AdministrationError::Code(refusal)),
-            VerificationResult::Accepted(_) => {
+            Err(refusal) => Err(AdministrationError::Code(refusal)),
+            Ok(_) => {
                 proof
                     .told
                     .extend(outcome.missed.as_ref().map(messages::missed));

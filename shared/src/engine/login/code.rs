@@ -12,7 +12,7 @@ use crate::engine::{AfterRecovery, Engine, VerificationRequest, account_data};
 use crate::store::{Intent, Trials};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginPayload, LoginToken};
-use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::decision::Refusal;
 use crate::verify::throttle::Phase;
 
 impl Engine {
@@ -68,19 +68,17 @@ impl Engine {
         // Whoever waits learns how long, also where so many were wrong that waiting will not help.
         let waits = matches!(
             ruling.verdict,
-            VerificationResult::Refused(
-                Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked
-            )
+            Err(Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked)
         );
         // What lets in through delay and lock does here too: the words about them offer it.
-        let opens_anyway = matches!(answer, Input::Recovery(_) | Input::OneTime(_))
-            && matches!(ruling.verdict, VerificationResult::Accepted(_));
+        let opens_anyway =
+            matches!(answer, Input::Recovery(_) | Input::OneTime(_)) && ruling.verdict.is_ok();
         if trials.wrong >= LoginPayload::TRIALS && !waits && !opens_anyway {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
         let outcome = visit.apply_decision(tx, ruling)?;
         let accepted = match outcome.result {
-            VerificationResult::Accepted(accepted) => {
+            Ok(accepted) => {
                 tx.keep_trials(
                     record.id,
                     token,
@@ -92,7 +90,7 @@ impl Engine {
                 )?;
                 accepted
             }
-            VerificationResult::Refused(refusal) => {
+            Err(refusal) => {
                 if !outcome.is_free {
                     let trials = Trials {
                         wrong: trials.wrong + 1,

@@ -27,7 +27,7 @@ use crate::system::clock::Timestamp;
 use crate::token::{
     AccountVersion, LoginPayload, StepUpToken, Token, TokenHolder, TokenParent, TokenRecipient,
 };
-use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::throttle::Phase;
 
@@ -241,8 +241,8 @@ impl LoginProgress<'_> {
         )?;
         let outcome = visit.verify_input(tx, self.recovery)?;
         let accepted = match outcome.result {
-            VerificationResult::Refused(refusal) => return Ok(AfterPassword::Refused(refusal)),
-            VerificationResult::Accepted(accepted) => accepted,
+            Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
+            Ok(accepted) => accepted,
         };
         // its use may have ended all sessions: the new one belongs to what is now
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());

@@ -22,7 +22,7 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{StepUpPayload, StepUpToken, Token, TokenHolder};
-use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::decision::Refusal;
 use crate::verify::throttle::Phase;
 
 /// What comes of it.
@@ -147,8 +147,8 @@ impl Engine {
         let proof = match (visit.credentials.enrolled, answer, &tried) {
             (Enrolled::Yes, Input::Recovery(_), _) => Err(Refusal::Unfit),
             (Enrolled::Yes, _, _) => match visit.verify_input(tx, answer)?.result {
-                VerificationResult::Accepted(accepted) => Ok(SteppedUp::by_input(&accepted)),
-                VerificationResult::Refused(refusal) => Err(refusal),
+                Ok(accepted) => Ok(SteppedUp::by_input(&accepted)),
+                Err(refusal) => Err(refusal),
             },
             (Enrolled::No, _, Some((_, first))) => {
                 visit.log_event(tx, EventKind::Accepted, "password-again")?;

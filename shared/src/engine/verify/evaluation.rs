@@ -20,7 +20,7 @@ use crate::store::{BucketKey, BucketOwner, FailureId, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::account::AccountCredentials;
 use crate::verify::decision::{
-    Attempt, Consumed, Decision, Invitation, Refusal, VerificationResult, decide, decide_invitation,
+    Attempt, Consumed, Decision, Invitation, Refusal, decide, decide_invitation,
 };
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
@@ -192,10 +192,7 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn has_recovery_code(&self, answer: &Input) -> bool {
         match answer {
             Input::Recovery(_) | Input::OneTime(_) => {
-                matches!(
-                    self.decide_at(answer, Phase::After).verdict,
-                    VerificationResult::Accepted(_)
-                )
+                matches!(self.decide_at(answer, Phase::After).verdict, Ok(_))
             }
             Input::Digits(_) | Input::Unfit => false,
         }
@@ -274,7 +271,7 @@ impl<'a> Evaluation<'a> {
             is_free: free,
         };
         match &outcome.result {
-            VerificationResult::Accepted(accepted) => {
+            Ok(accepted) => {
                 let record = self
                     .record
                     .as_ref()
@@ -296,14 +293,12 @@ impl<'a> Evaluation<'a> {
                     (outcome.missed, outcome.recovery) = (entered.missed, entered.recovery);
                 }
             }
-            VerificationResult::Refused(Refusal::Delayed { .. })
-                if self.visitor.phase == Phase::Before =>
-            {
+            Err(Refusal::Delayed { .. }) if self.visitor.phase == Phase::Before => {
                 self.write_as_if_charged(tx)?;
                 outcome.is_free = false;
             }
-            VerificationResult::Refused(_) if free => {}
-            VerificationResult::Refused(refusal) => {
+            Err(_) if free => {}
+            Err(refusal) => {
                 if let Some(cost) = ruling.row_cost {
                     self.charge_bucket(tx, cost, WrongFactor::Code)?;
                 }

@@ -27,7 +27,7 @@ use crate::protocol::command_request::{
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
-use crate::verify::decision::{Refusal, VerificationResult, WithinGrace};
+use crate::verify::decision::{Refusal, WithinGrace};
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
@@ -359,7 +359,7 @@ impl Engine {
         }
         let outcome = self.verify_input(visitor, &Typing::read(typed.as_bytes()), now)?;
         Ok(match outcome.result {
-            VerificationResult::Accepted(accepted) => {
+            Ok(accepted) => {
                 let means = AuthenticationMethod::from(accepted.spent());
                 let told = [
                     outcome.missed.as_ref().map(messages::missed),
@@ -373,7 +373,7 @@ impl Engine {
                     told,
                 }
             }
-            VerificationResult::Refused(refusal) => PamVerification::Refused {
+            Err(refusal) => PamVerification::Refused {
                 refusal: Some(refusal),
                 cause: refusal.to_string(),
                 words: messages::refusal(refusal),

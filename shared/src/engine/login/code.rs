@@ -1,4 +1,5 @@
-//! The code of a sign-in whose first factor has passed. So many wrong ones, and it begins anew; a right one ends it.
+//! The code of a login whose first factor has passed. A limited number of wrong codes ends the
+//! login; a right one ends it too.
 
 use super::known_browser::{RecognizedBrowser, recognize_browser};
 use super::new_session::NewSession;
@@ -16,8 +17,8 @@ use crate::verify::decision::Refusal;
 use crate::verify::throttle::Phase;
 
 impl Engine {
-    /// The code, or a recovery code. Whatever ended all sessions meanwhile, or the one from which it goes on, ended this
-    /// sign-in too.
+    /// Verifies a code or a recovery code and opens the session. The login is refused where
+    /// something has meanwhile ended all sessions, or the session that it upgrades.
     pub fn enter_code(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -65,12 +66,14 @@ impl Engine {
             _ => return Ok(AfterCode::Refused(Refusal::Expired)),
         };
         let ruling = visit.decide_input(answer);
-        // Whoever waits learns how long, also where so many were wrong that waiting will not help.
+        // A person who has to wait is told how long, even where the login is over after so many
+        // wrong codes.
         let waits = matches!(
             ruling.verdict,
             Err(Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked)
         );
-        // What lets in through delay and lock does here too: the words about them offer it.
+        // Recovery and one-time codes are accepted during a delay and a lock, as the messages about
+        // both say. So this limit does not apply to them either.
         let opens_anyway =
             matches!(answer, Input::Recovery(_) | Input::OneTime(_)) && ruling.verdict.is_ok();
         if trials.wrong >= LoginPayload::TRIALS && !waits && !opens_anyway {
@@ -105,7 +108,8 @@ impl Engine {
                 return Ok(AfterCode::Refused(refusal));
             }
         };
-        // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
+        // The use of a recovery code may have ended all sessions, so the new session is issued for
+        // the account as it is now.
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
         let opening = NewSession {
             config,
@@ -117,7 +121,7 @@ impl Engine {
         };
         let trusted = match (outcome.recovery, &recognised, trust) {
             (Some(AfterRecovery::TurnedOff(_)), ..) => None,
-            // the use of a recovery code ended every trust
+            // The use of a recovery code has removed every trusted browser.
             (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::Asked) => {
                 Some(opening.trust_browser(tx)?)
             }
@@ -125,7 +129,7 @@ impl Engine {
             (None, RecognizedBrowser::OlderCookie(number), _) => {
                 Some(opening.rotate_cookie(tx, *number, false)?)
             }
-            // another tab was first: it is one browser
+            // Another tab was first. It is the same browser.
             (_, RecognizedBrowser::Trusted(here), TrustRequest::Asked) => {
                 Some(opening.rotate_cookie(tx, here.number(), true)?)
             }

@@ -1,9 +1,10 @@
-//! The first factor of a sign-in. A password is charged before anyone judges it, so that however many come at once, no
-//! more are looked at than the row allows; the host is asked while no door is held. An identity costs nothing: whoever
-//! may bring one has judged already.
+//! The first factor of a login. A password is charged before it is verified, so that however many
+//! arrive at once, no more are verified than the bucket allows. While the host is asked, no engine
+//! is held. An identity is not charged: the trusted proxy that sends it has verified it.
 //!
-//! MUST NOT take a try back that nobody judged, but for one that the host was never asked about.
-//! MUST look at no password where another first factor is configured.
+//! MUST NOT refund an attempt that was not verified, except one about which the host was never
+//! asked.
+//! MUST verify no password where another first factor is configured.
 
 use super::known_browser::{RecognizedBrowser, recognize_browser};
 use super::next::LoginProgress;
@@ -28,17 +29,18 @@ use crate::token::{TokenId, TokenParent};
 use crate::verify::decision::Refusal;
 use crate::verify::throttle::{Phase, WrongFactor};
 
-/// A password that is charged, and to be judged.
+/// A password attempt that is charged and not yet verified.
 pub struct FirstFactorAttempt {
     pub(super) row: FailureId,
     pub(super) address: Option<FailureId>,
-    /// The account's generation then, if there was one.
+    /// The account's generation when the attempt was charged.
     pub(super) generation: Option<u64>,
     hash: Option<PasswordHash>,
 }
 
 impl Engine {
-    /// The password that the store keeps, with a recovery code if the person gave one along.
+    /// Verifies the password that the store keeps, with a recovery code if one was given along with
+    /// it.
     pub fn enter_password(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -57,8 +59,8 @@ impl Engine {
             }
             Err(refusal) => {
                 if !matches!(refusal, Refusal::AddressDelayed { .. }) {
-                    // It must not show in the time whether this name's row is delayed: names without an account share
-                    // theirs.
+                    // The time must not show whether this name's bucket is delayed: names without
+                    // an account share theirs.
                     self.vault
                         .verify_password(&mut self.hashing, password, None)?;
                 }
@@ -67,7 +69,7 @@ impl Engine {
         }
     }
 
-    /// An identity that a trusted proxy has established.
+    /// Logs in with an identity that a trusted proxy has established.
     pub fn enter_identity(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -88,8 +90,8 @@ impl Engine {
         }
     }
 
-    /// The account that an unknown identity is on this host, if the host knows it by another name: some name services take
-    /// `alice@example.com` for alice.
+    /// Returns the account that an unknown identity has on this host under another name: some name
+    /// services resolve `alice@example.com` to alice.
     fn find_other_spelling(
         &mut self,
         name: &UserName,
@@ -117,9 +119,11 @@ impl Engine {
             .account(name)?)
     }
 
-    /// Charges a password, before it is judged. With a valid recovery or one-time code along with it no delay holds that
-    /// others have caused, of the account or of the address: it has a bucket of its own, in which whoever found such a code
-    /// guesses no more passwords than anybody else.
+    /// Charges a password before it is verified.
+    ///
+    /// With a valid recovery or one-time code, no delay applies that others have caused, of the
+    /// account or of the address. Such an attempt has its own bucket, in which a person who found
+    /// the code guesses no more passwords than anyone else.
     pub fn charge_first_factor(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -177,7 +181,8 @@ impl Engine {
         }))
     }
 
-    /// Goes on by what the judge said of it. A try that was never answered is dropped instead, and stays charged.
+    /// Applies the verification of a charged password. A caller drops an attempt without a reply
+    /// instead, and it stays charged.
     pub fn settle_first_factor(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -205,7 +210,6 @@ impl Engine {
         }
     }
 
-    /// Has the store's own password judged.
     pub(super) fn verify_stored_password(
         &mut self,
         tried: &FirstFactorAttempt,
@@ -227,8 +231,8 @@ impl Engine {
         Ok(tx.commit()?)
     }
 
-    /// The one point where a first factor has passed: what it cost is taken back, and what follows happens together with
-    /// it.
+    /// Continues after a first factor has passed: the only place that does. The attempt is
+    /// refunded, and what follows is written in the same transaction.
     fn continue_after_first_factor(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -262,7 +266,8 @@ impl Engine {
             visit.forget_own_failures(tx)?;
             visit.forget_recovery_failures(tx)?;
         }
-        // Whatever ended all sessions meanwhile (a new password, the second factor on or off) ended this too.
+        // What ended all sessions meanwhile (a new password, the second factor on or off) ended
+        // this login too.
         let found = visit.record.as_ref().map(|record| record.generation);
         if tried.is_some_and(|tried| tried.generation != found) {
             return Ok(AfterPassword::Refused(Refusal::Expired));
@@ -272,7 +277,7 @@ impl Engine {
             let new = match new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
                 Err(other) => {
-                    // the first factor was right, and costs nothing
+                    // The first factor was right, so the attempt is refunded.
                     transaction.commit()?;
                     return Ok(AfterPassword::OtherSpelling(other));
                 }
@@ -309,7 +314,8 @@ impl Engine {
                 self.await_session_end(&opened)?;
                 Ok(AfterPassword::Opened(opened))
             }
-            // They may set it up by themselves while they could come in without.
+            // Enrollment needs no one-time code while access would be granted without a second
+            // factor.
             AfterPassword::Enroll(token) => {
                 let visitor = VerificationRequest {
                     phase: Phase::After,
@@ -329,7 +335,7 @@ impl Engine {
     }
 }
 
-/// Whoever gives a first factor in this browser.
+/// Returns the request to verify a first factor from this browser.
 pub(super) fn before<'a>(
     browser: &BrowserContext<'a>,
     name: &'a UserName,

@@ -1,5 +1,6 @@
-//! What a sign-in opens: a session with its row, a browser that is trusted from now on, its next cookie. It asks for
-//! proofs of what has passed, and the cookie says that and no more.
+//! What a login opens: a session with its row, a trusted browser, its next cookie.
+//! A session is opened only from a [`SessionGrant`], and its cookie says exactly what that grant
+//! proves.
 
 use super::HostGroups;
 use super::proof::SessionGrant;
@@ -21,9 +22,9 @@ use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 impl Engine {
-    /// The session that takes the place of one in which someone just did what ends all sessions of the account. It keeps
-    /// what had passed in that one, and lasts no longer than that one would have. None if anything else ended them as
-    /// well, or that one by itself.
+    /// Opens the session that replaces one in which a person did what ends all sessions of the
+    /// account. The new session keeps the completed factors and the expiry of the old one. `None`
+    /// if anything else ended the sessions as well, or that session alone.
     pub fn reopen_session(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -38,8 +39,9 @@ impl Engine {
         self.open_session_after(browser, whose, SessionGrant::like_session(before), now)
     }
 
-    /// A session for the browser of someone who just did what ends all sessions of the account: the account as it was before
-    /// that, and the session in which it was done. None in another account that has the name meanwhile.
+    /// Opens a session for the browser in which a person did what ends all sessions of the account.
+    /// `at` is the account's version before that act, `before` the session in which it was done.
+    /// `None` if another account has the name meanwhile.
     pub(in crate::engine) fn open_session_after(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -62,7 +64,7 @@ impl Engine {
         let Some(record) = record else {
             return Ok(None);
         };
-        // signed out meanwhile, elsewhere
+        // The person signed out meanwhile, in another tab.
         if before.is_some_and(|before| tx.is_revoked(before).unwrap_or(true)) {
             return Ok(None);
         }
@@ -81,7 +83,7 @@ impl Engine {
     }
 }
 
-/// What a success opens.
+/// What is needed to open a session.
 pub(in crate::engine) struct NewSession<'a> {
     pub(in crate::engine) config: &'a Config,
     pub(in crate::engine) vault: &'a Vault,
@@ -99,7 +101,7 @@ impl NewSession<'_> {
             .map_or_else(|| "-".to_owned(), |address| address.to_string())
     }
 
-    /// A session and its row.
+    /// Opens a session and adds its row.
     pub(in crate::engine) fn open(
         &self,
         tx: &mut dyn Transaction,
@@ -164,7 +166,7 @@ impl NewSession<'_> {
         })
     }
 
-    /// A new trusted browser; its number and its cookie.
+    /// Adds a trusted browser and returns its number and its cookie.
     pub(in crate::engine) fn trust_browser(
         &self,
         tx: &mut dyn Transaction,
@@ -181,7 +183,7 @@ impl NewSession<'_> {
         self.rotate_cookie(tx, number, false)
     }
 
-    /// A new cookie for a trusted browser, after its number.
+    /// Replaces the cookie of a trusted browser and returns its number and the new cookie.
     pub(in crate::engine) fn rotate_cookie(
         &self,
         tx: &mut dyn Transaction,

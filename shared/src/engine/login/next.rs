@@ -1,4 +1,4 @@
-//! What comes after a first factor that has passed: the session, the code, or a setup and nothing else.
+//! The step after a first factor has passed: a session, the code, or only an enrollment.
 
 use super::known_browser::RecognizedBrowser;
 use super::new_session::NewSession;
@@ -31,16 +31,16 @@ use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::throttle::Phase;
 
-/// Someone whose first factor has passed.
+/// A login whose first factor has passed.
 pub(super) struct LoginProgress<'a> {
     pub(super) config: &'a Config,
     pub(super) vault: &'a Vault,
     pub(super) browser: &'a BrowserContext<'a>,
     pub(super) record: &'a AccountRecord,
     pub(super) host: &'a HostGroups,
-    /// What came along with a password.
+    /// A recovery or one-time code that was given with the password.
     pub(super) recovery: &'a Input,
-    /// The first factor, and what it is or belongs to.
+    /// The first factor, and the parent of the tokens that follow.
     pub(super) first: FirstFactorPassed,
     pub(super) parent: TokenParent,
     pub(super) now: Timestamp,
@@ -68,7 +68,8 @@ impl LoginProgress<'_> {
         }
         let by_rule = match self.recovery {
             Input::Digits(_) | Input::Unfit => self.password_rule(),
-            // whoever gives more gets more
+            // A recovery or one-time code opens a full session, so the rule that needs only a
+            // password does not apply.
             Input::Recovery(_) | Input::OneTime(_) => None,
         };
         if visit.credentials.enrolled == Enrolled::No && by_rule.is_none() {
@@ -132,7 +133,6 @@ impl LoginProgress<'_> {
         }
     }
 
-    /// The first factor alone.
     fn first_factor_only(
         &self,
         visit: &Evaluation<'_>,
@@ -142,7 +142,6 @@ impl LoginProgress<'_> {
         SessionGrant::by_factors(&self.first, &none).in_browser(recognised.number())
     }
 
-    /// For whom a token is.
     fn token_recipient(&self) -> TokenRecipient<'_> {
         let at = AccountVersion {
             id: self.record.id,
@@ -157,7 +156,8 @@ impl LoginProgress<'_> {
         }
     }
 
-    /// What leads to a first enrollment, which takes a one-time code unless there is more to say.
+    /// Returns the token for a first enrollment. It requires a one-time code unless the caller
+    /// permits more.
     fn enrollment(&self) -> Result<EnrollmentToken, LoginError> {
         let enrollment = WebEnrollment {
             may: EnrollmentPermission::WithOneTimeCode,
@@ -184,7 +184,7 @@ impl LoginProgress<'_> {
         self.config.policy.need(&subject, enrolled)
     }
 
-    /// The rule by which the page that the browser came from takes no more than the first factor.
+    /// Returns the rule by which the requested page needs only the first factor.
     fn password_rule(&self) -> Option<usize> {
         let RequestedPage { host, target } = self.browser.page?;
         let asked = RequestedGroups::of(self.config);
@@ -199,7 +199,7 @@ impl LoginProgress<'_> {
             groups,
             of_host: known.answer(&asked),
         };
-        // a page is gone back to by GET, whatever was asked for first
+        // The browser returns to the page with GET, whatever the first request was.
         let request = RuleRequest {
             host,
             target,
@@ -212,7 +212,7 @@ impl LoginProgress<'_> {
             .filter(|_| decision.access == RuleAccess::Password)
     }
 
-    /// A recovery code or a one-time code that came along.
+    /// Verifies the recovery or one-time code that was given with the password.
     fn verify_recovery_input(&self, tx: &mut dyn Transaction) -> Result<AfterPassword, LoginError> {
         let LoginProgress {
             config,
@@ -244,7 +244,8 @@ impl LoginProgress<'_> {
             Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
             Ok(accepted) => accepted,
         };
-        // its use may have ended all sessions: the new one belongs to what is now
+        // The use of the code may have ended all sessions, so the new session is issued for the
+        // account as it is now.
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
         let opens = SessionGrant::by_factors(&self.first, &SecondFactorPassed::by_input(&accepted));
         let mut opened = self.new_session(&record).open(tx, opens, None)?;
@@ -257,7 +258,6 @@ impl LoginProgress<'_> {
         Ok(AfterPassword::Opened(Box::new(opened)))
     }
 
-    /// The code is to be asked for.
     fn ask_for_code(
         &self,
         tx: &mut dyn Transaction,
@@ -297,7 +297,7 @@ impl LoginProgress<'_> {
     }
 }
 
-/// The proof that a sign-in was, for the session that it opened.
+/// Returns the step-up token for the session that a login opened, where the login is proof enough.
 pub(super) fn step_up(
     opened: &OpenedSession,
     proof: Option<SteppedUp>,

@@ -1,7 +1,9 @@
-//! A fresh proof in a session, for what a session alone may not do: the first factor again, charged like that of a
-//! sign-in, and a code. Where a proxy establishes who is there, a fresh code alone.
+//! Step-up: re-authentication in a session, for acts that a session alone does not permit. It takes
+//! the first factor, charged as in a login, and a code. Where a proxy establishes the identity, a
+//! code alone.
 //!
-//! A recovery code steps nobody up here: its use ends every session, this one too; signing in with it does.
+//! A recovery code is no step-up: its use ends every session, including this one. A login with it
+//! is.
 
 use super::first_factor::{FirstFactorAttempt, before};
 use super::known_browser::recognize_browser;
@@ -25,22 +27,20 @@ use crate::token::{StepUpPayload, StepUpToken, Token, TokenHolder};
 use crate::verify::decision::Refusal;
 use crate::verify::throttle::Phase;
 
-/// What comes of it.
 pub enum AfterStepUp {
-    /// The proof, for this session.
+    /// The step-up token for this session.
     Verified(StepUpToken),
-    /// The password is refused; the code was not looked at.
+    /// The password is refused. The code was not verified.
     Password(Refusal),
-    /// The code is refused.
     Code(Refusal),
-    /// The host could not be asked; nothing was charged.
+    /// The host could not be asked. The attempt is refunded.
     Unasked,
-    /// The session has ended.
     SessionEnded,
 }
 
 impl Engine {
-    /// The password that the store keeps, and a code. An account without a second factor has no code to give.
+    /// Verifies the password that the store keeps, and a code. An account without a second factor
+    /// gives no code.
     pub fn step_up(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -61,7 +61,8 @@ impl Engine {
         }
     }
 
-    /// A code, by what the judge said of a password that [`Door::try_first_factor`] charged.
+    /// Verifies a code, after the host's reply about a password that
+    /// [`Engine::charge_first_factor`] charged.
     pub fn settle_step_up(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -85,7 +86,7 @@ impl Engine {
         }
     }
 
-    /// A code alone, where a trusted proxy establishes who is there.
+    /// Verifies a code alone, where a trusted proxy establishes the identity.
     pub fn step_up_by_code(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -169,7 +170,7 @@ impl Engine {
 }
 
 impl StepUpToken {
-    /// One for a session, by a proof.
+    /// Issues a step-up token for a session.
     pub(crate) fn begun(
         _: &SteppedUp,
         session: &Session,

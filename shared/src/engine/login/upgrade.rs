@@ -1,5 +1,5 @@
-//! Sessions that the first factor alone opened, because a rule or an exemption asked for no more: where that is not
-//! enough, what else a sign-in takes comes then, and the session that it opens takes the place of the one before.
+//! Upgrade of a session from level password to level full, where a rule or an exemption asked for
+//! no code and a page requires one. The session that the upgrade opens replaces the one before.
 
 use super::first_factor::before;
 use super::known_browser::recognize_browser;
@@ -17,8 +17,9 @@ use crate::token::TokenParent;
 use crate::token::session::Session;
 
 impl Engine {
-    /// What comes after the first factor of a session. None where that is over, or has no second factor to ask for: a
-    /// first setup takes the first factor itself, and so the whole sign-in.
+    /// Returns the step after the first factor of a session. `None` where the session is over or
+    /// the account has no second factor: a first enrollment requires the first factor itself, and
+    /// so the whole login.
     pub fn upgrade_session(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -78,7 +79,7 @@ impl Engine {
         Ok(Some(next))
     }
 
-    /// The session before has ended at every gate when this returns.
+    /// Waits until every gate refuses the previous session.
     pub(super) fn await_session_end(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
         opened
             .ended

@@ -1,4 +1,5 @@
-//! App passwords at the doors: one typed where a PAM service asks for a code, and what gates saw of them.
+//! App passwords: verified where a PAM service asks for a code, and their use at the gate recorded.
+//! The gate verifies app passwords itself, from memory (`live` in the gate).
 
 use super::evaluation::Evaluation;
 use crate::account::event::EventKind;
@@ -11,16 +12,18 @@ use crate::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, decide_ad
 use crate::verify::throttle::Phase;
 use std::time::Duration;
 
-/// Rows that one transaction writes where there may be many.
+/// Rows that one transaction writes, so that logins wait only briefly for the write lock.
 const AT_ONCE: usize = 100;
-/// Transactions of one clearing at most.
+/// Maximum number of transactions in one call.
 const MOST_CLEARINGS: usize = 100;
-/// What lets others have their turn between two.
+/// Pause between two transactions, which lets other writers in.
 const BETWEEN: Duration = Duration::from_millis(20);
 
 impl Engine {
-    /// Judges an app password that was typed at a PAM service. A right one is no sign-in with a second factor: it
-    /// clears no wrong codes and makes no address familiar, or whoever holds it could go on guessing codes.
+    /// Verifies an app password that was typed at a PAM service.
+    ///
+    /// A valid one is no login with a second factor: it clears no wrong codes and makes no address
+    /// familiar. Otherwise a person who holds one could go on guessing codes.
     pub fn verify_app_password(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -41,7 +44,8 @@ impl Engine {
         let wait = visit.credentials.address_wait;
         let decided = decide_admission(found.as_ref(), visitor.name, visitor.service, wait, now);
         match &decided {
-            // mail programs sign in every few minutes: the last use says it, events would push others out
+            // Mail programs log in every few minutes. The last use records that; events would push
+            // other events out.
             Ok(admission) => tx.use_app_password(admission.number(), now)?,
             Err(AppPasswordRefusal::AddressDelayed { .. }) => return Ok(decided),
             Err(refusal) => {
@@ -58,7 +62,8 @@ impl Engine {
         Ok(decided)
     }
 
-    /// What a gate saw since it last said so: app passwords that were used, and addresses that sent wrong ones.
+    /// Records what a gate saw since its last report: app passwords that were used, and addresses
+    /// that sent wrong ones.
     pub fn record_app_password_use(
         &mut self,
         used: &[(i64, Timestamp)],
@@ -71,7 +76,7 @@ impl Engine {
             self.config.throttle.address_window.seconds(),
             self.config.throttle.address_limit,
         );
-        // each in a short transaction: logins wait for every one of them
+        // Short transactions, because logins wait for each of them.
         for used in used.chunks(AT_ONCE) {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             for (number, at) in used {
@@ -89,15 +94,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes what is too old to count and what ended with keys that were renewed, in short transactions: see [`Transaction::clear`]. At most so many of them at
-    /// once; the next call goes on.
+    /// Removes rows that are too old to count and rows that ended with renewed keys, in at most
+    /// `MOST_CLEARINGS` short transactions: see [`Transaction::clear`]. The next call continues.
     ///
     /// [`Transaction::clear`]: crate::store::Transaction::clear
     pub fn remove_expired_rows(&mut self, now: Timestamp) -> Result<(), EngineError> {
         let window = self.config.throttle.address_window.seconds();
         for _ in 0..MOST_CLEARINGS {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            // a renewal of all keys that was cut off leaves something behind
+            // A renewal of all keys that was cut off leaves such rows.
             let cleared =
                 tx.clear(now, window, AT_ONCE as u32)? + tx.forget_key_bound(AT_ONCE as u32)?;
             tx.commit()?;

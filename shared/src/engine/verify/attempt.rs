@@ -1,4 +1,5 @@
-//! One attempt, in one transaction: load, decide, mark, commit. Nothing is answered before the commit.
+//! One verification in one transaction: load, decide, write, commit.
+//! The result is returned only after the commit.
 
 use super::evaluation::Evaluation;
 use crate::account::name::UserName;
@@ -14,55 +15,53 @@ use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// Who stands at which door.
+/// One request to verify: who asks, from where, at which service.
 pub struct VerificationRequest<'a> {
-    /// The account's name.
     pub name: &'a UserName,
-    /// Whether the first factor is known to have passed.
     pub phase: Phase,
-    /// Where from.
     pub origin: &'a Origin,
-    /// The trusted browser of this account that it is, by number.
+    /// Number of the account's trusted browser that asks.
     pub browser: Option<i64>,
-    /// The PAM service, or the name of another door.
+    /// The PAM service, `web`, or `postern` for the command.
     pub service: &'a str,
 }
 
-/// What the use of a recovery code leaves.
+/// What is left after a recovery code was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterRecovery {
-    /// So many codes.
+    /// Number of unused recovery codes.
     CodesLeft(usize),
-    /// No second factor: it is turned off.
+    /// The second factor is turned off.
     TurnedOff(AppPasswordsAfter),
 }
 
-/// What a success brings, to be told to whoever got in.
+/// What a person is told after a login.
 #[derive(Debug)]
 pub struct AfterLogin {
-    /// Wrong codes since the last sign-in.
+    /// Wrong codes since the last login.
     pub missed: Option<MissedInputs>,
-    /// Where a recovery code was used.
+    /// Present only where a recovery code was used.
     pub recovery: Option<AfterRecovery>,
 }
 
-/// What came of an attempt.
+/// Result of one verification, with what the login is told.
 #[derive(Debug)]
 pub struct VerifiedAttempt {
-    /// The verdict. If it accepts, what it spends is durably marked.
+    /// The result. What an accepted input consumes is committed.
     pub result: VerificationResult,
-    /// Wrong codes since the last sign-in; told to whoever got in.
+    /// Wrong codes since the last login.
     pub missed: Option<MissedInputs>,
-    /// What the use of a recovery code left.
+    /// Present only where a recovery code was used.
     pub recovery: Option<AfterRecovery>,
-    /// The account as what was accepted left it: whatever ends its sessions later raises its generation.
+    /// The account's version after the accepted input was written. Whatever ends its sessions later
+    /// raises the generation.
     pub(in crate::engine) at: Option<AccountVersion>,
-    /// Whether it opened nothing and wrote nothing, so that there is nothing to keep.
+    /// Whether nothing was accepted and nothing was written, so that no commit is needed.
     pub(in crate::engine) is_free: bool,
 }
 
 impl Engine {
-    /// Judges one answer.
+    /// Verifies one input and commits what it consumes.
     pub fn verify_input(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -93,7 +92,8 @@ impl Engine {
         Ok(outcome)
     }
 
-    /// Someone whose code was accepted before the first factor has passed that too: what a success brings.
+    /// Records a login whose code was accepted before the first factor, once the first factor has
+    /// passed too.
     pub fn complete_login(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -103,7 +103,7 @@ impl Engine {
         self.complete_login_unless(visitor, means, now, |_| false)
     }
 
-    /// The same, unless that was booked before.
+    /// Does the same, unless `is_recorded` says that this login was recorded before.
     pub(in crate::engine) fn complete_login_unless(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -123,7 +123,7 @@ impl Engine {
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         let Some(record) = visit.record.as_ref().filter(|record| !is_booked(record)) else {
             drop(visit);
-            // whoever booked it may share this commit
+            // The transaction that recorded it may share this commit.
             transaction.commit()?;
             return Ok(None);
         };
@@ -134,8 +134,8 @@ impl Engine {
         Ok(Some(entered))
     }
 
-    /// What the use of a recovery code ended has ended at every gate when this returns, and a secret that it turned off
-    /// has left the store's bytes.
+    /// Waits until every gate refuses what the use of a recovery code ended, and removes the bytes
+    /// of a secret that it turned off.
     pub(in crate::engine) fn settle_recovery(
         &mut self,
         recovery: Option<AfterRecovery>,
@@ -143,7 +143,7 @@ impl Engine {
         let Some(recovered) = recovery else {
             return Ok(());
         };
-        // or a later revision, which covers it too
+        // A later revision covers this one too.
         let revision = self
             .store
             .begin(&mut self.vault, Intent::Read)?

@@ -1,4 +1,6 @@
-//! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
+//! One verification within one transaction: the account's credentials and its throttle bucket,
+//! loaded, and the writes that a decision asks for.
+//! The decision itself is in `crate::verify::decision`. This file neither commits nor decides.
 
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::NewName;
@@ -27,29 +29,30 @@ use crate::verify::origin::Origin;
 use crate::verify::throttle::{self, Bucket, BucketState, Phase, ThrottleFailure, WrongFactor};
 use crate::verify::throttle_scope::ThrottleScope;
 
-/// Keys of an account that have a bucket each. Those with wrong codes count; all further keys share one.
+/// Maximum number of SSH keys per account with a bucket each. Only keys with wrong codes count; all
+/// further keys share one bucket.
 const KEYS: u32 = 8;
 
-/// A visit, loaded.
+/// One loaded verification.
 pub(in crate::engine) struct Evaluation<'a> {
     pub(in crate::engine) config: &'a Config,
     vault: &'a Vault,
     visitor: &'a VerificationRequest<'a>,
     now: Timestamp,
-    /// The account, if there is one.
+    /// `None` for a name without an account.
     pub(in crate::engine) record: Option<AccountRecord>,
-    /// How it stands.
     pub(in crate::engine) credentials: AccountCredentials,
     key: BucketKey,
     from: Option<String>,
-    /// Under which its wrong inputs for all accounts are counted.
+    /// Key under which wrong inputs from this address are counted, over all accounts.
     count_key: Option<String>,
-    /// Whether something was mended that is worth a commit of its own.
+    /// Whether failure times in the future were corrected, which needs a commit even if nothing
+    /// else was written.
     pub(in crate::engine) clock_corrected: bool,
 }
 
 impl<'a> Evaluation<'a> {
-    /// Loads the account, its row, and how its address stands.
+    /// Loads the account, its bucket, and the failures of the request's address.
     pub(in crate::engine) fn load(
         config: &'a Config,
         vault: &'a Vault,
@@ -104,7 +107,7 @@ impl<'a> Evaluation<'a> {
         let mut of_address = address_failures(tx, config, count_key.as_deref(), now)?;
         let ahead = |at: Timestamp| at > now;
         if failures.iter().any(|f| ahead(f.at)) || of_address.iter().any(|at| ahead(*at)) {
-            // The clock ran ahead and was set back: no delay may end later than max_delay from now.
+            // The clock ran ahead and was set back. No delay may end later than max_delay from now.
             tx.clamp(&key, count_key.as_deref(), now)?;
             failures.iter_mut().for_each(|f| f.at = f.at.min(now));
             of_address.iter_mut().for_each(|at| *at = (*at).min(now));
@@ -141,8 +144,8 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    /// The same, counted in the bucket of whoever has a right recovery or one-time code. No delay of others' making holds
-    /// there, and none of an address.
+    /// Counts this verification in the bucket for valid recovery and one-time codes. Neither delays
+    /// caused by others nor the address limit apply there.
     pub(in crate::engine) fn in_recovery_bucket(
         mut self,
         tx: &mut dyn Transaction,
@@ -160,7 +163,7 @@ impl<'a> Evaluation<'a> {
         Ok(self)
     }
 
-    /// Has an answer decided, and writes what the ruling says.
+    /// Verifies an input and writes what the decision asks for.
     pub(in crate::engine) fn verify_input(
         &self,
         tx: &mut dyn Transaction,
@@ -170,8 +173,8 @@ impl<'a> Evaluation<'a> {
         self.apply_decision(tx, ruling)
     }
 
-    /// Has an answer decided, and writes nothing. What comes of it MUST be applied: a guess that is told and not counted
-    /// is one of any number.
+    /// Decides about an input and writes nothing. The caller MUST apply the decision before the
+    /// result is told: a guess that is answered and not counted can be repeated without limit.
     pub(in crate::engine) fn decide_input(&self, answer: &Input) -> Decision {
         self.decide_at(answer, self.visitor.phase)
     }
@@ -187,8 +190,8 @@ impl<'a> Evaluation<'a> {
         )
     }
 
-    /// Whether an answer is a right recovery or one-time code, as which nothing is used up yet. Digits are not looked at:
-    /// this counts no try, and they can be guessed.
+    /// Returns whether an input is a valid recovery or one-time code; consumes nothing. Digits are
+    /// refused without comparison: this counts no failure, and digits can be guessed.
     pub(in crate::engine) fn has_recovery_code(&self, answer: &Input) -> bool {
         match answer {
             Input::Recovery(_) | Input::OneTime(_) => {
@@ -198,7 +201,8 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Has decided whether an answer invites to a first setup; what is wrong leaves an event.
+    /// Decides whether a one-time code permits a first enrollment. A wrong one is counted and
+    /// logged.
     pub(in crate::engine) fn check_invitation(
         &self,
         tx: &mut dyn Transaction,
@@ -241,7 +245,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Why no first factor is looked at now, if so.
+    /// Returns why a first factor is refused without being verified, if it is.
     pub(in crate::engine) fn first_factor_refusal(&self) -> Option<Refusal> {
         match (
             self.credentials.address_wait,
@@ -256,7 +260,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Writes what a ruling says.
+    /// Writes what a decision asks for.
     pub(in crate::engine) fn apply_decision(
         &self,
         tx: &mut dyn Transaction,
@@ -276,7 +280,8 @@ impl<'a> Evaluation<'a> {
                     .record
                     .as_ref()
                     .expect("only an account with a second factor is accepted");
-                // so that no limit on writing or full disk lets wrong ones fail uncounted and right ones through
+                // Otherwise a full disk or a write limit could let wrong inputs fail uncounted
+                // while right ones are accepted.
                 self.write_as_if_charged(tx)?;
                 match accepted.spent() {
                     Consumed::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
@@ -305,7 +310,8 @@ impl<'a> Evaluation<'a> {
                 if ruling.charges_address {
                     self.charge_address(tx)?;
                 }
-                // Names without an account leave no event: before the first factor, neither may the others.
+                // Names without an account leave no event. Before the first factor, accounts must
+                // not differ from them.
                 if self.visitor.phase == Phase::After {
                     self.log_event(tx, EventKind::Refused, &refusal.to_string())?;
                 }
@@ -314,7 +320,7 @@ impl<'a> Evaluation<'a> {
         Ok(outcome)
     }
 
-    /// Adds a failure to the row, and locks it if that was one too many.
+    /// Adds a failure to the bucket, and locks the bucket if that was one too many.
     pub(in crate::engine) fn charge_bucket(
         &self,
         tx: &mut dyn Transaction,
@@ -337,9 +343,10 @@ impl<'a> Evaluation<'a> {
         Ok(charged)
     }
 
-    /// Writes what a wrong answer writes, and takes it back. Before the first factor, a refusal that comes from the delay
-    /// of the bucket does this too: names without an account share their buckets, and the time of a commit would tell
-    /// that of an account, whose bucket is not delayed, from theirs.
+    /// Writes what a wrong input writes, and removes it again. A refusal because of the bucket's
+    /// delay does the same before the first factor: names without an account share their buckets,
+    /// and the time of a commit would tell an account, whose own bucket is not delayed, from such a
+    /// name.
     pub(in crate::engine) fn write_as_if_charged(
         &self,
         tx: &mut dyn Transaction,
@@ -360,7 +367,8 @@ impl<'a> Evaluation<'a> {
         tx.take_back(charged, charged_address)
     }
 
-    /// Since when failures of the bucket are kept. Before the first factor nothing locks, so only a day is remembered.
+    /// Returns since when failures of the bucket are kept: one day before the first factor, where
+    /// nothing locks, and 30 days after it.
     fn remembered(&self) -> Timestamp {
         match self.visitor.phase {
             Phase::Before => self.now.minus(throttle::DELAY_WINDOW),
@@ -368,7 +376,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Adds a failure to the address, if there is one.
+    /// Adds a failure to the address, unless the scope is exempt or the origin has no address.
     pub(in crate::engine) fn charge_address(
         &self,
         tx: &mut dyn Transaction,
@@ -385,8 +393,8 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Forgets what this visitor's own address put in the bucket. Where there is none it forgets nothing: everyone
-    /// without an address would be forgiven by everyone else's success.
+    /// Removes the failures from the request's own address. An origin without an address removes
+    /// nothing: otherwise one success would forgive the failures of everyone without an address.
     pub(in crate::engine) fn forget_own_failures(
         &self,
         tx: &mut dyn Transaction,
@@ -397,7 +405,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// The same of the bucket of [`Visit::with_recovery_code`].
+    /// Does the same in the bucket of [`Evaluation::in_recovery_bucket`].
     pub(in crate::engine) fn forget_recovery_failures(
         &self,
         tx: &mut dyn Transaction,
@@ -414,8 +422,8 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// A success: what its own address put in the row is forgotten, the address is familiar from now on. A code begins
-    /// a grace.
+    /// Records a login: removes the failures from its own address, makes the address familiar, and
+    /// starts a grace period if a code was given.
     pub(in crate::engine) fn record_login(
         &self,
         tx: &mut dyn Transaction,
@@ -429,7 +437,7 @@ impl<'a> Evaluation<'a> {
             | AuthenticationMethod::TrustedBrowser
             | AuthenticationMethod::Password
             | AuthenticationMethod::Identity => self.forget_own_failures(tx)?,
-            // These open a lock.
+            // These methods remove a lock.
             AuthenticationMethod::RecoveryCode | AuthenticationMethod::OneTimeCode => {
                 tx.unlock(&self.key)?
             }
@@ -443,8 +451,8 @@ impl<'a> Evaluation<'a> {
                 self.now,
                 Engine::lock_window_start(self.now),
             )?;
-            // One that was given before the first factor is booked in a transaction of its own, and something may have
-            // ended all sessions between the two.
+            // A code that was given before the first factor is recorded in a later transaction, and
+            // all sessions may have been ended between the two.
             if self.visitor.phase == Phase::After
                 && matches!(
                     means,
@@ -467,8 +475,8 @@ impl<'a> Evaluation<'a> {
         Ok(AfterLogin { missed, recovery })
     }
 
-    /// What the use of a recovery code leaves: no session and no trusted browser, since the device may be in other
-    /// hands; fewer codes, or no second factor at all.
+    /// Ends every session and trusted browser after the use of a recovery code, because the device
+    /// may be in other hands. Turns the second factor off if the configuration says so.
     fn after_recovery(
         &self,
         tx: &mut dyn Transaction,
@@ -500,7 +508,7 @@ impl<'a> Evaluation<'a> {
         what: EventKind,
         cause: &str,
     ) -> Result<(), StoreError> {
-        // Names without an account leave nothing that grows.
+        // Names without an account leave no rows, whose number would have no limit.
         let Some(record) = &self.record else {
             return Ok(());
         };
@@ -521,7 +529,7 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// The place whose row counts this visitor's guesses.
+/// Returns the scope in whose bucket this request's wrong inputs are counted.
 fn throttle_scope(
     tx: &mut dyn Transaction,
     account: AccountId,
@@ -574,7 +582,7 @@ fn is_familiar(
     )
 }
 
-/// When an address failed within its window, newest first.
+/// Returns when an address failed within its window, newest first.
 pub(in crate::engine) fn address_failures(
     tx: &mut dyn Transaction,
     config: &Config,
@@ -590,7 +598,8 @@ pub(in crate::engine) fn address_failures(
     }
 }
 
-/// Seconds until the address may try again: until the failure that fills its count leaves the window.
+/// Returns the seconds until the address may try again, which is when the failure that reaches the
+/// limit leaves the window.
 pub(in crate::engine) fn address_wait(
     config: &Config,
     newest_first: &[Timestamp],

@@ -1,5 +1,7 @@
-//! Coming in without the second factor that the policy requires: for a while after the first sign-in, and as an
-//! administrator while no administrator has one, so that requiring it shuts nobody out who could mend it.
+//! Access without a required second factor: for the enrollment grace period after the first login,
+//! and for the last administrator.
+//! An administrator is exempt while no administrator has a second factor, so that requiring one
+//! locks out nobody who could correct the configuration.
 
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
@@ -15,13 +17,16 @@ use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::fmt;
 
-/// Accounts with a second factor that are looked at in search of an administrator; where there are more, one of them
-/// is taken to be.
+/// Maximum number of accounts with a second factor that are searched for an administrator. Where
+/// there are more, one of them is assumed to be an administrator.
 const MOST: usize = 10_000;
 
 impl Engine {
-    /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
-    /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
+    /// Returns why a person without the required second factor is granted access, if access is
+    /// granted, and logs it.
+    ///
+    /// MUST be called only after the first factor has passed: the enrollment grace period begins
+    /// with this first login.
     pub fn grant_enrollment_grace(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -42,7 +47,7 @@ impl Engine {
         Ok(waiver)
     }
 
-    /// Whether they may.
+    /// Returns why access is granted, if it is.
     fn enrollment_grace(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -80,8 +85,8 @@ impl Engine {
         })
     }
 
-    /// What a first setup needs besides the first factor, which has passed: an administrator's one-time code, where a
-    /// second factor is required and nothing waives it any more.
+    /// Returns what a first enrollment requires besides the first factor: a one-time code, where a
+    /// second factor is required and no exemption or grace period applies any more.
     pub(in crate::engine) fn enrollment_requirement(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -96,7 +101,8 @@ impl Engine {
             .enrolling(visitor.origin.certain_address()))
     }
 
-    /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
+    /// Returns whether the policy requires a second factor of an account that has none, where no
+    /// exemption applies.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.load_policy_facts(name)?.groups;
         let groups = self.load_policy_groups(name, &kept)?;
@@ -110,7 +116,7 @@ impl Engine {
         Ok(self.config.policy.need(&subject, Enrolled::No) == Requirement::Enrolment)
     }
 
-    /// Whether this is an administrator, and no administrator has a second factor.
+    /// Returns whether this account is an administrator and no administrator has a second factor.
     fn is_last_administrator(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.load_policy_facts(name)?.groups;
         if !self.is_administrator(name, &kept)? {
@@ -146,14 +152,11 @@ pub(in crate::engine) fn log_request(
     Ok(())
 }
 
-/// Why it is not known what the policy says.
+/// Why the policy could not decide.
 #[derive(Debug)]
 pub enum PolicyError {
-    /// Key, store, or what lies in it.
     Engine(EngineError),
-    /// The host's name service.
     Groups(GroupsError),
-    /// The name is another spelling of an account's.
     OtherSpelling(OtherSpelling),
 }
 

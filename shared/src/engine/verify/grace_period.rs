@@ -1,4 +1,6 @@
-//! Grace: whoever gave a code a while ago, at the same door and from the same address, is not asked for another.
+//! The grace period: no second code is asked for after a recent one at the same service, from the
+//! same address.
+//! Only a code starts a grace period. Its use does not extend it.
 
 use super::evaluation::Evaluation;
 use crate::config::GracePeriod;
@@ -9,7 +11,7 @@ use crate::verify::decision::{WithinGrace, decide_grace};
 use crate::verify::throttle::Phase;
 
 impl Engine {
-    /// Whether an earlier code spares this visitor the next. Writes nothing: only a code begins a grace anew.
+    /// Returns whether this request is within a grace period. Writes nothing.
     pub fn check_grace_period(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -36,7 +38,7 @@ impl Engine {
         };
         let spared = decide_grace(&visit.credentials, last, grace, &config.throttle, now);
         drop(visit);
-        // what it goes by may have been written by an attempt that shares its commit
+        // An attempt that shares this commit may have written the code that this result relies on.
         transaction.commit()?;
         Ok(spared)
     }

@@ -1,9 +1,10 @@
-//! A password that the host judges and not the store. The try is charged first, then the host is asked, outside of
-//! any transaction and off this door, then a right one is taken back: however many come at once, no more are looked
-//! at than the row allows.
+//! Verification of a password by the host's PAM stack, which the store does not keep.
+//! The attempt is charged first. Then the host is asked, outside of any transaction and without
+//! this engine. A right password refunds the attempt. So however many requests arrive at once, no
+//! more passwords are verified than the bucket allows.
 //!
-//! MUST NOT take a try back that the host did not answer: a stack that is slow only where the password is wrong would
-//! give guesses away.
+//! MUST NOT refund an attempt that the host did not answer: a stack that is slow only where the
+//! password is wrong would allow uncounted guesses.
 
 use super::evaluation::Evaluation;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
@@ -13,30 +14,27 @@ use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
 use crate::verify::throttle::WrongFactor;
 
-/// A try that is charged.
 #[derive(Debug)]
 pub struct HostPasswordAttempt {
     row: FailureId,
     address: Option<FailureId>,
 }
 
-/// What came of a try.
+/// Result of a charged attempt.
 #[derive(Debug)]
 pub enum HostPasswordResult {
-    /// The password is right.
     Verified(HostPassword),
-    /// It is not.
     Refused(Refusal),
-    /// The host was not asked; the try costs nothing.
+    /// The host was not asked. The attempt is refunded.
     Unasked,
 }
 
-/// Proof that the host found the password right. Only this file makes one.
+/// Proof that the host accepted the password. Only this file constructs it.
 #[derive(Debug)]
 pub struct HostPassword(());
 
 impl Engine {
-    /// Charges a try, before the host is asked.
+    /// Charges an attempt before the host is asked.
     pub fn charge_host_password(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -68,7 +66,8 @@ impl Engine {
         Ok(Ok(HostPasswordAttempt { row, address }))
     }
 
-    /// Goes by what the host said of it. A try that it did not answer is dropped instead, and stays charged.
+    /// Applies the host's reply to a charged attempt. A caller drops an attempt without a reply
+    /// instead, and it stays charged.
     pub fn settle_host_password(
         &mut self,
         visitor: &VerificationRequest<'_>,

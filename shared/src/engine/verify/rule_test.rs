@@ -1,4 +1,5 @@
-//! What the rules and the policy would say of someone's request, told beforehand.
+//! A test of rules and policy: what a given request would get, for `postern check`.
+//! Nothing is written, and no account needs to exist.
 
 use crate::account::name::UserName;
 use crate::config::rule::RuleAccess;
@@ -7,19 +8,19 @@ use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RuleDecision, RulePerson, RuleRequest};
 use crate::policy::session_groups::RequestedGroups;
 
-/// What a request of someone's would meet after a sign-in.
+/// What a request would get after a login.
 #[derive(Debug)]
 pub struct RuleTest {
-    /// The groups that rules and policy go by: Postern's, and those of the host that are asked about.
+    /// Groups on which rules and policy decide: those of Postern, and those of the host that the
+    /// configuration names.
     pub groups: Vec<String>,
-    /// What the rules say.
     pub decision: RuleDecision,
-    /// What the policy says where the code is asked.
+    /// The policy's requirement, where the rule asks for a code.
     pub requirement: Option<Requirement>,
 }
 
 impl Engine {
-    /// Says what a request would meet. Nothing is written, and no account needs to exist.
+    /// Returns what a request would get.
     pub fn test_rules(
         &mut self,
         name: &UserName,

@@ -12,7 +12,7 @@ use shared::credential::secret::Secret;
 use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
 use shared::engine::Engine;
 use shared::protocol::status::SecondFactorState;
-use shared::store::{self, Upgraded};
+use shared::store::{self, UpgradeResult};
 use shared::system::clock::Timestamp;
 use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::origin::Origin;
@@ -91,7 +91,7 @@ fn refused_upgrade(config: &Config) -> String {
 
 #[track_caller]
 fn upgraded(config: &Config) -> PathBuf {
-    let Upgraded::Now {
+    let UpgradeResult::Upgraded {
         from: 3,
         to: 5,
         backup,
@@ -146,7 +146,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     Engine::open(config.clone()).unwrap();
     assert_eq!(
         store::upgrade(&config.store.url).unwrap(),
-        Upgraded::Already(5)
+        UpgradeResult::UpToDate(5)
     );
     let names = fs::read_dir(folder.path().join("store")).unwrap();
     assert_eq!(
@@ -451,7 +451,7 @@ fn a_store_of_version_4_keeps_its_rows_under_other_names() {
         .unwrap();
     let upgraded = store::upgrade(&config.store.url).unwrap();
     assert!(
-        matches!(upgraded, Upgraded::Now { from: 4, to: 5, .. }),
+        matches!(upgraded, UpgradeResult::Upgraded { from: 4, to: 5, .. }),
         "{upgraded:?}"
     );
     let engine = rusqlite::Connection::open(&path).unwrap();

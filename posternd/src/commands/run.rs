@@ -49,7 +49,7 @@ enum NotDone {
 impl NotDone {
     fn failed(error: &(dyn Error + 'static)) -> NotDone {
         NotDone::Failed {
-            cause: store::cause(error),
+            cause: store::log_cause(error),
             why: error.to_string(),
         }
     }
@@ -124,7 +124,7 @@ impl Commands<'_> {
         let question = HostPasswordRequest {
             name: name.clone(),
             address: None,
-            class: Class::Known,
+            class: Class::Familiar,
             password,
         };
         let said = match self.passwords.ask(*uid, &question) {

@@ -203,7 +203,7 @@ impl PamEntry<'_> {
         self.log(
             Severity::Error,
             "refused",
-            &format!("{}: {error}", store::cause(error)),
+            &format!("{}: {error}", store::log_cause(error)),
         );
         PamFunctionResult::Denied(Denial::Unavailable)
     }

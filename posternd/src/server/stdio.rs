@@ -124,11 +124,11 @@ fn converse(
     let (hook, options) = (transaction.hook, transaction.options.clone());
     // the only conversation: it waits behind nobody
     let origin = ClientOrigin::Service(Vec::new());
-    let _entered = NameService::default().enter(Class::Proven, String::new());
+    let _entered = NameService::default().attach_thread(Class::Authenticated, String::new());
     let worker = Worker {
         engines: Engines::new(),
         origin,
-        class: Class::Proven,
+        class: Class::Authenticated,
     };
     let host = RemoteHost::new(
         stream,

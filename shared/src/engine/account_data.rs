@@ -48,7 +48,7 @@ pub(super) fn read_declared_secret(
 }
 
 pub fn read_secret_file(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    trusted_file::read(
+    trusted_file::read_trusted(
         declared.secret_file.path(),
         Privacy::Secret,
         Follow::Yes,
@@ -133,7 +133,7 @@ pub(super) fn load_floor(
     parameters: OtpParameters,
 ) -> Result<Option<Step>, StoreError> {
     for fingerprint in vault.fingerprints(secret, parameters) {
-        if let Some(floor) = transaction.floor(&fingerprint)? {
+        if let Some(floor) = transaction.step_floor(&fingerprint)? {
             return Ok(Some(floor));
         }
     }
@@ -148,7 +148,7 @@ pub(super) fn load_mail_address(
     account: AccountId,
 ) -> Result<Option<EmailAddress>, StoreError> {
     // Looked up in every case, so that the time does not show that the account is declared.
-    let MailAddresses { confirmed, .. } = tx.addresses(account)?;
+    let MailAddresses { confirmed, .. } = tx.mail_addresses(account)?;
     Ok(match config.declared(name) {
         Some(declared) => declared.email.clone(),
         None => confirmed,

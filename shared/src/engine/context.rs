@@ -95,7 +95,7 @@ impl Engine {
     ) -> Result<(Option<AccountVersion>, PolicyFacts), EngineError> {
         let declared = account_data::read_declared_secret(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = transaction.account(name)?;
+        let record = transaction.find_account(name)?;
         let at = record.as_ref().map(AccountVersion::of);
         let (id, groups) = match record {
             Some(record) => (record.id, record.groups),
@@ -139,7 +139,7 @@ pub(super) fn is_enrolled(
     tx: &mut dyn Transaction,
     account: AccountId,
 ) -> Result<bool, StoreError> {
-    Ok(!tx.authenticators(account)?.is_empty() || tx.addresses(account)?.confirmed.is_some())
+    Ok(!tx.authenticators(account)?.is_empty() || tx.mail_addresses(account)?.confirmed.is_some())
 }
 
 /// Why the engine denies everyone. Each variant names what the administrator can correct.

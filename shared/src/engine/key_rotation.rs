@@ -91,7 +91,7 @@ impl Engine {
         };
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.replace_data_keys(&self.vault.renewed(renewal, &masters)?)?;
-        tx.log(&event(renewal, actor, now))?;
+        tx.add_event(&event(renewal, actor, now))?;
         match &mut other {
             None => tx.commit()?,
             Some(other) => {
@@ -99,7 +99,7 @@ impl Engine {
                 // blocks no writer.
                 let mut before = other.begin(Intent::Read)?;
                 tx.end_key_bound()?;
-                let revision = tx.revise()?;
+                let revision = tx.raise_revision()?;
                 tx.commit()?;
                 let ended = key_bound(before.as_mut(), now);
                 self.await_gate_confirmations(revision)?;
@@ -141,13 +141,13 @@ impl Engine {
             loop {
                 let began = Instant::now();
                 let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-                let rows = tx.sealed_after(sealed_in, after, BATCH)?;
+                let rows = tx.sealed_rows_after(sealed_in, after, BATCH)?;
                 let Some(last) = rows.last() else { break };
                 after = last.number;
                 for row in &rows {
-                    match self.vault.sealed_anew(&row.sealed, &row.bound)? {
+                    match self.vault.sealed_anew(&row.sealed, &row.associated_data)? {
                         Resealed::Already => {}
-                        Resealed::Anew(sealed) => tx.reseal(row, &sealed)?,
+                        Resealed::Anew(sealed) => tx.reseal_row(row, &sealed)?,
                         Resealed::Damaged => drop(damaged.insert(row.name.clone())),
                     }
                 }
@@ -166,7 +166,7 @@ impl Engine {
 fn key_bound(tx: &mut dyn Transaction, now: Timestamp) -> Result<EndedByRotation, StoreError> {
     let mut ended = EndedByRotation::new();
     for what in KeyBound::ALL {
-        for (name, count) in tx.key_bound(what, now)? {
+        for (name, count) in tx.count_key_bound(what, now)? {
             ended.entry(name).or_default().push((what, count));
         }
     }

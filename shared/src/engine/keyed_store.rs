@@ -58,7 +58,7 @@ impl KeyedStore {
 
     /// Sets the admission class of the writes that follow: see [`Store::serve`].
     pub(super) fn set_write_class(&mut self, class: Class) {
-        self.store.serve(class);
+        self.store.set_write_class(class);
     }
 
     /// Returns whether the store refuses writes: see [`Store::is_read_only`].
@@ -68,7 +68,7 @@ impl KeyedStore {
 
     /// Empties the journal: see [`Store::scrub`].
     pub(super) fn scrub(&mut self) -> Result<(), StoreError> {
-        self.store.scrub()
+        self.store.truncate_wal()
     }
 }
 

@@ -49,8 +49,8 @@ impl Principal<'_> {
         let Principal::Session(name, _, id) = self else {
             return Ok(());
         };
-        let own = tx.account(name)?.map_or(AccountId(0), |own| own.id);
-        match tx.session(own, id, now)? {
+        let own = tx.find_account(name)?.map_or(AccountId(0), |own| own.id);
+        match tx.find_session(own, id, now)? {
             Some(_) => Ok(()),
             None => Err(AdministrationError::Stale),
         }

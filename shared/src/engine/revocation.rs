@@ -42,12 +42,12 @@ impl Engine {
         while self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .gates_behind(revision)?
+            .count_gates_behind(revision)?
             > 0
         {
             if clock::since_boot() > over {
                 let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
-                transaction.forget_gates_behind(revision)?;
+                transaction.remove_gates_behind(revision)?;
                 return Ok(transaction.commit()?);
             }
             still_waiting();
@@ -86,11 +86,12 @@ impl Engine {
             };
             // Whatever is revoked during this read is all that is left to read under the write
             // lock.
-            let most = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+            let most = transaction
+                .revoked_sessions_after(goes_by.map_or(0, |goes_by| goes_by.revision))?;
             drop(transaction);
             let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
             transaction.forget_revocations(now)?;
-            let revoked = most.with(transaction.revoked(most.revision)?);
+            let revoked = most.with(transaction.revoked_sessions_after(most.revision)?);
             let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
                 // All keys were renewed meanwhile.
                 known = None;
@@ -109,7 +110,7 @@ impl Engine {
                 keys: self.vault.token_keys(),
                 app_passwords,
             });
-            transaction.gate_goes_by(gate, revision)?;
+            transaction.set_gate_revision(gate, revision)?;
             return Ok(transaction.commit()?);
         }
     }
@@ -119,7 +120,7 @@ impl Engine {
     pub fn sign_out(&mut self, session: SessionId) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.end_session(session)?;
-        let revision = transaction.revise()?;
+        let revision = transaction.raise_revision()?;
         transaction.commit()?;
         self.await_gate_confirmations(revision)
     }
@@ -127,7 +128,7 @@ impl Engine {
     /// Removes a gate that has stopped, so that no revocation waits for it.
     pub fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
-        transaction.forget_gate(gate)?;
+        transaction.remove_gate(gate)?;
         Ok(transaction.commit()?)
     }
 }

@@ -87,7 +87,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
         let expected = act(&mut home.door);
         let seen = look(&mut home.door, &gate, Some(by)).unwrap();
         let live = seen.app_passwords.last().expect("what changed is told");
-        assert!(!live.is_whole, "all are read once");
+        assert!(!live.is_complete, "all are read once");
         let hash = seen.keys.app_password_hash(&mail);
         let found = live
             .all
@@ -116,7 +116,7 @@ struct Kept {
 impl Kept {
     fn take_over(&mut self, seen: RevocationUpdate) {
         for live in seen.app_passwords {
-            if live.is_whole {
+            if live.is_complete {
                 self.hashes.clear();
             }
             self.hashes.extend(live.all.iter().map(|(hash, _)| hash.0));

@@ -530,7 +530,7 @@ fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
         app_passwords: seen.app_passwords[0].revision,
     };
     let seen = look(&mut home.door, &[7; 16], Some(by)).unwrap();
-    assert!(seen.app_passwords[0].is_whole && seen.app_passwords[0].all.is_empty());
+    assert!(seen.app_passwords[0].is_complete && seen.app_passwords[0].all.is_empty());
     add(&mut home, "mail", SCOPE);
 }
 

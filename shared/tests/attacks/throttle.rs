@@ -614,8 +614,8 @@ fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
             NOW,
         )
         .unwrap();
-    assert!(reading.account(&name("bob")).unwrap().is_none());
-    assert!(reading.account(&name("alice")).unwrap().is_some());
+    assert!(reading.find_account(&name("bob")).unwrap().is_none());
+    assert!(reading.find_account(&name("alice")).unwrap().is_some());
 }
 
 /// The process in which a test below stops, for that test alone.

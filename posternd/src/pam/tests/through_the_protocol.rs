@@ -37,7 +37,7 @@ fn worker() -> EngineAccess {
     EngineAccess::Worker(Worker {
         engines: Engines::new(),
         origin: ClientOrigin::User(1000),
-        class: Class::Proven,
+        class: Class::Authenticated,
     })
 }
 
@@ -284,7 +284,7 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     let worker = || Worker {
         engines: engines.clone(),
         origin: ClientOrigin::User(1000),
-        class: Class::Proven,
+        class: Class::Authenticated,
     };
     let config = || {
         shared::config::file::read(&home.path("postern.toml"))

@@ -32,11 +32,11 @@ pub(in crate::engine) fn known_or_distinct<'a>(
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AccountRecord, AdministrationError> {
-    if let Some(record) = tx.account(name)? {
+    if let Some(record) = tx.find_account(name)? {
         return Ok(record);
     }
     let new = new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
-    tx.log(&audit_event(
+    tx.add_event(&audit_event(
         name,
         EventKind::AccountAdded,
         actor.into(),
@@ -49,7 +49,7 @@ pub(in crate::engine) fn known(
     tx: &mut dyn Transaction,
     name: &UserName,
 ) -> Result<AccountRecord, AdministrationError> {
-    tx.account(name)?
+    tx.find_account(name)?
         .ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 

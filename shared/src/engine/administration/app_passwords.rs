@@ -75,7 +75,7 @@ impl Engine {
             last_used: None,
         };
         tx.add_app_password(record.id, &new, &self.vault.app_password_hash(&password))?;
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         log_because(
             &self.config,
             tx.as_mut(),
@@ -158,7 +158,7 @@ impl Engine {
                 all.len()
             }
         };
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         log_because(
             &self.config,
             tx.as_mut(),

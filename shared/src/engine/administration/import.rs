@@ -82,7 +82,7 @@ impl Engine {
                 all[at] = importing.take(tx, &found[at], &mut new)?;
             }
             if trial == ImportMode::No && !new.is_empty() {
-                revision = Some(tx.revise()?);
+                revision = Some(tx.raise_revision()?);
                 transaction.commit()?;
             }
         }
@@ -185,7 +185,7 @@ impl Importing<'_> {
         };
         tx.add_authenticator(record.id, &added)?;
         if new.insert(name) {
-            tx.end_all(record.id)?;
+            tx.end_sessions_and_browsers(record.id)?;
             log(config, tx, name, EventKind::Imported, actor, now)?;
             app_passwords::after_administration(config, tx, (name, record.id), actor, now)?;
         }

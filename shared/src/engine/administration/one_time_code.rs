@@ -109,7 +109,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let Some(record) = tx.account(name)? else {
+        let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
         let kept = tx

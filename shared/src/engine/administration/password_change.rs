@@ -22,8 +22,8 @@ pub(in crate::engine) fn end_with_password(
     actor: Principal<'_>,
     now: Timestamp,
 ) -> Result<(u64, AppPasswordsAfter), StoreError> {
-    tx.end_all(account)?;
-    let revision = tx.revise()?;
+    tx.end_sessions_and_browsers(account)?;
+    let revision = tx.raise_revision()?;
     log(config, tx, name, what, actor, now)?;
     let after = app_passwords::after_administration(config, tx, (name, account), actor, now)?;
     Ok((revision, after))
@@ -39,7 +39,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<AppPasswordsAfter>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let Some(record) = tx.account(name)? else {
+        let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
         let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);

@@ -33,9 +33,9 @@ impl Engine {
         }
         actor.refuse_ended_session(tx.as_mut(), now)?;
         tx.remove_second_factor(record.id)?;
-        tx.unlock_all(record.id)?;
-        tx.end_all(record.id)?;
-        let revision = tx.revise()?;
+        tx.unlock_account(record.id)?;
+        tx.end_sessions_and_browsers(record.id)?;
+        let revision = tx.raise_revision()?;
         log(
             &self.config,
             tx.as_mut(),
@@ -66,7 +66,7 @@ impl Engine {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
-        tx.unlock_all(record.id)?;
+        tx.unlock_account(record.id)?;
         log(
             &self.config,
             tx.as_mut(),
@@ -88,7 +88,7 @@ impl Engine {
         let actor = actor.into();
         let declared = account_data::read_declared_secret(&self.config, name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = match tx.account(name)? {
+        let record = match tx.find_account(name)? {
             None if declared.is_some() => tx.add_account(&NewName::by_root(name), now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,

@@ -30,7 +30,7 @@ impl Engine {
     pub fn refuse_setup(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
         self.refuse_declared(pending.name())?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        match tx.account(pending.name())? {
+        match tx.find_account(pending.name())? {
             None if pending.kind() == EnrollmentKind::First => {
                 match new_name(&self.config, tx.as_mut(), pending.name(), Distinct::No)? {
                     Ok(_) => Ok(()),
@@ -76,7 +76,7 @@ impl Engine {
         if let Some(invitation) = pending.invitation() {
             match tx.one_time_code(record.id)? {
                 Some(kept) if !kept.used && kept.hash == invitation.hash() => {
-                    tx.use_one_time_code(record.id)?;
+                    tx.consume_one_time_code(record.id)?;
                 }
                 _ => return Err(AdministrationError::Stale),
             }
@@ -159,7 +159,7 @@ impl Engine {
         let declared = account_data::read_declared_secret(&self.config, name)?;
         let is_declared = declared.is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = match tx.account(name)? {
+        let record = match tx.find_account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
         };
@@ -209,7 +209,8 @@ impl Engine {
                 label.clone(),
             ));
         };
-        let by_mail = self.config.email.is_on() && tx.addresses(record.id)?.confirmed.is_some();
+        let by_mail =
+            self.config.email.is_on() && tx.mail_addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
@@ -293,7 +294,7 @@ pub(in crate::engine) fn footing(
     name: &UserName,
 ) -> Result<AccountSnapshot, StoreError> {
     let keys = vault.token_keys().mark();
-    let Some(record) = tx.account(name)? else {
+    let Some(record) = tx.find_account(name)? else {
         return Ok(AccountSnapshot {
             account: None,
             recovery: None,
@@ -343,7 +344,7 @@ fn end_all<'a>(
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    tx.end_all(record.id)?;
+    tx.end_sessions_and_browsers(record.id)?;
     log(config, tx, &record.name, what, actor, now)?;
-    tx.revise()
+    tx.raise_revision()
 }

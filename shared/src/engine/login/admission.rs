@@ -40,9 +40,9 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Read)?;
         let tx = transaction.as_mut();
         let from = browser.origin.address().map(|address| address.key());
-        if let Some(record) = tx.account(name)? {
+        if let Some(record) = tx.find_account(name)? {
             if let Some(value) = browser.cookie {
-                let found = tx.browser_of(&vault.browser_hash(value.as_bytes()), now)?;
+                let found = tx.find_browser_by_token(&vault.browser_hash(value.as_bytes()), now)?;
                 if found.is_some_and(|(of, token)| {
                     of.account == record.id && token != BrowserToken::Stolen
                 }) {

@@ -10,7 +10,7 @@ use super::{AfterCode, BrowserContext, LoginError, OpenedSession, SERVICE, Trust
 use crate::credential::input::Input;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{AfterRecovery, Engine, VerificationRequest, account_data};
-use crate::store::{Intent, Trials};
+use crate::store::{Intent, LoginTokenState};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::decision::Refusal;
@@ -57,7 +57,7 @@ impl Engine {
             account_data::read_declared_secret(config, name)?,
             now,
         )?;
-        let trials = tx.trials(token.id())?;
+        let trials = tx.login_token_state(token.id())?;
         let alive = check_token(token, tx, &vault.token_keys(), now)?;
         let first =
             alive.and_then(|alive| FirstFactorPassed::by_token_parent(token.parent(), &alive, now));
@@ -82,10 +82,10 @@ impl Engine {
         let outcome = visit.apply_decision(tx, ruling)?;
         let accepted = match outcome.result {
             Ok(accepted) => {
-                tx.keep_trials(
+                tx.set_login_token_state(
                     record.id,
                     token,
-                    Trials {
+                    LoginTokenState {
                         used: true,
                         ..trials
                     },
@@ -95,11 +95,11 @@ impl Engine {
             }
             Err(refusal) => {
                 if !outcome.is_free {
-                    let trials = Trials {
+                    let trials = LoginTokenState {
                         wrong: trials.wrong + 1,
                         ..trials
                     };
-                    tx.keep_trials(record.id, token, trials, now)?;
+                    tx.set_login_token_state(record.id, token, trials, now)?;
                 }
                 if !outcome.is_free || visit.clock_corrected {
                     drop(visit);
@@ -110,7 +110,7 @@ impl Engine {
         };
         // The use of a recovery code may have ended all sessions, so the new session is issued for
         // the account as it is now.
-        let record = tx.account(name)?.unwrap_or_else(|| record.clone());
+        let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
         let opening = NewSession {
             config,
             vault,

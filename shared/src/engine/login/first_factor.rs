@@ -116,7 +116,7 @@ impl Engine {
         Ok(self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .account(name)?)
+            .find_account(name)?)
     }
 
     /// Charges a password before it is verified.
@@ -164,7 +164,7 @@ impl Engine {
         }
         let row = visit.charge_bucket(tx, 1, WrongFactor::Password)?;
         let address = visit.charge_address(tx)?;
-        let hash = tx.password(
+        let hash = tx.password_hash(
             visit
                 .record
                 .as_ref()
@@ -227,7 +227,7 @@ impl Engine {
 
     pub(super) fn refund_attempt(&mut self, tried: &FirstFactorAttempt) -> Result<(), LoginError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Attempt)?;
-        tx.take_back(tried.row, tried.address)?;
+        tx.remove_failure(tried.row, tried.address)?;
         Ok(tx.commit()?)
     }
 
@@ -257,7 +257,7 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         if let Some(tried) = tried {
-            tx.take_back(tried.row, tried.address)?;
+            tx.remove_failure(tried.row, tried.address)?;
         }
         let recognised = recognize_browser(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);

@@ -8,7 +8,7 @@ use crate::account::record::AccountRecord;
 use crate::crypto::vault::Vault;
 use crate::engine::mail::notification;
 use crate::engine::{Engine, EngineError};
-use crate::store::{BegunIn, BrowserRecord, BrowserToken, Intent, StoreError, Transaction};
+use crate::store::{BrowserRecord, BrowserSessions, BrowserToken, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
 /// What a trusted-browser cookie proves.
@@ -71,11 +71,13 @@ fn find_browser(
     let Some(value) = browser.cookie else {
         return Ok(None);
     };
-    let Some((record, token)) = tx.browser_of(&vault.browser_hash(value.as_bytes()), now)? else {
+    let Some((record, token)) =
+        tx.find_browser_by_token(&vault.browser_hash(value.as_bytes()), now)?
+    else {
         return Ok(None);
     };
     let owner = tx
-        .account(name)?
+        .find_account(name)?
         .filter(|account| account.id == record.account);
     Ok(owner.map(|owner| (record, owner, token)))
 }
@@ -121,9 +123,9 @@ impl Engine {
         else {
             return Ok(());
         };
-        tx.remove_browser(record.number)?;
-        tx.end_sessions_of_browser(record.number, BegunIn::Any, None)?;
-        let revision = tx.revise()?;
+        tx.remove_trusted_browser(record.number)?;
+        tx.end_sessions_of_browser(record.number, BrowserSessions::All, None)?;
+        let revision = tx.raise_revision()?;
         let event = AuditEvent {
             at: now,
             account: owner.name,

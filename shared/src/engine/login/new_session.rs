@@ -14,7 +14,7 @@ use crate::engine::{
     AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession, account_data,
 };
 use crate::policy::session_groups::RequestedGroups;
-use crate::store::{BrowserRecord, InBrowser, Intent, SessionRecord, Transaction};
+use crate::store::{BrowserRecord, Intent, SessionBrowser, SessionRecord, Transaction};
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
 use crate::token::session::{SecondFactorMethod, Session, SessionId};
@@ -60,7 +60,7 @@ impl Engine {
         let tx = transaction.as_mut();
         let is_after =
             |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
-        let record = tx.account(name)?.filter(is_after);
+        let record = tx.find_account(name)?.filter(is_after);
         let Some(record) = record else {
             return Ok(None);
         };
@@ -68,7 +68,7 @@ impl Engine {
         if before.is_some_and(|before| tx.is_revoked(before).unwrap_or(true)) {
             return Ok(None);
         }
-        tx.signed_in(record.id, now)?;
+        tx.record_sign_in(record.id, now)?;
         let opening = NewSession {
             config,
             vault,
@@ -125,11 +125,13 @@ impl NewSession<'_> {
                 created: self.now,
                 last_seen: self.now,
                 expires,
-                trusted_browser: opens.browser.map(|number| InBrowser { number, by_trust }),
+                trusted_browser: opens
+                    .browser
+                    .map(|number| SessionBrowser { number, by_trust }),
             },
         )?;
         let ended = match self.browser.session {
-            Some(before) if tx.end_session(before)? => Some(tx.revise()?),
+            Some(before) if tx.end_session(before)? => Some(tx.raise_revision()?),
             _ => None,
         };
         let session = Session {
@@ -171,7 +173,7 @@ impl NewSession<'_> {
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<(i64, Zeroizing<String>), LoginError> {
-        let number = tx.add_browser(&BrowserRecord {
+        let number = tx.add_trusted_browser(&BrowserRecord {
             number: 0,
             account: self.record.id,
             name: self.browser.name.to_owned(),
@@ -194,7 +196,7 @@ impl NewSession<'_> {
         fill_random(&mut *bytes).map_err(PasswordError::from)?;
         let value = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
         let hash = self.vault.browser_hash(value.as_bytes());
-        tx.rotate(number, &hash, seen, &self.address(), self.now)?;
+        tx.rotate_browser_token(number, &hash, seen, &self.address(), self.now)?;
         Ok((number, value))
     }
 }

@@ -246,7 +246,7 @@ impl LoginProgress<'_> {
         };
         // The use of the code may have ended all sessions, so the new session is issued for the
         // account as it is now.
-        let record = tx.account(name)?.unwrap_or_else(|| record.clone());
+        let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
         let opens = SessionGrant::by_factors(&self.first, &SecondFactorPassed::by_input(&accepted));
         let mut opened = self.new_session(&record).open(tx, opens, None)?;
         opened.step_up = step_up(&opened, SteppedUp::by_login(&accepted), now)?;

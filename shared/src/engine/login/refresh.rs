@@ -41,18 +41,18 @@ impl Engine {
         let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
             return Ok(AfterRefresh::SessionEnded);
         };
-        let Some(newest) = tx.refreshed(session.id, now)? else {
+        let Some(newest) = tx.refresh_count(session.id, now)? else {
             return Ok(AfterRefresh::SessionEnded);
         };
         if shown.number() == newest {
-            tx.refresh(session.id, now)?;
+            tx.record_refresh(session.id, now)?;
             transaction.commit()?;
             let next = RefreshToken::numbered(&session, newest + 1, &keys, now)
                 .map_err(VaultError::Random)?;
             return Ok(AfterRefresh::Next(Box::new(next)));
         }
         tx.end_session(session.id)?;
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         let event = AuditEvent {
             at: now,
             actor: account.name.to_string(),

@@ -122,7 +122,7 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         if let Some((tried, _)) = &tried {
-            tx.take_back(tried.row, tried.address)?;
+            tx.remove_failure(tried.row, tried.address)?;
             let recognised = recognize_browser(vault, tx, browser, name, now)?;
             let visitor = before(browser, name, &recognised);
             Evaluation::load(config, vault, tx, &visitor, declared()?, now)?

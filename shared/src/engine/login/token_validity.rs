@@ -44,16 +44,18 @@ pub(in crate::engine) fn check_token_parent(
     parent: &TokenParent,
     now: Timestamp,
 ) -> Result<Option<TokenValidity>, StoreError> {
-    let record = tx.account(account)?;
+    let record = tx.find_account(account)?;
     let found = record.as_ref().map(AccountVersion::of);
     if found != at {
         return Ok(None);
     }
     let session = match (parent, &record) {
-        (TokenParent::Session { id, .. }, Some(record)) => match tx.session(record.id, *id, now)? {
-            None => return Ok(None),
-            found => found,
-        },
+        (TokenParent::Session { id, .. }, Some(record)) => {
+            match tx.find_session(record.id, *id, now)? {
+                None => return Ok(None),
+                found => found,
+            }
+        }
         (TokenParent::Session { .. }, None) => return Ok(None),
         (TokenParent::FirstFactor { .. } | TokenParent::Peer, _) => None,
     };
@@ -68,7 +70,7 @@ pub(in crate::engine) fn account_at(
     tx: &mut dyn Transaction,
     account: &UserName,
 ) -> Result<Option<AccountVersion>, StoreError> {
-    Ok(tx.account(account)?.as_ref().map(AccountVersion::of))
+    Ok(tx.find_account(account)?.as_ref().map(AccountVersion::of))
 }
 
 /// Returns a proof if a session is valid.

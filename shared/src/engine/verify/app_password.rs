@@ -40,13 +40,13 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        let found = tx.app_password(&vault.app_password_hash(typed))?;
+        let found = tx.find_app_password(&vault.app_password_hash(typed))?;
         let wait = visit.credentials.address_wait;
         let decided = decide_admission(found.as_ref(), visitor.name, visitor.service, wait, now);
         match &decided {
             // Mail programs log in every few minutes. The last use records that; events would push
             // other events out.
-            Ok(admission) => tx.use_app_password(admission.number(), now)?,
+            Ok(admission) => tx.record_app_password_use(admission.number(), now)?,
             Err(AppPasswordRefusal::AddressDelayed { .. }) => return Ok(decided),
             Err(refusal) => {
                 if *refusal == AppPasswordRefusal::Wrong {
@@ -80,7 +80,7 @@ impl Engine {
         for used in used.chunks(AT_ONCE) {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             for (number, at) in used {
-                tx.use_app_password(*number, *at)?;
+                tx.record_app_password_use(*number, *at)?;
             }
             tx.commit()?;
         }
@@ -103,8 +103,8 @@ impl Engine {
         for _ in 0..MOST_CLEARINGS {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             // A renewal of all keys that was cut off leaves such rows.
-            let cleared =
-                tx.clear(now, window, AT_ONCE as u32)? + tx.forget_key_bound(AT_ONCE as u32)?;
+            let cleared = tx.remove_expired_rows(now, window, AT_ONCE as u32)?
+                + tx.forget_key_bound(AT_ONCE as u32)?;
             tx.commit()?;
             if cleared == 0 {
                 break;

@@ -61,7 +61,7 @@ impl<'a> Evaluation<'a> {
         declared: Option<(Secret, OtpParameters)>,
         now: Timestamp,
     ) -> Result<Evaluation<'a>, EngineError> {
-        let record = match tx.account(visitor.name)? {
+        let record = match tx.find_account(visitor.name)? {
             None if declared.is_some() => {
                 Some(tx.add_account(&NewName::by_root(visitor.name), now)?)
             }
@@ -92,23 +92,23 @@ impl<'a> Evaluation<'a> {
             .filter(|(purpose, _)| *purpose == MailedFor::SignIn);
         let owner = match &record {
             Some(record) => BucketOwner::Account(record.id),
-            None => BucketOwner::Stranger(vault.bucket(visitor.name)),
+            None => BucketOwner::UnknownName(vault.bucket(visitor.name)),
         };
         let key = BucketKey {
             owner,
-            stage: visitor.phase,
-            place: throttle_scope(tx, id, owner, visitor, now)?,
+            phase: visitor.phase,
+            scope: throttle_scope(tx, id, owner, visitor, now)?,
         };
         let from = visitor.origin.address().map(|address| address.key());
         let count_key = visitor.origin.count_key();
 
         let mut mended = false;
-        let mut failures = tx.failures(&key, Engine::lock_window_start(now))?;
+        let mut failures = tx.bucket_failures(&key, Engine::lock_window_start(now))?;
         let mut of_address = address_failures(tx, config, count_key.as_deref(), now)?;
         let ahead = |at: Timestamp| at > now;
         if failures.iter().any(|f| ahead(f.at)) || of_address.iter().any(|at| ahead(*at)) {
             // The clock ran ahead and was set back. No delay may end later than max_delay from now.
-            tx.clamp(&key, count_key.as_deref(), now)?;
+            tx.clamp_future_failures(&key, count_key.as_deref(), now)?;
             failures.iter_mut().for_each(|f| f.at = f.at.min(now));
             of_address.iter_mut().for_each(|at| *at = (*at).min(now));
             mended = true;
@@ -123,9 +123,9 @@ impl<'a> Evaluation<'a> {
             one_time_code: tx.one_time_code(id)?,
             row: Bucket {
                 failures,
-                locked: tx.is_locked(&key)?,
+                locked: tx.is_bucket_locked(&key)?,
             },
-            address_wait: match key.place.is_exempt_from_address_count() {
+            address_wait: match key.scope.is_exempt_from_address_count() {
                 true => None,
                 false => address_wait(config, &of_address, now),
             },
@@ -150,14 +150,14 @@ impl<'a> Evaluation<'a> {
         mut self,
         tx: &mut dyn Transaction,
     ) -> Result<Evaluation<'a>, StoreError> {
-        self.key.place = ThrottleScope::RecoveryCode;
-        let mut failures = tx.failures(&self.key, Engine::lock_window_start(self.now))?;
+        self.key.scope = ThrottleScope::RecoveryCode;
+        let mut failures = tx.bucket_failures(&self.key, Engine::lock_window_start(self.now))?;
         failures
             .iter_mut()
             .for_each(|failure| failure.at = failure.at.min(self.now));
         self.credentials.row = Bucket {
             failures,
-            locked: tx.is_locked(&self.key)?,
+            locked: tx.is_bucket_locked(&self.key)?,
         };
         self.credentials.address_wait = None;
         Ok(self)
@@ -286,10 +286,10 @@ impl<'a> Evaluation<'a> {
                 match accepted.spent() {
                     Consumed::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
                     Consumed::RecoveryCode(hash) => {
-                        tx.use_recovery_code(record.id, &hash, self.now)?
+                        tx.consume_recovery_code(record.id, &hash, self.now)?
                     }
-                    Consumed::OneTimeCode => tx.use_one_time_code(record.id)?,
-                    Consumed::MailedCode => tx.use_mailed_code(record.id)?,
+                    Consumed::OneTimeCode => tx.consume_one_time_code(record.id)?,
+                    Consumed::MailedCode => tx.consume_mailed_code(record.id)?,
                 }
                 let means = AuthenticationMethod::from(accepted.spent());
                 self.log_event(tx, EventKind::Accepted, means.name())?;
@@ -337,7 +337,7 @@ impl<'a> Evaluation<'a> {
         )?;
         let locks = self.credentials.row.locks_with(cost, &self.config.throttle);
         if self.visitor.phase == Phase::After && locks {
-            tx.lock(&self.key, self.now)?;
+            tx.lock_bucket(&self.key, self.now)?;
             self.log_event(tx, EventKind::Locked, "too many wrong codes in 30 days")?;
         }
         Ok(charged)
@@ -364,7 +364,7 @@ impl<'a> Evaluation<'a> {
             self.remembered(),
         )?;
         let charged_address = self.charge_address(tx)?;
-        tx.take_back(charged, charged_address)
+        tx.remove_failure(charged, charged_address)
     }
 
     /// Returns since when failures of the bucket are kept: one day before the first factor, where
@@ -385,7 +385,7 @@ impl<'a> Evaluation<'a> {
             .now
             .minus(self.config.throttle.address_window.seconds());
         match &self.count_key {
-            Some(from) if !self.key.place.is_exempt_from_address_count() => {
+            Some(from) if !self.key.scope.is_exempt_from_address_count() => {
                 let limit = self.config.throttle.address_limit.value();
                 Ok(tx.add_address_failure(from, self.now, since, limit)?)
             }
@@ -400,7 +400,7 @@ impl<'a> Evaluation<'a> {
         tx: &mut dyn Transaction,
     ) -> Result<(), StoreError> {
         match &self.from {
-            Some(from) => tx.forgive(&self.key, from),
+            Some(from) => tx.remove_failures_from(&self.key, from),
             None => Ok(()),
         }
     }
@@ -411,9 +411,9 @@ impl<'a> Evaluation<'a> {
         tx: &mut dyn Transaction,
     ) -> Result<(), StoreError> {
         match &self.from {
-            Some(from) => tx.forgive(
+            Some(from) => tx.remove_failures_from(
                 &BucketKey {
-                    place: ThrottleScope::RecoveryCode,
+                    scope: ThrottleScope::RecoveryCode,
                     ..self.key.clone()
                 },
                 from,
@@ -430,7 +430,7 @@ impl<'a> Evaluation<'a> {
         record: &AccountRecord,
         means: AuthenticationMethod,
     ) -> Result<AfterLogin, StoreError> {
-        let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
+        let missed = tx.missed_inputs(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
@@ -439,12 +439,12 @@ impl<'a> Evaluation<'a> {
             | AuthenticationMethod::Identity => self.forget_own_failures(tx)?,
             // These methods remove a lock.
             AuthenticationMethod::RecoveryCode | AuthenticationMethod::OneTimeCode => {
-                tx.unlock(&self.key)?
+                tx.unlock_bucket(&self.key)?
             }
         }
         if let Some(from) = &self.from {
             let door = self.visitor.service;
-            tx.remember_address(
+            tx.record_familiar_address(
                 record.id,
                 from,
                 door,
@@ -459,10 +459,10 @@ impl<'a> Evaluation<'a> {
                     AuthenticationMethod::Code | AuthenticationMethod::MailedCode
                 )
             {
-                tx.remember_code(record.id, from, door, self.now)?;
+                tx.record_code_time(record.id, from, door, self.now)?;
             }
         }
-        tx.signed_in(record.id, self.now)?;
+        tx.record_sign_in(record.id, self.now)?;
         let recovery = match means {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
@@ -483,8 +483,8 @@ impl<'a> Evaluation<'a> {
         record: &AccountRecord,
     ) -> Result<AfterRecovery, StoreError> {
         let declared = self.config.declared(&record.name).is_some();
-        tx.end_all(record.id)?;
-        tx.revise()?;
+        tx.end_sessions_and_browsers(record.id)?;
+        tx.raise_revision()?;
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
             self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
@@ -542,11 +542,11 @@ fn throttle_scope(
         (None, Origin::Key { key, address }) => {
             let own = BucketKey {
                 owner,
-                stage: visitor.phase,
-                place: ThrottleScope::VerifiedKey(key.clone()),
+                phase: visitor.phase,
+                scope: ThrottleScope::VerifiedKey(key.clone()),
             };
-            match tx.other_keys(&own, KEYS, Engine::lock_window_start(now))? < KEYS {
-                true => own.place,
+            match tx.count_other_failed_keys(&own, KEYS, Engine::lock_window_start(now))? < KEYS {
+                true => own.scope,
                 false => match address {
                     Some(address) if is_familiar(tx, account, *address, now)? => {
                         ThrottleScope::Familiar(*address)

@@ -56,7 +56,7 @@ impl Engine {
         let mut waiver = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            let record = match tx.account(visitor.name)? {
+            let record = match tx.find_account(visitor.name)? {
                 Some(record) => record,
                 None => {
                     let new = new_name(&self.config, tx.as_mut(), visitor.name, Distinct::No)?;
@@ -71,7 +71,7 @@ impl Engine {
                     tx.add_account(&new, now)?
                 }
             };
-            let first = tx.first_sign_in(record.id, now)?;
+            let first = tx.record_first_sign_in(record.id, now)?;
             waiver = self
                 .config
                 .policy
@@ -125,7 +125,7 @@ impl Engine {
         let enrolled = self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .enrolled(MOST + 1)?;
+            .enrolled_accounts(MOST + 1)?;
         if enrolled.len() > MOST {
             return Ok(false);
         }
@@ -140,7 +140,7 @@ pub(in crate::engine) fn log_request(
     cause: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.log(&AuditEvent {
+    tx.add_event(&AuditEvent {
         at: now,
         account: visitor.name.clone(),
         what,

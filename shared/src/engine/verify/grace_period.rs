@@ -33,7 +33,7 @@ impl Engine {
         let tx = transaction.as_mut();
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         let last = match &visit.record {
-            Some(record) => tx.last_code(record.id, &address.key(), visitor.service)?,
+            Some(record) => tx.last_code_time(record.id, &address.key(), visitor.service)?,
             None => None,
         };
         let spared = decide_grace(&visit.credentials, last, grace, &config.throttle, now);

@@ -119,7 +119,7 @@ impl Engine {
                 .collect();
             let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
             for group in unknown {
-                if tx.is_group_kept(&group)? {
+                if tx.is_group_in_use(&group)? {
                     known.insert(group);
                 }
             }

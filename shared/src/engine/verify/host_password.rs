@@ -87,7 +87,7 @@ impl Engine {
         let declared = account_data::read_declared_secret(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        tx.take_back(tried.row, tried.address)?;
+        tx.remove_failure(tried.row, tried.address)?;
         let settled = match said {
             HostPasswordReply::Right => {
                 let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;

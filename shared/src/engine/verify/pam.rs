@@ -315,7 +315,9 @@ impl Engine {
         let declared = account_data::read_declared_secret(&self.config, name)?;
         let mail = self.load_policy_facts(name)?.mail;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let id = tx.account(name)?.map_or(AccountId(0), |record| record.id);
+        let id = tx
+            .find_account(name)?
+            .map_or(AccountId(0), |record| record.id);
         let stored = tx.authenticators(id)?;
         let mut lengths: Vec<u32> = match declared {
             Some((_, parameters)) => vec![parameters.digits],

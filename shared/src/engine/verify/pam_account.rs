@@ -106,7 +106,7 @@ impl Engine {
         let refusal = match check_token(&token, tx.as_mut(), &keys, now)? {
             _ if *user != judging.user => Some(MarkRefusal::User),
             _ if *service != judging.service => Some(MarkRefusal::Service),
-            _ if !judging.process.goes_on_with(binding) => Some(MarkRefusal::Process),
+            _ if !judging.process.continues(binding) => Some(MarkRefusal::Process),
             None => Some(MarkRefusal::Revoked),
             Some(_) => None,
         };

@@ -18,7 +18,7 @@ use crate::verify::account::LiveAuthenticator;
 use zeroize::Zeroizing;
 
 /// Maximum size of a secret file, in bytes.
-const LARGEST: u64 = 4096;
+const MAX_SECRET_FILE: u64 = 4096;
 
 /// Reads the secret of an account that the configuration declares.
 pub(super) fn read_declared_secret(
@@ -52,7 +52,7 @@ pub fn read_secret_file(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>
         declared.secret_file.path(),
         Privacy::Secret,
         Follow::Yes,
-        LARGEST,
+        MAX_SECRET_FILE,
     )
 }
 

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 /// Rows that one transaction seals with the new key.
 const BATCH: u32 = 200;
 /// Accounts whose ended rows one transaction removes.
-const ACCOUNTS_AT_ONCE: u32 = 50;
+const ACCOUNTS_PER_TRANSACTION: u32 = 50;
 /// Shortest pause between two such transactions.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -122,7 +122,7 @@ impl Engine {
         loop {
             let began = Instant::now();
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            let accounts = tx.forget_key_bound(ACCOUNTS_AT_ONCE)?;
+            let accounts = tx.forget_key_bound(ACCOUNTS_PER_TRANSACTION)?;
             if accounts == 0 {
                 return Ok(());
             }

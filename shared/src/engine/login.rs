@@ -24,11 +24,12 @@ pub use admission::LoginClass;
 pub use error::LoginError;
 pub use first_factor::FirstFactorAttempt;
 pub(super) use groups::HostGroups;
+use known_browser::RecognizedBrowser;
 pub(super) use known_browser::TrustedBrowserProof;
 pub use step_up::AfterStepUp;
 
-use super::{AfterRecovery, AppPasswordsAfter, EnrollmentToken};
-use crate::account::name::OtherSpelling;
+use super::{AfterRecovery, AppPasswordsAfter, EnrollmentToken, VerificationRequest};
+use crate::account::name::{OtherSpelling, UserName};
 use crate::crypto::vault::TokenKeys;
 use crate::policy::rule::RuleName;
 use crate::store::MissedInputs;
@@ -37,6 +38,7 @@ use crate::token::{LoginToken, StepUpToken};
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
+use crate::verify::throttle::Phase;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
@@ -57,6 +59,36 @@ pub struct BrowserContext<'a> {
     pub page: Option<RequestedPage<'a>>,
     /// The browser's current session, which ends when another begins.
     pub session: Option<SessionId>,
+}
+
+impl<'a> BrowserContext<'a> {
+    /// Returns the request to verify a first factor. A trusted browser has its own bucket.
+    fn before_first_factor(
+        &self,
+        name: &'a UserName,
+        recognized: &RecognizedBrowser,
+    ) -> VerificationRequest<'a> {
+        let browser = match recognized {
+            RecognizedBrowser::Trusted(trusted) => Some(trusted.number()),
+            RecognizedBrowser::OlderCookie(_) | RecognizedBrowser::Unknown => None,
+        };
+        VerificationRequest {
+            phase: Phase::Before,
+            browser,
+            ..self.after_first_factor(name)
+        }
+    }
+
+    /// Returns the request to verify a second factor.
+    fn after_first_factor(&self, name: &'a UserName) -> VerificationRequest<'a> {
+        VerificationRequest {
+            name,
+            phase: Phase::After,
+            origin: self.origin,
+            browser: None,
+            service: SERVICE,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

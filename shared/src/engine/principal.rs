@@ -12,7 +12,7 @@ use crate::verify::origin::Origin;
 
 /// Actor in the audit log for a program that showed the administration secret, which is shared and
 /// names no person.
-const ADMINISTRATION: &str = "administration";
+const ADMINISTRATION_ACTOR: &str = "administration";
 
 /// Who acts on an account.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +82,7 @@ pub(super) fn audit_event(
         Principal::Browser(actor, origin) | Principal::Session(actor, origin, _) => {
             (SERVICE, origin.to_string(), actor.as_str())
         }
-        Principal::Program(origin) => (SERVICE, origin.to_string(), ADMINISTRATION),
+        Principal::Program(origin) => (SERVICE, origin.to_string(), ADMINISTRATION_ACTOR),
     };
     AuditEvent {
         at: now,

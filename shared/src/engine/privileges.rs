@@ -27,7 +27,7 @@ pub const GROUP: &str = "postern";
 /// # Errors
 /// The host has no such user, or the kernel refuses the change.
 pub fn drop_root(configuration: Option<&mut Config>) -> Result<(), PrivilegesError> {
-    let becoming = TargetUser::begin()?;
+    let target = TargetUser::assume_groups()?;
     if let Some(accounts) = configuration
         .map(|config| &mut config.account)
         .filter(|all| !all.is_empty())
@@ -36,13 +36,13 @@ pub fn drop_root(configuration: Option<&mut Config>) -> Result<(), PrivilegesErr
             .iter()
             .enumerate()
             .map(|(index, account)| (account.secret_file.path(), index));
-        for index in becoming.unreadable(paths)? {
+        for index in target.find_unreadable(paths)? {
             if let Ok(bytes) = read_secret_file(&accounts[index]) {
                 accounts[index].secret = SecretText::of(bytes);
             }
         }
     }
-    becoming.finish()
+    target.become_user()
 }
 
 /// A process that is still root, but in the groups of user `posternd`.
@@ -52,7 +52,7 @@ struct TargetUser {
 }
 
 impl TargetUser {
-    fn begin() -> Result<TargetUser, PrivilegesError> {
+    fn assume_groups() -> Result<TargetUser, PrivilegesError> {
         let (user, group) = user_and_group()?;
         let local = std::fs::read_to_string("/etc/group").unwrap_or_default();
         let groups: Vec<Gid> = [group].into_iter().chain(groups_of(USER, &local)).collect();
@@ -63,7 +63,7 @@ impl TargetUser {
     }
 
     /// Returns the paths that the user cannot read.
-    fn unreadable<'a, P>(
+    fn find_unreadable<'a, P>(
         &self,
         paths: impl Iterator<Item = (&'a Path, P)>,
     ) -> Result<Vec<P>, PrivilegesError> {
@@ -81,15 +81,15 @@ impl TargetUser {
 
     /// Becomes the user in every user ID. This cannot be undone: no ID, capability or executed
     /// program gives more rights, and no other process of the user can read this one.
-    fn finish(self) -> Result<(), PrivilegesError> {
+    fn become_user(self) -> Result<(), PrivilegesError> {
         setresuid(self.user, self.user, self.user)?;
         // After the IDs, because changing them resets this attribute.
         set_dumpable(false)?;
-        self.check()
+        self.verify_ids()
     }
 
     /// Checks the IDs that the kernel reports, rather than what the calls returned.
-    fn check(&self) -> Result<(), PrivilegesError> {
+    fn verify_ids(&self) -> Result<(), PrivilegesError> {
         let (users, groups) = (getresuid()?, getresgid()?);
         let is_user = [users.real, users.effective, users.saved]
             .iter()

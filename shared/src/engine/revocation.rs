@@ -32,7 +32,7 @@ pub struct RevocationUpdate {
 /// How long a gate may answer checks from its last snapshot.
 pub const LEASE: Duration = Duration::from_secs(5);
 /// How often a revocation checks whether every gate has confirmed.
-const INTERVAL: Duration = Duration::from_millis(20);
+const CONFIRMATION_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Waits until every gate has confirmed `revision`. A gate that last read the store before the
@@ -51,7 +51,7 @@ impl Engine {
                 return Ok(transaction.commit()?);
             }
             still_waiting();
-            std::thread::sleep(INTERVAL);
+            std::thread::sleep(CONFIRMATION_INTERVAL);
         }
         Ok(())
     }
@@ -65,15 +65,15 @@ impl Engine {
     pub fn update_revocations(
         &mut self,
         gate: &[u8; 16],
-        goes_by: Option<KnownRevisions>,
+        confirmed: Option<KnownRevisions>,
         now: Timestamp,
         confirm: impl FnOnce(RevocationUpdate),
     ) -> Result<(), EngineError> {
-        let mut known = goes_by.map(|goes_by| goes_by.app_passwords);
+        let mut known = confirmed.map(|confirmed| confirmed.app_passwords);
         loop {
             let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
             let revision = transaction.revision()?;
-            if goes_by.is_some_and(|goes_by| goes_by.revision == revision) {
+            if confirmed.is_some_and(|confirmed| confirmed.revision == revision) {
                 return Ok(());
             }
             let changed = match known {
@@ -87,7 +87,7 @@ impl Engine {
             // Whatever is revoked during this read is all that is left to read under the write
             // lock.
             let most = transaction
-                .revoked_sessions_after(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+                .revoked_sessions_after(confirmed.map_or(0, |confirmed| confirmed.revision))?;
             drop(transaction);
             let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
             transaction.forget_revocations(now)?;

@@ -6,10 +6,10 @@
 //! asked.
 //! MUST verify no password where another first factor is configured.
 
-use super::known_browser::{RecognizedBrowser, recognize_browser};
+use super::known_browser::recognize_browser;
 use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
-use super::{AfterPassword, BrowserContext, LoginError, SERVICE};
+use super::{AfterPassword, BrowserContext, LoginError};
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::record::{AccountId, AccountRecord};
@@ -31,8 +31,8 @@ use crate::verify::throttle::{Phase, WrongFactor};
 
 /// A password attempt that is charged and not yet verified.
 pub struct FirstFactorAttempt {
-    pub(super) row: FailureId,
-    pub(super) address: Option<FailureId>,
+    pub(super) bucket_failure: FailureId,
+    pub(super) address_failure: Option<FailureId>,
     /// The account's generation when the attempt was charged.
     pub(super) generation: Option<u64>,
     hash: Option<PasswordHash>,
@@ -53,9 +53,9 @@ impl Engine {
             return Ok(AfterPassword::Refused(Refusal::Unfit));
         }
         match self.charge_first_factor(browser, name, recovery, now)? {
-            Ok(tried) => {
-                let said = self.verify_stored_password(&tried, password)?;
-                self.settle_first_factor(browser, name, tried, said, recovery, now)
+            Ok(attempt) => {
+                let reply = self.verify_stored_password(&attempt, password)?;
+                self.settle_first_factor(browser, name, attempt, reply, recovery, now)
             }
             Err(refusal) => {
                 if !matches!(refusal, Refusal::AddressDelayed { .. }) {
@@ -141,41 +141,41 @@ impl Engine {
         let declared = account_data::read_declared_secret(config, name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let recognised = recognize_browser(vault, tx, browser, name, now)?;
-        let visitor = before(browser, name, &recognised);
-        let visit = Evaluation::load(config, vault, tx, &visitor, declared, now)?;
-        let with_recovery = visit.has_recovery_code(recovery);
-        let visit = match with_recovery {
-            true => visit.in_recovery_bucket(tx)?,
-            false => visit,
+        let recognized = recognize_browser(vault, tx, browser, name, now)?;
+        let request = browser.before_first_factor(name, &recognized);
+        let evaluation = Evaluation::load(config, vault, tx, &request, declared, now)?;
+        let with_recovery = evaluation.has_recovery_code(recovery);
+        let evaluation = match with_recovery {
+            true => evaluation.in_recovery_bucket(tx)?,
+            false => evaluation,
         };
-        if let Some(refusal) = visit.first_factor_refusal() {
+        if let Some(refusal) = evaluation.first_factor_refusal() {
             let delayed = matches!(refusal, Refusal::Delayed { .. });
             if delayed {
-                visit.write_as_if_charged(tx)?;
+                evaluation.write_as_if_charged(tx)?;
             }
-            let worth_keeping = delayed || visit.clock_corrected;
-            drop(visit);
+            let worth_keeping = delayed || evaluation.clock_corrected;
+            drop(evaluation);
             match worth_keeping {
                 true => transaction.commit()?,
                 false => drop(transaction),
             }
             return Ok(Err(refusal));
         }
-        let row = visit.charge_bucket(tx, 1, WrongFactor::Password)?;
-        let address = visit.charge_address(tx)?;
+        let bucket_failure = evaluation.charge_bucket(tx, 1, WrongFactor::Password)?;
+        let address_failure = evaluation.charge_address(tx)?;
         let hash = tx.password_hash(
-            visit
+            evaluation
                 .record
                 .as_ref()
                 .map_or(AccountId(0), |record| record.id),
         )?;
-        let generation = visit.record.as_ref().map(|record| record.generation);
-        drop(visit);
+        let generation = evaluation.record.as_ref().map(|record| record.generation);
+        drop(evaluation);
         transaction.commit()?;
         Ok(Ok(FirstFactorAttempt {
-            row,
-            address,
+            bucket_failure,
+            address_failure,
             generation,
             hash,
         }))
@@ -187,24 +187,31 @@ impl Engine {
         &mut self,
         browser: &BrowserContext<'_>,
         name: &UserName,
-        tried: FirstFactorAttempt,
-        said: HostPasswordReply,
+        attempt: FirstFactorAttempt,
+        reply: HostPasswordReply,
         recovery: &Input,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        match said {
+        match reply {
             HostPasswordReply::Right => {
                 let first = FirstFactorPassed::by_password(
-                    &tried,
-                    said,
+                    &attempt,
+                    reply,
                     self.config.gate.first_factor,
                     now,
                 );
-                self.continue_after_first_factor(browser, name, Some(&tried), first, recovery, now)
+                self.continue_after_first_factor(
+                    browser,
+                    name,
+                    Some(&attempt),
+                    first,
+                    recovery,
+                    now,
+                )
             }
             HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
             HostPasswordReply::Unasked => {
-                self.refund_attempt(&tried)?;
+                self.refund_attempt(&attempt)?;
                 Ok(AfterPassword::Refused(Refusal::Unfit))
             }
         }
@@ -212,12 +219,12 @@ impl Engine {
 
     pub(super) fn verify_stored_password(
         &mut self,
-        tried: &FirstFactorAttempt,
+        attempt: &FirstFactorAttempt,
         password: Option<&Password>,
     ) -> Result<HostPasswordReply, LoginError> {
         let is_right =
             self.vault
-                .verify_password(&mut self.hashing, password, tried.hash.as_ref())?;
+                .verify_password(&mut self.hashing, password, attempt.hash.as_ref())?;
         Ok(if is_right {
             HostPasswordReply::Right
         } else {
@@ -225,9 +232,12 @@ impl Engine {
         })
     }
 
-    pub(super) fn refund_attempt(&mut self, tried: &FirstFactorAttempt) -> Result<(), LoginError> {
+    pub(super) fn refund_attempt(
+        &mut self,
+        attempt: &FirstFactorAttempt,
+    ) -> Result<(), LoginError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Attempt)?;
-        tx.remove_failure(tried.row, tried.address)?;
+        tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         Ok(tx.commit()?)
     }
 
@@ -237,7 +247,7 @@ impl Engine {
         &mut self,
         browser: &BrowserContext<'_>,
         name: &UserName,
-        tried: Option<&FirstFactorAttempt>,
+        attempt: Option<&FirstFactorAttempt>,
         first: Option<FirstFactorPassed>,
         recovery: &Input,
         now: Timestamp,
@@ -256,24 +266,24 @@ impl Engine {
         let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        if let Some(tried) = tried {
-            tx.remove_failure(tried.row, tried.address)?;
+        if let Some(attempt) = attempt {
+            tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         }
-        let recognised = recognize_browser(vault, tx, browser, name, now)?;
-        let visitor = before(browser, name, &recognised);
-        let mut visit = Evaluation::load(config, vault, tx, &visitor, declared()?, now)?;
-        if tried.is_some() {
-            visit.forget_own_failures(tx)?;
-            visit.forget_recovery_failures(tx)?;
+        let recognized = recognize_browser(vault, tx, browser, name, now)?;
+        let request = browser.before_first_factor(name, &recognized);
+        let mut evaluation = Evaluation::load(config, vault, tx, &request, declared()?, now)?;
+        if attempt.is_some() {
+            evaluation.forget_own_failures(tx)?;
+            evaluation.forget_recovery_failures(tx)?;
         }
         // What ended all sessions meanwhile (a new password, the second factor on or off) ended
         // this login too.
-        let found = visit.record.as_ref().map(|record| record.generation);
-        if tried.is_some_and(|tried| tried.generation != found) {
+        let found = evaluation.record.as_ref().map(|record| record.generation);
+        if attempt.is_some_and(|attempt| attempt.generation != found) {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         }
-        if visit.record.is_none() && config.gate.first_factor.makes_accounts() {
-            drop(visit);
+        if evaluation.record.is_none() && config.gate.first_factor.makes_accounts() {
+            drop(evaluation);
             let new = match new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
                 Err(other) => {
@@ -282,11 +292,11 @@ impl Engine {
                     return Ok(AfterPassword::OtherSpelling(other));
                 }
             };
-            exemption::log_request(tx, &visitor, EventKind::AccountAdded, "first-sign-in", now)?;
+            exemption::log_request(tx, &request, EventKind::AccountAdded, "first-sign-in", now)?;
             tx.add_account(&new, now)?;
-            visit = Evaluation::load(config, vault, tx, &visitor, declared()?, now)?;
+            evaluation = Evaluation::load(config, vault, tx, &request, declared()?, now)?;
         }
-        let Some(record) = &visit.record else {
+        let Some(record) = &evaluation.record else {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         };
         let sign_in = TokenId::random().map_err(PasswordError::from)?;
@@ -294,7 +304,7 @@ impl Engine {
             sign_in,
             first: first.first(),
         };
-        let entering = LoginProgress {
+        let progress = LoginProgress {
             config,
             vault,
             browser,
@@ -305,8 +315,8 @@ impl Engine {
             parent,
             now,
         };
-        let next = entering.continue_login(tx, &visit, &recognised)?;
-        drop(visit);
+        let next = progress.continue_login(tx, &evaluation, &recognized)?;
+        drop(evaluation);
         transaction.commit()?;
         match next {
             AfterPassword::Opened(opened) => {
@@ -317,12 +327,12 @@ impl Engine {
             // Enrollment needs no one-time code while access would be granted without a second
             // factor.
             AfterPassword::Enroll(token) => {
-                let visitor = VerificationRequest {
+                let request = VerificationRequest {
                     phase: Phase::After,
                     browser: None,
-                    ..visitor
+                    ..request
                 };
-                let may = match self.enrollment_requirement(&visitor, now)? {
+                let may = match self.enrollment_requirement(&request, now)? {
                     EnrollmentRequirement::Free => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
@@ -332,24 +342,5 @@ impl Engine {
             | AfterPassword::Refused(_)
             | AfterPassword::OtherSpelling(_) => Ok(next),
         }
-    }
-}
-
-/// Returns the request to verify a first factor from this browser.
-pub(super) fn before<'a>(
-    browser: &BrowserContext<'a>,
-    name: &'a UserName,
-    recognised: &RecognizedBrowser,
-) -> VerificationRequest<'a> {
-    let browser_number = match recognised {
-        RecognizedBrowser::Trusted(trusted) => Some(trusted.number()),
-        _ => None,
-    };
-    VerificationRequest {
-        name,
-        phase: Phase::Before,
-        origin: browser.origin,
-        browser: browser_number,
-        service: SERVICE,
     }
 }

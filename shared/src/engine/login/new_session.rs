@@ -46,7 +46,7 @@ impl Engine {
         &mut self,
         browser: &BrowserContext<'_>,
         (name, at, before): (&UserName, AccountVersion, Option<SessionId>),
-        opens: SessionGrant,
+        grant: SessionGrant,
         now: Timestamp,
     ) -> Result<Option<OpenedSession>, LoginError> {
         let host = self.load_host_groups(name)?;
@@ -69,7 +69,7 @@ impl Engine {
             return Ok(None);
         }
         tx.record_sign_in(record.id, now)?;
-        let opening = NewSession {
+        let new_session = NewSession {
             config,
             vault,
             browser,
@@ -77,7 +77,7 @@ impl Engine {
             host: &host,
             now,
         };
-        let opened = opening.open(tx, opens, None)?;
+        let opened = new_session.open(tx, grant, None)?;
         transaction.commit()?;
         Ok(Some(opened))
     }
@@ -105,7 +105,7 @@ impl NewSession<'_> {
     pub(in crate::engine) fn open(
         &self,
         tx: &mut dyn Transaction,
-        opens: SessionGrant,
+        grant: SessionGrant,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<OpenedSession, LoginError> {
         let groups = self
@@ -113,9 +113,9 @@ impl NewSession<'_> {
             .of_session(self.config, self.record)
             .map_err(LoginError::Groups)?;
         let id = SessionId::random().map_err(PasswordError::from)?;
-        let of_life = opens.began.plus(self.config.gate.session.seconds());
-        let expires = opens.until.map_or(of_life, |until| until.min(of_life));
-        let by_trust = opens.passed.second == SecondFactorMethod::TrustedBrowser;
+        let of_life = grant.began.plus(self.config.gate.session.seconds());
+        let expires = grant.until.map_or(of_life, |until| until.min(of_life));
+        let by_trust = grant.passed.second == SecondFactorMethod::TrustedBrowser;
         tx.add_session(
             self.record.id,
             &SessionRecord {
@@ -125,7 +125,7 @@ impl NewSession<'_> {
                 created: self.now,
                 last_seen: self.now,
                 expires,
-                trusted_browser: opens
+                trusted_browser: grant
                     .browser
                     .map(|number| SessionBrowser { number, by_trust }),
             },
@@ -139,8 +139,8 @@ impl NewSession<'_> {
             account: self.record.id.0,
             generation: self.record.generation,
             revision: tx.revision()?,
-            passed: opens.passed,
-            issued: opens.began,
+            passed: grant.passed,
+            issued: grant.began,
             expires,
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
@@ -156,7 +156,7 @@ impl NewSession<'_> {
         let keys = self.vault.token_keys();
         Ok(OpenedSession {
             session,
-            method: opens.method(),
+            method: grant.method(),
             code_skipped: None,
             keys,
             browser_cookie,

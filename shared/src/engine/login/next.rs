@@ -18,7 +18,7 @@ use crate::crypto::vault::Vault;
 use crate::engine::enrollment::token::WebEnrollment;
 use crate::engine::mail::code;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{EnrollmentPermission, EnrollmentToken, VerificationRequest, account_data};
+use crate::engine::{EnrollmentPermission, EnrollmentToken, account_data};
 use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RulePerson, RuleRequest};
 use crate::policy::session_groups::RequestedGroups;
@@ -29,7 +29,6 @@ use crate::token::{
 };
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
-use crate::verify::throttle::Phase;
 
 /// A login whose first factor has passed.
 pub(super) struct LoginProgress<'a> {
@@ -50,20 +49,20 @@ impl LoginProgress<'_> {
     pub(super) fn continue_login(
         &self,
         tx: &mut dyn Transaction,
-        visit: &Evaluation<'_>,
-        recognised: &RecognizedBrowser,
+        evaluation: &Evaluation<'_>,
+        recognized: &RecognizedBrowser,
     ) -> Result<AfterPassword, LoginError> {
-        let need = self.requirement(visit.credentials.enrolled);
-        if let Requirement::Nothing | Requirement::Exempt(_) = need {
+        let requirement = self.requirement(evaluation.credentials.enrolled);
+        if let Requirement::Nothing | Requirement::Exempt(_) = requirement {
             let mut opened = self.new_session(self.record).open(
                 tx,
-                self.first_factor_only(visit, recognised),
+                self.first_factor_only(evaluation, recognized),
                 None,
             )?;
-            if let Requirement::Exempt(rule) = need {
+            if let Requirement::Exempt(rule) = requirement {
                 opened.code_skipped = Some(CodeSkipped::Exemption(rule));
             }
-            visit.log_event(tx, EventKind::Accepted, &opened.cause())?;
+            evaluation.log_event(tx, EventKind::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         let by_rule = match self.recovery {
@@ -72,45 +71,45 @@ impl LoginProgress<'_> {
             // password does not apply.
             Input::Recovery(_) | Input::OneTime(_) => None,
         };
-        if visit.credentials.enrolled == Enrolled::No && by_rule.is_none() {
-            visit.log_event(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
+        if evaluation.credentials.enrolled == Enrolled::No && by_rule.is_none() {
+            evaluation.log_event(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
             return Ok(AfterPassword::Enroll(Box::new(self.enrollment()?)));
         }
-        if let RecognizedBrowser::Trusted(trusted) = recognised {
-            visit.log_event(
+        if let RecognizedBrowser::Trusted(trusted) = recognized {
+            evaluation.log_event(
                 tx,
                 EventKind::Accepted,
                 AuthenticationMethod::TrustedBrowser.name(),
             )?;
-            let missed = visit
+            let missed = evaluation
                 .record_login(tx, self.record, AuthenticationMethod::TrustedBrowser)?
                 .missed;
-            let opening = self.new_session(self.record);
-            let (_, cookie) = opening.rotate_cookie(tx, trusted.number(), true)?;
-            let opens = SessionGrant::by_factors(
+            let new_session = self.new_session(self.record);
+            let (_, cookie) = new_session.rotate_cookie(tx, trusted.number(), true)?;
+            let grant = SessionGrant::by_factors(
                 &self.first,
                 &SecondFactorPassed::by_trusted_browser(trusted),
             );
-            let opens = opens.in_browser(Some(trusted.number()));
+            let grant = grant.in_browser(Some(trusted.number()));
             let opened = OpenedSession {
                 missed,
-                ..opening.open(tx, opens, Some(cookie))?
+                ..new_session.open(tx, grant, Some(cookie))?
             };
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         if let Some(rule) = by_rule {
             let mut opened = self.new_session(self.record).open(
                 tx,
-                self.first_factor_only(visit, recognised),
+                self.first_factor_only(evaluation, recognized),
                 None,
             )?;
             opened.code_skipped = Some(CodeSkipped::Rule(rule));
-            visit.log_event(tx, EventKind::Accepted, &opened.cause())?;
+            evaluation.log_event(tx, EventKind::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         match self.recovery {
             Input::Recovery(_) | Input::OneTime(_) => self.verify_recovery_input(tx),
-            Input::Digits(_) | Input::Unfit => self.ask_for_code(tx, visit),
+            Input::Digits(_) | Input::Unfit => self.ask_for_code(tx, evaluation),
         }
     }
 
@@ -135,11 +134,11 @@ impl LoginProgress<'_> {
 
     fn first_factor_only(
         &self,
-        visit: &Evaluation<'_>,
-        recognised: &RecognizedBrowser,
+        evaluation: &Evaluation<'_>,
+        recognized: &RecognizedBrowser,
     ) -> SessionGrant {
-        let none = SecondFactorPassed::none(visit.credentials.enrolled);
-        SessionGrant::by_factors(&self.first, &none).in_browser(recognised.number())
+        let none = SecondFactorPassed::none(evaluation.credentials.enrolled);
+        SessionGrant::by_factors(&self.first, &none).in_browser(recognized.number())
     }
 
     fn token_recipient(&self) -> TokenRecipient<'_> {
@@ -223,15 +222,8 @@ impl LoginProgress<'_> {
             ..
         } = *self;
         let name = &record.name;
-        let origin = browser.origin;
-        let after = VerificationRequest {
-            name,
-            phase: Phase::After,
-            origin,
-            browser: None,
-            service: SERVICE,
-        };
-        let visit = Evaluation::load(
+        let after = browser.after_first_factor(name);
+        let evaluation = Evaluation::load(
             config,
             vault,
             tx,
@@ -239,20 +231,20 @@ impl LoginProgress<'_> {
             account_data::read_declared_secret(config, name)?,
             now,
         )?;
-        let outcome = visit.verify_input(tx, self.recovery)?;
-        let accepted = match outcome.result {
+        let verified = evaluation.verify_input(tx, self.recovery)?;
+        let accepted = match verified.result {
             Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
             Ok(accepted) => accepted,
         };
         // The use of the code may have ended all sessions, so the new session is issued for the
         // account as it is now.
         let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
-        let opens = SessionGrant::by_factors(&self.first, &SecondFactorPassed::by_input(&accepted));
-        let mut opened = self.new_session(&record).open(tx, opens, None)?;
+        let grant = SessionGrant::by_factors(&self.first, &SecondFactorPassed::by_input(&accepted));
+        let mut opened = self.new_session(&record).open(tx, grant, None)?;
         opened.step_up = step_up(&opened, SteppedUp::by_login(&accepted), now)?;
         let opened = OpenedSession {
-            missed: outcome.missed,
-            recovery: outcome.recovery,
+            missed: verified.missed,
+            recovery: verified.recovery,
             ..opened
         };
         Ok(AfterPassword::Opened(Box::new(opened)))
@@ -261,7 +253,7 @@ impl LoginProgress<'_> {
     fn ask_for_code(
         &self,
         tx: &mut dyn Transaction,
-        visit: &Evaluation<'_>,
+        evaluation: &Evaluation<'_>,
     ) -> Result<AfterPassword, LoginError> {
         let (config, record) = (self.config, self.record);
         let to = match config.email.is_on() {
@@ -269,7 +261,7 @@ impl LoginProgress<'_> {
                 .map(|address| address.masked()),
             false => None,
         };
-        let authenticators = &visit.credentials.authenticators;
+        let authenticators = &evaluation.credentials.authenticators;
         let lengths = authenticators.iter().map(|a| a.parameters.digits);
         let digits = lengths
             .chain(to.as_ref().map(|_| code::DIGITS))

@@ -29,7 +29,7 @@ impl FirstFactorPassed {
     /// Proves a charged password that was verified.
     pub(in crate::engine) fn by_password(
         _: &FirstFactorAttempt,
-        said: HostPasswordReply,
+        reply: HostPasswordReply,
         configured: FirstFactorSource,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
@@ -38,7 +38,7 @@ impl FirstFactorPassed {
             FirstFactorSource::Pam => FirstFactorMethod::HostPassword,
             FirstFactorSource::Header => return None,
         };
-        (said == HostPasswordReply::Right).then_some(FirstFactorPassed {
+        (reply == HostPasswordReply::Right).then_some(FirstFactorPassed {
             first,
             began: now,
             until: None,

@@ -1,7 +1,6 @@
 //! Upgrade of a session from level password to level full, where a rule or an exemption asked for
 //! no code and a page requires one. The session that the upgrade opens replaces the one before.
 
-use super::first_factor::before;
 use super::known_browser::recognize_browser;
 use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
@@ -37,21 +36,21 @@ impl Engine {
         } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let recognised = recognize_browser(vault, tx, browser, name, now)?;
-        let visitor = before(browser, name, &recognised);
-        let visit = Evaluation::load(
+        let recognized = recognize_browser(vault, tx, browser, name, now)?;
+        let request = browser.before_first_factor(name, &recognized);
+        let evaluation = Evaluation::load(
             config,
             vault,
             tx,
-            &visitor,
+            &request,
             account_data::read_declared_secret(config, name)?,
             now,
         )?;
         let alive = check_session(session, tx, now)?;
-        let (Some(record), Some(alive)) = (&visit.record, alive) else {
+        let (Some(record), Some(alive)) = (&evaluation.record, alive) else {
             return Ok(None);
         };
-        if visit.credentials.enrolled == Enrolled::No {
+        if evaluation.credentials.enrolled == Enrolled::No {
             return Ok(None);
         }
         let parent = TokenParent::session(session);
@@ -59,7 +58,7 @@ impl Engine {
             return Ok(None);
         };
         let recovery = &Input::Unfit;
-        let entering = LoginProgress {
+        let progress = LoginProgress {
             config,
             vault,
             browser,
@@ -70,8 +69,8 @@ impl Engine {
             parent,
             now,
         };
-        let next = entering.continue_login(tx, &visit, &recognised)?;
-        drop(visit);
+        let next = progress.continue_login(tx, &evaluation, &recognized)?;
+        drop(evaluation);
         transaction.commit()?;
         if let AfterPassword::Opened(opened) = &next {
             self.await_session_end(opened)?;

@@ -13,11 +13,11 @@ use crate::verify::throttle::Phase;
 use std::time::Duration;
 
 /// Rows that one transaction writes, so that logins wait only briefly for the write lock.
-const AT_ONCE: usize = 100;
+const ROWS_PER_TRANSACTION: usize = 100;
 /// Maximum number of transactions in one call.
-const MOST_CLEARINGS: usize = 100;
+const MAX_TRANSACTIONS: usize = 100;
 /// Pause between two transactions, which lets other writers in.
-const BETWEEN: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Verifies an app password that was typed at a PAM service.
@@ -26,7 +26,7 @@ impl Engine {
     /// familiar. Otherwise a person who holds one could go on guessing codes.
     pub fn verify_app_password(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         typed: &AppPassword,
         now: Timestamp,
     ) -> Result<Result<AcceptedAppPassword, AppPasswordRefusal>, EngineError> {
@@ -36,13 +36,13 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         let found = tx.find_app_password(&vault.app_password_hash(typed))?;
-        let wait = visit.credentials.address_wait;
-        let decided = decide_admission(found.as_ref(), visitor.name, visitor.service, wait, now);
+        let wait = evaluation.credentials.address_wait;
+        let decided = decide_admission(found.as_ref(), request.name, request.service, wait, now);
         match &decided {
             // Mail programs log in every few minutes. The last use records that; events would push
             // other events out.
@@ -50,14 +50,14 @@ impl Engine {
             Err(AppPasswordRefusal::AddressDelayed { .. }) => return Ok(decided),
             Err(refusal) => {
                 if *refusal == AppPasswordRefusal::Wrong {
-                    visit.charge_address(tx)?;
+                    evaluation.charge_address(tx)?;
                 }
-                if visitor.phase == Phase::After {
-                    visit.log_event(tx, EventKind::Refused, &refusal.to_string())?;
+                if request.phase == Phase::After {
+                    evaluation.log_event(tx, EventKind::Refused, &refusal.to_string())?;
                 }
             }
         }
-        drop(visit);
+        drop(evaluation);
         transaction.commit()?;
         Ok(decided)
     }
@@ -77,14 +77,14 @@ impl Engine {
             self.config.throttle.address_limit,
         );
         // Short transactions, because logins wait for each of them.
-        for used in used.chunks(AT_ONCE) {
+        for used in used.chunks(ROWS_PER_TRANSACTION) {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             for (number, at) in used {
                 tx.record_app_password_use(*number, *at)?;
             }
             tx.commit()?;
         }
-        for wrong in wrong.chunks(AT_ONCE) {
+        for wrong in wrong.chunks(ROWS_PER_TRANSACTION) {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             for (address, at) in wrong {
                 tx.add_address_failure(&address.key(), *at, at.minus(window), limit.value())?;
@@ -100,16 +100,16 @@ impl Engine {
     /// [`Transaction::clear`]: crate::store::Transaction::clear
     pub fn remove_expired_rows(&mut self, now: Timestamp) -> Result<(), EngineError> {
         let window = self.config.throttle.address_window.seconds();
-        for _ in 0..MOST_CLEARINGS {
+        for _ in 0..MAX_TRANSACTIONS {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             // A renewal of all keys that was cut off leaves such rows.
-            let cleared = tx.remove_expired_rows(now, window, AT_ONCE as u32)?
-                + tx.forget_key_bound(AT_ONCE as u32)?;
+            let cleared = tx.remove_expired_rows(now, window, ROWS_PER_TRANSACTION as u32)?
+                + tx.forget_key_bound(ROWS_PER_TRANSACTION as u32)?;
             tx.commit()?;
             if cleared == 0 {
                 break;
             }
-            std::thread::sleep(BETWEEN);
+            std::thread::sleep(PAUSE);
         }
         Ok(())
     }

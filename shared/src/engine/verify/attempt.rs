@@ -64,7 +64,7 @@ impl Engine {
     /// Verifies one input and commits what it consumes.
     pub fn verify_input(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         answer: &Input,
         now: Timestamp,
     ) -> Result<VerifiedAttempt, EngineError> {
@@ -74,42 +74,42 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        let mut outcome = visit.verify_input(tx, answer)?;
-        if outcome.result.is_ok() {
-            outcome.at = account_at(tx, visitor.name)?;
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+        let mut verified = evaluation.verify_input(tx, answer)?;
+        if verified.result.is_ok() {
+            verified.at = account_at(tx, request.name)?;
         }
-        let worth_keeping = !outcome.is_free || visit.clock_corrected;
-        drop(visit);
+        let worth_keeping = !verified.is_free || evaluation.clock_corrected;
+        drop(evaluation);
         match worth_keeping {
             true => transaction.commit()?,
             false => drop(transaction),
         }
-        self.settle_recovery(outcome.recovery)?;
-        Ok(outcome)
+        self.settle_recovery(verified.recovery)?;
+        Ok(verified)
     }
 
     /// Records a login whose code was accepted before the first factor, once the first factor has
     /// passed too.
     pub fn complete_login(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        means: AuthenticationMethod,
+        request: &VerificationRequest<'_>,
+        method: AuthenticationMethod,
         now: Timestamp,
     ) -> Result<Option<AfterLogin>, EngineError> {
-        self.complete_login_unless(visitor, means, now, |_| false)
+        self.complete_login_unless(request, method, now, |_| false)
     }
 
     /// Does the same, unless `is_recorded` says that this login was recorded before.
     pub(in crate::engine) fn complete_login_unless(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        means: AuthenticationMethod,
+        request: &VerificationRequest<'_>,
+        method: AuthenticationMethod,
         now: Timestamp,
-        is_booked: impl FnOnce(&AccountRecord) -> bool,
+        is_recorded: impl FnOnce(&AccountRecord) -> bool,
     ) -> Result<Option<AfterLogin>, EngineError> {
         let Engine {
             config,
@@ -117,18 +117,22 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        let Some(record) = visit.record.as_ref().filter(|record| !is_booked(record)) else {
-            drop(visit);
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+        let Some(record) = evaluation
+            .record
+            .as_ref()
+            .filter(|record| !is_recorded(record))
+        else {
+            drop(evaluation);
             // The transaction that recorded it may share this commit.
             transaction.commit()?;
             return Ok(None);
         };
-        let entered = visit.record_login(tx, record, means)?;
-        drop(visit);
+        let entered = evaluation.record_login(tx, record, method)?;
+        drop(evaluation);
         transaction.commit()?;
         self.settle_recovery(entered.recovery)?;
         Ok(Some(entered))

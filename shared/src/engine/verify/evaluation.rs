@@ -31,19 +31,19 @@ use crate::verify::throttle_scope::ThrottleScope;
 
 /// Maximum number of SSH keys per account with a bucket each. Only keys with wrong codes count; all
 /// further keys share one bucket.
-const KEYS: u32 = 8;
+const MAX_KEY_BUCKETS: u32 = 8;
 
 /// One loaded verification.
 pub(in crate::engine) struct Evaluation<'a> {
     pub(in crate::engine) config: &'a Config,
     vault: &'a Vault,
-    visitor: &'a VerificationRequest<'a>,
+    request: &'a VerificationRequest<'a>,
     now: Timestamp,
     /// `None` for a name without an account.
     pub(in crate::engine) record: Option<AccountRecord>,
     pub(in crate::engine) credentials: AccountCredentials,
     key: BucketKey,
-    from: Option<String>,
+    address_key: Option<String>,
     /// Key under which wrong inputs from this address are counted, over all accounts.
     count_key: Option<String>,
     /// Whether failure times in the future were corrected, which needs a commit even if nothing
@@ -57,29 +57,29 @@ impl<'a> Evaluation<'a> {
         config: &'a Config,
         vault: &'a Vault,
         tx: &mut dyn Transaction,
-        visitor: &'a VerificationRequest<'a>,
+        request: &'a VerificationRequest<'a>,
         declared: Option<(Secret, OtpParameters)>,
         now: Timestamp,
     ) -> Result<Evaluation<'a>, EngineError> {
-        let record = match tx.find_account(visitor.name)? {
+        let record = match tx.find_account(request.name)? {
             None if declared.is_some() => {
-                Some(tx.add_account(&NewName::by_root(visitor.name), now)?)
+                Some(tx.add_account(&NewName::by_root(request.name), now)?)
             }
             found => found,
         };
         let authenticators =
-            account_data::load_authenticators(vault, tx, visitor.name, record.as_ref(), declared)?;
+            account_data::load_authenticators(vault, tx, request.name, record.as_ref(), declared)?;
         let decoy = match authenticators.is_empty() {
             true => Some(account_data::load_decoy(
                 vault,
                 tx,
-                visitor.name,
+                request.name,
                 config.totp.parameters(),
             )?),
             false => None,
         };
         let id = record.as_ref().map_or(AccountId(0), |record| record.id);
-        let mail = match account_data::load_mail_address(config, tx, visitor.name, id)? {
+        let mail = match account_data::load_mail_address(config, tx, request.name, id)? {
             Some(_) => MailStatus::On,
             None => MailStatus::Off,
         };
@@ -92,26 +92,28 @@ impl<'a> Evaluation<'a> {
             .filter(|(purpose, _)| *purpose == MailedFor::SignIn);
         let owner = match &record {
             Some(record) => BucketOwner::Account(record.id),
-            None => BucketOwner::UnknownName(vault.bucket(visitor.name)),
+            None => BucketOwner::UnknownName(vault.bucket(request.name)),
         };
         let key = BucketKey {
             owner,
-            phase: visitor.phase,
-            scope: throttle_scope(tx, id, owner, visitor, now)?,
+            phase: request.phase,
+            scope: throttle_scope(tx, id, owner, request, now)?,
         };
-        let from = visitor.origin.address().map(|address| address.key());
-        let count_key = visitor.origin.count_key();
+        let address_key = request.origin.address().map(|address| address.key());
+        let count_key = request.origin.count_key();
 
-        let mut mended = false;
+        let mut clock_corrected = false;
         let mut failures = tx.bucket_failures(&key, Engine::lock_window_start(now))?;
-        let mut of_address = address_failures(tx, config, count_key.as_deref(), now)?;
+        let mut address_failures = address_failures(tx, config, count_key.as_deref(), now)?;
         let ahead = |at: Timestamp| at > now;
-        if failures.iter().any(|f| ahead(f.at)) || of_address.iter().any(|at| ahead(*at)) {
+        if failures.iter().any(|f| ahead(f.at)) || address_failures.iter().any(|at| ahead(*at)) {
             // The clock ran ahead and was set back. No delay may end later than max_delay from now.
             tx.clamp_future_failures(&key, count_key.as_deref(), now)?;
             failures.iter_mut().for_each(|f| f.at = f.at.min(now));
-            of_address.iter_mut().for_each(|at| *at = (*at).min(now));
-            mended = true;
+            address_failures
+                .iter_mut()
+                .for_each(|at| *at = (*at).min(now));
+            clock_corrected = true;
         }
         let account = AccountCredentials {
             enrolled,
@@ -127,20 +129,20 @@ impl<'a> Evaluation<'a> {
             },
             address_wait: match key.scope.is_exempt_from_address_count() {
                 true => None,
-                false => address_wait(config, &of_address, now),
+                false => address_wait(config, &address_failures, now),
             },
         };
         Ok(Evaluation {
             config,
             vault,
-            visitor,
+            request,
             now,
             record,
             credentials: account,
             key,
-            from,
+            address_key,
             count_key,
-            clock_corrected: mended,
+            clock_corrected,
         })
     }
 
@@ -169,14 +171,14 @@ impl<'a> Evaluation<'a> {
         tx: &mut dyn Transaction,
         answer: &Input,
     ) -> Result<VerifiedAttempt, StoreError> {
-        let ruling = self.decide_input(answer);
-        self.apply_decision(tx, ruling)
+        let decision = self.decide_input(answer);
+        self.apply_decision(tx, decision)
     }
 
     /// Decides about an input and writes nothing. The caller MUST apply the decision before the
     /// result is told: a guess that is answered and not counted can be repeated without limit.
     pub(in crate::engine) fn decide_input(&self, answer: &Input) -> Decision {
-        self.decide_at(answer, self.visitor.phase)
+        self.decide_at(answer, self.request.phase)
     }
 
     fn decide_at(&self, answer: &Input, stage: Phase) -> Decision {
@@ -210,7 +212,7 @@ impl<'a> Evaluation<'a> {
     ) -> Result<Result<Invitation, Refusal>, StoreError> {
         let decided = decide_invitation(
             &self.credentials,
-            &self.attempt(answer, self.visitor.phase),
+            &self.attempt(answer, self.request.phase),
             self.now,
         );
         if let Err(Refusal::Wrong) = decided {
@@ -264,17 +266,17 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn apply_decision(
         &self,
         tx: &mut dyn Transaction,
-        ruling: Decision,
+        decision: Decision,
     ) -> Result<VerifiedAttempt, StoreError> {
-        let free = ruling.is_free();
-        let mut outcome = VerifiedAttempt {
-            result: ruling.verdict,
+        let is_free = decision.is_free();
+        let mut verified = VerifiedAttempt {
+            result: decision.verdict,
             missed: None,
             recovery: None,
             at: None,
-            is_free: free,
+            is_free,
         };
-        match &outcome.result {
+        match &verified.result {
             Ok(accepted) => {
                 let record = self
                     .record
@@ -291,33 +293,33 @@ impl<'a> Evaluation<'a> {
                     Consumed::OneTimeCode => tx.consume_one_time_code(record.id)?,
                     Consumed::MailedCode => tx.consume_mailed_code(record.id)?,
                 }
-                let means = AuthenticationMethod::from(accepted.spent());
-                self.log_event(tx, EventKind::Accepted, means.name())?;
-                if self.visitor.phase == Phase::After {
-                    let entered = self.record_login(tx, record, means)?;
-                    (outcome.missed, outcome.recovery) = (entered.missed, entered.recovery);
+                let method = AuthenticationMethod::from(accepted.spent());
+                self.log_event(tx, EventKind::Accepted, method.name())?;
+                if self.request.phase == Phase::After {
+                    let entered = self.record_login(tx, record, method)?;
+                    (verified.missed, verified.recovery) = (entered.missed, entered.recovery);
                 }
             }
-            Err(Refusal::Delayed { .. }) if self.visitor.phase == Phase::Before => {
+            Err(Refusal::Delayed { .. }) if self.request.phase == Phase::Before => {
                 self.write_as_if_charged(tx)?;
-                outcome.is_free = false;
+                verified.is_free = false;
             }
-            Err(_) if free => {}
+            Err(_) if is_free => {}
             Err(refusal) => {
-                if let Some(cost) = ruling.row_cost {
+                if let Some(cost) = decision.row_cost {
                     self.charge_bucket(tx, cost, WrongFactor::Code)?;
                 }
-                if ruling.charges_address {
+                if decision.charges_address {
                     self.charge_address(tx)?;
                 }
                 // Names without an account leave no event. Before the first factor, accounts must
                 // not differ from them.
-                if self.visitor.phase == Phase::After {
+                if self.request.phase == Phase::After {
                     self.log_event(tx, EventKind::Refused, &refusal.to_string())?;
                 }
             }
         }
-        Ok(outcome)
+        Ok(verified)
     }
 
     /// Adds a failure to the bucket, and locks the bucket if that was one too many.
@@ -332,11 +334,11 @@ impl<'a> Evaluation<'a> {
             &self.key,
             failure,
             wrong,
-            self.from.as_deref(),
-            self.remembered(),
+            self.address_key.as_deref(),
+            self.failures_kept_since(),
         )?;
         let locks = self.credentials.row.locks_with(cost, &self.config.throttle);
-        if self.visitor.phase == Phase::After && locks {
+        if self.request.phase == Phase::After && locks {
             tx.lock_bucket(&self.key, self.now)?;
             self.log_event(tx, EventKind::Locked, "too many wrong codes in 30 days")?;
         }
@@ -355,13 +357,13 @@ impl<'a> Evaluation<'a> {
             at: self.now,
             cost: 1,
         };
-        let from = self.from.as_deref();
+        let address_key = self.address_key.as_deref();
         let charged = tx.add_failure(
             &self.key,
             failure,
             WrongFactor::Code,
-            from,
-            self.remembered(),
+            address_key,
+            self.failures_kept_since(),
         )?;
         let charged_address = self.charge_address(tx)?;
         tx.remove_failure(charged, charged_address)
@@ -369,8 +371,8 @@ impl<'a> Evaluation<'a> {
 
     /// Returns since when failures of the bucket are kept: one day before the first factor, where
     /// nothing locks, and 30 days after it.
-    fn remembered(&self) -> Timestamp {
-        match self.visitor.phase {
+    fn failures_kept_since(&self) -> Timestamp {
+        match self.request.phase {
             Phase::Before => self.now.minus(throttle::DELAY_WINDOW),
             Phase::After => Engine::lock_window_start(self.now),
         }
@@ -385,9 +387,9 @@ impl<'a> Evaluation<'a> {
             .now
             .minus(self.config.throttle.address_window.seconds());
         match &self.count_key {
-            Some(from) if !self.key.scope.is_exempt_from_address_count() => {
+            Some(address_key) if !self.key.scope.is_exempt_from_address_count() => {
                 let limit = self.config.throttle.address_limit.value();
-                Ok(tx.add_address_failure(from, self.now, since, limit)?)
+                Ok(tx.add_address_failure(address_key, self.now, since, limit)?)
             }
             Some(_) | None => Ok(None),
         }
@@ -399,8 +401,8 @@ impl<'a> Evaluation<'a> {
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<(), StoreError> {
-        match &self.from {
-            Some(from) => tx.remove_failures_from(&self.key, from),
+        match &self.address_key {
+            Some(address_key) => tx.remove_failures_from(&self.key, address_key),
             None => Ok(()),
         }
     }
@@ -410,13 +412,13 @@ impl<'a> Evaluation<'a> {
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<(), StoreError> {
-        match &self.from {
-            Some(from) => tx.remove_failures_from(
+        match &self.address_key {
+            Some(address_key) => tx.remove_failures_from(
                 &BucketKey {
                     scope: ThrottleScope::RecoveryCode,
                     ..self.key.clone()
                 },
-                from,
+                address_key,
             ),
             None => Ok(()),
         }
@@ -428,10 +430,10 @@ impl<'a> Evaluation<'a> {
         &self,
         tx: &mut dyn Transaction,
         record: &AccountRecord,
-        means: AuthenticationMethod,
+        method: AuthenticationMethod,
     ) -> Result<AfterLogin, StoreError> {
         let missed = tx.missed_inputs(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
-        match means {
+        match method {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
             | AuthenticationMethod::TrustedBrowser
@@ -442,28 +444,28 @@ impl<'a> Evaluation<'a> {
                 tx.unlock_bucket(&self.key)?
             }
         }
-        if let Some(from) = &self.from {
-            let door = self.visitor.service;
+        if let Some(address_key) = &self.address_key {
+            let service = self.request.service;
             tx.record_familiar_address(
                 record.id,
-                from,
-                door,
+                address_key,
+                service,
                 self.now,
                 Engine::lock_window_start(self.now),
             )?;
             // A code that was given before the first factor is recorded in a later transaction, and
             // all sessions may have been ended between the two.
-            if self.visitor.phase == Phase::After
+            if self.request.phase == Phase::After
                 && matches!(
-                    means,
+                    method,
                     AuthenticationMethod::Code | AuthenticationMethod::MailedCode
                 )
             {
-                tx.record_code_time(record.id, from, door, self.now)?;
+                tx.record_code_time(record.id, address_key, service, self.now)?;
             }
         }
         tx.record_sign_in(record.id, self.now)?;
-        let recovery = match means {
+        let recovery = match method {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
             | AuthenticationMethod::OneTimeCode
@@ -512,16 +514,16 @@ impl<'a> Evaluation<'a> {
         let Some(record) = &self.record else {
             return Ok(());
         };
-        let actor = match self.visitor.origin {
-            Origin::Local(name) if self.visitor.service == COMMAND => name.as_str(),
+        let actor = match self.request.origin {
+            Origin::Local(name) if self.request.service == COMMAND => name.as_str(),
             _ => record.name.as_str(),
         };
         let event = AuditEvent {
             at: self.now,
             account: record.name.clone(),
             what,
-            door: self.visitor.service.to_owned(),
-            origin: self.visitor.origin.to_string(),
+            door: self.request.service.to_owned(),
+            origin: self.request.origin.to_string(),
             actor: actor.to_owned(),
             cause: cause.to_owned(),
         };
@@ -534,18 +536,23 @@ fn throttle_scope(
     tx: &mut dyn Transaction,
     account: AccountId,
     owner: BucketOwner,
-    visitor: &VerificationRequest<'_>,
+    request: &VerificationRequest<'_>,
     now: Timestamp,
 ) -> Result<ThrottleScope, StoreError> {
-    Ok(match (visitor.browser, visitor.origin) {
+    Ok(match (request.browser, request.origin) {
         (Some(number), _) => ThrottleScope::TrustedBrowser(number),
         (None, Origin::Key { key, address }) => {
             let own = BucketKey {
                 owner,
-                phase: visitor.phase,
+                phase: request.phase,
                 scope: ThrottleScope::VerifiedKey(key.clone()),
             };
-            match tx.count_other_failed_keys(&own, KEYS, Engine::lock_window_start(now))? < KEYS {
+            match tx.count_other_failed_keys(
+                &own,
+                MAX_KEY_BUCKETS,
+                Engine::lock_window_start(now),
+            )? < MAX_KEY_BUCKETS
+            {
                 true => own.scope,
                 false => match address {
                     Some(address) if is_familiar(tx, account, *address, now)? => {
@@ -586,12 +593,12 @@ fn is_familiar(
 pub(in crate::engine) fn address_failures(
     tx: &mut dyn Transaction,
     config: &Config,
-    from: Option<&str>,
+    address_key: Option<&str>,
     now: Timestamp,
 ) -> Result<Vec<Timestamp>, StoreError> {
-    match from {
-        Some(from) => tx.address_failures(
-            from,
+    match address_key {
+        Some(address_key) => tx.address_failures(
+            address_key,
             now.minus(config.throttle.address_window.seconds() - 1),
         ),
         None => Ok(Vec::new()),

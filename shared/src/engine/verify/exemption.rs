@@ -19,7 +19,7 @@ use std::fmt;
 
 /// Maximum number of accounts with a second factor that are searched for an administrator. Where
 /// there are more, one of them is assumed to be an administrator.
-const MOST: usize = 10_000;
+const MAX_SEARCHED: usize = 10_000;
 
 impl Engine {
     /// Returns why a person without the required second factor is granted access, if access is
@@ -29,41 +29,35 @@ impl Engine {
     /// with this first login.
     pub fn grant_enrollment_grace(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Option<Waiver>, PolicyError> {
-        let waiver = self.enrollment_grace(visitor, now)?;
-        if let Some(waiver) = waiver {
+        let grace = self.enrollment_grace(request, now)?;
+        if let Some(grace) = grace {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            log_request(
-                tx.as_mut(),
-                visitor,
-                EventKind::Accepted,
-                waiver.name(),
-                now,
-            )?;
+            log_request(tx.as_mut(), request, EventKind::Accepted, grace.name(), now)?;
             tx.commit()?;
         }
-        Ok(waiver)
+        Ok(grace)
     }
 
     /// Returns why access is granted, if it is.
     fn enrollment_grace(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Option<Waiver>, PolicyError> {
-        let mut waiver = None;
+        let mut grace = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            let record = match tx.find_account(visitor.name)? {
+            let record = match tx.find_account(request.name)? {
                 Some(record) => record,
                 None => {
-                    let new = new_name(&self.config, tx.as_mut(), visitor.name, Distinct::No)?;
+                    let new = new_name(&self.config, tx.as_mut(), request.name, Distinct::No)?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
                     log_request(
                         tx.as_mut(),
-                        visitor,
+                        request,
                         EventKind::AccountAdded,
                         "first-sign-in",
                         now,
@@ -72,16 +66,16 @@ impl Engine {
                 }
             };
             let first = tx.record_first_sign_in(record.id, now)?;
-            waiver = self
+            grace = self
                 .config
                 .policy
                 .enroll_until(first, now)
                 .map(Waiver::Until);
             tx.commit()?;
         }
-        Ok(match waiver {
-            None if self.is_last_administrator(visitor.name)? => Some(Waiver::LastAdministrator),
-            waiver => waiver,
+        Ok(match grace {
+            None if self.is_last_administrator(request.name)? => Some(Waiver::LastAdministrator),
+            grace => grace,
         })
     }
 
@@ -89,16 +83,16 @@ impl Engine {
     /// second factor is required and no exemption or grace period applies any more.
     pub(in crate::engine) fn enrollment_requirement(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<EnrollmentRequirement, PolicyError> {
-        if self.is_required(visitor.name)? && self.enrollment_grace(visitor, now)?.is_none() {
+        if self.is_required(request.name)? && self.enrollment_grace(request, now)?.is_none() {
             return Ok(EnrollmentRequirement::OneTimeCode);
         }
         Ok(self
             .config
             .policy
-            .enrolling(visitor.origin.certain_address()))
+            .enrolling(request.origin.certain_address()))
     }
 
     /// Returns whether the policy requires a second factor of an account that has none, where no
@@ -125,8 +119,8 @@ impl Engine {
         let enrolled = self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .enrolled_accounts(MOST + 1)?;
-        if enrolled.len() > MOST {
+            .enrolled_accounts(MAX_SEARCHED + 1)?;
+        if enrolled.len() > MAX_SEARCHED {
             return Ok(false);
         }
         Ok(!self.has_enrolled_administrator(&enrolled)?)
@@ -135,18 +129,18 @@ impl Engine {
 
 pub(in crate::engine) fn log_request(
     tx: &mut dyn Transaction,
-    visitor: &VerificationRequest<'_>,
+    request: &VerificationRequest<'_>,
     what: EventKind,
     cause: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.add_event(&AuditEvent {
         at: now,
-        account: visitor.name.clone(),
+        account: request.name.clone(),
         what,
-        door: visitor.service.to_owned(),
-        origin: visitor.origin.to_string(),
-        actor: visitor.name.to_string(),
+        door: request.service.to_owned(),
+        origin: request.origin.to_string(),
+        actor: request.name.to_string(),
         cause: cause.to_owned(),
     })?;
     Ok(())

@@ -14,11 +14,11 @@ impl Engine {
     /// Returns whether this request is within a grace period. Writes nothing.
     pub fn check_grace_period(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         grace: GracePeriod,
         now: Timestamp,
     ) -> Result<WithinGrace, EngineError> {
-        let (Phase::After, Some(address)) = (visitor.phase, visitor.origin.certain_address())
+        let (Phase::After, Some(address)) = (request.phase, request.origin.certain_address())
         else {
             return Ok(WithinGrace::No);
         };
@@ -28,18 +28,19 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        let last = match &visit.record {
-            Some(record) => tx.last_code_time(record.id, &address.key(), visitor.service)?,
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+        let last = match &evaluation.record {
+            Some(record) => tx.last_code_time(record.id, &address.key(), request.service)?,
             None => None,
         };
-        let spared = decide_grace(&visit.credentials, last, grace, &config.throttle, now);
-        drop(visit);
+        let within_grace =
+            decide_grace(&evaluation.credentials, last, grace, &config.throttle, now);
+        drop(evaluation);
         // An attempt that shares this commit may have written the code that this result relies on.
         transaction.commit()?;
-        Ok(spared)
+        Ok(within_grace)
     }
 }

@@ -10,11 +10,11 @@ use crate::store::Intent;
 use std::collections::BTreeSet;
 
 /// Maximum number of warnings that wait to be logged; more are dropped.
-const MOST_DOUBTS: usize = 64;
+const MAX_WARNINGS: usize = 64;
 /// Maximum number of accounts with a second factor whose groups on the host are looked up in search
 /// of an administrator, besides those that the groups list. Where there are more, one of them is
 /// assumed to be an administrator.
-const MOST_LOOKED_UP: usize = 256;
+const MAX_LOOKED_UP: usize = 256;
 
 impl Engine {
     /// Returns and clears the warnings about unknown groups and the keys that name them, each a
@@ -39,8 +39,8 @@ impl Engine {
             Some((known, groups)) if known == name => groups.clone(),
             _ => NamedGroups::look_up(self.config.policy.groups_asked()).of(name),
         };
-        let ours = self.config.memberships(name, kept).map(Group::as_str);
-        let groups = host.and(ours);
+        let own_groups = self.config.memberships(name, kept).map(Group::as_str);
+        let groups = host.and(own_groups);
         self.resolve_groups(groups)
     }
 
@@ -51,8 +51,9 @@ impl Engine {
         kept: &[Group],
     ) -> Result<bool, EngineError> {
         let policy = &self.config.policy;
-        let ours = PersonGroups::known(self.config.memberships(name, kept).map(Group::as_str));
-        if policy.is_administrator(name, &ours) {
+        let own_groups =
+            PersonGroups::known(self.config.memberships(name, kept).map(Group::as_str));
+        if policy.is_administrator(name, &own_groups) {
             return Ok(true);
         }
         let host = NamedGroups::look_up(policy.administrating_groups()).of(name);
@@ -76,11 +77,11 @@ impl Engine {
             .map(|(name, kept)| (name, kept.as_slice()))
             .chain(declared)
             .collect();
-        let by_ours = |(name, kept): &(&UserName, &[Group])| {
-            let ours = self.config.memberships(name, kept).map(Group::as_str);
-            policy.is_administrator(name, &PersonGroups::known(ours))
+        let is_by_own_groups = |(name, kept): &(&UserName, &[Group])| {
+            let own_groups = self.config.memberships(name, kept).map(Group::as_str);
+            policy.is_administrator(name, &PersonGroups::known(own_groups))
         };
-        if all.iter().any(by_ours) {
+        if all.iter().any(is_by_own_groups) {
             return Ok(true);
         }
         let host = NamedGroups::look_up(policy.administrating_groups());
@@ -88,7 +89,7 @@ impl Engine {
             return Ok(host.is_unanswered());
         }
         let members = host.members();
-        if all.iter().any(|(name, _)| members.contains(name.as_str())) || all.len() > MOST_LOOKED_UP
+        if all.iter().any(|(name, _)| members.contains(name.as_str())) || all.len() > MAX_LOOKED_UP
         {
             return Ok(true);
         }
@@ -127,11 +128,11 @@ impl Engine {
         }
         for (group, why) in groups.doubts() {
             let keys = self.config.keys_that_name(group).join(", ");
-            let doubt = format!(
+            let warning = format!(
                 "the group {group:?} in {keys}: {why}; until this is corrected, the stricter policy applies to everyone who could be a member; see getent group"
             );
-            if self.group_warnings.len() < MOST_DOUBTS && !self.group_warnings.contains(&doubt) {
-                self.group_warnings.push(doubt);
+            if self.group_warnings.len() < MAX_WARNINGS && !self.group_warnings.contains(&warning) {
+                self.group_warnings.push(warning);
             }
         }
         Ok(groups)

@@ -16,8 +16,8 @@ use crate::verify::throttle::WrongFactor;
 
 #[derive(Debug)]
 pub struct HostPasswordAttempt {
-    row: FailureId,
-    address: Option<FailureId>,
+    bucket_failure: FailureId,
+    address_failure: Option<FailureId>,
 }
 
 /// Result of a charged attempt.
@@ -37,7 +37,7 @@ impl Engine {
     /// Charges an attempt before the host is asked.
     pub fn charge_host_password(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Result<HostPasswordAttempt, Refusal>, EngineError> {
         let Engine {
@@ -46,36 +46,39 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        if let Some(refusal) = visit.first_factor_refusal() {
-            let mended = visit.clock_corrected;
-            drop(visit);
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+        if let Some(refusal) = evaluation.first_factor_refusal() {
+            let mended = evaluation.clock_corrected;
+            drop(evaluation);
             match mended {
                 true => transaction.commit()?,
                 false => drop(transaction),
             }
             return Ok(Err(refusal));
         }
-        let row = visit.charge_bucket(tx, 1, WrongFactor::Password)?;
-        let address = visit.charge_address(tx)?;
-        drop(visit);
+        let bucket_failure = evaluation.charge_bucket(tx, 1, WrongFactor::Password)?;
+        let address_failure = evaluation.charge_address(tx)?;
+        drop(evaluation);
         transaction.commit()?;
-        Ok(Ok(HostPasswordAttempt { row, address }))
+        Ok(Ok(HostPasswordAttempt {
+            bucket_failure,
+            address_failure,
+        }))
     }
 
     /// Applies the host's reply to a charged attempt. A caller drops an attempt without a reply
     /// instead, and it stays charged.
     pub fn settle_host_password(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        tried: HostPasswordAttempt,
-        said: HostPasswordReply,
+        request: &VerificationRequest<'_>,
+        attempt: HostPasswordAttempt,
+        reply: HostPasswordReply,
         now: Timestamp,
     ) -> Result<HostPasswordResult, EngineError> {
-        if said == HostPasswordReply::Wrong {
+        if reply == HostPasswordReply::Wrong {
             return Ok(HostPasswordResult::Refused(Refusal::Wrong));
         }
         let Engine {
@@ -84,19 +87,19 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        tx.remove_failure(tried.row, tried.address)?;
-        let settled = match said {
+        tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
+        let result = match reply {
             HostPasswordReply::Right => {
-                let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-                visit.forget_own_failures(tx)?;
+                let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+                evaluation.forget_own_failures(tx)?;
                 HostPasswordResult::Verified(HostPassword(()))
             }
             HostPasswordReply::Wrong | HostPasswordReply::Unasked => HostPasswordResult::Unasked,
         };
         transaction.commit()?;
-        Ok(settled)
+        Ok(result)
     }
 }

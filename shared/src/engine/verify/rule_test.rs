@@ -26,7 +26,7 @@ impl Engine {
         name: &UserName,
         request: &RuleRequest<'_>,
     ) -> Result<RuleTest, PolicyError> {
-        let membership = self.load_policy_facts(name)?;
+        let facts = self.load_policy_facts(name)?;
         let asked = RequestedGroups::of(&self.config);
         let host = self.load_host_groups(name)?;
         let known = host.known(&asked);
@@ -37,13 +37,13 @@ impl Engine {
         let of_host = known.answer(&asked);
         let person = RulePerson {
             name,
-            groups: [declared, &membership.groups],
+            groups: [declared, &facts.groups],
             of_host,
         };
         let decision = rule::decide(&self.config.gate.rule, request, Some(&person));
-        let need = match decision.access {
+        let requirement = match decision.access {
             RuleAccess::Code => {
-                let groups = self.load_policy_groups(name, &membership.groups)?;
+                let groups = self.load_policy_groups(name, &facts.groups)?;
                 let earlier = self.config.gate.first_factor.earlier();
                 let address = request.address;
                 let subject = PolicySubject {
@@ -53,15 +53,15 @@ impl Engine {
                     address,
                     earlier,
                 };
-                Some(self.config.policy.need(&subject, membership.enrolled))
+                Some(self.config.policy.need(&subject, facts.enrolled))
             }
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Deny => None,
         };
-        let ours = self
+        let own_groups = self
             .config
-            .memberships(name, &membership.groups)
+            .memberships(name, &facts.groups)
             .map(|group| group.as_str().to_owned());
-        let groups = ours
+        let groups = own_groups
             .chain(
                 of_host
                     .iter()
@@ -71,7 +71,7 @@ impl Engine {
         Ok(RuleTest {
             groups,
             decision,
-            requirement: need,
+            requirement,
         })
     }
 }

@@ -149,7 +149,6 @@ impl OpenedSession {
 
 /// Next step after the first factor.
 pub enum AfterPassword {
-    /// The session has begun.
     Opened(Box<OpenedSession>),
     /// A code is required; the token is for that step.
     Code(Box<LoginToken>),

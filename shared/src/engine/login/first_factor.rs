@@ -96,19 +96,20 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<Option<OtherSpelling>, LoginError> {
-        if self.config.declared(name).is_some() || self.load_account(name)?.is_some() {
+        if self.config.find_declared_account(name).is_some() || self.load_account(name)?.is_some() {
             return Ok(None);
         }
-        let Some(of) = groups::name_of(name)
+        let Some(of) = groups::find_canonical_name(name)
             .map_err(LoginError::Groups)?
             .filter(|of| of != name)
         else {
             return Ok(None);
         };
-        let is_account = self.config.declared(&of).is_some() || self.load_account(&of)?.is_some();
+        let is_account =
+            self.config.find_declared_account(&of).is_some() || self.load_account(&of)?.is_some();
         Ok(is_account.then(|| OtherSpelling {
             name: name.clone(),
-            of,
+            existing: of,
         }))
     }
 
@@ -282,7 +283,7 @@ impl Engine {
         if attempt.is_some_and(|attempt| attempt.generation != found) {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         }
-        if evaluation.record.is_none() && config.gate.first_factor.makes_accounts() {
+        if evaluation.record.is_none() && config.gate.first_factor.creates_accounts() {
             drop(evaluation);
             let new = match new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
@@ -333,7 +334,7 @@ impl Engine {
                     ..request
                 };
                 let may = match self.enrollment_requirement(&request, now)? {
-                    EnrollmentRequirement::Free => EnrollmentPermission::Yes,
+                    EnrollmentRequirement::None => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
                 Ok(AfterPassword::Enroll(Box::new(token.that_may(may))))

@@ -25,10 +25,12 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<HostGroups, PolicyError> {
-        let named = NamedGroups::look_up(self.config.groups_asked()).of(name);
+        let named = NamedGroups::look_up_groups(self.config.named_groups()).find_memberships(name);
         let named = self.resolve_groups(named)?;
         let all = match self.config.gate.first_factor {
-            FirstFactorSource::Pam => groups::of(name).map_err(PolicyError::Groups)?,
+            FirstFactorSource::Pam => {
+                groups::list_group_names(name).map_err(PolicyError::Groups)?
+            }
             FirstFactorSource::Password | FirstFactorSource::Header => Vec::new(),
         };
         Ok(HostGroups { named, all })
@@ -38,12 +40,12 @@ impl Engine {
 impl HostGroups {
     /// Returns the groups on which rules and the policy decide.
     pub(in crate::engine) fn known(&self, asked: &RequestedGroups) -> SessionGroups {
-        SessionGroups::among(asked, &self.named)
+        SessionGroups::record_memberships(asked, &self.named)
     }
 
     /// Returns all groups on which the policy decides, including those of Postern.
     pub(super) fn for_policy(&self, config: &Config, record: &AccountRecord) -> PersonGroups {
-        self.named.clone().and(
+        self.named.clone().with_groups(
             config
                 .memberships(&record.name, &record.groups)
                 .map(Group::as_str),

@@ -20,7 +20,7 @@ use crate::engine::mail::code;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{EnrollmentPermission, EnrollmentToken, account_data};
 use crate::policy::requirement::{PolicySubject, Requirement};
-use crate::policy::rule::{self, RulePerson, RuleRequest};
+use crate::policy::rule::{self, RuleRequest, RuleUser};
 use crate::policy::session_groups::RequestedGroups;
 use crate::store::Transaction;
 use crate::system::clock::Timestamp;
@@ -178,25 +178,25 @@ impl LoginProgress<'_> {
             groups: &groups,
             service: SERVICE,
             address: self.browser.origin.certain_address(),
-            earlier: self.config.gate.first_factor.earlier(),
+            completed_methods: self.config.gate.first_factor.completed_methods(),
         };
-        self.config.policy.need(&subject, enrolled)
+        self.config.policy.evaluate_requirement(&subject, enrolled)
     }
 
     /// Returns the rule by which the requested page needs only the first factor.
     fn password_rule(&self) -> Option<usize> {
         let RequestedPage { host, target } = self.browser.page?;
-        let asked = RequestedGroups::of(self.config);
+        let asked = RequestedGroups::from_config(self.config);
         let known = self.host.known(&asked);
         let declared = self
             .config
-            .declared(&self.record.name)
+            .find_declared_account(&self.record.name)
             .map_or(&[][..], |declared| &declared.groups);
         let groups = [declared, &self.record.groups];
-        let person = RulePerson {
+        let person = RuleUser {
             name: &self.record.name,
             groups,
-            of_host: known.answer(&asked),
+            host_groups: known.read_for(&asked),
         };
         // The browser returns to the page with GET, whatever the first request was.
         let request = RuleRequest {
@@ -205,7 +205,7 @@ impl LoginProgress<'_> {
             method: "GET",
             address: self.browser.origin.certain_address(),
         };
-        let decision = rule::decide(&self.config.gate.rule, &request, Some(&person));
+        let decision = rule::evaluate_rules(&self.config.gate.rule, &request, Some(&person));
         decision
             .rule
             .filter(|_| decision.access == RuleAccess::Password)
@@ -256,7 +256,7 @@ impl LoginProgress<'_> {
         evaluation: &Evaluation<'_>,
     ) -> Result<AfterPassword, LoginError> {
         let (config, record) = (self.config, self.record);
-        let to = match config.email.is_on() {
+        let to = match config.email.is_enabled() {
             true => account_data::load_mail_address(config, tx, &record.name, record.id)?
                 .map(|address| address.masked()),
             false => None,

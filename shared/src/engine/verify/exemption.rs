@@ -12,7 +12,9 @@ use crate::engine::{
     AdministrationError, COMMAND, Engine, EngineError, LoginError, VerificationRequest,
 };
 use crate::policy::groups::GroupsError;
-use crate::policy::requirement::{EnrollmentRequirement, PolicySubject, Requirement, Waiver};
+use crate::policy::requirement::{
+    EnrollmentGrace, EnrollmentRequirement, PolicySubject, Requirement,
+};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::fmt;
@@ -31,7 +33,7 @@ impl Engine {
         &mut self,
         request: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Option<Waiver>, PolicyError> {
+    ) -> Result<Option<EnrollmentGrace>, PolicyError> {
         let grace = self.enrollment_grace(request, now)?;
         if let Some(grace) = grace {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -46,7 +48,7 @@ impl Engine {
         &mut self,
         request: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Option<Waiver>, PolicyError> {
+    ) -> Result<Option<EnrollmentGrace>, PolicyError> {
         let mut grace = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -69,12 +71,14 @@ impl Engine {
             grace = self
                 .config
                 .policy
-                .enroll_until(first, now)
-                .map(Waiver::Until);
+                .enrollment_deadline(first, now)
+                .map(EnrollmentGrace::Until);
             tx.commit()?;
         }
         Ok(match grace {
-            None if self.is_last_administrator(request.name)? => Some(Waiver::LastAdministrator),
+            None if self.is_last_administrator(request.name)? => {
+                Some(EnrollmentGrace::LastAdministrator)
+            }
             grace => grace,
         })
     }
@@ -92,7 +96,7 @@ impl Engine {
         Ok(self
             .config
             .policy
-            .enrolling(request.origin.certain_address()))
+            .enrollment_requirement(request.origin.certain_address()))
     }
 
     /// Returns whether the policy requires a second factor of an account that has none, where no
@@ -105,9 +109,13 @@ impl Engine {
             groups: &groups,
             service: COMMAND,
             address: None,
-            earlier: &CompletedMethods::default(),
+            completed_methods: &CompletedMethods::default(),
         };
-        Ok(self.config.policy.need(&subject, Enrolled::No) == Requirement::Enrolment)
+        Ok(self
+            .config
+            .policy
+            .evaluate_requirement(&subject, Enrolled::No)
+            == Requirement::Enrollment)
     }
 
     /// Returns whether this account is an administrator and no administrator has a second factor.
@@ -137,10 +145,10 @@ pub(in crate::engine) fn log_request(
     tx.add_event(&AuditEvent {
         at: now,
         account: request.name.clone(),
-        what,
-        door: request.service.to_owned(),
+        kind: what,
+        service: request.service.to_owned(),
         origin: request.origin.to_string(),
-        actor: request.name.to_string(),
+        principal: request.name.to_string(),
         cause: cause.to_owned(),
     })?;
     Ok(())

@@ -5,7 +5,7 @@ use crate::account::name::UserName;
 use crate::config::rule::RuleAccess;
 use crate::engine::{Engine, PolicyError, SERVICE};
 use crate::policy::requirement::{PolicySubject, Requirement};
-use crate::policy::rule::{self, RuleDecision, RulePerson, RuleRequest};
+use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};
 use crate::policy::session_groups::RequestedGroups;
 
 /// What a request would get after a login.
@@ -27,33 +27,37 @@ impl Engine {
         request: &RuleRequest<'_>,
     ) -> Result<RuleTest, PolicyError> {
         let facts = self.load_policy_facts(name)?;
-        let asked = RequestedGroups::of(&self.config);
+        let asked = RequestedGroups::from_config(&self.config);
         let host = self.load_host_groups(name)?;
         let known = host.known(&asked);
         let declared = self
             .config
-            .declared(name)
+            .find_declared_account(name)
             .map_or(&[][..], |declared| &declared.groups);
-        let of_host = known.answer(&asked);
-        let person = RulePerson {
+        let of_host = known.read_for(&asked);
+        let person = RuleUser {
             name,
             groups: [declared, &facts.groups],
-            of_host,
+            host_groups: of_host,
         };
-        let decision = rule::decide(&self.config.gate.rule, request, Some(&person));
+        let decision = rule::evaluate_rules(&self.config.gate.rule, request, Some(&person));
         let requirement = match decision.access {
             RuleAccess::Code => {
                 let groups = self.load_policy_groups(name, &facts.groups)?;
-                let earlier = self.config.gate.first_factor.earlier();
+                let earlier = self.config.gate.first_factor.completed_methods();
                 let address = request.address;
                 let subject = PolicySubject {
                     name,
                     groups: &groups,
                     service: SERVICE,
                     address,
-                    earlier,
+                    completed_methods: earlier,
                 };
-                Some(self.config.policy.need(&subject, facts.enrolled))
+                Some(
+                    self.config
+                        .policy
+                        .evaluate_requirement(&subject, facts.enrolled),
+                )
             }
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Deny => None,
         };
@@ -65,7 +69,7 @@ impl Engine {
             .chain(
                 of_host
                     .iter()
-                    .flat_map(|of_host| of_host.held().map(str::to_owned)),
+                    .flat_map(|of_host| of_host.confirmed().map(str::to_owned)),
             )
             .collect();
         Ok(RuleTest {

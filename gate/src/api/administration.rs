@@ -103,7 +103,7 @@ async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
     let part = call.asked(&FIND).unwrap_or_default();
     let after = call.asked(&AFTER).map(|name| named(&name)).transpose()?;
     let found = act(call.guest, move |door, _, _| {
-        door.find(&part, after.as_ref(), PAGE)
+        door.find_accounts(&part, after.as_ref(), PAGE)
     })
     .await?;
     Ok(EndpointReply::saying(Accounts {
@@ -113,14 +113,14 @@ async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
 
 async fn status(call: &Call<'_>) -> AdministrationReply<AccountState> {
     let name = named(call.argument())?;
-    let found = act(call.guest, move |door, _, _| door.status(&name)).await?;
+    let found = act(call.guest, move |door, _, _| door.account_status(&name)).await?;
     Ok(EndpointReply::saying(AccountState::from(&found)))
 }
 
 async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
-        let after = door.disable(&name, actor, now)?;
+        let after = door.disable_second_factor(&name, actor, now)?;
         Ok(messages::disabled(
             &name,
             after,
@@ -134,11 +134,11 @@ async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         if !how.clock {
-            door.unlock(&name, actor, now)?;
+            door.unlock_account(&name, actor, now)?;
             return Ok(messages::unlocked(&name));
         }
-        let mended = door.mend_clock(&name, actor, now)?;
-        Ok(messages::clock_mended(&name, mended, now))
+        let mended = door.lower_floors_to_clock(&name, actor, now)?;
+        Ok(messages::clock_unlocked(&name, mended, now))
     });
     said(message.await?)
 }

@@ -25,7 +25,8 @@ pub(crate) async fn fate(
         })
         .await;
         let (posted, waited) = (Arc::clone(posted), began.elapsed());
-        let looked = judge.run(move |door| Ok::<_, EngineError>(door.look_after(&posted, waited)));
+        let looked =
+            judge.run(move |door| Ok::<_, EngineError>(door.check_mail_delivery(&posted, waited)));
         if let Some(sent) = looked.await? {
             return Ok(sent);
         }

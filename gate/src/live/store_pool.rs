@@ -311,7 +311,7 @@ pub(crate) fn at_door<T>(
     ran: Result<T, AdministrationError>,
 ) -> Result<Result<T, AdministrationError>, EngineError> {
     match ran {
-        Err(AdministrationError::Door(error)) => Err(error),
+        Err(AdministrationError::Engine(error)) => Err(error),
         ran => Ok(ran),
     }
 }

@@ -107,7 +107,7 @@ impl RequestContext<'_> {
                 account: session.name.clone(),
                 task,
             };
-            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Door)
+            at_door(door.execute_request(caller, &errand, visit.now()?)).map_err(LoginError::Door)
         });
         Ok(self
             .came_of(run.await.map_err(|error| self.not_run(&error))?)?

@@ -49,7 +49,7 @@ impl RequestContext<'_> {
     ) -> Result<Option<ShownEnrollment>, PoolError> {
         let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
         self.judge()
-            .run(move |door| door.begin_web_setup(&asked, visit.now()?))
+            .run(move |door| door.begin_web_enrollment(&asked, visit.now()?))
             .await
     }
 
@@ -60,9 +60,9 @@ impl RequestContext<'_> {
         answer: Input,
     ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
         let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
-        let run = self
-            .judge()
-            .run(move |door| door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?));
+        let run = self.judge().run(move |door| {
+            door.verify_web_one_time_code(&visit.browser(), asked, &answer, visit.now()?)
+        });
         let invited = run.await?;
         if let Err(refusal) = &invited {
             self.log(ticket.account(), "refused", &refusal.to_string());
@@ -80,7 +80,7 @@ impl RequestContext<'_> {
         let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
         let run = self
             .judge()
-            .run(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
+            .run(move |door| door.confirm_web_enrollment(&asked, draft, &answer, visit.now()?));
         run.await
     }
 
@@ -92,7 +92,7 @@ impl RequestContext<'_> {
     ) -> Result<AfterEnrollment, PoolError> {
         let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
-            door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?)
+            door.finish_web_enrollment(&visit.browser(), &asked, &confirmed, visit.now()?)
         });
         run.await
     }

@@ -85,7 +85,7 @@ fn headline(event: &AuditEvent) -> &'static str {
         EventKind::GroupsChanged => "its groups were changed",
         EventKind::AccountRenamed => "it was renamed to this name",
         EventKind::AccountRemoved => "it was removed",
-        EventKind::ClockMended => {
+        EventKind::ClockUnlocked => {
             "codes that were accepted while the host's clock was ahead no longer block newer ones"
         }
         EventKind::BrowserRevoked if event.cause.is_empty() => "a browser is no longer trusted",
@@ -103,7 +103,7 @@ fn headline(event: &AuditEvent) -> &'static str {
         // no news
         EventKind::AccountAdded
         | EventKind::AppPasswordRenamed
-        | EventKind::CodeAsked
+        | EventKind::CodeRequested
         | EventKind::EmailSet
         | EventKind::Refused
         | EventKind::KeysRotated

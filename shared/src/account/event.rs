@@ -85,7 +85,7 @@ pub enum EventKind {
     OneTimeCodeCancelled,
     /// Somebody asked for a code by mail.
     #[serde(rename = "code-requested")]
-    CodeAsked,
+    CodeRequested,
     /// An address was given; it is to be confirmed.
     EmailSet,
     /// Mail to an address has arrived: codes go there.
@@ -112,7 +112,7 @@ pub enum EventKind {
     SessionRevoked,
     /// The floors of used steps were lowered to the clock.
     #[serde(rename = "clock-unlocked")]
-    ClockMended,
+    ClockUnlocked,
     /// The keys were rotated; it concerns every account, and stands under the name of who did it.
     KeysRotated,
     /// All keys were renewed, and what hung on them ended; it stands under the name of who did it.
@@ -136,7 +136,7 @@ impl EventKind {
         EventKind::RecoveryCodesReplaced,
         EventKind::OneTimeCodeIssued,
         EventKind::OneTimeCodeCancelled,
-        EventKind::CodeAsked,
+        EventKind::CodeRequested,
         EventKind::EmailSet,
         EventKind::EmailConfirmed,
         EventKind::EmailRemoved,
@@ -149,7 +149,7 @@ impl EventKind {
         EventKind::AppPasswordRevoked,
         EventKind::BrowserRevoked,
         EventKind::SessionRevoked,
-        EventKind::ClockMended,
+        EventKind::ClockUnlocked,
         EventKind::KeysRotated,
         EventKind::KeysRenewed,
     ];
@@ -160,7 +160,7 @@ impl EventKind {
     /// its events are too old anyway.
     pub fn daily_limit(self) -> Option<u32> {
         match self {
-            EventKind::Refused | EventKind::CodeAsked => Some(100),
+            EventKind::Refused | EventKind::CodeRequested => Some(100),
             EventKind::Accepted => Some(1000),
             EventKind::HostPasswordChanged => Some(40),
             _ => None,
@@ -184,7 +184,7 @@ impl EventKind {
             EventKind::RecoveryCodesReplaced => "recovery-codes-replaced",
             EventKind::OneTimeCodeIssued => "one-time-code-issued",
             EventKind::OneTimeCodeCancelled => "one-time-code-cancelled",
-            EventKind::CodeAsked => "code-requested",
+            EventKind::CodeRequested => "code-requested",
             EventKind::EmailSet => "email-set",
             EventKind::EmailConfirmed => "email-confirmed",
             EventKind::EmailRemoved => "email-removed",
@@ -197,7 +197,7 @@ impl EventKind {
             EventKind::AppPasswordRevoked => "app-password-revoked",
             EventKind::BrowserRevoked => "browser-revoked",
             EventKind::SessionRevoked => "session-revoked",
-            EventKind::ClockMended => "clock-unlocked",
+            EventKind::ClockUnlocked => "clock-unlocked",
             EventKind::KeysRotated => "keys-rotated",
             EventKind::KeysRenewed => "keys-renewed",
         }

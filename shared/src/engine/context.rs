@@ -1,7 +1,7 @@
 //! Engine: configuration, store and keys, opened together.
 
 use super::account_data;
-use super::administration::account_name::spelled_otherwise;
+use super::administration::account_name::find_other_spelling;
 use super::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
@@ -113,7 +113,7 @@ impl Engine {
             Enrolled::No
         };
         // looked up for every name: it must not show in the time which ones have an account
-        let spelled_otherwise = spelled_otherwise(&self.config, transaction.as_mut(), name)?;
+        let spelled_otherwise = find_other_spelling(&self.config, transaction.as_mut(), name)?;
         Ok((
             at,
             PolicyFacts {

@@ -107,7 +107,7 @@ pub const BEFORE_FIRST_FACTOR: &str =
     "If this sign-in is refused, check your password and wait for a new code";
 
 /// Said before a second factor is turned on: from then on nothing else lets such a program in.
-pub const PROGRAMS: &str = "Programs that cannot show a web page, such as for files, calendars or mail, need an app password from the administrator";
+pub const PROGRAMS_NEED_APP_PASSWORD: &str = "Programs that cannot show a web page, such as for files, calendars or mail, need an app password from the administrator";
 
 /// Said where a password was changed and could not end what it should end.
 pub const NOT_SIGNED_OUT: &str = "Your password is changed, but browsers that are signed in with the old password stay signed in; tell the administrator";
@@ -120,16 +120,16 @@ pub const NOT_ENROLLED: &str =
 pub const MAIL_OFFER: &str = "Type m for a code by mail.";
 
 /// The cause of an entry by a second factor set up at the prompt, as logs name it.
-pub const SET_UP: &str = "enrolled";
+pub const ENROLLED_CAUSE: &str = "enrolled";
 
 /// A first setup at the prompt, above secret, URL and QR.
-pub const SET_UP_AT_PROMPT: &str = "Set up your second factor now: scan the code with an authenticator app, or type the secret into it.";
+pub const ENROLLMENT_INTRODUCTION: &str = "Set up your second factor now: scan the code with an authenticator app, or type the secret into it.";
 
 /// The prompt below the QR.
 pub const CODE_PROMPT: &str = "Verification code: ";
 
 /// Where that takes an administrator's one-time code.
-pub const SET_UP_BY_INVITATION: &str = "This account needs a second factor. To set it up here you need a one-time code from the administrator.";
+pub const ENROLLMENT_NEEDS_ONE_TIME_CODE: &str = "This account needs a second factor. To set it up here you need a one-time code from the administrator.";
 
 /// The prompt for it.
 pub const ONE_TIME_CODE_PROMPT: &str = "One-time code (P-...): ";
@@ -141,27 +141,27 @@ pub const RECOVERY_CODES: &str = "Save these recovery codes apart from your phon
 pub const SAVED_PROMPT: &str = "Type saved when you have them: ";
 
 /// A setup at the prompt that came to nothing.
-pub const NOT_SET_UP: &str = "Nothing was set up; sign in again to start again";
+pub const ENROLLMENT_CANCELLED: &str = "Nothing was set up; sign in again to start again";
 
 /// A setup at the prompt that is active now.
-pub const IS_SET_UP: &str = "Your second factor is on, for every service";
+pub const ENROLLMENT_DONE: &str = "Your second factor is on, for every service";
 
 /// What the policy says of an account whose second factor was turned off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterDisabled {
     /// It may stay so.
-    MayStay,
+    NotRequired,
     /// It must have a new one.
-    NeedsNew,
+    Required,
 }
 
 impl AfterDisabled {
     /// From whether the policy requires one.
     pub fn of(is_required: bool) -> AfterDisabled {
         if is_required {
-            AfterDisabled::NeedsNew
+            AfterDisabled::Required
         } else {
-            AfterDisabled::MayStay
+            AfterDisabled::NotRequired
         }
     }
 }
@@ -170,10 +170,10 @@ impl AfterDisabled {
 pub fn disabled(name: &UserName, after: AppPasswordsAfter, policy: AfterDisabled) -> String {
     let off =
         format!("the second factor of {name} is off; its secret and recovery codes are deleted");
-    let required = (policy == AfterDisabled::NeedsNew).then(|| {
+    let required = (policy == AfterDisabled::Required).then(|| {
         format!("the policy requires one: postern one-time-code {name} lets them set up the next")
     });
-    let more = [app_passwords(after), required].into_iter().flatten();
+    let more = [app_passwords_text(after), required].into_iter().flatten();
     std::iter::once(off)
         .chain(more)
         .collect::<Vec<_>>()
@@ -186,7 +186,7 @@ pub fn unlocked(name: &UserName) -> String {
 }
 
 /// So many floors that lay ahead of the clock were lowered to it.
-pub fn clock_mended(name: &UserName, mended: usize, now: Timestamp) -> String {
+pub fn clock_unlocked(name: &UserName, mended: usize, now: Timestamp) -> String {
     match mended {
         0 => format!("no accepted code of {name} is ahead of the clock ({now}); nothing to reset"),
         _ => format!(
@@ -201,7 +201,7 @@ pub fn one_time_code_cancelled(name: &UserName) -> String {
 }
 
 /// Why someone came in without the second factor that they must have.
-pub fn waived(waiver: Waiver) -> String {
+pub fn exemption_text(waiver: Waiver) -> String {
     match waiver {
         Waiver::Until(until) => format!(
             "This account must have a second factor by {until}; after that, sign-in is refused without one: set one up now with postern enroll"
@@ -305,7 +305,7 @@ impl From<MailRefusal> for UserMessage {
 }
 
 /// Where a code was mailed, and how long it is valid, in seconds; in English.
-pub fn mailed(to: &EmailAddress, life: u64) -> String {
+pub fn code_mailed_text(to: &EmailAddress, life: u64) -> String {
     code_mailed(to, life).to_string()
 }
 
@@ -338,7 +338,7 @@ pub fn not_mailed() -> UserMessage {
 }
 
 /// Wrong codes since the last sign-in, in English.
-pub fn missed(missed: &MissedInputs) -> String {
+pub fn missed_inputs(missed: &MissedInputs) -> String {
     UserMessage::from(missed).to_string()
 }
 
@@ -358,7 +358,7 @@ impl From<&MissedInputs> for UserMessage {
 }
 
 /// What the use of a recovery code leaves, in English.
-pub fn recovered(recovered: AfterRecovery) -> String {
+pub fn recovery_text(recovered: AfterRecovery) -> String {
     let messages = after_recovery(recovered);
     messages
         .iter()
@@ -373,7 +373,7 @@ pub fn after_recovery(recovered: AfterRecovery) -> Vec<UserMessage> {
         AfterRecovery::TurnedOff(after) => {
             let english = "That recovery code turned your second factor off; set it up again";
             let turned_off = UserMessage::new("recovery-turned-off", english);
-            [Some(turned_off), after_change(after)]
+            [Some(turned_off), app_passwords_after_change(after)]
                 .into_iter()
                 .flatten()
                 .collect()
@@ -390,12 +390,12 @@ pub fn after_recovery(recovered: AfterRecovery) -> Vec<UserMessage> {
 }
 
 /// What became of the app passwords, if there are any, in English.
-pub fn app_passwords(after: AppPasswordsAfter) -> Option<String> {
-    after_change(after).map(|message| message.to_string())
+pub fn app_passwords_text(after: AppPasswordsAfter) -> Option<String> {
+    app_passwords_after_change(after).map(|message| message.to_string())
 }
 
 /// What became of the app passwords, if there are any.
-pub fn after_change(after: AppPasswordsAfter) -> Option<UserMessage> {
+pub fn app_passwords_after_change(after: AppPasswordsAfter) -> Option<UserMessage> {
     match after {
         AppPasswordsAfter::None => None,
         AppPasswordsAfter::Kept(count) => {
@@ -416,7 +416,7 @@ pub fn after_change(after: AppPasswordsAfter) -> Option<UserMessage> {
 }
 
 /// Why an app password was refused at a service.
-pub fn not_admitted(refusal: AppPasswordRefusal) -> String {
+pub fn app_password_refusal(refusal: AppPasswordRefusal) -> String {
     match refusal {
         AppPasswordRefusal::Wrong => "That app password is wrong, or was revoked".to_owned(),
         AppPasswordRefusal::Expired => {
@@ -450,12 +450,12 @@ mod tests {
             last_from: "{count}".to_owned(),
         };
         let text = "2 wrong codes since your last sign-in, last from {count}";
-        assert_eq!(super::missed(&missed), text);
+        assert_eq!(super::missed_inputs(&missed), text);
         let host = MissedInputs {
             count: 1,
             last_from: "-".to_owned(),
         };
         let text = "1 wrong code since your last sign-in, last from this host";
-        assert_eq!(super::missed(&host), text);
+        assert_eq!(super::missed_inputs(&host), text);
     }
 }

@@ -34,7 +34,7 @@ pub use login::{
     LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
-pub use mail::waiting::{MailWait, still_waiting, while_waiting};
+pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use principal::Principal;
 pub use revocation::{GoesBy, LEASE, RevocationsSeen};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};

@@ -1,7 +1,7 @@
 //! Revocation across processes: a gate goes by a snapshot of what was revoked, and holds a lease of its store.
 //! What revokes is done when every gate has confirmed the new revision or its lease has run out.
 
-use super::{Engine, EngineError, still_waiting};
+use super::{Engine, EngineError, report_waiting};
 use crate::crypto::vault::TokenKeys;
 use crate::store::{Intent, LiveAppPasswords};
 use crate::system::clock::{self, Timestamp};
@@ -48,7 +48,7 @@ impl Engine {
                 transaction.forget_gates_behind(revision)?;
                 return Ok(transaction.commit()?);
             }
-            still_waiting();
+            report_waiting();
             std::thread::sleep(INTERVAL);
         }
         Ok(())

@@ -365,7 +365,7 @@ fn the_largest_token_fits_what_goes_over_a_local_socket() {
     .unwrap();
     let pending = PendingEnrollment::new(&config, &account)
         .unwrap()
-        .called(Label::try_from("\"".repeat(crate::account::name::LONGEST_LABEL)).unwrap())
+        .with_label(Label::try_from("\"".repeat(crate::account::name::LONGEST_LABEL)).unwrap())
         .with_secret(seed);
     let footing = AccountSnapshot {
         account: Some((AccountId(i64::MAX), u64::MAX)),

@@ -59,7 +59,7 @@ async fn weigh(guest: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result
     let judge = guest.site.workers.serving(Applicant::stranger(address));
     let run = judge.run(move |door| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        door.weigh_secret(address, shown, now)
+        door.throttle_api_secret(address, shown, now)
             .map_err(LoginError::Door)
     });
     let refused = |cause: &str| {

@@ -62,7 +62,7 @@ impl RequestContext<'_> {
         let (session, visit) = (session.clone(), LoginRequest::of(self));
         let run = self.judge().run(move |door| {
             let caller = Requester::SteppedUp(&session, &visit.origin);
-            let shown = door.shown_again(caller, &session.name, &ticket, visit.now()?);
+            let shown = door.reopen_enrollment(caller, &session.name, &ticket, visit.now()?);
             at_door(shown).map_err(LoginError::Door)
         });
         let shown = run.await.map_err(|error| self.not_run(&error))?;
@@ -85,20 +85,21 @@ impl RequestContext<'_> {
                 task: Operation::Finish(finish),
             };
             let confirm = errand(FinishOperation::Confirm { ticket, code });
-            let ticket =
-                match at_door(door.run_errand(caller, &confirm, now)).map_err(LoginError::Door)? {
-                    Err(error) => return Ok::<_, LoginError>(Err(error)),
-                    Ok(reply) => match reply.answer {
-                        ReplyBody::Confirmed { ticket } => ticket,
-                        ReplyBody::NotConfirmed(why) => {
-                            return Ok(Ok(ConfirmedAuthenticator::Not(why)));
-                        }
-                        _ => return Ok(Err(AdministrationError::Stale)),
-                    },
-                };
+            let ticket = match at_door(door.execute_request(caller, &confirm, now))
+                .map_err(LoginError::Door)?
+            {
+                Err(error) => return Ok::<_, LoginError>(Err(error)),
+                Ok(reply) => match reply.answer {
+                    ReplyBody::Confirmed { ticket } => ticket,
+                    ReplyBody::NotConfirmed(why) => {
+                        return Ok(Ok(ConfirmedAuthenticator::Not(why)));
+                    }
+                    _ => return Ok(Err(AdministrationError::Stale)),
+                },
+            };
             let activate = errand(FinishOperation::Activate { ticket });
             if let Err(error) =
-                at_door(door.run_errand(caller, &activate, now)).map_err(LoginError::Door)?
+                at_door(door.execute_request(caller, &activate, now)).map_err(LoginError::Door)?
             {
                 return Ok(Err(error));
             }

@@ -22,7 +22,7 @@ impl RequestContext<'_> {
     pub(crate) async fn addresses(&self, session: &Session) -> Result<MailAddresses, ActRefused> {
         let account = session.name.clone();
         Ok(self
-            .act(session, move |door, _, _| door.status(&account))
+            .act(session, move |door, _, _| door.account_status(&account))
             .await?
             .tally
             .addresses)
@@ -87,7 +87,7 @@ impl RequestContext<'_> {
     async fn addresses_are_all(&self, session: &Session) -> Result<bool, ActRefused> {
         let account = session.name.clone();
         let status = self
-            .act(session, move |door, _, _| door.status(&account))
+            .act(session, move |door, _, _| door.account_status(&account))
             .await?;
         Ok(status.tally.authenticators == 0)
     }

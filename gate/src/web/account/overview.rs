@@ -16,13 +16,13 @@ impl RequestContext<'_> {
         let (name, has_pages) = (session.name.clone(), self.has_administration());
         self.act(session, move |door, _, now| {
             Ok(BucketNotice {
-                status: door.status(&name)?,
+                status: door.account_status(&name)?,
                 authenticators: door.authenticators(&name)?,
                 app_passwords: door.app_passwords(Some(&name))?.len(),
                 sessions: door.sessions(&name, now)?.len(),
-                browsers: door.browsers(&name, now)?.len(),
+                browsers: door.trusted_browsers(&name, now)?.len(),
                 administers: if has_pages {
-                    door.administers(&name)?
+                    door.administrator_status(&name)?
                 } else {
                     AdministratorStatus::No
                 },

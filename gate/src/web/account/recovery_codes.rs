@@ -54,7 +54,7 @@ impl RequestContext<'_> {
                 task,
             };
             let caller = Requester::SteppedUp(&session, &visit.origin);
-            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Door)
+            at_door(door.execute_request(caller, &errand, visit.now()?)).map_err(LoginError::Door)
         });
         let kept = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(kept.map(|_| ()))

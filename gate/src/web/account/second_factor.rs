@@ -26,7 +26,7 @@ impl RequestContext<'_> {
         let name = proven.session.name.clone();
         let done = self
             .act_and_go_on(&proven.session, move |door, actor, now| {
-                door.disable(&name, actor, now)
+                door.disable_second_factor(&name, actor, now)
             })
             .await?;
         self.log(&proven.session.name, "disabled", "step-up");
@@ -111,9 +111,9 @@ impl RequestContext<'_> {
             proven.token().clone(),
             LoginRequest::of(self),
         );
-        let run = self
-            .judge()
-            .run(move |door| door.replace(&session, &token, visit.now()?));
+        let run = self.judge().run(move |door| {
+            door.issue_replacement_enrollment_token(&session, &token, visit.now()?)
+        });
         run.await.map_err(|error| self.not_run(&error))
     }
 
@@ -127,9 +127,9 @@ impl RequestContext<'_> {
             proven.token().clone(),
             LoginRequest::of(self),
         );
-        let run = self
-            .judge()
-            .run(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
+        let run = self.judge().run(move |door| {
+            door.issue_first_enrollment_token(&session, &token, &visit.origin, visit.now()?)
+        });
         let begun = run.await.map_err(|error| self.not_run(&error))?;
         begun.ok_or_else(|| {
             ActRefused::new(

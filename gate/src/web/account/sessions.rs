@@ -28,8 +28,10 @@ impl RequestContext<'_> {
         session: &Session,
     ) -> Result<Vec<BrowserRecord>, ActRefused> {
         let account = session.name.clone();
-        self.act(session, move |door, _, now| door.browsers(&account, now))
-            .await
+        self.act(session, move |door, _, now| {
+            door.trusted_browsers(&account, now)
+        })
+        .await
     }
 
     /// Ends one session, or all, this one too; how many.

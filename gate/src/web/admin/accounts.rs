@@ -127,7 +127,7 @@ impl RequestContext<'_> {
         let session = self.session().ok_or_else(nothing)?;
         let name = session.name.clone();
         let known = self
-            .act(&session, move |door, _, _| door.administers(&name))
+            .act(&session, move |door, _, _| door.administrator_status(&name))
             .await;
         match known.map_err(|refused| self.refused(&refused))? {
             AdministratorStatus::Yes => Ok(session),
@@ -166,7 +166,7 @@ impl RequestContext<'_> {
         let came = self.act(&proven.session, move |door, actor, now| {
             Ok(match act {
                 AdminAct::Disable => {
-                    let after = door.disable(&name, actor, now)?;
+                    let after = door.disable_second_factor(&name, actor, now)?;
                     let needs = if door.is_required(&name)? {
                         Needs::NewFactor
                     } else {
@@ -175,10 +175,12 @@ impl RequestContext<'_> {
                     AdminActResult::Off(after, needs)
                 }
                 AdminAct::Unlock => {
-                    door.unlock(&name, actor, now)?;
+                    door.unlock_account(&name, actor, now)?;
                     AdminActResult::Done
                 }
-                AdminAct::MendClock => AdminActResult::Many(door.mend_clock(&name, actor, now)?),
+                AdminAct::MendClock => {
+                    AdminActResult::Many(door.lower_floors_to_clock(&name, actor, now)?)
+                }
                 AdminAct::EndSessions => {
                     AdminActResult::Many(door.revoke_sessions(&name, None, actor, now)?)
                 }

@@ -36,15 +36,15 @@ impl SeenAccount {
         now: Timestamp,
     ) -> Result<SeenAccount, AdministrationError> {
         let mut sessions = listed(door.sessions(name, now))?;
-        let mut browsers = listed(door.browsers(name, now))?;
+        let mut browsers = listed(door.trusted_browsers(name, now))?;
         sessions.truncate(MOST);
         browsers.truncate(MOST);
         Ok(SeenAccount {
-            status: door.status(name)?,
+            status: door.account_status(name)?,
             authenticators: door.authenticators(name)?,
             sessions,
             browsers,
-            one_time_code: door.one_time_code_until(name, now)?,
+            one_time_code: door.one_time_code_expiry(name, now)?,
         })
     }
 
@@ -165,7 +165,7 @@ impl RequestContext<'_> {
         let wanted = part.clone();
         let found = self
             .act(session, move |door, _, _| {
-                door.find(&wanted, None, MOST + 1)
+                door.find_accounts(&wanted, None, MOST + 1)
             })
             .await?;
         let rows: Vec<AccountRow> = found

@@ -89,7 +89,7 @@ impl RequestContext<'_> {
                 .map_err(LoginError::Door)
         });
         let posted = match asked.await? {
-            MailRequest::For(posted) => Arc::new(posted),
+            MailRequest::Queued(posted) => Arc::new(posted),
             MailRequest::Refused(refusal) => {
                 self.log(ticket.account(), "not mailed", &refusal.to_string());
                 return Ok(CodeMailed::Refused(refusal));
@@ -98,7 +98,7 @@ impl RequestContext<'_> {
         let fate = outbox::fate(&self.judge(), &posted).await?;
         let (mailed, became) = match &fate {
             Ok(()) => (MailResult::Sent, CodeMailed::Sent(posted.to.clone())),
-            Err(NotMailed::Waits) => (MailResult::Waits, CodeMailed::Waits),
+            Err(NotMailed::Queued) => (MailResult::Waits, CodeMailed::Waits),
             Err(_) => (MailResult::NotSent, CodeMailed::NotSent),
         };
         METRICS.mailed(mailed);

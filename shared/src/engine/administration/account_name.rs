@@ -7,7 +7,7 @@ use crate::store::{StoreError, Transaction};
 
 /// The name for a new account or, of an account that there is, a new name; refused if another account, stored or declared,
 /// or a person whom the configuration names has another spelling of it. A declaration is root's word.
-pub(in crate::engine) fn new_name(
+pub(in crate::engine) fn check_new_name(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
@@ -21,7 +21,7 @@ pub(in crate::engine) fn new_name(
 }
 
 /// The account, stored, declared or named by the configuration, of which a name that is none itself is another spelling.
-pub(in crate::engine) fn spelled_otherwise(
+pub(in crate::engine) fn find_other_spelling(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,

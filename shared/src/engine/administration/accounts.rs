@@ -1,7 +1,7 @@
 //! Accounts come, go, and change their names and groups; and how they all stand.
 
-use super::account_name::new_name;
-use super::acting::{AdministrationError, AdministrationResult, known, log};
+use super::account_name::check_new_name;
+use super::acting::{AdministrationError, AdministrationResult, find_account, log_event};
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
 use crate::crypto::vault::SecretBinding;
@@ -27,9 +27,9 @@ impl Engine {
         if tx.account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
-        let new = new_name(&self.config, tx.as_mut(), name, distinct)?;
+        let new = check_new_name(&self.config, tx.as_mut(), name, distinct)?;
         tx.add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -48,11 +48,11 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> AdministrationResult {
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         // while there is still an address to tell
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -77,17 +77,17 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> AdministrationResult {
-        self.refuse_declared(name)?;
-        self.refuse_declared(new)?;
+        self.check_not_declared(name)?;
+        self.check_not_declared(new)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         if tx.account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
         let named = match name.is_spelled_otherwise(new) {
             // of this account itself
-            true => new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
-            false => new_name(&self.config, tx.as_mut(), new, distinct)?,
+            true => check_new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
+            false => check_new_name(&self.config, tx.as_mut(), new, distinct)?,
         };
         let named = named.map_err(AdministrationError::OtherSpelling)?;
         // Secrets are sealed for the name.
@@ -103,7 +103,7 @@ impl Engine {
         tx.rename_account(record.id, &named)?;
         tx.end_sessions(record.id)?;
         let revision = tx.revise()?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -111,7 +111,7 @@ impl Engine {
             actor,
             now,
         )?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             new,
@@ -133,9 +133,9 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> Result<Vec<Group>, AdministrationError> {
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         let mut groups: BTreeSet<Group> = record.groups.iter().cloned().collect();
         groups.extend(add.iter().cloned());
         groups.retain(|group| !remove.contains(group));
@@ -157,7 +157,7 @@ impl Engine {
         tx.set_groups(record.id, &groups)?;
         tx.end_sessions(record.id)?;
         let revision = tx.revise()?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -171,7 +171,10 @@ impl Engine {
     }
 
     /// The state of one account.
-    pub fn status(&mut self, name: &UserName) -> Result<AccountStatus, AdministrationError> {
+    pub fn account_status(
+        &mut self,
+        name: &UserName,
+    ) -> Result<AccountStatus, AdministrationError> {
         let found = self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -185,7 +188,7 @@ impl Engine {
     }
 
     /// The state of every account, by name.
-    pub fn statuses(&mut self) -> Result<Vec<AccountStatus>, AdministrationError> {
+    pub fn account_statuses(&mut self) -> Result<Vec<AccountStatus>, AdministrationError> {
         let tallies = self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -209,7 +212,7 @@ impl Engine {
     }
 
     /// How accounts stand whose name holds `part`, by name, of those after `after` the first `most`.
-    pub fn find(
+    pub fn find_accounts(
         &mut self,
         part: &str,
         after: Option<&UserName>,
@@ -228,7 +231,7 @@ impl Engine {
         let names: BTreeSet<UserName> = declared.filter(fits).cloned().chain(kept).collect();
         let mut found = Vec::new();
         for name in names.iter().take(most) {
-            match self.status(name) {
+            match self.account_status(name) {
                 Ok(status) => found.push(status),
                 // removed since
                 Err(AdministrationError::UnknownAccount(_)) => {}

@@ -2,7 +2,7 @@
 
 pub use super::error::{AdministrationError, AppPasswordError};
 
-use super::account_name::new_name;
+use super::account_name::check_new_name;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, UserName};
 use crate::account::record::AccountRecord;
@@ -13,18 +13,18 @@ use crate::store::{StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
 /// An account; made if there is none, and none of which this is another spelling.
-pub(in crate::engine) fn known_or_new<'a>(
+pub(in crate::engine) fn find_or_add_account<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AccountRecord, AdministrationError> {
-    known_or_distinct(config, tx, name, Distinct::No, actor, now)
+    find_or_add_distinct_account(config, tx, name, Distinct::No, actor, now)
 }
 
 /// The same, where root may say that it is an account of its own.
-pub(in crate::engine) fn known_or_distinct<'a>(
+pub(in crate::engine) fn find_or_add_distinct_account<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
@@ -35,12 +35,13 @@ pub(in crate::engine) fn known_or_distinct<'a>(
     if let Some(record) = tx.account(name)? {
         return Ok(record);
     }
-    let new = new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
+    let new =
+        check_new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
     tx.log(&event(name, EventKind::AccountAdded, actor.into(), now))?;
     Ok(tx.add_account(&new, now)?)
 }
 
-pub(in crate::engine) fn known(
+pub(in crate::engine) fn find_account(
     tx: &mut dyn Transaction,
     name: &UserName,
 ) -> Result<AccountRecord, AdministrationError> {
@@ -49,7 +50,7 @@ pub(in crate::engine) fn known(
 }
 
 /// Logs what someone did to an account, and lets the person know.
-pub(in crate::engine) fn log<'a>(
+pub(in crate::engine) fn log_event<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
@@ -57,10 +58,10 @@ pub(in crate::engine) fn log<'a>(
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    log_because(config, tx, name, what, "", actor, now)
+    log_event_with_cause(config, tx, name, what, "", actor, now)
 }
 
-pub(in crate::engine) fn log_because<'a>(
+pub(in crate::engine) fn log_event_with_cause<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
@@ -73,7 +74,7 @@ pub(in crate::engine) fn log_because<'a>(
         cause: cause.to_owned(),
         ..event(name, what, actor.into(), now)
     };
-    notification::log(config, tx, &event)
+    notification::log_event(config, tx, &event)
 }
 
 /// Outcome of an act that returns nothing.

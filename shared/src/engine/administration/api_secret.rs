@@ -20,7 +20,7 @@ pub enum ShownSecret {
 impl Engine {
     /// Seconds that an address has to wait before anything that it shows is looked at, the secret itself included. What
     /// is wrong is counted, if it was looked at.
-    pub fn weigh_secret(
+    pub fn throttle_api_secret(
         &mut self,
         address: Address,
         shown: ShownSecret,

@@ -1,7 +1,8 @@
 //! What administrators do to app passwords: made, listed, renamed, revoked; and what ends them beside that.
 
 use super::acting::{
-    AdministrationError, AdministrationResult, AppPasswordError, known, known_or_new, log_because,
+    AdministrationError, AdministrationResult, AppPasswordError, find_account, find_or_add_account,
+    log_event_with_cause,
 };
 use crate::account::event::EventKind;
 use crate::account::name::{Label, UserName};
@@ -52,8 +53,8 @@ impl Engine {
             AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.declared(account) {
-            Some(_) => known_or_new(&self.config, tx.as_mut(), account, actor, now)?,
-            None => known(tx.as_mut(), account)?,
+            Some(_) => find_or_add_account(&self.config, tx.as_mut(), account, actor, now)?,
+            None => find_account(tx.as_mut(), account)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;
         let is_over = |kept: &AppPasswordRecord| kept.expires.is_some_and(|expires| expires <= now);
@@ -76,7 +77,7 @@ impl Engine {
         };
         tx.add_app_password(record.id, &new, &self.vault.app_password_hash(&password))?;
         let revision = tx.revise()?;
-        log_because(
+        log_event_with_cause(
             &self.config,
             tx.as_mut(),
             account,
@@ -97,7 +98,7 @@ impl Engine {
     ) -> Result<Vec<AppPasswordRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let of = match of {
-            Some(name) => Some(known(tx.as_mut(), name)?.id),
+            Some(name) => Some(find_account(tx.as_mut(), name)?.id),
             None => None,
         };
         Ok(tx.app_passwords(of)?)
@@ -114,7 +115,7 @@ impl Engine {
     ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), account)?;
+        let record = find_account(tx.as_mut(), account)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let meant = find(&all, account, name)?;
@@ -122,7 +123,7 @@ impl Engine {
             return Err(AppPasswordError::NameTaken(account.clone(), new.clone()).into());
         }
         tx.rename_app_password(meant.number, new)?;
-        log_because(
+        log_event_with_cause(
             &self.config,
             tx.as_mut(),
             account,
@@ -144,7 +145,7 @@ impl Engine {
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), account)?;
+        let record = find_account(tx.as_mut(), account)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let count = match one {
@@ -159,7 +160,7 @@ impl Engine {
             }
         };
         let revision = tx.revise()?;
-        log_because(
+        log_event_with_cause(
             &self.config,
             tx.as_mut(),
             account,
@@ -196,7 +197,7 @@ impl Engine {
 }
 
 /// What `app_passwords.on_change` says is done. Those that end do so with the revision that the caller makes.
-pub(in crate::engine) fn after_change(
+pub(in crate::engine) fn apply_on_change(
     config: &Config,
     tx: &mut dyn Transaction,
     account: AccountId,
@@ -220,16 +221,16 @@ pub(in crate::engine) fn after_change(
 }
 
 /// The same for a change of an administrator's, with its event.
-pub(in crate::engine) fn after_administration<'a>(
+pub(in crate::engine) fn apply_on_change_and_log<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     (name, account): (&UserName, AccountId),
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AppPasswordsAfter, StoreError> {
-    let after = after_change(config, tx, account, now)?;
+    let after = apply_on_change(config, tx, account, now)?;
     if let AppPasswordsAfter::Revoked(_) = after {
-        log_because(
+        log_event_with_cause(
             config,
             tx,
             name,

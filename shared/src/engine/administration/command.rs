@@ -10,14 +10,14 @@ use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::{RandomError, Secret};
 use crate::credential::totp::{OtpKind, OtpParameters, Step};
 use crate::crypto::vault::VaultError;
-use crate::engine::enrollment::authenticators::footing;
+use crate::engine::enrollment::authenticators::read_account_snapshot;
 use crate::engine::enrollment::pending::{
     AccountSnapshot, EnrollmentConfirmation, PendingEnrollment,
 };
 use crate::engine::enrollment::token::{
     ConfirmedEnrollment, DraftError, EnrollmentDraft, PendingRecoveryCodes,
 };
-use crate::engine::enrollment::web::shown;
+use crate::engine::enrollment::web::show_enrollment;
 use crate::engine::principal::Principal;
 use crate::engine::{
     AppPasswordsAfter, COMMAND, Engine, EngineError, ShownEnrollment, VerificationRequest, messages,
@@ -88,7 +88,7 @@ impl Requester<'_> {
     }
 
     /// An owner goes by nothing but the own account.
-    pub(in crate::engine) fn refuse_others(
+    pub(in crate::engine) fn check_account(
         &self,
         account: &UserName,
     ) -> Result<(), AdministrationError> {
@@ -104,7 +104,7 @@ impl Requester<'_> {
     }
 
     /// For whom a token is that the next step brings back, of an account as it is.
-    pub(in crate::engine) fn issues_to<'b>(
+    pub(in crate::engine) fn token_recipient<'b>(
         &self,
         account: &'b UserName,
         footing: &AccountSnapshot,
@@ -132,21 +132,21 @@ impl Requester<'_> {
 
 impl Engine {
     /// Runs one errand.
-    pub fn run_errand(
+    pub fn execute_request(
         &mut self,
         caller: Requester<'_>,
         errand: &CommandRequest,
         now: Timestamp,
     ) -> Result<EngineReply, AdministrationError> {
         let account = &errand.account;
-        caller.refuse_others(account)?;
+        caller.check_account(account)?;
         match &errand.task {
             Operation::Look(look) => Ok(self.show(account, *look, now)?.into()),
             Operation::Finish(finish) => self.finish(caller, account, finish, now),
             // the host is to be asked between its steps: Door::ask_first_setup, Door::begin_first_setup
-            Operation::FirstSetup { .. } => {
-                Err(AdministrationError::PasswordUnasked(account.clone()))
-            }
+            Operation::FirstSetup { .. } => Err(AdministrationError::HostPasswordUnavailable(
+                account.clone(),
+            )),
             Operation::Change { code, change } => {
                 // A code should not be spent on what cannot be.
                 self.refuse_change(account, change)?;
@@ -159,7 +159,7 @@ impl Engine {
                         self.remove_authenticator(account, label, caller.actor(), now)?;
                         ReplyBody::Done
                     }
-                    ChangeOperation::BeginSetup(setup) => self.begin_setup(
+                    ChangeOperation::BeginSetup(setup) => self.begin_enrollment(
                         caller,
                         account,
                         setup,
@@ -181,12 +181,12 @@ impl Engine {
 
     fn show(&mut self, account: &UserName, look: ReadOperation, now: Timestamp) -> CommandResult {
         Ok(match look {
-            ReadOperation::Status => ReplyBody::Status(Box::new(self.status(account)?)),
+            ReadOperation::Status => ReplyBody::Status(Box::new(self.account_status(account)?)),
             ReadOperation::Authenticators => {
                 ReplyBody::Authenticators(self.authenticators(account)?)
             }
             ReadOperation::Browsers => {
-                let mut browsers = self.browsers(account, now)?;
+                let mut browsers = self.trusted_browsers(account, now)?;
                 browsers.truncate(MOST_BROWSERS);
                 ReplyBody::Browsers(browsers)
             }
@@ -200,8 +200,8 @@ impl Engine {
     ) -> Result<(), AdministrationError> {
         match change {
             ChangeOperation::BeginSetup(setup) => {
-                let pending = self.described(account, setup)?;
-                self.refuse_setup(&pending)
+                let pending = self.build_pending_enrollment(account, setup)?;
+                self.check_enrollment(&pending)
             }
             ChangeOperation::BeginRecoveryCodes => self.refuse_recovery_codes(account),
             ChangeOperation::RevokeBrowsers(_) | ChangeOperation::RemoveAuthenticator(_) => Ok(()),
@@ -241,7 +241,7 @@ impl Engine {
             ..
         }) = change
         {
-            proof.invitation = Some(self.invite(&visitor, &answer, now)?);
+            proof.invitation = Some(self.verify_owner_one_time_code(&visitor, &answer, now)?);
             return Ok(proof);
         }
         let outcome = self.attempt(&visitor, &answer, now)?;
@@ -250,11 +250,11 @@ impl Engine {
             VerificationResult::Accepted(_) => {
                 proof
                     .told
-                    .extend(outcome.missed.as_ref().map(messages::missed));
+                    .extend(outcome.missed.as_ref().map(messages::missed_inputs));
                 if let Some(recovered) = outcome.recovery {
-                    proof.told.push(messages::recovered(recovered));
+                    proof.told.push(messages::recovery_text(recovered));
                     // a recovery code ends what the account had open
-                    proof.footing = self.footing(account)?;
+                    proof.footing = self.snapshot_account(account)?;
                 }
                 Ok(proof)
             }
@@ -270,11 +270,11 @@ impl Engine {
     ) -> Result<AccountSnapshot, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         caller.actor().refuse_ended(tx.as_mut(), now)?;
-        Ok(footing(tx.as_mut(), &self.vault, account)?)
+        Ok(read_account_snapshot(tx.as_mut(), &self.vault, account)?)
     }
 
     /// A new authenticator as it is to be; its secret differs each time, unless it is a token's.
-    pub(in crate::engine) fn described(
+    pub(in crate::engine) fn build_pending_enrollment(
         &self,
         account: &UserName,
         setup: &EnrollmentOperation,
@@ -296,7 +296,7 @@ impl Engine {
         };
         let pending = pending
             .map_err(random)?
-            .called(setup.name.clone())
+            .with_label(setup.name.clone())
             .with_parameters(
                 parameters
                     .check()
@@ -311,7 +311,7 @@ impl Engine {
         })
     }
 
-    pub(in crate::engine) fn begin_setup(
+    pub(in crate::engine) fn begin_enrollment(
         &mut self,
         caller: Requester<'_>,
         account: &UserName,
@@ -320,8 +320,8 @@ impl Engine {
         invitation: Option<Invitation>,
         now: Timestamp,
     ) -> CommandResult {
-        let pending = self.described(account, setup)?;
-        let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
+        let pending = self.build_pending_enrollment(account, setup)?;
+        let (keys, to) = (self.token_keys(), caller.token_recipient(account, &footing));
         let draft = Token::issue(
             &keys,
             to,
@@ -338,7 +338,7 @@ impl Engine {
     }
 
     /// A new authenticator that was begun, shown again to whoever began it.
-    pub fn shown_again(
+    pub fn reopen_enrollment(
         &mut self,
         caller: Requester<'_>,
         account: &UserName,
@@ -346,10 +346,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<ShownEnrollment, AdministrationError> {
         // tickets are opened with the keys of now
-        self.footing(account)?;
-        let opened = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
-        let pending = self.pending(opened.payload(), &opened)?;
-        Ok(shown(&pending, ticket.to_owned().into()))
+        self.snapshot_account(account)?;
+        let opened = self.open_token::<EnrollmentDraft>(ticket, caller, account, now)?;
+        let pending = self.restore_pending_enrollment(opened.payload(), &opened)?;
+        Ok(show_enrollment(&pending, ticket.to_owned().into()))
     }
 
     fn begin_recovery_codes(
@@ -360,7 +360,7 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         let codes = self.config().recovery.new_codes().map_err(random)?;
-        let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
+        let (keys, to) = (self.token_keys(), caller.token_recipient(account, &footing));
         let new = Token::issue(&keys, to, PendingRecoveryCodes::of(&codes, footing), now)
             .map_err(random)?;
         Ok(ReplyBody::RecoveryCodes {
@@ -377,11 +377,11 @@ impl Engine {
         now: Timestamp,
     ) -> Result<EngineReply, AdministrationError> {
         // tickets are opened with the keys of now
-        self.footing(account)?;
+        self.snapshot_account(account)?;
         match finish {
             FinishOperation::Confirm { ticket, code } => {
-                let ticket = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
-                let pending = self.pending(ticket.payload(), &ticket)?;
+                let ticket = self.open_token::<EnrollmentDraft>(ticket, caller, account, now)?;
+                let pending = self.restore_pending_enrollment(ticket.payload(), &ticket)?;
                 match pending.confirm(&input::Input::read(code.as_bytes()), self.config(), now) {
                     Err(refusal) => Ok(ReplyBody::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
@@ -395,9 +395,10 @@ impl Engine {
                 }
             }
             FinishOperation::Activate { ticket } => {
-                let ticket = self.opened::<ConfirmedEnrollment>(ticket, caller, account, now)?;
-                let pending = self.pending(&ticket.payload().draft, &ticket)?;
-                let given = EnrollmentConfirmation::given(ticket.payload().step);
+                let ticket =
+                    self.open_token::<ConfirmedEnrollment>(ticket, caller, account, now)?;
+                let pending = self.restore_pending_enrollment(&ticket.payload().draft, &ticket)?;
+                let given = EnrollmentConfirmation::by_code(ticket.payload().step);
                 Ok(activated(self.activate(
                     &pending,
                     &given,
@@ -409,25 +410,32 @@ impl Engine {
                 let Requester::Root(actor) = caller else {
                     return Err(AdministrationError::OnlyRoot);
                 };
-                let ticket = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
-                let pending = self.pending(ticket.payload(), &ticket)?;
+                let ticket = self.open_token::<EnrollmentDraft>(ticket, caller, account, now)?;
+                let pending = self.restore_pending_enrollment(ticket.payload(), &ticket)?;
                 Ok(activated(self.activate(
                     &pending,
-                    &EnrollmentConfirmation::vouched(),
+                    &EnrollmentConfirmation::by_administrator(),
                     actor,
                     now,
                 )?))
             }
             FinishOperation::KeepRecoveryCodes { ticket } => {
-                let ticket = self.opened::<PendingRecoveryCodes>(ticket, caller, account, now)?;
+                let ticket =
+                    self.open_token::<PendingRecoveryCodes>(ticket, caller, account, now)?;
                 let (codes, footing) = (ticket.payload().codes(), &ticket.payload().footing);
-                self.replace_recovery_codes_on(footing, account, &codes, caller.actor(), now)?;
+                self.replace_recovery_codes_if_unchanged(
+                    footing,
+                    account,
+                    &codes,
+                    caller.actor(),
+                    now,
+                )?;
                 Ok(ReplyBody::Done.into())
             }
         }
     }
 
-    pub(in crate::engine) fn opened<T: TokenPayload>(
+    pub(in crate::engine) fn open_token<T: TokenPayload>(
         &self,
         ticket: &str,
         caller: Requester<'_>,
@@ -440,7 +448,7 @@ impl Engine {
             .ok_or(AdministrationError::Stale)
     }
 
-    pub(in crate::engine) fn pending<T>(
+    pub(in crate::engine) fn restore_pending_enrollment<T>(
         &self,
         draft: &EnrollmentDraft,
         ticket: &Token<T>,
@@ -456,7 +464,7 @@ impl Engine {
 
 fn activated(after: AppPasswordsAfter) -> EngineReply {
     EngineReply {
-        told: messages::app_passwords(after).into_iter().collect(),
+        told: messages::app_passwords_text(after).into_iter().collect(),
         ..ReplyBody::Done.into()
     }
 }

@@ -1,7 +1,7 @@
 //! Addresses of accounts: set, confirmed by a code that was mailed there, removed. A confirmed address is a second
 //! factor: codes are mailed to it. One in use stays so until mail to the new one has arrived.
 
-use super::acting::{AdministrationError, known, known_or_new, log};
+use super::acting::{AdministrationError, find_account, find_or_add_account, log_event};
 use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::email::EmailAddress;
 use crate::account::event::EventKind;
@@ -29,18 +29,18 @@ impl Engine {
         now: Timestamp,
     ) -> Result<MailQueued, AdministrationError> {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
+        let record = find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended(tx.as_mut(), now)?;
-        match code::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
+        match code::mail_refusal(&self.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
             Some(_) => return Err(AdministrationError::NoMail),
             None => {}
         }
-        if code::has_its_share(tx.as_mut(), to, now)? {
+        if code::has_too_many_confirmations(tx.as_mut(), to, now)? {
             return Err(AdministrationError::MailCooldown(
                 self.config.email.cooldown.seconds(),
             ));
@@ -54,7 +54,7 @@ impl Engine {
             },
         )?;
         let (email, purpose) = (&self.config.email, MailedFor::Confirmation);
-        let posted = code::post(
+        let posted = code::queue_code(
             email,
             &self.vault,
             tx.as_mut(),
@@ -63,7 +63,7 @@ impl Engine {
             purpose,
             now,
         )?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -81,7 +81,7 @@ impl Engine {
         name: &UserName,
     ) -> Result<EmailAddress, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         let pending = tx.addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
     }
@@ -96,10 +96,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(EmailAddress, AppPasswordsAfter), AdministrationError> {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         let Some(address) = tx.addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
@@ -129,7 +129,7 @@ impl Engine {
             pending: None,
         };
         // the address of before is told, if there was one
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -144,7 +144,13 @@ impl Engine {
             true => AppPasswordsAfter::None,
             false => {
                 let account = (name, record.id);
-                app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?
+                app_passwords::apply_on_change_and_log(
+                    &self.config,
+                    tx.as_mut(),
+                    account,
+                    actor,
+                    now,
+                )?
             }
         };
         tx.commit()?;
@@ -161,9 +167,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(Enrolled, AppPasswordsAfter), AdministrationError> {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         let addresses = tx.addresses(record.id)?;
         if addresses == MailAddresses::default() {
@@ -174,7 +180,7 @@ impl Engine {
             false => Enrolled::Yes,
         };
         // the address that goes is told
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -188,7 +194,7 @@ impl Engine {
             tx.remove_second_factor(record.id)?;
             tx.unlock_all(record.id)?;
             let account = (name, record.id);
-            after = app_passwords::after_administration(
+            after = app_passwords::apply_on_change_and_log(
                 &self.config,
                 tx.as_mut(),
                 account,

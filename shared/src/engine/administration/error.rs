@@ -41,21 +41,21 @@ pub enum AdministrationError {
     /// A PAM host that is not root, and that the configuration does not name, asks about another account.
     NotTrusted(UserName),
     /// A process of this user says that a password was changed, and no such process is believed in that.
-    NotBelieved(UserName),
+    MayNotReportPassword(UserName),
     /// Only root may.
     OnlyRoot,
     /// The code that a change needs was refused.
     Code(Refusal),
     /// A first setup away from root needs a one-time code, or the password.
-    Uninvited(UserName),
+    ProofNeeded(UserName),
     /// By the policy a first setup needs a one-time code; a password does not do.
-    PasswordNotEnough(UserName),
+    OneTimeCodeNeeded(UserName),
     /// The password of this host that a first setup needs was refused.
     HostPassword(Refusal),
     /// It was not looked at.
-    PasswordUnasked(UserName),
+    HostPasswordUnavailable(UserName),
     /// It was being looked at, for too long.
-    PasswordUnanswered(UserName),
+    HostPasswordTimedOut(UserName),
     /// What was begun is over, or the account has changed since.
     Stale,
     /// An authenticator cannot be like that.
@@ -89,12 +89,12 @@ pub enum AdministrationError {
     /// The host's name service.
     Groups(GroupsError),
     /// Nothing could be done.
-    Door(EngineError),
+    Engine(EngineError),
 }
 
 impl<E: Into<EngineError>> From<E> for AdministrationError {
     fn from(error: E) -> AdministrationError {
-        AdministrationError::Door(error.into())
+        AdministrationError::Engine(error.into())
     }
 }
 
@@ -140,7 +140,7 @@ impl fmt::Display for AdministrationError {
                 f,
                 "a process of user {own} may ask only about the account {own}; for a service that asks about others, see pam.socket_users in postern.toml(5)"
             ),
-            AdministrationError::NotBelieved(own) => write!(
+            AdministrationError::MayNotReportPassword(own) => write!(
                 f,
                 "a process of user {own} may not report a changed password; for a service that changes passwords, see pam.socket_users in postern.toml(5)"
             ),
@@ -148,22 +148,22 @@ impl fmt::Display for AdministrationError {
             AdministrationError::Code(refusal) => {
                 write!(f, "{}; nothing was changed", messages::refusal(*refusal))
             }
-            AdministrationError::Uninvited(name) => write!(
+            AdministrationError::ProofNeeded(name) => write!(
                 f,
                 "to set up a first second factor, enter your password on this host or a one-time code; the administrator gets one with postern one-time-code {name}"
             ),
-            AdministrationError::PasswordNotEnough(name) => write!(
+            AdministrationError::OneTimeCodeNeeded(name) => write!(
                 f,
                 "the policy requires a one-time code to set up a first second factor; the administrator gets one with postern one-time-code {name}"
             ),
             AdministrationError::HostPassword(refusal) => {
                 write!(f, "{}; nothing was changed", messages::password_refusal(*refusal))
             }
-            AdministrationError::PasswordUnasked(name) => write!(
+            AdministrationError::HostPasswordUnavailable(name) => write!(
                 f,
                 "passwords of this host cannot be verified now; ask the administrator to start postern-password.socket, or for a one-time code (postern one-time-code {name})"
             ),
-            AdministrationError::PasswordUnanswered(name) => write!(
+            AdministrationError::HostPasswordTimedOut(name) => write!(
                 f,
                 "your password could not be verified in time, and nothing was changed; try again later, or ask the administrator for a one-time code (postern one-time-code {name})"
             ),
@@ -201,7 +201,7 @@ impl fmt::Display for AdministrationError {
                 "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"
             ),
             AdministrationError::Groups(error) => error.fmt(f),
-            AdministrationError::Door(error) => error.fmt(f),
+            AdministrationError::Engine(error) => error.fmt(f),
         }
     }
 }
@@ -213,7 +213,7 @@ impl std::error::Error for AdministrationError {
             AdministrationError::NotScrubbed(error) => Some(error),
             AdministrationError::NotMailed(error) => Some(error),
             AdministrationError::Groups(error) => Some(error),
-            AdministrationError::Door(error) => Some(error),
+            AdministrationError::Engine(error) => Some(error),
             _ => None,
         }
     }

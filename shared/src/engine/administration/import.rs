@@ -1,7 +1,7 @@
 //! Taking over what another system's file held, a few accounts in each transaction. Nobody's second factor is replaced, and
 //! no code that was used there opens here.
 
-use super::acting::{AdministrationError, known_or_distinct, log};
+use super::acting::{AdministrationError, find_or_add_distinct_account, log_event};
 use super::app_passwords;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, LONGEST_LABEL, Label, NameKey, UserName, is_invisible};
@@ -25,16 +25,16 @@ const BETWEEN: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportMode {
     /// Nothing is kept.
-    Yes,
+    DryRun,
     /// It counts.
-    No,
+    Commit,
 }
 
 /// What becomes of one finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportReport {
     /// It is an authenticator of its account, under this name.
-    As(Label),
+    Imported(Label),
     /// Its account has a second factor already, which is left alone.
     AlreadyEnrolled,
     /// Its account is declared in the configuration.
@@ -48,7 +48,7 @@ pub enum ImportReport {
 impl Engine {
     /// Takes over what was found; what becomes of each, in the same order. Accounts are taken over a few at a time, each as
     /// a whole: no login waits for a file of thousands, and what is cut off goes on where it was when it is run again.
-    pub fn import(
+    pub fn import_authenticators(
         &mut self,
         found: &[FoundAuthenticator],
         trial: ImportMode,
@@ -81,7 +81,7 @@ impl Engine {
                 };
                 all[at] = importing.take(tx, &found[at], &mut new)?;
             }
-            if trial == ImportMode::No && !new.is_empty() {
+            if trial == ImportMode::Commit && !new.is_empty() {
                 revision = Some(tx.revise()?);
                 transaction.commit()?;
             }
@@ -143,7 +143,7 @@ impl Importing<'_> {
         if config.declared(name).is_some() {
             return Ok(ImportReport::Declared);
         }
-        let record = match known_or_distinct(config, tx, name, distinct, actor, now) {
+        let record = match find_or_add_distinct_account(config, tx, name, distinct, actor, now) {
             Ok(record) => record,
             Err(AdministrationError::OtherSpelling(other)) => {
                 return Ok(ImportReport::OtherSpelling(other.of));
@@ -154,7 +154,7 @@ impl Importing<'_> {
         if !live.is_empty() && !new.contains(name) {
             return Ok(ImportReport::AlreadyEnrolled);
         }
-        if live.len() >= crate::engine::enrollment::authenticators::MOST {
+        if live.len() >= crate::engine::enrollment::authenticators::MAX_AUTHENTICATORS {
             return Ok(ImportReport::TooMany);
         }
         let parameters = one.parameters();
@@ -184,10 +184,10 @@ impl Importing<'_> {
         tx.add_authenticator(record.id, &added)?;
         if new.insert(name) {
             tx.end_all(record.id)?;
-            log(config, tx, name, EventKind::Imported, actor, now)?;
-            app_passwords::after_administration(config, tx, (name, record.id), actor, now)?;
+            log_event(config, tx, name, EventKind::Imported, actor, now)?;
+            app_passwords::apply_on_change_and_log(config, tx, (name, record.id), actor, now)?;
         }
-        Ok(ImportReport::As(label))
+        Ok(ImportReport::Imported(label))
     }
 }
 

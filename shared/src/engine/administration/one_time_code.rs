@@ -1,7 +1,9 @@
 //! An administrator's one-time code for someone who has lost the way in: it opens once within its life, and the second
 //! factor stays on.
 
-use super::acting::{AdministrationError, AdministrationResult, known, known_or_new, log};
+use super::acting::{
+    AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
+};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::credential::input::Input;
@@ -32,8 +34,8 @@ impl Engine {
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.declared(name) {
-            Some(_) => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
-            None => known(tx.as_mut(), name)?,
+            Some(_) => find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?,
+            None => find_account(tx.as_mut(), name)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
@@ -47,7 +49,7 @@ impl Engine {
                 used: false,
             }),
         )?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -61,21 +63,21 @@ impl Engine {
 
     /// Judges a one-time code that is to allow the first setup of someone away from root. It is spent when that
     /// becomes active.
-    pub(in crate::engine) fn invite(
+    pub(in crate::engine) fn verify_owner_one_time_code(
         &mut self,
         visitor: &VerificationRequest<'_>,
         answer: &Input,
         now: Timestamp,
     ) -> Result<Invitation, AdministrationError> {
         if !matches!(answer, Input::OneTime(_)) {
-            return Err(AdministrationError::Uninvited(visitor.name.clone()));
+            return Err(AdministrationError::ProofNeeded(visitor.name.clone()));
         }
-        self.judge_invitation(visitor, answer, None, now)?
+        self.verify_enrollment_one_time_code(visitor, answer, None, now)?
             .map_err(AdministrationError::Code)
     }
 
     /// The same, of any answer; at the web, of a token that is alive.
-    pub(in crate::engine) fn judge_invitation(
+    pub(in crate::engine) fn verify_enrollment_one_time_code(
         &mut self,
         visitor: &VerificationRequest<'_>,
         answer: &Input,
@@ -103,7 +105,7 @@ impl Engine {
     }
 
     /// Until when one that was issued is good, if it is.
-    pub fn one_time_code_until(
+    pub fn one_time_code_expiry(
         &mut self,
         name: &UserName,
         now: Timestamp,
@@ -127,7 +129,7 @@ impl Engine {
     ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
             Some(kept) if !kept.used && !kept.is_over(now) => {}
@@ -139,7 +141,7 @@ impl Engine {
             }
         }
         tx.set_one_time_code(record.id, None)?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,

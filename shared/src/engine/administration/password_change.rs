@@ -1,7 +1,7 @@
 //! What a new password ends, whether it was set here or through PAM: whoever knew the old one may have left something
 //! open.
 
-use super::acting::log;
+use super::acting::log_event;
 use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
@@ -14,7 +14,7 @@ use crate::system::clock::Timestamp;
 
 /// Ends every session, trusted browser and grace of an account, and its app passwords by `app_passwords.on_change`, with the
 /// event; the revision that gates must go by.
-pub(in crate::engine) fn end_with_password(
+pub(in crate::engine) fn end_all_with_password(
     config: &Config,
     tx: &mut dyn Transaction,
     (name, account): (&UserName, AccountId),
@@ -24,15 +24,15 @@ pub(in crate::engine) fn end_with_password(
 ) -> Result<(u64, AppPasswordsAfter), StoreError> {
     tx.end_all(account)?;
     let revision = tx.revise()?;
-    log(config, tx, name, what, actor, now)?;
-    let after = app_passwords::after_administration(config, tx, (name, account), actor, now)?;
+    log_event(config, tx, name, what, actor, now)?;
+    let after = app_passwords::apply_on_change_and_log(config, tx, (name, account), actor, now)?;
     Ok((revision, after))
 }
 
 impl Engine {
     /// Someone's password of this host was changed: what a password of Postern's own would end is over when this
     /// returns. `None` if there is no account, and so nothing that could end.
-    pub fn host_password_changed(
+    pub fn record_host_password_change(
         &mut self,
         name: &UserName,
         actor: Principal<'_>,
@@ -44,7 +44,7 @@ impl Engine {
         };
         let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);
         let (revision, after) =
-            end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(Some(after))

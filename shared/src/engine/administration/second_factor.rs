@@ -1,7 +1,7 @@
 //! What administrators do to a second factor as a whole: turned off, freed of delays and locks, mended after a clock that
 //! ran ahead. Each act is one transaction, with its event.
 
-use super::acting::{AdministrationError, AdministrationResult, known, log};
+use super::acting::{AdministrationError, AdministrationResult, find_account, log_event};
 use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
@@ -13,16 +13,16 @@ use crate::system::clock::Timestamp;
 
 impl Engine {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
-    pub fn disable<'a>(
+    pub fn disable_second_factor<'a>(
         &mut self,
         name: &UserName,
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         if !is_enrolled(tx.as_mut(), record.id)? {
             drop(tx);
             // an earlier one may have left bytes behind
@@ -36,7 +36,7 @@ impl Engine {
         tx.unlock_all(record.id)?;
         tx.end_all(record.id)?;
         let revision = tx.revise()?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -46,7 +46,7 @@ impl Engine {
         )?;
         let account = (name, record.id);
         let after =
-            app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
+            app_passwords::apply_on_change_and_log(&self.config, tx.as_mut(), account, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         self.store
@@ -56,7 +56,7 @@ impl Engine {
     }
 
     /// Lifts every delay and lock of an account.
-    pub fn unlock<'a>(
+    pub fn unlock_account<'a>(
         &mut self,
         name: &UserName,
         actor: impl Into<Principal<'a>>,
@@ -64,10 +64,10 @@ impl Engine {
     ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         tx.unlock_all(record.id)?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -79,7 +79,7 @@ impl Engine {
     }
 
     /// Lowers floors that lie ahead of the clock to the current step. Returns how many did.
-    pub fn mend_clock<'a>(
+    pub fn lower_floors_to_clock<'a>(
         &mut self,
         name: &UserName,
         actor: impl Into<Principal<'a>>,
@@ -112,11 +112,11 @@ impl Engine {
                 mended += 1;
             }
         }
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
-            EventKind::ClockMended,
+            EventKind::ClockUnlocked,
             actor,
             now,
         )?;
@@ -124,7 +124,7 @@ impl Engine {
         Ok(mended)
     }
 
-    pub(in crate::engine) fn refuse_declared(&self, name: &UserName) -> AdministrationResult {
+    pub(in crate::engine) fn check_not_declared(&self, name: &UserName) -> AdministrationResult {
         match self.config.declared(name) {
             Some(_) => Err(AdministrationError::Declared(name.clone())),
             None => Ok(()),

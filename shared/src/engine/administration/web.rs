@@ -1,8 +1,8 @@
 //! What administrators do to an account at the web: its password, its sessions, its trusted browsers.
 
-use super::acting::{AdministrationError, known, known_or_new, log};
+use super::acting::{AdministrationError, find_account, find_or_add_account, log_event};
 use super::app_passwords::AppPasswordsAfter;
-use super::password_change::end_with_password;
+use super::password_change::end_all_with_password;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
@@ -26,7 +26,7 @@ pub enum AdministratorStatus {
 
 impl Engine {
     /// Whether an account administers at the web, which takes a second factor of its own.
-    pub fn administers(
+    pub fn administrator_status(
         &mut self,
         name: &UserName,
     ) -> Result<AdministratorStatus, AdministrationError> {
@@ -54,12 +54,12 @@ impl Engine {
             .vault
             .hash_password(password)
             .map_err(AdministrationError::Password)?;
-        let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
+        let record = find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         tx.set_password(record.id, &hash)?;
         let (account, what) = ((name, record.id), EventKind::PasswordSet);
         let (revision, after) =
-            end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(after)
@@ -72,18 +72,18 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         Ok(tx.sessions(record.id, now)?)
     }
 
     /// An account's trusted browsers, newest first.
-    pub fn browsers(
+    pub fn trusted_browsers(
         &mut self,
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         Ok(tx.browsers(record.id, now)?)
     }
 
@@ -98,7 +98,7 @@ impl Engine {
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
         let had_grace = tx.end_grace(record.id)?;
@@ -117,7 +117,7 @@ impl Engine {
         let is_seen = ended > 0 || had_grace;
         let revision = tx.revise()?;
         if is_seen {
-            log(
+            log_event(
                 &self.config,
                 tx.as_mut(),
                 name,
@@ -143,7 +143,7 @@ impl Engine {
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         let mut ended = 0;
         // also those whose trust has ended by a clock that runs ahead
@@ -162,7 +162,7 @@ impl Engine {
             ));
         }
         let revision = tx.revise()?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,

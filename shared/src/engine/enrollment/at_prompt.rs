@@ -61,8 +61,8 @@ impl Engine {
     ) -> PromptResult {
         let pending =
             PendingEnrollment::new(&self.config, visitor.name).map_err(VaultError::Random)?;
-        self.refuse_setup(&pending)?;
-        let footing = self.footing(visitor.name)?;
+        self.check_enrollment(&pending)?;
+        let footing = self.snapshot_account(visitor.name)?;
         // The line itself says that whoever has none sets one up here, required or not.
         let invitation = match (
             self.config
@@ -76,13 +76,16 @@ impl Engine {
             }
             (EnrollmentRequirement::OneTimeCode, Some(code)) => {
                 let answer = input::Input::read(code.as_bytes());
-                match self.judge_invitation(visitor, &answer, None, now)? {
+                match self.verify_enrollment_one_time_code(visitor, &answer, None, now)? {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(refused(refusal)),
                 }
             }
         };
-        let (keys, to) = (self.token_keys(), caller.issues_to(visitor.name, &footing));
+        let (keys, to) = (
+            self.token_keys(),
+            caller.token_recipient(visitor.name, &footing),
+        );
         let draft = EnrollmentDraft::of(&pending, footing, invitation);
         let token = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
         let grouped = |code: &RecoveryCode| TypedText::from(code.grouped());
@@ -103,9 +106,9 @@ impl Engine {
         now: Timestamp,
     ) -> PromptResult {
         // tickets are opened with the keys of now
-        self.footing(visitor.name)?;
-        let ticket = self.opened::<EnrollmentDraft>(ticket, caller, visitor.name, now)?;
-        let pending = self.pending(ticket.payload(), &ticket)?;
+        self.snapshot_account(visitor.name)?;
+        let ticket = self.open_token::<EnrollmentDraft>(ticket, caller, visitor.name, now)?;
+        let pending = self.restore_pending_enrollment(ticket.payload(), &ticket)?;
         let confirmation =
             match pending.confirm(&input::Input::read(code.as_bytes()), &self.config, now) {
                 Ok(confirmation) => confirmation,
@@ -126,10 +129,10 @@ impl Engine {
         ticket: &TypedText,
         now: Timestamp,
     ) -> PromptResult {
-        self.footing(visitor.name)?;
-        let ticket = self.opened::<ConfirmedEnrollment>(ticket, caller, visitor.name, now)?;
-        let pending = self.pending(&ticket.payload().draft, &ticket)?;
-        let confirmation = EnrollmentConfirmation::given(ticket.payload().step);
+        self.snapshot_account(visitor.name)?;
+        let ticket = self.open_token::<ConfirmedEnrollment>(ticket, caller, visitor.name, now)?;
+        let pending = self.restore_pending_enrollment(&ticket.payload().draft, &ticket)?;
+        let confirmation = EnrollmentConfirmation::by_code(ticket.payload().step);
         let actor = Principal::Service(visitor.name.as_str(), visitor.origin, visitor.service);
         let before = ticket.at();
         let after = self.activate(&pending, &confirmation, actor, now)?;
@@ -154,7 +157,7 @@ impl Engine {
             told: Vec::new(),
         };
         let mark = self.seal_mark(judging, passed, now)?;
-        let told = messages::app_passwords(after).into_iter().collect();
+        let told = messages::app_passwords_text(after).into_iter().collect();
         Ok(EngineReply {
             told,
             mark,

@@ -9,9 +9,9 @@ use crate::account::second_factor::Enrolled;
 use crate::config::Config;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::crypto::vault::{SecretBinding, Vault};
-use crate::engine::administration::account_name::new_name;
+use crate::engine::administration::account_name::check_new_name;
 use crate::engine::administration::acting::{
-    AdministrationError, AdministrationResult, known, known_or_new, log,
+    AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
 };
 use crate::engine::administration::app_passwords::{self, AppPasswordsAfter};
 use crate::engine::login::token_validity::parent_is_alive;
@@ -23,16 +23,16 @@ use crate::system::clock::Timestamp;
 use crate::verify::account::StoredRecoveryCode;
 
 /// The most authenticators that an account may have.
-pub(in crate::engine) const MOST: usize = 16;
+pub(in crate::engine) const MAX_AUTHENTICATORS: usize = 16;
 
 impl Engine {
     /// Whether a setup would be refused, before anything is shown.
-    pub fn refuse_setup(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
-        self.refuse_declared(pending.name())?;
+    pub fn check_enrollment(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
+        self.check_not_declared(pending.name())?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.account(pending.name())? {
             None if pending.kind() == EnrollmentKind::First => {
-                match new_name(&self.config, tx.as_mut(), pending.name(), Distinct::No)? {
+                match check_new_name(&self.config, tx.as_mut(), pending.name(), Distinct::No)? {
                     Ok(_) => Ok(()),
                     Err(other) => Err(AdministrationError::OtherSpelling(other)),
                 }
@@ -53,10 +53,10 @@ impl Engine {
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
         let name = pending.name();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let footing = footing(tx.as_mut(), &self.vault, name)?;
-        let is_stale = match (pending.footing(), pending.parent()) {
+        let footing = read_account_snapshot(tx.as_mut(), &self.vault, name)?;
+        let is_stale = match (pending.snapshot(), pending.parent()) {
             (Some(began_on), Some(parent)) => {
                 let alive = parent_is_alive(tx.as_mut(), name, began_on.at(), parent, now)?;
                 *began_on != footing || alive.is_none()
@@ -65,8 +65,12 @@ impl Engine {
             (None, _) => false,
         };
         let record = match pending.kind() {
-            EnrollmentKind::First => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
-            EnrollmentKind::Replacement | EnrollmentKind::Further => known(tx.as_mut(), name)?,
+            EnrollmentKind::First => {
+                find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?
+            }
+            EnrollmentKind::Replacement | EnrollmentKind::Further => {
+                find_account(tx.as_mut(), name)?
+            }
         };
         actor.refuse_ended(tx.as_mut(), now)?;
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
@@ -128,7 +132,13 @@ impl Engine {
             EnrollmentKind::Further => AppPasswordsAfter::None,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let account = (name, record.id);
-                app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?
+                app_passwords::apply_on_change_and_log(
+                    &self.config,
+                    tx.as_mut(),
+                    account,
+                    actor,
+                    now,
+                )?
             }
         };
         tx.commit()?;
@@ -142,12 +152,12 @@ impl Engine {
     }
 
     /// How an account stands now, by the data keys of now.
-    pub(in crate::engine) fn footing(
+    pub(in crate::engine) fn snapshot_account(
         &mut self,
         name: &UserName,
     ) -> Result<AccountSnapshot, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        Ok(footing(tx.as_mut(), &self.vault, name)?)
+        Ok(read_account_snapshot(tx.as_mut(), &self.vault, name)?)
     }
 
     /// The authenticators of an account, oldest first.
@@ -197,9 +207,9 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         let all = tx.authenticators(record.id)?;
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
@@ -242,12 +252,12 @@ impl Engine {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> AdministrationResult {
-        let footing = self.footing(name)?;
-        self.replace_recovery_codes_on(&footing, name, codes, actor, now)
+        let footing = self.snapshot_account(name)?;
+        self.replace_recovery_codes_if_unchanged(&footing, name, codes, actor, now)
     }
 
     /// The same, if the account stands so.
-    pub(in crate::engine) fn replace_recovery_codes_on<'a>(
+    pub(in crate::engine) fn replace_recovery_codes_if_unchanged<'a>(
         &mut self,
         began_on: &AccountSnapshot,
         name: &UserName,
@@ -258,12 +268,12 @@ impl Engine {
         let actor = actor.into();
         let is_declared = self.config.declared(name).is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        if footing(tx.as_mut(), &self.vault, name)? != *began_on {
+        if read_account_snapshot(tx.as_mut(), &self.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);
         }
         let record = match is_declared {
-            true => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
-            false => known(tx.as_mut(), name)?,
+            true => find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?,
+            false => find_account(tx.as_mut(), name)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;
         if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
@@ -273,7 +283,7 @@ impl Engine {
             record.id,
             &StoredRecoveryCode::all_of(codes, record.id.0, &self.vault),
         )?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -286,7 +296,7 @@ impl Engine {
 }
 
 /// How an account stands now. The least hash tells a set of recovery codes from every other, since each is random.
-pub(in crate::engine) fn footing(
+pub(in crate::engine) fn read_account_snapshot(
     tx: &mut dyn Transaction,
     vault: &Vault,
     name: &UserName,
@@ -318,8 +328,8 @@ fn refuse_setup(live: &[AuthenticatorRecord], pending: &PendingEnrollment) -> Ad
         ([], _) => Err(AdministrationError::NotEnrolled(name())),
         (_, EnrollmentKind::First) => Err(AdministrationError::AlreadyEnrolled(name())),
         (_, EnrollmentKind::Replacement) => Ok(()),
-        (many, EnrollmentKind::Further) if many.len() >= MOST => {
-            Err(AdministrationError::TooMany(name(), MOST))
+        (many, EnrollmentKind::Further) if many.len() >= MAX_AUTHENTICATORS => {
+            Err(AdministrationError::TooMany(name(), MAX_AUTHENTICATORS))
         }
         (live, EnrollmentKind::Further)
             if live.iter().any(|kept| kept.name == *pending.label()) =>
@@ -343,6 +353,6 @@ fn end_all<'a>(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     tx.end_all(record.id)?;
-    log(config, tx, &record.name, what, actor, now)?;
+    log_event(config, tx, &record.name, what, actor, now)?;
     tx.revise()
 }

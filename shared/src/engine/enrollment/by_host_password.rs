@@ -27,14 +27,14 @@ pub struct EnrollmentRequest {
 
 impl Engine {
     /// Whether the host is to be asked about a password for this first setup; the try is charged.
-    pub fn ask_first_setup(
+    pub fn prepare_first_enrollment(
         &mut self,
         caller: Requester<'_>,
         account: &UserName,
         setup: EnrollmentOperation,
         now: Timestamp,
     ) -> Result<EnrollmentRequest, AdministrationError> {
-        caller.refuse_others(account)?;
+        caller.check_account(account)?;
         // A further authenticator takes a code of those that there are, never a password.
         let setup = EnrollmentOperation {
             kind: AuthenticatorKind::First,
@@ -42,7 +42,7 @@ impl Engine {
         };
         let origin = Origin::Local(account.to_string());
         self.refuse_password_setup(&visitor(account, &origin), &setup, now)?;
-        let footing = self.footing(account)?;
+        let footing = self.snapshot_account(account)?;
         match self.try_host_password(&visitor(account, &origin), now)? {
             Ok(tried) => Ok(EnrollmentRequest {
                 account: account.clone(),
@@ -55,7 +55,7 @@ impl Engine {
     }
 
     /// Begins it, if the host found the password right.
-    pub fn begin_first_setup(
+    pub fn begin_first_enrollment(
         &mut self,
         caller: Requester<'_>,
         asking: EnrollmentRequest,
@@ -68,14 +68,16 @@ impl Engine {
             tried,
             footing,
         } = asking;
-        caller.refuse_others(&account)?;
+        caller.check_account(&account)?;
         let origin = Origin::Local(account.to_string());
         match self.settle_host_password(&visitor(&account, &origin), tried, said, now)? {
             HostPasswordResult::Proven(_) => Ok(self
-                .begin_setup(caller, &account, &setup, footing, None, now)?
+                .begin_enrollment(caller, &account, &setup, footing, None, now)?
                 .into()),
             HostPasswordResult::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
-            HostPasswordResult::Unasked => Err(AdministrationError::PasswordUnasked(account)),
+            HostPasswordResult::Unasked => {
+                Err(AdministrationError::HostPasswordUnavailable(account))
+            }
         }
     }
 
@@ -86,13 +88,13 @@ impl Engine {
         setup: &EnrollmentOperation,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
-        let pending = self.described(visitor.name, setup)?;
-        self.refuse_setup(&pending)?;
+        let pending = self.build_pending_enrollment(visitor.name, setup)?;
+        self.check_enrollment(&pending)?;
         // Whoever runs a process as this user has signed in on this host.
         match self.first_setup_needs(visitor, now)? {
             EnrollmentRequirement::Free => Ok(()),
             EnrollmentRequirement::OneTimeCode => {
-                Err(AdministrationError::PasswordNotEnough(visitor.name.clone()))
+                Err(AdministrationError::OneTimeCodeNeeded(visitor.name.clone()))
             }
         }
     }

@@ -73,12 +73,12 @@ pub struct EnrollmentConfirmation(Option<Step>);
 
 impl EnrollmentConfirmation {
     /// An administrator's word instead of a code.
-    pub fn vouched() -> EnrollmentConfirmation {
+    pub fn by_administrator() -> EnrollmentConfirmation {
         EnrollmentConfirmation(None)
     }
 
     /// One that was given earlier, and sealed.
-    pub(crate) fn given(step: Step) -> EnrollmentConfirmation {
+    pub(crate) fn by_code(step: Step) -> EnrollmentConfirmation {
         EnrollmentConfirmation(Some(step))
     }
 
@@ -126,7 +126,7 @@ impl PendingEnrollment {
 
     /// With a name of its own.
     #[must_use]
-    pub fn called(self, label: Label) -> PendingEnrollment {
+    pub fn with_label(self, label: Label) -> PendingEnrollment {
         PendingEnrollment { label, ..self }
     }
 
@@ -162,7 +162,7 @@ impl PendingEnrollment {
 
     /// To become active only while the account stands so.
     #[must_use]
-    pub(crate) fn on(self, footing: AccountSnapshot) -> PendingEnrollment {
+    pub(crate) fn with_snapshot(self, footing: AccountSnapshot) -> PendingEnrollment {
         PendingEnrollment {
             footing: Some(footing),
             ..self
@@ -171,7 +171,7 @@ impl PendingEnrollment {
 
     /// To become active only while that is alive.
     #[must_use]
-    pub(crate) fn born_of(self, parent: TokenParent) -> PendingEnrollment {
+    pub(crate) fn with_parent(self, parent: TokenParent) -> PendingEnrollment {
         PendingEnrollment {
             parent: Some(parent),
             ..self
@@ -185,7 +185,7 @@ impl PendingEnrollment {
 
     /// To spend the one-time code that allowed it.
     #[must_use]
-    pub(crate) fn invited(self, invitation: Invitation) -> PendingEnrollment {
+    pub(crate) fn with_invitation(self, invitation: Invitation) -> PendingEnrollment {
         PendingEnrollment {
             invitation: Some(invitation),
             ..self
@@ -193,7 +193,7 @@ impl PendingEnrollment {
     }
 
     /// How the account must stand.
-    pub(crate) fn footing(&self) -> Option<&AccountSnapshot> {
+    pub(crate) fn snapshot(&self) -> Option<&AccountSnapshot> {
         self.footing.as_ref()
     }
 

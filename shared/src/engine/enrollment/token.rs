@@ -70,13 +70,13 @@ impl EnrollmentToken {
 
     /// The same, of someone who has a one-time code.
     #[must_use]
-    pub(crate) fn invited(self, invitation: Invitation) -> EnrollmentToken {
-        self.that_may(EnrollmentPermission::Invited(invitation))
+    pub(crate) fn with_invitation(self, invitation: Invitation) -> EnrollmentToken {
+        self.with_permission(EnrollmentPermission::Invited(invitation))
     }
 
     /// The same, that may begin so.
     #[must_use]
-    pub(crate) fn that_may(self, may: EnrollmentPermission) -> EnrollmentToken {
+    pub(crate) fn with_permission(self, may: EnrollmentPermission) -> EnrollmentToken {
         let enrollment = WebEnrollment {
             may,
             ..self.payload().clone()
@@ -139,13 +139,13 @@ impl EnrollmentDraft {
         let pending = PendingEnrollment::further(config, account)
             .map_err(DraftError::Random)?
             .restored(self.kind, restored(&self.recovery_codes))
-            .called(self.label.clone())
+            .with_label(self.label.clone())
             .with_parameters(self.parameters, self.first)
             .with_secret(secret)
-            .on(self.footing.clone())
-            .born_of(parent.clone());
+            .with_snapshot(self.footing.clone())
+            .with_parent(parent.clone());
         Ok(match self.invitation {
-            Some(invitation) => pending.invited(invitation),
+            Some(invitation) => pending.with_invitation(invitation),
             None => pending,
         })
     }

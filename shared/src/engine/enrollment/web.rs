@@ -2,7 +2,7 @@
 //! it after a fresh code. An [`EnrollmentToken`] says which may begin, and ends with what it was born of. Nothing of it
 //! is kept before it is active.
 
-use super::authenticators::footing;
+use super::authenticators::read_account_snapshot;
 use super::pending::{AccountSnapshot, EnrollmentConfirmation, PendingEnrollment};
 use super::token::{ConfirmedEnrollment, EnrollmentDraft, WebEnrollment};
 use crate::account::record::AccountId;
@@ -63,7 +63,7 @@ pub enum AfterEnrollment {
 
 impl Engine {
     /// The one-time code without which the setup may not begin.
-    pub fn invite_to_setup(
+    pub fn verify_web_one_time_code(
         &mut self,
         browser: &BrowserContext<'_>,
         token: EnrollmentToken,
@@ -77,12 +77,12 @@ impl Engine {
             browser: None,
             service: SERVICE,
         };
-        let decided = self.judge_invitation(&visitor, answer, Some(&token), now)?;
-        Ok(decided.map(|invitation| token.invited(invitation)))
+        let decided = self.verify_enrollment_one_time_code(&visitor, answer, Some(&token), now)?;
+        Ok(decided.map(|invitation| token.with_invitation(invitation)))
     }
 
     /// A new authenticator, another one each time; `None` if the setup may not begin, or is over.
-    pub fn begin_web_setup(
+    pub fn begin_web_enrollment(
         &mut self,
         token: &EnrollmentToken,
         now: Timestamp,
@@ -93,7 +93,7 @@ impl Engine {
             EnrollmentPermission::Yes | EnrollmentPermission::Replacing => None,
             EnrollmentPermission::Invited(invitation) => Some(invitation),
         };
-        let Some((footing, _)) = self.footing_of(token, now)? else {
+        let Some((footing, _)) = self.read_live_snapshot(token, now)? else {
             return Ok(None);
         };
         let account = token.account();
@@ -106,7 +106,7 @@ impl Engine {
             | EnrollmentPermission::Invited(_) => PendingEnrollment::new(&self.config, account),
         };
         let pending = pending.map_err(VaultError::Random)?;
-        if self.refuse_setup(&pending).is_err() {
+        if self.check_enrollment(&pending).is_err() {
             return Ok(None);
         }
         let (holder, parent) = (token.holder(), token.parent().clone());
@@ -121,18 +121,18 @@ impl Engine {
             EnrollmentDraft::of(&pending, footing, invitation),
         );
         let draft = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
-        Ok(Some(shown(&pending, draft.seal(&keys)?.into())))
+        Ok(Some(show_enrollment(&pending, draft.seal(&keys)?.into())))
     }
 
     /// A code of the new authenticator.
-    pub fn confirm_web_setup(
+    pub fn confirm_web_enrollment(
         &mut self,
         token: &EnrollmentToken,
         draft: TypedText,
         answer: &Input,
         now: Timestamp,
     ) -> Result<AfterEnrollmentCode, LoginError> {
-        if self.footing_of(token, now)?.is_none() {
+        if self.read_live_snapshot(token, now)?.is_none() {
             return Ok(AfterEnrollmentCode::Over);
         }
         let opened =
@@ -150,7 +150,7 @@ impl Engine {
             Err(refusal) => {
                 return Ok(AfterEnrollmentCode::Refused(
                     refusal,
-                    shown(&pending, draft),
+                    show_enrollment(&pending, draft),
                 ));
             }
             Ok(confirmation) => confirmation,
@@ -172,32 +172,32 @@ impl Engine {
 
     /// What leads to a first authenticator of someone who is signed in and has just proven themselves; none where there is
     /// one.
-    pub fn turn_on(
+    pub fn issue_first_enrollment_token(
         &mut self,
         session: &Session,
         proof: &StepUpToken,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Option<EnrollmentToken>, LoginError> {
-        let may = match self.turning_on_needs(session, origin, now)? {
+        let may = match self.first_enrollment_requirement(session, origin, now)? {
             None => return Ok(None),
             Some(EnrollmentRequirement::Free) => EnrollmentPermission::Yes,
             Some(EnrollmentRequirement::OneTimeCode) => EnrollmentPermission::WithOneTimeCode,
         };
-        Ok(Some(self.enrollment_of(session, proof, may, now)?))
+        Ok(Some(self.issue_enrollment_token(session, proof, may, now)?))
     }
 
     /// What leads to an authenticator in place of all that there are.
-    pub fn replace(
+    pub fn issue_replacement_enrollment_token(
         &mut self,
         session: &Session,
         proof: &StepUpToken,
         now: Timestamp,
     ) -> Result<EnrollmentToken, LoginError> {
-        self.enrollment_of(session, proof, EnrollmentPermission::Replacing, now)
+        self.issue_enrollment_token(session, proof, EnrollmentPermission::Replacing, now)
     }
 
-    fn enrollment_of(
+    fn issue_enrollment_token(
         &mut self,
         session: &Session,
         _: &StepUpToken,
@@ -224,7 +224,7 @@ impl Engine {
     }
 
     /// How the account is now, if what an enrollment was born of is alive.
-    fn footing_of(
+    fn read_live_snapshot(
         &mut self,
         token: &EnrollmentToken,
         now: Timestamp,
@@ -234,13 +234,13 @@ impl Engine {
             return Ok(None);
         };
         Ok(Some((
-            footing(tx.as_mut(), &self.vault, token.account())?,
+            read_account_snapshot(tx.as_mut(), &self.vault, token.account())?,
             alive,
         )))
     }
 
     /// What a first authenticator needs; none where there is one. Whoever gets codes by mail proved themselves by one.
-    fn turning_on_needs(
+    fn first_enrollment_requirement(
         &mut self,
         session: &Session,
         origin: &Origin,
@@ -264,7 +264,7 @@ impl Engine {
     }
 
     /// The person has saved the recovery codes: the second factor is on, and a session begins.
-    pub fn finish_web_setup(
+    pub fn finish_web_enrollment(
         &mut self,
         browser: &BrowserContext<'_>,
         token: &EnrollmentToken,
@@ -272,7 +272,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterEnrollment, LoginError> {
         let account = token.account();
-        let first = match self.footing_of(token, now)? {
+        let first = match self.read_live_snapshot(token, now)? {
             Some((_, alive)) => FirstFactorPassed::of(token.parent(), &alive, now),
             None => None,
         };
@@ -289,7 +289,7 @@ impl Engine {
         else {
             return Ok(AfterEnrollment::Over);
         };
-        let confirmation = EnrollmentConfirmation::given(opened.payload().step);
+        let confirmation = EnrollmentConfirmation::by_code(opened.payload().step);
         let (actor, before) = match token.parent() {
             TokenParent::Session { id, .. } => {
                 (Principal::Session(account, browser.origin, *id), Some(*id))
@@ -300,7 +300,7 @@ impl Engine {
         };
         let app_passwords = match self.activate(&pending, &confirmation, actor, now) {
             Ok(after) => after,
-            Err(AdministrationError::Door(error)) => return Err(error.into()),
+            Err(AdministrationError::Engine(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterEnrollment::Over),
         };
         let Some(second) = SecondFactorPassed::confirmed(&confirmation) else {
@@ -319,7 +319,10 @@ impl Engine {
     }
 }
 
-pub(in crate::engine) fn shown(pending: &PendingEnrollment, draft: TypedText) -> ShownEnrollment {
+pub(in crate::engine) fn show_enrollment(
+    pending: &PendingEnrollment,
+    draft: TypedText,
+) -> ShownEnrollment {
     ShownEnrollment {
         secret: pending.secret().to_base32().into(),
         url: pending.url().into(),

@@ -15,7 +15,7 @@ use crate::account::record::{AccountId, AccountRecord};
 use crate::config::gate::FirstFactorSource;
 use crate::credential::input::Input;
 use crate::crypto::password::{Password, PasswordError, PasswordHash};
-use crate::engine::administration::account_name::new_name;
+use crate::engine::administration::account_name::check_new_name;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::verify::exemption;
 use crate::engine::{Engine, EnrollmentPermission, VerificationRequest, account_data};
@@ -262,7 +262,7 @@ impl Engine {
         }
         if visit.record.is_none() && config.gate.first_factor.makes_accounts() {
             drop(visit);
-            let new = match new_name(config, tx, name, Distinct::No)? {
+            let new = match check_new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
                 Err(other) => {
                     // the first factor was right, and costs nothing
@@ -313,7 +313,7 @@ impl Engine {
                     EnrollmentRequirement::Free => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
-                Ok(AfterPassword::Setup(Box::new(token.that_may(may))))
+                Ok(AfterPassword::Setup(Box::new(token.with_permission(may))))
             }
             AfterPassword::Code(_)
             | AfterPassword::Refused(_)

@@ -63,7 +63,7 @@ impl Engine {
             origin: origin.to_string(),
             cause: "an old refresh token was used after a newer one".to_owned(),
         };
-        notification::log(config, tx, &event)?;
+        notification::log_event(config, tx, &event)?;
         transaction.commit()?;
         self.await_gates(revision)?;
         Ok(AfterRefresh::Used)

@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 pub(in crate::engine) const DIGITS: u32 = 6;
 
 /// The same, where they are mailed.
-pub(in crate::engine) fn digits(mail: MailStatus) -> Option<u32> {
+pub(in crate::engine) fn mailed_code_digits(mail: MailStatus) -> Option<u32> {
     match mail {
         MailStatus::On => Some(DIGITS),
         MailStatus::Off => None,
@@ -78,7 +78,7 @@ pub struct MailQueued {
 /// What came of asking for a mail.
 pub enum MailRequest<T> {
     /// There is a new code, and a letter that brings it.
-    For(T),
+    Queued(T),
     /// There is none.
     Refused(MailRefusal),
 }
@@ -131,28 +131,28 @@ impl Engine {
         } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let asked = ask(config, vault, transaction.as_mut(), visitor, token, now)?;
-        if let MailRequest::For(_) = asked {
+        if let MailRequest::Queued(_) = asked {
             transaction.commit()?;
         }
         Ok(asked)
     }
 
     /// Waits for what becomes of a letter, as [`Door::look_after`] tells it.
-    pub fn await_letter(&mut self, posted: &MailQueued) -> Result<(), NotMailed> {
+    pub fn await_mail_delivery(&mut self, posted: &MailQueued) -> Result<(), NotMailed> {
         let began = clock::since_boot();
         loop {
             let waited = clock::since_boot().saturating_sub(began);
-            if let Some(sent) = self.look_after(posted, waited) {
+            if let Some(sent) = self.check_mail_delivery(posted, waited) {
                 return sent;
             }
-            crate::engine::still_waiting();
+            crate::engine::report_waiting();
             std::thread::sleep(INTERVAL);
         }
     }
 
     /// What became of a letter after so long, if that is known. One that posternd has not taken stays in the outbox, and its
     /// code is good. One that was taken and not sent is removed, and its code opens nothing.
-    pub fn look_after(
+    pub fn check_mail_delivery(
         &mut self,
         posted: &MailQueued,
         waited: Duration,
@@ -169,8 +169,8 @@ impl Engine {
         let sent = match fate {
             Some(MailState::Waiting) if waited < NOTICED => return None,
             Some(MailState::Taken) if waited < NOTICED + limit => return None,
-            Some(MailState::Waiting) => return Some(Err(NotMailed::Waits)),
-            Some(MailState::Taken) => Err(NotMailed::TooSlow),
+            Some(MailState::Waiting) => return Some(Err(NotMailed::Queued)),
+            Some(MailState::Taken) => Err(NotMailed::TimedOut),
             Some(MailState::Failed(why)) => Err(NotMailed::Failed(why)),
             Some(MailState::Sent) => Ok(()),
             None => Err(NotMailed::Replaced),
@@ -194,7 +194,7 @@ impl Engine {
 
     /// posternd takes letters that wait, at most `limit`. Each is given out once, whatever becomes of it: a code that may
     /// have gone out does not go out a second time.
-    pub fn take_letters(
+    pub fn take_queued_mail(
         &mut self,
         limit: usize,
         now: Timestamp,
@@ -248,7 +248,7 @@ impl Engine {
     }
 
     /// Removes letters whose codes have expired; whose were not sent, as far as it is known.
-    pub fn remove_expired_letters(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
+    pub fn remove_expired_mail(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
         if self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -271,7 +271,7 @@ impl Engine {
 
     /// posternd notes what became of a letter. The code of one that was not sent opens nothing, and another may be asked
     /// for at once.
-    pub fn note_letter(
+    pub fn record_mail_delivery(
         &mut self,
         letter: &MailMessage,
         sent: &Result<(), String>,
@@ -303,7 +303,7 @@ impl Engine {
 }
 
 /// Why no mail may be sent now, whatever it is for.
-pub(in crate::engine) fn refusal(
+pub(in crate::engine) fn mail_refusal(
     email: &EmailConfig,
     tx: &mut dyn Transaction,
     account: AccountId,
@@ -318,7 +318,7 @@ pub(in crate::engine) fn refusal(
 }
 
 /// Makes a new code, in place of an older one, and leaves it in the outbox, sealed.
-pub(in crate::engine) fn post(
+pub(in crate::engine) fn queue_code(
     email: &EmailConfig,
     vault: &Vault,
     tx: &mut dyn Transaction,
@@ -356,7 +356,7 @@ pub(in crate::engine) fn post(
 
 /// Whether so many letters are on their way to an address that no further one is left for it, which anyone may have named
 /// as theirs.
-pub(in crate::engine) fn has_its_share(
+pub(in crate::engine) fn has_too_many_confirmations(
     tx: &mut dyn Transaction,
     to: &EmailAddress,
     now: Timestamp,
@@ -401,11 +401,11 @@ fn ask(
     let Some(to) = account_data::mail_address(config, tx, visitor.name, record.id)? else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {
+    if let Some(refusal) = mail_refusal(&config.email, tx, record.id, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    visit.log(tx, EventKind::CodeAsked, "")?;
-    Ok(MailRequest::For(post(
+    visit.log(tx, EventKind::CodeRequested, "")?;
+    Ok(MailRequest::Queued(queue_code(
         &config.email,
         vault,
         tx,
@@ -442,35 +442,35 @@ fn random_code() -> Result<Zeroizing<String>, RandomError> {
 #[derive(Debug)]
 pub enum NotMailed {
     /// posternd has not taken it: it is sent when that happens, unless its code has expired by then.
-    Waits,
+    Queued,
     /// posternd took it, and did not say what became of it.
-    TooSlow,
+    TimedOut,
     /// A newer one took its place, the account is gone, or the keys were renewed.
     Replaced,
     /// What the mail server, the webhook or the program said.
     Failed(String),
     /// The store, or its keys.
-    Door(EngineError),
+    Engine(EngineError),
 }
 
 impl<E: Into<EngineError>> From<E> for NotMailed {
     fn from(error: E) -> NotMailed {
-        NotMailed::Door(error.into())
+        NotMailed::Engine(error.into())
     }
 }
 
 impl fmt::Display for NotMailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NotMailed::Waits => f.write_str(
+            NotMailed::Queued => f.write_str(
                 "the mail waits: posternd, which sends all mail, has not taken it within 2 seconds; start posternd",
             ),
-            NotMailed::TooSlow => f.write_str(
+            NotMailed::TimedOut => f.write_str(
                 "no mail was sent within the time limit of [email]; the log of posternd says more",
             ),
             NotMailed::Replaced => f.write_str("the mail was cancelled or replaced by a newer one; ask for another code"),
             NotMailed::Failed(why) => write!(f, "no mail was sent: {why}"),
-            NotMailed::Door(error) => error.fmt(f),
+            NotMailed::Engine(error) => error.fmt(f),
         }
     }
 }
@@ -478,7 +478,7 @@ impl fmt::Display for NotMailed {
 impl std::error::Error for NotMailed {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            NotMailed::Door(error) => Some(error),
+            NotMailed::Engine(error) => Some(error),
             _ => None,
         }
     }

@@ -15,7 +15,7 @@ const KEPT: u64 = 3 * 24 * 3600;
 const AGAIN: u64 = 300;
 
 /// Logs an event. To be called while the account still has the address that the notice should go to.
-pub(in crate::engine) fn log(
+pub(in crate::engine) fn log_event(
     config: &Config,
     tx: &mut dyn Transaction,
     event: &AuditEvent,
@@ -56,7 +56,7 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
         | EventKind::AccountRemoved
         | EventKind::AppPasswordAdded
         | EventKind::AppPasswordRevoked
-        | EventKind::ClockMended => true,
+        | EventKind::ClockUnlocked => true,
         // which opened without the person's own device
         EventKind::Accepted => [
             AuthenticationMethod::RecoveryCode,
@@ -67,7 +67,7 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
         // one's own is no news, but theft has a cause
         EventKind::BrowserRevoked | EventKind::SessionRevoked => !is_own || !event.cause.is_empty(),
         // the letter with the code says so itself
-        EventKind::CodeAsked | EventKind::EmailSet => false,
+        EventKind::CodeRequested | EventKind::EmailSet => false,
         EventKind::AppPasswordRenamed => false,
         EventKind::AccountAdded
         | EventKind::Refused
@@ -94,7 +94,7 @@ fn address(
 
 impl Engine {
     /// posternd takes notices that are due, at most `limit`. Each comes again later, unless [`Door::notice_sent`] follows.
-    pub fn take_notices(
+    pub fn take_due_notifications(
         &mut self,
         limit: usize,
         now: Timestamp,
@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// posternd has sent a notice.
-    pub fn notice_sent(&mut self, notice: &Notification) -> Result<(), EngineError> {
+    pub fn remove_sent_notification(&mut self, notice: &Notification) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.remove_notice(notice.number)?;
         Ok(tx.commit()?)

@@ -18,25 +18,25 @@ struct Says {
 
 /// While this lives, acts of its thread that wait call what was given.
 #[must_use]
-pub struct MailWait(());
+pub struct WaitCallbackGuard(());
 
 /// Has the acts of this thread call `say` every two seconds while they wait.
-pub fn while_waiting(say: impl Fn() + 'static) -> MailWait {
+pub fn set_wait_callback(say: impl Fn() + 'static) -> WaitCallbackGuard {
     SAYS.replace(Some(Says {
         say: Box::new(say),
         last: Instant::now(),
     }));
-    MailWait(())
+    WaitCallbackGuard(())
 }
 
-impl Drop for MailWait {
+impl Drop for WaitCallbackGuard {
     fn drop(&mut self) {
         SAYS.replace(None);
     }
 }
 
 /// To be called by whatever waits, as often as it looks.
-pub fn still_waiting() {
+pub fn report_waiting() {
     SAYS.with_borrow_mut(|says| {
         if let Some(says) = says.as_mut().filter(|says| says.last.elapsed() >= INTERVAL) {
             says.last = Instant::now();

@@ -1,4 +1,4 @@
-//! Accounts come, go, and change their names and groups; and how they all stand.
+//! Accounts are added, removed and renamed, their groups are changed, and their states are listed.
 
 use super::account_name::check_new_name;
 use super::acting::{AdministrationError, AdministrationResult, find_account, log_event};
@@ -11,11 +11,12 @@ use crate::store::{AccountTally, Intent, MailAddresses};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 
-/// What the names of an account's groups may take together, in bytes: session cookies carry them.
+/// Limit for the names of an account's groups together, in bytes: session cookies carry them.
 const LONGEST_GROUPS: usize = 1024;
 
 impl Engine {
-    /// Makes an account; for another spelling of one that there is only where root says that it is an account of its own.
+    /// Adds an account. Another spelling of an existing account is refused unless root gives
+    /// [`Distinct::Yes`].
     pub fn add_account(
         &mut self,
         name: &UserName,
@@ -40,8 +41,8 @@ impl Engine {
         Ok(tx.commit()?)
     }
 
-    /// Removes an account. Its floors of used steps stay. When this returns, its secrets are gone from the store's
-    /// bytes, and no gate lets a session of it in.
+    /// Removes an account. The floors of its consumed time steps are kept. When this returns, its
+    /// secrets are erased from the store's files, and no gate accepts a session of it.
     pub fn remove_account(
         &mut self,
         name: &UserName,
@@ -51,7 +52,7 @@ impl Engine {
         self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
-        // while there is still an address to tell
+        // before the removal, which deletes the address that the notification goes to
         log_event(
             &self.config,
             tx.as_mut(),
@@ -67,8 +68,8 @@ impl Engine {
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
     }
 
-    /// Gives an account another name; its second factor and all else go along. Every session ends, since sessions
-    /// carry the name.
+    /// Renames an account, which keeps its second factor and all else. Every session ends, since
+    /// sessions carry the name.
     pub fn rename_account(
         &mut self,
         name: &UserName,
@@ -85,12 +86,12 @@ impl Engine {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
         let named = match name.is_spelled_otherwise(new) {
-            // of this account itself
+            // another spelling of the account's own name
             true => check_new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
             false => check_new_name(&self.config, tx.as_mut(), new, distinct)?,
         };
         let named = named.map_err(AdministrationError::OtherSpelling)?;
-        // Secrets are sealed for the name.
+        // Secrets are bound to the name.
         for kept in tx.authenticators(record.id)? {
             let binding = |name| SecretBinding {
                 account: record.id.0,
@@ -123,8 +124,8 @@ impl Engine {
         Ok(self.await_gates(revision)?)
     }
 
-    /// Adds an account to groups and removes it from others; all that it is in then. Every session ends, since
-    /// sessions carry the groups.
+    /// Adds an account to groups and removes it from others. Returns all its groups. Every session
+    /// ends, since sessions carry the groups.
     pub fn change_groups(
         &mut self,
         name: &UserName,
@@ -170,7 +171,6 @@ impl Engine {
         Ok(groups)
     }
 
-    /// The state of one account.
     pub fn account_status(
         &mut self,
         name: &UserName,
@@ -187,7 +187,7 @@ impl Engine {
         }
     }
 
-    /// The state of every account, by name.
+    /// Returns the state of every account, by name.
     pub fn account_statuses(&mut self) -> Result<Vec<AccountStatus>, AdministrationError> {
         let tallies = self
             .store
@@ -211,7 +211,8 @@ impl Engine {
         Ok(all.into_iter().map(state).collect())
     }
 
-    /// How accounts stand whose name holds `part`, by name, of those after `after` the first `most`.
+    /// Returns the first `most` accounts whose name contains `part`, ignoring case, and sorts after
+    /// `after`.
     pub fn find_accounts(
         &mut self,
         part: &str,
@@ -233,7 +234,7 @@ impl Engine {
         for name in names.iter().take(most) {
             match self.account_status(name) {
                 Ok(status) => found.push(status),
-                // removed since
+                // It was removed after the names were read.
                 Err(AdministrationError::UnknownAccount(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -257,7 +258,7 @@ fn state_of(tally: AccountTally, is_declared: bool) -> AccountStatus {
     AccountStatus { state, tally }
 }
 
-/// A declared account that nobody has used yet.
+/// State of a declared account that has not been used yet.
 fn unused(name: &UserName) -> AccountTally {
     AccountTally {
         name: name.clone(),

@@ -1,4 +1,5 @@
-//! What all acts of administration share: the account that is meant, the event that each leaves, and why one is refused.
+//! Shared steps of every act of administration: the account is found or added, and the audit event
+//! is logged.
 
 pub use super::error::{AdministrationError, AppPasswordError};
 
@@ -12,7 +13,8 @@ use crate::engine::principal::{Principal, event};
 use crate::store::{StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
-/// An account; made if there is none, and none of which this is another spelling.
+/// Returns the account, and adds it if there is none. Fails if the name is another spelling of an
+/// existing account.
 pub(in crate::engine) fn find_or_add_account<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -23,7 +25,8 @@ pub(in crate::engine) fn find_or_add_account<'a>(
     find_or_add_distinct_account(config, tx, name, Distinct::No, actor, now)
 }
 
-/// The same, where root may say that it is an account of its own.
+/// Returns the account, and adds it if there is none. With [`Distinct::Yes`], root permits a name
+/// that is another spelling of an existing account.
 pub(in crate::engine) fn find_or_add_distinct_account<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -49,7 +52,7 @@ pub(in crate::engine) fn find_account(
         .ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
-/// Logs what someone did to an account, and lets the person know.
+/// Logs an event and queues the notification to the account's owner.
 pub(in crate::engine) fn log_event<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -77,5 +80,4 @@ pub(in crate::engine) fn log_event_with_cause<'a>(
     notification::log_event(config, tx, &event)
 }
 
-/// Outcome of an act that returns nothing.
 pub(in crate::engine) type AdministrationResult = Result<(), AdministrationError>;

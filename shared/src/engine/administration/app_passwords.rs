@@ -1,4 +1,5 @@
-//! What administrators do to app passwords: made, listed, renamed, revoked; and what ends them beside that.
+//! App passwords: added, listed, renamed, revoked; and kept or revoked by `app_passwords.on_change`
+//! when the password or the second factor changes.
 
 use super::acting::{
     AdministrationError, AdministrationResult, AppPasswordError, find_account, find_or_add_account,
@@ -17,24 +18,23 @@ use crate::engine::principal::Principal;
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
-/// The most app passwords that an account may have.
 const MOST: usize = 100;
-/// The cause in the log where a change of something else ended them.
+/// Cause in the audit log where another change revoked them.
 const BY_CHANGE: &str = "app_passwords.on_change";
 
-/// What became of an account's app passwords when its password changed, or its second factor was turned on or off.
+/// What happened to an account's app passwords when its password or second factor changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppPasswordsAfter {
-    /// It has none.
+    /// The account has none.
     None,
-    /// So many go on working.
+    /// This many are still valid.
     Kept(u64),
-    /// So many ended.
+    /// This many were revoked.
     Revoked(u64),
 }
 
 impl Engine {
-    /// Makes an app password; every gate knows it when this returns.
+    /// Adds an app password. When this returns, every gate accepts it.
     pub fn add_app_password<'a>(
         &mut self,
         account: &UserName,
@@ -91,7 +91,7 @@ impl Engine {
         Ok(password)
     }
 
-    /// An account's app passwords, or everyone's; those whose time is over too.
+    /// Returns the app passwords of one account, or of all, with those that have expired.
     pub fn app_passwords(
         &mut self,
         of: Option<&UserName>,
@@ -104,7 +104,6 @@ impl Engine {
         Ok(tx.app_passwords(of)?)
     }
 
-    /// Renames an app password.
     pub fn rename_app_password<'a>(
         &mut self,
         account: &UserName,
@@ -135,7 +134,8 @@ impl Engine {
         Ok(tx.commit()?)
     }
 
-    /// Revokes one app password of an account, or all; how many. When this returns, no door takes them.
+    /// Revokes one app password of an account, or all. Returns how many. When this returns, neither
+    /// a gate nor the PAM module accepts them.
     pub fn revoke_app_passwords<'a>(
         &mut self,
         account: &UserName,
@@ -174,7 +174,8 @@ impl Engine {
         Ok(count)
     }
 
-    /// A scope that means nothing now was mistyped, and the gate's own pages are nobody's application.
+    /// Returns an error for a scope that the configuration does not declare, which is a typing
+    /// error, and for the gate's own pages.
     fn refuse_scope(&self, scope: &AppPasswordScope) -> Result<(), AppPasswordError> {
         let gate = &self.config.gate;
         if let Some(name) = scope.undeclared(&gate.scope) {
@@ -196,7 +197,8 @@ impl Engine {
     }
 }
 
-/// What `app_passwords.on_change` says is done. Those that end do so with the revision that the caller makes.
+/// Applies `app_passwords.on_change`. The caller makes the revision with which gates apply the
+/// revocation.
 pub(in crate::engine) fn apply_on_change(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -220,7 +222,7 @@ pub(in crate::engine) fn apply_on_change(
     })
 }
 
-/// The same for a change of an administrator's, with its event.
+/// Applies `app_passwords.on_change` for an act of administration, and logs the event.
 pub(in crate::engine) fn apply_on_change_and_log<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -244,7 +246,7 @@ pub(in crate::engine) fn apply_on_change_and_log<'a>(
 }
 
 impl AppPasswordsAfter {
-    /// The event of a change that came through a door, and its cause.
+    /// Returns the event and its cause for a change that a sign-in made.
     pub(in crate::engine) fn event(self) -> Option<(EventKind, &'static str)> {
         match self {
             AppPasswordsAfter::Revoked(_) => Some((EventKind::AppPasswordRevoked, BY_CHANGE)),

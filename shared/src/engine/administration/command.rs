@@ -1,7 +1,8 @@
-//! Running an errand: root's from the command, anyone else's from posternd, and from the gate for whoever stepped up. What
-//! a person changes of their own account takes a code, which is judged, counted and spent as everywhere.
+//! Execution of requests: root's from the command, a local user's through posternd, and a web
+//! user's through the gate after step-up. A user who changes the own account proves it with a code,
+//! which is verified, throttled and consumed as at a sign-in.
 //!
-//! MUST NOT run a change of an owner's before [`Door::prove`] has returned.
+//! MUST NOT execute a change by an owner before `verify_requester` has returned.
 
 use super::acting::AdministrationError;
 use crate::account::name::UserName;
@@ -34,29 +35,24 @@ use crate::verify::decision::{Invitation, VerificationResult};
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// Browsers that are shown, the newest; the answer must fit its line.
+/// Trusted browsers in a reply, the newest. The reply must fit one frame.
 const MOST_BROWSERS: usize = 200;
 
-/// Whose errand it is, as the kernel says.
+/// Who sends a request, by the peer credentials or the web session.
 #[derive(Clone, Copy, Debug)]
 pub enum Requester<'a> {
-    /// Root, by a name for the log: any account, and no code is asked.
+    /// Root, with the name for the audit log. Root may change any account, without a code.
     Root(&'a str),
-    /// A user of this host, for the account of the same name.
-    Owner {
-        /// The user's name.
-        name: &'a UserName,
-        /// The user's number.
-        uid: u32,
-    },
-    /// Someone at the gate who proved themselves afresh in this session, for the own account.
+    /// A local user, who may change the account of the same name.
+    Owner { name: &'a UserName, uid: u32 },
+    /// A web user after step-up in this session, who may change the own account.
     SteppedUp(&'a Session, &'a Origin),
 }
 
-/// What a change rests on.
+/// Proof on which a change is executed.
 struct CodeProof {
     told: Vec<String>,
-    /// The account as it was proven: what is begun must not outlive a revocation that comes after the proof.
+    /// Snapshot taken before the proof: what begins here must not outlive a later revocation.
     footing: AccountSnapshot,
     invitation: Option<Invitation>,
 }
@@ -82,12 +78,12 @@ impl Requester<'_> {
         }
     }
 
-    /// Whether it is a user of this host, and the account is the user's own.
+    /// Returns whether the requester is a local user and the account is the user's own.
     pub(in crate::engine) fn owns(&self, account: &UserName) -> bool {
         matches!(self, Requester::Owner { name, .. } if *name == account)
     }
 
-    /// An owner goes by nothing but the own account.
+    /// Returns an error unless the requester is root or owns the account.
     pub(in crate::engine) fn check_account(
         &self,
         account: &UserName,
@@ -103,7 +99,7 @@ impl Requester<'_> {
         }
     }
 
-    /// For whom a token is that the next step brings back, of an account as it is.
+    /// Returns the recipient of the token that the next step returns.
     pub(in crate::engine) fn token_recipient<'b>(
         &self,
         account: &'b UserName,
@@ -131,7 +127,7 @@ impl Requester<'_> {
 }
 
 impl Engine {
-    /// Runs one errand.
+    /// Executes one request.
     pub fn execute_request(
         &mut self,
         caller: Requester<'_>,
@@ -143,12 +139,13 @@ impl Engine {
         match &errand.task {
             Operation::Look(look) => Ok(self.show(account, *look, now)?.into()),
             Operation::Finish(finish) => self.finish(caller, account, finish, now),
-            // the host is to be asked between its steps: Door::ask_first_setup, Door::begin_first_setup
+            // The PAM host verifies between its two steps, [`Engine::prepare_first_enrollment`] and
+            // [`Engine::begin_first_enrollment`].
             Operation::FirstSetup { .. } => Err(AdministrationError::HostPasswordUnavailable(
                 account.clone(),
             )),
             Operation::Change { code, change } => {
-                // A code should not be spent on what cannot be.
+                // An impossible change is refused before it consumes a code.
                 self.refuse_change(account, change)?;
                 let proof = self.prove(caller, account, code.as_ref(), change, now)?;
                 let answer = match change {
@@ -208,7 +205,8 @@ impl Engine {
         }
     }
 
-    /// An owner's code, judged and spent; root, and whoever stepped up, need none. The one-time code of a first setup is spent with it.
+    /// Verifies and consumes the code of a local user. Root and a user after step-up need none. The
+    /// one-time code of a first enrollment is verified here and consumed by its activation.
     fn prove(
         &mut self,
         caller: Requester<'_>,
@@ -226,7 +224,7 @@ impl Engine {
             return Ok(proof);
         };
         let origin = Origin::Local(name.to_string());
-        // Whoever runs a process as this user has passed what lets in as this user.
+        // The peer runs a process as this user, so it has passed the first factor.
         let visitor = VerificationRequest {
             name: account,
             stage: Phase::After,
@@ -253,7 +251,7 @@ impl Engine {
                     .extend(outcome.missed.as_ref().map(messages::missed_inputs));
                 if let Some(recovered) = outcome.recovery {
                     proof.told.push(messages::recovery_text(recovered));
-                    // a recovery code ends what the account had open
+                    // A recovery code ends all sessions of the account, which changes its snapshot.
                     proof.footing = self.snapshot_account(account)?;
                 }
                 Ok(proof)
@@ -261,7 +259,7 @@ impl Engine {
         }
     }
 
-    /// How an account is now, for whoever acts on it; refused in a session that has ended.
+    /// Returns the account's snapshot. Fails if the requester's session has ended.
     fn footing_for(
         &mut self,
         caller: Requester<'_>,
@@ -273,7 +271,8 @@ impl Engine {
         Ok(read_account_snapshot(tx.as_mut(), &self.vault, account)?)
     }
 
-    /// A new authenticator as it is to be; its secret differs each time, unless it is a token's.
+    /// Makes the pending enrollment of a request. Its secret is random unless the request has a
+    /// seed.
     pub(in crate::engine) fn build_pending_enrollment(
         &self,
         account: &UserName,
@@ -337,7 +336,7 @@ impl Engine {
         })
     }
 
-    /// A new authenticator that was begun, shown again to whoever began it.
+    /// Returns a begun enrollment for its requester to see again.
     pub fn reopen_enrollment(
         &mut self,
         caller: Requester<'_>,
@@ -345,7 +344,7 @@ impl Engine {
         ticket: &str,
         now: Timestamp,
     ) -> Result<ShownEnrollment, AdministrationError> {
-        // tickets are opened with the keys of now
+        // The snapshot loads the current data keys, with which tokens are opened.
         self.snapshot_account(account)?;
         let opened = self.open_token::<EnrollmentDraft>(ticket, caller, account, now)?;
         let pending = self.restore_pending_enrollment(opened.payload(), &opened)?;

@@ -1,5 +1,6 @@
-//! Addresses of accounts: set, confirmed by a code that was mailed there, removed. A confirmed address is a second
-//! factor: codes are mailed to it. One in use stays so until mail to the new one has arrived.
+//! E-mail addresses of accounts: set, confirmed by a mailed code, removed. A confirmed address is a
+//! second factor, since codes are mailed to it. It stays confirmed until a code mailed to the new
+//! address is entered.
 
 use super::acting::{AdministrationError, find_account, find_or_add_account, log_event};
 use super::app_passwords::{self, AppPasswordsAfter};
@@ -16,11 +17,11 @@ use crate::store::{Intent, MailAddresses};
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
 
-/// Wrong confirmations after which the code is worth nothing.
+/// Wrong inputs after which a mailed confirmation code is no longer valid.
 const MOST_WRONG: u32 = 5;
 
 impl Engine {
-    /// Notes a new address, and leaves a letter with a code for it in the outbox: see [`Door::await_letter`].
+    /// Stores a new address and queues a code to it: see [`Engine::await_mail_delivery`].
     pub fn set_email<'a>(
         &mut self,
         name: &UserName,
@@ -75,7 +76,7 @@ impl Engine {
         Ok(posted)
     }
 
-    /// The address that a code was mailed to and that is not confirmed yet.
+    /// Returns the address that waits for its confirmation.
     pub fn unconfirmed_email(
         &mut self,
         name: &UserName,
@@ -86,8 +87,8 @@ impl Engine {
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
     }
 
-    /// The code that was mailed to a new address: from now on codes for the account are mailed there. Every session and
-    /// trusted browser of the account ends.
+    /// Confirms the new address by the code mailed to it. Codes are mailed there from now on. Every
+    /// session and trusted browser of the account ends.
     pub fn confirm_email<'a>(
         &mut self,
         name: &UserName,
@@ -128,7 +129,7 @@ impl Engine {
             confirmed: Some(address.clone()),
             pending: None,
         };
-        // the address of before is told, if there was one
+        // before the change, so that the earlier address is notified
         log_event(
             &self.config,
             tx.as_mut(),
@@ -158,8 +159,8 @@ impl Engine {
         Ok((address, after))
     }
 
-    /// Removes the addresses of an account; whether it still has a second factor. Where the address was the last one,
-    /// recovery codes go too. Every session and trusted browser of the account ends.
+    /// Removes the addresses of an account. Returns whether it still has a second factor; if not,
+    /// its recovery codes are removed too. Every session and trusted browser of the account ends.
     pub fn remove_email<'a>(
         &mut self,
         name: &UserName,
@@ -179,7 +180,7 @@ impl Engine {
             true => Enrolled::No,
             false => Enrolled::Yes,
         };
-        // the address that goes is told
+        // before the removal, so that the removed address is notified
         log_event(
             &self.config,
             tx.as_mut(),

@@ -1,5 +1,5 @@
-//! Taking over what another system's file held, a few accounts in each transaction. Nobody's second factor is replaced, and
-//! no code that was used there opens here.
+//! Import of authenticators from another system's file, a few accounts in each transaction. An
+//! import replaces no second factor, and a code that was consumed there is not accepted here.
 
 use super::acting::{AdministrationError, find_or_add_distinct_account, log_event};
 use super::app_passwords;
@@ -16,38 +16,37 @@ use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-/// Authenticators that one transaction takes over, unless one account has more: some 25 ms of the write lock.
+/// Authenticators in one transaction, unless one account has more: about 25 ms of the write lock.
 const AT_ONCE: usize = 50;
-/// What lets logins have their turn between two transactions.
+/// Pause between two transactions, in which logins get the write lock.
 const BETWEEN: Duration = Duration::from_millis(20);
 
-/// Whether an import is carried out or only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportMode {
-    /// Nothing is kept.
+    /// The transactions are rolled back.
     DryRun,
-    /// It counts.
     Commit,
 }
 
-/// What becomes of one finding.
+/// Result for one authenticator of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportReport {
-    /// It is an authenticator of its account, under this name.
+    /// It was imported under this label.
     Imported(Label),
-    /// Its account has a second factor already, which is left alone.
+    /// The account has a second factor already, which is left unchanged.
     AlreadyEnrolled,
-    /// Its account is declared in the configuration.
+    /// The account is declared in the configuration.
     Declared,
-    /// Its account would have more authenticators than it may.
+    /// The account would exceed the maximum number of authenticators.
     TooMany,
-    /// Its account's name is another spelling of one that there is.
+    /// The account's name is another spelling of this existing one.
     OtherSpelling(UserName),
 }
 
 impl Engine {
-    /// Takes over what was found; what becomes of each, in the same order. Accounts are taken over a few at a time, each as
-    /// a whole: no login waits for a file of thousands, and what is cut off goes on where it was when it is run again.
+    /// Imports authenticators and returns the result of each, in the same order. Each transaction
+    /// imports a few whole accounts, so that no login waits for a file of thousands, and an
+    /// interrupted import continues when it is run again.
     pub fn import_authenticators(
         &mut self,
         found: &[FoundAuthenticator],
@@ -93,8 +92,8 @@ impl Engine {
     }
 }
 
-/// The positions of what was found, a few together: what belongs to one account, or to other spellings of its name, is
-/// never divided.
+/// Divides the positions of `found` into batches. Authenticators of one account, or of other
+/// spellings of its name, are never divided.
 fn batches(found: &[FoundAuthenticator]) -> Vec<Vec<usize>> {
     let mut of_names: HashMap<NameKey, Vec<usize>> = HashMap::new();
     for (at, one) in found.iter().enumerate() {
@@ -115,7 +114,7 @@ fn batches(found: &[FoundAuthenticator]) -> Vec<Vec<usize>> {
     batches
 }
 
-/// What is the same for all that one import takes over.
+/// Values that all authenticators of one import share.
 struct Importing<'a> {
     config: &'a Config,
     vault: &'a Vault,
@@ -125,7 +124,8 @@ struct Importing<'a> {
 }
 
 impl Importing<'_> {
-    /// Takes one over. `new` are the accounts that this transaction gave a second factor.
+    /// Imports one authenticator. `new` has the accounts that received a second factor in this
+    /// transaction.
     fn take<'f>(
         &self,
         tx: &mut dyn Transaction,
@@ -192,7 +192,7 @@ impl Importing<'_> {
 }
 
 impl FoundAuthenticator {
-    /// How it makes codes.
+    /// Returns its TOTP or HOTP parameters.
     pub fn parameters(&self) -> OtpParameters {
         OtpParameters {
             algorithm: self.algorithm,
@@ -201,7 +201,7 @@ impl FoundAuthenticator {
         }
     }
 
-    /// The highest step or counter that is used up.
+    /// Returns the highest time step or counter that is consumed.
     pub fn used_up_to(&self) -> Option<Step> {
         match self.moving {
             MovingFactor::Time { .. } => self.floor,
@@ -210,13 +210,13 @@ impl FoundAuthenticator {
     }
 }
 
-/// A name for it that no other of the account's has.
+/// Returns a label that no other authenticator of the account has.
 fn label(said: Option<&str>, live: &[AuthenticatorRecord]) -> Label {
     let said = said
         .map(str::trim)
         .filter(|text| !text.is_empty())
         .unwrap_or("app");
-    // room for a number
+    // leaves four characters for a number
     let short: String = said
         .chars()
         .filter(|c| !is_invisible(*c))

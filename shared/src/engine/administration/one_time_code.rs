@@ -1,5 +1,5 @@
-//! An administrator's one-time code for someone who has lost the way in: it opens once within its life, and the second
-//! factor stays on.
+//! One-time codes, which an administrator issues to a user who has lost the authenticator. A code
+//! is accepted once, within 48 hours, and the second factor stays on.
 
 use super::acting::{
     AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
@@ -19,11 +19,11 @@ use crate::system::clock::Timestamp;
 use crate::verify::account::StoredOneTimeCode;
 use crate::verify::decision::{Invitation, Refusal};
 
-/// How long it lives, in seconds.
+/// Lifetime of a code, in seconds.
 const LIFE: u64 = 48 * 3600;
 
 impl Engine {
-    /// A new one, in place of an older one; until when it is good.
+    /// Issues a one-time code that replaces an earlier one. Returns it with its expiry time.
     pub fn issue_one_time_code<'a>(
         &mut self,
         name: &UserName,
@@ -61,8 +61,8 @@ impl Engine {
         Ok((code, expires))
     }
 
-    /// Judges a one-time code that is to allow the first setup of someone away from root. It is spent when that
-    /// becomes active.
+    /// Verifies the one-time code that permits a first enrollment by a user other than root. The
+    /// activation consumes it.
     pub(in crate::engine) fn verify_owner_one_time_code(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -76,7 +76,8 @@ impl Engine {
             .map_err(AdministrationError::Code)
     }
 
-    /// The same, of any answer; at the web, of a token that is alive.
+    /// Verifies the one-time code that permits a first enrollment. At the web, the `token` must
+    /// still be valid.
     pub(in crate::engine) fn verify_enrollment_one_time_code(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -104,7 +105,7 @@ impl Engine {
         Ok(decided)
     }
 
-    /// Until when one that was issued is good, if it is.
+    /// Returns the expiry time of the account's one-time code, if it is valid.
     pub fn one_time_code_expiry(
         &mut self,
         name: &UserName,
@@ -120,7 +121,7 @@ impl Engine {
         Ok(kept.map(|kept| kept.expires))
     }
 
-    /// Takes it back.
+    /// Cancels the account's one-time code.
     pub fn cancel_one_time_code<'a>(
         &mut self,
         name: &UserName,

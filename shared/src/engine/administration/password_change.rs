@@ -1,5 +1,5 @@
-//! What a new password ends, whether it was set here or through PAM: whoever knew the old one may have left something
-//! open.
+//! Effects of a password change, by Postern or through PAM. An attacker who knew the earlier
+//! password may have left sessions or app passwords behind, so both end.
 
 use super::acting::log_event;
 use super::app_passwords::{self, AppPasswordsAfter};
@@ -12,8 +12,8 @@ use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
-/// Ends every session, trusted browser and grace of an account, and its app passwords by `app_passwords.on_change`, with the
-/// event; the revision that gates must go by.
+/// Ends every session, trusted browser and grace period of an account, revokes its app passwords by
+/// `app_passwords.on_change`, and logs the event. Returns the revision that gates must apply.
 pub(in crate::engine) fn end_all_with_password(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -30,8 +30,8 @@ pub(in crate::engine) fn end_all_with_password(
 }
 
 impl Engine {
-    /// Someone's password of this host was changed: what a password of Postern's own would end is over when this
-    /// returns. `None` if there is no account, and so nothing that could end.
+    /// Applies the effects of a changed host password before it returns. Returns `None` if there is
+    /// no account.
     pub fn record_host_password_change(
         &mut self,
         name: &UserName,

@@ -1,5 +1,5 @@
-//! What administrators do to a second factor as a whole: turned off, freed of delays and locks, mended after a clock that
-//! ran ahead. Each act is one transaction, with its event.
+//! The second factor as a whole: disabled, freed of delays and locks, unlocked after a clock that
+//! ran ahead. Each act is one transaction with its event.
 
 use super::acting::{AdministrationError, AdministrationResult, find_account, log_event};
 use super::app_passwords::{self, AppPasswordsAfter};
@@ -12,7 +12,7 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 
 impl Engine {
-    /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
+    /// Disables the second factor. When this returns, the secret is erased from the store's files.
     pub fn disable_second_factor<'a>(
         &mut self,
         name: &UserName,
@@ -25,7 +25,7 @@ impl Engine {
         let record = find_account(tx.as_mut(), name)?;
         if !is_enrolled(tx.as_mut(), record.id)? {
             drop(tx);
-            // an earlier one may have left bytes behind
+            // An earlier call may have failed to erase the secret.
             self.store
                 .scrub()
                 .map_err(AdministrationError::NotScrubbed)?;
@@ -55,7 +55,7 @@ impl Engine {
         Ok(after)
     }
 
-    /// Lifts every delay and lock of an account.
+    /// Removes every delay and lock of an account.
     pub fn unlock_account<'a>(
         &mut self,
         name: &UserName,
@@ -78,7 +78,8 @@ impl Engine {
         Ok(tx.commit()?)
     }
 
-    /// Lowers floors that lie ahead of the clock to the current step. Returns how many did.
+    /// Lowers floors that are ahead of the clock to the current time step. Returns how many were
+    /// lowered.
     pub fn lower_floors_to_clock<'a>(
         &mut self,
         name: &UserName,
@@ -101,7 +102,8 @@ impl Engine {
             let Some(current) = authenticator.parameters.moving.step_at(now) else {
                 continue;
             };
-            // A floor within the window was set by this clock: lowering it would open a used code again.
+            // The current clock may have set a floor within the window. Lowering that one would
+            // accept a consumed code again.
             let newest = Step(
                 current
                     .0

@@ -1,4 +1,5 @@
-//! What administrators do to an account at the web: its password, its sessions, its trusted browsers.
+//! Administration of an account's web sign-in: its password, its sessions, its trusted browsers,
+//! and whether it is an administrator.
 
 use super::acting::{AdministrationError, find_account, find_or_add_account, log_event};
 use super::app_passwords::AppPasswordsAfter;
@@ -13,19 +14,17 @@ use crate::store::{BegunIn, BrowserRecord, Intent, SessionRecord};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
-/// Whether an account administers.
+/// Whether an account is an administrator at the web.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdministratorStatus {
-    /// The policy does not name it.
     No,
-    /// As soon as it has a second factor.
+    /// The policy names it, but it has no second factor.
     OnceEnrolled,
-    /// It does.
     Yes,
 }
 
 impl Engine {
-    /// Whether an account administers at the web, which takes a second factor of its own.
+    /// Returns whether an account is an administrator at the web, which requires a second factor.
     pub fn administrator_status(
         &mut self,
         name: &UserName,
@@ -39,7 +38,7 @@ impl Engine {
         })
     }
 
-    /// Sets a password. Every session and trusted browser of the account ends, and its grace.
+    /// Sets a password. Every session, trusted browser and grace period of the account ends.
     pub fn set_password<'a>(
         &mut self,
         name: &UserName,
@@ -49,7 +48,8 @@ impl Engine {
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        // with the pepper of this transaction, not of one before a rotation
+        // with the pepper of this transaction, since a key rotation may have replaced an earlier
+        // one
         let hash = self
             .vault
             .hash_password(password)
@@ -65,7 +65,7 @@ impl Engine {
         Ok(after)
     }
 
-    /// An account's sessions, newest first.
+    /// Returns the sessions of an account, newest first.
     pub fn sessions(
         &mut self,
         name: &UserName,
@@ -76,7 +76,7 @@ impl Engine {
         Ok(tx.sessions(record.id, now)?)
     }
 
-    /// An account's trusted browsers, newest first.
+    /// Returns the trusted browsers of an account, newest first.
     pub fn trusted_browsers(
         &mut self,
         name: &UserName,
@@ -87,8 +87,9 @@ impl Engine {
         Ok(tx.browsers(record.id, now)?)
     }
 
-    /// Ends one session of an account, or all; how many. Its grace ends in either case. All is also what has no session
-    /// yet: sign-ins and enrollments that have begun. When this returns, no gate lets them in.
+    /// Ends one session of an account, or all, and its grace period. Returns how many sessions
+    /// ended. Ending all also ends sign-ins and enrollments that have begun. When this returns, no
+    /// gate accepts them.
     pub fn revoke_sessions<'a>(
         &mut self,
         name: &UserName,
@@ -103,7 +104,7 @@ impl Engine {
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
         let had_grace = tx.end_grace(record.id)?;
         let ended = match one {
-            // also one that has ended by a clock that runs ahead
+            // finds also a session that has expired by a clock that runs ahead
             Some(id) => match tx.session(record.id, id, Timestamp(0))? {
                 Some(_) => usize::from(tx.end_session(id)?),
                 None => return Err(nothing()),
@@ -131,9 +132,9 @@ impl Engine {
         if is_seen { Ok(ended) } else { Err(nothing()) }
     }
 
-    /// Trusts one browser of an account, or all, no longer; how many. Its grace ends in either case, and so do sessions in
-    /// which the trust took the place of the code, but for the one in which this is asked. When this returns, no gate
-    /// lets them in.
+    /// Revokes one trusted browser of an account, or all, and its grace period. Returns how many.
+    /// Sessions in which the trust replaced the code end too, except the session of the actor. When
+    /// this returns, no gate accepts them.
     pub fn revoke_browsers<'a>(
         &mut self,
         name: &UserName,
@@ -146,7 +147,7 @@ impl Engine {
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         let mut ended = 0;
-        // also those whose trust has ended by a clock that runs ahead
+        // finds also trust that has expired by a clock that runs ahead
         for browser in tx.browsers(record.id, Timestamp(0))? {
             if one.is_some_and(|one| one != browser.number) {
                 continue;

@@ -1,8 +1,10 @@
-//! A first setup at the prompt of a PAM host, by someone who has passed the first factor: shown, confirmed by a code, and
-//! active once the person has saved the recovery codes. Between the steps the host keeps sealed tickets, the store nothing.
+//! The first enrollment at the prompt of a PAM host, after the first factor has passed: the
+//! authenticator is shown, confirmed by a code, and activated once the user has saved the recovery
+//! codes. Between the steps the host keeps sealed tokens; the store keeps nothing.
 //!
-//! MUST NOT begin one for a process that runs as the person: it could be anyone who found a terminal open, and such a
-//! host vouches for no password. `postern enroll` asks for it.
+//! MUST NOT begin an enrollment for a process that runs as the user: such a process proves no
+//! password and may belong to anyone at an unattended terminal. `postern enroll` asks for the
+//! password.
 
 use super::pending::{EnrollmentConfirmation, PendingEnrollment};
 use super::token::{ConfirmedEnrollment, EnrollmentDraft};
@@ -27,7 +29,7 @@ use crate::verify::throttle::Phase;
 type PromptResult = Result<EngineReply, AdministrationError>;
 
 impl Engine {
-    /// One step.
+    /// Performs one step of the enrollment.
     pub(in crate::engine) fn set_up_at_prompt(
         &mut self,
         caller: Requester<'_>,
@@ -63,7 +65,8 @@ impl Engine {
             PendingEnrollment::new(&self.config, visitor.name).map_err(VaultError::Random)?;
         self.check_enrollment(&pending)?;
         let footing = self.snapshot_account(visitor.name)?;
-        // The line itself says that whoever has none sets one up here, required or not.
+        // The PAM line allows enrollment at the prompt whether or not the policy requires a second
+        // factor.
         let invitation = match (
             self.config
                 .policy
@@ -105,7 +108,7 @@ impl Engine {
         code: &TypedText,
         now: Timestamp,
     ) -> PromptResult {
-        // tickets are opened with the keys of now
+        // The snapshot loads the current data keys, with which tokens are opened.
         self.snapshot_account(visitor.name)?;
         let ticket = self.open_token::<EnrollmentDraft>(ticket, caller, visitor.name, now)?;
         let pending = self.restore_pending_enrollment(ticket.payload(), &ticket)?;
@@ -136,12 +139,13 @@ impl Engine {
         let actor = Principal::Service(visitor.name.as_str(), visitor.origin, visitor.service);
         let before = ticket.at();
         let after = self.activate(&pending, &confirmation, actor, now)?;
-        // of an account that came into being with it
+        // The activation added the account if there was none before.
         let generation = before.map_or(0, |before| before.generation) + 1;
         let is_over = |record: &AccountRecord| {
             record.generation != generation || before.is_some_and(|before| before.id != record.id)
         };
-        // gates were told of it meanwhile, and whatever ended all sessions since ended this one too
+        // Gates applied the activation meanwhile. Whatever has ended all sessions since then has
+        // ended this login too.
         match self.entered_unless(visitor, AuthenticationMethod::Code, now, is_over)? {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),

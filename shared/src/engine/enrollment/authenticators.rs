@@ -1,5 +1,6 @@
-//! Authenticators and recovery codes of an account: made active, listed, removed, replaced. Each change ends every
-//! session and trusted browser of the account, and is in force at every gate when it is reported done.
+//! Authenticators and recovery codes of an account: activated, listed, removed, replaced. A change
+//! of authenticators ends every session and trusted browser of the account, and returns after every
+//! gate has applied it.
 
 use super::pending::{AccountSnapshot, EnrollmentConfirmation, EnrollmentKind, PendingEnrollment};
 use crate::account::event::EventKind;
@@ -22,11 +23,10 @@ use crate::store::{AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredRecoveryCode;
 
-/// The most authenticators that an account may have.
 pub(in crate::engine) const MAX_AUTHENTICATORS: usize = 16;
 
 impl Engine {
-    /// Whether a setup would be refused, before anything is shown.
+    /// Returns the error with which [`Engine::activate`] would fail, before a secret is shown.
     pub fn check_enrollment(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
         self.check_not_declared(pending.name())?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
@@ -42,8 +42,8 @@ impl Engine {
         }
     }
 
-    /// Makes a confirmed setup active: the authenticator, the spent step, and with the first one recovery codes,
-    /// together.
+    /// Activates a confirmed enrollment. One transaction stores the authenticator, the consumed
+    /// time step and, unless it is an additional authenticator, the recovery codes.
     pub fn activate<'a>(
         &mut self,
         pending: &PendingEnrollment,
@@ -85,7 +85,7 @@ impl Engine {
                 _ => return Err(AdministrationError::Stale),
             }
         }
-        // The same secret may have been here before: its floor outlives it.
+        // The same secret may have been stored before. Its floor is kept after its removal.
         let parameters = pending.parameters();
         let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
         let floor = account_data::floor(&self.vault, tx.as_mut(), pending.secret(), parameters)?;
@@ -104,7 +104,7 @@ impl Engine {
             },
         )?;
         if pending.kind() == EnrollmentKind::Replacement {
-            // the address that codes are mailed to stays
+            // The address for mailed codes is kept.
             for old in tx.authenticators(record.id)? {
                 tx.remove_authenticator(old.number)?;
             }
@@ -151,7 +151,7 @@ impl Engine {
         Ok(after)
     }
 
-    /// How an account stands now, by the data keys of now.
+    /// Returns the account's current snapshot, made with the current data keys.
     pub(in crate::engine) fn snapshot_account(
         &mut self,
         name: &UserName,
@@ -160,7 +160,7 @@ impl Engine {
         Ok(read_account_snapshot(tx.as_mut(), &self.vault, name)?)
     }
 
-    /// The authenticators of an account, oldest first.
+    /// Returns the authenticators of an account, oldest first.
     pub fn authenticators(
         &mut self,
         name: &UserName,
@@ -197,8 +197,8 @@ impl Engine {
         Ok(states.collect())
     }
 
-    /// Removes one authenticator of several, or the last one where codes are mailed too. When this returns, its secret
-    /// is gone from the store's bytes.
+    /// Removes one authenticator. The last one can be removed only if codes are mailed to the
+    /// account. When this returns, the secret is erased from the store's files.
     pub fn remove_authenticator<'a>(
         &mut self,
         name: &UserName,
@@ -236,7 +236,7 @@ impl Engine {
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
     }
 
-    /// Whether new recovery codes would be refused, before they are shown.
+    /// Returns an error if the account may not have recovery codes, before any are shown.
     pub fn refuse_recovery_codes(&mut self, name: &UserName) -> AdministrationResult {
         match self.membership(name)?.enrolled {
             Enrolled::Yes => Ok(()),
@@ -244,7 +244,7 @@ impl Engine {
         }
     }
 
-    /// A new set of recovery codes; the old ones open no more.
+    /// Replaces the recovery codes. The earlier ones are no longer valid.
     pub fn replace_recovery_codes<'a>(
         &mut self,
         name: &UserName,
@@ -256,7 +256,7 @@ impl Engine {
         self.replace_recovery_codes_if_unchanged(&footing, name, codes, actor, now)
     }
 
-    /// The same, if the account stands so.
+    /// Replaces the recovery codes if the account has not changed since `began_on`.
     pub(in crate::engine) fn replace_recovery_codes_if_unchanged<'a>(
         &mut self,
         began_on: &AccountSnapshot,
@@ -295,7 +295,8 @@ impl Engine {
     }
 }
 
-/// How an account stands now. The least hash tells a set of recovery codes from every other, since each is random.
+/// Returns the account's current snapshot. Recovery codes are random, so the least hash identifies
+/// the set.
 pub(in crate::engine) fn read_account_snapshot(
     tx: &mut dyn Transaction,
     vault: &Vault,
@@ -343,7 +344,8 @@ fn refuse_setup(live: &[AuthenticatorRecord], pending: &PendingEnrollment) -> Ad
     }
 }
 
-/// Ends every session and trusted browser of an account, with its event; the revision that gates must go by.
+/// Ends every session and trusted browser of an account and logs the event. Returns the revision
+/// that gates must apply.
 fn end_all<'a>(
     config: &Config,
     tx: &mut dyn Transaction,

@@ -1,7 +1,8 @@
-//! The first setup of someone away from root who proves themselves with their password on this host. Who has a
-//! one-time code instead is in [`crate::engine::administration::command`].
+//! The first enrollment by a user other than root, who proves the password of this host.
+//! [`crate::engine::administration::command`] has the one by a one-time code.
 //!
-//! It takes two steps, and whoever runs the errand asks the host between them: a host that hangs holds no door.
+//! It takes two steps. The caller asks the PAM host between them without holding the engine, so a
+//! host that hangs blocks no other request.
 
 use super::pending::AccountSnapshot;
 use crate::account::name::UserName;
@@ -15,18 +16,19 @@ use crate::system::clock::Timestamp;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// A first setup whose password the host is to be asked about.
+/// A first enrollment that waits for the host's verification of the password.
 #[derive(Debug)]
 pub struct EnrollmentRequest {
     account: UserName,
     setup: EnrollmentOperation,
     tried: HostPasswordAttempt,
-    /// The account as it was before: what changes while the host is asked makes the setup stale.
+    /// A change of the account while the host verifies makes the enrollment stale.
     footing: AccountSnapshot,
 }
 
 impl Engine {
-    /// Whether the host is to be asked about a password for this first setup; the try is charged.
+    /// Checks a first enrollment and charges the password attempt to the throttle, before the host
+    /// verifies the password.
     pub fn prepare_first_enrollment(
         &mut self,
         caller: Requester<'_>,
@@ -35,7 +37,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<EnrollmentRequest, AdministrationError> {
         caller.check_account(account)?;
-        // A further authenticator takes a code of those that there are, never a password.
+        // An additional authenticator requires a code of an existing one, never a password.
         let setup = EnrollmentOperation {
             kind: AuthenticatorKind::First,
             ..setup
@@ -54,7 +56,7 @@ impl Engine {
         }
     }
 
-    /// Begins it, if the host found the password right.
+    /// Begins the enrollment if the host has accepted the password.
     pub fn begin_first_enrollment(
         &mut self,
         caller: Requester<'_>,
@@ -81,7 +83,7 @@ impl Engine {
         }
     }
 
-    /// What no password begins.
+    /// Returns an error if a password does not suffice for this enrollment.
     fn refuse_password_setup(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -90,7 +92,7 @@ impl Engine {
     ) -> Result<(), AdministrationError> {
         let pending = self.build_pending_enrollment(visitor.name, setup)?;
         self.check_enrollment(&pending)?;
-        // Whoever runs a process as this user has signed in on this host.
+        // The peer runs a process as this user, so it has signed in on this host.
         match self.first_setup_needs(visitor, now)? {
             EnrollmentRequirement::Free => Ok(()),
             EnrollmentRequirement::OneTimeCode => {
@@ -100,8 +102,8 @@ impl Engine {
     }
 }
 
-/// Whoever runs a process as this user has passed what lets in as this user, but not by this password: it is a first
-/// factor, and no wrong one locks.
+/// The peer has passed some sign-in as this user, but not by this password. The password is
+/// therefore a first factor, and a wrong one does not lock the account.
 fn visitor<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
     VerificationRequest {
         name,

@@ -1,5 +1,5 @@
-//! Enrollments in several steps. Nothing of one is kept before it is finished: what was made goes to whoever asked,
-//! sealed, and comes back with the next step.
+//! Sealed tokens between the steps of an enrollment. The store keeps nothing before activation: the
+//! caller receives the pending state in a sealed token and returns it with the next step.
 
 use super::pending::{AccountSnapshot, EnrollmentKind, PendingEnrollment};
 use crate::account::name::{Label, UserName};
@@ -15,29 +15,27 @@ use crate::verify::decision::Invitation;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// Whether an enrollment may begin.
+/// Condition under which an enrollment may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnrollmentPermission {
-    /// Not without an administrator's one-time code.
+    /// It requires an administrator's one-time code.
     WithOneTimeCode,
-    /// Yes.
     Yes,
-    /// Yes, in place of the second factor that there is: a fresh code was given.
+    /// It replaces the existing second factor, after step-up.
     Replacing,
-    /// Yes, by this one-time code.
+    /// It is permitted by this one-time code.
     Invited(Invitation),
 }
 
-/// From the first factor, or an account's page, through an enrollment at the web.
+/// Carries an enrollment at the web from the first factor, or from the account page, to its end.
 pub type EnrollmentToken = Token<WebEnrollment>;
 
-/// An enrollment at the web. Its drafts open with it alone.
+/// Payload of an [`EnrollmentToken`]. Drafts open only with the token that they were issued for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebEnrollment {
-    /// Whether it may begin.
     pub may: EnrollmentPermission,
-    /// The page that was asked for.
+    /// Page that the browser returns to.
     pub back_to: String,
 }
 
@@ -53,12 +51,12 @@ impl TokenPayload for WebEnrollment {
 }
 
 impl EnrollmentToken {
-    /// Opens one that is good at `now`.
+    /// Opens a token that is valid at `now`.
     pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<EnrollmentToken> {
         Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
-    /// On the way to a page.
+    /// Sets the page that the browser returns to.
     #[must_use]
     pub fn to_page(self, back_to: String) -> EnrollmentToken {
         let enrollment = WebEnrollment {
@@ -68,13 +66,12 @@ impl EnrollmentToken {
         self.with(enrollment)
     }
 
-    /// The same, of someone who has a one-time code.
+    /// Permits the enrollment by a verified one-time code.
     #[must_use]
     pub(crate) fn with_invitation(self, invitation: Invitation) -> EnrollmentToken {
         self.with_permission(EnrollmentPermission::Invited(invitation))
     }
 
-    /// The same, that may begin so.
     #[must_use]
     pub(crate) fn with_permission(self, may: EnrollmentPermission) -> EnrollmentToken {
         let enrollment = WebEnrollment {
@@ -84,16 +81,15 @@ impl EnrollmentToken {
         self.with(enrollment)
     }
 
-    /// Whose drafts it opens.
+    /// Holder of the drafts that this token opens.
     pub(crate) fn holder(&self) -> TokenHolder {
         TokenHolder::Enrollment(self.id())
     }
 }
 
-/// An authenticator that was shown and not confirmed yet.
+/// A pending enrollment that was shown and is not confirmed yet.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct EnrollmentDraft {
-    /// How the account was when it was begun.
     pub(crate) footing: AccountSnapshot,
     label: Label,
     parameters: OtpParameters,
@@ -109,7 +105,6 @@ impl TokenPayload for EnrollmentDraft {
 }
 
 impl EnrollmentDraft {
-    /// What is kept of a setup between two steps.
     pub(crate) fn of(
         pending: &PendingEnrollment,
         footing: AccountSnapshot,
@@ -128,7 +123,7 @@ impl EnrollmentDraft {
         }
     }
 
-    /// The setup again.
+    /// Restores the pending enrollment.
     pub(crate) fn pending(
         &self,
         config: &Config,
@@ -151,13 +146,13 @@ impl EnrollmentDraft {
     }
 }
 
-/// Why a draft gives no setup.
+/// Why a draft cannot be restored.
 pub(crate) enum DraftError {
     Secret(SecretError),
     Random(RandomError),
 }
 
-/// An authenticator that a code has confirmed.
+/// A pending enrollment that a code has confirmed.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ConfirmedEnrollment {
     pub(crate) draft: EnrollmentDraft,
@@ -168,10 +163,9 @@ impl TokenPayload for ConfirmedEnrollment {
     const KIND: TokenKind = TokenKind::Confirmed;
 }
 
-/// Recovery codes that were shown and are not good yet.
+/// Recovery codes that were shown and are not valid yet.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PendingRecoveryCodes {
-    /// How the account was when they were made.
     pub(crate) footing: AccountSnapshot,
     codes: Vec<TypedText>,
 }
@@ -181,7 +175,6 @@ impl TokenPayload for PendingRecoveryCodes {
 }
 
 impl PendingRecoveryCodes {
-    /// What is kept of a new set between two steps.
     pub(crate) fn of(codes: &[RecoveryCode], footing: AccountSnapshot) -> PendingRecoveryCodes {
         PendingRecoveryCodes {
             footing,
@@ -192,7 +185,6 @@ impl PendingRecoveryCodes {
         }
     }
 
-    /// The set again.
     pub(crate) fn codes(&self) -> Vec<RecoveryCode> {
         restored(&self.codes)
     }

@@ -1,6 +1,6 @@
-//! An enrollment at the web: the first one, of someone who must have a second factor and has none, or one in place of
-//! it after a fresh code. An [`EnrollmentToken`] says which may begin, and ends with what it was born of. Nothing of it
-//! is kept before it is active.
+//! An enrollment at the web: the first second factor of a user who must have one, or a replacement
+//! after step-up. An [`EnrollmentToken`] permits it and ends with the session or first factor that
+//! it was issued from. The store keeps nothing of it before activation.
 
 use super::authenticators::read_account_snapshot;
 use super::pending::{AccountSnapshot, EnrollmentConfirmation, PendingEnrollment};
@@ -26,43 +26,42 @@ use crate::verify::decision::Refusal;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// A new authenticator, for the page that shows it.
+/// A new authenticator as the page shows it.
 pub struct ShownEnrollment {
-    /// The secret in Base32.
+    /// Base32.
     pub secret: TypedText,
-    /// The text of the QR.
+    /// Otpauth URI, the text of the QR code.
     pub url: TypedText,
-    /// What brings it back.
+    /// Sealed [`EnrollmentDraft`].
     pub draft: TypedText,
-    /// How long its codes are.
+    /// Length of its codes.
     pub digits: u32,
 }
 
-/// What comes after a code of the new authenticator.
+/// Result of [`Engine::confirm_web_enrollment`].
 pub enum AfterEnrollmentCode {
-    /// The recovery codes, and what makes it all active.
     Confirmed {
-        /// The codes, grouped.
+        /// Recovery codes, grouped for reading.
         codes: Vec<TypedText>,
-        /// What brings it back.
+        /// Sealed [`ConfirmedEnrollment`].
         confirmed: TypedText,
     },
-    /// The code is refused; the authenticator is shown again.
+    /// The code is refused, and the authenticator is shown again.
     Refused(Refusal, ShownEnrollment),
-    /// The setup is over, or was never begun by this browser.
+    /// The enrollment has ended, or this browser did not begin it.
     Over,
 }
 
-/// What comes at the end.
+/// Result of [`Engine::finish_web_enrollment`].
 pub enum AfterEnrollment {
-    /// The second factor is on, and the session has begun.
+    /// The second factor is active, and the session has begun.
     Opened(Box<OpenedSession>),
-    /// The setup is over.
+    /// The enrollment has ended.
     Over,
 }
 
 impl Engine {
-    /// The one-time code without which the setup may not begin.
+    /// Verifies the one-time code that the enrollment requires. Returns the token that permits it.
     pub fn verify_web_one_time_code(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -81,7 +80,8 @@ impl Engine {
         Ok(decided.map(|invitation| token.with_invitation(invitation)))
     }
 
-    /// A new authenticator, another one each time; `None` if the setup may not begin, or is over.
+    /// Makes a new authenticator, a different one on each call. Returns `None` if the enrollment is
+    /// not permitted or has ended.
     pub fn begin_web_enrollment(
         &mut self,
         token: &EnrollmentToken,
@@ -124,7 +124,7 @@ impl Engine {
         Ok(Some(show_enrollment(&pending, draft.seal(&keys)?.into())))
     }
 
-    /// A code of the new authenticator.
+    /// Verifies a code of the new authenticator.
     pub fn confirm_web_enrollment(
         &mut self,
         token: &EnrollmentToken,
@@ -170,8 +170,8 @@ impl Engine {
         })
     }
 
-    /// What leads to a first authenticator of someone who is signed in and has just proven themselves; none where there is
-    /// one.
+    /// Returns the token for a first authenticator of a user after step-up; `None` if the account
+    /// has one.
     pub fn issue_first_enrollment_token(
         &mut self,
         session: &Session,
@@ -187,7 +187,7 @@ impl Engine {
         Ok(Some(self.issue_enrollment_token(session, proof, may, now)?))
     }
 
-    /// What leads to an authenticator in place of all that there are.
+    /// Returns the token for an authenticator that replaces all existing ones, after step-up.
     pub fn issue_replacement_enrollment_token(
         &mut self,
         session: &Session,
@@ -223,7 +223,7 @@ impl Engine {
         Ok(token.map_err(VaultError::Random)?)
     }
 
-    /// How the account is now, if what an enrollment was born of is alive.
+    /// Returns the account's snapshot if the token's parent is still valid.
     fn read_live_snapshot(
         &mut self,
         token: &EnrollmentToken,
@@ -239,7 +239,8 @@ impl Engine {
         )))
     }
 
-    /// What a first authenticator needs; none where there is one. Whoever gets codes by mail proved themselves by one.
+    /// Returns what a first authenticator requires; `None` if the account has one. An account with
+    /// mailed codes is free to enroll, since its step-up verified a mailed code.
     fn first_enrollment_requirement(
         &mut self,
         session: &Session,
@@ -263,7 +264,8 @@ impl Engine {
         Ok(Some(self.first_setup_needs(&visitor, now)?))
     }
 
-    /// The person has saved the recovery codes: the second factor is on, and a session begins.
+    /// Activates the second factor and opens a session, after the user has saved the recovery
+    /// codes.
     pub fn finish_web_enrollment(
         &mut self,
         browser: &BrowserContext<'_>,

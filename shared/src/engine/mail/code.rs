@@ -1,5 +1,6 @@
-//! Codes by mail: made here, kept as keyed hashes, and left sealed in the outbox, in the transaction that made them.
-//! posternd takes them from there and sends them; whoever asked for one waits for what becomes of it.
+//! Mailed codes. The transaction that makes a code stores its keyed hash and queues the sealed code
+//! in the outbox. posternd takes it from the outbox and sends it, while the requester waits for the
+//! result.
 
 use crate::account::email::EmailAddress;
 use crate::account::event::EventKind;
@@ -23,83 +24,77 @@ use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long mailed codes are.
+/// Length of mailed codes.
 pub(in crate::engine) const DIGITS: u32 = 6;
 
-/// The same, where they are mailed.
+/// Length of mailed codes; `None` if the account receives none.
 pub(in crate::engine) fn mailed_code_digits(mail: MailStatus) -> Option<u32> {
     match mail {
         MailStatus::On => Some(DIGITS),
         MailStatus::Off => None,
     }
 }
-/// Letters to one address that is not confirmed, from whatever accounts, which may be in the outbox at once. A confirmed
-/// address needs no such bound: an account has one letter there at most.
+/// Codes in the outbox at once, from all accounts, to one address that is not confirmed. A
+/// confirmed address needs no limit, since an account has at most one code there.
 const MOST_CONFIRMATIONS: u32 = 4;
-/// Letters whose time is over that are removed at once.
+/// Expired codes that one call removes.
 const MOST_EXPIRED: usize = 1000;
-/// How long whoever asked waits for posternd to take a letter: it looks five times a second.
+/// How long a requester waits for posternd, which polls the outbox five times a second, to take a
+/// code.
 const NOTICED: Duration = Duration::from_secs(2);
-/// What posternd may take beyond the time limit of sending, to note that it is over.
+/// Time that posternd has to record the result after the time limit of sending.
 const NOTED: Duration = Duration::from_secs(2);
-/// Mail that has waited for longer than this, in seconds, waits for a posternd that does not run or cannot keep up.
+/// Seconds after which queued mail shows that posternd is not running or cannot keep up.
 const OVERDUE: u64 = 10;
-/// How often whoever asked looks what became of the letter.
+/// Interval at which a requester polls for the result.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// A letter that posternd has taken to send it, with its code.
+/// A code that posternd has taken from the outbox to mail it.
 pub struct MailMessage {
-    /// Whose code it is.
     pub name: UserName,
-    /// Where it goes.
     pub to: EmailAddress,
-    /// The code.
     pub code: Zeroizing<String>,
-    /// What it is for.
     pub purpose: MailedFor,
-    /// When its life ends.
     pub expires: Timestamp,
     account: AccountId,
     hash: MailedHash,
-    /// Its number in the outbox.
+    /// Number in the outbox.
     number: i64,
 }
 
-/// A letter in the outbox.
+/// A code in the outbox.
 #[derive(Clone, Debug)]
 pub struct MailQueued {
     number: i64,
     account: AccountId,
     hash: MailedHash,
-    /// Where it goes.
     pub to: EmailAddress,
 }
 
-/// What came of asking for a mail.
+/// Result of a request for a mailed code.
 pub enum MailRequest<T> {
-    /// There is a new code, and a letter that brings it.
+    /// A new code is in the outbox.
     Queued(T),
-    /// There is none.
     Refused(MailRefusal),
 }
 
 /// Why no code is mailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailRefusal {
-    /// `[email]` says nothing to send mail by.
+    /// Mail is not configured in `[email]`.
     NotConfigured,
     /// The account has no confirmed address.
     NoAddress,
-    /// One was mailed just now.
+    /// A code was mailed recently.
     Cooldown {
-        /// Seconds left.
+        /// Seconds until the next code may be requested.
         wait: u64,
     },
-    /// The code would not be looked at.
+    /// The account is throttled, or the sign-in has expired: a code would not be verified.
     Code(Refusal),
 }
 
-/// The cause, as logs name it.
+/// Writes the cause for logs.
 impl fmt::Display for MailRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -112,8 +107,8 @@ impl fmt::Display for MailRefusal {
 }
 
 impl Engine {
-    /// Someone asks for a code: it is left in the outbox. Who has not passed the first factor is told nothing of addresses.
-    /// With a `token`, the sign-in must not be over: whatever ended what it was born of ended it too.
+    /// Queues a code for sign-in. Before the first factor the reply is the same for every account
+    /// and reveals no address. With a `token`, the sign-in that it belongs to must still be valid.
     pub fn mail_code(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -137,7 +132,7 @@ impl Engine {
         Ok(asked)
     }
 
-    /// Waits for what becomes of a letter, as [`Door::look_after`] tells it.
+    /// Waits for the result of sending, as returned by [`Engine::check_mail_delivery`].
     pub fn await_mail_delivery(&mut self, posted: &MailQueued) -> Result<(), NotMailed> {
         let began = clock::since_boot();
         loop {
@@ -150,8 +145,9 @@ impl Engine {
         }
     }
 
-    /// What became of a letter after so long, if that is known. One that posternd has not taken stays in the outbox, and its
-    /// code is good. One that was taken and not sent is removed, and its code opens nothing.
+    /// Returns the result of sending, if it is known after `waited`. A code that posternd has not
+    /// taken stays in the outbox and stays valid. A code that was taken and not sent is removed and
+    /// is no longer valid.
     pub fn check_mail_delivery(
         &mut self,
         posted: &MailQueued,
@@ -192,8 +188,8 @@ impl Engine {
         sent
     }
 
-    /// posternd takes letters that wait, at most `limit`. Each is given out once, whatever becomes of it: a code that may
-    /// have gone out does not go out a second time.
+    /// Takes at most `limit` codes from the outbox for posternd to send. Each is taken once,
+    /// whatever the result: a code that may have been sent is never sent twice.
     pub fn take_queued_mail(
         &mut self,
         limit: usize,
@@ -225,7 +221,7 @@ impl Engine {
                 expires,
             };
             let Some(code) = self.vault.unseal_code(&waiting.sealed, &binding) else {
-                // not of our making
+                // It was not sealed with these keys, or it was changed.
                 tx.withdraw(waiting.number)?;
                 continue;
             };
@@ -247,7 +243,8 @@ impl Engine {
         Ok(letters)
     }
 
-    /// Removes letters whose codes have expired; whose were not sent, as far as it is known.
+    /// Removes expired codes from the outbox. Returns the accounts whose code was not sent, as far
+    /// as that is known.
     pub fn remove_expired_mail(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
         if self
             .store
@@ -269,8 +266,8 @@ impl Engine {
         Ok(unsent)
     }
 
-    /// posternd notes what became of a letter. The code of one that was not sent opens nothing, and another may be asked
-    /// for at once.
+    /// Records the result of sending. A code that was not sent is no longer valid, and another may
+    /// be requested at once.
     pub fn record_mail_delivery(
         &mut self,
         letter: &MailMessage,
@@ -287,8 +284,8 @@ impl Engine {
         Ok(tx.commit()?)
     }
 
-    /// Whether mail waits that posternd should have sent long ago: it does not run, or cannot keep up. Nothing waits where
-    /// mail is off.
+    /// Returns whether mail is overdue, because posternd is not running or cannot keep up. Nothing
+    /// is overdue where mail is not configured.
     pub fn mail_is_overdue(&mut self, now: Timestamp) -> Result<bool, EngineError> {
         if !self.config.email.is_on() {
             return Ok(false);
@@ -302,7 +299,7 @@ impl Engine {
     }
 }
 
-/// Why no mail may be sent now, whatever it is for.
+/// Returns why no code may be mailed now, for whatever purpose.
 pub(in crate::engine) fn mail_refusal(
     email: &EmailConfig,
     tx: &mut dyn Transaction,
@@ -317,7 +314,7 @@ pub(in crate::engine) fn mail_refusal(
     Ok((wait > 0).then_some(MailRefusal::Cooldown { wait }))
 }
 
-/// Makes a new code, in place of an older one, and leaves it in the outbox, sealed.
+/// Makes a code that replaces an earlier one, and queues it in the outbox, sealed.
 pub(in crate::engine) fn queue_code(
     email: &EmailConfig,
     vault: &Vault,
@@ -354,8 +351,8 @@ pub(in crate::engine) fn queue_code(
     })
 }
 
-/// Whether so many letters are on their way to an address that no further one is left for it, which anyone may have named
-/// as theirs.
+/// Returns whether the outbox has too many codes for this address. Anyone may enter any address as
+/// their own, which must not flood it with mail.
 pub(in crate::engine) fn has_too_many_confirmations(
     tx: &mut dyn Transaction,
     to: &EmailAddress,
@@ -416,7 +413,7 @@ fn ask(
     )?))
 }
 
-/// Removes a code that never arrived, unless a newer one stands in its place.
+/// Removes a code that was not delivered, unless a newer code has replaced it.
 fn kill(tx: &mut dyn Transaction, account: AccountId, hash: MailedHash) -> Result<(), StoreError> {
     match tx.mailed_code(account)? {
         Some((_, kept)) if kept.hash == hash => tx.set_mailed_code(account, None),
@@ -424,32 +421,33 @@ fn kill(tx: &mut dyn Transaction, account: AccountId, hash: MailedHash) -> Resul
     }
 }
 
-/// Six random digits, each number as likely as any other.
+/// Returns six random digits, uniformly distributed.
 fn random_code() -> Result<Zeroizing<String>, RandomError> {
     const NUMBERS: u32 = 1_000_000;
     let mut bytes = Zeroizing::new([0; 4]);
     loop {
         fill_random(&mut *bytes)?;
         let number = u32::from_be_bytes(*bytes);
-        // what lies above the last whole million would make small numbers likelier
+        // A number above the last whole million would make small codes more likely, so it is drawn
+        // again.
         if number < u32::MAX - u32::MAX % NUMBERS {
             return Ok(Zeroizing::new(format!("{:06}", number % NUMBERS)));
         }
     }
 }
 
-/// Why a letter was not sent.
+/// Why a code was not mailed.
 #[derive(Debug)]
 pub enum NotMailed {
-    /// posternd has not taken it: it is sent when that happens, unless its code has expired by then.
+    /// posternd has not taken the code. It is sent once posternd runs, unless it has expired by
+    /// then.
     Queued,
-    /// posternd took it, and did not say what became of it.
+    /// posternd took the code and recorded no result.
     TimedOut,
-    /// A newer one took its place, the account is gone, or the keys were renewed.
+    /// A newer code replaced it, the account was removed, or the keys were renewed.
     Replaced,
-    /// What the mail server, the webhook or the program said.
+    /// Error text of the mail server, the webhook or the command.
     Failed(String),
-    /// The store, or its keys.
     Engine(EngineError),
 }
 

@@ -1,5 +1,5 @@
-//! Every event goes through here on its way to the log. Those that a person should know of leave a notice as well, in the
-//! same transaction, for posternd to mail. No act waits for it.
+//! The path of every audit event to the log. For an event that the account's owner should know of,
+//! the same transaction queues a notification, which posternd mails. No act waits for it.
 
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
@@ -9,19 +9,21 @@ use crate::store::{Intent, LoggedEvent, Notification, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::method::AuthenticationMethod;
 
-/// How long a notice is tried again before it is given up, in seconds.
+/// Seconds after which an unsent notification is dropped.
 const KEPT: u64 = 3 * 24 * 3600;
-/// How soon one that was not sent is tried again, in seconds. Longer than sending may take.
+/// Seconds after which an unsent notification is tried again; longer than sending may take.
 const AGAIN: u64 = 300;
 
-/// Logs an event. To be called while the account still has the address that the notice should go to.
+/// Logs an event and queues its notification. MUST be called while the account still has the
+/// address that the notification goes to.
 pub(in crate::engine) fn log_event(
     config: &Config,
     tx: &mut dyn Transaction,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let logged = tx.log(event)?;
-    // what one's own processes can do as often as they like must not fill one's mailbox
+    // The user's own processes can cause this event without limit, and must not fill the user's
+    // mailbox.
     if logged == LoggedEvent::TooMany && event.what == EventKind::HostPasswordChanged {
         return Ok(());
     }
@@ -33,7 +35,7 @@ pub(in crate::engine) fn log_event(
     Ok(())
 }
 
-/// Whether the person should know, since someone else may have done it.
+/// Returns whether the account's owner is notified, since someone else may have acted.
 fn concerns_its_person(event: &AuditEvent) -> bool {
     let is_own = event.actor == event.account.as_str();
     match event.what {
@@ -57,16 +59,17 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
         | EventKind::AppPasswordAdded
         | EventKind::AppPasswordRevoked
         | EventKind::ClockUnlocked => true,
-        // which opened without the person's own device
+        // access was granted without the user's own authenticator
         EventKind::Accepted => [
             AuthenticationMethod::RecoveryCode,
             AuthenticationMethod::OneTimeCode,
         ]
         .iter()
         .any(|means| event.cause == means.name()),
-        // one's own is no news, but theft has a cause
+        // The user's own act needs no notification; a session that ends because of theft has a
+        // cause.
         EventKind::BrowserRevoked | EventKind::SessionRevoked => !is_own || !event.cause.is_empty(),
-        // the letter with the code says so itself
+        // The mail with the code is the notification.
         EventKind::CodeRequested | EventKind::EmailSet => false,
         EventKind::AppPasswordRenamed => false,
         EventKind::AccountAdded
@@ -76,7 +79,8 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
     }
 }
 
-/// Where mail about an account goes: also to an address that is not confirmed, if there is no other.
+/// Returns the address for notifications: the confirmed one or, without it, the one that waits for
+/// its confirmation.
 fn address(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -93,7 +97,8 @@ fn address(
 }
 
 impl Engine {
-    /// posternd takes notices that are due, at most `limit`. Each comes again later, unless [`Door::notice_sent`] follows.
+    /// Takes at most `limit` due notifications for posternd to send. Each becomes due again later
+    /// unless [`Engine::remove_sent_notification`] removes it.
     pub fn take_due_notifications(
         &mut self,
         limit: usize,
@@ -115,7 +120,7 @@ impl Engine {
         Ok(due)
     }
 
-    /// posternd has sent a notice.
+    /// Removes a notification that posternd has sent.
     pub fn remove_sent_notification(&mut self, notice: &Notification) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.remove_notice(notice.number)?;

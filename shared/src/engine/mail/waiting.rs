@@ -1,10 +1,10 @@
-//! Acts that wait for others (gates that confirm a revocation, a letter that is sent): whoever runs them may want to say
-//! meanwhile that they are still working.
+//! Callback of a thread whose acts wait for others: for gates to apply a revocation, or for
+//! posternd to send mail. The caller uses it to report that the act still runs.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-/// How often it is said.
+/// Interval between two calls of the callback.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 thread_local! {
@@ -16,11 +16,11 @@ struct Says {
     last: Instant,
 }
 
-/// While this lives, acts of its thread that wait call what was given.
+/// Guard that removes the thread's callback when it is dropped.
 #[must_use]
 pub struct WaitCallbackGuard(());
 
-/// Has the acts of this thread call `say` every two seconds while they wait.
+/// Sets the callback that acts of this thread call every two seconds while they wait.
 pub fn set_wait_callback(say: impl Fn() + 'static) -> WaitCallbackGuard {
     SAYS.replace(Some(Says {
         say: Box::new(say),
@@ -35,7 +35,8 @@ impl Drop for WaitCallbackGuard {
     }
 }
 
-/// To be called by whatever waits, as often as it looks.
+/// Calls the thread's callback if its interval has passed. A waiting act MUST call this at each
+/// poll.
 pub fn report_waiting() {
     SAYS.with_borrow_mut(|says| {
         if let Some(says) = says.as_mut().filter(|says| says.last.elapsed() >= INTERVAL) {

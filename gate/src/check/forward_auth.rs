@@ -1,8 +1,12 @@
-//! A check: what a proxy asks before each request. No disk, no lock shared between workers.
+//! Evaluates a forward-auth check: the session cookie, the rules and app passwords give a
+//! [`CheckResult`].
+//!
+//! MUST NOT read the disk or take a lock that workers share: a check precedes every request to
+//! every application.
 
 use super::rules::{self, SessionLevel};
 use crate::http::authorization::Authorization;
-use crate::http::cookies::{ConflictingCookies, MOST, ShownSession};
+use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies};
 use crate::live::app_password_cache::CacheRefusal;
 use crate::observe::log;
 use crate::observe::metrics::CheckLabel;
@@ -26,46 +30,45 @@ use shared::verify::app_password::FoundAppPassword;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The most of cookies that is looked at, in bytes.
-const LONGEST: usize = 48 * 1024;
-/// What stands for a header that is not there.
+/// Longest Cookie line that is read, in bytes.
+const MAX_COOKIE_LINE: usize = 48 * 1024;
+/// Value of a header that is not set.
 static EMPTY: HeaderValue = HeaderValue::from_static("");
 
-/// What the proxy is told.
+/// Result of a check, before it is rendered for a proxy.
 pub(crate) enum CheckResult {
-    /// Let it through, with what the application may see.
+    /// Access is granted.
     Allow(Allowed),
-    /// Not signed in.
+    /// No session.
     SignIn(WantedReply),
-    /// Signed in, and it takes more than what has passed.
-    Rise(WantedReply),
-    /// Malformed: not a request of a browser's.
+    /// A valid session whose level does not suffice.
+    Upgrade(WantedReply),
+    /// A malformed request, which no browser sends.
     Refuse,
-    /// It cannot be said which session it is of.
-    Unclear(WantedReply),
-    /// Not signed in, at a host that no session is good for.
+    /// More than one session is possible, so the user is unknown.
+    ConflictingCookies(WantedReply),
+    /// No session, at a host where no session is valid.
     NotCovered(WantedReply),
-    /// Basic, or an app password, and not one that is good: another may be.
+    /// Basic credentials or an app password, and not valid. Another app password may be.
     AppPassword,
-    /// A rule that denies, or an app password that is good elsewhere.
+    /// Denied by a rule, or an app password whose scope does not cover the request.
     Forbid,
 }
 
 impl CheckResult {
-    /// As it is counted.
-    pub(crate) fn answered(&self) -> CheckLabel {
+    pub(crate) fn label(&self) -> CheckLabel {
         match self {
             CheckResult::Allow(_) => CheckLabel::Allow,
             CheckResult::SignIn(_) | CheckResult::NotCovered(_) => CheckLabel::SignIn,
-            CheckResult::Rise(_) => CheckLabel::Rise,
-            CheckResult::Refuse | CheckResult::Unclear(_) => CheckLabel::Refuse,
+            CheckResult::Upgrade(_) => CheckLabel::Upgrade,
+            CheckResult::Refuse | CheckResult::ConflictingCookies(_) => CheckLabel::Refuse,
             CheckResult::AppPassword => CheckLabel::AppPasswordWrong,
             CheckResult::Forbid => CheckLabel::Forbid,
         }
     }
 }
 
-/// What the application may see.
+/// Headers that the application receives.
 pub(crate) struct Allowed {
     pub(crate) user: String,
     pub(crate) groups: String,
@@ -74,16 +77,16 @@ pub(crate) struct Allowed {
     pub(crate) authorization: HeaderValue,
 }
 
-/// Whether the request loads a page, so that sending it elsewhere makes sense.
+/// Whether the client loads a page, so that a redirect makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WantedReply {
     Page,
     Data,
 }
 
-/// Judges a check.
+/// Evaluates a check.
 ///
-/// An identity that the proxy brings opens nothing: it ends a session of someone else's.
+/// An identity that the proxy provides grants nothing: it only ends another user's session.
 pub(crate) fn check(
     site: &Site,
     asked: &OriginalRequest<'_>,
@@ -93,36 +96,36 @@ pub(crate) fn check(
     let Ok(now) = clock::now() else {
         return CheckResult::Refuse;
     };
-    let Ok(authorization) = one(headers, &AUTHORIZATION) else {
+    let Ok(authorization) = single_header(headers, &AUTHORIZATION) else {
         return CheckResult::Refuse;
     };
     let line = match cookie_line(headers) {
         Ok(line) => line,
-        Err(unclear) => return cannot_say(&unclear, asked, headers),
+        Err(unclear) => return refuse_conflicting_cookies(&unclear, asked, headers),
     };
     let host = asked.host();
-    let shown = ShownSession::read(
+    let shown = SessionCookies::parse(
         line.as_bytes(),
-        site.jar.names.session,
-        &site.watch.keys(),
-        MOST,
+        site.cookies.names.session,
+        &site.revocation_cache.token_keys(),
+        MAX_SESSION_COOKIES,
     );
-    let session = match shown.session(|session| {
-        is_live(site, session, now)
-            && site.is_good_at(session, &host)
+    let session = match shown.select_session(|session| {
+        is_valid_session(site, session, now)
+            && site.accepts_session_at(session, &host)
             && !identity.contradicts(&session.name)
     }) {
         Ok(session) => session,
-        Err(unclear) => return cannot_say(&unclear, asked, headers),
+        Err(unclear) => return refuse_conflicting_cookies(&unclear, asked, headers),
     };
-    // the usual line goes on as it is, without a copy
-    let cookie = || match shown.others() {
+    // The common line passes on as it is, without a copy.
+    let cookie = || match shown.foreign_cookies() {
         Cow::Borrowed(_) => line.clone(),
         Cow::Owned(others) => {
             HeaderValue::from_maybe_shared(Bytes::from(others)).unwrap_or_else(|_| EMPTY.clone())
         }
     };
-    let said = Authorization::read(authorization.as_bytes());
+    let said = Authorization::parse(authorization.as_bytes());
     let request = RuleRequest {
         host: &host,
         target: asked.target,
@@ -130,32 +133,37 @@ pub(crate) fn check(
         address: Some(asked.address),
     };
     if let Some(session) = session {
-        match rules::of_session(site, &request, session) {
-            (_, SessionLevel::Enough) => {
-                // an application never sees an app password, needed or not
-                let authorization = if said.is_ours() {
+        match rules::decide_session(site, &request, session) {
+            (_, SessionLevel::Sufficient) => {
+                // An application never sees an app password, whether it was needed or not.
+                let authorization = if said.is_app_password() {
                     &EMPTY
                 } else {
                     authorization
                 };
-                let who = Who {
+                let who = AllowedAccount {
                     name: &session.name,
                     groups: &session.groups,
                     email: session.email.as_ref(),
                 };
-                return CheckResult::Allow(allowed(site, &who, cookie(), authorization.clone()));
+                return CheckResult::Allow(allow_account(
+                    site,
+                    &who,
+                    cookie(),
+                    authorization.clone(),
+                ));
             }
-            (decision, SessionLevel::Never) => {
-                return deny(&decision, Some(&session.name), asked.address);
+            (decision, SessionLevel::Denied) => {
+                return deny_by_rule(&decision, Some(&session.name), asked.address);
             }
-            (_, SessionLevel::TooLittle) => {}
+            (_, SessionLevel::UpgradeRequired) => {}
         }
     } else {
-        let decision = rules::of_nobody(site, &request);
+        let decision = rules::decide_anonymous(site, &request);
         match decision.access {
-            RuleAccess::Deny => return deny(&decision, None, asked.address),
-            // whoever shows an app password wants to be somebody
-            RuleAccess::Open if !said.is_ours() => {
+            RuleAccess::Deny => return deny_by_rule(&decision, None, asked.address),
+            // A client that shows an app password wants to be identified.
+            RuleAccess::Open if !said.is_app_password() => {
                 return CheckResult::Allow(Allowed {
                     user: String::new(),
                     groups: String::new(),
@@ -167,79 +175,78 @@ pub(crate) fn check(
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Code => {}
         }
     }
-    match without_session(site, asked, &host, &said, now) {
+    match verify_app_password(site, asked, &host, &said, now) {
         Ok(found) => {
-            let decision = rules::of_app_password(site, &request, &found);
+            let decision = rules::decide_app_password(site, &request, &found);
             if decision.access == RuleAccess::Deny {
-                return deny(&decision, Some(&found.account), asked.address);
+                return deny_by_rule(&decision, Some(&found.account), asked.address);
             }
-            let who = Who {
+            let who = AllowedAccount {
                 name: &found.account,
                 groups: &found.groups,
                 email: found.email.as_ref(),
             };
-            CheckResult::Allow(allowed(site, &who, cookie(), EMPTY.clone()))
+            CheckResult::Allow(allow_account(site, &who, cookie(), EMPTY.clone()))
         }
-        Err(NoEntry::Scope) => CheckResult::Forbid,
-        Err(NoEntry::Basic) if !navigates(headers) => CheckResult::AppPassword,
-        // a browser that sends what an application asked for may still sign in
-        Err(NoEntry::Basic | NoEntry::Nothing) => match session {
-            Some(_) => CheckResult::Rise(wants(asked.method, headers)),
+        Err(NoAccess::Scope) => CheckResult::Forbid,
+        Err(NoAccess::InvalidCredential) if !is_navigation(headers) => CheckResult::AppPassword,
+        // A browser may send Basic credentials of the application, and can still sign in.
+        Err(NoAccess::InvalidCredential | NoAccess::NoCredential) => match session {
+            Some(_) => CheckResult::Upgrade(wanted_reply(asked.method, headers)),
             None if !site.covers(&host) => {
-                site.uncovered.note(site, &host);
-                CheckResult::NotCovered(wants(asked.method, headers))
+                site.uncovered_hosts.log_once(site, &host);
+                CheckResult::NotCovered(wanted_reply(asked.method, headers))
             }
-            None => CheckResult::SignIn(wants(asked.method, headers)),
+            None => CheckResult::SignIn(wanted_reply(asked.method, headers)),
         },
     }
 }
 
-/// Whose session it is cannot be said; the log has a line.
-fn cannot_say(
+fn refuse_conflicting_cookies(
     unclear: &ConflictingCookies,
     asked: &OriginalRequest<'_>,
     headers: &HeaderMap,
 ) -> CheckResult {
     unclear.log(asked.address);
-    CheckResult::Unclear(wants(asked.method, headers))
+    CheckResult::ConflictingCookies(wanted_reply(asked.method, headers))
 }
 
-fn deny(decision: &RuleDecision, name: Option<&UserName>, address: Address) -> CheckResult {
-    refused(&decision.name().to_string(), name, address);
+fn deny_by_rule(decision: &RuleDecision, name: Option<&UserName>, address: Address) -> CheckResult {
+    log_refusal(&decision.name().to_string(), name, address);
     CheckResult::Forbid
 }
 
-/// Why a request without a session has no entry.
-enum NoEntry {
-    /// It shows nothing that the gate knows.
-    Nothing,
-    /// It shows something by Basic, or an app password, that is not good.
-    Basic,
-    /// It shows an app password that is good elsewhere.
+/// Why a request without a sufficient session has no access.
+enum NoAccess {
+    /// No credential that the gate knows.
+    NoCredential,
+    /// Basic credentials or an app password, and not valid.
+    InvalidCredential,
+    /// An app password whose scope does not cover the request.
     Scope,
 }
 
-/// Whose request it is by an app password.
-fn without_session(
+/// Returns the app password of a request, if it is valid for this request.
+fn verify_app_password(
     site: &Site,
     asked: &OriginalRequest<'_>,
     host: &str,
     said: &Authorization,
     now: Timestamp,
-) -> Result<Arc<FoundAppPassword>, NoEntry> {
+) -> Result<Arc<FoundAppPassword>, NoAccess> {
     let claim = match said {
-        Authorization::Foreign => return Err(NoEntry::Nothing),
-        Authorization::OtherBasic => return Err(NoEntry::Basic),
+        Authorization::Other => return Err(NoAccess::NoCredential),
+        Authorization::OtherBasic => return Err(NoAccess::InvalidCredential),
         Authorization::Mistyped => {
-            refused("app-password-mistyped", None, asked.address);
-            return Err(NoEntry::Basic);
+            log_refusal("app-password-mistyped", None, asked.address);
+            return Err(NoAccess::InvalidCredential);
         }
         Authorization::AppPassword(claim) => claim,
     };
-    if !site.watch.is_sure() {
-        return Err(NoEntry::Nothing);
+    if !site.revocation_cache.has_lease() {
+        return Err(NoAccess::NoCredential);
     }
-    let judged = match site.is_own(host, asked.target) {
+    let judged = match site.is_own_page(host, asked.target) {
         true => Err(CacheRefusal::Scope),
         false => {
             let request = WebRequest {
@@ -247,22 +254,27 @@ fn without_session(
                 target: asked.target,
                 method: asked.method,
             };
-            let (keys, named) = (site.watch.keys(), &site.gate().scope);
-            site.watch
-                .app_passwords()
-                .judge(claim, &keys, &request, named, asked.address, now)
+            let (keys, named) = (site.revocation_cache.token_keys(), &site.gate().scope);
+            site.revocation_cache.app_passwords().verify_app_password(
+                claim,
+                &keys,
+                &request,
+                named,
+                asked.address,
+                now,
+            )
         }
     };
     judged.map_err(|why| {
-        refused(why.name(), claim.name.as_ref(), asked.address);
+        log_refusal(why.name(), claim.name.as_ref(), asked.address);
         match why {
-            CacheRefusal::Wrong | CacheRefusal::Expired => NoEntry::Basic,
-            CacheRefusal::Scope => NoEntry::Scope,
+            CacheRefusal::Wrong | CacheRefusal::Expired => NoAccess::InvalidCredential,
+            CacheRefusal::Scope => NoAccess::Scope,
         }
     })
 }
 
-fn refused(cause: &str, name: Option<&UserName>, address: Address) {
+fn log_refusal(cause: &str, name: Option<&UserName>, address: Address) {
     let line = log::event("refused")
         .with("cause", cause)
         .with("address", address);
@@ -271,21 +283,26 @@ fn refused(cause: &str, name: Option<&UserName>, address: Address) {
         .write();
 }
 
-/// Whose request it is, as the store knows the account.
-struct Who<'a> {
+/// Account that is granted access, with what the store knows of it.
+struct AllowedAccount<'a> {
     name: &'a UserName,
     groups: &'a [Group],
     email: Option<&'a EmailAddress>,
 }
 
-fn allowed(site: &Site, who: &Who<'_>, cookie: HeaderValue, authorization: HeaderValue) -> Allowed {
-    // a declaration stands in place of what the store keeps
+fn allow_account(
+    site: &Site,
+    who: &AllowedAccount<'_>,
+    cookie: HeaderValue,
+    authorization: HeaderValue,
+) -> Allowed {
+    // A declaration in postern.toml replaces what the store keeps.
     let email = match site.config.declared(who.name) {
         Some(declared) => declared.email.as_ref(),
         None => who.email,
     };
     Allowed {
-        groups: list(site.config.memberships(who.name, who.groups)),
+        groups: join_groups(site.config.memberships(who.name, who.groups)),
         email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
         user: who.name.as_str().to_owned(),
         cookie,
@@ -293,8 +310,8 @@ fn allowed(site: &Site, who: &Who<'_>, cookie: HeaderValue, authorization: Heade
     }
 }
 
-/// With commas, as applications read it.
-fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
+/// Joins group names with commas, as applications parse the header.
+fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     let mut text = String::new();
     for group in groups {
         if !text.is_empty() {
@@ -305,21 +322,23 @@ fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     text
 }
 
-/// Whether a session is in time and not revoked.
-pub(crate) fn is_live(site: &Site, session: &Session, now: Timestamp) -> bool {
-    session.is_in_time(site.gate().session.seconds(), now) && !site.watch.refuses(session)
+/// Whether a session is neither expired nor revoked.
+pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
+    session.is_in_time(site.gate().session.seconds(), now)
+        && !site.revocation_cache.refuses_session(session)
 }
 
-/// The Cookie line, empty if there is none. Several were joined when the request came.
+/// Returns the Cookie line, empty if there is none. HTTP/2 crumbs were joined when the request
+/// arrived.
 pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&HeaderValue, ConflictingCookies> {
-    match one(headers, &COOKIE) {
-        Ok(line) if line.len() <= LONGEST => Ok(line),
+    match single_header(headers, &COOKIE) {
+        Ok(line) if line.len() <= MAX_COOKIE_LINE => Ok(line),
         _ => Err(ConflictingCookies::TooLong),
     }
 }
 
-/// The one value of a header, empty if there is none.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, ()> {
+/// Returns the only value of a header, empty if there is none, and fails if there are several.
+fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(&EMPTY),
@@ -328,41 +347,42 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue,
     }
 }
 
-/// What a 401 asks for.
+/// Challenge of a 401 reply (RFC 9110, section 11.6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
-    /// Basic, which a client that shows no pages waits for before it sends an app password.
+    /// Basic: clients that show no pages wait for it before they send an app password.
     Basic,
-    /// Bearer, which opens no dialog in a browser.
-    Quiet,
-    /// A form of the gate's own: no scheme of HTTP's, so that nobody opens a dialog.
-    Form,
+    /// Bearer: browsers open no dialog for it.
+    Bearer,
+    /// A scheme of Postern's own, for the gate's pages: browsers open no dialog for it.
+    Postern,
 }
 
-/// What a 401 asks of whoever made a request. Browsers say how they ask, and older ones accept HTML.
-pub(crate) fn challenge(method: &str, headers: &HeaderMap) -> Challenge {
+/// Returns the challenge that suits the client. Browsers send Fetch metadata; older ones accept
+/// HTML.
+pub(crate) fn select_challenge(method: &str, headers: &HeaderMap) -> Challenge {
     let is_there = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
     let is_browser = is_there("sec-fetch-mode") || is_there("x-requested-with");
-    match is_browser || wants(method, headers) == WantedReply::Page {
-        true => Challenge::Quiet,
+    match is_browser || wanted_reply(method, headers) == WantedReply::Page {
+        true => Challenge::Bearer,
         false => Challenge::Basic,
     }
 }
 
-/// Whether a browser is on its way to a page. Clients that can show none do not say so.
-pub(crate) fn navigates(headers: &HeaderMap) -> bool {
+/// Whether a browser loads a page. Clients that show no pages do not send this header.
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     headers
         .get("sec-fetch-mode")
         .is_some_and(|mode| mode.as_bytes() == b"navigate")
 }
 
-/// Fetch metadata says it; older browsers accept HTML for pages only.
-fn wants(method: &str, headers: &HeaderMap) -> WantedReply {
+/// Fetch metadata says which reply suits; older browsers accept HTML for pages only.
+fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
     let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
     let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();
     let page = match is_empty("sec-fetch-mode") {
         true => headers.get_all(ACCEPT).iter().any(accepts_html) && is_empty("x-requested-with"),
-        false => navigates(headers),
+        false => is_navigation(headers),
     };
     if page && method != "OPTIONS" {
         WantedReply::Page
@@ -378,7 +398,7 @@ mod tests {
 
     const PAGE: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
 
-    /// Browsers are led to pages and see no dialog; git, wget and DAV clients wait for Basic.
+    /// Browsers are redirected and see no dialog; git, wget and WebDAV clients wait for Basic.
     #[test]
     fn clients_that_show_no_pages_are_asked_for_basic_and_browsers_are_not() {
         for (pairs, asked, led) in [
@@ -391,29 +411,32 @@ mod tests {
             ),
             (
                 vec![("sec-fetch-mode", "cors")],
-                Challenge::Quiet,
+                Challenge::Bearer,
                 WantedReply::Data,
             ),
             (
                 vec![("x-requested-with", "XMLHttpRequest"), PAGE],
-                Challenge::Quiet,
+                Challenge::Bearer,
                 WantedReply::Data,
             ),
-            (vec![PAGE], Challenge::Quiet, WantedReply::Page),
+            (vec![PAGE], Challenge::Bearer, WantedReply::Page),
             (
                 vec![("accept", "application/xml"), PAGE],
-                Challenge::Quiet,
+                Challenge::Bearer,
                 WantedReply::Page,
             ),
             (
                 vec![("sec-fetch-mode", "navigate")],
-                Challenge::Quiet,
+                Challenge::Bearer,
                 WantedReply::Page,
             ),
         ] {
             let headers = headers(&pairs);
             assert_eq!(
-                (challenge("GET", &headers), wants("GET", &headers)),
+                (
+                    select_challenge("GET", &headers),
+                    wanted_reply("GET", &headers)
+                ),
                 (asked, led),
                 "{pairs:?}"
             );
@@ -421,7 +444,7 @@ mod tests {
         let mut latin = headers(&[PAGE]);
         latin.append("accept", HeaderValue::from_bytes(b"\xeb").unwrap());
         assert_eq!(
-            wants("GET", &latin),
+            wanted_reply("GET", &latin),
             WantedReply::Page,
             "bytes that are no text hide nothing"
         );
@@ -435,10 +458,10 @@ mod tests {
         assert_eq!(cookie_line(&lines).unwrap().as_bytes(), b"n=Zo\xeb");
         lines.insert(
             COOKIE,
-            HeaderValue::from_bytes(&vec![b'a'; LONGEST + 1]).unwrap(),
+            HeaderValue::from_bytes(&vec![b'a'; MAX_COOKIE_LINE + 1]).unwrap(),
         );
         assert_eq!(cookie_line(&lines), Err(ConflictingCookies::TooLong));
         let doubled = headers(&[("authorization", "Basic a"), ("authorization", "Basic a")]);
-        assert_eq!(one(&doubled, &AUTHORIZATION), Err(()));
+        assert_eq!(single_header(&doubled, &AUTHORIZATION), Err(()));
     }
 }

@@ -1,63 +1,66 @@
-//! The Authorization of a request: an app password, or what is none of the gate's business. Nothing here is compared
-//! with anything; the account's own password is not even looked at.
+//! Parses an Authorization header: an app password, or a credential for the application.
+//!
+//! Compares nothing with the store. MUST NOT use the account's own password, which only the sign-in
+//! page takes.
 
 use data_encoding::BASE64;
 use shared::account::name::UserName;
 use shared::credential::app_password::{AppPassword, InvalidAppPassword};
 use zeroize::Zeroizing;
 
-/// The longest value that could hold an app password: a name, and the password with its blanks, in Base64.
-const LONGEST: usize = 1024;
+/// Longest value that can hold an app password, in bytes: a name, and the password with its
+/// separators, in Base64.
+const MAX_VALUE: usize = 1024;
 
-/// What an Authorization holds.
 #[derive(Debug)]
 pub(crate) enum Authorization {
-    /// Nothing, or what is for the application: a token of its own.
-    Foreign,
-    /// Basic, and no app password.
+    /// No credential, or one for the application, such as its own token.
+    Other,
+    /// Basic credentials without an app password.
     OtherBasic,
-    /// An app password with a slip in it.
+    /// An app password whose checksum is wrong.
     Mistyped,
-    /// An app password, by its shape.
-    AppPassword(Claim),
+    /// Text of the form of an app password, not verified yet.
+    AppPassword(AppPasswordClaim),
 }
 
-/// An app password, and for whom it is said to be.
+/// An app password that is not verified yet, and the account that it is claimed for.
 #[derive(Debug)]
-pub(crate) struct Claim {
-    /// The name that came with it; a Bearer token has none.
+pub(crate) struct AppPasswordClaim {
+    /// Name of the Basic credentials. A Bearer token has none.
     pub(crate) name: Option<UserName>,
     pub(crate) password: AppPassword,
 }
 
 impl Authorization {
-    /// Takes a value apart (RFC 7617, RFC 6750). What is no text is for the application.
-    pub(crate) fn read(value: &[u8]) -> Authorization {
+    /// Parses a header value (RFC 7617, RFC 6750). A value that is not UTF-8 is for the
+    /// application.
+    pub(crate) fn parse(value: &[u8]) -> Authorization {
         let Ok(value) = std::str::from_utf8(value) else {
-            return Authorization::Foreign;
+            return Authorization::Other;
         };
         let Some((scheme, rest)) = value.split_once(' ') else {
-            return Authorization::Foreign;
+            return Authorization::Other;
         };
         let rest = rest.trim_matches(' ');
         if scheme.eq_ignore_ascii_case("basic") {
-            basic(rest)
-        } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= LONGEST {
+            parse_basic(rest)
+        } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= MAX_VALUE {
             match AppPassword::read(rest) {
-                Ok(password) => Authorization::AppPassword(Claim {
+                Ok(password) => Authorization::AppPassword(AppPasswordClaim {
                     name: None,
                     password,
                 }),
                 Err(InvalidAppPassword::Mistyped) => Authorization::Mistyped,
-                Err(InvalidAppPassword::OtherShape) => Authorization::Foreign,
+                Err(InvalidAppPassword::OtherShape) => Authorization::Other,
             }
         } else {
-            Authorization::Foreign
+            Authorization::Other
         }
     }
 
-    /// Whether it is the gate's, and the application must not see it.
-    pub(crate) fn is_ours(&self) -> bool {
+    /// Whether the value is for the gate, so that the application must not receive it.
+    pub(crate) fn is_app_password(&self) -> bool {
         matches!(
             self,
             Authorization::Mistyped | Authorization::AppPassword(_)
@@ -65,8 +68,8 @@ impl Authorization {
     }
 }
 
-/// The token of a value that is Bearer (RFC 6750); empty, if there is none.
-pub(crate) fn bearer(value: &[u8]) -> Option<&[u8]> {
+/// Returns the token of a Bearer value (RFC 6750), empty if it has none.
+pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let end = value
         .iter()
         .position(|byte| *byte == b' ')
@@ -77,8 +80,8 @@ pub(crate) fn bearer(value: &[u8]) -> Option<&[u8]> {
         .then(|| rest.trim_ascii())
 }
 
-fn basic(encoded: &str) -> Authorization {
-    if encoded.len() > LONGEST {
+fn parse_basic(encoded: &str) -> Authorization {
+    if encoded.len() > MAX_VALUE {
         return Authorization::OtherBasic;
     }
     let Ok(decoded) = BASE64.decode(encoded.as_bytes()).map(Zeroizing::new) else {
@@ -94,11 +97,11 @@ fn basic(encoded: &str) -> Authorization {
         AppPassword::read(password),
         UserName::parse(name.as_bytes()),
     ) {
-        (Ok(password), Ok(name)) => Authorization::AppPassword(Claim {
+        (Ok(password), Ok(name)) => Authorization::AppPassword(AppPasswordClaim {
             name: Some(name),
             password,
         }),
-        // nobody's; and the application must not see it
+        // The name is of no account, and the application must not receive the app password.
         (Ok(_), Err(_)) | (Err(InvalidAppPassword::Mistyped), _) => Authorization::Mistyped,
         (Err(InvalidAppPassword::OtherShape), _) => Authorization::OtherBasic,
     }
@@ -114,15 +117,15 @@ mod tests {
 
     #[test]
     fn a_bearer_token_comes_after_its_scheme_and_no_other_way() {
-        assert_eq!(bearer(b"Bearer abc"), Some(&b"abc"[..]));
-        assert_eq!(bearer(b"bEARER  abc "), Some(&b"abc"[..]));
+        assert_eq!(bearer_token(b"Bearer abc"), Some(&b"abc"[..]));
+        assert_eq!(bearer_token(b"bEARER  abc "), Some(&b"abc"[..]));
         assert_eq!(
-            bearer(b"Bearer"),
+            bearer_token(b"Bearer"),
             Some(&b""[..]),
             "one that is empty is no other scheme"
         );
         for value in [&b""[..], b"abc", b"Basic YTph", b"Bearerabc"] {
-            assert_eq!(bearer(value), None, "{value:?}");
+            assert_eq!(bearer_token(value), None, "{value:?}");
         }
     }
 
@@ -143,7 +146,7 @@ mod tests {
             (format!("Bearer {}", *shown), None),
             (format!("bearer  {plain}"), None),
         ] {
-            match Authorization::read(value.as_bytes()) {
+            match Authorization::parse(value.as_bytes()) {
                 Authorization::AppPassword(claim) => {
                     assert_eq!(claim.name.as_ref().map(UserName::as_str), name, "{value}");
                     assert_eq!(*claim.password.grouped(), *shown, "{value}");
@@ -157,7 +160,7 @@ mod tests {
     fn bytes_that_are_no_text_are_for_the_application() {
         for value in [&b"Basic \xeb"[..], b"\xff", b"Bearer \xc0\xaf"] {
             assert!(
-                matches!(Authorization::read(value), Authorization::Foreign),
+                matches!(Authorization::parse(value), Authorization::Other),
                 "{value:?}"
             );
         }
@@ -174,9 +177,9 @@ mod tests {
             format!("Bearer {slip}"),
             nobodys,
         ] {
-            let read = Authorization::read(value.as_bytes());
+            let read = Authorization::parse(value.as_bytes());
             assert!(
-                matches!(read, Authorization::Mistyped) && read.is_ours(),
+                matches!(read, Authorization::Mistyped) && read.is_app_password(),
                 "{value}"
             );
         }
@@ -188,9 +191,9 @@ mod tests {
             "Basic %%".to_owned(),
             long,
         ] {
-            let read = Authorization::read(value.as_bytes());
+            let read = Authorization::parse(value.as_bytes());
             assert!(
-                matches!(read, Authorization::OtherBasic) && !read.is_ours(),
+                matches!(read, Authorization::OtherBasic) && !read.is_app_password(),
                 "{value}"
             );
         }
@@ -203,10 +206,7 @@ mod tests {
             "x y z",
         ] {
             assert!(
-                matches!(
-                    Authorization::read(value.as_bytes()),
-                    Authorization::Foreign
-                ),
+                matches!(Authorization::parse(value.as_bytes()), Authorization::Other),
                 "{value}"
             );
         }

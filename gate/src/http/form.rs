@@ -1,12 +1,11 @@
-//! Fields of a form that a browser sends.
+//! Fields of an HTML form. Values are wiped from memory, since they hold passwords and codes.
 
 use zeroize::Zeroizing;
 
-/// The fields of a form.
 pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
-    pub(crate) fn read(body: &[u8]) -> Form {
+    pub(crate) fn parse(body: &[u8]) -> Form {
         let pairs = form_urlencoded::parse(body);
         Form(
             pairs

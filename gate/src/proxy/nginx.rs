@@ -1,7 +1,8 @@
-//! nginx, auth_request: X-Original-URL, X-Original-Method, X-Real-IP, as the sample sets them.
+//! Contract of nginx's auth_request: X-Original-URL, X-Original-Method and X-Real-IP, as the sample
+//! configuration sets them.
 
 use super::contract::{
-    ContractError, OriginalRequest, clients, is_authority, is_method, is_target, own,
+    ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
 };
 use hyper::HeaderMap;
 use shared::network::address::Address;
@@ -9,15 +10,15 @@ use shared::network::address::Address;
 const URL: &str = "x-original-url";
 const METHOD: &str = "x-original-method";
 
-pub(super) fn asked(headers: &HeaderMap) -> Result<OriginalRequest<'_>, ContractError> {
-    let address = address(headers)?;
-    let url = clients(headers, URL, address)?;
+pub(super) fn parse_check(headers: &HeaderMap) -> Result<OriginalRequest<'_>, ContractError> {
+    let address = parse_client_address(headers)?;
+    let url = client_value(headers, URL, address)?;
     let rest = url
         .strip_prefix("https://")
         .ok_or(ContractError::Proxy(URL))?;
     let slash = rest.find('/').ok_or(ContractError::Client(URL, address))?;
     let (authority, target) = rest.split_at(slash);
-    let method = clients(headers, METHOD, address)?;
+    let method = client_value(headers, METHOD, address)?;
     if !is_authority(authority) || !is_target(target) {
         return Err(ContractError::Client(URL, address));
     }
@@ -32,8 +33,8 @@ pub(super) fn asked(headers: &HeaderMap) -> Result<OriginalRequest<'_>, Contract
     })
 }
 
-pub(super) fn address(headers: &HeaderMap) -> Result<Address, ContractError> {
-    Address::parse(own(headers, "x-real-ip")?).ok_or(ContractError::Proxy("x-real-ip"))
+pub(super) fn parse_client_address(headers: &HeaderMap) -> Result<Address, ContractError> {
+    Address::parse(proxy_value(headers, "x-real-ip")?).ok_or(ContractError::Proxy("x-real-ip"))
 }
 
 #[cfg(test)]
@@ -50,7 +51,7 @@ mod tests {
     #[test]
     fn the_sample_is_read() {
         let headers = headers(&GOOD);
-        let asked = asked(&headers).unwrap();
+        let asked = parse_check(&headers).unwrap();
         assert_eq!(
             (asked.host().as_str(), asked.target),
             ("app.example.com", "/a%2fb?q=1")
@@ -62,27 +63,36 @@ mod tests {
     fn missing_empty_doubled_and_odd_headers_are_named() {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
-            assert_eq!(asked(&headers(&without)), Err(ContractError::Proxy(name)));
+            assert_eq!(
+                parse_check(&headers(&without)),
+                Err(ContractError::Proxy(name))
+            );
             let doubled: Vec<_> = GOOD
                 .into_iter()
                 .chain(GOOD.into_iter().filter(|(n, _)| *n == name))
                 .collect();
-            assert_eq!(asked(&headers(&doubled)), Err(ContractError::Proxy(name)));
+            assert_eq!(
+                parse_check(&headers(&doubled)),
+                Err(ContractError::Proxy(name))
+            );
             let empty: Vec<_> = without.iter().copied().chain([(name, "")]).collect();
-            assert_eq!(asked(&headers(&empty)), Err(ContractError::Proxy(name)));
+            assert_eq!(
+                parse_check(&headers(&empty)),
+                Err(ContractError::Proxy(name))
+            );
         }
         for odd in ["http://app/", "/x"] {
             let mut pairs = GOOD;
             pairs[0].1 = odd;
             assert_eq!(
-                asked(&headers(&pairs)),
+                parse_check(&headers(&pairs)),
                 Err(ContractError::Proxy(URL)),
                 "{odd}"
             );
         }
     }
 
-    /// What a client sent was blamed on the proxy, without the client's address.
+    /// A client's malformed request was logged as the proxy's fault, without the client's address.
     #[test]
     fn what_a_client_chose_is_not_blamed_on_the_proxy() {
         let client = Address::parse(GOOD[2].1).unwrap();
@@ -97,7 +107,7 @@ mod tests {
             let mut pairs = GOOD;
             pairs[0].1 = odd;
             assert_eq!(
-                asked(&headers(&pairs)),
+                parse_check(&headers(&pairs)),
                 Err(ContractError::Client(URL, client)),
                 "{odd}"
             );
@@ -112,14 +122,14 @@ mod tests {
             let mut pairs = GOOD;
             pairs[1].1 = odd;
             assert_eq!(
-                asked(&headers(&pairs)),
+                parse_check(&headers(&pairs)),
                 Err(ContractError::Client(METHOD, client)),
                 "{odd}"
             );
         }
     }
 
-    /// A host with an underscore was refused, and so was such a method, with a line that blamed the proxy.
+    /// A host or a method with an underscore was refused, and logged as the proxy's fault.
     #[test]
     fn every_method_and_every_host_of_dns_is_taken() {
         for (url, method) in [
@@ -131,7 +141,7 @@ mod tests {
                 ("x-original-method", method),
                 GOOD[2],
             ]);
-            assert_eq!(asked(&headers).map(|asked| asked.method), Ok(method));
+            assert_eq!(parse_check(&headers).map(|asked| asked.method), Ok(method));
         }
     }
 }

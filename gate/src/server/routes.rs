@@ -1,4 +1,6 @@
-//! Which request goes where: checks of proxies, and the gate's own pages.
+//! Routes requests: checks of proxies, the health check, and the gate's own pages.
+//!
+//! MUST authenticate the proxy before any of its headers are read.
 
 use super::{access_log, own_routes};
 use crate::api;
@@ -10,10 +12,10 @@ use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
 use crate::proxy::contract::{self, ContractError};
 use crate::proxy::identity::Identity;
-use crate::proxy::trusted_proxy::{ProxyConnection, Through, Unproven};
+use crate::proxy::trusted_proxy::{ProvenProxy, ProxyConnection, UntrustedPeer};
 use crate::state::site::Site;
 use crate::web::language::Language;
-use crate::web::login::RequestContext;
+use crate::web::request::RequestContext;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Request, StatusCode};
@@ -23,29 +25,29 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Answers one request.
-pub(crate) async fn answer(
+pub(crate) async fn answer_request(
     site: &Arc<Site>,
     connected: ProxyConnection,
     mut request: Request<Incoming>,
 ) -> HttpReply {
-    join_crumbs(request.headers_mut());
-    // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
+    join_cookie_lines(request.headers_mut());
+    // No proxy or browser sends a form in chunks, and parsers that disagree on a body's length
+    // allow request smuggling (RFC 9112, section 11.2).
     if request.headers().contains_key(TRANSFER_ENCODING) {
-        return reply::last(StatusCode::BAD_REQUEST);
+        return reply::bare_and_close(StatusCode::BAD_REQUEST);
     }
     let reply = match request.uri().path() {
-        "/check/nginx" => check(site, connected, request.headers(), ProxyKind::Nginx),
-        "/check/traefik" => check(site, connected, request.headers(), ProxyKind::Traefik),
-        "/healthz" => match site.watch.is_sure() {
+        "/check/nginx" => answer_check(site, connected, request.headers(), ProxyKind::Nginx),
+        "/check/traefik" => answer_check(site, connected, request.headers(), ProxyKind::Traefik),
+        "/healthz" => match site.revocation_cache.has_lease() {
             true => bare(StatusCode::OK),
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
         },
-        _ => own_page(site, connected, request).await,
+        _ => answer_own_page(site, connected, request).await,
     };
-    proxy_reply::challenging(reply, Challenge::Form)
+    proxy_reply::with_challenge(reply, Challenge::Postern)
 }
 
-/// Whether a request is answered without waiting for anything, a body included.
 pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
     matches!(
         request.uri().path(),
@@ -53,8 +55,9 @@ pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
     )
 }
 
-/// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), and Traefik passes them on so over HTTP/1, too.
-fn join_crumbs(headers: &mut HeaderMap) {
+/// Joins Cookie lines. HTTP/2 splits one line into several (RFC 9113, section 8.2.3), and Traefik
+/// passes them on separately over HTTP/1.
+fn join_cookie_lines(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_some() {
         let crumbs: Vec<_> = headers
             .get_all(COOKIE)
@@ -67,47 +70,52 @@ fn join_crumbs(headers: &mut HeaderMap) {
     }
 }
 
-fn check(
+fn answer_check(
     site: &Site,
     connected: ProxyConnection,
     headers: &HeaderMap,
     proxy: ProxyKind,
 ) -> HttpReply {
     let began = Instant::now();
-    let through = match site.believed.proxy(connected, headers, Some(proxy)) {
+    let through = match site
+        .trusted_proxies
+        .authenticate(connected, headers, Some(proxy))
+    {
         Ok(through) => through,
-        Err(unproven) => return stranger(&unproven),
+        Err(unproven) => return refuse_untrusted_peer(&unproven),
     };
-    let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
+    let asked = match contract::parse_check(proxy, headers, |address| {
+        site.trusted_proxies.is_proxy(address)
+    }) {
         Ok(asked) => asked,
         Err(broken) => {
-            malformed(proxy, &broken, connected);
-            METRICS.checked(proxy, CheckLabel::Malformed, began.elapsed());
-            return proxy_reply::unauthorized(forward_auth::challenge("", headers));
+            log_malformed_request(proxy, &broken, connected);
+            METRICS.count_check(proxy, CheckLabel::Malformed, began.elapsed());
+            return proxy_reply::unauthorized(forward_auth::select_challenge("", headers));
         }
     };
-    let site = match site.own_paths.is_empty() {
+    let site = match site.own_path_sites.is_empty() {
         true => site,
-        false => site.protecting(&asked.host()),
+        false => site.find_site_protecting(&asked.host()),
     };
-    let ruling = forward_auth::check(site, &asked, headers, &through.identity(headers));
-    METRICS.checked(proxy, ruling.answered(), began.elapsed());
-    if log::has_access() {
-        access_log::check(&asked, &ruling, began.elapsed());
+    let ruling = forward_auth::check(site, &asked, headers, &through.parse_identity(headers));
+    METRICS.count_check(proxy, ruling.label(), began.elapsed());
+    if log::has_access_log() {
+        access_log::log_check(&asked, &ruling, began.elapsed());
     }
-    proxy_reply::ruling(
+    proxy_reply::check_reply(
         ruling,
         proxy,
         asked.method,
-        forward_auth::challenge(asked.method, headers),
+        forward_auth::select_challenge(asked.method, headers),
         |page| {
             let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
             match page {
                 GatePage::SignIn => {
-                    proxy_reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url()))
+                    proxy_reply::sign_in_url(&at("sign-in"), site.valid_return_url(&asked.url()))
                 }
-                GatePage::Rise => {
-                    proxy_reply::to_sign_in(&at("upgrade"), site.back_to(&asked.url()))
+                GatePage::Upgrade => {
+                    proxy_reply::sign_in_url(&at("upgrade"), site.valid_return_url(&asked.url()))
                 }
                 GatePage::Cookies => at("cookies"),
                 GatePage::NotCovered => at(&format!("not-covered?host={}", asked.host())),
@@ -116,25 +124,25 @@ fn check(
     )
 }
 
-fn stranger(unproven: &Unproven) -> HttpReply {
-    METRICS.turned_away();
+fn refuse_untrusted_peer(unproven: &UntrustedPeer) -> HttpReply {
+    METRICS.count_untrusted_request();
     let line = log::event("refused")
         .with("cause", "untrusted-proxy")
-        .seldom("untrusted-proxy");
-    line.because(unproven);
+        .rate_limited("untrusted-proxy");
+    line.write_with_message(unproven);
     bare(StatusCode::FORBIDDEN)
 }
 
-/// A request that makes no sense, by whoever's fault it is.
-fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnection) {
+/// Logs a malformed check, as the proxy's fault or the client's.
+fn log_malformed_request(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnection) {
     match broken {
         ContractError::Client(name, address) => {
             let line = log::event("refused")
                 .with("cause", "malformed-request")
                 .with("address", address);
             line.with("service", SERVICE)
-                .seldom("malformed-request")
-                .because(format_args!(
+                .rate_limited("malformed-request")
+                .write_with_message(format_args!(
                     "the client's request has an invalid method, host or path, see {name}"
                 ));
         }
@@ -142,7 +150,7 @@ fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnectio
             let peer = connected
                 .address
                 .map_or_else(|| "unix".to_owned(), |address| address.to_string());
-            log::event("refused").with("cause", "proxy-contract").with("peer", peer).seldom("proxy-contract").because(format_args!(
+            log::event("refused").with("cause", "proxy-contract").with("peer", peer).rate_limited("proxy-contract").write_with_message(format_args!(
                 "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
                 proxy.name()
             ));
@@ -150,25 +158,27 @@ fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnectio
     }
 }
 
-async fn own_page(
+async fn answer_own_page(
     site: &Arc<Site>,
     connected: ProxyConnection,
     request: Request<Incoming>,
 ) -> HttpReply {
     let headers = request.headers();
-    let (address, identity) = match site.believed.proxy(connected, headers, None) {
-        Ok(through @ Through { proxy, .. }) => {
-            match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
-                Ok(address) => (address, through.identity(headers)),
+    let (address, identity) = match site.trusted_proxies.authenticate(connected, headers, None) {
+        Ok(through @ ProvenProxy { proxy, .. }) => {
+            match contract::parse_client_address(proxy, headers, |address| {
+                site.trusted_proxies.is_proxy(address)
+            }) {
+                Ok(address) => (address, through.parse_identity(headers)),
                 Err(broken) => {
-                    malformed(proxy, &broken, connected);
+                    log_malformed_request(proxy, &broken, connected);
                     return bare(StatusCode::BAD_REQUEST);
                 }
             }
         }
         Err(unproven) => match unproven.as_browser(site.gate().insecure_loopback) {
-            Some(address) => (address, Identity::NotBrought),
-            None => return stranger(&unproven),
+            Some(address) => (address, Identity::NotProvided),
+            None => return refuse_untrusted_peer(&unproven),
         },
     };
     let authority = request
@@ -180,17 +190,17 @@ async fn own_page(
         (_, Some(_)) => return bare(StatusCode::BAD_REQUEST),
         (host, None) => authority.or_else(|| host.and_then(|value| value.to_str().ok())),
     };
-    // as gate.url leaves it out
+    // `gate.url` does not contain the default port.
     let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
-    let Some(site) = host.and_then(|host| site.at(host)) else {
+    let Some(site) = host.and_then(|host| site.find_site_at(host)) else {
         return bare(StatusCode::MISDIRECTED_REQUEST);
     };
-    // never good here, and so not even looked up
+    // An app password is never valid at the gate's own pages, so it is not verified.
     if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
         let line = log::event("refused")
             .with("cause", "scope")
             .with("address", address);
-        line.because("an app password opens none of the gate's own pages");
+        line.write_with_message("an app password opens none of the gate's own pages");
         return bare(StatusCode::FORBIDDEN);
     }
     let Some(page) = request
@@ -204,21 +214,21 @@ async fn own_page(
     let (mut parts, body) = request.into_parts();
     api::into_cookies(site, &page, &mut parts.headers);
     let t = Language::asked(&parts.headers);
-    let guest = RequestContext {
+    let context = RequestContext {
         site,
         headers: &parts.headers,
         address,
         identity,
         t,
     };
-    if !log::has_access() {
-        return own_routes::turn_to(&guest, &parts, &page, body).await;
+    if !log::has_access_log() {
+        return own_routes::answer_page(&context, &parts, &page, body).await;
     }
-    // before a page of sign-out ends it
-    let (began, session) = (Instant::now(), guest.session());
-    let reply = own_routes::turn_to(&guest, &parts, &page, body).await;
+    // The session is read before a page can end it.
+    let (began, session) = (Instant::now(), context.session());
+    let reply = own_routes::answer_page(&context, &parts, &page, body).await;
     let user = session.as_ref().map(|session| &session.name);
-    access_log::page(
+    access_log::log_page(
         &parts,
         &site.url,
         address,
@@ -230,5 +240,5 @@ async fn own_page(
 }
 
 fn is_app_password(value: &HeaderValue) -> bool {
-    Authorization::read(value.as_bytes()).is_ours()
+    Authorization::parse(value.as_bytes()).is_app_password()
 }

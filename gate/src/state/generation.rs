@@ -1,11 +1,11 @@
-//! What runs by one configuration: the site, its watch over the store, and what writes down. A reload starts
-//! the next one before it ends this.
+//! A configuration generation: its site, revocation cache and usage writer. A reload starts the
+//! next generation before it ends this one.
 
 use super::admin_secret::AdminSecret;
 use super::branding::Branding;
 use super::exit::StopReason;
 use super::site::Site;
-use crate::http::cookies::Jar;
+use crate::http::cookies::CookieBuilder;
 use crate::live::revocation_cache::RevocationCache;
 use crate::live::store_pool::StorePool;
 use crate::live::usage_writer::UsageWriter;
@@ -17,18 +17,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether the last request is done.
-const LOOK: Duration = Duration::from_millis(20);
+/// Pause between two looks for open requests.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A web gate at work.
 pub(crate) struct Generation {
     pub(crate) site: Arc<Site>,
-    watching: JoinHandle<()>,
-    secretary: UsageWriter,
+    refresher: JoinHandle<()>,
+    usage_writer: UsageWriter,
 }
 
 impl Generation {
-    /// Starts it. MUST be called within the runtime.
+    /// Starts a generation. MUST be called within the runtime.
     pub(crate) fn start(path: &Path, config: Config) -> Result<Generation, StopReason> {
         let read = || -> Result<_, String> {
             let Some(url) = config.gate.url.clone() else {
@@ -47,36 +46,36 @@ impl Generation {
         let (watch, watching) =
             RevocationCache::start(&config).map_err(|error| error.to_string())?;
         let site = Site {
-            jar: Jar::new(&config.gate, &url.path),
+            cookies: CookieBuilder::new(&config.gate, &url.path),
             url,
-            own_paths: Vec::new(),
-            look: Arc::new(look),
-            administration: Arc::new(administration),
-            believed: Arc::new(believed),
-            uncovered: Arc::default(),
-            watch: Arc::new(watch),
-            workers: StorePool::new(&config),
-            asked_groups: Arc::new(RequestedGroups::of(&config)),
+            own_path_sites: Vec::new(),
+            branding: Arc::new(look),
+            admin_secret: Arc::new(administration),
+            trusted_proxies: Arc::new(believed),
+            uncovered_hosts: Arc::default(),
+            revocation_cache: Arc::new(watch),
+            store_pool: StorePool::new(&config),
+            requested_groups: Arc::new(RequestedGroups::of(&config)),
             config: Arc::new(config),
         };
         let site = Arc::new(site.with_own_paths());
-        let secretary = UsageWriter::start(&site.config, site.watch.app_passwords());
+        let secretary = UsageWriter::start(&site.config, site.revocation_cache.app_passwords());
         Ok(Generation {
             site,
-            watching,
-            secretary,
+            refresher: watching,
+            usage_writer: secretary,
         })
     }
 
-    /// Ends it when nobody else has the site any more, or when that took too long.
-    pub(crate) fn end(self, patience: Duration) {
+    /// Ends the generation once no request uses its site, or after `patience`.
+    pub(crate) fn stop(self, patience: Duration) {
         let began = Instant::now();
         while Arc::strong_count(&self.site) > 1 && began.elapsed() < patience {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
-        self.site.watch.end();
-        self.secretary.end();
-        // A panic there has nothing left to spoil.
-        let _ = self.watching.join();
+        self.site.revocation_cache.stop();
+        self.usage_writer.stop();
+        // The thread ends with this, so that its panic has no further effect.
+        let _ = self.refresher.join();
     }
 }

@@ -113,7 +113,7 @@ impl Home {
                 peer,
                 transaction,
                 process,
-                (worker(Class::Known), user),
+                (worker(Class::Familiar), user),
                 Box::new(log),
             )
         } else {
@@ -121,7 +121,7 @@ impl Home {
                 peer,
                 transaction,
                 process,
-                EngineAccess::Worker(worker(Class::Known)),
+                EngineAccess::Worker(worker(Class::Familiar)),
             )
         };
         let result = conversation::run(hook, &host, &options);

@@ -1,16 +1,16 @@
-//! What is shown is what Prometheus reads, and what was counted.
+//! The exported text follows OpenMetrics, and holds what was counted.
 
 use super::*;
 use std::collections::{BTreeMap, HashSet};
 
-const STANDING: StoreHealth = StoreHealth {
-    is_sure: true,
-    last_sure: Duration::from_millis(250),
-    own_configuration: false,
+const STANDING: GateHealth = GateHealth {
+    has_lease: true,
+    since_last_read: Duration::from_millis(250),
+    is_configuration_current: false,
     connections: 3,
 };
 
-/// The samples of a text in the format of OpenMetrics 1.0, which it must follow to the letter.
+/// Parses the samples of a text, which must follow OpenMetrics 1.0 to the letter.
 #[track_caller]
 fn read(text: &str) -> BTreeMap<String, f64> {
     let name = |text: &str| {
@@ -70,26 +70,26 @@ fn read(text: &str) -> BTreeMap<String, f64> {
 
 #[test]
 fn the_text_is_open_metrics_and_counts_what_happened() {
-    let metrics = Metrics::begin();
+    let metrics = Metrics::new();
     for micros in [5, 10, 11, 200_000] {
-        metrics.checked(
+        metrics.count_check(
             ProxyKind::Nginx,
             CheckLabel::Allow,
             Duration::from_micros(micros),
         );
     }
-    metrics.checked(
+    metrics.count_check(
         ProxyKind::Traefik,
         CheckLabel::AppPasswordWrong,
         Duration::ZERO,
     );
-    metrics.turned_away();
-    metrics.signed_in("refused", "password-delayed-30s");
-    metrics.signed_in("refused", "password-delayed-60s");
-    metrics.signed_in("accepted", "code");
-    metrics.signed_in("disabled", "step-up");
-    metrics.mailed(MailResult::NotSent);
-    metrics.judged(Duration::from_secs(60));
+    metrics.count_untrusted_request();
+    metrics.count_sign_in("refused", "password-delayed-30s");
+    metrics.count_sign_in("refused", "password-delayed-60s");
+    metrics.count_sign_in("accepted", "code");
+    metrics.count_sign_in("disabled", "step-up");
+    metrics.count_mail(MailResult::Failed);
+    metrics.observe_verification(Duration::from_secs(60));
     let text = metrics.text(&STANDING);
     let samples = read(&text);
     for (sample, value) in [

@@ -18,7 +18,7 @@ pub(in crate::engine) fn check_new_name(
     if distinct == Distinct::Yes || config.declared(name).is_some() {
         return Ok(Ok(NewName::by_root(name)));
     }
-    let stored = tx.spelled_like(&name.key())?;
+    let stored = tx.find_names_by_key(&name.key())?;
     Ok(among(config, &stored, name))
 }
 
@@ -29,7 +29,7 @@ pub(in crate::engine) fn find_other_spelling(
     tx: &mut dyn Transaction,
     name: &UserName,
 ) -> Result<Option<OtherSpelling>, StoreError> {
-    let stored = tx.spelled_like(&name.key())?;
+    let stored = tx.find_names_by_key(&name.key())?;
     if config.declared(name).is_some() || stored.contains(name) {
         return Ok(None);
     }

@@ -9,7 +9,7 @@ use crate::account::name::{Distinct, UserName};
 use crate::account::record::AccountRecord;
 use crate::config::Config;
 use crate::engine::mail::notification;
-use crate::engine::principal::{Principal, event};
+use crate::engine::principal::{Principal, audit_event};
 use crate::store::{StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -35,12 +35,17 @@ pub(in crate::engine) fn find_or_add_distinct_account<'a>(
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AccountRecord, AdministrationError> {
-    if let Some(record) = tx.account(name)? {
+    if let Some(record) = tx.find_account(name)? {
         return Ok(record);
     }
     let new =
         check_new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
-    tx.log(&event(name, EventKind::AccountAdded, actor.into(), now))?;
+    tx.add_event(&audit_event(
+        name,
+        EventKind::AccountAdded,
+        actor.into(),
+        now,
+    ))?;
     Ok(tx.add_account(&new, now)?)
 }
 
@@ -48,7 +53,7 @@ pub(in crate::engine) fn find_account(
     tx: &mut dyn Transaction,
     name: &UserName,
 ) -> Result<AccountRecord, AdministrationError> {
-    tx.account(name)?
+    tx.find_account(name)?
         .ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
@@ -75,7 +80,7 @@ pub(in crate::engine) fn log_event_with_cause<'a>(
 ) -> Result<(), StoreError> {
     let event = AuditEvent {
         cause: cause.to_owned(),
-        ..event(name, what, actor.into(), now)
+        ..audit_event(name, what, actor.into(), now)
     };
     notification::log_event(config, tx, &event)
 }

@@ -56,7 +56,7 @@ impl Engine {
             Some(_) => find_or_add_account(&self.config, tx.as_mut(), account, actor, now)?,
             None => find_account(tx.as_mut(), account)?,
         };
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let is_over = |kept: &AppPasswordRecord| kept.expires.is_some_and(|expires| expires <= now);
         let mut live = tx.app_passwords(Some(record.id))?;
         live.retain(|kept| !is_over(kept));
@@ -76,7 +76,7 @@ impl Engine {
             last_used: None,
         };
         tx.add_app_password(record.id, &new, &self.vault.app_password_hash(&password))?;
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         log_event_with_cause(
             &self.config,
             tx.as_mut(),
@@ -87,7 +87,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(password)
     }
 
@@ -115,7 +115,7 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), account)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let meant = find(&all, account, name)?;
         if name != new && all.iter().any(|kept| kept.name == *new) {
@@ -146,7 +146,7 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), account)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let count = match one {
             Some(name) => {
@@ -159,7 +159,7 @@ impl Engine {
                 all.len()
             }
         };
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         log_event_with_cause(
             &self.config,
             tx.as_mut(),
@@ -170,7 +170,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(count)
     }
 

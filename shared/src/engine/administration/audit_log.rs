@@ -24,7 +24,7 @@ impl Engine {
         Ok(self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .before_newest(filter, count)?)
+            .number_before_newest(filter, count)?)
     }
 
     /// Returns events numbered before `before`, newest first, at most `limit`.

@@ -31,7 +31,7 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient};
-use crate::verify::decision::{Invitation, VerificationResult};
+use crate::verify::decision::Invitation;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -80,7 +80,7 @@ impl Requester<'_> {
 
     /// Returns whether the requester is a local user and the account is the user's own.
     pub(in crate::engine) fn owns(&self, account: &UserName) -> bool {
-        matches!(self, Requester::Owner { name, .. } if *name == account)
+        matches ! ( self , Requester :: Owner { name , .. } if * name == account )
     }
 
     /// Returns an error unless the requester is root or owns the account.
@@ -227,7 +227,7 @@ impl Engine {
         // The peer runs a process as this user, so it has passed the first factor.
         let visitor = VerificationRequest {
             name: account,
-            stage: Phase::After,
+            phase: Phase::After,
             origin: &origin,
             browser: None,
             service: COMMAND,
@@ -242,10 +242,10 @@ impl Engine {
             proof.invitation = Some(self.verify_owner_one_time_code(&visitor, &answer, now)?);
             return Ok(proof);
         }
-        let outcome = self.attempt(&visitor, &answer, now)?;
-        match outcome.verdict {
-            VerificationResult::Refused(refusal) => Err(AdministrationError::Code(refusal)),
-            VerificationResult::Accepted(_) => {
+        let outcome = self.verify_input(&visitor, &answer, now)?;
+        match outcome.result {
+            Err(refusal) => Err(AdministrationError::Code(refusal)),
+            Ok(_) => {
                 proof
                     .told
                     .extend(outcome.missed.as_ref().map(messages::missed_inputs));
@@ -267,7 +267,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AccountSnapshot, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        caller.actor().refuse_ended(tx.as_mut(), now)?;
+        caller.actor().refuse_ended_session(tx.as_mut(), now)?;
         Ok(read_account_snapshot(tx.as_mut(), &self.vault, account)?)
     }
 

@@ -12,8 +12,8 @@ impl Engine {
         // No gate has this id, since gate ids are random.
         let nobody = [0; 16];
         let revision = tx.revision()?;
-        tx.gate_goes_by(&nobody, revision)?;
-        tx.forget_gate(&nobody)?;
+        tx.set_gate_revision(&nobody, revision)?;
+        tx.remove_gate(&nobody)?;
         Ok(tx.commit()?)
     }
 }

@@ -38,7 +38,7 @@ impl Engine {
         step: &PromptEnrollment,
         now: Timestamp,
     ) -> PromptResult {
-        if caller.owns(visitor.name) || visitor.stage == Phase::Before {
+        if caller.owns(visitor.name) || visitor.phase == Phase::Before {
             return Ok(refused(Refusal::NotEnrolled));
         }
         match step {
@@ -146,7 +146,7 @@ impl Engine {
         };
         // Gates applied the activation meanwhile. Whatever has ended all sessions since then has
         // ended this login too.
-        match self.entered_unless(visitor, AuthenticationMethod::Code, now, is_over)? {
+        match self.complete_login_unless(visitor, AuthenticationMethod::Code, now, is_over)? {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
         }

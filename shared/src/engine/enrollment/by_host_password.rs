@@ -45,7 +45,7 @@ impl Engine {
         let origin = Origin::Local(account.to_string());
         self.refuse_password_setup(&visitor(account, &origin), &setup, now)?;
         let footing = self.snapshot_account(account)?;
-        match self.try_host_password(&visitor(account, &origin), now)? {
+        match self.charge_host_password(&visitor(account, &origin), now)? {
             Ok(tried) => Ok(EnrollmentRequest {
                 account: account.clone(),
                 setup,
@@ -73,7 +73,7 @@ impl Engine {
         caller.check_account(&account)?;
         let origin = Origin::Local(account.to_string());
         match self.settle_host_password(&visitor(&account, &origin), tried, said, now)? {
-            HostPasswordResult::Proven(_) => Ok(self
+            HostPasswordResult::Verified(_) => Ok(self
                 .begin_enrollment(caller, &account, &setup, footing, None, now)?
                 .into()),
             HostPasswordResult::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
@@ -93,7 +93,7 @@ impl Engine {
         let pending = self.build_pending_enrollment(visitor.name, setup)?;
         self.check_enrollment(&pending)?;
         // The peer runs a process as this user, so it has signed in on this host.
-        match self.first_setup_needs(visitor, now)? {
+        match self.enrollment_requirement(visitor, now)? {
             EnrollmentRequirement::Free => Ok(()),
             EnrollmentRequirement::OneTimeCode => {
                 Err(AdministrationError::OneTimeCodeNeeded(visitor.name.clone()))
@@ -107,7 +107,7 @@ impl Engine {
 fn visitor<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
     VerificationRequest {
         name,
-        stage: Phase::Before,
+        phase: Phase::Before,
         origin,
         browser: None,
         service: COMMAND,

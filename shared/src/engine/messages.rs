@@ -179,8 +179,8 @@ pub fn unlocked(name: &UserName) -> String {
 }
 
 /// Returns the text after `lowered` floors ahead of the clock were lowered to it.
-pub fn clock_unlocked(name: &UserName, mended: usize, now: Timestamp) -> String {
-    match mended {
+pub fn clock_unlocked(name: &UserName, lowered: usize, now: Timestamp) -> String {
+    match lowered {
         0 => format!("no accepted code of {name} is ahead of the clock ({now}); nothing to reset"),
         _ => format!(
             "codes of {name} are accepted again from the next one on; the clock says {now}, make sure that it stays correct"
@@ -263,8 +263,8 @@ impl From<Refusal> for UserMessage {
 }
 
 /// Returns why a password was refused, for the account's owner.
-pub fn password_refusal(refused: Refusal) -> String {
-    match refused {
+pub fn password_refusal(cause: Refusal) -> String {
+    match cause {
         Refusal::Wrong => "That password is wrong, or access to your account is denied".to_owned(),
         Refusal::Delayed { wait } => {
             format!(
@@ -277,13 +277,13 @@ pub fn password_refusal(refused: Refusal) -> String {
 }
 
 /// Returns why no code is mailed and what to do, in English.
-pub fn mail_refusal(refused: MailRefusal) -> String {
-    UserMessage::from(refused).to_string()
+pub fn mail_refusal(cause: MailRefusal) -> String {
+    UserMessage::from(cause).to_string()
 }
 
 impl From<MailRefusal> for UserMessage {
-    fn from(refused: MailRefusal) -> UserMessage {
-        match refused {
+    fn from(cause: MailRefusal) -> UserMessage {
+        match cause {
             MailRefusal::NotConfigured | MailRefusal::NoAddress => {
                 let english = "No codes are mailed to this account; enter another kind of code";
                 UserMessage::new("no-mailed-codes", english)

@@ -19,7 +19,7 @@ pub(in crate::engine) fn check_new_name(
         return Ok(Ok(NewName::by_root(name)));
     }
     let stored = tx.find_names_by_key(&name.key())?;
-    Ok(among(config, &stored, name))
+    Ok(check_spellings(config, &stored, name))
 }
 
 /// Returns the stored, declared or configured account of which `name` is another spelling; `None`
@@ -33,12 +33,16 @@ pub(in crate::engine) fn find_other_spelling(
     if config.declared(name).is_some() || stored.contains(name) {
         return Ok(None);
     }
-    Ok(among(config, &stored, name).err())
+    Ok(check_spellings(config, &stored, name).err())
 }
 
 /// Rules and policies may name users who have no account yet, and apply to every spelling of the
 /// name. A name that root has written in the configuration itself is permitted.
-fn among(config: &Config, stored: &[UserName], name: &UserName) -> Result<NewName, OtherSpelling> {
+fn check_spellings(
+    config: &Config,
+    stored: &[UserName],
+    name: &UserName,
+) -> Result<NewName, OtherSpelling> {
     let declared = config.account.iter().map(|declared| &declared.name);
     let mut named = config.people_named();
     if named.contains(name) {

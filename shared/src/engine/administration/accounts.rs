@@ -12,7 +12,7 @@ use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 
 /// Limit for the names of an account's groups together, in bytes: session cookies carry them.
-const LONGEST_GROUPS: usize = 1024;
+const MAX_GROUP_BYTES: usize = 1024;
 
 impl Engine {
     /// Adds an account. Another spelling of an existing account is refused unless root gives
@@ -92,14 +92,14 @@ impl Engine {
         };
         let named = named.map_err(AdministrationError::OtherSpelling)?;
         // Secrets are bound to the name.
-        for kept in tx.authenticators(record.id)? {
+        for stored in tx.authenticators(record.id)? {
             let binding = |name| SecretBinding {
                 account: record.id.0,
                 name,
-                parameters: kept.parameters,
+                parameters: stored.parameters,
             };
-            let secret = self.vault.unseal(&kept.sealed, &binding(name))?;
-            tx.reseal_authenticator(kept.number, &self.vault.seal(&secret, &binding(new))?)?;
+            let secret = self.vault.unseal(&stored.sealed, &binding(name))?;
+            tx.reseal_authenticator(stored.number, &self.vault.seal(&secret, &binding(new))?)?;
         }
         tx.rename_account(record.id, &named)?;
         tx.end_sessions(record.id)?;
@@ -148,11 +148,11 @@ impl Engine {
             .iter()
             .map(|group| group.as_str().len() + 1)
             .sum::<usize>()
-            > LONGEST_GROUPS
+            > MAX_GROUP_BYTES
         {
             return Err(AdministrationError::TooManyGroups(
                 name.clone(),
-                LONGEST_GROUPS,
+                MAX_GROUP_BYTES,
             ));
         }
         tx.set_groups(record.id, &groups)?;
@@ -182,7 +182,7 @@ impl Engine {
             .pop();
         match (found, self.config.declared(name)) {
             (Some(tally), _) => Ok(self.state_of(tally)),
-            (None, Some(_)) => Ok(self.state_of(unused(name))),
+            (None, Some(_)) => Ok(self.state_of(unused_account(name))),
             (None, None) => Err(AdministrationError::UnknownAccount(name.clone())),
         }
     }
@@ -193,9 +193,11 @@ impl Engine {
             .store
             .begin(&mut self.vault, Intent::Read)?
             .account_tallies(None)?;
-        let kept: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
+        let stored: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
         let declared = self.config.account.iter().map(|declared| &declared.name);
-        let declared = declared.filter(|name| !kept.contains(name)).map(unused);
+        let declared = declared
+            .filter(|name| !stored.contains(name))
+            .map(unused_account);
         let mut all: Vec<AccountTally> = tallies.into_iter().chain(declared).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         let declared: HashSet<_> = self
@@ -219,17 +221,17 @@ impl Engine {
         after: Option<&UserName>,
         most: usize,
     ) -> Result<Vec<AccountStatus>, AdministrationError> {
-        let kept = self
+        let stored = self
             .store
             .begin(&mut self.vault, Intent::Read)?
             .find_account_names(part, after, most)?;
         let wanted = part.to_ascii_lowercase();
         let declared = self.config.account.iter().map(|declared| &declared.name);
-        let fits = |name: &&UserName| {
+        let matches = |name: &&UserName| {
             name.as_str().to_ascii_lowercase().contains(&wanted)
                 && after.is_none_or(|after| *name > after)
         };
-        let names: BTreeSet<UserName> = declared.filter(fits).cloned().chain(kept).collect();
+        let names: BTreeSet<UserName> = declared.filter(matches).cloned().chain(stored).collect();
         let mut found = Vec::new();
         for name in names.iter().take(most) {
             match self.account_status(name) {
@@ -259,7 +261,7 @@ fn state_of(tally: AccountTally, is_declared: bool) -> AccountStatus {
 }
 
 /// State of a declared account that has not been used yet.
-fn unused(name: &UserName) -> AccountTally {
+fn unused_account(name: &UserName) -> AccountTally {
     AccountTally {
         name: name.clone(),
         last_sign_in: None,

@@ -18,9 +18,9 @@ use crate::engine::principal::Principal;
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
-const MOST: usize = 100;
+const MAX_APP_PASSWORDS: usize = 100;
 /// Cause in the audit log where another change revoked them.
-const BY_CHANGE: &str = "app_passwords.on_change";
+const CHANGE_CAUSE: &str = "app_passwords.on_change";
 
 /// What happened to an account's app passwords when its password or second factor changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AppPassword, AdministrationError> {
         let actor = actor.into();
-        self.refuse_scope(scope)?;
+        self.check_scope(scope)?;
         if expires.is_some_and(|expires| expires <= now) {
             return Err(AppPasswordError::Past.into());
         }
@@ -57,14 +57,15 @@ impl Engine {
             None => find_account(tx.as_mut(), account)?,
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
-        let is_over = |kept: &AppPasswordRecord| kept.expires.is_some_and(|expires| expires <= now);
+        let is_over =
+            |stored: &AppPasswordRecord| stored.expires.is_some_and(|expires| expires <= now);
         let mut live = tx.app_passwords(Some(record.id))?;
-        live.retain(|kept| !is_over(kept));
-        if live.iter().any(|kept| kept.name == *name) {
+        live.retain(|stored| !is_over(stored));
+        if live.iter().any(|stored| stored.name == *name) {
             return Err(AppPasswordError::NameTaken(account.clone(), name.clone()).into());
         }
-        if live.len() >= MOST {
-            return Err(AppPasswordError::TooMany(account.clone(), MOST).into());
+        if live.len() >= MAX_APP_PASSWORDS {
+            return Err(AppPasswordError::TooMany(account.clone(), MAX_APP_PASSWORDS).into());
         }
         let new = AppPasswordRecord {
             number: 0,
@@ -117,11 +118,11 @@ impl Engine {
         let record = find_account(tx.as_mut(), account)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
-        let meant = find(&all, account, name)?;
-        if name != new && all.iter().any(|kept| kept.name == *new) {
+        let found = find(&all, account, name)?;
+        if name != new && all.iter().any(|stored| stored.name == *new) {
             return Err(AppPasswordError::NameTaken(account.clone(), new.clone()).into());
         }
-        tx.rename_app_password(meant.number, new)?;
+        tx.rename_app_password(found.number, new)?;
         log_event_with_cause(
             &self.config,
             tx.as_mut(),
@@ -176,18 +177,21 @@ impl Engine {
 
     /// Returns an error for a scope that the configuration does not declare, which is a typing
     /// error, and for the gate's own pages.
-    fn refuse_scope(&self, scope: &AppPasswordScope) -> Result<(), AppPasswordError> {
+    fn check_scope(&self, scope: &AppPasswordScope) -> Result<(), AppPasswordError> {
         let gate = &self.config.gate;
         if let Some(name) = scope.undeclared(&gate.scope) {
             return Err(AppPasswordError::Undeclared(name.clone()));
         }
-        let of_gate = gate
+        let gate_host = gate
             .url
             .as_ref()
             .filter(|url| url.has_own_host())
             .map(|url| url.host());
         let is_gate = |term: &ScopeTerm| match term {
-            ScopeTerm::Web(web) => web.hosts.iter().any(|host| Some(host.as_str()) == of_gate),
+            ScopeTerm::Web(web) => web
+                .hosts
+                .iter()
+                .any(|host| Some(host.as_str()) == gate_host),
             ScopeTerm::Pam(_) | ScopeTerm::Named(_) => false,
         };
         match scope.terms().iter().any(is_gate) {
@@ -212,9 +216,9 @@ pub(in crate::engine) fn apply_on_change(
         },
         OnChange::Keep => {
             let is_live =
-                |kept: &AppPasswordRecord| kept.expires.is_none_or(|expires| now < expires);
+                |stored: &AppPasswordRecord| stored.expires.is_none_or(|expires| now < expires);
             let all = tx.app_passwords(Some(account))?;
-            match all.iter().filter(|kept| is_live(kept)).count() {
+            match all.iter().filter(|stored| is_live(stored)).count() {
                 0 => AppPasswordsAfter::None,
                 count => AppPasswordsAfter::Kept(count as u64),
             }
@@ -237,7 +241,7 @@ pub(in crate::engine) fn apply_on_change_and_log<'a>(
             tx,
             name,
             EventKind::AppPasswordRevoked,
-            BY_CHANGE,
+            CHANGE_CAUSE,
             actor,
             now,
         )?;
@@ -249,7 +253,7 @@ impl AppPasswordsAfter {
     /// Returns the event and its cause for a change that a sign-in made.
     pub(in crate::engine) fn event(self) -> Option<(EventKind, &'static str)> {
         match self {
-            AppPasswordsAfter::Revoked(_) => Some((EventKind::AppPasswordRevoked, BY_CHANGE)),
+            AppPasswordsAfter::Revoked(_) => Some((EventKind::AppPasswordRevoked, CHANGE_CAUSE)),
             AppPasswordsAfter::None | AppPasswordsAfter::Kept(_) => None,
         }
     }
@@ -260,6 +264,6 @@ fn find<'a>(
     account: &UserName,
     name: &Label,
 ) -> Result<&'a AppPasswordRecord, AppPasswordError> {
-    let found = all.iter().find(|kept| kept.name == *name);
+    let found = all.iter().find(|stored| stored.name == *name);
     found.ok_or_else(|| AppPasswordError::Unknown(account.clone(), name.clone()))
 }

@@ -36,7 +36,7 @@ use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
 /// Trusted browsers in a reply, the newest. The reply must fit one frame.
-const MOST_BROWSERS: usize = 200;
+const MAX_BROWSERS: usize = 200;
 
 /// Who sends a request, by the peer credentials or the web session.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +51,9 @@ pub enum Requester<'a> {
 
 /// Proof on which a change is executed.
 struct CodeProof {
-    told: Vec<String>,
+    messages: Vec<String>,
     /// Snapshot taken before the proof: what begins here must not outlive a later revocation.
-    footing: AccountSnapshot,
+    snapshot: AccountSnapshot,
     invitation: Option<Invitation>,
 }
 
@@ -103,7 +103,7 @@ impl Requester<'_> {
     pub(in crate::engine) fn token_recipient<'b>(
         &self,
         account: &'b UserName,
-        footing: &AccountSnapshot,
+        snapshot: &AccountSnapshot,
     ) -> TokenRecipient<'b> {
         let parent = match self {
             Requester::Root(_) | Requester::Owner { .. } => TokenParent::Peer,
@@ -111,7 +111,7 @@ impl Requester<'_> {
         };
         TokenRecipient {
             account,
-            at: footing.at(),
+            at: snapshot.at(),
             holder: self.holder(),
             parent,
         }
@@ -130,15 +130,15 @@ impl Engine {
     /// Executes one request.
     pub fn execute_request(
         &mut self,
-        caller: Requester<'_>,
-        errand: &CommandRequest,
+        requester: Requester<'_>,
+        request: &CommandRequest,
         now: Timestamp,
     ) -> Result<EngineReply, AdministrationError> {
-        let account = &errand.account;
-        caller.check_account(account)?;
-        match &errand.task {
-            Operation::Look(look) => Ok(self.show(account, *look, now)?.into()),
-            Operation::Finish(finish) => self.finish(caller, account, finish, now),
+        let account = &request.account;
+        requester.check_account(account)?;
+        match &request.task {
+            Operation::Look(read) => Ok(self.execute_read(account, *read, now)?.into()),
+            Operation::Finish(finish) => self.execute_finish(requester, account, finish, now),
             // The PAM host verifies between its two steps, [`Engine::prepare_first_enrollment`] and
             // [`Engine::begin_first_enrollment`].
             Operation::FirstSetup { .. } => Err(AdministrationError::HostPasswordUnavailable(
@@ -146,58 +146,64 @@ impl Engine {
             )),
             Operation::Change { code, change } => {
                 // An impossible change is refused before it consumes a code.
-                self.refuse_change(account, change)?;
-                let proof = self.prove(caller, account, code.as_ref(), change, now)?;
-                let answer = match change {
+                self.check_change(account, change)?;
+                let proof =
+                    self.verify_requester(requester, account, code.as_ref(), change, now)?;
+                let reply = match change {
                     ChangeOperation::RevokeBrowsers(one) => ReplyBody::Revoked(
-                        self.revoke_browsers(account, *one, caller.actor(), now)?,
+                        self.revoke_browsers(account, *one, requester.actor(), now)?,
                     ),
                     ChangeOperation::RemoveAuthenticator(label) => {
-                        self.remove_authenticator(account, label, caller.actor(), now)?;
+                        self.remove_authenticator(account, label, requester.actor(), now)?;
                         ReplyBody::Done
                     }
-                    ChangeOperation::BeginSetup(setup) => self.begin_enrollment(
-                        caller,
+                    ChangeOperation::BeginSetup(enrollment) => self.begin_enrollment(
+                        requester,
                         account,
-                        setup,
-                        proof.footing,
+                        enrollment,
+                        proof.snapshot,
                         proof.invitation,
                         now,
                     )?,
                     ChangeOperation::BeginRecoveryCodes => {
-                        self.begin_recovery_codes(caller, account, proof.footing, now)?
+                        self.begin_recovery_codes(requester, account, proof.snapshot, now)?
                     }
                 };
                 Ok(EngineReply {
-                    told: proof.told,
-                    ..answer.into()
+                    told: proof.messages,
+                    ..reply.into()
                 })
             }
         }
     }
 
-    fn show(&mut self, account: &UserName, look: ReadOperation, now: Timestamp) -> CommandResult {
-        Ok(match look {
+    fn execute_read(
+        &mut self,
+        account: &UserName,
+        read: ReadOperation,
+        now: Timestamp,
+    ) -> CommandResult {
+        Ok(match read {
             ReadOperation::Status => ReplyBody::Status(Box::new(self.account_status(account)?)),
             ReadOperation::Authenticators => {
                 ReplyBody::Authenticators(self.authenticators(account)?)
             }
             ReadOperation::Browsers => {
                 let mut browsers = self.trusted_browsers(account, now)?;
-                browsers.truncate(MOST_BROWSERS);
+                browsers.truncate(MAX_BROWSERS);
                 ReplyBody::Browsers(browsers)
             }
         })
     }
 
-    fn refuse_change(
+    fn check_change(
         &mut self,
         account: &UserName,
         change: &ChangeOperation,
     ) -> Result<(), AdministrationError> {
         match change {
-            ChangeOperation::BeginSetup(setup) => {
-                let pending = self.build_pending_enrollment(account, setup)?;
+            ChangeOperation::BeginSetup(enrollment) => {
+                let pending = self.build_pending_enrollment(account, enrollment)?;
                 self.check_enrollment(&pending)
             }
             ChangeOperation::BeginRecoveryCodes => self.refuse_recovery_codes(account),
@@ -207,25 +213,25 @@ impl Engine {
 
     /// Verifies and consumes the code of a local user. Root and a user after step-up need none. The
     /// one-time code of a first enrollment is verified here and consumed by its activation.
-    fn prove(
+    fn verify_requester(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
         code: Option<&TypedText>,
         change: &ChangeOperation,
         now: Timestamp,
     ) -> Result<CodeProof, AdministrationError> {
         let mut proof = CodeProof {
-            told: Vec::new(),
-            footing: self.footing_for(caller, account, now)?,
+            messages: Vec::new(),
+            snapshot: self.snapshot_for(requester, account, now)?,
             invitation: None,
         };
-        let Requester::Owner { name, .. } = caller else {
+        let Requester::Owner { name, .. } = requester else {
             return Ok(proof);
         };
         let origin = Origin::Local(name.to_string());
         // The peer runs a process as this user, so it has passed the first factor.
-        let visitor = VerificationRequest {
+        let request = VerificationRequest {
             name: account,
             phase: Phase::After,
             origin: &origin,
@@ -233,26 +239,26 @@ impl Engine {
             service: COMMAND,
         };
         let typed = code.map_or("", |code| &**code);
-        let answer = input::Input::read(typed.as_bytes());
+        let input = input::Input::read(typed.as_bytes());
         if let ChangeOperation::BeginSetup(EnrollmentOperation {
             kind: AuthenticatorKind::First,
             ..
         }) = change
         {
-            proof.invitation = Some(self.verify_owner_one_time_code(&visitor, &answer, now)?);
+            proof.invitation = Some(self.verify_owner_one_time_code(&request, &input, now)?);
             return Ok(proof);
         }
-        let outcome = self.verify_input(&visitor, &answer, now)?;
+        let outcome = self.verify_input(&request, &input, now)?;
         match outcome.result {
             Err(refusal) => Err(AdministrationError::Code(refusal)),
             Ok(_) => {
                 proof
-                    .told
+                    .messages
                     .extend(outcome.missed.as_ref().map(messages::missed_inputs));
                 if let Some(recovered) = outcome.recovery {
-                    proof.told.push(messages::recovery_text(recovered));
+                    proof.messages.push(messages::recovery_text(recovered));
                     // A recovery code ends all sessions of the account, which changes its snapshot.
-                    proof.footing = self.snapshot_account(account)?;
+                    proof.snapshot = self.snapshot_account(account)?;
                 }
                 Ok(proof)
             }
@@ -260,14 +266,14 @@ impl Engine {
     }
 
     /// Returns the account's snapshot. Fails if the requester's session has ended.
-    fn footing_for(
+    fn snapshot_for(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
         now: Timestamp,
     ) -> Result<AccountSnapshot, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        caller.actor().refuse_ended_session(tx.as_mut(), now)?;
+        requester.actor().refuse_ended_session(tx.as_mut(), now)?;
         Ok(read_account_snapshot(tx.as_mut(), &self.vault, account)?)
     }
 
@@ -276,33 +282,33 @@ impl Engine {
     pub(in crate::engine) fn build_pending_enrollment(
         &self,
         account: &UserName,
-        setup: &EnrollmentOperation,
+        enrollment: &EnrollmentOperation,
     ) -> Result<PendingEnrollment, AdministrationError> {
         let config = self.config();
-        let pending = match setup.kind {
+        let pending = match enrollment.kind {
             AuthenticatorKind::First => PendingEnrollment::new(config, account),
             AuthenticatorKind::Further => PendingEnrollment::further(config, account),
         };
         let defaults = config.totp.parameters();
         let parameters = OtpParameters {
-            algorithm: setup.algorithm.unwrap_or(defaults.algorithm),
-            digits: setup.digits.unwrap_or(defaults.digits),
-            moving: match (setup.counter, setup.period) {
+            algorithm: enrollment.algorithm.unwrap_or(defaults.algorithm),
+            digits: enrollment.digits.unwrap_or(defaults.digits),
+            moving: match (enrollment.counter, enrollment.period) {
                 (Some(_), _) => OtpKind::Counter,
                 (None, Some(period)) => OtpKind::Time { period },
                 (None, None) => defaults.moving,
             },
         };
         let pending = pending
-            .map_err(random)?
-            .with_label(setup.name.clone())
+            .map_err(random_error)?
+            .with_label(enrollment.name.clone())
             .with_parameters(
                 parameters
                     .check()
                     .map_err(AdministrationError::Parameters)?,
-                Step(setup.counter.unwrap_or_default()),
+                Step(enrollment.counter.unwrap_or_default()),
             );
-        Ok(match &setup.seed {
+        Ok(match &enrollment.seed {
             Some(seed) => {
                 pending.with_secret(Secret::from_seed(seed).map_err(AdministrationError::Seed)?)
             }
@@ -312,22 +318,25 @@ impl Engine {
 
     pub(in crate::engine) fn begin_enrollment(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
-        setup: &EnrollmentOperation,
-        footing: AccountSnapshot,
+        enrollment: &EnrollmentOperation,
+        snapshot: AccountSnapshot,
         invitation: Option<Invitation>,
         now: Timestamp,
     ) -> CommandResult {
-        let pending = self.build_pending_enrollment(account, setup)?;
-        let (keys, to) = (self.token_keys(), caller.token_recipient(account, &footing));
+        let pending = self.build_pending_enrollment(account, enrollment)?;
+        let (keys, to) = (
+            self.token_keys(),
+            requester.token_recipient(account, &snapshot),
+        );
         let draft = Token::issue(
             &keys,
             to,
-            EnrollmentDraft::of(&pending, footing, invitation),
+            EnrollmentDraft::of(&pending, snapshot, invitation),
             now,
         )
-        .map_err(random)?;
+        .map_err(random_error)?;
         Ok(ReplyBody::Setup {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
@@ -339,38 +348,41 @@ impl Engine {
     /// Returns a begun enrollment for its requester to see again.
     pub fn reopen_enrollment(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
-        ticket: &str,
+        token: &str,
         now: Timestamp,
     ) -> Result<ShownEnrollment, AdministrationError> {
         // The snapshot loads the current data keys, with which tokens are opened.
         self.snapshot_account(account)?;
-        let opened = self.open_token::<EnrollmentDraft>(ticket, caller, account, now)?;
+        let opened = self.open_token::<EnrollmentDraft>(token, requester, account, now)?;
         let pending = self.restore_pending_enrollment(opened.payload(), &opened)?;
-        Ok(show_enrollment(&pending, ticket.to_owned().into()))
+        Ok(show_enrollment(&pending, token.to_owned().into()))
     }
 
     fn begin_recovery_codes(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
-        footing: AccountSnapshot,
+        snapshot: AccountSnapshot,
         now: Timestamp,
     ) -> CommandResult {
-        let codes = self.config().recovery.new_codes().map_err(random)?;
-        let (keys, to) = (self.token_keys(), caller.token_recipient(account, &footing));
-        let new = Token::issue(&keys, to, PendingRecoveryCodes::of(&codes, footing), now)
-            .map_err(random)?;
+        let codes = self.config().recovery.new_codes().map_err(random_error)?;
+        let (keys, to) = (
+            self.token_keys(),
+            requester.token_recipient(account, &snapshot),
+        );
+        let new = Token::issue(&keys, to, PendingRecoveryCodes::of(&codes, snapshot), now)
+            .map_err(random_error)?;
         Ok(ReplyBody::RecoveryCodes {
             codes: grouped(&codes),
             ticket: new.seal(&keys)?.into(),
         })
     }
 
-    fn finish(
+    fn execute_finish(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
         finish: &FinishOperation,
         now: Timestamp,
@@ -379,13 +391,13 @@ impl Engine {
         self.snapshot_account(account)?;
         match finish {
             FinishOperation::Confirm { ticket, code } => {
-                let ticket = self.open_token::<EnrollmentDraft>(ticket, caller, account, now)?;
-                let pending = self.restore_pending_enrollment(ticket.payload(), &ticket)?;
+                let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
+                let pending = self.restore_pending_enrollment(token.payload(), &token)?;
                 match pending.confirm(&input::Input::read(code.as_bytes()), self.config(), now) {
                     Err(refusal) => Ok(ReplyBody::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-                        let next = ticket.next(|draft| ConfirmedEnrollment { draft, step });
+                        let next = token.next(|draft| ConfirmedEnrollment { draft, step });
                         Ok(ReplyBody::Confirmed {
                             ticket: next.seal(&self.token_keys())?.into(),
                         }
@@ -394,23 +406,23 @@ impl Engine {
                 }
             }
             FinishOperation::Activate { ticket } => {
-                let ticket =
-                    self.open_token::<ConfirmedEnrollment>(ticket, caller, account, now)?;
-                let pending = self.restore_pending_enrollment(&ticket.payload().draft, &ticket)?;
-                let given = EnrollmentConfirmation::by_code(ticket.payload().step);
+                let token =
+                    self.open_token::<ConfirmedEnrollment>(ticket, requester, account, now)?;
+                let pending = self.restore_pending_enrollment(&token.payload().draft, &token)?;
+                let given = EnrollmentConfirmation::by_code(token.payload().step);
                 Ok(activated(self.activate(
                     &pending,
                     &given,
-                    caller.actor(),
+                    requester.actor(),
                     now,
                 )?))
             }
             FinishOperation::Vouch { ticket } => {
-                let Requester::Root(actor) = caller else {
+                let Requester::Root(actor) = requester else {
                     return Err(AdministrationError::OnlyRoot);
                 };
-                let ticket = self.open_token::<EnrollmentDraft>(ticket, caller, account, now)?;
-                let pending = self.restore_pending_enrollment(ticket.payload(), &ticket)?;
+                let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
+                let pending = self.restore_pending_enrollment(token.payload(), &token)?;
                 Ok(activated(self.activate(
                     &pending,
                     &EnrollmentConfirmation::by_administrator(),
@@ -419,14 +431,14 @@ impl Engine {
                 )?))
             }
             FinishOperation::KeepRecoveryCodes { ticket } => {
-                let ticket =
-                    self.open_token::<PendingRecoveryCodes>(ticket, caller, account, now)?;
-                let (codes, footing) = (ticket.payload().codes(), &ticket.payload().footing);
+                let token =
+                    self.open_token::<PendingRecoveryCodes>(ticket, requester, account, now)?;
+                let (codes, snapshot) = (token.payload().codes(), &token.payload().snapshot);
                 self.replace_recovery_codes_if_unchanged(
-                    footing,
+                    snapshot,
                     account,
                     &codes,
-                    caller.actor(),
+                    requester.actor(),
                     now,
                 )?;
                 Ok(ReplyBody::Done.into())
@@ -436,12 +448,12 @@ impl Engine {
 
     pub(in crate::engine) fn open_token<T: TokenPayload>(
         &self,
-        ticket: &str,
-        caller: Requester<'_>,
+        token: &str,
+        requester: Requester<'_>,
         account: &UserName,
         now: Timestamp,
     ) -> Result<Token<T>, AdministrationError> {
-        let opened = Token::<T>::open(ticket, &self.token_keys(), caller.holder(), now);
+        let opened = Token::<T>::open(token, &self.token_keys(), requester.holder(), now);
         opened
             .filter(|token| token.account() == account)
             .ok_or(AdministrationError::Stale)
@@ -450,13 +462,13 @@ impl Engine {
     pub(in crate::engine) fn restore_pending_enrollment<T>(
         &self,
         draft: &EnrollmentDraft,
-        ticket: &Token<T>,
+        token: &Token<T>,
     ) -> Result<PendingEnrollment, AdministrationError> {
         draft
-            .pending(self.config(), ticket.account(), ticket.parent())
+            .pending(self.config(), token.account(), token.parent())
             .map_err(|error| match error {
                 DraftError::Secret(error) => AdministrationError::Seed(error),
-                DraftError::Random(error) => random(error),
+                DraftError::Random(error) => random_error(error),
             })
     }
 }
@@ -468,7 +480,7 @@ fn activated(after: AppPasswordsAfter) -> EngineReply {
     }
 }
 
-fn random(error: RandomError) -> AdministrationError {
+fn random_error(error: RandomError) -> AdministrationError {
     AdministrationError::from(EngineError::from(VaultError::Random(error)))
 }
 

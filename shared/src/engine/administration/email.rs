@@ -18,7 +18,7 @@ use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
 
 /// Wrong inputs after which a mailed confirmation code is no longer valid.
-const MOST_WRONG: u32 = 5;
+const MAX_WRONG: u32 = 5;
 
 impl Engine {
     /// Stores a new address and queues a code to it: see [`Engine::await_mail_delivery`].
@@ -55,7 +55,7 @@ impl Engine {
             },
         )?;
         let (email, purpose) = (&self.config.email, MailedFor::Confirmation);
-        let posted = code::queue_code(
+        let mail = code::queue_code(
             email,
             &self.vault,
             tx.as_mut(),
@@ -73,7 +73,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        Ok(posted)
+        Ok(mail)
     }
 
     /// Returns the address that waits for its confirmation.
@@ -92,7 +92,7 @@ impl Engine {
     pub fn confirm_email<'a>(
         &mut self,
         name: &UserName,
-        answer: &Input,
+        input: &Input,
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(EmailAddress, AppPasswordsAfter), AdministrationError> {
@@ -105,22 +105,24 @@ impl Engine {
         let Some(address) = tx.mail_addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
-        let Input::Digits(digits) = answer else {
+        let Input::Digits(digits) = input else {
             return refuse(Refusal::Unfit);
         };
         let hash = self
             .vault
             .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
-        let kept = match tx.mailed_code(record.id)? {
-            Some((MailedFor::Confirmation, kept)) if !kept.used && kept.wrong < MOST_WRONG => kept,
+        let stored = match tx.mailed_code(record.id)? {
+            Some((MailedFor::Confirmation, stored)) if !stored.used && stored.wrong < MAX_WRONG => {
+                stored
+            }
             _ => return Err(AdministrationError::NoCodeToConfirm(name.clone())),
         };
-        if kept.hash != hash {
+        if stored.hash != hash {
             tx.count_wrong_confirmation(record.id)?;
             tx.commit()?;
             return refuse(Refusal::Wrong);
         }
-        if kept.is_over(now) {
+        if stored.is_over(now) {
             return refuse(Refusal::CodeExpired);
         }
         let was_on = is_enrolled(tx.as_mut(), record.id)?;

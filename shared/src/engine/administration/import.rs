@@ -17,9 +17,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Authenticators in one transaction, unless one account has more: about 25 ms of the write lock.
-const AT_ONCE: usize = 50;
+const BATCH_SIZE: usize = 50;
 /// Pause between two transactions, in which logins get the write lock.
-const BETWEEN: Duration = Duration::from_millis(20);
+const BATCH_PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportMode {
@@ -50,7 +50,7 @@ impl Engine {
     pub fn import_authenticators(
         &mut self,
         found: &[FoundAuthenticator],
-        trial: ImportMode,
+        mode: ImportMode,
         distinct: Distinct,
         actor: &str,
         now: Timestamp,
@@ -59,7 +59,7 @@ impl Engine {
         let mut revision = None;
         for (number, batch) in batches(found).into_iter().enumerate() {
             if number > 0 {
-                std::thread::sleep(BETWEEN);
+                std::thread::sleep(BATCH_PAUSE);
             }
             let Engine {
                 config,
@@ -71,16 +71,16 @@ impl Engine {
             let tx = transaction.as_mut();
             let mut new: BTreeSet<&UserName> = BTreeSet::new();
             for at in batch {
-                let importing = Importing {
+                let import = ImportTransaction {
                     config,
                     vault,
                     distinct,
                     actor,
                     now,
                 };
-                all[at] = importing.take(tx, &found[at], &mut new)?;
+                all[at] = import.import_one(tx, &found[at], &mut new)?;
             }
-            if trial == ImportMode::Commit && !new.is_empty() {
+            if mode == ImportMode::Commit && !new.is_empty() {
                 revision = Some(tx.raise_revision()?);
                 transaction.commit()?;
             }
@@ -95,27 +95,27 @@ impl Engine {
 /// Divides the positions of `found` into batches. Authenticators of one account, or of other
 /// spellings of its name, are never divided.
 fn batches(found: &[FoundAuthenticator]) -> Vec<Vec<usize>> {
-    let mut of_names: HashMap<NameKey, Vec<usize>> = HashMap::new();
+    let mut by_account: HashMap<NameKey, Vec<usize>> = HashMap::new();
     for (at, one) in found.iter().enumerate() {
-        of_names.entry(one.account.key()).or_default().push(at);
+        by_account.entry(one.account.key()).or_default().push(at);
     }
-    let mut of_names: Vec<_> = of_names.into_values().collect();
-    of_names.sort_unstable();
+    let mut by_account: Vec<_> = by_account.into_values().collect();
+    by_account.sort_unstable();
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    for of_name in of_names {
+    for of_account in by_account {
         match batches
             .last_mut()
-            .filter(|batch| batch.len() + of_name.len() <= AT_ONCE)
+            .filter(|batch| batch.len() + of_account.len() <= BATCH_SIZE)
         {
-            Some(batch) => batch.extend(of_name),
-            None => batches.push(of_name),
+            Some(batch) => batch.extend(of_account),
+            None => batches.push(of_account),
         }
     }
     batches
 }
 
 /// Values that all authenticators of one import share.
-struct Importing<'a> {
+struct ImportTransaction<'a> {
     config: &'a Config,
     vault: &'a Vault,
     distinct: Distinct,
@@ -123,16 +123,16 @@ struct Importing<'a> {
     now: Timestamp,
 }
 
-impl Importing<'_> {
+impl ImportTransaction<'_> {
     /// Imports one authenticator. `new` has the accounts that received a second factor in this
     /// transaction.
-    fn take<'f>(
+    fn import_one<'f>(
         &self,
         tx: &mut dyn Transaction,
         one: &'f FoundAuthenticator,
         new: &mut BTreeSet<&'f UserName>,
     ) -> Result<ImportReport, AdministrationError> {
-        let Importing {
+        let ImportTransaction {
             config,
             vault,
             distinct,
@@ -167,7 +167,7 @@ impl Importing<'_> {
         )?) {
             tx.raise_floor(&fingerprint, floor)?;
         }
-        let label = label(one.label.as_deref(), &live);
+        let label = choose_label(one.label.as_deref(), &live);
         let sealed = vault.seal(
             &one.secret,
             &SecretBinding {
@@ -213,20 +213,20 @@ impl FoundAuthenticator {
 }
 
 /// Returns a label that no other authenticator of the account has.
-fn label(said: Option<&str>, live: &[AuthenticatorRecord]) -> Label {
-    let said = said
+fn choose_label(wanted: Option<&str>, live: &[AuthenticatorRecord]) -> Label {
+    let wanted = wanted
         .map(str::trim)
         .filter(|text| !text.is_empty())
         .unwrap_or("app");
     // leaves four characters for a number
-    let short: String = said
+    let short: String = wanted
         .chars()
         .filter(|c| !is_invisible(*c))
         .take(LONGEST_LABEL - 4)
         .collect();
     let candidates = std::iter::once(short.trim().to_owned())
         .chain((2..).map(|number| format!("{} {number}", short.trim())));
-    let free = |label: &Label| live.iter().all(|kept| kept.name != *label);
+    let free = |label: &Label| live.iter().all(|stored| stored.name != *label);
     let mut labels = candidates.filter_map(|text| Label::try_from(text).ok());
     labels
         .find(free)

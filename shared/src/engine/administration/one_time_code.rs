@@ -20,7 +20,7 @@ use crate::verify::account::StoredOneTimeCode;
 use crate::verify::decision::{Invitation, Refusal};
 
 /// Lifetime of a code, in seconds.
-const LIFE: u64 = 48 * 3600;
+const LIFETIME: u64 = 48 * 3600;
 
 impl Engine {
     /// Issues a one-time code that replaces an earlier one. Returns it with its expiry time.
@@ -39,7 +39,7 @@ impl Engine {
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
-        let expires = now.plus(LIFE);
+        let expires = now.plus(LIFETIME);
         tx.set_one_time_code(
             record.id,
             Some(&StoredOneTimeCode {
@@ -65,14 +65,14 @@ impl Engine {
     /// activation consumes it.
     pub(in crate::engine) fn verify_owner_one_time_code(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        answer: &Input,
+        request: &VerificationRequest<'_>,
+        input: &Input,
         now: Timestamp,
     ) -> Result<Invitation, AdministrationError> {
-        if !matches!(answer, Input::OneTime(_)) {
-            return Err(AdministrationError::ProofNeeded(visitor.name.clone()));
+        if !matches!(input, Input::OneTime(_)) {
+            return Err(AdministrationError::ProofNeeded(request.name.clone()));
         }
-        self.verify_enrollment_one_time_code(visitor, answer, None, now)?
+        self.verify_enrollment_one_time_code(request, input, None, now)?
             .map_err(AdministrationError::Code)
     }
 
@@ -80,8 +80,8 @@ impl Engine {
     /// still be valid.
     pub(in crate::engine) fn verify_enrollment_one_time_code(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        answer: &Input,
+        request: &VerificationRequest<'_>,
+        input: &Input,
         token: Option<&EnrollmentToken>,
         now: Timestamp,
     ) -> Result<Result<Invitation, Refusal>, EngineError> {
@@ -98,11 +98,11 @@ impl Engine {
                 return Ok(Err(Refusal::Expired));
             }
         }
-        let visit = Evaluation::load(config, vault, tx, visitor, None, now)?;
-        let decided = visit.check_invitation(tx, answer)?;
-        drop(visit);
+        let evaluation = Evaluation::load(config, vault, tx, request, None, now)?;
+        let verified = evaluation.check_invitation(tx, input)?;
+        drop(evaluation);
         transaction.commit()?;
-        Ok(decided)
+        Ok(verified)
     }
 
     /// Returns the expiry time of the account's one-time code, if it is valid.
@@ -115,10 +115,10 @@ impl Engine {
         let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
-        let kept = tx
+        let stored = tx
             .one_time_code(record.id)?
-            .filter(|kept| !kept.used && !kept.is_over(now));
-        Ok(kept.map(|kept| kept.expires))
+            .filter(|stored| !stored.used && !stored.is_over(now));
+        Ok(stored.map(|stored| stored.expires))
     }
 
     /// Cancels the account's one-time code.
@@ -133,7 +133,7 @@ impl Engine {
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
-            Some(kept) if !kept.used && !kept.is_over(now) => {}
+            Some(stored) if !stored.used && !stored.is_over(now) => {}
             _ => {
                 return Err(AdministrationError::NothingToRevoke(
                     "one-time code",

@@ -102,7 +102,7 @@ impl Engine {
             Some(&record),
             declared,
         )?;
-        let mut mended = 0;
+        let mut lowered = 0;
         for authenticator in authenticators {
             let Some(current) = authenticator.parameters.moving.step_at(now) else {
                 continue;
@@ -116,7 +116,7 @@ impl Engine {
             );
             if let Some(floor) = authenticator.floor.filter(|floor| *floor > newest) {
                 tx.lower_floor(&authenticator.fingerprint, floor, current)?;
-                mended += 1;
+                lowered += 1;
             }
         }
         log_event(
@@ -128,7 +128,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        Ok(mended)
+        Ok(lowered)
     }
 
     pub(in crate::engine) fn check_not_declared(&self, name: &UserName) -> AdministrationResult {

@@ -10,10 +10,10 @@ impl Engine {
     pub fn try_write(&mut self) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         // No gate has this id, since gate ids are random.
-        let nobody = [0; 16];
+        let unused_id = [0; 16];
         let revision = tx.revision()?;
-        tx.set_gate_revision(&nobody, revision)?;
-        tx.remove_gate(&nobody)?;
+        tx.set_gate_revision(&unused_id, revision)?;
+        tx.remove_gate(&unused_id)?;
         Ok(tx.commit()?)
     }
 }

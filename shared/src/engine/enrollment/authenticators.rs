@@ -38,7 +38,7 @@ impl Engine {
                 }
             }
             None => Err(AdministrationError::UnknownAccount(pending.name().clone())),
-            Some(record) => refuse_setup(&tx.authenticators(record.id)?, pending),
+            Some(record) => check_enrollment_kind(&tx.authenticators(record.id)?, pending),
         }
     }
 
@@ -55,13 +55,13 @@ impl Engine {
         let name = pending.name();
         self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let footing = read_account_snapshot(tx.as_mut(), &self.vault, name)?;
+        let snapshot = read_account_snapshot(tx.as_mut(), &self.vault, name)?;
         let is_stale = match (pending.snapshot(), pending.parent()) {
             (Some(began_on), Some(parent)) => {
                 let alive = check_token_parent(tx.as_mut(), name, began_on.at(), parent, now)?;
-                *began_on != footing || alive.is_none()
+                *began_on != snapshot || alive.is_none()
             }
-            (Some(began_on), None) => *began_on != footing,
+            (Some(began_on), None) => *began_on != snapshot,
             (None, _) => false,
         };
         let record = match pending.kind() {
@@ -73,13 +73,13 @@ impl Engine {
             }
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
-        refuse_setup(&tx.authenticators(record.id)?, pending)?;
+        check_enrollment_kind(&tx.authenticators(record.id)?, pending)?;
         if is_stale {
             return Err(AdministrationError::Stale);
         }
         if let Some(invitation) = pending.invitation() {
             match tx.one_time_code(record.id)? {
-                Some(kept) if !kept.used && kept.hash == invitation.hash() => {
+                Some(stored) if !stored.used && stored.hash == invitation.hash() => {
                     tx.consume_one_time_code(record.id)?;
                 }
                 _ => return Err(AdministrationError::Stale),
@@ -180,7 +180,7 @@ impl Engine {
             record.as_ref(),
             declared,
         )?;
-        let kept = match record {
+        let stored = match record {
             Some(record) if !is_declared => tx.authenticators(record.id)?,
             _ => Vec::new(),
         };
@@ -188,9 +188,9 @@ impl Engine {
             .into_iter()
             .enumerate()
             .map(|(number, opened)| AuthenticatorState {
-                label: kept.get(number).map(|kept| kept.name.clone()),
+                label: stored.get(number).map(|stored| stored.name.clone()),
                 parameters: opened.parameters,
-                created: kept.get(number).map(|kept| kept.created),
+                created: stored.get(number).map(|stored| stored.created),
                 last_used: opened
                     .floor
                     .and_then(|floor| opened.parameters.moving.begin_of(floor)),
@@ -213,7 +213,7 @@ impl Engine {
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.authenticators(record.id)?;
-        let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
+        let Some(found) = all.iter().find(|stored| stored.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(
                 name.clone(),
                 label.clone(),
@@ -224,7 +224,7 @@ impl Engine {
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
-        tx.remove_authenticator(meant.number)?;
+        tx.remove_authenticator(found.number)?;
         let revision = end_all(
             &self.config,
             tx.as_mut(),
@@ -254,8 +254,8 @@ impl Engine {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> AdministrationResult {
-        let footing = self.snapshot_account(name)?;
-        self.replace_recovery_codes_if_unchanged(&footing, name, codes, actor, now)
+        let snapshot = self.snapshot_account(name)?;
+        self.replace_recovery_codes_if_unchanged(&snapshot, name, codes, actor, now)
     }
 
     /// Replaces the recovery codes if the account has not changed since `began_on`.
@@ -315,7 +315,7 @@ pub(in crate::engine) fn read_account_snapshot(
     let recovery = tx
         .recovery_codes(record.id)?
         .into_iter()
-        .map(|kept| kept.hash.0)
+        .map(|stored| stored.hash.0)
         .min();
     Ok(AccountSnapshot {
         account: Some((record.id, record.generation)),
@@ -324,7 +324,10 @@ pub(in crate::engine) fn read_account_snapshot(
     })
 }
 
-fn refuse_setup(live: &[AuthenticatorRecord], pending: &PendingEnrollment) -> AdministrationResult {
+fn check_enrollment_kind(
+    live: &[AuthenticatorRecord],
+    pending: &PendingEnrollment,
+) -> AdministrationResult {
     let name = || pending.name().clone();
     match (live, pending.kind()) {
         ([], EnrollmentKind::First) => Ok(()),
@@ -335,7 +338,7 @@ fn refuse_setup(live: &[AuthenticatorRecord], pending: &PendingEnrollment) -> Ad
             Err(AdministrationError::TooMany(name(), MAX_AUTHENTICATORS))
         }
         (live, EnrollmentKind::Further)
-            if live.iter().any(|kept| kept.name == *pending.label()) =>
+            if live.iter().any(|stored| stored.name == *pending.label()) =>
         {
             Err(AdministrationError::LabelTaken(
                 name(),

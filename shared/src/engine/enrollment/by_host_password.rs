@@ -20,10 +20,10 @@ use crate::verify::throttle::Phase;
 #[derive(Debug)]
 pub struct EnrollmentRequest {
     account: UserName,
-    setup: EnrollmentOperation,
-    tried: HostPasswordAttempt,
+    operation: EnrollmentOperation,
+    attempt: HostPasswordAttempt,
     /// A change of the account while the host verifies makes the enrollment stale.
-    footing: AccountSnapshot,
+    snapshot: AccountSnapshot,
 }
 
 impl Engine {
@@ -31,26 +31,26 @@ impl Engine {
     /// verifies the password.
     pub fn prepare_first_enrollment(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
-        setup: EnrollmentOperation,
+        operation: EnrollmentOperation,
         now: Timestamp,
     ) -> Result<EnrollmentRequest, AdministrationError> {
-        caller.check_account(account)?;
+        requester.check_account(account)?;
         // An additional authenticator requires a code of an existing one, never a password.
-        let setup = EnrollmentOperation {
+        let operation = EnrollmentOperation {
             kind: AuthenticatorKind::First,
-            ..setup
+            ..operation
         };
         let origin = Origin::Local(account.to_string());
-        self.refuse_password_setup(&visitor(account, &origin), &setup, now)?;
-        let footing = self.snapshot_account(account)?;
-        match self.charge_host_password(&visitor(account, &origin), now)? {
-            Ok(tried) => Ok(EnrollmentRequest {
+        self.check_password_suffices(&verification_request(account, &origin), &operation, now)?;
+        let snapshot = self.snapshot_account(account)?;
+        match self.charge_host_password(&verification_request(account, &origin), now)? {
+            Ok(attempt) => Ok(EnrollmentRequest {
                 account: account.clone(),
-                setup,
-                tried,
-                footing,
+                operation,
+                attempt,
+                snapshot,
             }),
             Err(refusal) => Err(AdministrationError::HostPassword(refusal)),
         }
@@ -59,22 +59,27 @@ impl Engine {
     /// Begins the enrollment if the host has accepted the password.
     pub fn begin_first_enrollment(
         &mut self,
-        caller: Requester<'_>,
-        asking: EnrollmentRequest,
-        said: HostPasswordReply,
+        requester: Requester<'_>,
+        prepared: EnrollmentRequest,
+        reply: HostPasswordReply,
         now: Timestamp,
     ) -> Result<EngineReply, AdministrationError> {
         let EnrollmentRequest {
             account,
-            setup,
-            tried,
-            footing,
-        } = asking;
-        caller.check_account(&account)?;
+            operation,
+            attempt,
+            snapshot,
+        } = prepared;
+        requester.check_account(&account)?;
         let origin = Origin::Local(account.to_string());
-        match self.settle_host_password(&visitor(&account, &origin), tried, said, now)? {
+        match self.settle_host_password(
+            &verification_request(&account, &origin),
+            attempt,
+            reply,
+            now,
+        )? {
             HostPasswordResult::Verified(_) => Ok(self
-                .begin_enrollment(caller, &account, &setup, footing, None, now)?
+                .begin_enrollment(requester, &account, &operation, snapshot, None, now)?
                 .into()),
             HostPasswordResult::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
             HostPasswordResult::Unasked => {
@@ -84,19 +89,19 @@ impl Engine {
     }
 
     /// Returns an error if a password does not suffice for this enrollment.
-    fn refuse_password_setup(
+    fn check_password_suffices(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        setup: &EnrollmentOperation,
+        request: &VerificationRequest<'_>,
+        operation: &EnrollmentOperation,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
-        let pending = self.build_pending_enrollment(visitor.name, setup)?;
+        let pending = self.build_pending_enrollment(request.name, operation)?;
         self.check_enrollment(&pending)?;
         // The peer runs a process as this user, so it has signed in on this host.
-        match self.enrollment_requirement(visitor, now)? {
+        match self.enrollment_requirement(request, now)? {
             EnrollmentRequirement::Free => Ok(()),
             EnrollmentRequirement::OneTimeCode => {
-                Err(AdministrationError::OneTimeCodeNeeded(visitor.name.clone()))
+                Err(AdministrationError::OneTimeCodeNeeded(request.name.clone()))
             }
         }
     }
@@ -104,7 +109,7 @@ impl Engine {
 
 /// The peer has passed some sign-in as this user, but not by this password. The password is
 /// therefore a first factor, and a wrong one does not lock the account.
-fn visitor<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
+fn verification_request<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
     VerificationRequest {
         name,
         phase: Phase::Before,

@@ -31,7 +31,7 @@ pub struct PendingEnrollment {
     issuer: String,
     kind: EnrollmentKind,
     recovery_codes: Vec<RecoveryCode>,
-    footing: Option<AccountSnapshot>,
+    snapshot: Option<AccountSnapshot>,
     parent: Option<TokenParent>,
     invitation: Option<Invitation>,
 }
@@ -117,7 +117,7 @@ impl PendingEnrollment {
             issuer: issuer(config),
             kind: EnrollmentKind::Further,
             recovery_codes: Vec::new(),
-            footing: None,
+            snapshot: None,
             parent: None,
             invitation: None,
         })
@@ -160,9 +160,9 @@ impl PendingEnrollment {
 
     /// Makes activation fail if the account is no longer in the state of this snapshot.
     #[must_use]
-    pub(crate) fn with_snapshot(self, footing: AccountSnapshot) -> PendingEnrollment {
+    pub(crate) fn with_snapshot(self, snapshot: AccountSnapshot) -> PendingEnrollment {
         PendingEnrollment {
-            footing: Some(footing),
+            snapshot: Some(snapshot),
             ..self
         }
     }
@@ -190,7 +190,7 @@ impl PendingEnrollment {
     }
 
     pub(crate) fn snapshot(&self) -> Option<&AccountSnapshot> {
-        self.footing.as_ref()
+        self.snapshot.as_ref()
     }
 
     pub(crate) fn invitation(&self) -> Option<Invitation> {

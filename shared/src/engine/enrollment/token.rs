@@ -90,7 +90,8 @@ impl EnrollmentToken {
 /// A pending enrollment that was shown and is not confirmed yet.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct EnrollmentDraft {
-    pub(crate) footing: AccountSnapshot,
+    #[serde(rename = "footing")]
+    pub(crate) snapshot: AccountSnapshot,
     label: Label,
     parameters: OtpParameters,
     first: Step,
@@ -107,12 +108,12 @@ impl TokenPayload for EnrollmentDraft {
 impl EnrollmentDraft {
     pub(crate) fn of(
         pending: &PendingEnrollment,
-        footing: AccountSnapshot,
+        snapshot: AccountSnapshot,
         invitation: Option<Invitation>,
     ) -> EnrollmentDraft {
         let code = |code: &RecoveryCode| TypedText::from(code.plain().to_owned());
         EnrollmentDraft {
-            footing,
+            snapshot,
             label: pending.label().clone(),
             parameters: pending.parameters(),
             first: pending.first(),
@@ -133,11 +134,11 @@ impl EnrollmentDraft {
         let secret = Secret::from_base32(&self.secret).map_err(DraftError::Secret)?;
         let pending = PendingEnrollment::further(config, account)
             .map_err(DraftError::Random)?
-            .restored(self.kind, restored(&self.recovery_codes))
+            .restored(self.kind, restore_recovery_codes(&self.recovery_codes))
             .with_label(self.label.clone())
             .with_parameters(self.parameters, self.first)
             .with_secret(secret)
-            .with_snapshot(self.footing.clone())
+            .with_snapshot(self.snapshot.clone())
             .with_parent(parent.clone());
         Ok(match self.invitation {
             Some(invitation) => pending.with_invitation(invitation),
@@ -166,7 +167,8 @@ impl TokenPayload for ConfirmedEnrollment {
 /// Recovery codes that were shown and are not valid yet.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PendingRecoveryCodes {
-    pub(crate) footing: AccountSnapshot,
+    #[serde(rename = "footing")]
+    pub(crate) snapshot: AccountSnapshot,
     codes: Vec<TypedText>,
 }
 
@@ -175,9 +177,9 @@ impl TokenPayload for PendingRecoveryCodes {
 }
 
 impl PendingRecoveryCodes {
-    pub(crate) fn of(codes: &[RecoveryCode], footing: AccountSnapshot) -> PendingRecoveryCodes {
+    pub(crate) fn of(codes: &[RecoveryCode], snapshot: AccountSnapshot) -> PendingRecoveryCodes {
         PendingRecoveryCodes {
-            footing,
+            snapshot,
             codes: codes
                 .iter()
                 .map(|code| code.plain().to_owned().into())
@@ -186,11 +188,11 @@ impl PendingRecoveryCodes {
     }
 
     pub(crate) fn codes(&self) -> Vec<RecoveryCode> {
-        restored(&self.codes)
+        restore_recovery_codes(&self.codes)
     }
 }
 
-fn restored(codes: &[TypedText]) -> Vec<RecoveryCode> {
+fn restore_recovery_codes(codes: &[TypedText]) -> Vec<RecoveryCode> {
     codes
         .iter()
         .map(|code| RecoveryCode::restored(Zeroizing::new((**code).to_owned())))

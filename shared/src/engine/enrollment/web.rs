@@ -66,18 +66,18 @@ impl Engine {
         &mut self,
         browser: &BrowserContext<'_>,
         token: EnrollmentToken,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<Result<EnrollmentToken, Refusal>, LoginError> {
-        let visitor = VerificationRequest {
+        let request = VerificationRequest {
             name: token.account(),
             phase: Phase::After,
             origin: browser.origin,
             browser: None,
             service: SERVICE,
         };
-        let decided = self.verify_enrollment_one_time_code(&visitor, answer, Some(&token), now)?;
-        Ok(decided.map(|invitation| token.with_invitation(invitation)))
+        let verified = self.verify_enrollment_one_time_code(&request, input, Some(&token), now)?;
+        Ok(verified.map(|invitation| token.with_invitation(invitation)))
     }
 
     /// Makes a new authenticator, a different one on each call. Returns `None` if the enrollment is
@@ -93,7 +93,7 @@ impl Engine {
             EnrollmentPermission::Yes | EnrollmentPermission::Replacing => None,
             EnrollmentPermission::Invited(invitation) => Some(invitation),
         };
-        let Some((footing, _)) = self.read_live_snapshot(token, now)? else {
+        let Some((snapshot, _)) = self.read_live_snapshot(token, now)? else {
             return Ok(None);
         };
         let account = token.account();
@@ -112,13 +112,13 @@ impl Engine {
         let (holder, parent) = (token.holder(), token.parent().clone());
         let to = TokenRecipient {
             account,
-            at: footing.at(),
+            at: snapshot.at(),
             holder,
             parent,
         };
         let (keys, draft) = (
             self.token_keys(),
-            EnrollmentDraft::of(&pending, footing, invitation),
+            EnrollmentDraft::of(&pending, snapshot, invitation),
         );
         let draft = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
         Ok(Some(show_enrollment(&pending, draft.seal(&keys)?.into())))
@@ -129,7 +129,7 @@ impl Engine {
         &mut self,
         token: &EnrollmentToken,
         draft: TypedText,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterEnrollmentCode, LoginError> {
         if self.read_live_snapshot(token, now)?.is_none() {
@@ -146,7 +146,7 @@ impl Engine {
         else {
             return Ok(AfterEnrollmentCode::Over);
         };
-        let confirmation = match pending.confirm(answer, &self.config, now) {
+        let confirmation = match pending.confirm(input, &self.config, now) {
             Err(refusal) => {
                 return Ok(AfterEnrollmentCode::Refused(
                     refusal,
@@ -254,14 +254,14 @@ impl Engine {
         if self.load_policy_facts(name)?.enrolled == Enrolled::Yes {
             return Ok(Some(EnrollmentRequirement::Free));
         }
-        let visitor = VerificationRequest {
+        let request = VerificationRequest {
             name,
             phase: Phase::After,
             origin,
             browser: None,
             service: SERVICE,
         };
-        Ok(Some(self.enrollment_requirement(&visitor, now)?))
+        Ok(Some(self.enrollment_requirement(&request, now)?))
     }
 
     /// Activates the second factor and opens a session, after the user has saved the recovery

@@ -36,18 +36,18 @@ pub(in crate::engine) fn mailed_code_digits(mail: MailStatus) -> Option<u32> {
 }
 /// Codes in the outbox at once, from all accounts, to one address that is not confirmed. A
 /// confirmed address needs no limit, since an account has at most one code there.
-const MOST_CONFIRMATIONS: u32 = 4;
+const MAX_CONFIRMATIONS: u32 = 4;
 /// Expired codes that one call removes.
-const MOST_EXPIRED: usize = 1000;
+const MAX_EXPIRED: usize = 1000;
 /// How long a requester waits for posternd, which polls the outbox five times a second, to take a
 /// code.
-const NOTICED: Duration = Duration::from_secs(2);
+const TAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time that posternd has to record the result after the time limit of sending.
-const NOTED: Duration = Duration::from_secs(2);
+const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Seconds after which queued mail shows that posternd is not running or cannot keep up.
-const OVERDUE: u64 = 10;
+const OVERDUE_SECONDS: u64 = 10;
 /// Interval at which a requester polls for the result.
-const INTERVAL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A code that posternd has taken from the outbox to mail it.
 pub struct MailMessage {
@@ -111,11 +111,11 @@ impl Engine {
     /// and reveals no address. With a `token`, the sign-in that it belongs to must still be valid.
     pub fn mail_code(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         token: Option<&LoginToken>,
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, EngineError> {
-        if visitor.phase == Phase::Before {
+        if request.phase == Phase::Before {
             return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
         let Engine {
@@ -125,23 +125,23 @@ impl Engine {
             ..
         } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let asked = ask(config, vault, transaction.as_mut(), visitor, token, now)?;
-        if let MailRequest::Queued(_) = asked {
+        let requested = request_code(config, vault, transaction.as_mut(), request, token, now)?;
+        if let MailRequest::Queued(_) = requested {
             transaction.commit()?;
         }
-        Ok(asked)
+        Ok(requested)
     }
 
     /// Waits for the result of sending, as returned by [`Engine::check_mail_delivery`].
-    pub fn await_mail_delivery(&mut self, posted: &MailQueued) -> Result<(), NotMailed> {
+    pub fn await_mail_delivery(&mut self, mail: &MailQueued) -> Result<(), NotMailed> {
         let began = clock::since_boot();
         loop {
             let waited = clock::since_boot().saturating_sub(began);
-            if let Some(sent) = self.check_mail_delivery(posted, waited) {
+            if let Some(sent) = self.check_mail_delivery(mail, waited) {
                 return sent;
             }
             crate::engine::report_waiting();
-            std::thread::sleep(INTERVAL);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -150,39 +150,39 @@ impl Engine {
     /// is no longer valid.
     pub fn check_mail_delivery(
         &mut self,
-        posted: &MailQueued,
+        mail: &MailQueued,
         waited: Duration,
     ) -> Option<Result<(), NotMailed>> {
-        let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
-        let looked = self
+        let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + RECORD_TIMEOUT;
+        let state = self
             .store
             .begin(&mut self.vault, Intent::Read)
             .map_err(NotMailed::from);
-        let fate = match looked.and_then(|mut tx| Ok(tx.mail_state(posted.number)?)) {
-            Ok(fate) => fate,
+        let state = match state.and_then(|mut tx| Ok(tx.mail_state(mail.number)?)) {
+            Ok(state) => state,
             Err(error) => return Some(Err(error)),
         };
-        let sent = match fate {
-            Some(MailState::Waiting) if waited < NOTICED => return None,
-            Some(MailState::Sending) if waited < NOTICED + limit => return None,
+        let sent = match state {
+            Some(MailState::Waiting) if waited < TAKE_TIMEOUT => return None,
+            Some(MailState::Sending) if waited < TAKE_TIMEOUT + limit => return None,
             Some(MailState::Waiting) => return Some(Err(NotMailed::Queued)),
             Some(MailState::Sending) => Err(NotMailed::TimedOut),
             Some(MailState::Failed(why)) => Err(NotMailed::Failed(why)),
             Some(MailState::Sent) => Ok(()),
             None => Err(NotMailed::Replaced),
         };
-        Some(self.withdraw(posted, sent))
+        Some(self.finish_delivery(mail, sent))
     }
 
-    fn withdraw(
+    fn finish_delivery(
         &mut self,
-        posted: &MailQueued,
+        mail: &MailQueued,
         sent: Result<(), NotMailed>,
     ) -> Result<(), NotMailed> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.remove_mail(posted.number)?;
+        tx.remove_mail(mail.number)?;
         if sent.is_err() {
-            kill(tx.as_mut(), posted.account, posted.hash)?;
+            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
         }
         tx.commit()?;
         sent
@@ -205,7 +205,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let mut letters = Vec::new();
+        let mut taken = Vec::new();
         for waiting in tx.waiting_mail(limit, now)? {
             let QueuedMail {
                 account,
@@ -226,7 +226,7 @@ impl Engine {
                 continue;
             };
             tx.set_mail_state(waiting.number, &MailState::Sending)?;
-            letters.push(MailMessage {
+            taken.push(MailMessage {
                 hash: self
                     .vault
                     .mailed_hash(waiting.account.0, waiting.purpose, &code),
@@ -240,7 +240,7 @@ impl Engine {
             });
         }
         tx.commit()?;
-        Ok(letters)
+        Ok(taken)
     }
 
     /// Removes expired codes from the outbox. Returns the accounts whose code was not sent, as far
@@ -259,11 +259,11 @@ impl Engine {
         for ExpiredMail {
             number,
             name,
-            state: fate,
-        } in tx.expired_mail(MOST_EXPIRED, now)?
+            state,
+        } in tx.expired_mail(MAX_EXPIRED, now)?
         {
             tx.remove_mail(number)?;
-            if matches!(fate, MailState::Waiting | MailState::Sending) {
+            if matches!(state, MailState::Waiting | MailState::Sending) {
                 unsent.push(name);
             }
         }
@@ -275,16 +275,16 @@ impl Engine {
     /// be requested at once.
     pub fn record_mail_delivery(
         &mut self,
-        letter: &MailMessage,
+        mail: &MailMessage,
         sent: &Result<(), String>,
     ) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let fate = sent
+        let state = sent
             .as_ref()
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
-        tx.set_mail_state(letter.number, &fate)?;
+        tx.set_mail_state(mail.number, &state)?;
         if sent.is_err() {
-            kill(tx.as_mut(), letter.account, letter.hash)?;
+            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
         }
         Ok(tx.commit()?)
     }
@@ -303,7 +303,7 @@ impl Engine {
         Ok(oldest
             .into_iter()
             .flatten()
-            .any(|since| now.since(since) > OVERDUE))
+            .any(|since| now.since(since) > OVERDUE_SECONDS))
     }
 }
 
@@ -317,8 +317,8 @@ pub(in crate::engine) fn mail_refusal(
     if !email.is_on() {
         return Ok(Some(MailRefusal::NotConfigured));
     }
-    let kept = tx.mailed_code(account)?;
-    let wait = kept.map_or(0, |(_, kept)| kept.wait(email.cooldown.seconds(), now));
+    let stored = tx.mailed_code(account)?;
+    let wait = stored.map_or(0, |(_, stored)| stored.wait(email.cooldown.seconds(), now));
     Ok((wait > 0).then_some(MailRefusal::Cooldown { wait }))
 }
 
@@ -335,14 +335,14 @@ pub(in crate::engine) fn queue_code(
     let code = random_code().map_err(VaultError::Random)?;
     let hash = vault.mailed_hash(account.0, purpose, &code);
     let expires = now.plus(email.code_ttl.seconds());
-    let kept = StoredMailedCode {
+    let stored = StoredMailedCode {
         hash,
         sent: now,
         expires,
         used: false,
         wrong: 0,
     };
-    tx.set_mailed_code(account, Some((purpose, &kept)))?;
+    tx.set_mailed_code(account, Some((purpose, &stored)))?;
     let binding = LetterBinding {
         account: account.0,
         purpose,
@@ -366,34 +366,34 @@ pub(in crate::engine) fn has_too_many_confirmations(
     to: &EmailAddress,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    Ok(tx.unsent_confirmations(to, now)? >= MOST_CONFIRMATIONS)
+    Ok(tx.unsent_confirmations(to, now)? >= MAX_CONFIRMATIONS)
 }
 
-fn ask(
+fn request_code(
     config: &Config,
     vault: &Vault,
     tx: &mut dyn Transaction,
-    visitor: &VerificationRequest<'_>,
+    request: &VerificationRequest<'_>,
     token: Option<&LoginToken>,
     now: Timestamp,
 ) -> Result<MailRequest<MailQueued>, EngineError> {
-    let visit = Evaluation::load(
+    let evaluation = Evaluation::load(
         config,
         vault,
         tx,
-        visitor,
-        account_data::read_declared_secret(config, visitor.name)?,
+        request,
+        account_data::read_declared_secret(config, request.name)?,
         now,
     )?;
-    let Some(record) = &visit.record else {
+    let Some(record) = &evaluation.record else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    let standing = match visit.credentials.row.standing(&config.throttle, now) {
+    let throttled = match evaluation.credentials.row.standing(&config.throttle, now) {
         BucketState::Open => None,
         BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
         BucketState::Locked => Some(Refusal::Locked),
     };
-    if let Some(refusal) = standing {
+    if let Some(refusal) = throttled {
         return Ok(MailRequest::Refused(MailRefusal::Code(refusal)));
     }
     if let Some(token) = token {
@@ -403,13 +403,13 @@ fn ask(
             return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
-    let Some(to) = account_data::load_mail_address(config, tx, visitor.name, record.id)? else {
+    let Some(to) = account_data::load_mail_address(config, tx, request.name, record.id)? else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
     if let Some(refusal) = mail_refusal(&config.email, tx, record.id, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    visit.log_event(tx, EventKind::CodeRequested, "")?;
+    evaluation.log_event(tx, EventKind::CodeRequested, "")?;
     Ok(MailRequest::Queued(queue_code(
         &config.email,
         vault,
@@ -422,9 +422,13 @@ fn ask(
 }
 
 /// Removes a code that was not delivered, unless a newer code has replaced it.
-fn kill(tx: &mut dyn Transaction, account: AccountId, hash: MailedHash) -> Result<(), StoreError> {
+fn invalidate_code(
+    tx: &mut dyn Transaction,
+    account: AccountId,
+    hash: MailedHash,
+) -> Result<(), StoreError> {
     match tx.mailed_code(account)? {
-        Some((_, kept)) if kept.hash == hash => tx.set_mailed_code(account, None),
+        Some((_, stored)) if stored.hash == hash => tx.set_mailed_code(account, None),
         _ => Ok(()),
     }
 }
@@ -467,7 +471,17 @@ impl<E: Into<EngineError>> From<E> for NotMailed {
 
 impl fmt::Display for NotMailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self { NotMailed :: Queued => f . write_str ( "the mail waits: posternd, which sends all mail, has not taken it within 2 seconds; start posternd" ) , NotMailed :: TimedOut => f . write_str ( "no mail was sent within the time limit of [email]; the log of posternd says more" ) , NotMailed :: Replaced => f . write_str ( "the mail was cancelled or replaced by a newer one; ask for another code" ) , NotMailed :: Failed ( why ) => write ! ( f , "no mail was sent: {why}" ) , NotMailed :: Engine ( error ) => error . fmt ( f ) }
+        match self {
+            NotMailed::Queued => f.write_str(
+                "the mail waits: posternd, which sends all mail, has not taken it within 2 seconds; start posternd",
+            ),
+            NotMailed::TimedOut => f.write_str(
+                "no mail was sent within the time limit of [email]; the log of posternd says more",
+            ),
+            NotMailed::Replaced => f.write_str("the mail was cancelled or replaced by a newer one; ask for another code"),
+            NotMailed::Failed(why) => write!(f, "no mail was sent: {why}"),
+            NotMailed::Engine(error) => error.fmt(f),
+        }
     }
 }
 

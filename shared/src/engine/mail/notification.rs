@@ -10,9 +10,9 @@ use crate::system::clock::Timestamp;
 use crate::verify::method::AuthenticationMethod;
 
 /// Seconds after which an unsent notification is dropped.
-const KEPT: u64 = 3 * 24 * 3600;
+const RETRY_LIMIT: u64 = 3 * 24 * 3600;
 /// Seconds after which an unsent notification is tried again; longer than sending may take.
-const AGAIN: u64 = 300;
+const RETRY_DELAY: u64 = 300;
 
 /// Logs an event and queues its notification. MUST be called while the account still has the
 /// address that the notification goes to.
@@ -27,16 +27,16 @@ pub(in crate::engine) fn log_event(
     if logged == LoggedEvent::TooMany && event.what == EventKind::HostPasswordChanged {
         return Ok(());
     }
-    if config.email.is_on() && concerns_its_person(event) {
-        if let Some(to) = address(config, tx, event)? {
-            tx.add_notification(&to, event, event.at.minus(KEPT))?;
+    if config.email.is_on() && concerns_owner(event) {
+        if let Some(to) = notification_address(config, tx, event)? {
+            tx.add_notification(&to, event, event.at.minus(RETRY_LIMIT))?;
         }
     }
     Ok(())
 }
 
 /// Returns whether the account's owner is notified, since someone else may have acted.
-fn concerns_its_person(event: &AuditEvent) -> bool {
+fn concerns_owner(event: &AuditEvent) -> bool {
     let is_own = event.actor == event.account.as_str();
     match event.what {
         EventKind::Enrolled
@@ -65,7 +65,7 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
             AuthenticationMethod::OneTimeCode,
         ]
         .iter()
-        .any(|means| event.cause == means.name()),
+        .any(|method| event.cause == method.name()),
         // The user's own act needs no notification; a session that ends because of theft has a
         // cause.
         EventKind::BrowserRevoked | EventKind::SessionRevoked => !is_own || !event.cause.is_empty(),
@@ -81,7 +81,7 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
 
 /// Returns the address for notifications: the confirmed one or, without it, the one that waits for
 /// its confirmation.
-fn address(
+fn notification_address(
     config: &Config,
     tx: &mut dyn Transaction,
     event: &AuditEvent,
@@ -104,26 +104,29 @@ impl Engine {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Notification>, EngineError> {
-        let again = now.plus(AGAIN);
+        let retry_at = now.plus(RETRY_DELAY);
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        if limit == 0 || tx.due_notifications(now, again, 1)?.is_empty() {
+        if limit == 0 || tx.due_notifications(now, retry_at, 1)?.is_empty() {
             return Ok(Vec::new());
         }
         drop(tx);
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.remove_notifications_before(now.minus(KEPT))?;
-        let due = tx.due_notifications(now, again, limit)?;
-        for notice in &due {
-            tx.postpone_notification(notice.number, again)?;
+        tx.remove_notifications_before(now.minus(RETRY_LIMIT))?;
+        let due = tx.due_notifications(now, retry_at, limit)?;
+        for notification in &due {
+            tx.postpone_notification(notification.number, retry_at)?;
         }
         tx.commit()?;
         Ok(due)
     }
 
     /// Removes a notification that posternd has sent.
-    pub fn remove_sent_notification(&mut self, notice: &Notification) -> Result<(), EngineError> {
+    pub fn remove_sent_notification(
+        &mut self,
+        notification: &Notification,
+    ) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.remove_notification(notice.number)?;
+        tx.remove_notification(notification.number)?;
         Ok(tx.commit()?)
     }
 }

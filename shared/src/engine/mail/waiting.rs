@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_secs(2);
 
 thread_local! {
-    static SAYS: RefCell<Option<Says>> = const { RefCell::new(None) };
+    static CALLBACK: RefCell<Option<WaitCallback>> = const { RefCell::new(None) };
 }
 
-struct Says {
-    say: Box<dyn Fn()>,
-    last: Instant,
+struct WaitCallback {
+    call: Box<dyn Fn()>,
+    last_call: Instant,
 }
 
 /// Guard that removes the thread's callback when it is dropped.
@@ -21,27 +21,30 @@ struct Says {
 pub struct WaitCallbackGuard(());
 
 /// Sets the callback that acts of this thread call every two seconds while they wait.
-pub fn set_wait_callback(say: impl Fn() + 'static) -> WaitCallbackGuard {
-    SAYS.replace(Some(Says {
-        say: Box::new(say),
-        last: Instant::now(),
+pub fn set_wait_callback(call: impl Fn() + 'static) -> WaitCallbackGuard {
+    CALLBACK.replace(Some(WaitCallback {
+        call: Box::new(call),
+        last_call: Instant::now(),
     }));
     WaitCallbackGuard(())
 }
 
 impl Drop for WaitCallbackGuard {
     fn drop(&mut self) {
-        SAYS.replace(None);
+        CALLBACK.replace(None);
     }
 }
 
 /// Calls the thread's callback if its interval has passed. A waiting act MUST call this at each
 /// poll.
 pub fn report_waiting() {
-    SAYS.with_borrow_mut(|says| {
-        if let Some(says) = says.as_mut().filter(|says| says.last.elapsed() >= INTERVAL) {
-            says.last = Instant::now();
-            (says.say)();
+    CALLBACK.with_borrow_mut(|callback| {
+        if let Some(callback) = callback
+            .as_mut()
+            .filter(|callback| callback.last_call.elapsed() >= INTERVAL)
+        {
+            callback.last_call = Instant::now();
+            (callback.call)();
         }
     });
 }

@@ -44,7 +44,7 @@ struct TrustedPeer {
 /// A trusted proxy that has proven itself. Only [`TrustedProxies::authenticate`] makes this value.
 #[derive(Clone, Copy)]
 pub(crate) struct ProvenProxy<'a> {
-    pub(crate) proxy: ProxyKind,
+    pub(crate) kind: ProxyKind,
     identity_header: Option<&'a IdentityHeader>,
 }
 
@@ -180,7 +180,7 @@ impl TrustedProxies {
             match self.missing_proof(one, connected, shown) {
                 None if contract.is_none_or(|contract| one.proxy == contract) => {
                     return Ok(ProvenProxy {
-                        proxy: one.proxy,
+                        kind: one.proxy,
                         identity_header: one.identity_header.as_ref(),
                     });
                 }
@@ -284,7 +284,7 @@ mod tests {
         let at = |peer: ProxyConnection, secrets: &[&str]| {
             believed
                 .authenticate(peer, &showing(secrets), None)
-                .map(|t| t.proxy)
+                .map(|proxy| proxy.kind)
         };
         assert_eq!(at(peer("192.0.2.7", true), &[SECRET]), Ok(ProxyKind::Nginx));
         for secrets in [
@@ -380,7 +380,7 @@ mod tests {
                     &showing(&[SECRET]),
                     Some(contract),
                 )
-                .map(|t| t.proxy)
+                .map(|proxy| proxy.kind)
         };
         assert_eq!(at(&both, ProxyKind::Traefik), Ok(ProxyKind::Traefik));
         assert_eq!(at(&both, ProxyKind::Nginx), Ok(ProxyKind::Nginx));

@@ -39,6 +39,18 @@ pub(crate) enum AcceptedConnection {
     Tls(TcpStream, Address, TlsAcceptor),
 }
 
+impl AcceptedConnection {
+    /// Address of the peer, none on a unix socket.
+    pub(crate) fn address(&self) -> Option<Address> {
+        match self {
+            AcceptedConnection::Unix(_) => None,
+            AcceptedConnection::Tcp(_, address) | AcceptedConnection::Tls(_, address, _) => {
+                Some(*address)
+            }
+        }
+    }
+}
+
 impl Listener {
     pub(crate) async fn accept(&self) -> std::io::Result<AcceptedConnection> {
         Ok(match self {

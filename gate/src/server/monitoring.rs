@@ -72,15 +72,16 @@ impl Health {
     }
 }
 
-/// What monitoring reports on.
+/// The gate while it serves, with what a reload replaces.
 #[derive(Clone)]
-pub(crate) struct MonitoredGate {
-    pub(crate) sites: Arc<ArcSwap<Site>>,
+pub(crate) struct RunningGate {
+    /// Site of the generation in force. An open request keeps its own.
+    pub(crate) site: Arc<ArcSwap<Site>>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) health: Arc<Health>,
 }
 
-impl MonitoredGate {
+impl RunningGate {
     /// Serves until the process exits, also while it drains.
     pub(crate) async fn serve(self, listener: Listener) {
         let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -182,7 +183,7 @@ impl MonitoredGate {
             return came;
         }
         let judge = self
-            .sites
+            .site
             .load()
             .store_pool
             .for_client(PoolClient::proven(ShareKey::Gate));
@@ -220,7 +221,7 @@ impl MonitoredGate {
     }
 
     fn store_health(&self) -> GateHealth {
-        let site = self.sites.load();
+        let site = self.site.load();
         GateHealth {
             has_lease: site.revocation_cache.has_lease(),
             since_last_read: site.revocation_cache.since_last_read(),

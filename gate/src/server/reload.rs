@@ -22,7 +22,7 @@ const OLD_GENERATION_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Reload {
     pub(crate) path: PathBuf,
     pub(crate) generation: Generation,
-    pub(crate) sites: Arc<ArcSwap<Site>>,
+    pub(crate) site: Arc<ArcSwap<Site>>,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) health: Arc<Health>,
 }
@@ -62,7 +62,7 @@ impl Reload {
         let next = Generation::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
         // From here on nothing can fail.
         log::configure(next.site.gate());
-        self.sites.store(Arc::clone(&next.site));
+        self.site.store(Arc::clone(&next.site));
         if let (Some(shown), Some(certificate)) = (&self.certificate, &certificate) {
             shown.replace_with(certificate);
         }

@@ -80,16 +80,16 @@ pub fn cookies(bytes: &[u8]) -> bool {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
             );
         }
-        let shown = SessionCookies::parse(&line, name, keys, MAX_SESSION_COOKIES);
-        assert!(shown.signed.len() <= MAX_SESSION_COOKIES);
+        let cookies = SessionCookies::parse(&line, name, keys, MAX_SESSION_COOKIES);
+        assert!(cookies.signed.len() <= MAX_SESSION_COOKIES);
         assert!(
-            shown
+            cookies
                 .signed
                 .iter()
                 .all(|(value, _)| signed.iter().any(|ours| ours == value))
         );
-        let is_one = matches!(shown.select_session(|_| true), Ok(Some(_)));
-        assert!(!is_one || shown.signed.len() == 1);
+        let is_one = matches!(cookies.select_session(|_| true), Ok(Some(_)));
+        assert!(!is_one || cookies.signed.len() == 1);
         is_signed_in |= is_one;
         goes_on(&line, name, keys);
     }
@@ -136,9 +136,9 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     for proxy in [ProxyKind::Nginx, ProxyKind::Traefik] {
         let address = contract::parse_client_address(proxy, &headers, is_trusted);
         match contract::parse_check(proxy, &headers, is_trusted) {
-            Ok(asked) => {
-                assert_eq!(address, Ok(asked.address));
-                means_one_url(&asked);
+            Ok(original) => {
+                assert_eq!(address, Ok(original.address));
+                means_one_url(&original);
                 is_read = true;
             }
             // A malformed request still has a client address, for the log.
@@ -149,12 +149,12 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     is_read
 }
 
-fn means_one_url(asked: &OriginalRequest<'_>) {
-    assert!(!asked.method.is_empty() && asked.method.len() <= 32);
-    assert!(!asked.authority.contains(['/', '@', '?', '#', '\\', ' ']));
-    let (host, target) = split_url(&asked.url()).expect("it is a URL");
-    assert_eq!(host, asked.host());
-    let without_fragment = asked.target.split('#').next().unwrap_or_default();
+fn means_one_url(original: &OriginalRequest<'_>) {
+    assert!(!original.method.is_empty() && original.method.len() <= 32);
+    assert!(!original.authority.contains(['/', '@', '?', '#', '\\', ' ']));
+    let (host, target) = split_url(&original.url()).expect("it is a URL");
+    assert_eq!(host, original.host());
+    let without_fragment = original.target.split('#').next().unwrap_or_default();
     assert_eq!(target, without_fragment);
 }
 

@@ -89,7 +89,7 @@ pub(crate) enum WantedReply {
 /// An identity that the proxy provides grants nothing: it only ends another user's session.
 pub(crate) fn check(
     site: &Site,
-    asked: &OriginalRequest<'_>,
+    original: &OriginalRequest<'_>,
     headers: &HeaderMap,
     identity: &Identity,
 ) -> CheckResult {
@@ -101,69 +101,69 @@ pub(crate) fn check(
     };
     let line = match cookie_line(headers) {
         Ok(line) => line,
-        Err(unclear) => return refuse_conflicting_cookies(&unclear, asked, headers),
+        Err(conflict) => return refuse_conflicting_cookies(&conflict, original, headers),
     };
-    let host = asked.host();
-    let shown = SessionCookies::parse(
+    let host = original.host();
+    let cookies = SessionCookies::parse(
         line.as_bytes(),
         site.cookies.names.session,
         &site.revocation_cache.token_keys(),
         MAX_SESSION_COOKIES,
     );
-    let session = match shown.select_session(|session| {
+    let session = match cookies.select_session(|session| {
         is_valid_session(site, session, now)
             && site.accepts_session_at(session, &host)
             && !identity.contradicts(&session.name)
     }) {
         Ok(session) => session,
-        Err(unclear) => return refuse_conflicting_cookies(&unclear, asked, headers),
+        Err(conflict) => return refuse_conflicting_cookies(&conflict, original, headers),
     };
     // The common line passes on as it is, without a copy.
-    let cookie = || match shown.foreign_cookies() {
+    let cookie = || match cookies.foreign_cookies() {
         Cow::Borrowed(_) => line.clone(),
         Cow::Owned(others) => {
             HeaderValue::from_maybe_shared(Bytes::from(others)).unwrap_or_else(|_| EMPTY.clone())
         }
     };
-    let said = Authorization::parse(authorization.as_bytes());
+    let credential = Authorization::parse(authorization.as_bytes());
     let request = RuleRequest {
         host: &host,
-        target: asked.target,
-        method: asked.method,
-        address: Some(asked.address),
+        target: original.target,
+        method: original.method,
+        address: Some(original.address),
     };
     if let Some(session) = session {
         match rules::decide_session(site, &request, session) {
             (_, SessionLevel::Sufficient) => {
                 // An application never sees an app password, whether it was needed or not.
-                let authorization = if said.is_app_password() {
+                let authorization = if credential.is_app_password() {
                     &EMPTY
                 } else {
                     authorization
                 };
-                let who = AllowedAccount {
+                let account = AllowedAccount {
                     name: &session.name,
                     groups: &session.groups,
                     email: session.email.as_ref(),
                 };
                 return CheckResult::Allow(allow_account(
                     site,
-                    &who,
+                    &account,
                     cookie(),
                     authorization.clone(),
                 ));
             }
             (decision, SessionLevel::Denied) => {
-                return deny_by_rule(&decision, Some(&session.name), asked.address);
+                return deny_by_rule(&decision, Some(&session.name), original.address);
             }
             (_, SessionLevel::UpgradeRequired) => {}
         }
     } else {
         let decision = rules::decide_anonymous(site, &request);
         match decision.access {
-            RuleAccess::Deny => return deny_by_rule(&decision, None, asked.address),
+            RuleAccess::Deny => return deny_by_rule(&decision, None, original.address),
             // A client that shows an app password wants to be identified.
-            RuleAccess::Open if !said.is_app_password() => {
+            RuleAccess::Open if !credential.is_app_password() => {
                 return CheckResult::Allow(Allowed {
                     user: String::new(),
                     groups: String::new(),
@@ -175,40 +175,40 @@ pub(crate) fn check(
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Code => {}
         }
     }
-    match verify_app_password(site, asked, &host, &said, now) {
+    match verify_app_password(site, original, &host, &credential, now) {
         Ok(found) => {
             let decision = rules::decide_app_password(site, &request, &found);
             if decision.access == RuleAccess::Deny {
-                return deny_by_rule(&decision, Some(&found.account), asked.address);
+                return deny_by_rule(&decision, Some(&found.account), original.address);
             }
-            let who = AllowedAccount {
+            let account = AllowedAccount {
                 name: &found.account,
                 groups: &found.groups,
                 email: found.email.as_ref(),
             };
-            CheckResult::Allow(allow_account(site, &who, cookie(), EMPTY.clone()))
+            CheckResult::Allow(allow_account(site, &account, cookie(), EMPTY.clone()))
         }
         Err(NoAccess::Scope) => CheckResult::Forbid,
         Err(NoAccess::InvalidCredential) if !is_navigation(headers) => CheckResult::AppPassword,
         // A browser may send Basic credentials of the application, and can still sign in.
         Err(NoAccess::InvalidCredential | NoAccess::NoCredential) => match session {
-            Some(_) => CheckResult::Upgrade(wanted_reply(asked.method, headers)),
+            Some(_) => CheckResult::Upgrade(wanted_reply(original.method, headers)),
             None if !site.covers(&host) => {
                 site.uncovered_hosts.log_once(site, &host);
-                CheckResult::NotCovered(wanted_reply(asked.method, headers))
+                CheckResult::NotCovered(wanted_reply(original.method, headers))
             }
-            None => CheckResult::SignIn(wanted_reply(asked.method, headers)),
+            None => CheckResult::SignIn(wanted_reply(original.method, headers)),
         },
     }
 }
 
 fn refuse_conflicting_cookies(
-    unclear: &ConflictingCookies,
-    asked: &OriginalRequest<'_>,
+    conflict: &ConflictingCookies,
+    original: &OriginalRequest<'_>,
     headers: &HeaderMap,
 ) -> CheckResult {
-    unclear.log(asked.address);
-    CheckResult::ConflictingCookies(wanted_reply(asked.method, headers))
+    conflict.log(original.address);
+    CheckResult::ConflictingCookies(wanted_reply(original.method, headers))
 }
 
 fn deny_by_rule(decision: &RuleDecision, name: Option<&UserName>, address: Address) -> CheckResult {
@@ -229,16 +229,16 @@ enum NoAccess {
 /// Returns the app password of a request, if it is valid for this request.
 fn verify_app_password(
     site: &Site,
-    asked: &OriginalRequest<'_>,
+    original: &OriginalRequest<'_>,
     host: &str,
-    said: &Authorization,
+    credential: &Authorization,
     now: Timestamp,
 ) -> Result<Arc<FoundAppPassword>, NoAccess> {
-    let claim = match said {
+    let claim = match credential {
         Authorization::Other => return Err(NoAccess::NoCredential),
         Authorization::OtherBasic => return Err(NoAccess::InvalidCredential),
         Authorization::Mistyped => {
-            log_refusal("app-password-mistyped", None, asked.address);
+            log_refusal("app-password-mistyped", None, original.address);
             return Err(NoAccess::InvalidCredential);
         }
         Authorization::AppPassword(claim) => claim,
@@ -246,27 +246,27 @@ fn verify_app_password(
     if !site.revocation_cache.has_lease() {
         return Err(NoAccess::NoCredential);
     }
-    let judged = match site.is_own_page(host, asked.target) {
+    let verified = match site.is_own_page(host, original.target) {
         true => Err(CacheRefusal::Scope),
         false => {
             let request = WebRequest {
                 host,
-                target: asked.target,
-                method: asked.method,
+                target: original.target,
+                method: original.method,
             };
-            let (keys, named) = (site.revocation_cache.token_keys(), &site.gate().scope);
+            let (keys, scopes) = (site.revocation_cache.token_keys(), &site.gate().scope);
             site.revocation_cache.app_passwords().verify_app_password(
                 claim,
                 &keys,
                 &request,
-                named,
-                asked.address,
+                scopes,
+                original.address,
                 now,
             )
         }
     };
-    judged.map_err(|why| {
-        log_refusal(why.name(), claim.name.as_ref(), asked.address);
+    verified.map_err(|why| {
+        log_refusal(why.name(), claim.name.as_ref(), original.address);
         match why {
             CacheRefusal::Wrong | CacheRefusal::Expired => NoAccess::InvalidCredential,
             CacheRefusal::Scope => NoAccess::Scope,
@@ -292,19 +292,19 @@ struct AllowedAccount<'a> {
 
 fn allow_account(
     site: &Site,
-    who: &AllowedAccount<'_>,
+    account: &AllowedAccount<'_>,
     cookie: HeaderValue,
     authorization: HeaderValue,
 ) -> Allowed {
     // A declaration in postern.toml replaces what the store keeps.
-    let email = match site.config.declared(who.name) {
+    let email = match site.config.declared(account.name) {
         Some(declared) => declared.email.as_ref(),
-        None => who.email,
+        None => account.email,
     };
     Allowed {
-        groups: join_groups(site.config.memberships(who.name, who.groups)),
+        groups: join_groups(site.config.memberships(account.name, account.groups)),
         email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
-        user: who.name.as_str().to_owned(),
+        user: account.name.as_str().to_owned(),
         cookie,
         authorization,
     }
@@ -401,7 +401,7 @@ mod tests {
     /// Browsers are redirected and see no dialog; git, wget and WebDAV clients wait for Basic.
     #[test]
     fn clients_that_show_no_pages_are_asked_for_basic_and_browsers_are_not() {
-        for (pairs, asked, led) in [
+        for (pairs, expected_challenge, expected_reply) in [
             (vec![], Challenge::Basic, WantedReply::Data),
             (vec![("accept", "*/*")], Challenge::Basic, WantedReply::Data),
             (
@@ -437,7 +437,7 @@ mod tests {
                     select_challenge("GET", &headers),
                     wanted_reply("GET", &headers)
                 ),
-                (asked, led),
+                (expected_challenge, expected_reply),
                 "{pairs:?}"
             );
         }

@@ -59,13 +59,13 @@ pub(crate) fn with_challenge(mut reply: HttpReply, challenge: Challenge) -> Http
 
 /// Renders a check result. `page_url` is called for redirects only, since most replies need no URL.
 pub(crate) fn check_reply(
-    ruling: CheckResult,
+    result: CheckResult,
     proxy: ProxyKind,
     method: &str,
     challenge: Challenge,
-    way: impl FnOnce(GatePage) -> String,
+    page_url: impl FnOnce(GatePage) -> String,
 ) -> HttpReply {
-    let page = match ruling {
+    let page = match result {
         CheckResult::Allow(allowed) => return allow_reply(allowed),
         CheckResult::Refuse
         | CheckResult::AppPassword
@@ -87,15 +87,15 @@ pub(crate) fn check_reply(
         (ProxyKind::Traefik, _) => StatusCode::SEE_OTHER,
     };
     let mut reply = with_challenge(bare(status), challenge);
-    if let Ok(value) = HeaderValue::try_from(way(page)) {
+    if let Ok(value) = HeaderValue::try_from(page_url(page)) {
         reply.headers_mut().insert(LOCATION, value);
     }
     reply
 }
 
 /// Returns the URL of a page of the gate, with the URL to return to after sign-in.
-pub(crate) fn sign_in_url(sign_in: &str, back_to: Option<&str>) -> String {
-    match back_to {
+pub(crate) fn sign_in_url(sign_in: &str, return_url: Option<&str>) -> String {
+    match return_url {
         Some(page) if !page.is_empty() => {
             format!("{sign_in}?rd={}", utf8_percent_encode(page, &ESCAPED))
         }

@@ -65,7 +65,7 @@ pub(crate) fn decide_session(
         of_host,
     };
     let decision = rule::decide(&site.gate().rule, request, Some(&person));
-    let reach = match decision.access {
+    let sufficiency = match decision.access {
         RuleAccess::Open | RuleAccess::Password => SessionLevel::Sufficient,
         RuleAccess::Code if is_full_session(site, session, request.address) => {
             SessionLevel::Sufficient
@@ -75,7 +75,7 @@ pub(crate) fn decide_session(
         RuleAccess::Deny if decision.why == RuleReason::Groups => SessionLevel::UpgradeRequired,
         RuleAccess::Deny => SessionLevel::Denied,
     };
-    (decision, reach)
+    (decision, sufficiency)
 }
 
 /// Whether a session is valid where a second factor is required, by the policy in force. A session

@@ -69,11 +69,11 @@ impl RequestMemory {
         address: Option<Address>,
         request: &Request<B>,
     ) -> Option<ReservedMemory> {
-        let of_field =
+        let field_bytes =
             |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
                 name.as_str().len() + value.len() + FIELD_BYTES
             };
-        let fields: usize = request.headers().iter().map(of_field).sum();
+        let fields: usize = request.headers().iter().map(field_bytes).sum();
         let body = if request.body().is_end_stream() {
             0
         } else {
@@ -89,17 +89,17 @@ impl RequestMemory {
         address: Option<String>,
         bytes: usize,
     ) -> Option<ReservedMemory> {
-        let of_one = if address.is_some() {
+        let connection_limit = if address.is_some() {
             BROWSER_CONNECTION_LIMIT
         } else {
             PROXY_CONNECTION_LIMIT
         };
-        add_within(&connection.0, bytes, of_one)?;
-        let in_all = match &address {
+        add_within(&connection.0, bytes, connection_limit)?;
+        let in_total = match &address {
             None => add_within(&self.proxied, bytes, PROXIES_LIMIT),
             Some(address) => self.lock_direct().reserve(address, bytes),
         };
-        if in_all.is_none() {
+        if in_total.is_none() {
             connection.0.fetch_sub(bytes, Ordering::AcqRel);
             return None;
         }
@@ -118,8 +118,8 @@ impl RequestMemory {
 }
 
 /// Adds `bytes`, unless the sum exceeds `most`.
-fn add_within(held: &AtomicUsize, bytes: usize, most: usize) -> Option<()> {
-    let more = |before: usize| before.checked_add(bytes).filter(|after| *after <= most);
+fn add_within(held: &AtomicUsize, bytes: usize, limit: usize) -> Option<()> {
+    let more = |before: usize| before.checked_add(bytes).filter(|after| *after <= limit);
     held.fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
         .ok()
         .map(|_| ())

@@ -43,14 +43,14 @@ pub(crate) enum HelperUnavailable {
 /// Asks the helper; `key` says which share of the limit the request takes.
 pub(crate) async fn verify_host_password(
     key: ShareKey,
-    question: &HostPasswordRequest,
+    request: &HostPasswordRequest,
 ) -> Result<HostPasswordReply, HelperUnavailable> {
-    let _turn = enter_queue(key, question).await.map_err(|busy| {
+    let _permit = enter_queue(key, request).await.map_err(|busy| {
         METRICS.count_rejection("host-passwords", busy);
         HelperUnavailable::Busy(busy)
     })?;
-    let reached = timeout(GREETING_TIMEOUT, connect_to_helper(Path::new(SOCKET))).await;
-    let mut stream = reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
+    let connected = timeout(GREETING_TIMEOUT, connect_to_helper(Path::new(SOCKET))).await;
+    let mut stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
         HelperUnavailable::Absent(format!(
             "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
         ))
@@ -60,9 +60,9 @@ pub(crate) async fn verify_host_password(
             "postern-password did not answer: {why}; its log says more"
         ))
     };
-    match timeout(REPLY_TIMEOUT, send_request(&mut stream, question)).await {
-        Ok(Ok(word)) => {
-            HostPasswordReply::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))
+    match timeout(REPLY_TIMEOUT, send_request(&mut stream, request)).await {
+        Ok(Ok(reply)) => {
+            HostPasswordReply::read(&reply).ok_or_else(|| unanswered(&"it closed the connection"))
         }
         Ok(Err(error)) => Err(unanswered(&error)),
         Err(_) => Err(unanswered(&"it took too long")),
@@ -71,9 +71,9 @@ pub(crate) async fn verify_host_password(
 
 async fn enter_queue(
     key: ShareKey,
-    question: &HostPasswordRequest,
+    request: &HostPasswordRequest,
 ) -> Result<AdmissionPermit<ShareKey>, Busy> {
-    timeout(QUEUE_TIMEOUT, ADMISSION.enter(question.class, key)?)
+    timeout(QUEUE_TIMEOUT, ADMISSION.enter(request.class, key)?)
         .await
         .unwrap_or(Err(Busy::All))
 }
@@ -93,14 +93,14 @@ async fn connect_to_helper(socket: &Path) -> io::Result<UnixStream> {
 
 async fn send_request(
     stream: &mut UnixStream,
-    question: &HostPasswordRequest,
+    request: &HostPasswordRequest,
 ) -> io::Result<Vec<u8>> {
-    stream.write_all(&question.write()).await?;
+    stream.write_all(&request.write()).await?;
     stream.shutdown().await?;
-    let mut word = Vec::with_capacity(LONGEST_WORD);
+    let mut reply = Vec::with_capacity(LONGEST_WORD);
     stream
         .take(LONGEST_WORD as u64)
-        .read_to_end(&mut word)
+        .read_to_end(&mut reply)
         .await?;
-    Ok(word)
+    Ok(reply)
 }

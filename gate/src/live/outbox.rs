@@ -13,8 +13,8 @@ const FIRST_INTERVALS_UNTIL: Duration = Duration::from_secs(1);
 
 /// Waits until the mail is sent or has failed, within the time limit of `[email]`.
 pub(crate) async fn wait_for_delivery(
-    judge: &PoolHandle,
-    posted: &Arc<MailQueued>,
+    pool: &PoolHandle,
+    mail: &Arc<MailQueued>,
 ) -> Result<Result<(), NotMailed>, PoolError> {
     let began = Instant::now();
     loop {
@@ -24,11 +24,11 @@ pub(crate) async fn wait_for_delivery(
             INTERVAL
         })
         .await;
-        let (posted, waited) = (Arc::clone(posted), began.elapsed());
-        let looked =
-            judge.with_engine(move |door| Ok::<_, EngineError>(door.look_after(&posted, waited)));
-        if let Some(sent) = looked.await? {
-            return Ok(sent);
+        let (mail, waited) = (Arc::clone(mail), began.elapsed());
+        let delivery =
+            pool.with_engine(move |engine| Ok::<_, EngineError>(engine.look_after(&mail, waited)));
+        if let Some(result) = delivery.await? {
+            return Ok(result);
         }
     }
 }

@@ -257,40 +257,40 @@ impl PoolHandle {
     {
         let began = Instant::now();
         let PoolClient { class, key } = self.client.clone();
-        let entered = pool.admission.enter(class, key);
+        let admission = pool.admission.enter(class, key);
         let (pool, workers) = (pool.clone(), Arc::clone(&self.store_pool));
         async move {
             let busy = |busy| {
                 METRICS.count_rejection(pool.name, busy);
                 PoolError::Busy(busy)
             };
-            let waited = timeout(QUEUE_TIMEOUT, entered.map_err(busy)?).await;
-            let place = waited.unwrap_or(Err(Busy::All)).map_err(busy)?;
+            let admitted = timeout(QUEUE_TIMEOUT, admission.map_err(busy)?).await;
+            let permit = admitted.unwrap_or(Err(Busy::All)).map_err(busy)?;
             let (config, idle) = (workers.config.clone(), pool.idle);
-            let done = tokio::task::spawn_blocking(move || {
-                let _place = place;
-                let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
-                let mut door = match kept {
-                    Some(door) => door,
+            let finished = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                let idle_engine = idle.lock().ok().and_then(|mut idle| idle.pop());
+                let mut engine = match idle_engine {
+                    Some(engine) => engine,
                     None => Engine::open(config).map_err(|error| engine_failed(&error))?,
                 };
-                door.serve(class);
-                let result = work(&mut door).map_err(|error| engine_failed(&error));
-                for doubt in door.take_doubts() {
+                engine.serve(class);
+                let result = work(&mut engine).map_err(|error| engine_failed(&error));
+                for unresolved in engine.take_doubts() {
                     log::event("warning")
                         .with("cause", "group-unresolved")
-                        .write_with_message(doubt);
+                        .write_with_message(unresolved);
                 }
                 let result = result?;
                 match idle.lock() {
-                    Ok(mut idle) if !door.is_read_only() => idle.push(door),
+                    Ok(mut idle) if !engine.is_read_only() => idle.push(engine),
                     _ => {}
                 }
                 Ok(result)
             });
-            let done = done.await;
+            let finished = finished.await;
             METRICS.observe_verification(began.elapsed());
-            done.unwrap_or_else(|_| {
+            finished.unwrap_or_else(|_| {
                 Err(PoolError::Failed {
                     cause: "panic",
                     why: "internal error during verification; please report it".to_owned(),
@@ -309,11 +309,11 @@ fn engine_failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
 
 /// Separates an error of the engine, which is for the log, from a refusal, which the client sees.
 pub(crate) fn separate_engine_error<T>(
-    ran: Result<T, AdministrationError>,
+    result: Result<T, AdministrationError>,
 ) -> Result<Result<T, AdministrationError>, EngineError> {
-    match ran {
+    match result {
         Err(AdministrationError::Door(error)) => Err(error),
-        ran => Ok(ran),
+        result => Ok(result),
     }
 }
 

@@ -71,9 +71,9 @@ pub(crate) fn has_access_log() -> bool {
 }
 
 /// Writes a line that has a message alone.
-pub(crate) fn write_message(words: impl Display) {
+pub(crate) fn write_message(message: impl Display) {
     LogLine {
-        message: Some(words.to_string()),
+        message: Some(message.to_string()),
         ..LogLine::of(None)
     }
     .write();
@@ -180,9 +180,9 @@ impl LogLine {
                 LogField::Number(number) => write!(text, " {key}={number}"),
             };
         }
-        if let Some(said) = &self.message {
+        if let Some(message) = &self.message {
             text.push_str(if text.is_empty() { "" } else { ": " });
-            text.push_str(said);
+            text.push_str(message);
         }
         format!("postern-gate: {}\n", escape_line_breaks(&text))
     }
@@ -200,8 +200,8 @@ impl LogLine {
             };
             object.insert((*key).to_owned(), value);
         }
-        if let Some(said) = &self.message {
-            object.insert("message".to_owned(), said.as_str().into());
+        if let Some(message) = &self.message {
+            object.insert("message".to_owned(), message.as_str().into());
         }
         let mut line = String::new();
         for c in Value::Object(object).to_string().chars() {
@@ -264,11 +264,11 @@ mod tests {
             line.text(),
             "postern-gate: refused cause=proxy-contract: a check came without it\n"
         );
-        let words = LogLine {
+        let message = LogLine {
             message: Some("reloaded /etc".to_owned()),
             ..LogLine::of(None)
         };
-        assert_eq!(words.text(), "postern-gate: reloaded /etc\n");
+        assert_eq!(message.text(), "postern-gate: reloaded /etc\n");
     }
 
     #[test]

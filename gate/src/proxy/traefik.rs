@@ -100,18 +100,18 @@ mod tests {
     #[test]
     fn what_a_client_chose_is_not_blamed_on_the_proxy() {
         let client = Address::parse("192.0.2.7").unwrap();
-        for (at, name, odd) in [
+        for (at, name, malformed) in [
             (0, METHOD, "A B"),
             (2, HOST, "u@h"),
             (3, URI, "*"),
             (3, URI, "/\u{fc}"),
         ] {
             let mut pairs = GOOD;
-            pairs[at].1 = odd;
+            pairs[at].1 = malformed;
             assert_eq!(
                 parse_check(&headers(&pairs), |_| false),
                 Err(ContractError::Client(name, client)),
-                "{odd}"
+                "{malformed}"
             );
         }
     }

@@ -68,16 +68,16 @@ impl Connections {
                 // The soft limit suffices to continue.
                 setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised)
             });
-        let most = usize::try_from(limit)
+        let limit = usize::try_from(limit)
             .unwrap_or(wanted)
             .saturating_sub(OTHER_DESCRIPTORS)
             .clamp(16, MAX_CONNECTIONS);
-        if most < MAX_CONNECTIONS {
+        if limit < MAX_CONNECTIONS {
             log::write_message(format_args!(
-                "accepts {most} connections at once instead of {MAX_CONNECTIONS}, because the limit on open files is {limit}; set LimitNOFILE={wanted} or more in its unit"
+                "accepts {limit} connections at once instead of {MAX_CONNECTIONS}, because the limit on open files is {limit}; set LimitNOFILE={wanted} or more in its unit"
             ));
         }
-        Arc::new(Connections::with_limit(most))
+        Arc::new(Connections::with_limit(limit))
     }
 
     fn with_limit(limit: usize) -> Connections {
@@ -120,10 +120,10 @@ impl Connections {
         if self.permits.available_permits() > self.limit / 4 {
             self.is_full_logged.store(false, Ordering::Relaxed);
         }
-        let came = self.nanoseconds();
+        let accepted = self.nanoseconds();
         let activity = Arc::new(ConnectionActivity {
             address: from.clone(),
-            last_request: AtomicU64::new(came),
+            last_request: AtomicU64::new(accepted),
             open_requests: AtomicU32::new(0),
             must_close: Notify::new(),
             unsent: AtomicU32::new(0),
@@ -141,7 +141,7 @@ impl Connections {
         Ok(ConnectionPermit {
             connections: Arc::clone(self),
             number,
-            accepted: came,
+            accepted: accepted,
             activity,
             _permit: permit,
         })
@@ -156,15 +156,15 @@ impl Connections {
         let mut oldest: Vec<_> = open
             .activities
             .iter()
-            .map(|(number, one)| (one.closing_order(), *number))
+            .map(|(number, connection)| (connection.closing_order(), *number))
             .collect();
-        let few = oldest.len() / CLOSED_SHARE;
+        let count = oldest.len() / CLOSED_SHARE;
         // Where every connection is about to close, none is left to select.
-        if few < oldest.len() {
-            oldest.select_nth_unstable(few);
-            for (_, number) in &oldest[..=few] {
-                if let Some(one) = open.activities.remove(number) {
-                    one.must_close.notify_one();
+        if count < oldest.len() {
+            oldest.select_nth_unstable(count);
+            for (_, number) in &oldest[..=count] {
+                if let Some(connection) = open.activities.remove(number) {
+                    connection.must_close.notify_one();
                 }
             }
         }
@@ -189,20 +189,20 @@ impl Connections {
         let own = open
             .activities
             .iter()
-            .filter(|(_, one)| one.address.as_deref() == Some(from));
+            .filter(|(_, connection)| connection.address.as_deref() == Some(from));
         let oldest = own
-            .min_by_key(|(_, one)| one.closing_order())
+            .min_by_key(|(_, connection)| connection.closing_order())
             .map(|(number, _)| *number);
-        if let Some(one) = oldest.and_then(|number| open.activities.remove(&number)) {
-            one.must_close.notify_one();
+        if let Some(connection) = oldest.and_then(|number| open.activities.remove(&number)) {
+            connection.must_close.notify_one();
         }
     }
 
     /// Closes every connection without an open request, since the gate stops.
     pub(crate) fn close_idle(&self) {
-        for one in self.lock_open().activities.values() {
-            if one.open_requests.load(Ordering::Acquire) == 0 {
-                one.must_close.notify_one();
+        for connection in self.lock_open().activities.values() {
+            if connection.open_requests.load(Ordering::Acquire) == 0 {
+                connection.must_close.notify_one();
             }
         }
     }
@@ -346,8 +346,8 @@ mod tests {
             .block_on(story);
     }
 
-    async fn has_to_go(seat: &ConnectionPermit) -> bool {
-        timeout(Duration::from_millis(1), seat.wait_until_closed(NEVER))
+    async fn has_to_go(permit: &ConnectionPermit) -> bool {
+        timeout(Duration::from_millis(1), permit.wait_until_closed(NEVER))
             .await
             .is_ok()
     }
@@ -411,7 +411,7 @@ mod tests {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let waits = all.admit(None).await.unwrap();
-            let asking = waits.begin_request();
+            let request = waits.begin_request();
             let idle = all.admit(None).await.unwrap();
             drop(idle.begin_request());
             let (new, ()) = tokio::join!(timeout(SOON, all.admit(None)), async {
@@ -419,7 +419,7 @@ mod tests {
                 drop(idle);
             });
             assert!(new.unwrap().is_ok() && !has_to_go(&waits).await);
-            drop(asking);
+            drop(request);
         });
     }
 
@@ -471,10 +471,10 @@ mod tests {
                 all.admit(None).await.unwrap(),
                 all.admit(None).await.unwrap(),
             );
-            let asking = other.begin_request();
+            let request = other.begin_request();
             all.close_idle();
             assert!(has_to_go(&idle).await && !has_to_go(&other).await);
-            drop(asking);
+            drop(request);
         });
     }
 }

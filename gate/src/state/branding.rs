@@ -39,8 +39,8 @@ pub(crate) struct Logo {
 impl Branding {
     /// Reads the branding that the configuration names.
     pub(crate) fn read(config: &Config) -> Result<Branding, String> {
-        let look = &config.gate.look;
-        let logo = match &look.logo_file {
+        let branding = &config.gate.look;
+        let logo = match &branding.logo_file {
             None => None,
             Some(file) => {
                 let path = file.path();
@@ -58,11 +58,11 @@ impl Branding {
                 })
             }
         };
-        let (light, dark) = (look.color, look.color.readable_on(DARK_CARD));
+        let (light, dark) = (branding.color, branding.color.readable_on(DARK_CARD));
         let style = format!(
             ":root {{ --mark: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --mark: {dark}; }} }}\n{STYLE}"
         );
-        let name = look
+        let name = branding
             .name
             .as_ref()
             .map_or_else(|| pending::issuer(config), |name| name.as_str().to_owned());

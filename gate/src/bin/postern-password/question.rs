@@ -33,8 +33,8 @@ pub(crate) fn answer_one_request(config: &Path) -> io::Result<()> {
     Read::by_ref(&mut stream)
         .take(LONGEST_QUESTION as u64 + 1)
         .read_to_end(&mut bytes)?;
-    let (said, lines) = match HostPasswordRequest::read(&bytes) {
-        Some(question) => verify_request(question, config),
+    let (reply, lines) = match HostPasswordRequest::read(&bytes) {
+        Some(request) => verify_request(request, config),
         None => (HostPasswordReply::Unasked, Vec::new()),
     };
     if !lines.is_empty() {
@@ -44,19 +44,16 @@ pub(crate) fn answer_one_request(config: &Path) -> io::Result<()> {
         lines.into_iter().for_each(log::write_message);
         log::flush(LOG_TIMEOUT);
     }
-    stream.write_all(said.word())
+    stream.write_all(reply.word())
 }
 
 /// Returns the reply and the lines to log.
-fn verify_request(
-    question: HostPasswordRequest,
-    config: &Path,
-) -> (HostPasswordReply, Vec<String>) {
-    let address = question
+fn verify_request(request: HostPasswordRequest, config: &Path) -> (HostPasswordReply, Vec<String>) {
+    let address = request
         .address
         .map_or_else(|| "-".to_owned(), |address| address.to_string());
-    let name = question.name.clone();
-    let refused = |cause: &dyn std::fmt::Display| {
+    let name = request.name.clone();
+    let refusal_line = |cause: &dyn std::fmt::Display| {
         // fail2ban reads the same format from the PAM module.
         let name = name.as_str();
         format!("refused cause={cause} address={address} user={name:?}")
@@ -66,15 +63,15 @@ fn verify_request(
         Err(error) => {
             return (
                 HostPasswordReply::Unasked,
-                vec![refused(&"service"), error.to_string()],
+                vec![refusal_line(&"service"), error.to_string()],
             );
         }
     };
     let mut lines: Vec<String> = problem.iter().map(ToString::to_string).collect();
-    match judgement::verify_password(question, &service) {
+    match judgement::verify_password(request, &service) {
         Ok(()) => (HostPasswordReply::Right, lines),
-        Err(no) => {
-            lines.push(refused(&no));
+        Err(refusal) => {
+            lines.push(refusal_line(&refusal));
             (HostPasswordReply::Wrong, lines)
         }
     }

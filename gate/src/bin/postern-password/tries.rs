@@ -35,11 +35,11 @@ pub(crate) struct PasswordTries {
 impl SpentTries {
     fn take_try(&mut self, limit: &TryLimit, now: Duration) -> bool {
         let from = self.0.max(now);
-        let may = from - now <= limit.every * (limit.at_once - 1);
-        if may {
+        let is_allowed = from - now <= limit.every * (limit.at_once - 1);
+        if is_allowed {
             self.0 = from + limit.every;
         }
-        may
+        is_allowed
     }
 
     fn return_try(&mut self, limit: &TryLimit) {
@@ -58,14 +58,14 @@ impl PasswordTries {
         self.accounts.retain(|_, spent| spent.0 > now);
         let had_none = !self.accounts.contains_key(name);
         let in_all = self.total.take_try(&TOTAL_LIMIT, now);
-        let may = (in_all || had_none)
+        let is_allowed = (in_all || had_none)
             && self
                 .accounts
                 .entry(name.clone())
                 .or_default()
                 .take_try(&ACCOUNT_LIMIT, now);
         let taken = TakenTry { in_all };
-        match may {
+        match is_allowed {
             true => Some(taken),
             false => {
                 self.return_to_total(taken);

@@ -37,8 +37,8 @@ pub(crate) struct HelperAdmission {
 
 /// Admission of one connection, until it is dropped.
 pub(crate) struct AdmittedConnection {
-    turns: HelperAdmission,
-    _place: AdmissionPermit<()>,
+    admission: HelperAdmission,
+    _permit: AdmissionPermit<()>,
 }
 
 /// Admission of one request to PAM, until it is dropped.
@@ -64,10 +64,10 @@ impl HelperAdmission {
 
     /// Admits a connection, if fewer than the limit are open.
     pub(crate) fn admit_connection(&self) -> Option<AdmittedConnection> {
-        let place = self.connections.try_enter(Class::Stranger, ()).ok()?;
+        let permit = self.connections.try_enter(Class::Stranger, ()).ok()?;
         Some(AdmittedConnection {
-            turns: self.clone(),
-            _place: place,
+            admission: self.clone(),
+            _permit: permit,
         })
     }
 
@@ -81,21 +81,21 @@ impl AdmittedConnection {
     /// no turn of others.
     pub(crate) fn wait_for_turn(
         &self,
-        question: &HostPasswordRequest,
+        request: &HostPasswordRequest,
         within: Duration,
     ) -> Option<PasswordTurn> {
-        let over = Instant::now() + within;
+        let deadline = Instant::now() + within;
         let account = self
-            .turns
+            .admission
             .accounts
-            .enter(question.class, question.name.clone())
+            .enter(request.class, request.name.clone())
             .ok()?
             .wait(within)
             .ok()?;
-        let origin = question.address.map(|address| address.key());
-        let origin = self.turns.origins.enter(question.class, origin).ok()?;
+        let origin = request.address.map(|address| address.key());
+        let origin = self.admission.origins.enter(request.class, origin).ok()?;
         let origin = origin
-            .wait(over.saturating_duration_since(Instant::now()))
+            .wait(deadline.saturating_duration_since(Instant::now()))
             .ok()?;
         Some(PasswordTurn {
             _origin: origin,
@@ -120,73 +120,77 @@ mod tests {
         }
     }
 
-    fn now(seated: &AdmittedConnection, question: &HostPasswordRequest) -> Option<PasswordTurn> {
-        seated.wait_for_turn(question, Duration::ZERO)
+    fn now(connection: &AdmittedConnection, request: &HostPasswordRequest) -> Option<PasswordTurn> {
+        connection.wait_for_turn(request, Duration::ZERO)
     }
 
     #[test]
     fn there_are_so_many_places_and_a_free_one_is_taken_again() {
-        let turns = HelperAdmission::new();
-        let mut seated: Vec<_> = (0..1000).map_while(|_| turns.admit_connection()).collect();
-        assert_eq!(seated.len(), MAX_CONNECTIONS);
-        seated.pop();
-        seated.extend(turns.admit_connection());
+        let admission = HelperAdmission::new();
+        let mut connection: Vec<_> = (0..1000)
+            .map_while(|_| admission.admit_connection())
+            .collect();
+        assert_eq!(connection.len(), MAX_CONNECTIONS);
+        connection.pop();
+        connection.extend(admission.admit_connection());
         assert_eq!(
-            (seated.len(), turns.admit_connection().is_some()),
+            (connection.len(), admission.admit_connection().is_some()),
             (MAX_CONNECTIONS, false)
         );
-        drop(seated);
-        assert!(turns.is_empty());
+        drop(connection);
+        assert!(admission.is_empty());
     }
 
     #[test]
     fn one_account_keeps_no_other_waiting() {
-        let turns = HelperAdmission::new();
-        let seated = turns.admit_connection().unwrap();
+        let admission = HelperAdmission::new();
+        let connection = admission.admit_connection().unwrap();
         let of_alice = |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Stranger);
-        let taken: Vec<_> = (0..9).map_while(|n| now(&seated, &of_alice(n))).collect();
+        let taken: Vec<_> = (0..9)
+            .map_while(|n| now(&connection, &of_alice(n)))
+            .collect();
         assert_eq!(taken.len(), ACCOUNT_LIMITS.per_key);
-        assert!(now(&seated, &question("bob", "192.0.2.9", Class::Stranger)).is_some());
+        assert!(now(&connection, &question("bob", "192.0.2.9", Class::Stranger)).is_some());
         assert!(
-            now(&seated, &question("alice", "192.0.2.9", Class::Proven)).is_some(),
+            now(&connection, &question("alice", "192.0.2.9", Class::Proven)).is_some(),
             "nor its owner"
         );
         drop(taken);
-        assert!(now(&seated, &of_alice(0)).is_some());
+        assert!(now(&connection, &of_alice(0)).is_some());
     }
 
     /// Sixteen wrong passwords of 2 s each from a few addresses used up every request to PAM.
     #[test]
     fn a_few_addresses_do_not_take_every_question_to_the_host() {
-        let turns = HelperAdmission::new();
-        let seated = turns.admit_connection().unwrap();
-        let asked = |n: usize, address: &str, class| {
-            now(&seated, &question(&format!("u{n}"), address, class))
+        let admission = HelperAdmission::new();
+        let connection = admission.admit_connection().unwrap();
+        let turn = |n: usize, address: &str, class| {
+            now(&connection, &question(&format!("u{n}"), address, class))
         };
         let of_one: Vec<_> = (0..100)
-            .filter_map(|n| asked(n, "192.0.2.1", Class::Stranger))
+            .filter_map(|n| turn(n, "192.0.2.1", Class::Stranger))
             .collect();
         assert_eq!(of_one.len(), QUESTIONS.stranger.per_key);
         let all: Vec<_> = (0..200)
-            .filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Stranger))
+            .filter_map(|n| turn(n, &format!("198.51.100.{n}"), Class::Stranger))
             .collect();
         assert_eq!(
             all.len() + of_one.len(),
             QUESTIONS.stranger.own + QUESTIONS.shared
         );
-        assert!(asked(500, "192.0.2.1", Class::Known).is_some());
-        assert!(asked(501, "192.0.2.1", Class::Proven).is_some());
+        assert!(turn(500, "192.0.2.1", Class::Known).is_some());
+        assert!(turn(501, "192.0.2.1", Class::Proven).is_some());
     }
 
     #[test]
     fn who_waits_gets_the_turn_that_ends() {
-        let turns = HelperAdmission::new();
-        let seated = turns.admit_connection().unwrap();
+        let admission = HelperAdmission::new();
+        let connection = admission.admit_connection().unwrap();
         let alice = question("alice", "192.0.2.1", Class::Stranger);
-        let taken: Vec<_> = (0..9).map_while(|_| now(&seated, &alice)).collect();
+        let taken: Vec<_> = (0..9).map_while(|_| now(&connection, &alice)).collect();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| {
-                seated
+                connection
                     .wait_for_turn(&alice, Duration::from_secs(60))
                     .is_some()
             });

@@ -205,9 +205,9 @@ mod tests {
             &planted,
         ] {
             let line = line(values);
-            let shown = SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES);
+            let cookies = SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES);
             assert_eq!(
-                shown.select_session(|_| true),
+                cookies.select_session(|_| true),
                 Ok(Some(&alice)),
                 "{values:?}"
             );
@@ -224,14 +224,14 @@ mod tests {
         let keys = keys();
         let (alice, bob, again) = (session("alice"), session("bob"), session("alice"));
         let both = line(&[&alice.to_cookie(&keys), &bob.to_cookie(&keys)]);
-        let shown = SessionCookies::parse(&both, NAME, &keys, MAX_SESSION_COOKIES);
+        let cookies = SessionCookies::parse(&both, NAME, &keys, MAX_SESSION_COOKIES);
         let disagree = ConflictingCookies::Sessions(alice.name.clone(), bob.name.clone());
-        assert_eq!(shown.select_session(|_| true), Err(disagree));
+        assert_eq!(cookies.select_session(|_| true), Err(disagree));
         assert_eq!(
-            shown.select_session(|session| session.id != alice.id),
+            cookies.select_session(|session| session.id != alice.id),
             Ok(Some(&bob))
         );
-        assert_eq!(shown.select_session(|_| false), Ok(None));
+        assert_eq!(cookies.select_session(|_| false), Ok(None));
         // Two sessions of one user are different sign-ins.
         let line = line(&[&alice.to_cookie(&keys), &again.to_cookie(&keys)]);
         assert!(
@@ -275,9 +275,9 @@ mod tests {
         let keys = keys();
         let alice = session("alice");
         let line = format!("a=1, {NAME}={}", alice.to_cookie(&keys));
-        let shown = SessionCookies::parse(line.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES);
-        assert_eq!(shown.select_session(|_| true), Ok(Some(&alice)));
-        assert_eq!(&*shown.foreign_cookies(), b"a=1");
+        let cookies = SessionCookies::parse(line.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES);
+        assert_eq!(cookies.select_session(|_| true), Ok(Some(&alice)));
+        assert_eq!(&*cookies.foreign_cookies(), b"a=1");
         let forged = format!("a=1, {NAME}={}", alice.to_cookie(&self::keys()));
         assert_eq!(
             &*SessionCookies::parse(forged.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES)

@@ -73,7 +73,7 @@ async fn enter_queue(
     key: ShareKey,
     request: &HostPasswordRequest,
 ) -> Result<AdmissionPermit<ShareKey>, Busy> {
-    timeout(QUEUE_TIMEOUT, ADMISSION.enter(request.class, key)?)
+    timeout(QUEUE_TIMEOUT, ADMISSION.acquire(request.class, key)?)
         .await
         .unwrap_or(Err(Busy::All))
 }

@@ -10,7 +10,7 @@ use arc_swap::{ArcSwap, Guard};
 use shared::config::Config;
 use shared::credential::secret::fill_random;
 use shared::crypto::vault::TokenKeys;
-use shared::engine::{Engine, EngineError, GoesBy, LEASE, RevocationsSeen};
+use shared::engine::{Engine, EngineError, KnownRevisions, LEASE, RevocationUpdate};
 use shared::system::admission::Class;
 use shared::system::clock;
 use shared::token::session::{RevokedSessions, Session};
@@ -99,7 +99,7 @@ impl RevocationCache {
 /// Opens the store. Its writes have the highest class, since without them no session is valid.
 fn open_engine(config: &Config) -> Result<Engine, EngineError> {
     let mut engine = Engine::open(config.clone())?;
-    engine.serve(Class::Proven);
+    engine.set_write_class(Class::Authenticated);
     Ok(engine)
 }
 
@@ -107,7 +107,7 @@ struct CacheRefresher {
     shared: Arc<CacheState>,
     config: Config,
     gate: [u8; 16],
-    revisions: Option<GoesBy>,
+    revisions: Option<KnownRevisions>,
 }
 
 impl CacheRefresher {
@@ -132,7 +132,7 @@ impl CacheRefresher {
         }
         self.shared.lease_end.store(0, Ordering::Release);
         if let Some(mut engine) = engine {
-            if let Err(error) = engine.gate_ended(&self.gate) {
+            if let Err(error) = engine.remove_gate(&self.gate) {
                 log::write_message(error);
             }
         }
@@ -144,8 +144,8 @@ impl CacheRefresher {
         let (shared, mut revisions) = (&self.shared, self.revisions);
         // A store that was opened again gives all revoked sessions, not only new ones.
         let is_same_store = revisions.is_some();
-        engine.look(&self.gate, self.revisions, now, |changes| {
-            let RevocationsSeen {
+        engine.update_revocations(&self.gate, self.revisions, now, |changes| {
+            let RevocationUpdate {
                 revoked,
                 keys,
                 app_passwords,
@@ -154,7 +154,7 @@ impl CacheRefresher {
                 (Some(live), _) => live.revision,
                 (None, before) => before.map_or(0, |before| before.app_passwords),
             };
-            revisions = Some(GoesBy {
+            revisions = Some(KnownRevisions {
                 revision: revoked.revision,
                 app_passwords: app_password_revision,
             });

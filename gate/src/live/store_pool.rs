@@ -44,18 +44,18 @@ const UNAUTHENTICATED: ClassLimits = ClassLimits {
 /// Limits of work without a hash: five at once.
 const WORK_LIMITS: Limits = Limits {
     shared: 1,
-    proven: PROVEN,
-    known: KNOWN,
-    stranger: UNAUTHENTICATED,
+    authenticated: PROVEN,
+    familiar: KNOWN,
+    unauthenticated: UNAUTHENTICATED,
 };
 /// Limits of work with a hash: five at once, 19 MiB each, which the engine keeps.
 const HASHING_LIMITS: Limits = WORK_LIMITS;
 /// Limits of reads that find where a sign-in comes from, by clients that have proven nothing yet.
 const READING_LIMITS: Limits = Limits {
     shared: 0,
-    proven: ClassLimits { own: 0, ..PROVEN },
-    known: ClassLimits { own: 0, ..KNOWN },
-    stranger: ClassLimits {
+    authenticated: ClassLimits { own: 0, ..PROVEN },
+    familiar: ClassLimits { own: 0, ..KNOWN },
+    unauthenticated: ClassLimits {
         own: 2,
         per_key: 1,
         waiting_per_key: 64,
@@ -102,7 +102,7 @@ pub(crate) struct PoolClient {
 impl PoolClient {
     pub(crate) fn proven(key: ShareKey) -> PoolClient {
         PoolClient {
-            class: Class::Proven,
+            class: Class::Authenticated,
             key,
         }
     }
@@ -119,14 +119,14 @@ impl PoolClient {
     /// Returns the client at an address that is familiar to the account.
     pub(crate) fn known(address: Address) -> PoolClient {
         PoolClient {
-            class: Class::Known,
+            class: Class::Familiar,
             key: ShareKey::Address(address.key()),
         }
     }
 
     pub(crate) fn unauthenticated(address: Address) -> PoolClient {
         PoolClient {
-            class: Class::Stranger,
+            class: Class::Unauthenticated,
             key: ShareKey::Address(address.key()),
         }
     }
@@ -257,7 +257,7 @@ impl PoolHandle {
     {
         let began = Instant::now();
         let PoolClient { class, key } = self.client.clone();
-        let admission = pool.admission.enter(class, key);
+        let admission = pool.admission.acquire(class, key);
         let (pool, workers) = (pool.clone(), Arc::clone(&self.store_pool));
         async move {
             let busy = |busy| {
@@ -274,9 +274,9 @@ impl PoolHandle {
                     Some(engine) => engine,
                     None => Engine::open(config).map_err(|error| engine_failed(&error))?,
                 };
-                engine.serve(class);
+                engine.set_write_class(class);
                 let result = work(&mut engine).map_err(|error| engine_failed(&error));
-                for unresolved in engine.take_doubts() {
+                for unresolved in engine.take_group_warnings() {
                     log::event("warning")
                         .with("cause", "group-unresolved")
                         .write_with_message(unresolved);
@@ -302,7 +302,7 @@ impl PoolHandle {
 
 fn engine_failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
     PoolError::Failed {
-        cause: store::cause(error),
+        cause: store::log_cause(error),
         why: error.to_string(),
     }
 }
@@ -352,7 +352,7 @@ mod tests {
         let pool = Pool::new("store", WORK_LIMITS);
         let enter = |session: &Session| {
             let PoolClient { class, key } = PoolClient::of_session(session);
-            pool.admission.enter(class, key)
+            pool.admission.acquire(class, key)
         };
         let held: Vec<_> = (0..1000)
             .filter_map(|_| enter(&session("mallory", SecondFactorMethod::Code)).ok())

@@ -10,7 +10,14 @@ use crate::http::body::{is_same_origin, read_form};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::state::branding::SCRIPTS;
-use crate::web::login::RequestContext;
+use crate::web::account::{
+    app_passwords, authenticators, email, overview, password, recovery_codes, second_factor,
+    sessions,
+};
+use crate::web::admin::pages;
+use crate::web::login::{self, first_factor, mail, upgrade};
+use crate::web::request::RequestContext;
+use crate::web::{enroll, logout, notice};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
@@ -62,7 +69,7 @@ const fn post(path: &'static str, handler: FormHandler) -> PageRoute {
 }
 
 static PAGES: [PageRoute; 45] = [
-    get("", |c, _| Box::pin(c.home())),
+    get("", |c, _| Box::pin(overview::show_home_page(c))),
     get_public("style.css", |c, _| {
         ready(reply::content("text/css", c.site.branding.style.clone()))
     }),
@@ -80,74 +87,110 @@ static PAGES: [PageRoute; 45] = [
     }),
     // Signing in and out.
     get("sign-in", |c, q| {
-        Box::pin(async { c.sign_in_page(&parameter(q, "rd")).await })
+        Box::pin(async { first_factor::show_sign_in_page(c, &parameter(q, "rd")).await })
     }),
-    post("sign-in", |c, f| Box::pin(c.enter_password(f))),
+    post("sign-in", |c, f| {
+        Box::pin(first_factor::submit_password(c, f))
+    }),
     get("upgrade", |c, q| {
-        Box::pin(async { c.rise_page(&parameter(q, "rd")).await })
+        Box::pin(async { upgrade::show_upgrade_page(c, &parameter(q, "rd")).await })
     }),
-    get("code", |c, q| ready(c.code_page(q == "other"))),
-    post("code", |c, f| Box::pin(c.enter_code(f))),
-    post("mail", |c, _| Box::pin(c.mail_code())),
-    post("sign-out", |c, _| Box::pin(c.sign_out())),
-    get("cookies", |c, _| ready(c.cookies_page())),
-    post("cookies", |c, _| ready(c.clear_cookies())),
+    get("code", |c, q| ready(login::show_code_page(c, q == "other"))),
+    post("code", |c, f| Box::pin(login::submit_code(c, f))),
+    post("mail", |c, _| Box::pin(mail::submit_mail_request(c))),
+    post("sign-out", |c, _| Box::pin(logout::submit_sign_out(c))),
+    get("cookies", |c, _| ready(logout::show_cookies_page(c))),
+    post("cookies", |c, _| ready(logout::clear_cookies(c))),
     get_public("not-covered", |c, q| {
-        ready(c.not_covered_page(&parameter(q, "host")))
+        ready(notice::show_not_covered_page(c, &parameter(q, "host")))
     }),
     // Enrollment.
-    get("enroll", |c, _| Box::pin(c.setup_page())),
+    get("enroll", |c, _| Box::pin(enroll::show_enrollment_page(c))),
     post("enroll/one-time-code", |c, f| {
-        Box::pin(c.enter_invitation(f))
+        Box::pin(enroll::submit_one_time_code(c, f))
     }),
-    post("enroll/code", |c, f| Box::pin(c.confirm_setup(f))),
-    post("enroll/finish", |c, f| Box::pin(c.finish_setup(f))),
+    post("enroll/code", |c, f| {
+        Box::pin(enroll::submit_first_code(c, f))
+    }),
+    post("enroll/finish", |c, f| {
+        Box::pin(enroll::submit_codes_saved(c, f))
+    }),
     // The user's own account.
-    get("turn-on", |c, _| Box::pin(c.turn_on_page(None))),
-    post("turn-on", |c, f| Box::pin(c.turn_on(f))),
-    get("turn-off", |c, _| Box::pin(c.turn_off_page(None))),
-    post("turn-off", |c, f| Box::pin(c.turn_off(f))),
-    get("replace", |c, _| Box::pin(c.replace_page(None))),
-    post("replace", |c, f| Box::pin(c.replace(f))),
+    get("turn-on", |c, _| {
+        Box::pin(second_factor::show_turn_on_page(c, None))
+    }),
+    post("turn-on", |c, f| {
+        Box::pin(second_factor::submit_turn_on(c, f))
+    }),
+    get("turn-off", |c, _| {
+        Box::pin(second_factor::show_turn_off_page(c, None))
+    }),
+    post("turn-off", |c, f| {
+        Box::pin(second_factor::submit_turn_off(c, f))
+    }),
+    get("replace", |c, _| {
+        Box::pin(second_factor::show_replacement_page(c, None))
+    }),
+    post("replace", |c, f| {
+        Box::pin(second_factor::submit_replacement(c, f))
+    }),
     get("authenticators/add", |c, _| {
-        Box::pin(c.add_authenticator_page(None))
+        Box::pin(authenticators::show_add_page(c, None))
     }),
     post("authenticators/add", |c, f| {
-        Box::pin(c.add_authenticator(f))
+        Box::pin(authenticators::submit_new_authenticator(c, f))
     }),
     post("authenticators/confirm", |c, f| {
-        Box::pin(c.confirm_added(f))
+        Box::pin(authenticators::submit_first_code(c, f))
     }),
     get("authenticators/remove", |c, q| {
         Box::pin(async {
             let name = parameter(q, "name");
-            c.remove_authenticator_page(&name, None).await
+            authenticators::show_removal_page(c, &name, None).await
         })
     }),
     post("authenticators/remove", |c, f| {
-        Box::pin(c.remove_authenticator_asked(f))
+        Box::pin(authenticators::submit_removal(c, f))
     }),
     get("recovery-codes", |c, _| {
-        Box::pin(c.recovery_codes_page(None))
+        Box::pin(recovery_codes::show_recovery_codes_page(c, None))
     }),
-    post("recovery-codes", |c, f| Box::pin(c.make_recovery_codes(f))),
+    post("recovery-codes", |c, f| {
+        Box::pin(recovery_codes::submit_renewal(c, f))
+    }),
     post("recovery-codes/confirm", |c, f| {
-        Box::pin(c.recovery_codes_are_saved(f))
+        Box::pin(recovery_codes::submit_codes_saved(c, f))
     }),
-    get("app-passwords", |c, _| Box::pin(c.app_passwords_page(None))),
-    post("app-passwords", |c, f| Box::pin(c.make_app_password(f))),
+    get("app-passwords", |c, _| {
+        Box::pin(app_passwords::show_app_passwords_page(c, None))
+    }),
+    post("app-passwords", |c, f| {
+        Box::pin(app_passwords::submit_app_password(c, f))
+    }),
     post("app-passwords/change", |c, f| {
-        Box::pin(c.change_app_password(f))
+        Box::pin(app_passwords::submit_change(c, f))
     }),
-    get("email", |c, _| Box::pin(c.email_page(None))),
-    post("email", |c, f| Box::pin(c.change_email(f))),
-    post("email/confirm", |c, f| Box::pin(c.confirm_new_email(f))),
-    get("email/remove", |c, _| Box::pin(c.remove_email_page(None))),
-    post("email/remove", |c, f| Box::pin(c.remove_email_asked(f))),
-    get("sign-ins", |c, _| Box::pin(c.sign_ins_page(None))),
-    post("sign-ins", |c, f| Box::pin(c.change_sign_ins(f))),
-    get("password", |c, _| Box::pin(c.password_page(None))),
-    post("password", |c, f| Box::pin(c.change_password(f))),
+    get("email", |c, _| Box::pin(email::show_email_page(c, None))),
+    post("email", |c, f| Box::pin(email::submit_email(c, f))),
+    post("email/confirm", |c, f| {
+        Box::pin(email::submit_email_code(c, f))
+    }),
+    get("email/remove", |c, _| {
+        Box::pin(email::show_removal_page(c, None))
+    }),
+    post("email/remove", |c, f| Box::pin(email::submit_removal(c, f))),
+    get("sign-ins", |c, _| {
+        Box::pin(sessions::show_sign_ins_page(c, None))
+    }),
+    post("sign-ins", |c, f| {
+        Box::pin(sessions::submit_sign_ins_change(c, f))
+    }),
+    get("password", |c, _| {
+        Box::pin(password::show_password_page(c, None))
+    }),
+    post("password", |c, f| {
+        Box::pin(password::submit_new_password(c, f))
+    }),
 ];
 
 /// Answers a request for one of the gate's own pages, by its path below the gate's own.
@@ -168,9 +211,9 @@ pub(crate) async fn answer_page(
         match (&route.handler, &parts.method) {
             (RouteHandler::Page(access, handler), &Method::GET | &Method::HEAD) => {
                 if *access == PageAccess::OneSession {
-                    if let Some(conflict) = context.unclear() {
+                    if let Some(conflict) = context.cookie_conflict() {
                         conflict.log(context.address);
-                        return context.clear_cookies();
+                        return logout::clear_cookies(context);
                     }
                 }
                 return handler(context, parts.uri.query().unwrap_or_default()).await;
@@ -198,20 +241,20 @@ async fn answer_administrator(
     path: &str,
     body: Incoming,
 ) -> HttpReply {
-    if !context.has_administration() || context.session().is_none() {
+    if !context.has_administration_pages() || context.session().is_none() {
         return bare_and_close(StatusCode::NOT_FOUND);
     }
     match (&parts.method, path) {
         (&Method::GET | &Method::HEAD, path) => {
             let query = parts.uri.query().unwrap_or_default();
-            context.administration_page(path, query).await
+            pages::show_administration_page(context, path, query).await
         }
         (&Method::POST, "administration/act") => {
             if !is_same_origin(&parts.headers, &context.site.url.origin()) {
                 return bare_and_close(StatusCode::FORBIDDEN);
             }
             match read_form(&parts.headers, body).await {
-                Ok(form) => context.administration_act(&form).await,
+                Ok(form) => pages::submit_admin_act(context, &form).await,
                 Err(status) => bare_and_close(status),
             }
         }

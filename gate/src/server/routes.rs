@@ -15,7 +15,7 @@ use crate::proxy::identity::Identity;
 use crate::proxy::trusted_proxy::{ProxyConnection, UntrustedPeer};
 use crate::state::site::Site;
 use crate::web::language::Language;
-use crate::web::login::RequestContext;
+use crate::web::request::RequestContext;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::uri::Authority;

@@ -44,8 +44,9 @@ impl Branding {
             None => None,
             Some(file) => {
                 let path = file.path();
-                let bytes = trusted_file::read(path, Privacy::Public, Follow::Yes, MAX_LOGO)
-                    .map_err(|error| error.to_string())?;
+                let bytes =
+                    trusted_file::read_trusted(path, Privacy::Public, Follow::Yes, MAX_LOGO)
+                        .map_err(|error| error.to_string())?;
                 let kind = media_type(&bytes).ok_or_else(|| {
                     format!(
                         "{}: gate.branding.logo_file is neither PNG, nor SVG, nor WebP",

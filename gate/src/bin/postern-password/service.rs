@@ -90,7 +90,7 @@ impl ServiceSearch<'_> {
             .find(|path| path.exists());
         let path =
             found.ok_or_else(|| ServiceError::Missing(self.service.clone(), name.to_owned()))?;
-        let bytes = trusted_file::read(&path, Privacy::Public, Follow::Yes, MAX_FILE)
+        let bytes = trusted_file::read_trusted(&path, Privacy::Public, Follow::Yes, MAX_FILE)
             .map_err(ServiceError::File)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for (number, line) in join_lines(&text) {

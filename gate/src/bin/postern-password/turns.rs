@@ -51,9 +51,9 @@ impl HelperAdmission {
     pub(crate) fn new() -> HelperAdmission {
         let all = |class| Limits {
             shared: 0,
-            proven: class,
-            known: class,
-            stranger: class,
+            authenticated: class,
+            familiar: class,
+            unauthenticated: class,
         };
         HelperAdmission {
             connections: Admission::new(all(CONNECTION_LIMITS)),
@@ -64,7 +64,10 @@ impl HelperAdmission {
 
     /// Admits a connection, if fewer than the limit are open.
     pub(crate) fn admit_connection(&self) -> Option<AdmittedConnection> {
-        let permit = self.connections.try_enter(Class::Stranger, ()).ok()?;
+        let permit = self
+            .connections
+            .try_acquire(Class::Unauthenticated, ())
+            .ok()?;
         Some(AdmittedConnection {
             admission: self.clone(),
             _permit: permit,
@@ -72,7 +75,7 @@ impl HelperAdmission {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.connections.taken() == 0
+        self.connections.in_use() == 0
     }
 }
 
@@ -88,12 +91,12 @@ impl AdmittedConnection {
         let account = self
             .admission
             .accounts
-            .enter(request.class, request.name.clone())
+            .acquire(request.class, request.name.clone())
             .ok()?
             .wait(within)
             .ok()?;
         let origin = request.address.map(|address| address.key());
-        let origin = self.admission.origins.enter(request.class, origin).ok()?;
+        let origin = self.admission.origins.acquire(request.class, origin).ok()?;
         let origin = origin
             .wait(deadline.saturating_duration_since(Instant::now()))
             .ok()?;
@@ -145,14 +148,25 @@ mod tests {
     fn one_account_keeps_no_other_waiting() {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
-        let of_alice = |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Stranger);
+        let of_alice =
+            |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Unauthenticated);
         let taken: Vec<_> = (0..9)
             .map_while(|n| now(&connection, &of_alice(n)))
             .collect();
         assert_eq!(taken.len(), ACCOUNT_LIMITS.per_key);
-        assert!(now(&connection, &question("bob", "192.0.2.9", Class::Stranger)).is_some());
         assert!(
-            now(&connection, &question("alice", "192.0.2.9", Class::Proven)).is_some(),
+            now(
+                &connection,
+                &question("bob", "192.0.2.9", Class::Unauthenticated)
+            )
+            .is_some()
+        );
+        assert!(
+            now(
+                &connection,
+                &question("alice", "192.0.2.9", Class::Authenticated)
+            )
+            .is_some(),
             "nor its owner"
         );
         drop(taken);
@@ -168,25 +182,25 @@ mod tests {
             now(&connection, &question(&format!("u{n}"), address, class))
         };
         let of_one: Vec<_> = (0..100)
-            .filter_map(|n| turn(n, "192.0.2.1", Class::Stranger))
+            .filter_map(|n| turn(n, "192.0.2.1", Class::Unauthenticated))
             .collect();
-        assert_eq!(of_one.len(), QUESTIONS.stranger.per_key);
+        assert_eq!(of_one.len(), QUESTIONS.unauthenticated.per_key);
         let all: Vec<_> = (0..200)
-            .filter_map(|n| turn(n, &format!("198.51.100.{n}"), Class::Stranger))
+            .filter_map(|n| turn(n, &format!("198.51.100.{n}"), Class::Unauthenticated))
             .collect();
         assert_eq!(
             all.len() + of_one.len(),
-            QUESTIONS.stranger.own + QUESTIONS.shared
+            QUESTIONS.unauthenticated.own + QUESTIONS.shared
         );
-        assert!(turn(500, "192.0.2.1", Class::Known).is_some());
-        assert!(turn(501, "192.0.2.1", Class::Proven).is_some());
+        assert!(turn(500, "192.0.2.1", Class::Familiar).is_some());
+        assert!(turn(501, "192.0.2.1", Class::Authenticated).is_some());
     }
 
     #[test]
     fn who_waits_gets_the_turn_that_ends() {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
-        let alice = question("alice", "192.0.2.1", Class::Stranger);
+        let alice = question("alice", "192.0.2.1", Class::Unauthenticated);
         let taken: Vec<_> = (0..9).map_while(|_| now(&connection, &alice)).collect();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| {

@@ -2,13 +2,14 @@
 //!
 //! MUST NOT send a password to a helper that does not run as root.
 
-use super::store_pool::ShareKey;
+use super::store_pool::{PoolError, ShareKey};
 use crate::observe::metrics::METRICS;
 use shared::protocol::host_password::{
     GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_WORD, QUESTIONS, SOCKET,
     WAITED,
 };
 use shared::system::admission::{Admission, AdmissionPermit, Busy};
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -30,40 +31,41 @@ const REPLY_TIMEOUT: Duration = JUDGED
 /// connections leave free.
 static ADMISSION: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(QUESTIONS));
 
-/// Why the password was not verified.
-pub(crate) enum HelperUnavailable {
-    /// A limit was reached before the helper was asked.
-    Busy(Busy),
-    /// The helper could not be reached, and has not received the request.
-    Absent(String),
-    /// The helper has received the request and gave no reply.
-    Unanswered(String),
-}
-
 /// Asks the helper; `key` says which share of the limit the request takes.
+///
+/// An inner error means that the helper has not received the request. An outer one means that it
+/// has, and gave no reply.
 pub(crate) async fn verify_host_password(
     key: ShareKey,
     request: &HostPasswordRequest,
-) -> Result<HostPasswordReply, HelperUnavailable> {
-    let _permit = enter_queue(key, request).await.map_err(|busy| {
-        METRICS.count_rejection("host-passwords", busy);
-        HelperUnavailable::Busy(busy)
-    })?;
+) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
+    let _permit = match enter_queue(key, request).await {
+        Ok(permit) => permit,
+        Err(busy) => {
+            METRICS.count_rejection("host-passwords", busy);
+            return Ok(Err(PoolError::Busy(busy)));
+        }
+    };
     let connected = timeout(GREETING_TIMEOUT, connect_to_helper(Path::new(SOCKET))).await;
-    let mut stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
-        HelperUnavailable::Absent(format!(
-            "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
-        ))
-    })?;
-    let unanswered = |why: &dyn std::fmt::Display| {
-        HelperUnavailable::Unanswered(format!(
-            "postern-password did not answer: {why}; its log says more"
-        ))
+    let mut stream = match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(stream) => stream,
+        Err(error) => {
+            return Ok(Err(PoolError::Failed {
+                cause: "password-unavailable",
+                why: format!(
+                    "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
+                ),
+            }));
+        }
+    };
+    let unanswered = |why: &dyn Display| PoolError::Failed {
+        cause: "password-timeout",
+        why: format!("postern-password did not answer: {why}; its log says more"),
     };
     match timeout(REPLY_TIMEOUT, send_request(&mut stream, request)).await {
-        Ok(Ok(reply)) => {
-            HostPasswordReply::read(&reply).ok_or_else(|| unanswered(&"it closed the connection"))
-        }
+        Ok(Ok(reply)) => HostPasswordReply::read(&reply)
+            .map(Ok)
+            .ok_or_else(|| unanswered(&"it closed the connection")),
         Ok(Err(error)) => Err(unanswered(&error)),
         Err(_) => Err(unanswered(&"it took too long")),
     }

@@ -223,7 +223,7 @@ mod tests {
     use super::mutations::try_all;
 
     #[test]
-    fn a_valid_session_never_goes_on_to_the_application() {
+    fn a_valid_session_is_never_passed_on_to_the_application() {
         try_all("cookies", 6_000, super::cookies);
     }
 
@@ -233,17 +233,17 @@ mod tests {
     }
 
     #[test]
-    fn an_app_password_is_read_one_way_or_not() {
+    fn an_app_password_is_parsed_one_way_or_not_at_all() {
         try_all("authorization", 6_000, super::authorization);
     }
 
     #[test]
-    fn any_form_is_read() {
+    fn any_form_is_parsed() {
         try_all("forms", 6_000, super::forms);
     }
 
     #[test]
-    fn whatever_language_is_asked_for_one_is_found() {
+    fn every_accept_language_header_selects_a_language() {
         try_all("accept_language", 6_000, super::accept_language);
     }
 }

@@ -400,7 +400,7 @@ mod tests {
 
     /// Browsers are redirected and see no dialog; git, wget and WebDAV clients wait for Basic.
     #[test]
-    fn clients_that_show_no_pages_are_asked_for_basic_and_browsers_are_not() {
+    fn only_clients_that_show_no_pages_get_a_basic_challenge() {
         for (pairs, expected_challenge, expected_reply) in [
             (vec![], Challenge::Basic, WantedReply::Data),
             (vec![("accept", "*/*")], Challenge::Basic, WantedReply::Data),
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_line_is_opaque_and_a_doubled_header_is_none() {
+    fn a_cookie_line_is_opaque_and_a_repeated_header_is_refused() {
         let mut lines = HeaderMap::new();
         assert_eq!(cookie_line(&lines), Ok(&EMPTY));
         lines.append(COOKIE, HeaderValue::from_bytes(b"n=Zo\xeb").unwrap());

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_ours_and_every_other_basic_is_not() {
+    fn a_mistyped_app_password_is_ours_and_other_basic_credentials_are_not() {
         let shown = AppPassword::random().unwrap().grouped();
         let mistyped = if shown.ends_with('2') { "3" } else { "2" };
         let mistyped = format!("{}{mistyped}", &shown[..shown.len() - 1]);

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn one_connection_one_address_and_all_of_them_hold_so_much() {
+    fn memory_is_limited_per_connection_per_address_and_in_total() {
         let memory = Arc::new(RequestMemory::default());
         let of = |numbers: std::ops::Range<usize>| {
             numbers.map(|n| Some(format!("a{n}"))).collect::<Vec<_>>()
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn browsers_leave_what_proxies_hold_and_nothing_stays_behind() {
+    fn browsers_do_not_use_up_the_limit_of_proxies_and_all_memory_is_released() {
         let memory = Arc::new(RequestMemory::default());
         let connections: Vec<_> = (0..1000).map(|_| ConnectionMemory::default()).collect();
         let held: Vec<_> = connections

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_good_for_its_account_its_time_and_its_scope() {
+    fn an_app_password_is_valid_for_its_account_its_time_and_its_scope() {
         let world = World::new();
         let [one, over, unknown] = [(); 3].map(|()| AppPassword::random().unwrap());
         world.knows(&[(1, &one, Some(NOW.0 + 1)), (2, &over, Some(NOW.0))]);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn uses_are_told_once_also_those_of_before_a_replacement() {
+    fn uses_are_reported_once_also_those_before_a_replacement() {
         let world = World::new();
         let [one, two] = [(); 2].map(|()| AppPassword::random().unwrap());
         world.knows(&[(1, &one, None), (2, &two, None)]);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_wrong_one_counts_once_for_its_address_and_there_is_a_most() {
+    fn the_same_wrong_password_counts_once_per_address_and_their_number_is_limited() {
         let world = World::new();
         let typed = AppPassword::random().unwrap();
         for _ in 0..3 {

@@ -367,7 +367,7 @@ mod tests {
 
     /// A client that has an account's password alone takes no share of one that has shown more.
     #[test]
-    fn sessions_of_the_first_factor_alone_have_a_share_of_their_own() {
+    fn password_sessions_have_a_share_of_their_own() {
         let key = |second| PoolClient::of_session(&session("alice", second)).key;
         assert_eq!(
             key(SecondFactorMethod::Code),

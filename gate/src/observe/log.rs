@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_lost_are_told_of() {
+    fn lost_lines_are_reported() {
         assert_eq!(
             format_lost(&LostLines::Dropped(7)),
             "postern-gate: log dropped=7: 7 lines were dropped, because the log was not read fast enough\n"
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_others_say_begins_another_line() {
+    fn text_of_clients_begins_no_other_line() {
         let forged = "a\npostern-gate: refused cause=wrong address=192.0.2.1 service=web\r\u{1b}[2J\u{2028}\u{85}\0";
         for line in [
             refused(forged),

@@ -83,7 +83,7 @@ mod tests {
     const NAME: &str = "remote-user";
 
     #[test]
-    fn one_name_is_read_and_nothing_else() {
+    fn only_one_valid_name_is_accepted() {
         let read = |pairs: &[(&'static str, &str)]| Identity::parse(&headers(pairs), NAME);
         let alice: UserName = "alice".parse().unwrap();
         assert_eq!(
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_named_otherwise_speaks_against_a_session_and_whoever_is_not_named_does_not() {
+    fn another_name_contradicts_a_session_and_a_missing_name_does_not() {
         let (alice, bob): (UserName, UserName) = ("alice".parse().unwrap(), "bob".parse().unwrap());
         let of_alice = Identity::Named(alice.clone());
         assert!(of_alice.matches(&alice) && !of_alice.matches(&bob));

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_empty_doubled_and_odd_headers_are_named() {
+    fn missing_empty_repeated_and_malformed_headers_are_named() {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
             assert_eq!(
@@ -94,7 +94,7 @@ mod tests {
 
     /// A client's malformed request was logged as the proxy's fault, without the client's address.
     #[test]
-    fn what_a_client_chose_is_not_blamed_on_the_proxy() {
+    fn a_malformed_client_request_is_not_the_proxys_fault() {
         let client = Address::parse(GOOD[2].1).unwrap();
         for malformed in [
             "https://app",
@@ -131,7 +131,7 @@ mod tests {
 
     /// A host or a method with an underscore was refused, and logged as the proxy's fault.
     #[test]
-    fn every_method_and_every_host_of_dns_is_taken() {
+    fn every_method_and_every_host_of_dns_is_accepted() {
         for (url, method) in [
             ("https://my_app.example.com/", "BASELINE-CONTROL"),
             (GOOD[0].1, "FOO_BAR"),

@@ -279,7 +279,7 @@ mod tests {
     /// A listed proxy without its secret was served as a browser at its own address, which an
     /// exemption may cover.
     #[test]
-    fn a_listed_peer_that_proves_nothing_is_no_browser() {
+    fn a_listed_peer_without_proof_is_no_browser() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"192.0.2.0/24\", \"unix\"]\nsecret_file = SECRET\n";
         let trusted_proxies = believed(list);
         let at = |peer: ProxyConnection, secrets: &[&str]| {
@@ -340,7 +340,7 @@ mod tests {
 
     /// With certificate = true and an empty secret, a missing header was the right one.
     #[test]
-    fn where_both_are_asked_for_neither_a_secret_nor_a_certificate_is_enough() {
+    fn where_both_are_required_neither_a_secret_nor_a_certificate_suffices() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\ncertificate = true\n";
         let trusted_proxies = believed(list);
         let certified = ProxyConnection {
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_the_one_of_the_contract_that_it_asks_by() {
+    fn a_proxy_must_use_the_endpoint_of_its_contract() {
         let entry = |proxy: &str| {
             format!(
                 "[[gate.trusted_proxies]]\nproxy = \"{proxy}\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\n"

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_query_or_fragment_is_left() {
+    fn no_query_and_no_fragment_is_logged() {
         for target in [
             "/a?token=1",
             "/a#token=1",

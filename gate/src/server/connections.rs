@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asked_nothing_for_longest_makes_room() {
+    fn the_connection_that_is_idle_longest_is_closed_at_the_limit() {
         run(async {
             let all = Arc::new(Connections::with_limit(3));
             let first = all.admit(None).await.unwrap();
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_goes_while_there_is_room() {
+    fn no_connection_is_closed_below_the_limit() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let first = all.admit(None).await.unwrap();
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_never_asks_goes_after_a_while() {
+    fn a_connection_without_a_request_is_closed_after_a_while() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let (silent, other) = (
@@ -407,7 +407,7 @@ mod tests {
 
     /// Thousands of connections closed the one that waited for its reply.
     #[test]
-    fn whoever_waits_for_an_answer_goes_after_whoever_does_not() {
+    fn a_connection_that_waits_for_a_reply_is_closed_after_idle_ones() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let waits = all.admit(None).await.unwrap();
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_more_than_its_share_ends_its_own() {
+    fn an_address_beyond_its_share_closes_its_own_connection() {
         run(async {
             let all = Arc::new(Connections::with_limit(8 * ADDRESS_SHARE));
             let address = |text: &str| Address::parse(text);
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_takes_no_answer_goes_after_a_while() {
+    fn a_connection_that_reads_no_reply_is_closed_after_a_while() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let (stuck, reads) = (
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_whoever_waits_for_an_answer_stays() {
+    fn at_the_end_a_connection_that_waits_for_a_reply_stays_open() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let (idle, other) = (

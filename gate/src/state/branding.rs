@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_are_known_by_their_first_bytes() {
+    fn pictures_are_recognized_by_their_first_bytes() {
         assert_eq!(media_type(b"\x89PNG\r\n\x1a\n...."), Some("image/png"));
         assert_eq!(media_type(b"RIFF....WEBPVP8 "), Some("image/webp"));
         assert_eq!(
@@ -117,12 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn the_style_sheet_goes_by_the_dark_ground_that_colours_are_made_for() {
+    fn the_style_sheet_uses_the_dark_background_that_colours_are_adjusted_to() {
         assert!(STYLE.contains(&DARK_CARD.to_string()));
     }
 
     #[test]
-    fn another_colour_is_another_stamp() {
+    fn another_colour_changes_the_stamp() {
         let mut config = Config::default();
         let one = Branding::read(&config).unwrap();
         config.gate.look.color = Color::of(0x60, 0, 0);

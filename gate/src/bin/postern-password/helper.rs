@@ -4,9 +4,9 @@
 //!
 //! MUST take the peer's identity from the kernel (SO_PEERCRED).
 
-use crate::asking::{self, read_until};
+use crate::admission::{AdmittedConnection, HelperAdmission};
+use crate::child_process::{self, read_until};
 use crate::tries::PasswordTries;
-use crate::turns::{AdmittedConnection, HelperAdmission};
 use crate::{log, service};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_dumpable;
@@ -198,7 +198,7 @@ impl PasswordHelper {
             give_back();
             return Some(HostPasswordReply::Unasked);
         };
-        match asking::ask_child(bytes, &self.config, JUDGED) {
+        match child_process::ask_child(bytes, &self.config, JUDGED) {
             Ok(reply) => {
                 if reply != HostPasswordReply::Wrong {
                     give_back();
@@ -221,7 +221,7 @@ impl PasswordHelper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::turns::HelperAdmission;
+    use crate::admission::HelperAdmission;
     use std::io::{BufRead, BufReader};
     use std::os::fd::OwnedFd;
     use std::process::{Command, Stdio};
@@ -230,7 +230,7 @@ mod tests {
     /// Child process whose log is not read; only the test below starts it.
     #[test]
     #[ignore = "run by the test below"]
-    fn says_more_than_anybody_reads() {
+    fn log_more_than_the_reader_takes() {
         if std::env::var_os("LOG_UNREAD").is_none() {
             return;
         }
@@ -256,7 +256,7 @@ mod tests {
 
     /// A journal that was not read stopped every password verification on the host.
     #[test]
-    fn a_log_that_nobody_reads_keeps_no_connection_waiting() {
+    fn a_log_that_is_not_read_delays_no_connection() {
         let (mut unread, _kept) = UnixStream::pair().unwrap();
         unread.set_nonblocking(true).unwrap();
         // The last pieces are single bytes, so that the socket buffer has no space for one line.
@@ -267,7 +267,7 @@ mod tests {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "helper::tests::says_more_than_anybody_reads",
+                "helper::tests::log_more_than_the_reader_takes",
                 "--ignored",
                 "--nocapture",
             ])

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_of_other_modules_is_fine() {
+    fn a_service_of_other_modules_is_accepted() {
         for text in [
             "",
             "@include common-auth\n@include common-account\n",
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_module_is_found_wherever_it_stands() {
+    fn pam_totp_is_found_in_every_file_of_a_service() {
         for text in [
             "auth required pam_totp.so",
             "\n  -AUTH [success=1 default=ignore] /lib/x/pam_totp.so proven\n",
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_whole_is_refused() {
+    fn a_service_that_cannot_be_read_whole_is_refused() {
         assert!(
             wrong(&[])
                 .unwrap()

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_has_so_many_and_then_one_by_one() {
+    fn an_account_has_a_burst_of_tries_and_then_one_at_a_time() {
         let (mut tries, alice) = (PasswordTries::default(), name("alice"));
         assert_eq!(
             (0..1000)
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn right_ones_are_free() {
+    fn a_right_password_uses_up_no_try() {
         let (mut tries, alice) = (PasswordTries::default(), name("alice"));
         for _ in 0..1000 {
             let taken = tries.take_try(&alice, NOW).unwrap();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn guesses_all_over_are_bounded_and_keep_nobody_else_out() {
+    fn guesses_at_many_accounts_are_limited_and_keep_no_other_account_out() {
         let mut tries = PasswordTries::default();
         let of = |number: usize| name(&format!("user{number}"));
         let got = (0..100).flat_map(|number| (0..30).map(move |_| number));

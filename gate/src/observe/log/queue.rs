@@ -290,7 +290,7 @@ mod tests {
 
     /// A log that was not read stopped the gate.
     #[test]
-    fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_it_lost() {
+    fn a_log_that_is_not_read_delays_no_thread_and_reports_lost_lines_later() {
         let queue = queue();
         let reader = pipe(queue);
         queue.push("0\n".to_owned(), None);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_kind_that_strangers_cause_so_many_are_written_and_then_how_many_were_not() {
+    fn lines_of_a_kind_are_limited_and_the_rest_is_counted() {
         let mut lines = queue().lock_lines();
         let began = Instant::now();
         let written = (0..1000)

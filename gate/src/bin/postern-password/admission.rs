@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_so_many_places_and_a_free_one_is_taken_again() {
+    fn connections_are_limited_and_a_closed_one_makes_way_for_another() {
         let admission = HelperAdmission::new();
         let mut connection: Vec<_> = (0..1000)
             .map_while(|_| admission.admit_connection())
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn one_account_keeps_no_other_waiting() {
+    fn one_account_does_not_delay_another() {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
         let of_alice =
@@ -175,7 +175,7 @@ mod tests {
 
     /// Sixteen wrong passwords of 2 s each from a few addresses used up every request to PAM.
     #[test]
-    fn a_few_addresses_do_not_take_every_question_to_the_host() {
+    fn a_few_addresses_do_not_use_up_every_request_to_pam() {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
         let turn = |n: usize, address: &str, class| {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_gets_the_turn_that_ends() {
+    fn a_request_that_waits_gets_the_turn_that_ends() {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
         let alice = question("alice", "192.0.2.1", Class::Unauthenticated);

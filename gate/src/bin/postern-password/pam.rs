@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_password_is_given_once_and_only_where_it_does_not_show() {
+    fn the_password_is_given_once_and_only_to_a_prompt_without_echo() {
         let conversation = answering();
         let (message, warned) = (
             InfoMsg::new(OsStr::new("welcome")),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_pam_says_has_a_word_in_the_log() {
+    fn every_pam_result_has_a_cause_in_the_log() {
         for (refusal, word) in [
             (
                 PasswordRefusal::Authentication(ErrorCode::AuthenticationError),

@@ -4,7 +4,7 @@
 //! MUST NOT start a thread before PAM has answered, since modules may fork.
 
 use crate::service::{self, CheckedService};
-use crate::{judgement, log};
+use crate::{log, pam};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;
@@ -68,7 +68,7 @@ fn verify_request(request: HostPasswordRequest, config: &Path) -> (HostPasswordR
         }
     };
     let mut lines: Vec<String> = problem.iter().map(ToString::to_string).collect();
-    match judgement::verify_password(request, &service) {
+    match pam::verify_password(request, &service) {
         Ok(()) => (HostPasswordReply::Right, lines),
         Err(refusal) => {
             lines.push(refusal_line(&refusal));

@@ -53,7 +53,7 @@ static SIGNED: LazyLock<(TokenKeys, [String; 2])> = LazyLock::new(|| {
     (keys, cookies)
 });
 
-/// Parses a Cookie line, in which the bytes 1 and 2 stand for two valid session cookies.
+/// Parses a Cookie line, in which the bytes 1 and 2 are replaced with two valid session cookies.
 pub fn cookies(bytes: &[u8]) -> bool {
     let (keys, signed) = &*SIGNED;
     let mut line = Vec::new();
@@ -91,13 +91,13 @@ pub fn cookies(bytes: &[u8]) -> bool {
         let is_one = matches!(cookies.select_session(|_| true), Ok(Some(_)));
         assert!(!is_one || cookies.signed.len() == 1);
         is_signed_in |= is_one;
-        goes_on(&line, name, keys);
+        assert_foreign_cookies_pass(&line, name, keys);
     }
     is_signed_in
 }
 
 /// Asserts that the application receives every foreign cookie and none of Postern's.
-fn goes_on(line: &[u8], name: &str, keys: &TokenKeys) {
+fn assert_foreign_cookies_pass(line: &[u8], name: &str, keys: &TokenKeys) {
     let all = SessionCookies::parse(line, name, keys, usize::MAX);
     let others = all.foreign_cookies();
     if !line.windows(7).any(|part| part == b"postern") {
@@ -138,7 +138,7 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
         match contract::parse_check(proxy, &headers, is_trusted) {
             Ok(original) => {
                 assert_eq!(address, Ok(original.address));
-                means_one_url(&original);
+                assert_one_url(&original);
                 is_read = true;
             }
             // A malformed request still has a client address, for the log.
@@ -149,7 +149,7 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     is_read
 }
 
-fn means_one_url(original: &OriginalRequest<'_>) {
+fn assert_one_url(original: &OriginalRequest<'_>) {
     assert!(!original.method.is_empty() && original.method.len() <= 32);
     assert!(!original.authority.contains(['/', '@', '?', '#', '\\', ' ']));
     let (host, target) = split_url(&original.url()).expect("it is a URL");

@@ -376,7 +376,7 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
         .is_some_and(|mode| mode.as_bytes() == b"navigate")
 }
 
-/// Fetch metadata says which reply suits; older browsers accept HTML for pages only.
+/// Prefers Fetch metadata; older browsers accept HTML for pages only.
 fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
     let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
     let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();

@@ -80,7 +80,7 @@ pub(crate) fn check_reply(
         CheckResult::NotCovered(WantedReply::Page) => GatePage::NotCovered,
     };
     let status = match (proxy, method) {
-        // nginx passes on 401 and 403 only; the sample configuration turns this 401 into a
+        // As nginx passes on 401 and 403 only, the sample configuration turns this 401 into a
         // redirect.
         (ProxyKind::Nginx, _) => StatusCode::UNAUTHORIZED,
         (ProxyKind::Traefik, "GET" | "HEAD") => StatusCode::FOUND,

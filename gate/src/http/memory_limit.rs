@@ -192,7 +192,7 @@ impl<G: Unpin> Body for HeldBody<G> {
 mod tests {
     use super::*;
 
-    fn all_of(
+    fn reserve_all(
         memory: &Arc<RequestMemory>,
         addresses: &[Option<String>],
         connections: usize,
@@ -217,11 +217,11 @@ mod tests {
         let of = |numbers: std::ops::Range<usize>| {
             numbers.map(|n| Some(format!("a{n}"))).collect::<Vec<_>>()
         };
-        assert_eq!(all_of(&memory, &of(0..1), 1), BROWSER_CONNECTION_LIMIT);
-        assert_eq!(all_of(&memory, &of(0..1), 100), ADDRESS_LIMIT);
-        assert_eq!(all_of(&memory, &of(0..100), 100), BROWSERS_LIMIT);
-        assert_eq!(all_of(&memory, &[None], 1), PROXY_CONNECTION_LIMIT);
-        assert_eq!(all_of(&memory, &[None], 100), PROXIES_LIMIT);
+        assert_eq!(reserve_all(&memory, &of(0..1), 1), BROWSER_CONNECTION_LIMIT);
+        assert_eq!(reserve_all(&memory, &of(0..1), 100), ADDRESS_LIMIT);
+        assert_eq!(reserve_all(&memory, &of(0..100), 100), BROWSERS_LIMIT);
+        assert_eq!(reserve_all(&memory, &[None], 1), PROXY_CONNECTION_LIMIT);
+        assert_eq!(reserve_all(&memory, &[None], 100), PROXIES_LIMIT);
     }
 
     #[test]

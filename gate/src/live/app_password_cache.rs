@@ -244,7 +244,7 @@ mod tests {
             }
         }
 
-        fn knows(&self, all: &[(i64, &AppPassword, Option<u64>)]) {
+        fn load(&self, all: &[(i64, &AppPassword, Option<u64>)]) {
             let one = |(number, password, expires): &(i64, &AppPassword, Option<u64>)| {
                 let found = FoundAppPassword {
                     number: *number,
@@ -265,7 +265,7 @@ mod tests {
             });
         }
 
-        fn judges(
+        fn verify(
             &self,
             name: Option<&str>,
             typed: &AppPassword,
@@ -293,23 +293,23 @@ mod tests {
     fn an_app_password_is_valid_for_its_account_its_time_and_its_scope() {
         let world = World::new();
         let [one, over, unknown] = [(); 3].map(|()| AppPassword::random().unwrap());
-        world.knows(&[(1, &one, Some(NOW.0 + 1)), (2, &over, Some(NOW.0))]);
-        assert_eq!(world.judges(Some("alice"), &one, "/dav/x"), Ok(1));
-        assert_eq!(world.judges(None, &one, "/dav/x"), Ok(1));
+        world.load(&[(1, &one, Some(NOW.0 + 1)), (2, &over, Some(NOW.0))]);
+        assert_eq!(world.verify(Some("alice"), &one, "/dav/x"), Ok(1));
+        assert_eq!(world.verify(None, &one, "/dav/x"), Ok(1));
         assert_eq!(
-            world.judges(Some("bob"), &one, "/dav/x"),
+            world.verify(Some("bob"), &one, "/dav/x"),
             Err(CacheRefusal::Wrong)
         );
         assert_eq!(
-            world.judges(Some("alice"), &unknown, "/dav/x"),
+            world.verify(Some("alice"), &unknown, "/dav/x"),
             Err(CacheRefusal::Wrong)
         );
         assert_eq!(
-            world.judges(Some("alice"), &over, "/dav/x"),
+            world.verify(Some("alice"), &over, "/dav/x"),
             Err(CacheRefusal::Expired)
         );
         assert_eq!(
-            world.judges(Some("alice"), &one, "/other"),
+            world.verify(Some("alice"), &one, "/other"),
             Err(CacheRefusal::Scope)
         );
     }
@@ -318,11 +318,11 @@ mod tests {
     fn uses_are_reported_once_also_those_before_a_replacement() {
         let world = World::new();
         let [one, two] = [(); 2].map(|()| AppPassword::random().unwrap());
-        world.knows(&[(1, &one, None), (2, &two, None)]);
-        world.judges(None, &one, "/dav").unwrap();
-        world.judges(None, &two, "/elsewhere").unwrap_err();
-        world.knows(&[(2, &two, None)]);
-        assert_eq!(world.judges(None, &one, "/dav"), Err(CacheRefusal::Wrong));
+        world.load(&[(1, &one, None), (2, &two, None)]);
+        world.verify(None, &one, "/dav").unwrap();
+        world.verify(None, &two, "/elsewhere").unwrap_err();
+        world.load(&[(2, &two, None)]);
+        assert_eq!(world.verify(None, &one, "/dav"), Err(CacheRefusal::Wrong));
         let (used, _) = world.passwords.take_uses();
         assert_eq!(used, [(1, MINUTE)]);
         assert!(world.passwords.take_uses().0.is_empty());
@@ -335,12 +335,12 @@ mod tests {
         let world = World::new();
         let typed = AppPassword::random().unwrap();
         for _ in 0..3 {
-            world.judges(None, &typed, "/dav").unwrap_err();
+            world.verify(None, &typed, "/dav").unwrap_err();
         }
         assert_eq!(world.passwords.take_uses().1.len(), 1);
         for _ in 0..MAX_WRONG + 5 {
             world
-                .judges(None, &AppPassword::random().unwrap(), "/dav")
+                .verify(None, &AppPassword::random().unwrap(), "/dav")
                 .unwrap_err();
         }
         assert_eq!(world.passwords.take_uses().1.len(), MAX_WRONG);

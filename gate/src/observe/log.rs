@@ -245,7 +245,7 @@ mod tests {
         line.with("service", "web").quoted("user", user)
     }
 
-    fn saying(mut line: LogLine, why: &str) -> LogLine {
+    fn with_message(mut line: LogLine, why: &str) -> LogLine {
         line.message = Some(why.to_owned());
         line
     }
@@ -256,7 +256,7 @@ mod tests {
             refused("alice").text(),
             "postern-gate: refused cause=wrong address=192.0.2.7 service=web user=\"alice\"\n"
         );
-        let line = saying(
+        let line = with_message(
             event("refused").with("cause", "proxy-contract"),
             "a check came without it",
         );
@@ -273,8 +273,8 @@ mod tests {
 
     #[test]
     fn json_has_the_same_fields_and_the_time() {
-        let line =
-            saying(refused("alice").number("micros", 12), "why").json(Timestamp(1_800_000_000));
+        let line = with_message(refused("alice").number("micros", 12), "why")
+            .json(Timestamp(1_800_000_000));
         assert_eq!(
             line,
             concat!(
@@ -307,8 +307,8 @@ mod tests {
         for line in [
             refused(forged),
             event("refused").with("cause", forged),
-            saying(event("refused").with("cause", "mail"), forged),
-            saying(LogLine::of(None), forged),
+            with_message(event("refused").with("cause", "mail"), forged),
+            with_message(LogLine::of(None), forged),
         ] {
             for written in [line.text(), line.json(Timestamp(0))] {
                 let (one, rest) = written.split_once('\n').unwrap();

@@ -237,7 +237,7 @@ mod tests {
     const SECRET: &str = "0123456789abcdef";
 
     /// Reads a configuration, in which `SECRET` stands for a file that holds it.
-    fn believed(proxies: &str) -> TrustedProxies {
+    fn trusted_proxies_of(proxies: &str) -> TrustedProxies {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    fn showing(secrets: &[&str]) -> HeaderMap {
+    fn with_secrets(secrets: &[&str]) -> HeaderMap {
         crate::proxy::contract::headers(
             &secrets
                 .iter()
@@ -281,10 +281,10 @@ mod tests {
     #[test]
     fn a_listed_peer_without_proof_is_no_browser() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"192.0.2.0/24\", \"unix\"]\nsecret_file = SECRET\n";
-        let trusted_proxies = believed(list);
+        let trusted_proxies = trusted_proxies_of(list);
         let at = |peer: ProxyConnection, secrets: &[&str]| {
             trusted_proxies
-                .authenticate(peer, &showing(secrets), None)
+                .authenticate(peer, &with_secrets(secrets), None)
                 .map(|proxy| proxy.kind)
         };
         assert_eq!(at(peer("192.0.2.7", true), &[SECRET]), Ok(ProxyKind::Nginx));
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn an_unlisted_peer_is_a_browser_over_tls_alone() {
-        let trusted_proxies = believed("");
+        let trusted_proxies = trusted_proxies_of("");
         for (from, encrypted, insecure, is_browser) in [
             ("198.51.100.9", true, false, true),
             ("198.51.100.9", false, false, false),
@@ -320,7 +320,7 @@ mod tests {
             ("", false, true, false),
         ] {
             let untrusted = trusted_proxies
-                .authenticate(peer(from, encrypted), &showing(&[]), None)
+                .authenticate(peer(from, encrypted), &with_secrets(&[]), None)
                 .err()
                 .unwrap();
             let browser = Address::parse(from).filter(|_| is_browser);
@@ -342,14 +342,14 @@ mod tests {
     #[test]
     fn where_both_are_required_neither_a_secret_nor_a_certificate_suffices() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\ncertificate = true\n";
-        let trusted_proxies = believed(list);
+        let trusted_proxies = trusted_proxies_of(list);
         let certified = ProxyConnection {
             certificate: true,
             ..peer("192.0.2.7", true)
         };
         assert!(
             trusted_proxies
-                .authenticate(certified, &showing(&[SECRET]), None)
+                .authenticate(certified, &with_secrets(&[SECRET]), None)
                 .is_ok()
         );
         for (peer, secrets) in [
@@ -359,7 +359,7 @@ mod tests {
         ] {
             assert!(
                 trusted_proxies
-                    .authenticate(peer, &showing(secrets), None)
+                    .authenticate(peer, &with_secrets(secrets), None)
                     .is_err()
             );
         }
@@ -372,13 +372,13 @@ mod tests {
                 "[[gate.trusted_proxies]]\nproxy = \"{proxy}\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\n"
             )
         };
-        let both = believed(&(entry("nginx") + &entry("traefik")));
-        let nginx = believed(&entry("nginx"));
+        let both = trusted_proxies_of(&(entry("nginx") + &entry("traefik")));
+        let nginx = trusted_proxies_of(&entry("nginx"));
         let at = |trusted_proxies: &TrustedProxies, contract| {
             trusted_proxies
                 .authenticate(
                     peer("192.0.2.7", false),
-                    &showing(&[SECRET]),
+                    &with_secrets(&[SECRET]),
                     Some(contract),
                 )
                 .map(|proxy| proxy.kind)

@@ -17,10 +17,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 const MAX_CONNECTIONS: usize = 4096;
 /// Descriptors kept free for all else: stores, listeners, requests to the password helper, files.
 const OTHER_DESCRIPTORS: usize = 256;
-/// One in so many connections is closed at once where the limit is reached, so that finding the
+/// Divisor of the limit: the share that is closed at once when it is reached, so that finding the
 /// oldest is worth its cost.
 const CLOSED_SHARE: usize = 64;
-/// One address may hold one in so many connections, unless it is a proxy's.
+/// Divisor of the limit: the share that one address may hold, unless it is a proxy's.
 const ADDRESS_SHARE: usize = 8;
 
 pub(crate) struct Connections {
@@ -346,7 +346,7 @@ mod tests {
             .block_on(story);
     }
 
-    async fn has_to_go(permit: &ConnectionPermit) -> bool {
+    async fn must_close(permit: &ConnectionPermit) -> bool {
         timeout(Duration::from_millis(1), permit.wait_until_closed(NEVER))
             .await
             .is_ok()
@@ -365,7 +365,7 @@ mod tests {
                 drop(second);
             });
             assert!(new.unwrap().is_ok());
-            assert!(!has_to_go(&first).await, "it came first, and asked since");
+            assert!(!must_close(&first).await, "it came first, and asked since");
             assert!(all.is_full_logged.load(Ordering::Relaxed));
         });
     }
@@ -378,7 +378,7 @@ mod tests {
             let second = all.admit(None).await.unwrap();
             drop(second);
             let _third = all.admit(None).await.unwrap();
-            assert!(!has_to_go(&first).await && !all.is_full_logged.load(Ordering::Relaxed));
+            assert!(!must_close(&first).await && !all.is_full_logged.load(Ordering::Relaxed));
         });
     }
 
@@ -418,7 +418,7 @@ mod tests {
                 idle.wait_until_closed(NEVER).await;
                 drop(idle);
             });
-            assert!(new.unwrap().is_ok() && !has_to_go(&waits).await);
+            assert!(new.unwrap().is_ok() && !must_close(&waits).await);
             drop(request);
         });
     }
@@ -439,7 +439,9 @@ mod tests {
                 );
             }
             assert!(
-                has_to_go(&own[0]).await && !has_to_go(&own[1]).await && !has_to_go(&other).await
+                must_close(&own[0]).await
+                    && !must_close(&own[1]).await
+                    && !must_close(&other).await
             );
             own.clear();
             drop(other);
@@ -458,7 +460,7 @@ mod tests {
             let unsent = stuck.begin_reply(Duration::from_millis(5));
             drop(reads.begin_reply(Duration::from_millis(5)));
             assert!(timeout(SOON, stuck.wait_until_closed(NEVER)).await.is_ok());
-            assert!(!has_to_go(&reads).await);
+            assert!(!must_close(&reads).await);
             drop(unsent);
         });
     }
@@ -473,7 +475,7 @@ mod tests {
             );
             let request = other.begin_request();
             all.close_idle();
-            assert!(has_to_go(&idle).await && !has_to_go(&other).await);
+            assert!(must_close(&idle).await && !must_close(&other).await);
             drop(request);
         });
     }

@@ -21,7 +21,7 @@ pub(crate) struct ActivatedSockets(Vec<ActivatedSocket>);
 
 struct ActivatedSocket {
     name: String,
-    /// The error says why a descriptor is not a usable listening socket.
+    /// Error if the descriptor is not a usable listening socket.
     socket: io::Result<Socket>,
 }
 

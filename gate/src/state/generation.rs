@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Pause between two looks for open requests.
+/// Interval of polling for open requests.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(crate) struct Generation {

@@ -113,7 +113,7 @@ mod tests {
     use shared::network::address::Address;
     use shared::protocol::host_password::Candidate;
 
-    fn question(name: &str, address: &str, class: Class) -> HostPasswordRequest {
+    fn request(name: &str, address: &str, class: Class) -> HostPasswordRequest {
         let password = Candidate::typed(b"secret").unwrap();
         HostPasswordRequest {
             name: name.parse().unwrap(),
@@ -123,7 +123,10 @@ mod tests {
         }
     }
 
-    fn now(connection: &AdmittedConnection, request: &HostPasswordRequest) -> Option<PasswordTurn> {
+    fn take_turn(
+        connection: &AdmittedConnection,
+        request: &HostPasswordRequest,
+    ) -> Option<PasswordTurn> {
         connection.wait_for_turn(request, Duration::ZERO)
     }
 
@@ -148,29 +151,28 @@ mod tests {
     fn one_account_does_not_delay_another() {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
-        let of_alice =
-            |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Unauthenticated);
+        let of_alice = |n: usize| request("alice", &format!("192.0.2.{n}"), Class::Unauthenticated);
         let taken: Vec<_> = (0..9)
-            .map_while(|n| now(&connection, &of_alice(n)))
+            .map_while(|n| take_turn(&connection, &of_alice(n)))
             .collect();
         assert_eq!(taken.len(), ACCOUNT_LIMITS.per_key);
         assert!(
-            now(
+            take_turn(
                 &connection,
-                &question("bob", "192.0.2.9", Class::Unauthenticated)
+                &request("bob", "192.0.2.9", Class::Unauthenticated)
             )
             .is_some()
         );
         assert!(
-            now(
+            take_turn(
                 &connection,
-                &question("alice", "192.0.2.9", Class::Authenticated)
+                &request("alice", "192.0.2.9", Class::Authenticated)
             )
             .is_some(),
             "nor its owner"
         );
         drop(taken);
-        assert!(now(&connection, &of_alice(0)).is_some());
+        assert!(take_turn(&connection, &of_alice(0)).is_some());
     }
 
     /// Sixteen wrong passwords of 2 s each from a few addresses used up every request to PAM.
@@ -179,7 +181,7 @@ mod tests {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
         let turn = |n: usize, address: &str, class| {
-            now(&connection, &question(&format!("u{n}"), address, class))
+            take_turn(&connection, &request(&format!("u{n}"), address, class))
         };
         let of_one: Vec<_> = (0..100)
             .filter_map(|n| turn(n, "192.0.2.1", Class::Unauthenticated))
@@ -200,8 +202,10 @@ mod tests {
     fn a_request_that_waits_gets_the_turn_that_ends() {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
-        let alice = question("alice", "192.0.2.1", Class::Unauthenticated);
-        let taken: Vec<_> = (0..9).map_while(|_| now(&connection, &alice)).collect();
+        let alice = request("alice", "192.0.2.1", Class::Unauthenticated);
+        let taken: Vec<_> = (0..9)
+            .map_while(|_| take_turn(&connection, &alice))
+            .collect();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| {
                 connection

@@ -4,6 +4,7 @@
 //! MUST NOT read the disk or take a lock that workers share: a check precedes every request to
 //! every application.
 
+use super::client::{WantedReply, is_navigation, wanted_reply};
 use super::rules::{self, SessionLevel};
 use crate::http::authorization::Authorization;
 use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies};
@@ -15,8 +16,7 @@ use crate::proxy::identity::Identity;
 use crate::state::site::Site;
 use hyper::HeaderMap;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
-use memchr::memmem;
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use shared::account::email::EmailAddress;
 use shared::account::name::{Group, UserName};
 use shared::config::rule::RuleAccess;
@@ -75,13 +75,6 @@ pub(crate) struct Allowed {
     pub(crate) email: String,
     pub(crate) cookie: HeaderValue,
     pub(crate) authorization: HeaderValue,
-}
-
-/// Whether the client loads a page, so that a redirect makes sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WantedReply {
-    Page,
-    Data,
 }
 
 /// Evaluates a check.
@@ -146,12 +139,7 @@ pub(crate) fn check(
                     groups: &session.groups,
                     email: session.email.as_ref(),
                 };
-                return CheckResult::Allow(allow_account(
-                    site,
-                    &account,
-                    cookie(),
-                    authorization.clone(),
-                ));
+                return allow_account(site, &account, cookie(), authorization.clone());
             }
             (decision, SessionLevel::Denied) => {
                 return deny_by_rule(&decision, Some(&session.name), original.address);
@@ -186,7 +174,7 @@ pub(crate) fn check(
                 groups: &found.groups,
                 email: found.email.as_ref(),
             };
-            CheckResult::Allow(allow_account(site, &account, cookie(), EMPTY.clone()))
+            allow_account(site, &account, cookie(), EMPTY.clone())
         }
         Err(NoAccess::Scope) => CheckResult::Forbid,
         Err(NoAccess::InvalidCredential) if !is_navigation(headers) => CheckResult::AppPassword,
@@ -295,19 +283,19 @@ fn allow_account(
     account: &AllowedAccount<'_>,
     cookie: HeaderValue,
     authorization: HeaderValue,
-) -> Allowed {
+) -> CheckResult {
     // A declaration in postern.toml replaces what the store keeps.
     let email = match site.config.declared(account.name) {
         Some(declared) => declared.email.as_ref(),
         None => account.email,
     };
-    Allowed {
+    CheckResult::Allow(Allowed {
         groups: join_groups(site.config.memberships(account.name, account.groups)),
         email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
         user: account.name.as_str().to_owned(),
         cookie,
         authorization,
-    }
+    })
 }
 
 /// Joins group names with commas, as applications parse the header.
@@ -347,108 +335,10 @@ fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a He
     }
 }
 
-/// Challenge of a 401 reply (RFC 9110, section 11.6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Challenge {
-    /// Basic: clients that show no pages wait for it before they send an app password.
-    Basic,
-    /// Bearer: browsers open no dialog for it.
-    Bearer,
-    /// A scheme of Postern's own, for the gate's pages: browsers open no dialog for it.
-    Postern,
-}
-
-/// Returns the challenge that suits the client. Browsers send Fetch metadata; older ones accept
-/// HTML.
-pub(crate) fn select_challenge(method: &str, headers: &HeaderMap) -> Challenge {
-    let is_there = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
-    let is_browser = is_there("sec-fetch-mode") || is_there("x-requested-with");
-    match is_browser || wanted_reply(method, headers) == WantedReply::Page {
-        true => Challenge::Bearer,
-        false => Challenge::Basic,
-    }
-}
-
-/// Whether a browser loads a page. Clients that show no pages do not send this header.
-pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-fetch-mode")
-        .is_some_and(|mode| mode.as_bytes() == b"navigate")
-}
-
-/// Prefers Fetch metadata; older browsers accept HTML for pages only.
-fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
-    let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
-    let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();
-    let page = match is_empty("sec-fetch-mode") {
-        true => headers.get_all(ACCEPT).iter().any(accepts_html) && is_empty("x-requested-with"),
-        false => is_navigation(headers),
-    };
-    if page && method != "OPTIONS" {
-        WantedReply::Page
-    } else {
-        WantedReply::Data
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::proxy::contract::headers;
-
-    const PAGE: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
-
-    /// Browsers are redirected and see no dialog; git, wget and WebDAV clients wait for Basic.
-    #[test]
-    fn only_clients_that_show_no_pages_get_a_basic_challenge() {
-        for (pairs, expected_challenge, expected_reply) in [
-            (vec![], Challenge::Basic, WantedReply::Data),
-            (vec![("accept", "*/*")], Challenge::Basic, WantedReply::Data),
-            (
-                vec![("sec-fetch-mode", "")],
-                Challenge::Basic,
-                WantedReply::Data,
-            ),
-            (
-                vec![("sec-fetch-mode", "cors")],
-                Challenge::Bearer,
-                WantedReply::Data,
-            ),
-            (
-                vec![("x-requested-with", "XMLHttpRequest"), PAGE],
-                Challenge::Bearer,
-                WantedReply::Data,
-            ),
-            (vec![PAGE], Challenge::Bearer, WantedReply::Page),
-            (
-                vec![("accept", "application/xml"), PAGE],
-                Challenge::Bearer,
-                WantedReply::Page,
-            ),
-            (
-                vec![("sec-fetch-mode", "navigate")],
-                Challenge::Bearer,
-                WantedReply::Page,
-            ),
-        ] {
-            let headers = headers(&pairs);
-            assert_eq!(
-                (
-                    select_challenge("GET", &headers),
-                    wanted_reply("GET", &headers)
-                ),
-                (expected_challenge, expected_reply),
-                "{pairs:?}"
-            );
-        }
-        let mut latin = headers(&[PAGE]);
-        latin.append("accept", HeaderValue::from_bytes(b"\xeb").unwrap());
-        assert_eq!(
-            wanted_reply("GET", &latin),
-            WantedReply::Page,
-            "bytes that are no text hide nothing"
-        );
-    }
 
     #[test]
     fn a_cookie_line_is_opaque_and_a_repeated_header_is_refused() {

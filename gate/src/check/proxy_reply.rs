@@ -2,7 +2,8 @@
 //!
 //! MUST set every identity header on every reply that grants access.
 
-use super::forward_auth::{Allowed, Challenge, CheckResult, WantedReply};
+use super::client::{Challenge, WantedReply};
+use super::forward_auth::{Allowed, CheckResult};
 use crate::http::reply::{HttpReply, bare};
 use hyper::StatusCode;
 use hyper::body::Bytes;

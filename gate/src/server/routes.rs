@@ -4,7 +4,8 @@
 
 use super::{access_log, own_routes};
 use crate::api;
-use crate::check::forward_auth::{self, Challenge};
+use crate::check::client::{self, Challenge};
+use crate::check::forward_auth;
 use crate::check::proxy_reply::{self, GatePage};
 use crate::http::authorization::Authorization;
 use crate::http::reply::{self, HttpReply, bare};
@@ -106,7 +107,7 @@ fn answer_check(
         Err(error) => {
             log_malformed_request(kind, &error, connection);
             METRICS.count_check(kind, CheckLabel::Malformed, began.elapsed());
-            return proxy_reply::unauthorized(forward_auth::select_challenge("", headers));
+            return proxy_reply::unauthorized(client::select_challenge("", headers));
         }
     };
     let site = match site.own_path_sites.is_empty() {
@@ -119,7 +120,7 @@ fn answer_check(
     if log::has_access_log() {
         access_log::log_check(&original, &result, began.elapsed());
     }
-    let challenge = forward_auth::select_challenge(original.method, headers);
+    let challenge = client::select_challenge(original.method, headers);
     proxy_reply::check_reply(result, kind, original.method, challenge, |page| {
         page_url(site, page, &original)
     })

@@ -5,7 +5,7 @@
 //! every application.
 
 use super::client::{WantedReply, is_navigation, wanted_reply};
-use super::rules::{self, SessionLevel};
+use super::rules::{self, SessionSufficiency};
 use crate::http::authorization::Authorization;
 use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies};
 use crate::live::app_password_cache::CacheRefusal;
@@ -127,7 +127,7 @@ pub(crate) fn check(
     };
     if let Some(session) = session {
         match rules::decide_session(site, &request, session) {
-            (_, SessionLevel::Sufficient) => {
+            (_, SessionSufficiency::Sufficient) => {
                 // An application never sees an app password, whether it was needed or not.
                 let authorization = if credential.is_app_password() {
                     &EMPTY
@@ -141,10 +141,10 @@ pub(crate) fn check(
                 };
                 return allow_account(site, &account, cookie(), authorization.clone());
             }
-            (decision, SessionLevel::Denied) => {
+            (decision, SessionSufficiency::Denied) => {
                 return deny_by_rule(&decision, Some(&session.name), original.address);
             }
-            (_, SessionLevel::UpgradeRequired) => {}
+            (_, SessionSufficiency::UpgradeRequired) => {}
         }
     } else {
         let decision = rules::decide_anonymous(site, &request);

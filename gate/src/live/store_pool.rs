@@ -20,14 +20,14 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Clients that have shown a session, a token or a trusted browser.
-const PROVEN: ClassLimits = ClassLimits {
+const AUTHENTICATED: ClassLimits = ClassLimits {
     own: 2,
     per_key: 2,
     waiting_per_key: 64,
     waiting: 512,
 };
 /// Clients at an address that is familiar to the account.
-const KNOWN: ClassLimits = ClassLimits {
+const FAMILIAR: ClassLimits = ClassLimits {
     own: 1,
     per_key: 1,
     waiting_per_key: 16,
@@ -44,8 +44,8 @@ const UNAUTHENTICATED: ClassLimits = ClassLimits {
 /// Limits of work without a hash: five at once.
 const WORK_LIMITS: Limits = Limits {
     shared: 1,
-    authenticated: PROVEN,
-    familiar: KNOWN,
+    authenticated: AUTHENTICATED,
+    familiar: FAMILIAR,
     unauthenticated: UNAUTHENTICATED,
 };
 /// Limits of work with a hash: five at once, 19 MiB each, which the engine keeps.
@@ -53,8 +53,11 @@ const HASHING_LIMITS: Limits = WORK_LIMITS;
 /// Limits of reads that find where a sign-in comes from, by clients that have proven nothing yet.
 const READING_LIMITS: Limits = Limits {
     shared: 0,
-    authenticated: ClassLimits { own: 0, ..PROVEN },
-    familiar: ClassLimits { own: 0, ..KNOWN },
+    authenticated: ClassLimits {
+        own: 0,
+        ..AUTHENTICATED
+    },
+    familiar: ClassLimits { own: 0, ..FAMILIAR },
     unauthenticated: ClassLimits {
         own: 2,
         per_key: 1,
@@ -100,7 +103,7 @@ pub(crate) struct PoolClient {
 }
 
 impl PoolClient {
-    pub(crate) fn proven(key: ShareKey) -> PoolClient {
+    pub(crate) fn authenticated(key: ShareKey) -> PoolClient {
         PoolClient {
             class: Class::Authenticated,
             key,
@@ -113,11 +116,11 @@ impl PoolClient {
             SecondFactorMethod::None(_) => HasSecondFactor::No,
             _ => HasSecondFactor::Yes,
         };
-        PoolClient::proven(ShareKey::Session(session.name.clone(), second))
+        PoolClient::authenticated(ShareKey::Session(session.name.clone(), second))
     }
 
     /// Returns the client at an address that is familiar to the account.
-    pub(crate) fn known(address: Address) -> PoolClient {
+    pub(crate) fn familiar(address: Address) -> PoolClient {
         PoolClient {
             class: Class::Familiar,
             key: ShareKey::Address(address.key()),
@@ -357,7 +360,10 @@ mod tests {
         let held: Vec<_> = (0..1000)
             .filter_map(|_| enter(&session("mallory", SecondFactorMethod::Code)).ok())
             .collect();
-        assert_eq!(held.len(), PROVEN.per_key + PROVEN.waiting_per_key);
+        assert_eq!(
+            held.len(),
+            AUTHENTICATED.per_key + AUTHENTICATED.waiting_per_key
+        );
         let alice = enter(&session("alice", SecondFactorMethod::Code)).unwrap();
         assert!(
             alice.wait(Duration::ZERO).is_ok(),

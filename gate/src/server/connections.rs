@@ -62,19 +62,19 @@ impl Connections {
     /// the store: without it no user could sign in.
     pub(crate) fn with_descriptor_limit() -> Arc<Connections> {
         let wanted = MAX_CONNECTIONS + OTHER_DESCRIPTORS;
-        let limit =
+        let descriptors =
             getrlimit(Resource::RLIMIT_NOFILE).map_or(OTHER_DESCRIPTORS as u64, |(soft, hard)| {
                 let raised = hard.min(wanted as u64).max(soft);
                 // The soft limit suffices to continue.
                 setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised)
             });
-        let limit = usize::try_from(limit)
+        let limit = usize::try_from(descriptors)
             .unwrap_or(wanted)
             .saturating_sub(OTHER_DESCRIPTORS)
             .clamp(16, MAX_CONNECTIONS);
         if limit < MAX_CONNECTIONS {
             log::write_message(format_args!(
-                "accepts {limit} connections at once instead of {MAX_CONNECTIONS}, because the limit on open files is {limit}; set LimitNOFILE={wanted} or more in its unit"
+                "accepts {limit} connections at once instead of {MAX_CONNECTIONS}, because the limit on open files is {descriptors}; set LimitNOFILE={wanted} or more in its unit"
             ));
         }
         Arc::new(Connections::with_limit(limit))
@@ -141,7 +141,7 @@ impl Connections {
         Ok(ConnectionPermit {
             connections: Arc::clone(self),
             number,
-            accepted: accepted,
+            accepted,
             activity,
             _permit: permit,
         })
@@ -289,8 +289,8 @@ impl ConnectionPermit {
     /// Waits until the connection must close: at the limit, when the gate stops, or after
     /// `patience` without a first request. hyper's own timer starts with the first byte only.
     pub(crate) async fn wait_until_closed(&self, patience: Duration) {
-        let leave = self.activity.must_close.notified();
-        if let Ok(()) = tokio::time::timeout(patience, leave).await {
+        let closing = self.activity.must_close.notified();
+        if let Ok(()) = tokio::time::timeout(patience, closing).await {
             return;
         }
         if self.activity.last_request.load(Ordering::Relaxed) != self.accepted {

@@ -144,7 +144,7 @@ impl RunningGate {
             "/metrics" => text_reply(
                 StatusCode::OK,
                 OPEN_METRICS,
-                METRICS.text(&self.store_health()),
+                METRICS.text(&self.gate_health()),
             ),
             _ => bare(StatusCode::NOT_FOUND),
         }
@@ -153,7 +153,7 @@ impl RunningGate {
     /// Returns whether users can sign in. An invalid file locks no user out, so it does not make
     /// the gate unready; nor does waiting mail, which another gate could not send either.
     async fn readiness(&self) -> Result<String, &'static str> {
-        let health = self.store_health();
+        let health = self.gate_health();
         if self.health.is_stopping.load(Ordering::Relaxed) {
             return Err("the gate is shutting down");
         }
@@ -186,7 +186,7 @@ impl RunningGate {
             .site
             .load()
             .store_pool
-            .for_client(PoolClient::proven(ShareKey::Gate));
+            .for_client(PoolClient::authenticated(ShareKey::Gate));
         let test = pool.with_engine(|engine| {
             engine.try_write()?;
             // A request that needs the clock reports its failure.
@@ -220,7 +220,7 @@ impl RunningGate {
         result
     }
 
-    fn store_health(&self) -> GateHealth {
+    fn gate_health(&self) -> GateHealth {
         let site = self.site.load();
         GateHealth {
             has_lease: site.revocation_cache.has_lease(),

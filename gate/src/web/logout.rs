@@ -106,7 +106,9 @@ async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<
     let store_pool = request
         .site
         .store_pool
-        .for_client(PoolClient::proven(ShareKey::SignOut(session.name.clone())));
+        .for_client(PoolClient::authenticated(ShareKey::SignOut(
+            session.name.clone(),
+        )));
     let id = session.id;
     store_pool
         .with_engine(move |engine| engine.sign_out(id))

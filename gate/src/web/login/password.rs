@@ -38,8 +38,10 @@ pub(crate) async fn workers_for_sign_in(
         {
             return Ok(Err(Refusal::AddressDelayed { wait }));
         }
-        LoginClass::TrustedBrowser => PoolClient::proven(ShareKey::TrustedBrowser(name.clone())),
-        LoginClass::FamiliarAddress => PoolClient::known(request.address),
+        LoginClass::TrustedBrowser => {
+            PoolClient::authenticated(ShareKey::TrustedBrowser(name.clone()))
+        }
+        LoginClass::FamiliarAddress => PoolClient::familiar(request.address),
         LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => return Ok(Ok(stranger)),
     };
     Ok(Ok(request.site.store_pool.for_client(applicant)))

@@ -15,7 +15,7 @@ impl AdminSecret {
     pub(crate) fn read(config: &Config) -> Result<AdminSecret, String> {
         const KEY: &str = "gate.administration.secret";
         let configured = &config.gate.administration;
-        let secret = secret_file::read(
+        let secret = secret_file::read_secret_line(
             KEY,
             configured.secret_file.as_ref(),
             configured.secret_credential.as_ref(),
@@ -31,7 +31,7 @@ impl AdminSecret {
         // The gate refuses app passwords at its own pages, so a secret of this form could never be
         // used.
         if !matches!(
-            AppPassword::read(&secret),
+            AppPassword::parse(&secret),
             Err(InvalidAppPassword::OtherShape)
         ) {
             return Err(format!(

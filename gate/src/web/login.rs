@@ -50,7 +50,7 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
         let text = request.t.refusal(Refusal::Expired);
         return render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
     };
-    let answer = Input::read(form.field("code").as_bytes());
+    let answer = Input::parse(form.field("code").as_bytes());
     let any_text = !matches!(answer, Input::Digits(_));
     let trust = if form.field("trust") == "yes" {
         TrustRequest::Asked
@@ -167,7 +167,11 @@ pub(crate) fn with_sign_in_cookies(
     let page = match &opened.browser_cookie {
         Some(value) => reply::with_cookie(
             page,
-            &cookies.own_cookie(cookies.names.trusted_browser, value, gate.trust.seconds()),
+            &cookies.own_cookie(
+                cookies.names.trusted_browser,
+                value,
+                gate.trusted_browser_lifetime.seconds(),
+            ),
         ),
         None => page,
     };
@@ -213,7 +217,7 @@ fn render_code_page(
         frame: request.frame(),
         user: ticket.account().as_str(),
         sign_in: &request.sign_in_path(&ticket.payload().back_to),
-        days: request.site.gate().trust.seconds() / 86_400,
+        days: request.site.gate().trusted_browser_lifetime.seconds() / 86_400,
         message: if let CodePageNote::Alert(text) = said {
             Some(text)
         } else {

@@ -148,7 +148,7 @@ impl RequestContext<'_> {
     }
 
     fn read_login_token(&self, value: &str) -> Option<LoginToken> {
-        let token = LoginToken::read(
+        let token = LoginToken::open_login(
             value,
             &self.site.revocation_cache.token_keys(),
             clock::now().ok()?,
@@ -223,12 +223,7 @@ impl RequestContext<'_> {
     /// Whether administration is reached at this address of the gate, and from there: not at a place that it shares with an
     /// application.
     fn reaches_administration(&self) -> bool {
-        self.site.url.has_own_host()
-            && self
-                .site
-                .gate()
-                .administration
-                .is_reached_from(self.address)
+        self.site.url.has_own_host() && self.site.gate().administration.allows_address(self.address)
     }
 
     /// The secret, where programs may show it.

@@ -57,9 +57,9 @@ pub(crate) fn ask_child(
     stream.write_all(request)?;
     stream.shutdown(Shutdown::Write)?;
     let reply = read_until(&mut stream, LONGEST_WORD, deadline, |reply| {
-        HostPasswordReply::read(reply).is_some()
+        HostPasswordReply::decode(reply).is_some()
     })?;
-    HostPasswordReply::read(&reply)
+    HostPasswordReply::decode(&reply)
         .ok_or_else(|| io::Error::other("the process that asked PAM ended without a reply"))
 }
 

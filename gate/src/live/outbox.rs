@@ -1,4 +1,6 @@
-//! Waits for queued mail, which posternd sends. No engine of the pool is held meanwhile.
+//! Waits for queued mail, which posternd sends.
+//!
+//! MUST NOT hold an engine of the pool while it waits: mail servers can take minutes.
 
 use super::store_pool::{PoolError, PoolHandle};
 use shared::engine::{EngineError, MailQueued, NotMailed};

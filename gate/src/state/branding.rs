@@ -1,4 +1,6 @@
 //! Branding of the pages: the style sheet in the configured colour, the name, and the logo.
+//!
+//! Refuses a logo that is not PNG, SVG or WebP by its first bytes.
 
 use data_encoding::HEXLOWER;
 use shared::config::Config;

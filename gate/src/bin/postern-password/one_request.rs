@@ -54,7 +54,7 @@ fn verify_request(request: HostPasswordRequest, config: &Path) -> (HostPasswordR
         .map_or_else(|| "-".to_owned(), |address| address.to_string());
     let name = request.name.clone();
     let refusal_line = |cause: &dyn std::fmt::Display| {
-        // This is the format of the PAM module, which fail2ban reads: the same format from the PAM module.
+        // The PAM module writes the same format, which fail2ban reads.
         let name = name.as_str();
         format!("refused cause={cause} address={address} user={name:?}")
     };

@@ -1,3 +1,6 @@
+//! Scanning of Cookie lines: every valid value of ours is found, and every foreign cookie passes on
+//! byte for byte.
+
 use super::*;
 
 const NAME: &str = "__Secure-postern";

@@ -1,13 +1,13 @@
 //! The account at a glance, and the proof that critical acts take.
 
-use super::body::{NoBody, Proof, RequiredBody};
+use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
 use crate::http::reply::{self, HttpReply};
 use crate::web::account::overview;
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use crate::web::step_up;
-use crate::web::step_up::{StepUpInput, StepUpProof};
+use crate::web::step_up::{StepUpInput, StepUpProof, StepUpRequirement};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use shared::config::gate::FirstFactorSource;
@@ -31,7 +31,7 @@ struct Account {
     can_mail: bool,
     /// Whether the password is Postern's and can be changed here.
     has_password: bool,
-    step_up: ProofNeeded,
+    step_up: StepUpRequirement,
 }
 
 /// The second factor.
@@ -42,13 +42,6 @@ enum SecondFactor {
     On,
     /// The administrator keeps it in a file; nothing of it can be changed here.
     Declared,
-}
-
-/// What a critical act would take now.
-#[derive(Serialize, ToSchema)]
-struct ProofNeeded {
-    password: bool,
-    code: bool,
 }
 
 /// What an act has ended beside what it was for: every other session, and every trusted browser.
@@ -62,17 +55,17 @@ pub(super) struct EndedSessions {
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "account"),
             EndpointAccess::SignedIn,
             "Returns the state of the account.",
             |call, NoBody| Box::pin(account(call.request)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::POST, "step-up"),
             EndpointAccess::SignedIn,
             "Gives a proof for critical acts, which is valid for 15 minutes.",
-            |call, RequiredBody(proof)| Box::pin(step_up(call.request, proof)),
+            |call, RequiredBody(input)| Box::pin(step_up(call.request, input)),
         ),
     ]
 }
@@ -83,7 +76,7 @@ async fn account(request: &RequestContext<'_>) -> Result<EndpointReply<Account>,
         overview::read_overview(request, &session).await?,
         step_up::required_step_up(request, &session).await?,
     );
-    Ok(EndpointReply::saying(Account {
+    Ok(EndpointReply::new(Account {
         user: session.name.to_string(),
         second_factor: match standing.status.state {
             SecondFactorState::Off => SecondFactor::Off,
@@ -98,26 +91,23 @@ async fn account(request: &RequestContext<'_>) -> Result<EndpointReply<Account>,
         browsers: standing.browsers,
         can_mail: request.site.config.email.is_on(),
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,
-        step_up: ProofNeeded {
-            password: proof.password,
-            code: proof.code,
-        },
+        step_up: proof,
     }))
 }
 
 async fn step_up(
     request: &RequestContext<'_>,
-    proof: Proof,
+    input: StepUpInput,
 ) -> Result<EndpointReply<()>, ActRefused> {
     if !request.site.url.has_own_host() {
-        let text = request.t.say("proof-not-kept");
+        let text = request.language.text("proof-not-kept");
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "step_up_not_kept",
             text,
         ));
     }
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let step_up = step_up::verify_step_up(request, &input).await?;
     Ok(EndpointReply {
         reply: proved(request, &step_up),
         answer: (),
@@ -144,7 +134,7 @@ pub(super) fn ended(
         (None, Some(opened)) => step_up::with_session_cookie(request, reply, opened),
         (_, None) => reply,
     };
-    let notices = request.t.app_passwords(after).into_iter().collect();
+    let notices = request.language.app_passwords(after).into_iter().collect();
     EndpointReply {
         reply,
         answer: EndedSessions {

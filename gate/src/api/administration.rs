@@ -44,44 +44,44 @@ type AdministrationReply<A> = Result<EndpointReply<A>, ActRefused>;
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::Administration;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "administration/accounts"),
             Administration,
             "Returns the state of accounts, by name, 200 at most.",
             |call, NoBody| Box::pin(find(call)),
         )
-        .asking(&[FIND, AFTER]),
-        Endpoint::tells(
+        .with_query(&[FIND, AFTER]),
+        Endpoint::with_answer(
             (Method::GET, "administration/accounts/{name}"),
             Administration,
             "Returns the state of one account.",
             |call, NoBody| Box::pin(status(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "administration/accounts/{name}/disable"),
             Administration,
             "Turns the second factor off, and ends sessions and trusted browsers.",
             |call, NoBody| Box::pin(disable(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "administration/accounts/{name}/unlock"),
             Administration,
             "Removes delays and locks, or accepts codes again after the host's clock was ahead.",
             |call, OptionalBody(how)| Box::pin(unlock(call, how)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "administration/accounts/{name}/revoke"),
             Administration,
             "Ends every session, or revokes every trusted browser.",
             |call, RequiredBody(what)| Box::pin(revoke(call, what)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "administration/accounts/{name}/one-time-code"),
             Administration,
             "Issues a one-time code, in place of an earlier one; it is shown once.",
             |call, NoBody| Box::pin(issue(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (
                 Method::DELETE,
                 "administration/accounts/{name}/one-time-code",
@@ -90,24 +90,27 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Cancels the one-time code.",
             |call, NoBody| Box::pin(cancel(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "administration/events"),
             Administration,
             "Returns the events, newest first, 200 at most.",
             |call, NoBody| Box::pin(events(call)),
         )
-        .asking(&[ACCOUNT, BEFORE]),
+        .with_query(&[ACCOUNT, BEFORE]),
     ]
 }
 
 async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
-    let part = call.asked(&FIND).unwrap_or_default();
-    let after = call.asked(&AFTER).map(|name| named(&name)).transpose()?;
+    let part = call.query_value(&FIND).unwrap_or_default();
+    let after = call
+        .query_value(&AFTER)
+        .map(|name| named(&name))
+        .transpose()?;
     let found = act(call.request, move |engine, _, _| {
         engine.find(&part, after.as_ref(), PAGE)
     })
     .await?;
-    Ok(EndpointReply::saying(Accounts {
+    Ok(EndpointReply::new(Accounts {
         accounts: found.iter().map(AccountState::from).collect(),
     }))
 }
@@ -115,7 +118,7 @@ async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
 async fn status(call: &Call<'_>) -> AdministrationReply<AccountState> {
     let name = named(call.argument())?;
     let found = act(call.request, move |engine, _, _| engine.status(&name)).await?;
-    Ok(EndpointReply::saying(AccountState::from(&found)))
+    Ok(EndpointReply::new(AccountState::from(&found)))
 }
 
 async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
@@ -172,7 +175,7 @@ async fn issue(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
     });
     let (code, expires) = issued.await?;
     let one_time_code = code.grouped().into();
-    Ok(EndpointReply::saying(IssuedCode {
+    Ok(EndpointReply::new(IssuedCode {
         account,
         one_time_code,
         expires: expires.to_string(),
@@ -189,13 +192,16 @@ async fn cancel(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone
 }
 
 async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
-    let account = call.asked(&ACCOUNT).map(|name| named(&name)).transpose()?;
+    let account = call
+        .query_value(&ACCOUNT)
+        .map(|name| named(&name))
+        .transpose()?;
     let before = call
-        .asked(&BEFORE)
+        .query_value(&BEFORE)
         .map(|number| number.parse::<i64>())
         .transpose();
     let before = before
-        .map_err(|_| ActRefused::unreadable("before is the number of an event".to_owned()))?;
+        .map_err(|_| ActRefused::invalid_value("before is the number of an event".to_owned()))?;
     let filter = EventFilter {
         account,
         ..EventFilter::default()
@@ -205,7 +211,7 @@ async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
         Ok(engine.newest_events(&filter, before, most)?)
     })
     .await?;
-    Ok(EndpointReply::saying(Events {
+    Ok(EndpointReply::new(Events {
         events: found.into_iter().map(EventEntry::from).collect(),
     }))
 }
@@ -232,7 +238,7 @@ async fn act<T: Send + 'static>(
         .await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
     done.map_err(|error| {
-        let refused = ActRefused::act(request.t, &error);
+        let refused = ActRefused::act(request.language, &error);
         let line = log::event("refused")
             .with("cause", refused.code)
             .with("address", request.address);
@@ -246,12 +252,10 @@ async fn act<T: Send + 'static>(
 }
 
 fn said(message: String) -> AdministrationReply<admin_api::OperationDone> {
-    Ok(EndpointReply::saying(admin_api::OperationDone::that(
-        message,
-    )))
+    Ok(EndpointReply::new(admin_api::OperationDone::that(message)))
 }
 
 fn named(text: &str) -> Result<UserName, ActRefused> {
     text.parse()
-        .map_err(|error: NameError| ActRefused::unreadable(error.to_string()))
+        .map_err(|error: NameError| ActRefused::invalid_value(error.to_string()))
 }

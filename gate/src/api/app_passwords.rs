@@ -1,7 +1,7 @@
 //! App passwords, for programs that can show no page.
 
 use super::account::proved;
-use super::body::{NoBody, Proof, RequiredBody};
+use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::web::account::AppPasswordRequest;
 use crate::web::account::app_passwords;
@@ -71,25 +71,25 @@ struct Rename {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "app-passwords"),
             SignedIn,
             "Lists the account's app passwords.",
             |call, NoBody| Box::pin(list(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "app-passwords"),
             SignedIn,
             "Makes an app password.",
             |call, RequiredBody(given)| Box::pin(add(call.request, given)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::PATCH, "app-passwords/{name}"),
             SignedIn,
             "Renames an app password.",
             |call, RequiredBody(given)| Box::pin(rename(call, given)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::DELETE, "app-passwords/{name}"),
             SignedIn,
             "Revokes an app password.",
@@ -107,7 +107,7 @@ async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<AppPasswords
         expires: one.expires.map(|at| at.0),
         last_used: one.last_used.map(|at| at.0),
     });
-    Ok(EndpointReply::saying(AppPasswords {
+    Ok(EndpointReply::new(AppPasswords {
         app_passwords: app_passwords.collect(),
     }))
 }
@@ -122,19 +122,27 @@ async fn add(
         .join("\n")
         .parse()
         .map_err(|error: ScopeError| {
-            ActRefused::unreadable(request.t.say_of("scope-invalid", "why", error.to_string()))
+            ActRefused::invalid_value(request.language.text_with(
+                "scope-invalid",
+                "why",
+                error.to_string(),
+            ))
         })?;
     let expires = match given.expires.map(i64::try_from) {
         None => None,
         Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
-        Some(Err(_)) => return Err(ActRefused::unreadable(request.t.say("expiry-too-far"))),
+        Some(Err(_)) => {
+            return Err(ActRefused::invalid_value(
+                request.language.text("expiry-too-far"),
+            ));
+        }
     };
     let step_up = step_up::verify_step_up(
         request,
-        &StepUpInput::from(Proof {
+        &StepUpInput {
             password: given.password,
             code: given.code,
-        }),
+        },
     )
     .await?;
     let new = AppPasswordRequest {
@@ -156,16 +164,20 @@ async fn add(
 async fn rename(call: &Call<'_>, given: Rename) -> Result<EndpointReply<()>, ActRefused> {
     let request = call.request;
     let (name, new) = (
-        call.label()?,
+        call.label_argument()?,
         app_passwords::parse_label(request, &given.name)?,
     );
     app_passwords::rename_app_password(request, &request.require_session()?, name, new).await?;
-    Ok(EndpointReply::saying(()))
+    Ok(EndpointReply::new(()))
 }
 
 async fn revoke(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let request = call.request;
-    app_passwords::revoke_app_passwords(request, &request.require_session()?, Some(call.label()?))
-        .await?;
-    Ok(EndpointReply::saying(()))
+    app_passwords::revoke_app_passwords(
+        request,
+        &request.require_session()?,
+        Some(call.label_argument()?),
+    )
+    .await?;
+    Ok(EndpointReply::new(()))
 }

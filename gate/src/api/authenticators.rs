@@ -1,7 +1,7 @@
 //! Authenticators beside the first.
 
 use super::account::{EndedSessions, ended, proved};
-use super::body::{NoBody, OptionalBody, Proof, RequiredBody, text};
+use super::body::{NoBody, OptionalBody, RequiredBody, text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::enrollment::{FirstCode, NewAuthenticator, new_authenticator};
 use crate::web::account::ConfirmedAuthenticator;
@@ -74,29 +74,29 @@ struct AddAuthenticator {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "authenticators"),
             SignedIn,
             "Lists the account's authenticators.",
             |call, NoBody| Box::pin(list(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "authenticators"),
             SignedIn,
             "Adds an authenticator, which its first code activates.",
             |call, RequiredBody(given)| Box::pin(add(call.request, given)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "authenticators/confirm"),
             SignedIn,
             "Activates an authenticator with its first code.",
             |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "authenticators/{name}"),
             SignedIn,
             "Removes an authenticator that is not the only one.",
-            |call, OptionalBody(proof)| Box::pin(remove(call, proof)),
+            |call, OptionalBody(input)| Box::pin(remove(call, input)),
         ),
     ]
 }
@@ -121,7 +121,7 @@ async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<Authenticato
             since: one.created.map(|at| at.0),
             last_used: one.last_used.map(|at| at.0),
         });
-    Ok(EndpointReply::saying(Authenticators {
+    Ok(EndpointReply::new(Authenticators {
         authenticators: authenticators.collect(),
     }))
 }
@@ -137,7 +137,9 @@ async fn add(
         || given.period.is_some()
         || given.counter.is_some();
     if seed.is_empty() && is_described {
-        return Err(ActRefused::unreadable(request.t.say("seed-missing")));
+        return Err(ActRefused::invalid_value(
+            request.language.text("seed-missing"),
+        ));
     }
     let setup = EnrollmentOperation {
         kind: AuthenticatorKind::Further,
@@ -154,10 +156,10 @@ async fn add(
     };
     let step_up = step_up::verify_step_up(
         request,
-        &StepUpInput::from(Proof {
+        &StepUpInput {
             password: given.password,
             code: given.code,
-        }),
+        },
     )
     .await?;
     let ticket = authenticators::begin_authenticator(request, &step_up, setup).await?;
@@ -179,8 +181,10 @@ async fn confirm(
     match authenticators::confirm_authenticator(request, &session, given.pending, given.code)
         .await?
     {
-        ConfirmedAuthenticator::Not(refusal) => Err(ActRefused::answer(request.t, refusal)),
-        ConfirmedAuthenticator::Live(opened) => Ok(ended(
+        ConfirmedAuthenticator::Refused(refusal) => {
+            Err(ActRefused::code(request.language, refusal))
+        }
+        ConfirmedAuthenticator::Activated(opened) => Ok(ended(
             request,
             step_up.as_ref(),
             opened.as_deref(),
@@ -189,10 +193,13 @@ async fn confirm(
     }
 }
 
-async fn remove(call: &Call<'_>, proof: Proof) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+async fn remove(
+    call: &Call<'_>,
+    input: StepUpInput,
+) -> Result<EndpointReply<EndedSessions>, ActRefused> {
     let request = call.request;
-    let name = call.label()?;
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let name = call.label_argument()?;
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let opened = authenticators::remove_authenticator(request, &step_up, name).await?;
     Ok(ended(
         request,

@@ -92,26 +92,6 @@ impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for Optiona
     }
 }
 
-/// A proof of the person's own: their password and a fresh code. Not needed for a quarter of an hour after one was
-/// given, where the gate has a host of its own.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Proof {
-    #[schema(value_type = Option<String>)]
-    pub(super) password: Option<TypedText>,
-    #[schema(value_type = Option<String>)]
-    pub(super) code: Option<TypedText>,
-}
-
-impl From<Proof> for crate::web::step_up::StepUpInput {
-    fn from(proof: Proof) -> Self {
-        crate::web::step_up::StepUpInput {
-            password: text(proof.password),
-            code: text(proof.code),
-        }
-    }
-}
-
 /// A text that may have been left out.
 pub(super) fn text(typed: Option<TypedText>) -> Zeroizing<String> {
     Zeroizing::new(typed.as_deref().unwrap_or_default().to_owned())
@@ -127,7 +107,7 @@ fn read<T: DeserializeOwned>(request: &RequestContext<'_>, bytes: &[u8]) -> Resu
     if !kind.eq_ignore_ascii_case("application/json") {
         let (status, text) = (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            request.t.say("not-json"),
+            request.language.text("not-json"),
         );
         return Err(ActRefused::new(status, "unsupported_media_type", text));
     }
@@ -139,7 +119,7 @@ fn read<T: DeserializeOwned>(request: &RequestContext<'_>, bytes: &[u8]) -> Resu
         // where, and not what: that may be a secret
         Category::Data => {
             let column = error.column().to_string();
-            ActRefused::unreadable(request.t.say_of("json-schema", "column", column))
+            ActRefused::invalid_value(request.language.text_with("json-schema", "column", column))
         }
         _ => malformed(request),
     })
@@ -149,6 +129,6 @@ fn malformed(request: &RequestContext<'_>) -> ActRefused {
     ActRefused::new(
         StatusCode::BAD_REQUEST,
         "malformed",
-        request.t.say("json-malformed"),
+        request.language.text("json-malformed"),
     )
 }

@@ -30,7 +30,7 @@ const BODIES: [u16; 3] = [408, 413, 415];
 struct Document(Value);
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::tells(
+    vec![Endpoint::with_answer(
         (Method::GET, "openapi.json"),
         EndpointAccess::Anyone,
         "This description.",
@@ -40,7 +40,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 // where the gate stands decides its name
                 document["components"]["securitySchemes"]["session"]["name"] =
                     call.request.site.cookies.names.session.into();
-                Ok(EndpointReply::saying(Document(document)))
+                Ok(EndpointReply::new(Document(document)))
             })
         },
     )]

@@ -1,7 +1,7 @@
 //! The address that codes are mailed to.
 
 use super::account::{EndedSessions, ended, proved};
-use super::body::{NoBody, OptionalBody, Proof, RequiredBody};
+use super::body::{NoBody, OptionalBody, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
 use crate::web::account::email;
 use crate::web::refusal::ActRefused;
@@ -46,29 +46,29 @@ struct MailedCode {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "email"),
             SignedIn,
             "Returns the address that codes are mailed to.",
             |call, NoBody| Box::pin(read(call.request)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::PUT, "email"),
             SignedIn,
             "Mails a code to a new address, which that code confirms.",
             |call, RequiredBody(given)| Box::pin(set(call.request, given)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "email/confirm"),
             SignedIn,
             "Confirms a new address with the code that was mailed to it.",
             |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "email"),
             SignedIn,
             "Removes the address.",
-            |call, OptionalBody(proof)| Box::pin(remove(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(remove(call.request, input)),
         ),
     ]
 }
@@ -76,7 +76,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn read(request: &RequestContext<'_>) -> Result<EndpointReply<Email>, ActRefused> {
     let addresses = email::find_addresses(request, &request.require_session()?).await?;
     let text = |address: Option<EmailAddress>| address.map(|address| address.as_str().to_owned());
-    Ok(EndpointReply::saying(Email {
+    Ok(EndpointReply::new(Email {
         confirmed: text(addresses.confirmed),
         pending: text(addresses.pending),
     }))
@@ -87,13 +87,13 @@ async fn set(
     given: NewEmail,
 ) -> Result<EndpointReply<()>, ActRefused> {
     let to = given.address.trim().parse::<EmailAddress>();
-    let to = to.map_err(|_| ActRefused::unreadable(request.t.say("address-invalid")))?;
+    let to = to.map_err(|_| ActRefused::invalid_value(request.language.text("address-invalid")))?;
     let step_up = step_up::verify_step_up(
         request,
-        &StepUpInput::from(Proof {
+        &StepUpInput {
             password: given.password,
             code: given.code,
-        }),
+        },
     )
     .await?;
     email::set_email(request, &step_up, to).await?;
@@ -117,9 +117,9 @@ async fn confirm(
 
 async fn remove(
     request: &RequestContext<'_>,
-    proof: Proof,
+    input: StepUpInput,
 ) -> Result<EndpointReply<EndedSessions>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let (_, after, opened) = email::remove_email(request, &step_up).await?;
     Ok(ended(request, Some(&step_up), opened.as_ref(), after))
 }

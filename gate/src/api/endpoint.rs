@@ -46,21 +46,21 @@ impl Call<'_> {
     }
 
     /// What the query says.
-    pub(super) fn asked(&self, parameter: &Parameter) -> Option<String> {
+    pub(super) fn query_value(&self, parameter: &Parameter) -> Option<String> {
         query::value(self.query, parameter)
     }
 
     /// The same as a name; nothing is called what is none.
-    pub(super) fn label(&self) -> Result<Label, ActRefused> {
-        self.argument().parse().map_err(|_| self.gone())
+    pub(super) fn label_argument(&self) -> Result<Label, ActRefused> {
+        self.argument().parse().map_err(|_| self.no_such_item())
     }
 
     /// Nothing is called so.
-    pub(super) fn gone(&self) -> ActRefused {
+    pub(super) fn no_such_item(&self) -> ActRefused {
         ActRefused::new(
             StatusCode::NOT_FOUND,
             "no_such_item",
-            self.request.t.say("not-found"),
+            self.request.language.text("not-found"),
         )
     }
 }
@@ -73,7 +73,7 @@ pub(super) struct EndpointReply<A> {
 
 impl<A> EndpointReply<A> {
     /// Without cookies.
-    pub(super) fn saying(answer: A) -> EndpointReply<A> {
+    pub(super) fn new(answer: A) -> EndpointReply<A> {
         EndpointReply {
             reply: reply::bare(StatusCode::OK),
             answer,
@@ -91,9 +91,9 @@ struct EndpointResult<A> {
 }
 
 /// An act on its way.
-pub(super) type Doing<'a, A> =
+pub(super) type HandlerResult<'a, A> =
     Pin<Box<dyn Future<Output = Result<EndpointReply<A>, ActRefused>> + Send + 'a>>;
-type EndpointHandler<A, B> = for<'a> fn(&'a Call<'a>, B) -> Doing<'a, A>;
+type EndpointHandler<A, B> = for<'a> fn(&'a Call<'a>, B) -> HandlerResult<'a, A>;
 type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<HttpReply, ActRefused>> + Send + 'a>>;
 type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> HandlerFuture<'a> + Send + Sync>;
 
@@ -115,7 +115,7 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// One that answers with something.
-    pub(super) fn tells<B: Body, A: Serialize + ToSchema + Send + 'static>(
+    pub(super) fn with_answer<B: Body, A: Serialize + ToSchema + Send + 'static>(
         (method, path): (Method, &'static str),
         access: EndpointAccess,
         about: &'static str,
@@ -125,7 +125,7 @@ impl Endpoint {
             Box::pin(async move {
                 let EndpointReply { reply, answer } =
                     act(call, B::read(call.request, &bytes)?).await?;
-                Ok(match Tokens::beside(call.request, &reply)? {
+                Ok(match Tokens::from_reply(call.request, &reply)? {
                     None => json(reply, JSON, &answer),
                     tokens => json(
                         reply,
@@ -152,7 +152,7 @@ impl Endpoint {
     }
 
     /// One that has nothing to say but tokens.
-    pub(super) fn does<B: Body>(
+    pub(super) fn without_answer<B: Body>(
         (method, path): (Method, &'static str),
         access: EndpointAccess,
         about: &'static str,
@@ -161,7 +161,7 @@ impl Endpoint {
         let run: Run = Box::new(move |call, bytes| {
             Box::pin(async move {
                 let mut reply = act(call, B::read(call.request, &bytes)?).await?.reply;
-                let tokens = Tokens::beside(call.request, &reply)?;
+                let tokens = Tokens::from_reply(call.request, &reply)?;
                 if tokens.is_some() {
                     return Ok(json(reply, JSON, &WithTokens { tokens }));
                 }
@@ -183,7 +183,7 @@ impl Endpoint {
     }
 
     /// The same, which may be asked these in the query.
-    pub(super) fn asking(self, asks: &'static [Parameter]) -> Endpoint {
+    pub(super) fn with_query(self, asks: &'static [Parameter]) -> Endpoint {
         Endpoint { asks, ..self }
     }
 

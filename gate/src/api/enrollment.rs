@@ -2,7 +2,7 @@
 
 use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
-use super::login::{Next, at_sign_in, signed_in};
+use super::login::{Next, as_unauthorized, signed_in};
 use crate::http::reply;
 use crate::web::enroll;
 use crate::web::refusal;
@@ -75,25 +75,25 @@ pub(super) struct NewRecoveryCodes {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::Anyone;
     vec![
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::POST, "enroll/one-time-code"),
             Anyone,
             "Sends the one-time code that an enrollment requires.",
             |call, RequiredBody(given)| Box::pin(invite(call.request, given)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "enroll"),
             Anyone,
             "Makes the secret of an enrollment that has begun.",
             |call, NoBody| Box::pin(begin(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "enroll/confirm"),
             Anyone,
             "Confirms it with its first code, and returns the recovery codes.",
             |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "enroll/finish"),
             Anyone,
             "Confirms that the recovery codes are saved, and turns the second factor on.",
@@ -120,10 +120,10 @@ async fn invite(
         }
         Err(Refusal::Expired) => Err(over(request)),
         Err(refusal) => {
-            let refused = at_sign_in(ActRefused::answer(request.t, refusal));
+            let refused = as_unauthorized(ActRefused::code(request.language, refusal));
             Err(match refusal {
                 Refusal::Unfit => ActRefused {
-                    text: request.t.say("one-time-code-invalid"),
+                    text: request.language.text("one-time-code-invalid"),
                     ..refused
                 },
                 _ => refused,
@@ -137,7 +137,7 @@ async fn begin(
 ) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
     let ticket = ticket(request)?;
     if ticket.payload().may == EnrollmentPermission::WithOneTimeCode {
-        let text = request.t.say("enrollment-required-line");
+        let text = request.language.text("enrollment-required-line");
         return Err(ActRefused::new(
             StatusCode::FORBIDDEN,
             "one_time_code_required",
@@ -149,7 +149,7 @@ async fn begin(
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
         None => Err(over(request)),
-        Some(shown) => Ok(EndpointReply::saying(new_authenticator(request, shown)?)),
+        Some(shown) => Ok(EndpointReply::new(new_authenticator(request, shown)?)),
     }
 }
 
@@ -168,10 +168,10 @@ async fn confirm(
     match entered.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         AfterEnrollmentCode::Over => Err(over(request)),
         AfterEnrollmentCode::Refused(refusal, _) => {
-            Err(at_sign_in(ActRefused::answer(request.t, refusal)))
+            Err(as_unauthorized(ActRefused::code(request.language, refusal)))
         }
         AfterEnrollmentCode::Confirmed { codes, confirmed } => {
-            Ok(EndpointReply::saying(NewRecoveryCodes {
+            Ok(EndpointReply::new(NewRecoveryCodes {
                 recovery_codes: codes,
                 pending: confirmed,
             }))
@@ -237,6 +237,6 @@ fn over(request: &RequestContext<'_>) -> ActRefused {
     ActRefused::new(
         StatusCode::UNAUTHORIZED,
         "enrollment_expired",
-        request.t.say("enrollment-expired"),
+        request.language.text("enrollment-expired"),
     )
 }

@@ -156,43 +156,43 @@ struct Mailed {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::Anyone;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "sign-in"),
             Anyone,
             "Returns whether the request has a session.",
-            |call, NoBody| Box::pin(async { Ok(EndpointReply::saying(state(call.request))) }),
+            |call, NoBody| Box::pin(async { Ok(EndpointReply::new(state(call.request))) }),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in"),
             Anyone,
             "Begins a sign-in with name and password.",
             |call, RequiredBody(given)| Box::pin(enter_password(call.request, given)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in/identity"),
             Anyone,
             "Begins a sign-in with the name that the proxy sends.",
             |call, OptionalBody(wanted)| Box::pin(enter_identity(call.request, wanted)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in/upgrade"),
             Anyone,
             "Begins the upgrade of a session that only has the first factor.",
             |call, OptionalBody(wanted)| Box::pin(rise(call.request, wanted)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in/code"),
             Anyone,
             "Enters the code of a sign-in.",
             |call, RequiredBody(given)| Box::pin(enter_code(call.request, given)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in/mail"),
             Anyone,
             "Mails a code for a sign-in.",
             |call, NoBody| Box::pin(mail(call.request)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::POST, "sign-out"),
             Anyone,
             "Ends this session, or every session of the account.",
@@ -224,14 +224,14 @@ async fn enter_password(
     given: Credentials,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     if request.site.gate().first_factor == FirstFactorSource::Header {
-        let text = request.t.say("password-elsewhere");
+        let text = request.language.text("password-elsewhere");
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "password_not_managed",
             text,
         ));
     }
-    let text_of_all = || request.t.say("sign-in-refused");
+    let text_of_all = || request.language.text("sign-in-refused");
     let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
     let name = UserName::parse(given.user.trim().as_bytes()).map_err(|_| refused())?;
     let back_to = wanted(request, given.page.as_deref());
@@ -246,7 +246,7 @@ async fn enter_password(
     .await;
     match judged.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { .. }) => {
-            Err(ActRefused::answer(request.t, refusal))
+            Err(ActRefused::code(request.language, refusal))
         }
         AfterPassword::Refused(_) => Err(refused()),
         next => go_on(request, name, next, back_to),
@@ -258,7 +258,7 @@ async fn enter_identity(
     given: LoginPurpose,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     let nobody = || {
-        let text = request.t.say("identity-missing-line");
+        let text = request.language.text("identity-missing-line");
         ActRefused::new(StatusCode::FORBIDDEN, "identity_missing", text)
     };
     if request.site.gate().first_factor != FirstFactorSource::Header {
@@ -278,7 +278,7 @@ async fn rise(
 ) -> Result<EndpointReply<Next>, ActRefused> {
     let session = request
         .any_session()
-        .ok_or_else(|| ActRefused::signed_out(request.t))?;
+        .ok_or_else(|| ActRefused::signed_out(request.language))?;
     let name = session.name.clone();
     let back_to = wanted(request, given.page.as_deref());
     match upgrade::upgrade_session(request, session)
@@ -287,7 +287,7 @@ async fn rise(
     {
         Some(next) => go_on(request, name, next, back_to),
         // nothing but the whole sign-in raises it
-        None => Err(ActRefused::signed_out(request.t)),
+        None => Err(ActRefused::signed_out(request.language)),
     }
 }
 
@@ -305,7 +305,9 @@ async fn enter_code(
         login::verify_code(request, &ticket, Input::read(given.code.as_bytes()), trust).await;
     match judged.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         AfterCode::Opened(opened) => Ok(signed_in(request, &opened, &ticket.payload().back_to)),
-        AfterCode::Refused(refusal) => Err(at_sign_in(ActRefused::answer(request.t, refusal))),
+        AfterCode::Refused(refusal) => {
+            Err(as_unauthorized(ActRefused::code(request.language, refusal)))
+        }
     }
 }
 
@@ -317,7 +319,7 @@ async fn mail(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, Act
     {
         CodeMailed::Sent(to) => {
             let expires_in = request.site.config.email.code_ttl.seconds();
-            Ok(EndpointReply::saying(Mailed {
+            Ok(EndpointReply::new(Mailed {
                 to: to.masked().to_string(),
                 expires_in,
             }))
@@ -325,18 +327,18 @@ async fn mail(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, Act
         CodeMailed::NotSent => Err(ActRefused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "not_mailed",
-            request.t.not_mailed(),
+            request.language.not_mailed(),
         )),
-        CodeMailed::Waits => Err(ActRefused::new(
+        CodeMailed::Queued => Err(ActRefused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "mail_waits",
-            request.t.mail_waits(),
+            request.language.mail_waits(),
         )),
         CodeMailed::Refused(refusal) => {
-            let text = request.t.mail_refusal(refusal);
+            let text = request.language.mail_refusal(refusal);
             let (refused, wait) = match refusal {
                 MailRefusal::Code(why) => {
-                    return Err(at_sign_in(ActRefused::answer(request.t, why)));
+                    return Err(as_unauthorized(ActRefused::code(request.language, why)));
                 }
                 MailRefusal::Cooldown { wait } => (
                     ActRefused::new(StatusCode::TOO_MANY_REQUESTS, "mail_cooldown", text),
@@ -361,8 +363,8 @@ async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<EndpointReply<()>, 
             sessions::revoke_sessions(request, &request.require_session()?, None).await?;
         }
         false => {
-            if let SignedOut::Left(left, error) = logout::end_sessions(request).await {
-                let refused = ActRefused::not_judged(request.t, &error);
+            if let SignedOut::Incomplete(left, error) = logout::end_sessions(request).await {
+                let refused = ActRefused::unprocessed(request.language, &error);
                 return Err(ActRefused {
                     text: logout::sessions_not_ended(request, &left),
                     ..refused
@@ -398,13 +400,15 @@ fn go_on(
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
             setup_required(request, &token.to_page(back_to.to_owned()))
         }
-        AfterPassword::Refused(refusal) => Err(at_sign_in(ActRefused::answer(request.t, refusal))),
+        AfterPassword::Refused(refusal) => {
+            Err(as_unauthorized(ActRefused::code(request.language, refusal)))
+        }
         AfterPassword::OtherSpelling(other) => {
             request.log_other_spelling(&other);
             Err(ActRefused::new(
                 StatusCode::FORBIDDEN,
                 "name_taken",
-                request.t.say("other-spelling"),
+                request.language.text("other-spelling"),
             ))
         }
     }
@@ -464,7 +468,7 @@ fn code_required(methods: &CodeMethods, digits: u32) -> Next {
 fn ticket(request: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
     request
         .login_token()
-        .ok_or_else(|| ActRefused::answer(request.t, Refusal::Expired))
+        .ok_or_else(|| ActRefused::code(request.language, Refusal::Expired))
 }
 
 fn wanted<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
@@ -473,7 +477,7 @@ fn wanted<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
 }
 
 /// Nobody is there yet.
-pub(super) fn at_sign_in(refused: ActRefused) -> ActRefused {
+pub(super) fn as_unauthorized(refused: ActRefused) -> ActRefused {
     match refused.status {
         StatusCode::FORBIDDEN => ActRefused {
             status: StatusCode::UNAUTHORIZED,

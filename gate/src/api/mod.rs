@@ -24,5 +24,5 @@ mod tokens;
 
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) use router::is_body;
-pub(crate) use router::{PLACE, answer};
-pub(crate) use tokens::into_cookies;
+pub(crate) use router::{PATH_PREFIX, answer_endpoint};
+pub(crate) use tokens::replace_cookies_by_tokens;

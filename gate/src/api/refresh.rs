@@ -2,7 +2,7 @@
 
 use super::body::RequiredBody;
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use super::router::nowhere;
+use super::router::unknown_endpoint;
 use super::tokens::{self, Tokens};
 use crate::live::store_pool::PoolClient;
 use crate::web::refusal;
@@ -31,7 +31,7 @@ struct Refreshed {
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::tells(
+    vec![Endpoint::with_answer(
         (Method::POST, "sign-in/refresh"),
         EndpointAccess::Anyone,
         "Returns the next access and refresh token. It exists only where gate.api_tokens is on.",
@@ -41,10 +41,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refreshed>, ActRefused> {
     let request = call.request;
-    if !tokens::are_on(request.site) {
-        return Err(nowhere(request, &[]));
+    if !tokens::are_enabled(request.site) {
+        return Err(unknown_endpoint(request, &[]));
     }
-    let over = || ActRefused::signed_out(request.t);
+    let over = || ActRefused::signed_out(request.language);
     let (keys, now) = (
         request.site.revocation_cache.token_keys(),
         clock::now().ok(),
@@ -68,12 +68,12 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
         .await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))?
     {
-        AfterRefresh::Next(next) => Ok(EndpointReply::saying(Refreshed {
-            tokens: Tokens::after(request, &next)?,
+        AfterRefresh::Next(next) => Ok(EndpointReply::new(Refreshed {
+            tokens: Tokens::refreshed(request, &next)?,
         })),
         AfterRefresh::Used => {
             request.log_sign_in(&name, "refused", "refresh-token-used");
-            let text = request.t.say("refresh-token-used");
+            let text = request.language.text("refresh-token-used");
             Err(ActRefused::new(
                 StatusCode::UNAUTHORIZED,
                 "token_used",

@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use std::sync::LazyLock;
 
 /// Where it stands, below the gate's own address.
-pub(crate) const PLACE: &str = "api/v1/";
+pub(crate) const PATH_PREFIX: &str = "api/v1/";
 /// Below which programs administer.
 const ADMINISTRATION: &str = "administration/";
 /// The endpoint that ends sessions.
@@ -28,7 +28,7 @@ const DEEPEST: usize = 8;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) fn is_body(bytes: &[u8]) -> bool {
     use serde_json::from_slice;
-    let is_any = from_slice::<super::body::Proof>(bytes).is_ok()
+    let is_any = from_slice::<crate::web::step_up::StepUpInput>(bytes).is_ok()
         || from_slice::<super::enrollment::FirstCode>(bytes).is_ok()
         || from_slice::<super::enrollment::Saved>(bytes).is_ok();
     is_any && bytes.trim_ascii_start().starts_with(b"{")
@@ -53,7 +53,7 @@ pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
 });
 
 /// Answers one request.
-pub(crate) async fn answer(
+pub(crate) async fn answer_endpoint(
     request: &RequestContext<'_>,
     parts: &Parts,
     path: &str,
@@ -61,16 +61,16 @@ pub(crate) async fn answer(
 ) -> HttpReply {
     if path.starts_with(ADMINISTRATION) {
         let Some(secret) = request.administration_secret() else {
-            return problem(&nowhere(request, &[]));
+            return problem(&unknown_endpoint(request, &[]));
         };
-        if let Some(reply) = secret::turned_away(request, secret).await {
+        if let Some(reply) = secret::refuse_without_secret(request, secret).await {
             return reply;
         }
     }
     let found = match find(&parts.method, path) {
         Ok(found) => found,
         Err(allowed) => {
-            let mut reply = problem(&nowhere(request, &allowed));
+            let mut reply = problem(&unknown_endpoint(request, &allowed));
             if let Ok(value) = HeaderValue::try_from(allowed.join(", ")) {
                 if !allowed.is_empty() {
                     reply.headers_mut().insert(ALLOW, value);
@@ -107,7 +107,7 @@ async fn run(
     // no browser sends the secret of administration along for another site
     let is_ambient = endpoint.access != EndpointAccess::Administration;
     if !is_harmless && is_ambient && !is_same_origin(&parts.headers, &request.site.url.origin()) {
-        let text = request.t.say("foreign-origin");
+        let text = request.language.text("foreign-origin");
         return Err(ActRefused::new(
             StatusCode::FORBIDDEN,
             "foreign_origin",
@@ -175,17 +175,17 @@ fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
     Some(arguments)
 }
 
-pub(super) fn nowhere(request: &RequestContext<'_>, allowed: &[&str]) -> ActRefused {
+pub(super) fn unknown_endpoint(request: &RequestContext<'_>, allowed: &[&str]) -> ActRefused {
     match allowed.is_empty() {
         true => ActRefused::new(
             StatusCode::NOT_FOUND,
             "not_found",
-            request.t.say("unknown-endpoint"),
+            request.language.text("unknown-endpoint"),
         ),
         false => {
             let (status, text) = (
                 StatusCode::METHOD_NOT_ALLOWED,
-                request.t.say("method-not-allowed"),
+                request.language.text("method-not-allowed"),
             );
             ActRefused::new(status, "method_not_allowed", text)
         }
@@ -197,12 +197,12 @@ async fn bytes(request: &RequestContext<'_>, body: Incoming) -> Result<Bytes, Ac
         Err(_) => Err(ActRefused::new(
             StatusCode::REQUEST_TIMEOUT,
             "too_slow",
-            request.t.say("body-too-slow"),
+            request.language.text("body-too-slow"),
         )),
         Ok(Err(_)) => Err(ActRefused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
-            request.t.say("body-too-large"),
+            request.language.text("body-too-large"),
         )),
         Ok(Ok(body)) => Ok(body.to_bytes()),
     }
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn what_stands_below_administration_takes_the_secret_and_nothing_else_does() {
         assert_eq!(
-            format!("{PLACE}{ADMINISTRATION}"),
+            format!("{PATH_PREFIX}{ADMINISTRATION}"),
             shared::protocol::admin_api::PATH
         );
         for endpoint in ENDPOINTS.iter() {

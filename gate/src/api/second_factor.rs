@@ -1,7 +1,7 @@
 //! The second factor as a whole, the recovery codes, and the password: turned on, replaced, renewed, turned off.
 
 use super::account::{EndedSessions, ended, proved};
-use super::body::{OptionalBody, Proof, RequiredBody, text};
+use super::body::{OptionalBody, RequiredBody, text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::enrollment::{NewRecoveryCodes, Saved};
 use super::login::{Next, setup_required};
@@ -34,37 +34,37 @@ struct NewPassword {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "second-factor"),
             SignedIn,
             "Begins the enrollment of a second factor, which continues at setup.",
-            |call, OptionalBody(proof)| Box::pin(turn_on(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(turn_on(call.request, input)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "second-factor/replacement"),
             SignedIn,
             "Begins an enrollment that replaces the second factor.",
-            |call, OptionalBody(proof)| Box::pin(replace(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(replace(call.request, input)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "second-factor"),
             SignedIn,
             "Turns the second factor off.",
-            |call, OptionalBody(proof)| Box::pin(turn_off(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(turn_off(call.request, input)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "recovery-codes"),
             SignedIn,
             "Makes new recovery codes; the old ones are valid until the new ones are confirmed as saved.",
-            |call, OptionalBody(proof)| Box::pin(make_recovery_codes(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(make_recovery_codes(call.request, input)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::POST, "recovery-codes/confirm"),
             SignedIn,
             "Confirms that new recovery codes are saved; they replace the old ones.",
             |call, RequiredBody(saved)| Box::pin(keep_recovery_codes(call, saved)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::PUT, "password"),
             SignedIn,
             "Changes the password that Postern keeps.",
@@ -75,9 +75,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn turn_on(
     request: &RequestContext<'_>,
-    proof: Proof,
+    input: StepUpInput,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let done = setup_required(
         request,
         &second_factor::begin_enabling(request, &step_up).await?,
@@ -90,9 +90,9 @@ async fn turn_on(
 
 async fn replace(
     request: &RequestContext<'_>,
-    proof: Proof,
+    input: StepUpInput,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let done = setup_required(
         request,
         &second_factor::begin_replacement(request, &step_up).await?,
@@ -105,18 +105,18 @@ async fn replace(
 
 async fn turn_off(
     request: &RequestContext<'_>,
-    proof: Proof,
+    input: StepUpInput,
 ) -> Result<EndpointReply<EndedSessions>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let (after, opened) = second_factor::disable_second_factor(request, &step_up).await?;
     Ok(ended(request, Some(&step_up), opened.as_ref(), after))
 }
 
 async fn make_recovery_codes(
     request: &RequestContext<'_>,
-    proof: Proof,
+    input: StepUpInput,
 ) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let new = recovery_codes::begin_recovery_codes(request, &step_up).await?;
     let answer = NewRecoveryCodes {
         recovery_codes: new.codes,
@@ -138,7 +138,7 @@ async fn keep_recovery_codes(
         saved.pending,
     )
     .await?;
-    Ok(EndpointReply::saying(()))
+    Ok(EndpointReply::new(()))
 }
 
 async fn set_password(
@@ -147,14 +147,15 @@ async fn set_password(
 ) -> Result<EndpointReply<EndedSessions>, ActRefused> {
     let new = text(Some(given.new));
     // before a code is spent on it
-    Password::new(new.clone())
-        .map_err(|error| ActRefused::act(request.t, &AdministrationError::Password(error)))?;
+    Password::new(new.clone()).map_err(|error| {
+        ActRefused::act(request.language, &AdministrationError::Password(error))
+    })?;
     let step_up = step_up::verify_step_up(
         request,
-        &StepUpInput::from(Proof {
+        &StepUpInput {
             password: given.password,
             code: given.code,
-        }),
+        },
     )
     .await?;
     let (after, opened) = password::set_password(request, &step_up, new).await?;

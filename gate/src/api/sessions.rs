@@ -56,37 +56,37 @@ struct Count {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "sessions"),
             SignedIn,
             "Lists the account's sessions.",
             |call, NoBody| Box::pin(sessions(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "sessions"),
             SignedIn,
             "Ends every session of the account, this one too.",
             |call, NoBody| Box::pin(end_all(call.request)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::DELETE, "sessions/{id}"),
             SignedIn,
             "Ends one session.",
             |call, NoBody| Box::pin(end_one(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "browsers"),
             SignedIn,
             "Lists the browsers that the account trusts.",
             |call, NoBody| Box::pin(browsers(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "browsers"),
             SignedIn,
             "Revokes every trusted browser.",
             |call, NoBody| Box::pin(forget_all(call.request)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::DELETE, "browsers/{number}"),
             SignedIn,
             "Revokes one trusted browser.",
@@ -109,7 +109,7 @@ async fn sessions(request: &RequestContext<'_>) -> Result<EndpointReply<Sessions
             last_seen: one.last_seen.0,
             expires: one.expires.0,
         });
-    Ok(EndpointReply::saying(Sessions {
+    Ok(EndpointReply::new(Sessions {
         sessions: sessions.collect(),
     }))
 }
@@ -125,10 +125,10 @@ async fn end_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, A
 async fn end_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let (request, id) = (
         call.request,
-        SessionId::parse(call.argument()).ok_or_else(|| call.gone())?,
+        SessionId::parse(call.argument()).ok_or_else(|| call.no_such_item())?,
     );
     sessions::revoke_sessions(request, &request.require_session()?, Some(id)).await?;
-    Ok(EndpointReply::saying(()))
+    Ok(EndpointReply::new(()))
 }
 
 async fn browsers(request: &RequestContext<'_>) -> Result<EndpointReply<Browsers>, ActRefused> {
@@ -143,13 +143,13 @@ async fn browsers(request: &RequestContext<'_>) -> Result<EndpointReply<Browsers
             last_seen: one.last_seen.0,
             expires: one.expires.0,
         });
-    Ok(EndpointReply::saying(Browsers {
+    Ok(EndpointReply::new(Browsers {
         browsers: browsers.collect(),
     }))
 }
 
 async fn forget_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
-    Ok(EndpointReply::saying(Count {
+    Ok(EndpointReply::new(Count {
         ended: sessions::revoke_browsers(request, &request.require_session()?, None).await?,
     }))
 }
@@ -157,8 +157,8 @@ async fn forget_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>
 async fn forget_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let (request, number) = (
         call.request,
-        call.argument().parse().map_err(|_| call.gone())?,
+        call.argument().parse().map_err(|_| call.no_such_item())?,
     );
     sessions::revoke_browsers(request, &request.require_session()?, Some(number)).await?;
-    Ok(EndpointReply::saying(()))
+    Ok(EndpointReply::new(()))
 }

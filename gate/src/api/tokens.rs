@@ -5,7 +5,7 @@
 //!
 //! MUST NOT take a request's cookies once it shows any token, good or not.
 
-use super::PLACE;
+use super::PATH_PREFIX;
 use crate::http::authorization::bearer_token;
 use crate::http::reply::HttpReply;
 use crate::state::site::Site;
@@ -75,14 +75,14 @@ pub(super) struct WithTokens {
 }
 
 /// Whether they are taken and given at this place of the gate: never beside an application, whose scripts would read them.
-pub(super) fn are_on(site: &Site) -> bool {
+pub(super) fn are_enabled(site: &Site) -> bool {
     site.gate().api_tokens && site.url.has_own_host()
 }
 
 /// Puts the cookies that a request's tokens stand for in the place of those that it came with, if it shows any at an
 /// endpoint that takes them.
-pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
-    if !are_on(site) || !page.starts_with(PLACE) || page.starts_with(admin_api::PATH) {
+pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut HeaderMap) {
+    if !are_enabled(site) || !page.starts_with(PATH_PREFIX) || page.starts_with(admin_api::PATH) {
         return;
     }
     let names = site.cookies.names;
@@ -165,11 +165,11 @@ fn of(headers: &HeaderMap, name: &str) -> ShownTokens {
 
 impl Tokens {
     /// The cookies that an answer sets, as tokens.
-    pub(super) fn beside(
+    pub(super) fn from_reply(
         request: &RequestContext<'_>,
         reply: &HttpReply,
     ) -> Result<Option<Tokens>, ActRefused> {
-        if !are_on(request.site) {
+        if !are_enabled(request.site) {
             return Ok(None);
         }
         let (names, mut found) = (request.site.cookies.names, None);
@@ -201,7 +201,7 @@ impl Tokens {
             cookie,
             &request.site.revocation_cache.token_keys(),
         );
-        let session = session.ok_or_else(|| ActRefused::signed_out(request.t))?;
+        let session = session.ok_or_else(|| ActRefused::signed_out(request.language))?;
         let failed = |error: &dyn std::error::Error| {
             refusal::refuse_unprocessed(request, &unavailable(error))
         };
@@ -214,7 +214,7 @@ impl Tokens {
     }
 
     /// Those of a session whose newest refresh token is this.
-    pub(super) fn after(
+    pub(super) fn refreshed(
         request: &RequestContext<'_>,
         newest: &RefreshToken,
     ) -> Result<Tokens, ActRefused> {
@@ -237,7 +237,7 @@ impl Tokens {
         );
         let session = newest
             .session(&keys)
-            .ok_or_else(|| ActRefused::signed_out(request.t))?;
+            .ok_or_else(|| ActRefused::signed_out(request.language))?;
         let end = session.issued.plus(request.site.gate().session.seconds());
         let access =
             AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
@@ -254,7 +254,7 @@ impl Tokens {
 
 /// Says how to be somebody, where tokens are taken (RFC 6750, section 3).
 pub(super) fn with_challenge(request: &RequestContext<'_>, mut reply: HttpReply) -> HttpReply {
-    if reply.status() == StatusCode::UNAUTHORIZED && are_on(request.site) {
+    if reply.status() == StatusCode::UNAUTHORIZED && are_enabled(request.site) {
         reply.headers_mut().insert(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"sign-in\""),

@@ -87,8 +87,8 @@ pub(crate) async fn answer_page(
     if page.split('/').next() == Some("administration") {
         return to_administrator(request, parts, page, body).await;
     }
-    if let Some(path) = page.strip_prefix(api::PLACE) {
-        return api::answer(request, parts, path, body).await;
+    if let Some(path) = page.strip_prefix(api::PATH_PREFIX) {
+        return api::answer_endpoint(request, parts, path, body).await;
     }
     match (&parts.method, page) {
         (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {

@@ -209,14 +209,14 @@ async fn own_page(
         return bare(StatusCode::NOT_FOUND);
     };
     let (mut parts, body) = request.into_parts();
-    api::into_cookies(site, &page, &mut parts.headers);
-    let t = Language::asked(&parts.headers);
+    api::replace_cookies_by_tokens(site, &page, &mut parts.headers);
+    let language = Language::negotiate(&parts.headers);
     let context = RequestContext {
         site,
         headers: &parts.headers,
         address,
         identity,
-        t,
+        language,
     };
     if !log::has_access_log() {
         return own_routes::answer_page(&context, &parts, &page, body).await;

@@ -164,8 +164,8 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
         Ok(Err(Refusal::Expired)) => render_expired(request),
         Ok(Err(refusal)) => {
             let text = match refusal {
-                Refusal::Unfit => request.t.say("one-time-code-invalid"),
-                refusal => request.t.refusal(refusal),
+                Refusal::Unfit => request.language.text("one-time-code-invalid"),
+                refusal => request.language.refusal(refusal),
             };
             match refusal {
                 Refusal::AddressDelayed { wait } => {
@@ -202,7 +202,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
         Err(error) => notice::show_pool_error(request, &error),
         Ok(AfterEnrollmentCode::Over) => render_expired(request),
         Ok(AfterEnrollmentCode::Refused(refusal, shown)) => {
-            let text = request.t.refusal(refusal);
+            let text = request.language.refusal(refusal);
             render_new_authenticator(
                 request,
                 StatusCode::UNAUTHORIZED,
@@ -219,7 +219,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
                 &codes,
                 FINISH,
                 &confirmed,
-                request.t.say("turn-on"),
+                request.language.text("turn-on"),
             )
         }
     }
@@ -305,7 +305,7 @@ fn render_expired(request: &RequestContext<'_>) -> HttpReply {
         StatusCode::UNAUTHORIZED,
         "",
         "",
-        Some(&request.t.say("enrollment-expired")),
+        Some(&request.language.text("enrollment-expired")),
     );
     without_enrollment_cookie(request, page)
 }
@@ -317,7 +317,9 @@ fn render_one_time_code_page(
     message: Option<&str>,
 ) -> HttpReply {
     let word = |word: &str| match word.strip_prefix('%') {
-        Some(group) => request.t.say_of("group", "name", group.to_owned()),
+        Some(group) => request
+            .language
+            .text_with("group", "name", group.to_owned()),
         None => word.to_owned(),
     };
     let administrators: Vec<String> = request
@@ -329,8 +331,8 @@ fn render_one_time_code_page(
         .map(word)
         .collect();
     let ask = match administrators.is_empty() {
-        true => request.t.say("enrollment-required-line"),
-        false => request.t.say_of(
+        true => request.language.text("enrollment-required-line"),
+        false => request.language.text_with(
             "enrollment-required-one-of",
             "administrators",
             administrators.join(", "),

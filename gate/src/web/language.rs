@@ -34,7 +34,7 @@ pub(crate) struct Language {
 
 impl Language {
     /// The one that a browser likes best.
-    pub(crate) fn asked(headers: &HeaderMap) -> &'static Language {
+    pub(crate) fn negotiate(headers: &HeaderMap) -> &'static Language {
         let header = headers
             .get(ACCEPT_LANGUAGE)
             .and_then(|value| value.to_str().ok())
@@ -72,22 +72,22 @@ impl Language {
     }
 
     /// A text.
-    pub(crate) fn say(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.format(name, None)
     }
 
     /// A text about something.
-    pub(crate) fn say_of<'a>(
+    pub(crate) fn text_with<'a>(
         &self,
         name: &str,
         what: &str,
         is: impl Into<FluentValue<'a>>,
     ) -> String {
-        self.say_with(name, &[(what, is.into())])
+        self.text_with_all(name, &[(what, is.into())])
     }
 
     /// A text about several things.
-    pub(crate) fn say_with(&self, name: &str, of: &[(&str, FluentValue<'_>)]) -> String {
+    pub(crate) fn text_with_all(&self, name: &str, of: &[(&str, FluentValue<'_>)]) -> String {
         let arguments: FluentArgs<'_> = of
             .iter()
             .map(|(what, is)| ((*what).to_owned(), is.clone()))

@@ -23,7 +23,7 @@ use shared::verify::decision::Refusal;
 /// What the code page says above the form.
 #[derive(Clone, Copy)]
 enum CodePageNote<'a> {
-    Nothing,
+    Empty,
     /// What went wrong.
     Alert(&'a str),
     /// What was done.
@@ -37,7 +37,7 @@ pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> Ht
             request,
             StatusCode::OK,
             &ticket,
-            CodePageNote::Nothing,
+            CodePageNote::Empty,
             any_text,
         ),
         None => reply::see_other(&request.path_to("sign-in")),
@@ -47,7 +47,7 @@ pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> Ht
 /// POST code
 pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(ticket) = request.login_token() else {
-        let text = request.t.refusal(Refusal::Expired);
+        let text = request.language.refusal(Refusal::Expired);
         return render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
     };
     let answer = Input::read(form.field("code").as_bytes());
@@ -63,7 +63,7 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
             finish_sign_in(request, &opened, &ticket.payload().back_to)
         }
         Ok(AfterCode::Refused(refusal)) => {
-            let text = request.t.refusal(refusal);
+            let text = request.language.refusal(refusal);
             match refusal {
                 Refusal::Expired => render_sign_in_page(
                     request,
@@ -129,9 +129,9 @@ pub(crate) fn finish_sign_in(
     } else {
         let page = pages::NoticePage {
             frame: request.frame(),
-            title: &request.t.say("signed-in"),
+            title: &request.language.text("signed-in"),
             lines: &told,
-            link: Some((back_to, request.t.say("continue"))),
+            link: Some((back_to, request.language.text("continue"))),
             stepped_up: step_up::counts_as_step_up(request, opened),
         };
         reply::page(StatusCode::OK, html(&page))
@@ -145,11 +145,11 @@ pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSessi
         opened
             .missed
             .as_ref()
-            .map(|missed| request.t.missed(missed)),
+            .map(|missed| request.language.missed(missed)),
         opened
             .recovery
-            .map(|recovered| request.t.recovered(recovered)),
-        request.t.app_passwords(opened.app_passwords),
+            .map(|recovered| request.language.recovered(recovered)),
+        request.language.app_passwords(opened.app_passwords),
     ];
     told.into_iter().flatten().collect()
 }
@@ -183,7 +183,7 @@ pub(crate) fn render_sign_in_page(
 ) -> HttpReply {
     if request.site.gate().first_factor == FirstFactorSource::Header {
         // there is nothing to type: what to read, and the way on
-        let title = request.t.say("sign-in");
+        let title = request.language.text("sign-in");
         let lines: Vec<String> = message.map(str::to_owned).into_iter().collect();
         let link = (&*request.sign_in_path(back_to), title.clone());
         return notice::render_notice(request, status, &title, &lines, Some(link));

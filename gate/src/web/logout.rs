@@ -20,11 +20,11 @@ const MOST: usize = 16;
 /// What came of a sign-out.
 pub(crate) enum SignedOut {
     /// The browser showed no session that could be read.
-    Nothing,
+    NoSession,
     /// Every session that it showed is ended.
     Ended,
     /// These go on; why, for the log.
-    Left(Vec<Session>, PoolError),
+    Incomplete(Vec<Session>, PoolError),
 }
 
 /// POST sign-out
@@ -32,17 +32,17 @@ pub(crate) async fn submit_sign_out(request: &RequestContext<'_>) -> HttpReply {
     let (status, title, line) = match end_sessions(request).await {
         SignedOut::Ended => (
             StatusCode::OK,
-            request.t.say("signed-out"),
-            request.t.say("signed-out-line"),
+            request.language.text("signed-out"),
+            request.language.text("signed-out-line"),
         ),
-        SignedOut::Nothing => (
+        SignedOut::NoSession => (
             StatusCode::OK,
-            request.t.say("signed-out"),
-            request.t.say("no-session-to-end"),
+            request.language.text("signed-out"),
+            request.language.text("no-session-to-end"),
         ),
-        SignedOut::Left(left, _) => (
+        SignedOut::Incomplete(left, _) => (
             StatusCode::SERVICE_UNAVAILABLE,
-            request.t.say("unavailable"),
+            request.language.text("unavailable"),
             sessions_not_ended(request, &left),
         ),
     };
@@ -53,13 +53,15 @@ pub(crate) async fn submit_sign_out(request: &RequestContext<'_>) -> HttpReply {
 pub(crate) fn sessions_not_ended(request: &RequestContext<'_>, left: &[Session]) -> String {
     let of = |session: &Session| format!("{} ({})", session.name, session.issued);
     let sessions = left.iter().map(of).collect::<Vec<_>>().join(", ");
-    request.t.say_of("session-not-ended", "sessions", sessions)
+    request
+        .language
+        .text_with("session-not-ended", "sessions", sessions)
 }
 
 /// Ends every session whose valid value is among the cookies, in time or not, of this host or not.
 pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
     let Ok(line) = forward_auth::cookie_line(request.headers) else {
-        return SignedOut::Nothing;
+        return SignedOut::NoSession;
     };
     // one who signs out is sure to have one of them, so that all are looked at
     let shown = SessionCookies::parse(
@@ -76,7 +78,7 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
     sessions.sort_by_key(|session| session.id.0);
     sessions.dedup_by_key(|session| session.id);
     if sessions.is_empty() {
-        return SignedOut::Nothing;
+        return SignedOut::NoSession;
     }
     let (mut left, mut why) = (Vec::new(), None);
     for (number, session) in sessions.into_iter().enumerate() {
@@ -98,7 +100,7 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
             .with("address", request.address);
         line.write_with_message(format_args!("a sign-out could not end the session: {why}"));
     }
-    SignedOut::Left(left, why)
+    SignedOut::Incomplete(left, why)
 }
 
 /// Its signature is right, so that it takes the share of those who have proven something, whether it is good here or not.
@@ -136,9 +138,14 @@ pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
 /// POST cookies
 pub(crate) fn clear_cookies(request: &RequestContext<'_>) -> HttpReply {
     let lines = [
-        request.t.say("cookies-line"),
-        request.t.say("cookies-removed"),
+        request.language.text("cookies-line"),
+        request.language.text("cookies-removed"),
     ];
-    let page = notice::show_notice(request, StatusCode::OK, &request.t.say("cookies"), &lines);
+    let page = notice::show_notice(
+        request,
+        StatusCode::OK,
+        &request.language.text("cookies"),
+        &lines,
+    );
     reply::with_cookies_cleared(page, &request.site.cookies.expired_cookies())
 }

@@ -14,8 +14,8 @@ pub(crate) struct PageFrame<'a> {
     /// The path of the gate's pages.
     pub(crate) base: &'a str,
     /// The texts.
-    pub(crate) t: &'static Language,
-    pub(crate) look: &'a Branding,
+    pub(crate) language: &'static Language,
+    pub(crate) branding: &'a Branding,
 }
 
 /// The first page: name and password.

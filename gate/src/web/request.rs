@@ -38,7 +38,7 @@ pub(crate) struct RequestContext<'a> {
     /// Who the proxy says is there.
     pub(crate) identity: Identity,
     /// The texts of what they read.
-    pub(crate) t: &'static Language,
+    pub(crate) language: &'static Language,
 }
 
 /// The word in logs for a name that is another spelling of an account's.
@@ -57,7 +57,8 @@ impl RequestContext<'_> {
 
     /// The session, for pages of somebody's account.
     pub(crate) fn require_session(&self) -> Result<Session, ActRefused> {
-        self.session().ok_or_else(|| ActRefused::signed_out(self.t))
+        self.session()
+            .ok_or_else(|| ActRefused::signed_out(self.language))
     }
 
     /// The workers, for this request: of a valid session or token that it carries, else of its address.
@@ -187,8 +188,8 @@ impl RequestContext<'_> {
     pub(crate) fn frame(&self) -> PageFrame<'_> {
         PageFrame {
             base: &self.site.url.path,
-            t: self.t,
-            look: &self.site.branding,
+            language: self.language,
+            branding: &self.site.branding,
         }
     }
 

@@ -15,55 +15,68 @@ use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::web::login::password;
 use crate::web::refusal;
+use serde::{Deserialize, Serialize};
 use shared::account::second_factor::Enrolled;
 use shared::config::gate::FirstFactorSource;
 use shared::credential::input::Input;
 use shared::crypto::password::Password;
 use shared::engine::{AfterStepUp, OpenedSession};
+use shared::protocol::command_request::TypedText;
 use shared::protocol::host_password::HostPasswordReply;
 use shared::system::clock;
 use shared::token::StepUpToken;
 use shared::token::session::Session;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-/// A session in which its person proved themselves afresh. Only this file makes one.
+/// A session with a valid step-up. Only this file makes one, so that a critical act cannot forget
+/// to ask for it.
 pub(crate) struct StepUpProof {
     pub(crate) session: Session,
-    ticket: StepUpToken,
+    token: StepUpToken,
 }
 
 impl StepUpProof {
-    /// What proves it.
     pub(crate) fn token(&self) -> &StepUpToken {
-        &self.ticket
+        &self.token
     }
 }
 
-/// What a proof would take; nothing, if one was given a short time ago.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a critical act requires now. Both are false for a short time after a step-up.
+#[derive(Clone, Copy, Default, Serialize, ToSchema)]
+#[schema(as = ProofNeeded)]
 pub(crate) struct StepUpRequirement {
     pub(crate) password: bool,
     pub(crate) code: bool,
 }
 
-/// A proof as typed.
+/// The account's own password and a new code. Neither is required for 15 minutes after a step-up
+/// in the same session, where the gate has a host of its own.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Proof)]
 pub(crate) struct StepUpInput {
-    pub(crate) password: Zeroizing<String>,
-    pub(crate) code: Zeroizing<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) password: Option<TypedText>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) code: Option<TypedText>,
 }
 
 impl StepUpInput {
-    /// In the fields of a form.
-    pub(crate) fn of(form: &Form) -> StepUpInput {
-        let field = |name| Zeroizing::new(form.field(name).to_owned());
+    pub(crate) fn from_form(form: &Form) -> StepUpInput {
+        let field = |name| Some(TypedText::from(form.field(name).to_owned()));
         StepUpInput {
             password: field("password"),
             code: field("code"),
         }
     }
 
-    fn is_nothing(&self) -> bool {
-        self.password.is_empty() && self.code.is_empty()
+    fn password(&self) -> &str {
+        self.password.as_deref().unwrap_or_default()
+    }
+
+    fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or_default()
     }
 }
 
@@ -92,7 +105,7 @@ pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof
     let values = scan_cookies(line.as_bytes(), request.site.cookies.names.step_up).values;
     let keys = request.site.revocation_cache.token_keys();
     let read = |value| StepUpToken::read(value, &keys, &session, now);
-    let ticket = values
+    let token = values
         .into_iter()
         .take(MAX_SESSION_COOKIES)
         .find_map(read)?;
@@ -100,7 +113,7 @@ pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof
         .site
         .url
         .has_own_host()
-        .then_some(StepUpProof { session, ticket })
+        .then_some(StepUpProof { session, token })
 }
 
 /// What a proof in this session takes now.
@@ -126,41 +139,41 @@ pub(crate) async fn required_step_up(
 /// A proof: the one given a short time ago, or the one given now.
 pub(crate) async fn verify_step_up(
     request: &RequestContext<'_>,
-    fresh: &StepUpInput,
+    input: &StepUpInput,
 ) -> Result<StepUpProof, ActRefused> {
     if let Some(step_up) = recent_step_up(request) {
         return Ok(step_up);
     }
     let session = request
         .session()
-        .ok_or_else(|| ActRefused::signed_out(request.t))?;
-    if fresh.is_nothing() {
-        return Err(ActRefused::step_up_required(request.t));
+        .ok_or_else(|| ActRefused::signed_out(request.language))?;
+    if input.password().is_empty() && input.code().is_empty() {
+        return Err(ActRefused::step_up_required(request.language));
     }
-    let answer = Input::read(fresh.code.as_bytes());
-    let judged = match request.site.gate().first_factor {
-        FirstFactorSource::Password => verify_in_store(request, &session, fresh, answer).await,
-        FirstFactorSource::Pam => verify_on_host(request, &session, fresh, answer).await,
+    let code = Input::read(input.code().as_bytes());
+    let result = match request.site.gate().first_factor {
+        FirstFactorSource::Password => verify_in_store(request, &session, input, code).await,
+        FirstFactorSource::Pam => verify_on_host(request, &session, input, code).await,
         FirstFactorSource::Header => {
-            let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
+            let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
             let run = request.store_pool().with_engine(move |engine| {
-                engine.step_up_by_code(&client.browser(), &whose, &answer, client.now()?)
+                engine.step_up_by_code(&client.browser(), &account_session, &code, client.now()?)
             });
             run.await
         }
     };
     let (refused, cause) =
-        match judged.map_err(|error| refusal::refuse_unprocessed(request, &error))? {
-            AfterStepUp::Proven(ticket) => {
+        match result.map_err(|error| refusal::refuse_unprocessed(request, &error))? {
+            AfterStepUp::Proven(token) => {
                 request.log_sign_in(&session.name, "accepted", "step-up");
-                return Ok(StepUpProof { session, ticket });
+                return Ok(StepUpProof { session, token });
             }
             AfterStepUp::Password(refusal) => (
-                ActRefused::password(request.t, refusal),
+                ActRefused::password(request.language, refusal),
                 format!("step-up-password-{refusal}"),
             ),
             AfterStepUp::Code(refusal) => (
-                ActRefused::answer(request.t, refusal),
+                ActRefused::code(request.language, refusal),
                 format!("step-up-{refusal}"),
             ),
             AfterStepUp::Unasked => {
@@ -174,7 +187,7 @@ pub(crate) async fn verify_step_up(
                 ));
             }
             AfterStepUp::Over => (
-                ActRefused::signed_out(request.t),
+                ActRefused::signed_out(request.language),
                 "step-up-session-over".to_owned(),
             ),
         };
@@ -185,17 +198,17 @@ pub(crate) async fn verify_step_up(
 async fn verify_in_store(
     request: &RequestContext<'_>,
     session: &Session,
-    fresh: &StepUpInput,
-    answer: Input,
+    input: &StepUpInput,
+    code: Input,
 ) -> Result<AfterStepUp, PoolError> {
-    let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let password = Password::typed(fresh.password.clone());
+    let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let password = Password::typed(Zeroizing::new(input.password().to_owned()));
     let run = request.store_pool().with_hashing_engine(move |engine| {
         engine.step_up(
             &client.browser(),
-            &whose,
+            &account_session,
             password.as_ref(),
-            &answer,
+            &code,
             client.now()?,
         )
     });
@@ -206,8 +219,8 @@ async fn verify_in_store(
 async fn verify_on_host(
     request: &RequestContext<'_>,
     session: &Session,
-    fresh: &StepUpInput,
-    answer: Input,
+    input: &StepUpInput,
+    code: Input,
 ) -> Result<AfterStepUp, PoolError> {
     let (name, client) = (session.name.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
@@ -221,21 +234,21 @@ async fn verify_on_host(
         request,
         &request.store_pool().client,
         &session.name,
-        &fresh.password,
+        input.password(),
     )
     .await?;
     let said = said.unwrap_or_else(|why| {
         log::write_message(why);
         HostPasswordReply::Unasked
     });
-    let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
         engine.settle_step_up(
             &client.browser(),
-            &whose,
+            &account_session,
             &tried,
             said,
-            &answer,
+            &code,
             client.now()?,
         )
     });
@@ -251,7 +264,7 @@ pub(crate) fn with_step_up_cookie(
     with_sealed_token(
         request,
         page,
-        &step_up.ticket,
+        &step_up.token,
         &request.site.revocation_cache.token_keys(),
     )
 }
@@ -267,7 +280,7 @@ pub(crate) fn with_continued_session(
         request,
         with_session_cookie(request, page, opened),
         &step_up
-            .ticket
+            .token
             .clone()
             .going_on(&opened.session, &opened.keys),
         &opened.keys,
@@ -288,18 +301,18 @@ pub(crate) fn with_session_cookie(
 fn with_sealed_token(
     request: &RequestContext<'_>,
     page: HttpReply,
-    ticket: &StepUpToken,
+    token: &StepUpToken,
     keys: &shared::crypto::vault::TokenKeys,
 ) -> HttpReply {
     let (Ok(now), true) = (clock::now(), request.site.url.has_own_host()) else {
         return page;
     };
-    match ticket.seal(keys) {
+    match token.seal(keys) {
         Ok(value) => {
             let cookies = &request.site.cookies;
             reply::with_cookie(
                 page,
-                &cookies.strict_cookie(cookies.names.step_up, &value, ticket.left(now)),
+                &cookies.strict_cookie(cookies.names.step_up, &value, token.left(now)),
             )
         }
         // asked again next time

@@ -23,11 +23,11 @@ use zeroize::Zeroizing;
 const CHALLENGE: &str = "Bearer realm=\"administration\"";
 
 /// What a program is told that has not shown the secret; of its request no more is read.
-pub(in crate::api) async fn turned_away(
+pub(in crate::api) async fn refuse_without_secret(
     request: &RequestContext<'_>,
     secret: &Zeroizing<String>,
 ) -> Option<HttpReply> {
-    let refused = weigh(request, secret).await.err()?;
+    let refused = verify_secret(request, secret).await.err()?;
     let mut reply = with_connection_close(problem(&refused));
     if refused.status == StatusCode::UNAUTHORIZED {
         reply
@@ -37,7 +37,10 @@ pub(in crate::api) async fn turned_away(
     Some(reply)
 }
 
-async fn weigh(request: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result<(), ActRefused> {
+async fn verify_secret(
+    request: &RequestContext<'_>,
+    secret: &Zeroizing<String>,
+) -> Result<(), ActRefused> {
     let mut lines = request.headers.get_all(AUTHORIZATION).iter();
     let shown = match (lines.next(), lines.next()) {
         (Some(line), None) => bearer_token(line.as_bytes()).filter(|shown| !shown.is_empty()),

@@ -153,17 +153,21 @@ async fn create_from_form(
             .join("\n")
             .parse()
             .map_err(|error: shared::credential::scope::ScopeError| {
-                ActRefused::unreadable(request.t.say_of("scope-invalid", "why", error.to_string()))
+                ActRefused::invalid_value(request.language.text_with(
+                    "scope-invalid",
+                    "why",
+                    error.to_string(),
+                ))
             })?;
     let days = form
         .field("days")
         .parse::<u64>()
         .ok()
         .filter(|days| LIVES.contains(days));
-    let now =
-        clock::now().map_err(|_| ActRefused::unreadable(request.t.say("unavailable-line")))?;
+    let now = clock::now()
+        .map_err(|_| ActRefused::invalid_value(request.language.text("unavailable-line")))?;
     let expires = days.map(|days| now.plus(days * DAY));
-    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
     let new = AppPasswordRequest {
         name: name.clone(),
         scope,
@@ -192,7 +196,9 @@ async fn change_from_form(request: &RequestContext<'_>, form: &Form) -> Result<(
         "revoke" => revoke_app_passwords(request, &session, Some(name))
             .await
             .map(|_| ()),
-        _ => Err(ActRefused::unreadable(request.t.say("act-failed"))),
+        _ => Err(ActRefused::invalid_value(
+            request.language.text("act-failed"),
+        )),
     }
 }
 
@@ -200,5 +206,5 @@ async fn change_from_form(request: &RequestContext<'_>, form: &Form) -> Result<(
 pub(crate) fn parse_label(request: &RequestContext<'_>, text: &str) -> Result<Label, ActRefused> {
     text.trim()
         .parse()
-        .map_err(|_| ActRefused::unreadable(request.t.say("name-invalid")))
+        .map_err(|_| ActRefused::invalid_value(request.language.text("name-invalid")))
 }

@@ -32,9 +32,9 @@ const CONFIRM: &str = "authenticators/confirm";
 /// What came of a new one's code.
 pub(crate) enum ConfirmedAuthenticator {
     /// It is live; the session to go on in.
-    Live(Option<Box<OpenedSession>>),
+    Activated(Option<Box<OpenedSession>>),
     /// The code is not of it, and why; another one may be.
-    Not(Refusal),
+    Refused(Refusal),
 }
 
 /// Makes a new authenticator, which nothing keeps yet.
@@ -50,7 +50,7 @@ pub(crate) async fn begin_authenticator(
         _ => Err(ActRefused::new(
             StatusCode::CONFLICT,
             "stale",
-            request.t.say("stale"),
+            request.language.text("stale"),
         )),
     }
 }
@@ -96,7 +96,7 @@ pub(crate) async fn confirm_authenticator(
             Ok(reply) => match reply.answer {
                 ReplyBody::Confirmed { ticket } => ticket,
                 ReplyBody::NotConfirmed(why) => {
-                    return Ok(Ok(ConfirmedAuthenticator::Not(why)));
+                    return Ok(Ok(ConfirmedAuthenticator::Refused(why)));
                 }
                 _ => return Ok(Err(AdministrationError::Stale)),
             },
@@ -108,7 +108,7 @@ pub(crate) async fn confirm_authenticator(
             return Ok(Err(error));
         }
         let opened = engine.go_on(&client.browser(), &session, now)?;
-        Ok(Ok(ConfirmedAuthenticator::Live(opened.map(Box::new))))
+        Ok(Ok(ConfirmedAuthenticator::Activated(opened.map(Box::new))))
     });
     let confirmed = run
         .await
@@ -177,7 +177,7 @@ async fn begin_from_form(
     form: &Form,
 ) -> Result<(StepUpProof, ShownEnrollment), ActRefused> {
     let setup = parse_enrollment(request, form)?;
-    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
     let ticket = begin_authenticator(request, &step_up, setup).await?;
     let shown = find_pending_authenticator(request, &step_up.session, ticket).await?;
     Ok((step_up, shown))
@@ -189,7 +189,8 @@ fn parse_enrollment(
     form: &Form,
 ) -> Result<EnrollmentOperation, ActRefused> {
     let name = form.field("name").trim().parse::<Label>();
-    let name = name.map_err(|_| ActRefused::unreadable(request.t.say("name-invalid")))?;
+    let name =
+        name.map_err(|_| ActRefused::invalid_value(request.language.text("name-invalid")))?;
     let seed: String = form.field("secret").split_whitespace().collect();
     let mut setup = EnrollmentOperation {
         kind: AuthenticatorKind::Further,
@@ -230,11 +231,11 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     let ticket = typed("pending");
     match confirm_authenticator(request, &session, ticket.clone(), typed("code")).await {
         Err(refused) => notice::show_refusal(request, &refused),
-        Ok(ConfirmedAuthenticator::Not(why)) => {
+        Ok(ConfirmedAuthenticator::Refused(why)) => {
             match find_pending_authenticator(request, &session, ticket).await {
                 Err(refused) => notice::show_refusal(request, &refused),
                 Ok(shown) => {
-                    let (status, text) = (StatusCode::FORBIDDEN, request.t.refusal(why));
+                    let (status, text) = (StatusCode::FORBIDDEN, request.language.refusal(why));
                     enroll::render_new_authenticator(
                         request,
                         status,
@@ -246,10 +247,10 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
                 }
             }
         }
-        Ok(ConfirmedAuthenticator::Live(opened)) => {
+        Ok(ConfirmedAuthenticator::Activated(opened)) => {
             let (title, lines) = (
-                request.t.say("authenticator-added"),
-                [request.t.say("authenticator-added-line")],
+                request.language.text("authenticator-added"),
+                [request.language.text("authenticator-added-line")],
             );
             account::show_sessions_ended(
                 request,
@@ -270,13 +271,13 @@ pub(crate) async fn show_removal_page(
 ) -> HttpReply {
     let asked = Confirmation {
         act: "authenticators/remove",
-        title: request.t.say("remove-authenticator"),
-        lines: vec![
-            request
-                .t
-                .say_of("remove-authenticator-line", "name", label.to_owned()),
-        ],
-        button: request.t.say("remove"),
+        title: request.language.text("remove-authenticator"),
+        lines: vec![request.language.text_with(
+            "remove-authenticator-line",
+            "name",
+            label.to_owned(),
+        )],
+        button: request.language.text("remove"),
         hidden: vec![("name", label.to_owned())],
     };
     account::show_confirmation(request, asked, refused).await
@@ -289,8 +290,8 @@ pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) ->
         Err(refused) => show_removal_page(request, label, Some(&refused)).await,
         Ok((step_up, opened)) => {
             let (title, line) = (
-                request.t.say("authenticator-removed"),
-                request.t.say("authenticator-removed-line"),
+                request.language.text("authenticator-removed"),
+                request.language.text("authenticator-removed-line"),
             );
             account::show_sessions_ended(request, Some(&step_up), opened.as_ref(), title, &[line])
         }
@@ -304,8 +305,8 @@ async fn remove_from_form(
 ) -> Result<(StepUpProof, Option<OpenedSession>), ActRefused> {
     let name = label
         .parse::<Label>()
-        .map_err(|_| ActRefused::unreadable(request.t.say("name-invalid")))?;
-    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
+        .map_err(|_| ActRefused::invalid_value(request.language.text("name-invalid")))?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
     let opened = remove_authenticator(request, &step_up, name).await?;
     Ok((step_up, opened))
 }

@@ -50,7 +50,7 @@ pub(crate) async fn set_email(
     match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(posted)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(why)) => Err(ActRefused::act(
-            request.t,
+            request.language,
             &AdministrationError::NotMailed(why),
         )),
         Err(error) => Err(refusal::refuse_unprocessed(request, &error)),
@@ -83,7 +83,7 @@ pub(crate) async fn remove_email(
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "required",
-            request.t.say("turn-off-required"),
+            request.language.text("turn-off-required"),
         ));
     }
     let remove = move |engine: &mut Engine, actor: Principal<'_>, now| {
@@ -138,8 +138,10 @@ pub(crate) async fn show_email_page(
 pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let to = form.field("address").trim().parse::<EmailAddress>();
     let set = match to {
-        Err(_) => Err(ActRefused::unreadable(request.t.say("address-invalid"))),
-        Ok(to) => match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+        Err(_) => Err(ActRefused::invalid_value(
+            request.language.text("address-invalid"),
+        )),
+        Ok(to) => match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
             Ok(step_up) => set_email(request, &step_up, to).await.map(|()| step_up),
             Err(refused) => Err(refused),
         },
@@ -166,14 +168,15 @@ pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form)
     match confirmed {
         Err(refused) => show_email_page(request, Some(&refused)).await,
         Ok((after, opened)) => {
-            let lines: Vec<String> = std::iter::once(request.t.say("address-confirmed-line"))
-                .chain(request.t.app_passwords(after))
-                .collect();
+            let lines: Vec<String> =
+                std::iter::once(request.language.text("address-confirmed-line"))
+                    .chain(request.language.app_passwords(after))
+                    .collect();
             account::show_sessions_ended(
                 request,
                 step_up.as_ref(),
                 opened.as_ref(),
-                request.t.say("address-confirmed"),
+                request.language.text("address-confirmed"),
                 &lines,
             )
         }
@@ -187,9 +190,9 @@ pub(crate) async fn show_removal_page(
 ) -> HttpReply {
     let asked = Confirmation {
         act: "email/remove",
-        title: request.t.say("remove-address"),
-        lines: vec![request.t.say("remove-address-line")],
-        button: request.t.say("remove"),
+        title: request.language.text("remove-address"),
+        lines: vec![request.language.text("remove-address-line")],
+        button: request.language.text("remove"),
         hidden: Vec::new(),
     };
     account::show_confirmation(request, asked, refused).await
@@ -197,7 +200,7 @@ pub(crate) async fn show_removal_page(
 
 /// POST email/remove
 pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let removed = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let removed = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => remove_email(request, &step_up)
             .await
             .map(|removed| (step_up, removed)),
@@ -207,17 +210,17 @@ pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) ->
         Err(refused) => show_removal_page(request, Some(&refused)).await,
         Ok((step_up, (enrolled, after, opened))) => {
             let rest = match enrolled {
-                Enrolled::Yes => request.t.say("address-removed-line"),
-                Enrolled::No => request.t.say("turned-off-line"),
+                Enrolled::Yes => request.language.text("address-removed-line"),
+                Enrolled::No => request.language.text("turned-off-line"),
             };
             let lines: Vec<String> = std::iter::once(rest)
-                .chain(request.t.app_passwords(after))
+                .chain(request.language.app_passwords(after))
                 .collect();
             account::show_sessions_ended(
                 request,
                 Some(&step_up),
                 opened.as_ref(),
-                request.t.say("address-removed"),
+                request.language.text("address-removed"),
                 &lines,
             )
         }

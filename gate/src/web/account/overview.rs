@@ -41,11 +41,11 @@ pub(crate) async fn show_home_page(request: &RequestContext<'_>) -> HttpReply {
         if request.any_session().is_some() {
             return reply::see_other(&request.path_to("upgrade"));
         }
-        let lines = [request.t.say("not-signed-in-line")];
+        let lines = [request.language.text("not-signed-in-line")];
         return notice::show_notice(
             request,
             StatusCode::OK,
-            &request.t.say("not-signed-in"),
+            &request.language.text("not-signed-in"),
             &lines,
         );
     };

@@ -25,11 +25,12 @@ pub(crate) async fn set_password(
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "password_not_managed",
-            request.t.say("password-elsewhere"),
+            request.language.text("password-elsewhere"),
         ));
     }
-    let password = Password::new(new)
-        .map_err(|error| ActRefused::act(request.t, &AdministrationError::Password(error)))?;
+    let password = Password::new(new).map_err(|error| {
+        ActRefused::act(request.language, &AdministrationError::Password(error))
+    })?;
     let account = step_up.session.name.clone();
     account::hash_and_continue(request, &step_up.session, move |engine, actor, now| {
         engine.set_password(&account, &password, actor, now)
@@ -63,15 +64,15 @@ pub(crate) async fn submit_new_password(request: &RequestContext<'_>, form: &For
     match change_from_form(request, form).await {
         Err(refused) => show_password_page(request, Some(&refused)).await,
         Ok((step_up, after, opened)) => {
-            let line = request.t.say("password-changed-line");
+            let line = request.language.text("password-changed-line");
             let lines: Vec<String> = std::iter::once(line)
-                .chain(request.t.app_passwords(after))
+                .chain(request.language.app_passwords(after))
                 .collect();
             account::show_sessions_ended(
                 request,
                 Some(&step_up),
                 opened.as_ref(),
-                request.t.say("password-changed"),
+                request.language.text("password-changed"),
                 &lines,
             )
         }
@@ -84,12 +85,15 @@ async fn change_from_form(
 ) -> Result<(StepUpProof, AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
     let new = form.field("new");
     if new != form.field("repeat") {
-        return Err(ActRefused::unreadable(request.t.say("passwords-differ")));
+        return Err(ActRefused::invalid_value(
+            request.language.text("passwords-differ"),
+        ));
     }
     // before a code is spent on it
-    Password::new(Zeroizing::new(new.to_owned()))
-        .map_err(|error| ActRefused::act(request.t, &AdministrationError::Password(error)))?;
-    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
+    Password::new(Zeroizing::new(new.to_owned())).map_err(|error| {
+        ActRefused::act(request.language, &AdministrationError::Password(error))
+    })?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
     let (after, opened) = set_password(request, &step_up, Zeroizing::new(new.to_owned())).await?;
     Ok((step_up, after, opened))
 }

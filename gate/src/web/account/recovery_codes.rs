@@ -37,7 +37,7 @@ pub(crate) async fn begin_recovery_codes(
         _ => Err(ActRefused::new(
             StatusCode::CONFLICT,
             "stale",
-            request.t.say("stale"),
+            request.language.text("stale"),
         )),
     }
 }
@@ -72,9 +72,9 @@ pub(crate) async fn show_recovery_codes_page(
 ) -> HttpReply {
     let asked = Confirmation {
         act: "recovery-codes",
-        title: request.t.say("new-codes"),
-        lines: vec![request.t.say("new-codes-line")],
-        button: request.t.say("new-codes"),
+        title: request.language.text("new-codes"),
+        lines: vec![request.language.text("new-codes-line")],
+        button: request.language.text("new-codes"),
         hidden: Vec::new(),
     };
     account::show_confirmation(request, asked, refused).await
@@ -82,7 +82,7 @@ pub(crate) async fn show_recovery_codes_page(
 
 /// POST recovery-codes
 pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let made = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let made = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => begin_recovery_codes(request, &step_up)
             .await
             .map(|new| (step_up, new)),
@@ -97,7 +97,7 @@ pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &Form) ->
                 &codes,
                 "recovery-codes/confirm",
                 &new.ticket,
-                request.t.say("use-new-codes"),
+                request.language.text("use-new-codes"),
             );
             step_up::with_step_up_cookie(request, page, &step_up)
         }
@@ -118,8 +118,8 @@ pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form
         Err(refused) => notice::show_refusal(request, &refused),
         Ok(()) => notice::show_done(
             request,
-            &request.t.say("codes-renewed"),
-            &[request.t.say("codes-renewed-line")],
+            &request.language.text("codes-renewed"),
+            &[request.language.text("codes-renewed-line")],
         ),
     }
 }

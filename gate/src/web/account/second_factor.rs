@@ -23,7 +23,7 @@ pub(crate) async fn disable_second_factor(
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "required",
-            request.t.say("turn-off-required"),
+            request.language.text("turn-off-required"),
         ));
     }
     let name = step_up.session.name.clone();
@@ -55,9 +55,9 @@ pub(crate) async fn show_turn_off_page(
 ) -> HttpReply {
     let asked = Confirmation {
         act: "turn-off",
-        title: request.t.say("turn-off"),
-        lines: vec![request.t.say("turn-off-line")],
-        button: request.t.say("turn-off"),
+        title: request.language.text("turn-off"),
+        lines: vec![request.language.text("turn-off-line")],
+        button: request.language.text("turn-off"),
         hidden: Vec::new(),
     };
     account::show_confirmation(request, asked, refused).await
@@ -65,7 +65,7 @@ pub(crate) async fn show_turn_off_page(
 
 /// POST turn-off
 pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let done = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let done = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => disable_second_factor(request, &step_up)
             .await
             .map(|done| (step_up, done)),
@@ -74,15 +74,15 @@ pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -
     match done {
         Err(refused) => show_turn_off_page(request, Some(&refused)).await,
         Ok((step_up, (after, opened))) => {
-            let off = request.t.say("turned-off-line");
+            let off = request.language.text("turned-off-line");
             let lines: Vec<String> = std::iter::once(off)
-                .chain(request.t.app_passwords(after))
+                .chain(request.language.app_passwords(after))
                 .collect();
             account::show_sessions_ended(
                 request,
                 Some(&step_up),
                 opened.as_ref(),
-                request.t.say("turned-off"),
+                request.language.text("turned-off"),
                 &lines,
             )
         }
@@ -96,9 +96,9 @@ pub(crate) async fn show_replacement_page(
 ) -> HttpReply {
     let asked = Confirmation {
         act: "replace",
-        title: request.t.say("replace"),
-        lines: vec![request.t.say("enroll-new-line")],
-        button: request.t.say("continue"),
+        title: request.language.text("replace"),
+        lines: vec![request.language.text("enroll-new-line")],
+        button: request.language.text("continue"),
         hidden: Vec::new(),
     };
     account::show_confirmation(request, asked, refused).await
@@ -106,7 +106,7 @@ pub(crate) async fn show_replacement_page(
 
 /// POST replace
 pub(crate) async fn submit_replacement(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let step_up = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let step_up = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => step_up,
         Err(refused) => return show_replacement_page(request, Some(&refused)).await,
     };
@@ -157,7 +157,7 @@ pub(crate) async fn begin_enabling(
         ActRefused::new(
             StatusCode::CONFLICT,
             "already_enrolled",
-            request.t.say("already-enrolled"),
+            request.language.text("already-enrolled"),
         )
     })
 }
@@ -169,12 +169,12 @@ pub(crate) async fn show_turn_on_page(
 ) -> HttpReply {
     let asked = Confirmation {
         act: "turn-on",
-        title: request.t.say("enroll"),
+        title: request.language.text("enroll"),
         lines: vec![
-            request.t.say("turn-on-line"),
-            request.t.say("app-password-needed"),
+            request.language.text("turn-on-line"),
+            request.language.text("app-password-needed"),
         ],
-        button: request.t.say("continue"),
+        button: request.language.text("continue"),
         hidden: Vec::new(),
     };
     account::show_confirmation(request, asked, refused).await
@@ -182,7 +182,7 @@ pub(crate) async fn show_turn_on_page(
 
 /// POST turn-on
 pub(crate) async fn submit_turn_on(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let step_up = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let step_up = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => step_up,
         Err(refused) => return show_turn_on_page(request, Some(&refused)).await,
     };

@@ -107,7 +107,7 @@ pub(crate) async fn submit_sign_ins_change(request: &RequestContext<'_>, form: &
 
 async fn revoke_from_form(request: &RequestContext<'_>, form: &Form) -> Result<(), ActRefused> {
     let session = request.require_session()?;
-    let unreadable = || ActRefused::unreadable(request.t.say("act-failed"));
+    let unreadable = || ActRefused::invalid_value(request.language.text("act-failed"));
     match (form.field("action"), form.field("id")) {
         ("end", "all") => revoke_sessions(request, &session, None).await.map(|_| ()),
         ("end", id) => {

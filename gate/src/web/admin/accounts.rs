@@ -14,6 +14,7 @@ use crate::web::step_up::StepUpProof;
 use hyper::StatusCode;
 use shared::account::name::UserName;
 use shared::credential::recovery_code::OneTimeCode;
+use shared::engine::messages::AfterDisabled;
 use shared::engine::{AdministratorStatus, AppPasswordsAfter};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
@@ -23,9 +24,9 @@ use shared::token::session::Session;
 pub(crate) enum AdminAct {
     Disable,
     Unlock,
-    MendClock,
+    ResetClock,
     EndSessions,
-    ForgetBrowsers,
+    RevokeBrowsers,
     IssueCode,
     CancelCode,
 }
@@ -34,9 +35,9 @@ impl AdminAct {
     const ALL: [AdminAct; 7] = [
         AdminAct::Disable,
         AdminAct::Unlock,
-        AdminAct::MendClock,
+        AdminAct::ResetClock,
         AdminAct::EndSessions,
-        AdminAct::ForgetBrowsers,
+        AdminAct::RevokeBrowsers,
         AdminAct::IssueCode,
         AdminAct::CancelCode,
     ];
@@ -45,54 +46,54 @@ impl AdminAct {
         match self {
             AdminAct::Disable => "disable",
             AdminAct::Unlock => "unlock",
-            AdminAct::MendClock => "unlock-clock",
+            AdminAct::ResetClock => "unlock-clock",
             AdminAct::EndSessions => "end-sessions",
-            AdminAct::ForgetBrowsers => "forget-browsers",
+            AdminAct::RevokeBrowsers => "forget-browsers",
             AdminAct::IssueCode => "issue-code",
             AdminAct::CancelCode => "cancel-code",
         }
     }
 
-    pub(super) fn read(word: &str) -> Option<AdminAct> {
+    pub(super) fn parse(word: &str) -> Option<AdminAct> {
         AdminAct::ALL.into_iter().find(|act| act.word() == word)
     }
 
     /// What is done.
-    pub(crate) fn title(self, t: &Language) -> String {
+    pub(crate) fn title(self, language: &Language) -> String {
         match self {
-            AdminAct::Disable => t.say("turn-off"),
-            AdminAct::Unlock => t.say("admin-unlock"),
-            AdminAct::MendClock => t.say("admin-reset-clock"),
-            AdminAct::EndSessions => t.say("admin-end-sessions"),
-            AdminAct::ForgetBrowsers => t.say("revoke-trust-all"),
-            AdminAct::IssueCode => t.say("admin-issue-code"),
-            AdminAct::CancelCode => t.say("admin-cancel-code"),
+            AdminAct::Disable => language.text("turn-off"),
+            AdminAct::Unlock => language.text("admin-unlock"),
+            AdminAct::ResetClock => language.text("admin-reset-clock"),
+            AdminAct::EndSessions => language.text("admin-end-sessions"),
+            AdminAct::RevokeBrowsers => language.text("revoke-trust-all"),
+            AdminAct::IssueCode => language.text("admin-issue-code"),
+            AdminAct::CancelCode => language.text("admin-cancel-code"),
         }
     }
 
     /// What comes of it.
-    fn line(self, t: &Language) -> String {
+    fn line(self, language: &Language) -> String {
         match self {
-            AdminAct::Disable => t.say("admin-disable-line"),
-            AdminAct::Unlock => t.say("admin-unlock-line"),
-            AdminAct::MendClock => t.say("admin-reset-clock-line"),
-            AdminAct::EndSessions => t.say("open-connections"),
-            AdminAct::ForgetBrowsers => t.say("admin-revoke-trust-line"),
-            AdminAct::IssueCode => t.say("admin-issue-code-line"),
-            AdminAct::CancelCode => t.say("admin-cancel-code-line"),
+            AdminAct::Disable => language.text("admin-disable-line"),
+            AdminAct::Unlock => language.text("admin-unlock-line"),
+            AdminAct::ResetClock => language.text("admin-reset-clock-line"),
+            AdminAct::EndSessions => language.text("open-connections"),
+            AdminAct::RevokeBrowsers => language.text("admin-revoke-trust-line"),
+            AdminAct::IssueCode => language.text("admin-issue-code-line"),
+            AdminAct::CancelCode => language.text("admin-cancel-code-line"),
         }
     }
 
     /// What its page asks.
-    pub(super) fn asked(self, t: &Language, name: &UserName) -> Confirmation<'static> {
+    pub(super) fn asked(self, language: &Language, name: &UserName) -> Confirmation<'static> {
         Confirmation {
             act: "administration/act",
-            title: self.title(t),
+            title: self.title(language),
             lines: vec![
-                t.say_of("admin-account", "name", name.as_str()),
-                self.line(t),
+                language.text_with("admin-account", "name", name.as_str()),
+                self.line(language),
             ],
-            button: self.title(t),
+            button: self.title(language),
             hidden: vec![
                 ("account", name.to_string()),
                 ("action", self.word().to_owned()),
@@ -106,17 +107,11 @@ pub(crate) enum AdminActResult {
     /// It is done.
     Done,
     /// The second factor is off; whether the account must have a new one, and what became of the app passwords.
-    Off(AppPasswordsAfter, Needs),
+    Disabled(AppPasswordsAfter, AfterDisabled),
     /// So many floors were lowered, so many sessions or browsers ended.
-    Many(usize),
+    Count(usize),
     /// To be shown once.
     Code(OneTimeCode, Timestamp),
-}
-
-/// Whether a second factor is needed.
-pub(crate) enum Needs {
-    Nothing,
-    NewFactor,
 }
 
 /// The session of whoever administers; to everyone else nothing is there.
@@ -137,7 +132,7 @@ pub(crate) async fn require_administrator(
         AdministratorStatus::Yes => Ok(session),
         AdministratorStatus::No => Err(nothing()),
         AdministratorStatus::OnceEnrolled => {
-            let text = request.t.say("admin-needs-factor");
+            let text = request.language.text("admin-needs-factor");
             Err(notice::show_refusal(
                 request,
                 &ActRefused::new(StatusCode::FORBIDDEN, "needs_factor", text),
@@ -157,7 +152,7 @@ pub(crate) async fn run_admin_act(
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "own_account",
-            request.t.say("admin-own-account"),
+            request.language.text("admin-own-account"),
         ));
     }
     let whose = name.clone();
@@ -165,23 +160,19 @@ pub(crate) async fn run_admin_act(
         Ok(match act {
             AdminAct::Disable => {
                 let after = engine.disable(&name, actor, now)?;
-                let needs = if engine.is_required(&name)? {
-                    Needs::NewFactor
-                } else {
-                    Needs::Nothing
-                };
-                AdminActResult::Off(after, needs)
+                let policy = AfterDisabled::of(engine.is_required(&name)?);
+                AdminActResult::Disabled(after, policy)
             }
             AdminAct::Unlock => {
                 engine.unlock(&name, actor, now)?;
                 AdminActResult::Done
             }
-            AdminAct::MendClock => AdminActResult::Many(engine.mend_clock(&name, actor, now)?),
+            AdminAct::ResetClock => AdminActResult::Count(engine.mend_clock(&name, actor, now)?),
             AdminAct::EndSessions => {
-                AdminActResult::Many(engine.revoke_sessions(&name, None, actor, now)?)
+                AdminActResult::Count(engine.revoke_sessions(&name, None, actor, now)?)
             }
-            AdminAct::ForgetBrowsers => {
-                AdminActResult::Many(engine.revoke_browsers(&name, None, actor, now)?)
+            AdminAct::RevokeBrowsers => {
+                AdminActResult::Count(engine.revoke_browsers(&name, None, actor, now)?)
             }
             AdminAct::IssueCode => {
                 let (code, until) = engine.issue_one_time_code(&name, actor, now)?;
@@ -210,10 +201,10 @@ mod tests {
     #[test]
     fn forms_name_every_act_and_nothing_else() {
         for act in AdminAct::ALL {
-            assert_eq!(AdminAct::read(act.word()), Some(act));
+            assert_eq!(AdminAct::parse(act.word()), Some(act));
         }
         assert_eq!(
-            (AdminAct::read(""), AdminAct::read("password")),
+            (AdminAct::parse(""), AdminAct::parse("password")),
             (None, None)
         );
     }

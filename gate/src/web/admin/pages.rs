@@ -1,6 +1,6 @@
 //! The pages of administrators: find someone, see how the account stands, do something about it.
 
-use super::accounts::{AdminAct, AdminActResult, Needs};
+use super::accounts::{AdminAct, AdminActResult};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::web::account;
@@ -16,6 +16,7 @@ use crate::web::step_up::StepUpInput;
 use hyper::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::account::name::UserName;
+use shared::engine::messages::AfterDisabled;
 use shared::engine::{AdministrationError, Engine};
 use shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
 use shared::store::{BrowserRecord, SessionRecord};
@@ -55,7 +56,7 @@ impl AccountDetails {
 
     /// What can be done to it.
     fn acts(&self) -> Vec<AdminAct> {
-        let mut acts = vec![AdminAct::Unlock, AdminAct::MendClock];
+        let mut acts = vec![AdminAct::Unlock, AdminAct::ResetClock];
         if self.one_time_code.is_some() {
             acts.push(AdminAct::CancelCode);
         }
@@ -64,7 +65,7 @@ impl AccountDetails {
             acts.push(AdminAct::EndSessions);
         }
         if !self.browsers.is_empty() {
-            acts.push(AdminAct::ForgetBrowsers);
+            acts.push(AdminAct::RevokeBrowsers);
         }
         if self.status.state == SecondFactorState::On {
             acts.push(AdminAct::Disable);
@@ -109,8 +110,12 @@ pub(crate) async fn show_administration_page(
         }
         "administration/act" => match parse_act(request, &asked("account"), &asked("action")) {
             Ok((name, act)) => {
-                return account::show_confirmation(request, act.asked(request.t, &name), None)
-                    .await;
+                return account::show_confirmation(
+                    request,
+                    act.asked(request.language, &name),
+                    None,
+                )
+                .await;
             }
             Err(refused) => Err(refused),
         },
@@ -128,7 +133,7 @@ pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) 
         Ok(meant) => meant,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
-    let done = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let done = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => accounts::run_admin_act(request, &step_up, name.clone(), act)
             .await
             .map(|came| (step_up, came)),
@@ -136,7 +141,8 @@ pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) 
     };
     match done {
         Err(refused) => {
-            account::show_confirmation(request, act.asked(request.t, &name), Some(&refused)).await
+            account::show_confirmation(request, act.asked(request.language, &name), Some(&refused))
+                .await
         }
         Ok((step_up, came)) => step_up::with_step_up_cookie(
             request,
@@ -153,17 +159,17 @@ fn render_act_result(
     act: AdminAct,
     came: &AdminActResult,
 ) -> HttpReply {
-    let t = request.t;
+    let language = request.language;
     let (code, line) = match came {
-        AdminActResult::Done => (None, Some(t.say("admin-done"))),
-        AdminActResult::Off(after, needs) => {
-            let needed = match needs {
-                Needs::Nothing => None,
-                Needs::NewFactor => Some(t.say("admin-still-required")),
+        AdminActResult::Done => (None, Some(language.text("admin-done"))),
+        AdminActResult::Disabled(after, policy) => {
+            let needed = match policy {
+                AfterDisabled::MayStay => None,
+                AfterDisabled::NeedsNew => Some(language.text("admin-still-required")),
             };
             let lines = [
-                Some(t.say("admin-disabled")),
-                t.app_passwords(*after),
+                Some(language.text("admin-disabled")),
+                language.app_passwords(*after),
                 needed,
             ];
             (
@@ -171,12 +177,15 @@ fn render_act_result(
                 Some(lines.into_iter().flatten().collect::<Vec<_>>().join(" ")),
             )
         }
-        AdminActResult::Many(count) => (None, Some(t.say_of("admin-done-count", "count", *count))),
+        AdminActResult::Count(count) => (
+            None,
+            Some(language.text_with("admin-done-count", "count", *count)),
+        ),
         AdminActResult::Code(code, until) => (Some((code.grouped(), *until)), None),
     };
     let page = ActDonePage {
         frame: request.frame(),
-        title: &act.title(t),
+        title: &act.title(language),
         user: name.as_str(),
         line: line.as_deref(),
         code: code.as_ref().map(|(code, until)| (code.as_str(), *until)),
@@ -211,9 +220,9 @@ async fn show_accounts_page(
 
 fn account_row(request: &RequestContext<'_>, status: &AccountStatus) -> AccountRow {
     let state = match status.state {
-        SecondFactorState::On => request.t.say("on"),
-        SecondFactorState::Off => request.t.say("admin-off"),
-        SecondFactorState::Declared => request.t.say("by-administrator"),
+        SecondFactorState::On => request.language.text("on"),
+        SecondFactorState::Off => request.language.text("admin-off"),
+        SecondFactorState::Declared => request.language.text("by-administrator"),
     };
     let name = &status.tally.name;
     AccountRow {
@@ -240,7 +249,7 @@ async fn show_account_page(
         false => seen
             .acts()
             .into_iter()
-            .map(|act| (act, act.title(request.t)))
+            .map(|act| (act, act.title(request.language)))
             .collect(),
     };
     let page = AccountPage {
@@ -263,8 +272,8 @@ fn parse_act(
     name: &str,
     act: &str,
 ) -> Result<(UserName, AdminAct), ActRefused> {
-    let act =
-        AdminAct::read(act).ok_or_else(|| ActRefused::unreadable(request.t.say("act-failed")))?;
+    let act = AdminAct::parse(act)
+        .ok_or_else(|| ActRefused::invalid_value(request.language.text("act-failed")))?;
     Ok((parse_name(request, name)?, act))
 }
 
@@ -273,7 +282,7 @@ pub(crate) fn parse_name(request: &RequestContext<'_>, text: &str) -> Result<Use
         ActRefused::new(
             StatusCode::NOT_FOUND,
             "no_account",
-            request.t.say("no-account"),
+            request.language.text("no-account"),
         )
     })
 }

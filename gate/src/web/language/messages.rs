@@ -45,8 +45,8 @@ impl Language {
     /// Why a request was refused for load, and what to do.
     pub(crate) fn busy(&self, busy: Busy) -> String {
         match busy {
-            Busy::Own => self.say("busy-address-line"),
-            Busy::All => self.say("busy-line"),
+            Busy::Own => self.text("busy-address-line"),
+            Busy::All => self.text("busy-line"),
         }
     }
 

@@ -36,7 +36,7 @@ fn texts(source: &str) -> BTreeMap<String, BTreeSet<String>> {
 fn asked(header: &str) -> String {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT_LANGUAGE, header.parse().unwrap());
-    Language::asked(&headers).tag()
+    Language::negotiate(&headers).tag()
 }
 
 /// Every message of the engine, with its arguments.
@@ -133,13 +133,12 @@ fn what_is_said_stands_in_the_catalogue_and_nothing_else_stands_there() {
             }
             let source = fs::read_to_string(&path).unwrap();
             for opening in [
-                "say(\"",
-                "say_of(\"",
-                "say_with(\"",
-                "Text(\"",
-                "say(\n",
-                "say_of(\n",
-                "say_with(\n",
+                ".text(\"",
+                ".text_with(\"",
+                ".text_with_all(\"",
+                ".text(\n",
+                ".text_with(\n",
+                ".text_with_all(\n",
             ] {
                 for rest in source.split(opening).skip(1) {
                     let rest = rest.trim_start().trim_start_matches('"');
@@ -165,7 +164,7 @@ fn the_browser_chooses_and_english_is_the_rest() {
         assert_eq!(asked(nothing), "en", "{nothing}");
     }
     assert_eq!(asked(&"de,".repeat(1000)), "en");
-    assert_eq!(Language::asked(&HeaderMap::new()).tag(), "en");
+    assert_eq!(Language::negotiate(&HeaderMap::new()).tag(), "en");
 }
 
 #[test]

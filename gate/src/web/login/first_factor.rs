@@ -45,7 +45,7 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -
         .valid_return_url(form.field("rd"))
         .unwrap_or_default();
     let user = form.field("user").trim();
-    let refused = || request.t.say("sign-in-refused");
+    let refused = || request.language.text("sign-in-refused");
     let Ok(name) = UserName::parse(user.as_bytes()) else {
         return login::render_sign_in_page(
             request,
@@ -65,7 +65,7 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -
         Err(error) => notice::show_pool_error(request, &error),
         Ok(AfterPassword::Refused(refusal)) => match refusal {
             Refusal::AddressDelayed { wait } => {
-                let text = request.t.refusal(refusal);
+                let text = request.language.refusal(refusal);
                 let page = login::render_sign_in_page(
                     request,
                     StatusCode::TOO_MANY_REQUESTS,
@@ -100,7 +100,7 @@ async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> Htt
     match verify_identity(request, &name, back_to).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(AfterPassword::Refused(refusal)) => {
-            let text = request.t.refusal(refusal);
+            let text = request.language.refusal(refusal);
             login::render_sign_in_page(request, StatusCode::UNAUTHORIZED, back_to, "", Some(&text))
         }
         Ok(next) => continue_sign_in(request, name, next, back_to),
@@ -160,7 +160,7 @@ pub(crate) fn continue_sign_in(
             enroll::redirect_to_enrollment(request, &token.to_page(back_to.to_owned()))
         }
         AfterPassword::Refused(refusal) => {
-            let text = request.t.refusal(refusal);
+            let text = request.language.refusal(refusal);
             login::render_sign_in_page(
                 request,
                 StatusCode::UNAUTHORIZED,
@@ -171,7 +171,7 @@ pub(crate) fn continue_sign_in(
         }
         AfterPassword::OtherSpelling(other) => {
             request.log_other_spelling(&other);
-            let text = request.t.say("other-spelling");
+            let text = request.language.text("other-spelling");
             login::render_sign_in_page(
                 request,
                 StatusCode::FORBIDDEN,
@@ -207,7 +207,7 @@ pub(crate) fn with_login_token(
 }
 
 fn render_missing_identity(request: &RequestContext<'_>) -> HttpReply {
-    let lines = [request.t.say("identity-missing-line")];
-    let title = request.t.say("identity-missing");
+    let lines = [request.language.text("identity-missing-line")];
+    let title = request.language.text("identity-missing");
     notice::render_notice(request, StatusCode::FORBIDDEN, &title, &lines, None)
 }

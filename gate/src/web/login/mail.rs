@@ -26,7 +26,7 @@ pub(crate) enum CodeMailed {
     /// It was not sent.
     NotSent,
     /// posternd has not taken it.
-    Waits,
+    Queued,
     /// None is mailed.
     Refused(MailRefusal),
 }
@@ -34,13 +34,13 @@ pub(crate) enum CodeMailed {
 /// POST mail
 pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpReply {
     let Some(ticket) = request.login_token() else {
-        let text = request.t.refusal(Refusal::Expired);
+        let text = request.language.refusal(Refusal::Expired);
         return login::render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
     };
     match mail_code(request, &ticket).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(CodeMailed::Refused(refusal)) => {
-            let text = request.t.mail_refusal(refusal);
+            let text = request.language.mail_refusal(refusal);
             let page = |status| {
                 login::render_code_page(request, status, &ticket, CodePageNote::Alert(&text), false)
             };
@@ -63,7 +63,7 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpRep
         }
         Ok(CodeMailed::Sent(to)) => {
             let text = request
-                .t
+                .language
                 .mailed(&to, request.site.config.email.code_ttl.seconds());
             login::render_code_page(
                 request,
@@ -73,10 +73,10 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpRep
                 false,
             )
         }
-        Ok(not_sent @ (CodeMailed::NotSent | CodeMailed::Waits)) => {
+        Ok(not_sent @ (CodeMailed::NotSent | CodeMailed::Queued)) => {
             let text = match not_sent {
-                CodeMailed::Waits => request.t.mail_waits(),
-                _ => request.t.not_mailed(),
+                CodeMailed::Queued => request.language.mail_waits(),
+                _ => request.language.not_mailed(),
             };
             login::render_code_page(
                 request,
@@ -117,7 +117,7 @@ pub(crate) async fn mail_code(
     let fate = outbox::wait_for_delivery(&request.store_pool(), &posted).await?;
     let (mailed, became) = match &fate {
         Ok(()) => (MailResult::Sent, CodeMailed::Sent(posted.to.clone())),
-        Err(NotMailed::Waits) => (MailResult::Queued, CodeMailed::Waits),
+        Err(NotMailed::Waits) => (MailResult::Queued, CodeMailed::Queued),
         Err(_) => (MailResult::Failed, CodeMailed::NotSent),
     };
     METRICS.count_mail(mailed);

@@ -24,14 +24,14 @@ pub(super) fn run(
     let origin = Origin::Local(context::actor());
     let visitor = VerificationRequest {
         name: user,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: COMMAND,
     };
-    let outcome = context::open(config)?.attempt(&visitor, &answer, now)?;
+    let outcome = context::open(config)?.verify_input(&visitor, &answer, now)?;
 
-    let refusal = match outcome.verdict {
+    let refusal = match outcome.result {
         Ok(_) => None,
         Err(refusal) => Some(refusal),
     };

@@ -1,4 +1,4 @@
-//! The account at a glance, and the proof that critical acts take.
+//! The state of the account, and step-up.
 
 use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
@@ -15,12 +15,12 @@ use shared::engine::{AppPasswordsAfter, OpenedSession};
 use shared::protocol::status::SecondFactorState;
 use utoipa::ToSchema;
 
-/// How an account stands.
+/// State of the account.
 #[derive(Serialize, ToSchema)]
 struct Account {
     user: String,
     second_factor: SecondFactor,
-    /// Since when, in seconds since 1970.
+    /// When the second factor was turned on, in seconds since 1970.
     since: Option<u64>,
     authenticators: usize,
     recovery_codes: u64,
@@ -29,27 +29,26 @@ struct Account {
     browsers: usize,
     /// Whether codes can be mailed.
     can_mail: bool,
-    /// Whether the password is Postern's and can be changed here.
+    /// Whether Postern keeps the password, so that it can be changed here.
     has_password: bool,
     step_up: StepUpRequirement,
 }
 
-/// The second factor.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum SecondFactor {
     Off,
     On,
-    /// The administrator keeps it in a file; nothing of it can be changed here.
+    /// The authenticator is declared in a file, and cannot be changed here.
     Declared,
 }
 
-/// What an act has ended beside what it was for: every other session, and every trusted browser.
+/// Result of an act that revoked every other session and every trusted browser.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EndedSessions {
-    /// Whether this session goes on; a new cookie comes along.
+    /// Whether this session continues, with a new cookie.
     signed_in: bool,
-    /// What became of the app passwords.
+    /// What happened to the app passwords.
     notices: Vec<String>,
 }
 
@@ -114,12 +113,12 @@ async fn step_up(
     })
 }
 
-/// An empty reply that remembers a proof.
+/// Returns an empty reply with the step-up cookie.
 pub(super) fn proved(request: &RequestContext<'_>, step_up: &StepUpProof) -> HttpReply {
     step_up::with_step_up_cookie(request, reply::bare(StatusCode::OK), step_up)
 }
 
-/// After an act that ended every session: the new one's cookies.
+/// Returns the result of an act that revoked every session, with the cookies of the new one.
 pub(super) fn ended(
     request: &RequestContext<'_>,
     step_up: Option<&StepUpProof>,

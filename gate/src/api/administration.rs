@@ -1,5 +1,6 @@
-//! Administration by programs: what `postern status`, `disable`, `unlock`, `one-time-code` and `log` do, with the command's
-//! words, as `shared::protocol::admin_api` has them. Whatever stands below `administration/` is let in by `admission` alone.
+//! Administration by programs: what `postern status`, `disable`, `unlock`, `one-time-code` and
+//! `log` do, in the words of the commands (`shared::protocol::admin_api`). The router verifies the
+//! secret before it calls an endpoint of this file.
 
 pub(super) mod secret;
 
@@ -216,7 +217,7 @@ async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
     }))
 }
 
-/// Runs an act of a program's at a door.
+/// Runs an act of a program that has sent the secret.
 async fn act<T: Send + 'static>(
     request: &RequestContext<'_>,
     work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
@@ -224,7 +225,7 @@ async fn act<T: Send + 'static>(
     + 'static,
 ) -> Result<T, ActRefused> {
     let origin = Origin::Remote(request.address);
-    // the secret was shown
+    // the router has verified the secret
     let store_pool = request
         .site
         .store_pool
@@ -232,7 +233,7 @@ async fn act<T: Send + 'static>(
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
         separate_engine_error(work(engine, Principal::Program(&origin), now))
-            .map_err(LoginError::Door)
+            .map_err(LoginError::Engine)
     });
     let done = run
         .await
@@ -243,7 +244,7 @@ async fn act<T: Send + 'static>(
             .with("cause", refused.code)
             .with("address", request.address);
         line.write_with_message(&error);
-        // the same words as the command's
+        // the text of the command, in English
         ActRefused {
             text: error.to_string(),
             ..refused

@@ -1,4 +1,4 @@
-//! App passwords, for programs that can show no page.
+//! App passwords, for programs that cannot show a page.
 
 use super::account::proved;
 use super::body::{NoBody, RequiredBody};
@@ -16,35 +16,34 @@ use shared::protocol::command_request::TypedText;
 use shared::system::clock::Timestamp;
 use utoipa::ToSchema;
 
-/// The account's.
+/// The account's app passwords.
 #[derive(Serialize, ToSchema)]
 struct AppPasswords {
     app_passwords: Vec<AppPasswordState>,
 }
 
-/// One of them.
+/// One app password. Times are in seconds since 1970.
 #[derive(Serialize, ToSchema)]
 struct AppPasswordState {
     name: String,
-    /// Where it is good.
+    /// Terms of the scope, in which the app password is valid.
     scope: Vec<String>,
-    /// When it was made, in seconds since 1970.
     created: u64,
-    /// When it ends by itself.
+    /// Absent if the app password does not expire.
     expires: Option<u64>,
-    /// The minute of its last use.
+    /// To the minute.
     last_used: Option<u64>,
 }
 
-/// A new one.
+/// A new app password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AddAppPassword {
     #[schema(min_length = 1, max_length = 64)]
     name: String,
-    /// Where it is to be good: `pam:SERVICE`, `web:HOST/PATH METHOD,…`, or the name of a scope of the gate's.
+    /// Scope: `pam:SERVICE`, `web:HOST/PATH METHOD,…`, or a name under gate.scope.
     scope: Vec<String>,
-    /// When it is to end by itself, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     expires: Option<u64>,
     #[schema(value_type = Option<String>)]
     password: Option<TypedText>,
@@ -52,7 +51,7 @@ struct AddAppPassword {
     code: Option<TypedText>,
 }
 
-/// The new one, said this once.
+/// A new app password, which is shown once.
 #[derive(Serialize, ToSchema)]
 struct MadeAppPassword {
     name: String,
@@ -60,7 +59,7 @@ struct MadeAppPassword {
     app_password: TypedText,
 }
 
-/// Another name.
+/// A new name.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Rename {

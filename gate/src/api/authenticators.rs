@@ -1,4 +1,4 @@
-//! Authenticators beside the first.
+//! Further authenticators.
 
 use super::account::{EndedSessions, ended, proved};
 use super::body::{NoBody, OptionalBody, RequiredBody, text};
@@ -19,28 +19,28 @@ use shared::engine::AppPasswordsAfter;
 use shared::protocol::command_request::{AuthenticatorKind, EnrollmentOperation, TypedText};
 use utoipa::ToSchema;
 
-/// What makes the account's codes.
+/// The account's authenticators.
 #[derive(Serialize, ToSchema)]
 struct Authenticators {
     authenticators: Vec<Authenticator>,
 }
 
-/// One of them.
+/// One authenticator.
 #[derive(Serialize, ToSchema)]
 struct Authenticator {
-    /// What the person calls it; none if the administrator keeps it in a file.
+    /// Absent if the authenticator is declared in a file.
     name: Option<String>,
     algorithm: HashAlgorithm,
     digits: u32,
-    /// Length of a time step in seconds; none if it counts.
+    /// Seconds of a time step; absent for a counter.
     period: Option<u64>,
-    /// Since when, in seconds since 1970.
+    /// When it was activated, in seconds since 1970.
     since: Option<u64>,
-    /// When it was last used.
+    /// When it was last used, in seconds since 1970.
     last_used: Option<u64>,
 }
 
-/// The hash of its codes.
+/// Hash function of the codes.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum HashAlgorithm {
@@ -49,21 +49,21 @@ enum HashAlgorithm {
     Sha512,
 }
 
-/// A new one: an app's, for which a secret is made, or a token, whose seed is given.
+/// A new authenticator: an app, for which a secret is made, or a hardware token with its seed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AddAuthenticator {
     #[schema(min_length = 1, max_length = 64)]
     name: String,
-    /// The seed of a hardware token, hex or Base32. What stands below goes with it.
+    /// Seed of a hardware token, hex or Base32. The fields below describe it.
     #[schema(value_type = Option<String>)]
     secret: Option<TypedText>,
     algorithm: Option<HashAlgorithm>,
     /// 6 or 8.
     digits: Option<u32>,
-    /// Length of a time step in seconds.
+    /// Seconds of a time step.
     period: Option<u64>,
-    /// The next count of a token that counts.
+    /// Next counter of a counter-based token.
     counter: Option<u64>,
     #[schema(value_type = Option<String>)]
     password: Option<TypedText>,
@@ -176,7 +176,7 @@ async fn confirm(
     given: FirstCode,
 ) -> Result<EndpointReply<EndedSessions>, ActRefused> {
     let session = request.require_session()?;
-    // of the session as it is: the act ends it
+    // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     match authenticators::confirm_authenticator(request, &session, given.pending, given.code)
         .await?

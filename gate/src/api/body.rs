@@ -1,4 +1,4 @@
-//! What a request brings: JSON of one type, all of whose fields are known, or nothing.
+//! Request bodies: JSON of one type, without unknown fields, or no body.
 
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use zeroize::Zeroizing;
 
-/// What a type looks like in JSON, with the types that it is made of.
+/// JSON schema of a type and of the types in it.
 pub(super) struct Shape {
     pub(super) name: String,
     pub(super) schemas: Vec<(String, RefOr<Schema>)>,
@@ -27,27 +27,21 @@ impl Shape {
     }
 }
 
-/// A body that an endpoint reads.
 pub(super) struct BodyKind {
     pub(super) shape: Shape,
     pub(super) is_needed: bool,
 }
 
-/// A kind of body.
+/// Kind of body that an endpoint reads.
 pub(super) trait Body: Sized + Send + 'static {
-    /// Reads it.
     fn read(request: &RequestContext<'_>, bytes: &[u8]) -> Result<Self, ActRefused>;
-    /// What it looks like.
     fn takes() -> Option<BodyKind>;
 }
 
-/// No body.
 pub(super) struct NoBody;
 
-/// A body that must be there.
 pub(super) struct RequiredBody<T>(pub(super) T);
 
-/// A body that may be left out.
 pub(super) struct OptionalBody<T>(pub(super) T);
 
 impl Body for NoBody {
@@ -92,7 +86,7 @@ impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for Optiona
     }
 }
 
-/// A text that may have been left out.
+/// Returns the text of an optional field, which is empty without one.
 pub(super) fn text(typed: Option<TypedText>) -> Zeroizing<String> {
     Zeroizing::new(typed.as_deref().unwrap_or_default().to_owned())
 }
@@ -111,12 +105,12 @@ fn read<T: DeserializeOwned>(request: &RequestContext<'_>, bytes: &[u8]) -> Resu
         );
         return Err(ActRefused::new(status, "unsupported_media_type", text));
     }
-    // serde would take a list for an object
+    // serde would accept an array in place of an object
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(malformed(request));
     }
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-        // where, and not what: that may be a secret
+        // names the position only, since the value can be a secret
         Category::Data => {
             let column = error.column().to_string();
             ActRefused::invalid_value(request.language.text_with("json-schema", "column", column))

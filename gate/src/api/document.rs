@@ -1,4 +1,4 @@
-//! The API's own description, OpenAPI 3.1, made of the endpoints themselves.
+//! The OpenAPI 3.1 description of the API, made from the endpoints themselves.
 
 use super::body::{NoBody, Shape};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
@@ -14,17 +14,16 @@ use utoipa::ToSchema;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(written);
 
-/// What there is to know beside the endpoints.
+/// General description, beside the endpoints.
 const ABOUT: &str = "What the pages of the gate do, for programs. A sign-in gives a session, which is a cookie; critical acts require a proof, the password and a new code, which is valid for 15 minutes. Where gate.api_tokens is on, every reply that sets cookies also has them as tokens, and headers may replace the cookies: Authorization: Bearer, with the access token, and Postern-Login, Postern-Enrollment, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
 
-/// What may go wrong anywhere.
+/// Statuses that every endpoint can return.
 const ANYWHERE: [u16; 2] = [429, 503];
-/// What else may go wrong with an act.
+/// Further statuses of endpoints that change something.
 const ACTS: [u16; 6] = [400, 401, 403, 404, 409, 422];
-/// What else may go wrong with a body.
+/// Further statuses of endpoints that read a body.
 const BODIES: [u16; 3] = [408, 413, 415];
 
-/// The description.
 #[derive(Serialize, ToSchema)]
 #[schema(value_type = Object)]
 struct Document(Value);
@@ -37,7 +36,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         |call, NoBody| {
             Box::pin(async {
                 let mut document = DOCUMENT.clone();
-                // where the gate stands decides its name
+                // the name depends on the gate's path
                 document["components"]["securitySchemes"]["session"]["name"] =
                     call.request.site.cookies.names.session.into();
                 Ok(EndpointReply::new(Document(document)))
@@ -89,9 +88,9 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
     }
     statuses.extend(match endpoint.access {
         EndpointAccess::Anyone => &[][..],
-        // the account may go while it is looked at
+        // the account can be deleted while the session is valid
         EndpointAccess::SignedIn => &[401, 404],
-        // what is not on is not there; a name may be none
+        // 404 while administration is not configured; 422 for a name that is not valid
         EndpointAccess::Administration => &[401, 403, 404, 422],
     });
     let mut responses = answers(endpoint, schemas);
@@ -131,10 +130,10 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
     described
 }
 
-/// What comes of an endpoint that does as asked.
+/// Describes the responses of an act that succeeds.
 fn answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String, Value> {
     let says = endpoint.gives.as_ref().map(|shape| kept(schemas, shape));
-    // what only reads sets no cookies, and programs that administer have none
+    // endpoints that only read set no cookies, and programs that administer have none
     let has_cookies =
         endpoint.method != Method::GET && endpoint.access != EndpointAccess::Administration;
     let tokens = has_cookies.then(|| kept(schemas, &Shape::of::<WithTokens>()));
@@ -155,7 +154,7 @@ fn answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String,
     answers
 }
 
-/// Notes a shape's schemas; what refers to it.
+/// Adds the schemas of a shape, and returns the reference to it.
 fn kept(schemas: &mut Map<String, Value>, shape: &Shape) -> Value {
     for (name, schema) in &shape.schemas {
         schemas.insert(name.clone(), json!(schema));
@@ -168,7 +167,8 @@ fn variables(path: &str) -> impl Iterator<Item = &str> {
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
-/// `delete_app_passwords_name`, for those who make a client of it.
+/// Returns the operation id, such as `delete_app_passwords_name`, from which client generators make
+/// a name.
 fn name(endpoint: &Endpoint) -> String {
     let path = endpoint
         .path

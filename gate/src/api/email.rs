@@ -18,13 +18,13 @@ use utoipa::ToSchema;
 /// The account's addresses.
 #[derive(Serialize, ToSchema)]
 struct Email {
-    /// Codes go there.
+    /// Address that codes are mailed to.
     confirmed: Option<String>,
-    /// A code was mailed there, and is to come back.
+    /// Address that waits for the code that was mailed to it.
     pending: Option<String>,
 }
 
-/// Another address.
+/// A new address.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewEmail {
@@ -35,7 +35,7 @@ struct NewEmail {
     code: Option<TypedText>,
 }
 
-/// The code that was mailed to it.
+/// The code that was mailed to a new address.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MailedCode {
@@ -108,7 +108,7 @@ async fn confirm(
     given: MailedCode,
 ) -> Result<EndpointReply<EndedSessions>, ActRefused> {
     let session = request.require_session()?;
-    // of the session as it is: the act ends it
+    // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let (after, opened) =
         email::confirm_email(request, &session, Input::read(given.code.as_bytes())).await?;

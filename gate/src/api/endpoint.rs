@@ -1,5 +1,5 @@
-//! One endpoint: its method and path, who may use it, what it reads and answers, and the act. Types say what is read
-//! and answered, to the router and to the document alike.
+//! One endpoint: its method and path, who can use it, and its function. The types of the function
+//! say what it reads and returns, to the router and to the OpenAPI document alike.
 
 use super::body::{Body, BodyKind, Shape};
 use super::query::{self, Parameter};
@@ -16,46 +16,42 @@ use shared::account::name::Label;
 use std::pin::Pin;
 use utoipa::ToSchema;
 
-/// The media type of answers.
 const JSON: &str = "application/json";
 
-/// Who may use an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EndpointAccess {
-    /// Whoever comes; what it does may still depend on a cookie.
+    /// No session is required. What the endpoint does can depend on cookies.
     Anyone,
-    /// Someone who is signed in.
+    /// A session is required, of the level that the gate's own pages require.
     SignedIn,
-    /// A program that shows the gate's secret for administration.
+    /// The gate's secret for administration is required.
     Administration,
 }
 
 /// A request at its endpoint.
 pub(super) struct Call<'a> {
     pub(super) request: &'a RequestContext<'a>,
-    /// What stands in the variable parts of the path.
+    /// Values of the variable segments of the path, decoded.
     pub(super) arguments: Vec<String>,
-    /// What stands behind the question mark.
     pub(super) query: &'a str,
 }
 
 impl Call<'_> {
-    /// The one variable part of the path.
+    /// Returns the value of the only variable segment of the path.
     pub(super) fn argument(&self) -> &str {
         self.arguments.first().map_or("", String::as_str)
     }
 
-    /// What the query says.
     pub(super) fn query_value(&self, parameter: &Parameter) -> Option<String> {
         query::value(self.query, parameter)
     }
 
-    /// The same as a name; nothing is called what is none.
+    /// Returns the same as a name. A text that is not a valid name refers to nothing.
     pub(super) fn label_argument(&self) -> Result<Label, ActRefused> {
         self.argument().parse().map_err(|_| self.no_such_item())
     }
 
-    /// Nothing is called so.
+    /// The path refers to nothing.
     pub(super) fn no_such_item(&self) -> ActRefused {
         ActRefused::new(
             StatusCode::NOT_FOUND,
@@ -65,14 +61,14 @@ impl Call<'_> {
     }
 }
 
-/// An act that was done: what there is to say, and the reply that has its cookies already.
+/// Result of an act: the answer, and a reply that has the cookies already.
 pub(super) struct EndpointReply<A> {
     pub(super) reply: HttpReply,
     pub(super) answer: A,
 }
 
 impl<A> EndpointReply<A> {
-    /// Without cookies.
+    /// Makes a result without cookies.
     pub(super) fn new(answer: A) -> EndpointReply<A> {
         EndpointReply {
             reply: reply::bare(StatusCode::OK),
@@ -81,7 +77,6 @@ impl<A> EndpointReply<A> {
     }
 }
 
-/// An answer with tokens beside it.
 #[derive(Serialize)]
 struct EndpointResult<A> {
     #[serde(flatten)]
@@ -90,31 +85,30 @@ struct EndpointResult<A> {
     with: WithTokens,
 }
 
-/// An act on its way.
+/// Future of an endpoint's function.
 pub(super) type HandlerResult<'a, A> =
     Pin<Box<dyn Future<Output = Result<EndpointReply<A>, ActRefused>> + Send + 'a>>;
 type EndpointHandler<A, B> = for<'a> fn(&'a Call<'a>, B) -> HandlerResult<'a, A>;
 type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<HttpReply, ActRefused>> + Send + 'a>>;
 type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> HandlerFuture<'a> + Send + Sync>;
 
-/// One endpoint.
 pub(super) struct Endpoint {
     pub(super) method: Method,
-    /// Below `api/v1/`; what stands in braces varies.
+    /// Below `api/v1/`. Segments in braces are variable.
     pub(super) path: &'static str,
     pub(super) access: EndpointAccess,
-    /// What it does, for the document.
+    /// Summary for the OpenAPI document.
     pub(super) about: &'static str,
-    /// What the query may say.
+    /// Parameters of the query.
     pub(super) asks: &'static [Parameter],
     pub(super) takes: Option<BodyKind>,
-    /// Nothing: it answers 204, or with tokens.
+    /// `None` returns 204, or tokens only.
     pub(super) gives: Option<Shape>,
     run: Run,
 }
 
 impl Endpoint {
-    /// One that answers with something.
+    /// Makes an endpoint that returns an answer.
     pub(super) fn with_answer<B: Body, A: Serialize + ToSchema + Send + 'static>(
         (method, path): (Method, &'static str),
         access: EndpointAccess,
@@ -151,7 +145,7 @@ impl Endpoint {
         }
     }
 
-    /// One that has nothing to say but tokens.
+    /// Makes an endpoint that returns tokens at most.
     pub(super) fn without_answer<B: Body>(
         (method, path): (Method, &'static str),
         access: EndpointAccess,
@@ -182,12 +176,12 @@ impl Endpoint {
         }
     }
 
-    /// The same, which may be asked these in the query.
+    /// Adds parameters of the query.
     pub(super) fn with_query(self, asks: &'static [Parameter]) -> Endpoint {
         Endpoint { asks, ..self }
     }
 
-    /// Reads the body, and acts.
+    /// Reads the body, and runs the act.
     pub(super) async fn run<'a>(
         &self,
         call: &'a Call<'a>,
@@ -197,7 +191,7 @@ impl Endpoint {
     }
 }
 
-/// Puts JSON into a reply.
+/// Writes JSON into a reply.
 pub(super) fn json(mut reply: HttpReply, kind: &'static str, answer: &impl Serialize) -> HttpReply {
     let Ok(bytes) = serde_json::to_vec(answer) else {
         return reply::bare(StatusCode::INTERNAL_SERVER_ERROR);

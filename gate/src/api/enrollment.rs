@@ -1,4 +1,5 @@
-//! A setup: the secret, a code, the recovery codes, and only then the second factor is on. Its ticket is a cookie.
+//! Enrollment: the secret, its first code, the recovery codes, and then the second factor is on.
+//! The enrollment token is a cookie.
 
 use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
@@ -19,19 +20,19 @@ use shared::protocol::command_request::TypedText;
 use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
 
-/// A new authenticator, which nothing keeps yet.
+/// A pending enrollment, which is not stored.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NewAuthenticator {
-    /// In Base32.
+    /// Base32.
     #[schema(value_type = String)]
     secret: TypedText,
     #[schema(value_type = String)]
     otpauth_url: TypedText,
-    /// The same as a picture, SVG.
+    /// QR code of the otpauth URI, as SVG.
     qr: String,
-    /// How long its codes are.
+    /// Number of digits of its codes.
     digits: u32,
-    /// Brings it back, with its first code.
+    /// To be sent back with the first code.
     #[schema(value_type = String)]
     pending: TypedText,
 }
@@ -46,7 +47,7 @@ pub(super) struct FirstCode {
     pub(super) code: TypedText,
 }
 
-/// What is said to be saved.
+/// Confirmation that recovery codes are saved.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Saved {
@@ -62,12 +63,12 @@ struct InvitationCode {
     code: TypedText,
 }
 
-/// New recovery codes, said this once.
+/// New recovery codes, which are shown once.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NewRecoveryCodes {
     #[schema(value_type = Vec<String>)]
     pub(super) recovery_codes: Vec<TypedText>,
-    /// Makes them good, once they are saved.
+    /// Activates the recovery codes, once they are saved.
     #[schema(value_type = String)]
     pub(super) pending: TypedText,
 }
@@ -199,7 +200,7 @@ async fn finish(
     }
 }
 
-/// What is said of a new one.
+/// Describes a pending enrollment.
 pub(super) fn new_authenticator(
     request: &RequestContext<'_>,
     shown: ShownEnrollment,

@@ -1,4 +1,4 @@
-//! The sign-in, step by step, and the sign-out.
+//! Sign-in, step by step, and sign-out.
 
 use super::body::{NoBody, OptionalBody, RequiredBody, text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
@@ -33,35 +33,36 @@ use shared::token::LoginToken;
 use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
 
-/// How it stands with whoever asks.
+/// State of the sign-in.
 #[derive(Serialize, ToSchema)]
 struct SignInState {
     first_factor: FirstFactorKind,
     state: SessionState,
-    /// Who has a session.
+    /// User of the session.
     user: Option<String>,
-    /// Whether critical acts need no further proof.
+    /// Whether critical acts require no further step-up.
     stepped_up: bool,
 }
 
-/// What a sign-in begins with.
+/// How a sign-in begins.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum FirstFactorKind {
     /// A password that Postern keeps.
     Password,
-    /// The password of this host.
+    /// The password of the host, verified by PAM.
     HostPassword,
-    /// A name that the proxy in front brings.
+    /// A name that the proxy sends.
     Identity,
 }
 
-/// How far a session goes.
+/// Level of a session.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum SessionState {
     SignedOut,
-    /// The first factor alone has passed: good for pages that ask no code, and not here.
+    /// Only the first factor has passed: valid for pages whose rule requires no code, not for this
+    /// API.
     FirstFactorOnly,
     SignedIn,
 }
@@ -73,33 +74,33 @@ struct Credentials {
     user: String,
     #[schema(value_type = String, format = Password)]
     password: TypedText,
-    /// A recovery or one-time code, given along.
+    /// A recovery code or a one-time code.
     #[schema(value_type = Option<String>)]
     recovery: Option<TypedText>,
-    /// The page behind the gate that is wanted: its rule may ask for less.
+    /// Page behind the gate that is requested. Its rule can require less.
     page: Option<String>,
 }
 
-/// What a sign-in without a password is for.
+/// Purpose of a sign-in without a password.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct LoginPurpose {
-    /// The page behind the gate that is wanted: its rule may ask for less.
+    /// Page behind the gate that is requested. Its rule can require less.
     page: Option<String>,
 }
 
-/// A code of the app, a mailed one, a recovery code or a one-time code.
+/// A code of an authenticator, a mailed code, a recovery code or a one-time code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SignInCode {
     #[schema(value_type = String)]
     code: TypedText,
-    /// Whether this browser is to be trusted from now on.
+    /// Whether the second factor is to be skipped in this browser from now on.
     #[serde(default)]
     trust: bool,
 }
 
-/// What is ended.
+/// What to revoke.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SignOut {
@@ -108,35 +109,35 @@ struct SignOut {
     everywhere: bool,
 }
 
-/// What comes next.
+/// Next step of a sign-in.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum Next {
-    /// The session has begun; its cookie comes along.
+    /// The session is open, with its cookie.
     SignedIn {
         user: String,
-        /// What the person should know: wrong codes since the last time, recovery codes left.
+        /// Wrong codes since the last sign-in, recovery codes that are left, and the like.
         notices: Vec<String>,
-        /// The page that was wanted.
+        /// Page that was requested.
         page: Option<String>,
     },
-    /// A code is asked for at sign-in/code.
+    /// A code is required, at sign-in/code.
     CodeRequired {
         methods: Vec<CodeMethod>,
         preferred: CodeMethod,
-        /// The longest code of an app.
+        /// Length of the account's longest code.
         digits: u32,
-        /// Where a code would be mailed, as much of it as may be shown.
+        /// Address that a code can be mailed to, masked.
         mail_to: Option<String>,
     },
-    /// There must be a second factor first, and is none: it begins at enroll.
+    /// A second factor is required and there is none; enrollment begins at enroll.
     EnrollmentRequired {
-        /// Whether an administrator's one-time code is needed before: enroll/one-time-code.
+        /// Whether an administrator's one-time code is required first, at enroll/one-time-code.
         one_time_code: bool,
     },
 }
 
-/// Where codes come from.
+/// Source of a code.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum CodeMethod {
@@ -144,12 +145,12 @@ pub(super) enum CodeMethod {
     Mail,
 }
 
-/// Where a code was mailed.
+/// Result of a mailed code.
 #[derive(Serialize, ToSchema)]
 struct Mailed {
-    /// As much of the address as may be shown.
+    /// Address, masked.
     to: String,
-    /// How long it is good, in seconds.
+    /// Seconds until the code expires.
     expires_in: u64,
 }
 
@@ -286,7 +287,7 @@ async fn rise(
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
         Some(next) => go_on(request, name, next, back_to),
-        // nothing but the whole sign-in raises it
+        // only a complete sign-in upgrades the session
         None => Err(ActRefused::signed_out(request.language)),
     }
 }
@@ -378,7 +379,7 @@ async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<EndpointReply<()>, 
     })
 }
 
-/// Where a first factor that has passed leads.
+/// Returns the step that follows the first factor.
 fn go_on(
     request: &RequestContext<'_>,
     name: UserName,
@@ -396,7 +397,7 @@ fn go_on(
                 reply.map_err(|error| refusal::refuse_sign_in(request, &unavailable(&error)))?;
             Ok(EndpointReply { reply, answer })
         }
-        AfterPassword::Setup(token) => {
+        AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
             setup_required(request, &token.to_page(back_to.to_owned()))
         }
@@ -414,7 +415,7 @@ fn go_on(
     }
 }
 
-/// A first setup begins.
+/// Returns the reply that begins an enrollment, with its token.
 pub(super) fn setup_required(
     request: &RequestContext<'_>,
     token: &EnrollmentToken,
@@ -428,7 +429,7 @@ pub(super) fn setup_required(
     })
 }
 
-/// The session has begun.
+/// Returns the reply that ends a sign-in, with the session's cookies.
 pub(super) fn signed_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
@@ -476,7 +477,7 @@ fn wanted<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Nobody is there yet.
+/// Turns 403 into 401, since the client is not authenticated yet.
 pub(super) fn as_unauthorized(refused: ActRefused) -> ActRefused {
     match refused.status {
         StatusCode::FORBIDDEN => ActRefused {

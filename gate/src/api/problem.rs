@@ -1,4 +1,4 @@
-//! A failure, as programs read it: RFC 9457, with a code that stays the same in every language.
+//! Refusals as programs read them: RFC 9457, with a code that is the same in every language.
 
 use super::endpoint::json;
 use crate::http::reply::{self, HttpReply};
@@ -8,10 +8,9 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Its media type.
+/// RFC 9457, section 3.
 pub(super) const KIND: &str = "application/problem+json";
 
-/// Every code that there is.
 const CODES: &[&str] = &[
     "already_enrolled",
     "busy",
@@ -62,7 +61,6 @@ const CODES: &[&str] = &[
     "wrong_secret",
 ];
 
-/// What a program goes by.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct ProblemCode(&'static str);
@@ -79,25 +77,24 @@ impl PartialSchema for ProblemCode {
 
 impl ToSchema for ProblemCode {}
 
-/// Why nothing was done.
+/// Why a request was refused (RFC 9457).
 #[derive(Serialize, ToSchema)]
 pub(super) struct Problem {
     /// Always about:blank: the code says more.
     r#type: &'static str,
-    /// What the status says.
+    /// Name of the status.
     title: &'static str,
     status: u16,
-    /// For the person, in the language that Accept-Language asks for.
+    /// For the user, in a language of Accept-Language.
     detail: String,
-    /// For the program; it stays the same.
+    /// For the program, the same in every language.
     code: ProblemCode,
-    /// Seconds after which another try makes sense.
+    /// Seconds to wait before another attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after: Option<u64>,
 }
 
-/// The answer.
 pub(super) fn problem(refused: &ActRefused) -> HttpReply {
     let mut answer = reply::bare(refused.status);
     if let Some(wait) = refused.retry_after {
@@ -130,7 +127,7 @@ mod tests {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                // people see no codes
+                // pages show no codes
                 if path == pages_of_administrators {
                     continue;
                 }

@@ -1,13 +1,12 @@
-//! What stands behind the question mark: narrows what is listed, and is never needed.
+//! Parameters of a query, which select what a list shows. No parameter is required.
 
-/// What an endpoint may be asked.
 pub(super) struct Parameter {
     pub(super) name: &'static str,
-    /// What it is, for the document.
+    /// Description for the OpenAPI document.
     pub(super) about: &'static str,
 }
 
-/// The first of that name in a query; none if it is empty.
+/// Returns the first value of a parameter, unless it is empty.
 pub(super) fn value(query: &str, parameter: &Parameter) -> Option<String> {
     let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == parameter.name);
     found

@@ -1,4 +1,4 @@
-//! A session's next access token, for its newest refresh token.
+//! The next access token of a session, for its newest refresh token.
 
 use super::body::RequiredBody;
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
@@ -16,7 +16,6 @@ use shared::token::RefreshToken;
 use shared::verify::origin::Origin;
 use utoipa::ToSchema;
 
-/// What gets the next access token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Refresh {
@@ -24,7 +23,7 @@ struct Refresh {
     refresh_token: TypedText,
 }
 
-/// A session's next tokens; the refresh token that was shown has done its work.
+/// The next tokens of a session. The refresh token of the request is no longer valid.
 #[derive(Serialize, ToSchema)]
 struct Refreshed {
     tokens: Tokens,
@@ -62,7 +61,7 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
     let (name, origin) = (session.name, Origin::Remote(request.address));
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        engine.refresh(shown, &origin, now)
+        engine.refresh_session(shown, &origin, now)
     });
     match run
         .await
@@ -71,7 +70,7 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
         AfterRefresh::Next(next) => Ok(EndpointReply::new(Refreshed {
             tokens: Tokens::refreshed(request, &next)?,
         })),
-        AfterRefresh::Used => {
+        AfterRefresh::Reused => {
             request.log_sign_in(&name, "refused", "refresh-token-used");
             let text = request.language.text("refresh-token-used");
             Err(ActRefused::new(
@@ -80,6 +79,6 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
                 text,
             ))
         }
-        AfterRefresh::Over => Err(over()),
+        AfterRefresh::SessionEnded => Err(over()),
     }
 }

@@ -1,4 +1,7 @@
-//! Routes of the API: the endpoint for a path and method, and who may use it.
+//! Routes of the API: the endpoint for a path and method, and who can use it.
+//!
+//! MUST check the origin before an endpoint changes anything, and the secret before a request to
+//! administration is read.
 
 use super::administration::secret;
 use super::endpoint::{Call, Endpoint, EndpointAccess};
@@ -15,16 +18,15 @@ use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use std::sync::LazyLock;
 
-/// Where it stands, below the gate's own address.
+/// Path of the API below the gate's.
 pub(crate) const PATH_PREFIX: &str = "api/v1/";
-/// Below which programs administer.
+/// Path of the endpoints of administration below the API's.
 const ADMINISTRATION: &str = "administration/";
-/// The endpoint that ends sessions.
 const SIGN_OUT: &str = "sign-out";
-/// The most segments that a path is looked at with.
+/// Segments of a path that are compared at most.
 const DEEPEST: usize = 8;
 
-/// Whether a text is the body of a request, of the types that several endpoints read.
+/// Whether a text is valid as a body of one of the types that several endpoints read.
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) fn is_body(bytes: &[u8]) -> bool {
     use serde_json::from_slice;
@@ -34,7 +36,6 @@ pub(crate) fn is_body(bytes: &[u8]) -> bool {
     is_any && bytes.trim_ascii_start().starts_with(b"{")
 }
 
-/// Every endpoint.
 pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     let rooms = [
         super::document::endpoints(),
@@ -52,7 +53,7 @@ pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     rooms.into_iter().flatten().collect()
 });
 
-/// Answers one request.
+/// Answers one request to the API.
 pub(crate) async fn answer_endpoint(
     request: &RequestContext<'_>,
     parts: &Parts,
@@ -88,7 +89,8 @@ pub(crate) async fn answer_endpoint(
     let reply = run(request, parts, found, bytes)
         .await
         .unwrap_or_else(|refused| match signs_out {
-            // the cookies go, whatever could not be ended; but for another site's asking
+            // the cookies are removed even if a revocation failed, but not for a request of another
+            // site
             true if refused.status != StatusCode::FORBIDDEN => {
                 request.without_sign_in_cookies(problem(&refused))
             }
@@ -104,7 +106,7 @@ async fn run(
     bytes: Bytes,
 ) -> Result<HttpReply, ActRefused> {
     let is_harmless = endpoint.method == Method::GET;
-    // no browser sends the secret of administration along for another site
+    // no browser sends the secret of administration along with a request of another site
     let is_ambient = endpoint.access != EndpointAccess::Administration;
     if !is_harmless && is_ambient && !is_same_origin(&parts.headers, &request.site.url.origin()) {
         let text = request.language.text("foreign-origin");
@@ -130,7 +132,7 @@ async fn run(
         .await
 }
 
-/// The endpoint, and what stands in the variable places of its path; else the methods that there are.
+/// Returns the endpoint with the arguments in its path, or the methods that the path has.
 fn find(
     method: &Method,
     path: &str,
@@ -157,7 +159,7 @@ fn find(
     Err(allowed)
 }
 
-/// What stands in a path's variable places, decoded, if it is of that form.
+/// Returns the arguments in a path, decoded, if the path has the form.
 fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
     let form: Vec<&str> = form.split('/').collect();
     if form.len() != segments.len() {
@@ -258,7 +260,7 @@ mod tests {
         }
     }
 
-    /// The secret is looked at by the path, before there is an endpoint.
+    /// The secret is verified by the path, before the endpoint is known.
     #[test]
     fn what_stands_below_administration_takes_the_secret_and_nothing_else_does() {
         assert_eq!(

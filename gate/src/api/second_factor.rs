@@ -1,4 +1,5 @@
-//! The second factor as a whole, the recovery codes, and the password: turned on, replaced, renewed, turned off.
+//! The second factor as a whole, the recovery codes, and the password: turned on, replaced,
+//! renewed, turned off.
 
 use super::account::{EndedSessions, ended, proved};
 use super::body::{OptionalBody, RequiredBody, text};
@@ -19,7 +20,7 @@ use shared::engine::AdministrationError;
 use shared::protocol::command_request::TypedText;
 use utoipa::ToSchema;
 
-/// A new password, with a proof by the one of now.
+/// A new password, with the current one.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPassword {
@@ -146,7 +147,7 @@ async fn set_password(
     given: NewPassword,
 ) -> Result<EndpointReply<EndedSessions>, ActRefused> {
     let new = text(Some(given.new));
-    // before a code is spent on it
+    // checked before the step-up consumes a code
     Password::new(new.clone()).map_err(|error| {
         ActRefused::act(request.language, &AdministrationError::Password(error))
     })?;

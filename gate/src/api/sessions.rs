@@ -1,4 +1,4 @@
-//! Where the account is signed in, and which browsers it trusts.
+//! The account's sessions and trusted browsers.
 
 use super::body::NoBody;
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
@@ -17,11 +17,11 @@ struct Sessions {
     sessions: Vec<SessionLine>,
 }
 
-/// One of them. Moments are in seconds since 1970.
+/// One session. Times are in seconds since 1970.
 #[derive(Serialize, ToSchema)]
 struct SessionLine {
     id: String,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     own: bool,
     browser: String,
     address: String,
@@ -30,13 +30,13 @@ struct SessionLine {
     expires: u64,
 }
 
-/// The browsers that the account trusts, newest first.
+/// The account's trusted browsers, newest first.
 #[derive(Serialize, ToSchema)]
 struct Browsers {
     browsers: Vec<BrowserLine>,
 }
 
-/// One of them. Moments are in seconds since 1970.
+/// One trusted browser. Times are in seconds since 1970.
 #[derive(Serialize, ToSchema)]
 struct BrowserLine {
     number: i64,
@@ -47,7 +47,7 @@ struct BrowserLine {
     expires: u64,
 }
 
-/// How many were ended.
+/// How many were revoked.
 #[derive(Serialize, ToSchema)]
 struct Count {
     ended: usize,

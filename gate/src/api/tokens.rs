@@ -1,9 +1,10 @@
-//! Header tokens, for programs that keep no cookies: each of the gate's cookies has a header that stands for it. Where
-//! `gate.api_tokens` is on, an answer that sets cookies brings them as tokens, too, and a request that shows a token has
-//! the cookies that its tokens stand for and no other: all else is the same for both. A session's cookie is never a
-//! token itself: an access token stands for it, for a quarter of an hour, and a refresh token gets the next.
+//! Header tokens, for programs without a cookie store: each of the gate's cookies has a header that
+//! replaces it. Where `gate.api_tokens` is on, a reply that sets cookies also has them as tokens,
+//! and the tokens of a request are read as its cookies. Everything behind this file reads cookies
+//! only. A session's cookie is never a token itself: an access token replaces it for 15 minutes,
+//! and a refresh token returns the next.
 //!
-//! MUST NOT take a request's cookies once it shows any token, good or not.
+//! MUST NOT read the cookies of a request that has any token, valid or not.
 
 use super::PATH_PREFIX;
 use crate::http::authorization::bearer_token;
@@ -24,23 +25,23 @@ use shared::token::{AccessToken, RefreshToken};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-/// What stands for the cookie of a sign-in that waits for its code.
+/// Replaces the cookie of a sign-in whose first factor has passed.
 const SIGN_IN: &str = "postern-login";
-/// What stands for the cookie of a setup.
+/// Replaces the cookie of an enrollment.
 const SETUP: &str = "postern-enrollment";
-/// What stands for the cookie of a proof.
+/// Replaces the cookie of a step-up.
 const STEP_UP: &str = "postern-step-up";
-/// What stands for the cookie of a trusted browser.
+/// Replaces the cookie of a trusted browser.
 const BROWSER: &str = "postern-browser";
 
-/// What a program keeps that keeps no cookies: whatever is new. There only where gate.api_tokens is on.
+/// New tokens, for a program without a cookie store. Only present where gate.api_tokens is on.
 #[derive(Default, Serialize, ToSchema)]
 pub(super) struct Tokens {
     /// For Authorization: Bearer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     access_token: Option<TypedText>,
-    /// How long the access token is good, in seconds.
+    /// Seconds until the access token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     expires_in: Option<u64>,
@@ -48,15 +49,15 @@ pub(super) struct Tokens {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     refresh_token: Option<TypedText>,
-    /// For Postern-Login, until the code.
+    /// For Postern-Login, until the code is entered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     login_token: Option<TypedText>,
-    /// For Postern-Enrollment, until the setup is finished.
+    /// For Postern-Enrollment, until the enrollment is finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     enrollment_token: Option<TypedText>,
-    /// For Postern-Step-Up, beside the access token.
+    /// For Postern-Step-Up, with the access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     step_up_token: Option<TypedText>,
@@ -66,7 +67,7 @@ pub(super) struct Tokens {
     browser_token: Option<TypedText>,
 }
 
-/// An answer's tokens.
+/// New tokens of a reply.
 #[derive(Serialize, ToSchema)]
 pub(super) struct WithTokens {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,13 +75,14 @@ pub(super) struct WithTokens {
     pub(super) tokens: Option<Tokens>,
 }
 
-/// Whether they are taken and given at this place of the gate: never beside an application, whose scripts would read them.
+/// Whether tokens are accepted and issued: never on the host of an application, whose scripts could
+/// read them.
 pub(super) fn are_enabled(site: &Site) -> bool {
     site.gate().api_tokens && site.url.has_own_host()
 }
 
-/// Puts the cookies that a request's tokens stand for in the place of those that it came with, if it shows any at an
-/// endpoint that takes them.
+/// Replaces the cookies of a request by those that its tokens stand for, if it has any token and is
+/// for an endpoint that accepts them.
 pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut HeaderMap) {
     if !are_enabled(site) || !page.starts_with(PATH_PREFIX) || page.starts_with(admin_api::PATH) {
         return;
@@ -113,16 +115,15 @@ pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut H
     }
 }
 
-/// What one header shows.
 enum ShownTokens {
     NoBody,
-    /// The value of the cookie that it stands for.
+    /// Value of the cookie that the token replaces.
     Token(Zeroizing<String>),
-    /// Something that stands for no cookie.
+    /// A header that replaces no cookie.
     Unfit,
 }
 
-/// The session.
+/// Reads the access token.
 fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
     let lines: Vec<&[u8]> = headers
         .get_all(AUTHORIZATION)
@@ -147,7 +148,7 @@ fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
     }
 }
 
-/// What is a cookie's value as it stands.
+/// Reads a token that is the value of its cookie.
 fn of(headers: &HeaderMap, name: &str) -> ShownTokens {
     let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let is_token = |line: &&[u8]| {
@@ -164,7 +165,7 @@ fn of(headers: &HeaderMap, name: &str) -> ShownTokens {
 }
 
 impl Tokens {
-    /// The cookies that an answer sets, as tokens.
+    /// Returns the cookies that a reply sets, as tokens.
     pub(super) fn from_reply(
         request: &RequestContext<'_>,
         reply: &HttpReply,
@@ -177,7 +178,7 @@ impl Tokens {
             let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else {
                 continue;
             };
-            // one that is taken back
+            // a cookie that is removed
             if cookie.value().is_empty() {
                 continue;
             }
@@ -195,7 +196,7 @@ impl Tokens {
         Ok(found)
     }
 
-    /// The first of a session.
+    /// Adds the first tokens of a session.
     fn begin(&mut self, request: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
         let session = shared::token::session::Session::from_cookie(
             cookie,
@@ -213,7 +214,7 @@ impl Tokens {
         self.renew(request, &first)
     }
 
-    /// Those of a session whose newest refresh token is this.
+    /// Returns the tokens of a session with its newest refresh token.
     pub(super) fn refreshed(
         request: &RequestContext<'_>,
         newest: &RefreshToken,
@@ -252,7 +253,7 @@ impl Tokens {
     }
 }
 
-/// Says how to be somebody, where tokens are taken (RFC 6750, section 3).
+/// Adds the challenge of RFC 6750, section 3, where tokens are accepted.
 pub(super) fn with_challenge(request: &RequestContext<'_>, mut reply: HttpReply) -> HttpReply {
     if reply.status() == StatusCode::UNAUTHORIZED && are_enabled(request.site) {
         reply.headers_mut().insert(

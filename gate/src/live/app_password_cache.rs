@@ -82,7 +82,7 @@ impl AppPasswordCache {
     /// Goes by these from now on: by all that there are, or by what changed.
     pub(crate) fn apply_changes(&self, live: LiveAppPasswords) {
         let mut changes: BTreeMap<usize, (Vec<AppPasswordHash>, Vec<_>)> = BTreeMap::new();
-        if live.is_whole {
+        if live.is_complete {
             changes = (0..PARTS).map(|part| (part, Default::default())).collect();
         }
         for hash in live.removed {
@@ -97,7 +97,7 @@ impl AppPasswordCache {
         }
         for (number, (removed, changed)) in changes {
             let before = self.parts[number].load_full();
-            let mut part = if live.is_whole {
+            let mut part = if live.is_complete {
                 CachePart::default()
             } else {
                 (*before).clone()
@@ -251,7 +251,7 @@ mod tests {
             let all = all.iter().map(one).collect();
             self.passwords.apply_changes(LiveAppPasswords {
                 revision: 1,
-                is_whole: true,
+                is_complete: true,
                 all,
                 removed: Vec::new(),
             });

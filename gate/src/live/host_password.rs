@@ -73,7 +73,7 @@ async fn turn(
     key: ShareKey,
     question: &HostPasswordRequest,
 ) -> Result<AdmissionPermit<ShareKey>, Busy> {
-    timeout(TURN, AT_ONCE.enter(question.class, key)?)
+    timeout(TURN, AT_ONCE.acquire(question.class, key)?)
         .await
         .unwrap_or(Err(Busy::All))
 }

@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 use shared::config::Config;
 use shared::credential::secret::fill_random;
 use shared::crypto::vault::TokenKeys;
-use shared::engine::{Engine, EngineError, GoesBy, LEASE, RevocationsSeen};
+use shared::engine::{Engine, EngineError, KnownRevisions, LEASE, RevocationUpdate};
 use shared::system::admission::Class;
 use shared::system::clock;
 use shared::token::session::{RevokedSessions, Session};
@@ -97,7 +97,7 @@ impl RevocationCache {
 /// Opens the store. Its writes have the best class: without them no session is valid.
 fn open(config: &Config) -> Result<Engine, EngineError> {
     let mut door = Engine::open(config.clone())?;
-    door.serve(Class::Proven);
+    door.set_write_class(Class::Authenticated);
     Ok(door)
 }
 
@@ -105,7 +105,7 @@ struct CacheRefresher {
     shared: Arc<CacheState>,
     config: Config,
     gate: [u8; 16],
-    goes_by: Option<GoesBy>,
+    goes_by: Option<KnownRevisions>,
 }
 
 impl CacheRefresher {
@@ -130,7 +130,7 @@ impl CacheRefresher {
         }
         self.shared.sure_until.store(0, Ordering::Release);
         if let Some(mut door) = door {
-            if let Err(error) = door.gate_ended(&self.gate) {
+            if let Err(error) = door.remove_gate(&self.gate) {
                 log::write_message(error);
             }
         }
@@ -142,8 +142,8 @@ impl CacheRefresher {
         let (shared, mut goes_by) = (&self.shared, self.goes_by);
         // another store counts for itself
         let goes_on = goes_by.is_some();
-        door.look(&self.gate, self.goes_by, now, |seen| {
-            let RevocationsSeen {
+        door.update_revocations(&self.gate, self.goes_by, now, |seen| {
+            let RevocationUpdate {
                 revoked,
                 keys,
                 app_passwords,
@@ -152,7 +152,7 @@ impl CacheRefresher {
                 (Some(live), _) => live.revision,
                 (None, before) => before.map_or(0, |before| before.app_passwords),
             };
-            goes_by = Some(GoesBy {
+            goes_by = Some(KnownRevisions {
                 revision: revoked.revision,
                 app_passwords: of_app_passwords,
             });

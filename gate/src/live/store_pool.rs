@@ -42,18 +42,18 @@ const UNAUTHENTICATED: ClassLimits = ClassLimits {
 /// Work without a hash: five at once.
 const ACTS: Limits = Limits {
     shared: 1,
-    proven: PROVEN,
-    known: KNOWN,
-    stranger: UNAUTHENTICATED,
+    authenticated: PROVEN,
+    familiar: KNOWN,
+    unauthenticated: UNAUTHENTICATED,
 };
 /// Work with one: five at once, 19 MiB each, which stay with the door.
 const HASHES: Limits = ACTS;
 /// Reading where a sign-in comes from: nobody has proven anything yet.
 const LOOK_UPS: Limits = Limits {
     shared: 0,
-    proven: ClassLimits { own: 0, ..PROVEN },
-    known: ClassLimits { own: 0, ..KNOWN },
-    stranger: ClassLimits {
+    authenticated: ClassLimits { own: 0, ..PROVEN },
+    familiar: ClassLimits { own: 0, ..KNOWN },
+    unauthenticated: ClassLimits {
         own: 2,
         per_key: 1,
         waiting_per_key: 64,
@@ -100,7 +100,7 @@ pub(crate) struct PoolClient {
 impl PoolClient {
     pub(crate) fn proven(key: ShareKey) -> PoolClient {
         PoolClient {
-            class: Class::Proven,
+            class: Class::Authenticated,
             key,
         }
     }
@@ -117,14 +117,14 @@ impl PoolClient {
     /// From an address that is familiar to the account.
     pub(crate) fn known(address: Address) -> PoolClient {
         PoolClient {
-            class: Class::Known,
+            class: Class::Familiar,
             key: ShareKey::Address(address.key()),
         }
     }
 
     pub(crate) fn unauthenticated(address: Address) -> PoolClient {
         PoolClient {
-            class: Class::Stranger,
+            class: Class::Unauthenticated,
             key: ShareKey::Address(address.key()),
         }
     }
@@ -256,7 +256,7 @@ impl PoolHandle {
     {
         let began = Instant::now();
         let PoolClient { class, key } = self.client.clone();
-        let entered = pool.admission.enter(class, key);
+        let entered = pool.admission.acquire(class, key);
         let (pool, workers) = (pool.clone(), Arc::clone(&self.store_pool));
         async move {
             let busy = |busy| {
@@ -273,9 +273,9 @@ impl PoolHandle {
                     Some(door) => door,
                     None => Engine::open(config).map_err(|error| failed(&error))?,
                 };
-                door.serve(class);
+                door.set_write_class(class);
                 let result = work(&mut door).map_err(|error| failed(&error));
-                for doubt in door.take_doubts() {
+                for doubt in door.take_group_warnings() {
                     log::event("warning")
                         .with("cause", "group-unresolved")
                         .write_with_message(doubt);
@@ -301,7 +301,7 @@ impl PoolHandle {
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
     PoolError::Failed {
-        cause: store::cause(error),
+        cause: store::log_cause(error),
         why: error.to_string(),
     }
 }
@@ -350,7 +350,7 @@ mod tests {
         let pool = Pool::of("store", ACTS);
         let enter = |session: &Session| {
             let PoolClient { class, key } = PoolClient::of_session(session);
-            pool.admission.enter(class, key)
+            pool.admission.acquire(class, key)
         };
         let held: Vec<_> = (0..1000)
             .filter_map(|_| enter(&session("mallory", SecondFactorMethod::Code)).ok())

@@ -48,8 +48,8 @@ fn write_down(config: &Config, passwords: &AppPasswordCache) {
     };
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
     let written = Engine::open(config.clone()).and_then(|mut door| {
-        door.note_app_passwords(&used, &wrong)?;
-        door.clear(now)
+        door.record_app_password_use(&used, &wrong)?;
+        door.remove_expired_rows(now)
     });
     if let Err(error) = written {
         log::write_message(format_args!(

@@ -1,5 +1,5 @@
-//! A person's own account at the gate: how it stands, and what they change of it. Each room has the acts, which the
-//! pages and the API share, and the pages. What is critical takes a [`Proven`].
+//! An account's own pages: its state, and what its owner can change. Each file has the acts, which
+//! pages and API share, and the pages. Critical acts require a [`StepUpProof`].
 
 pub(crate) mod app_passwords;
 pub(crate) mod authenticators;
@@ -29,11 +29,11 @@ use shared::protocol::command_request::{CommandRequest, Operation, ReplyBody};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
 
-/// What comes of an act, and the session that goes on after it.
+/// Result of an act, with the session that replaces the one of the request.
 type ContinuedSession<T> =
     Result<Result<(T, Option<OpenedSession>), AdministrationError>, LoginError>;
 
-/// Runs an act of this session's at a door.
+/// Runs an act of a session's owner.
 pub(crate) async fn run_act<T: Send + 'static>(
     request: &RequestContext<'_>,
     session: &Session,
@@ -45,7 +45,7 @@ pub(crate) async fn run_act<T: Send + 'static>(
     let run = request.store_pool().with_engine(move |engine| {
         let now = client.now()?;
         let actor = Principal::Session(&session.name, &client.origin, session.id);
-        separate_engine_error(work(engine, actor, now)).map_err(LoginError::Door)
+        separate_engine_error(work(engine, actor, now)).map_err(LoginError::Engine)
     });
     refusal::check_act(
         request,
@@ -54,7 +54,7 @@ pub(crate) async fn run_act<T: Send + 'static>(
     )
 }
 
-/// The same of an act that ends every session of the account: this browser goes on in a new one.
+/// Runs an act that revokes every session of the account, and opens a new session for this browser.
 pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     request: &RequestContext<'_>,
     session: &Session,
@@ -72,7 +72,7 @@ pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     )
 }
 
-/// The same of an act that hashes a password.
+/// The same for an act that hashes a password.
 pub(crate) async fn hash_and_continue<T: Send + 'static>(
     request: &RequestContext<'_>,
     session: &Session,
@@ -103,16 +103,16 @@ where
         let now = client.now()?;
         let actor = Principal::Session(&session.name, &client.origin, session.id);
         let done =
-            match separate_engine_error(work(engine, actor, now)).map_err(LoginError::Door)? {
+            match separate_engine_error(work(engine, actor, now)).map_err(LoginError::Engine)? {
                 Ok(done) => done,
                 Err(error) => return Ok(Err(error)),
             };
-        let opened = engine.go_on(&client.browser(), &session, now)?;
+        let opened = engine.reopen_session(&client.browser(), &session, now)?;
         Ok(Ok((done, opened)))
     }
 }
 
-/// An errand of whoever stepped up.
+/// Runs an operation that requires a step-up.
 pub(crate) async fn run_operation(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -126,7 +126,7 @@ pub(crate) async fn run_operation(
             task,
         };
         separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
-            .map_err(LoginError::Door)
+            .map_err(LoginError::Engine)
     });
     Ok(refusal::check_act(
         request,
@@ -136,14 +136,14 @@ pub(crate) async fn run_operation(
     .answer)
 }
 
-/// What a critical act would take of whoever is here.
+/// Returns what a step-up in the session of this request requires now.
 pub(crate) async fn required_step_up_now(
     request: &RequestContext<'_>,
 ) -> Result<StepUpRequirement, ActRefused> {
     step_up::required_step_up(request, &request.require_session()?).await
 }
 
-/// The page of a critical act, with what went wrong the last time.
+/// Renders the page that confirms a critical act, with the refusal of the attempt before.
 pub(crate) async fn show_confirmation(
     request: &RequestContext<'_>,
     asked: Confirmation<'_>,
@@ -162,7 +162,8 @@ pub(crate) async fn show_confirmation(
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// The page after an act that ended every session: the new session's cookies, or the way to sign in.
+/// Renders the result of an act that revoked every session: with the cookies of the new session, or
+/// with a link to the sign-in page.
 pub(crate) fn show_sessions_ended(
     request: &RequestContext<'_>,
     step_up: Option<&StepUpProof>,

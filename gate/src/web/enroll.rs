@@ -1,5 +1,8 @@
-//! A setup, page by page: the QR, a code, the recovery codes, and only then the way on. Someone who must have a second
-//! factor and has none finds nothing else open.
+//! Enrollment, page by page: the QR code, the first code, the recovery codes, and then the session.
+//! A user who must have a second factor and has none can open no other page.
+//!
+//! The state is a token in a cookie and a pending enrollment in the form; nothing is stored before
+//! the recovery codes are confirmed as saved.
 
 use super::pages::{self, html};
 use super::request::{OwnedBrowserContext, RequestContext};
@@ -21,12 +24,11 @@ use shared::token::TokenKind;
 use shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
-/// Where the code of a first authenticator, or of one in place of all, goes.
+/// Path that receives the first code, of a first authenticator or of one that replaces all.
 const FIRST: &str = "enroll/code";
-/// Where its recovery codes are said to be saved.
+/// Path that receives the confirmation that the recovery codes are saved.
 const FINISH: &str = "enroll/finish";
 
-/// What no door was asked for.
 pub(crate) fn unavailable(error: &dyn std::error::Error) -> PoolError {
     PoolError::Failed {
         cause: "unavailable",
@@ -34,7 +36,7 @@ pub(crate) fn unavailable(error: &dyn std::error::Error) -> PoolError {
     }
 }
 
-/// As people copy it by hand; apps read over the blanks.
+/// Groups a secret in fours, as people copy it by hand. Authenticator apps ignore the spaces.
 fn in_fours(secret: &str) -> Zeroizing<String> {
     let mut grouped = Zeroizing::new(String::with_capacity(secret.len() * 2));
     for (at, character) in secret.chars().enumerate() {
@@ -46,7 +48,7 @@ fn in_fours(secret: &str) -> Zeroizing<String> {
     grouped
 }
 
-/// The password has passed, and there is no second factor.
+/// Sends the browser to the enrollment, or asks for the one-time code that it requires.
 pub(crate) fn redirect_to_enrollment(
     request: &RequestContext<'_>,
     token: &EnrollmentToken,
@@ -65,7 +67,7 @@ pub(crate) fn redirect_to_enrollment(
     }
 }
 
-/// A new authenticator, which nothing keeps yet; none, if the setup is over.
+/// Makes a pending enrollment, which is not stored. Returns `None` if the token has expired.
 pub(crate) async fn begin_enrollment(
     request: &RequestContext<'_>,
     ticket: &EnrollmentToken,
@@ -77,7 +79,7 @@ pub(crate) async fn begin_enrollment(
         .await
 }
 
-/// The one-time code without which a setup may not begin; what was refused stands in the log.
+/// Verifies the one-time code without which an enrollment cannot begin, and logs a refusal.
 pub(crate) async fn verify_one_time_code(
     request: &RequestContext<'_>,
     ticket: &EnrollmentToken,
@@ -94,7 +96,7 @@ pub(crate) async fn verify_one_time_code(
     Ok(invited)
 }
 
-/// The first code of the new authenticator.
+/// Verifies the first code of a pending enrollment.
 pub(crate) async fn confirm_enrollment(
     request: &RequestContext<'_>,
     ticket: &EnrollmentToken,
@@ -108,7 +110,7 @@ pub(crate) async fn confirm_enrollment(
     run.await
 }
 
-/// The recovery codes are saved: it is all active.
+/// Stores the authenticator and the recovery codes, and opens the session.
 pub(crate) async fn activate_enrollment(
     request: &RequestContext<'_>,
     ticket: &EnrollmentToken,
@@ -121,7 +123,7 @@ pub(crate) async fn activate_enrollment(
     run.await
 }
 
-/// GET enroll
+/// Handles GET enroll.
 pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpReply {
     let Some(ticket) = request.enrollment_token() else {
         return reply::see_other(&request.path_to("sign-in"));
@@ -143,7 +145,7 @@ pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpRe
     }
 }
 
-/// POST enroll/one-time-code
+/// Handles POST enroll/one-time-code.
 pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(ticket) = request.enrollment_token() else {
         return render_expired(request);
@@ -185,7 +187,7 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
     }
 }
 
-/// POST enroll/code
+/// Handles POST enroll/code.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(ticket) = request.enrollment_token() else {
         return render_expired(request);
@@ -225,12 +227,12 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     }
 }
 
-/// POST enroll/finish
+/// Handles POST enroll/finish.
 pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(ticket) = request.enrollment_token() else {
         return render_expired(request);
     };
-    // browsers insist on the tick; whoever leaves it out wrote the request by hand
+    // browsers require the checkbox, so a request without it was made by hand
     if form.field("saved") != "yes" {
         return reply::bare(StatusCode::BAD_REQUEST);
     }
@@ -244,7 +246,8 @@ pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form
     }
 }
 
-/// Recovery codes, shown once; `ticket` makes them good.
+/// Renders recovery codes, which are shown once. The form sends `ticket` to `act`, which activates
+/// the codes.
 pub(crate) fn render_recovery_codes(
     request: &RequestContext<'_>,
     codes: &[&str],
@@ -264,7 +267,7 @@ pub(crate) fn render_recovery_codes(
     reply::page(StatusCode::OK, html(&page))
 }
 
-/// The cookie of a setup.
+/// Adds the cookie of an enrollment.
 pub(crate) fn with_enrollment_cookie(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -285,7 +288,7 @@ pub(crate) fn with_enrollment_cookie(
     ))
 }
 
-/// The setup is over.
+/// Removes the cookie of an enrollment.
 pub(crate) fn without_enrollment_cookie(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -347,7 +350,7 @@ fn render_one_time_code_page(
     reply::page(status, html(&page))
 }
 
-/// The page that shows it; `act` is where its code goes.
+/// Renders a pending enrollment. `act` is the path that receives its first code.
 pub(crate) fn render_new_authenticator(
     request: &RequestContext<'_>,
     status: StatusCode,

@@ -1,5 +1,5 @@
-//! The language of a page. Its texts stand in the catalogue, `gate/texts`, one Fluent file a language; which one is shown
-//! the browser says with Accept-Language. What a language lacks is said in English.
+//! The language of a page, negotiated by Accept-Language. The texts are in `gate/texts`, one Fluent
+//! file per language. A text that a language lacks is shown in English.
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
@@ -9,11 +9,10 @@ use hyper::header::ACCEPT_LANGUAGE;
 use std::sync::LazyLock;
 use unic_langid::LanguageIdentifier;
 
-/// The tag and the texts of every language.
+/// Tag and Fluent source of every language.
 const CATALOGUE: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
-/// What is shown to whoever asks for none of them.
 const DEFAULT: &str = "en";
-/// The most of Accept-Language that is looked at: bytes, and languages.
+/// Limits on Accept-Language, in bytes and in languages.
 const LONGEST: usize = 1024;
 const MOST: usize = 32;
 
@@ -26,14 +25,13 @@ static OTHERS: LazyLock<Vec<Language>> = LazyLock::new(|| {
     tags.map(Language::of).collect()
 });
 
-/// One language, and what is said in it.
 pub(crate) struct Language {
     tag: LanguageIdentifier,
     texts: FluentBundle<FluentResource>,
 }
 
 impl Language {
-    /// The one that a browser likes best.
+    /// Returns the language that the browser prefers among those of the catalogue.
     pub(crate) fn negotiate(headers: &HeaderMap) -> &'static Language {
         let header = headers
             .get(ACCEPT_LANGUAGE)
@@ -56,27 +54,27 @@ impl Language {
             .iter()
             .find(|(named, _)| *named == tag)
             .map_or("", |(_, source)| source);
-        // A test reads every file whole; of one with a mistake the rest would do.
+        // a test parses every file; of one with an error the remaining texts are used
         let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(rest, _)| rest);
         let tag: LanguageIdentifier = tag.parse().unwrap_or_default();
         let mut texts = FluentBundle::new_concurrent(vec![tag.clone()]);
-        // marks around what is put in: noise where names are short and read from left to right
+        // isolation marks around arguments are not needed: names are short and written from left to
+        // right
         texts.set_use_isolating(false);
         texts.add_resource_overriding(resource);
         Language { tag, texts }
     }
 
-    /// Its tag, as HTML and HTTP write it.
+    /// Returns the tag as HTML and HTTP write it.
     pub(crate) fn tag(&self) -> String {
         self.tag.to_string()
     }
 
-    /// A text.
     pub(crate) fn text(&self, name: &str) -> String {
         self.format(name, None)
     }
 
-    /// A text about something.
+    /// Returns a text with one argument.
     pub(crate) fn text_with<'a>(
         &self,
         name: &str,
@@ -86,7 +84,7 @@ impl Language {
         self.text_with_all(name, &[(what, is.into())])
     }
 
-    /// A text about several things.
+    /// Returns a text with several arguments.
     pub(crate) fn text_with_all(&self, name: &str, of: &[(&str, FluentValue<'_>)]) -> String {
         let arguments: FluentArgs<'_> = of
             .iter()
@@ -113,7 +111,7 @@ impl Language {
     }
 }
 
-/// What Accept-Language lists, the best first.
+/// Parses Accept-Language, the preferred language first.
 fn liked(header: &str) -> Vec<LanguageIdentifier> {
     let header = if header.len() > LONGEST { "" } else { header };
     let mut liked: Vec<(LanguageIdentifier, f32)> = Vec::new();

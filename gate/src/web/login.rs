@@ -1,4 +1,5 @@
-//! The sign-in, page by page: first factor, code, back to the page that was asked for; and sign-out.
+//! Sign-in: the code page, and the cookies and notices of the session that it opens. The first
+//! factor, mailed codes and upgrades are in files below.
 
 pub(crate) mod first_factor;
 pub(crate) mod mail;
@@ -20,17 +21,15 @@ use shared::engine::{AfterCode, OpenedSession, TrustRequest};
 use shared::token::LoginToken;
 use shared::verify::decision::Refusal;
 
-/// What the code page says above the form.
+/// Message above the form of the code page.
 #[derive(Clone, Copy)]
 enum CodePageNote<'a> {
     Empty,
-    /// What went wrong.
     Alert(&'a str),
-    /// What was done.
     Status(&'a str),
 }
 
-/// GET code
+/// Handles GET code.
 pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> HttpReply {
     match request.login_token() {
         Some(ticket) => render_code_page(
@@ -44,7 +43,7 @@ pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> Ht
     }
 }
 
-/// POST code
+/// Handles POST code.
 pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(ticket) = request.login_token() else {
         let text = request.language.refusal(Refusal::Expired);
@@ -94,7 +93,7 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
     }
 }
 
-/// The code of a sign-in; what was refused stands in the log.
+/// Verifies the code of a sign-in, and logs a refusal.
 pub(crate) async fn verify_code(
     request: &RequestContext<'_>,
     ticket: &LoginToken,
@@ -112,7 +111,7 @@ pub(crate) async fn verify_code(
     Ok(next)
 }
 
-/// The session has begun: its cookies, and the way back.
+/// Sets the cookies of the new session, and returns to the requested page.
 pub(crate) fn finish_sign_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
@@ -139,7 +138,7 @@ pub(crate) fn finish_sign_in(
     with_sign_in_cookies(request, page, opened)
 }
 
-/// What whoever signs in should know.
+/// Returns the notices of a sign-in: wrong codes since the last one, recovery codes, app passwords.
 pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSession) -> Vec<String> {
     let told = [
         opened
@@ -154,7 +153,7 @@ pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSessi
     told.into_iter().flatten().collect()
 }
 
-/// The cookies of a session that a sign-in has opened.
+/// Adds the cookies of a new session, and removes the cookie of its sign-in.
 pub(crate) fn with_sign_in_cookies(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -182,7 +181,7 @@ pub(crate) fn render_sign_in_page(
     message: Option<&str>,
 ) -> HttpReply {
     if request.site.gate().first_factor == FirstFactorSource::Header {
-        // there is nothing to type: what to read, and the way on
+        // there is no form: the page shows the message, and a link to try again
         let title = request.language.text("sign-in");
         let lines: Vec<String> = message.map(str::to_owned).into_iter().collect();
         let link = (&*request.sign_in_path(back_to), title.clone());

@@ -1,7 +1,8 @@
-//! Sign-out: every valid session that the browser shows is ended, and its cookies go, whatever else fails. What could not
-//! be ended is said.
+//! Sign-out. Every valid session that the request shows is revoked, and its cookies are removed
+//! even if a revocation fails. The page lists the sessions that were not revoked.
 //!
-//! MUST NOT wait for the workers that compare passwords and codes: strangers can fill them.
+//! MUST NOT use the worker threads for passwords and codes: unauthenticated clients can occupy all
+//! of them.
 
 use super::pages::{self, html};
 use super::request::RequestContext;
@@ -15,19 +16,18 @@ use hyper::StatusCode;
 use shared::system::admission::Busy;
 use shared::token::session::Session;
 
-/// The most sessions that one request ends.
+/// Sessions that one request can revoke at most.
 const MOST: usize = 16;
-/// What came of a sign-out.
 pub(crate) enum SignedOut {
-    /// The browser showed no session that could be read.
+    /// The cookies contain no session that can be read.
     NoSession,
-    /// Every session that it showed is ended.
+    /// Every session in the cookies is revoked.
     Ended,
-    /// These go on; why, for the log.
+    /// These sessions are still valid. The error is that of the first one.
     Incomplete(Vec<Session>, PoolError),
 }
 
-/// POST sign-out
+/// Handles POST sign-out.
 pub(crate) async fn submit_sign_out(request: &RequestContext<'_>) -> HttpReply {
     let (status, title, line) = match end_sessions(request).await {
         SignedOut::Ended => (
@@ -49,7 +49,7 @@ pub(crate) async fn submit_sign_out(request: &RequestContext<'_>) -> HttpReply {
     request.without_sign_in_cookies(notice::show_notice(request, status, &title, &[line]))
 }
 
-/// What to say of sessions that go on.
+/// Returns a text that lists sessions that are still valid.
 pub(crate) fn sessions_not_ended(request: &RequestContext<'_>, left: &[Session]) -> String {
     let of = |session: &Session| format!("{} ({})", session.name, session.issued);
     let sessions = left.iter().map(of).collect::<Vec<_>>().join(", ");
@@ -58,12 +58,13 @@ pub(crate) fn sessions_not_ended(request: &RequestContext<'_>, left: &[Session])
         .text_with("session-not-ended", "sessions", sessions)
 }
 
-/// Ends every session whose valid value is among the cookies, in time or not, of this host or not.
+/// Revokes every session with a valid signature among the cookies, also an expired one or one for
+/// another host.
 pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
     let Ok(line) = forward_auth::cookie_line(request.headers) else {
         return SignedOut::NoSession;
     };
-    // one who signs out is sure to have one of them, so that all are looked at
+    // a browser that signs out has a valid session, so every value is verified
     let shown = SessionCookies::parse(
         line.as_bytes(),
         request.site.cookies.names.session,
@@ -103,7 +104,8 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
     SignedOut::Incomplete(left, why)
 }
 
-/// Its signature is right, so that it takes the share of those who have proven something, whether it is good here or not.
+/// Revokes one session. Its signature is valid, so the pool counts the request as that of an
+/// authenticated client, even if the session is not accepted at this host.
 async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<(), PoolError> {
     let store_pool = request
         .site
@@ -115,8 +117,8 @@ async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<
         .await
 }
 
-/// GET cookies: clears them where it is clear that this is wanted: they are not clear, or the way led here from a page
-/// of the same site. Another site's link signs nobody out.
+/// Handles GET cookies. Cookies are removed at once if they conflict, or if the user came from a
+/// page of the same site. A link on another site signs nobody out.
 pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
     let from = request
         .headers
@@ -135,7 +137,7 @@ pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
     )
 }
 
-/// POST cookies
+/// Handles POST cookies.
 pub(crate) fn clear_cookies(request: &RequestContext<'_>) -> HttpReply {
     let lines = [
         request.language.text("cookies-line"),

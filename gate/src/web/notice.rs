@@ -100,7 +100,7 @@ pub(crate) fn show_unavailable(request: &RequestContext<'_>, cause: &str, why: &
     show_notice(request, StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
 }
 
-/// GET not-covered: the host in the query is shown only if it is one, and is not covered.
+/// Handles GET not-covered. The host in the query is shown only if it is one and is not covered.
 pub(crate) fn show_not_covered_page(request: &RequestContext<'_>, host: &str) -> HttpReply {
     let is_shown = web_address::is_host(host) && !request.site.covers(&host.to_ascii_lowercase());
     let host = if is_shown { host } else { "" };

@@ -1,4 +1,5 @@
-//! An act that was refused: for a page the text and the status, for a program a code that stays the same.
+//! A refused act: the status and the text for a page, and a code for programs, which is the same in
+//! every language.
 
 use super::language::Language;
 use super::request::RequestContext;
@@ -10,15 +11,14 @@ use shared::crypto::password::PasswordError;
 use shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
 use shared::verify::decision::Refusal;
 
-/// Why nothing was done.
 #[derive(Debug)]
 pub(crate) struct ActRefused {
     pub(crate) status: StatusCode,
-    /// Stable, in snake case.
+    /// Stable, in snake case; listed in `api::problem`.
     pub(crate) code: &'static str,
-    /// In the person's language.
+    /// In the user's language.
     pub(crate) text: String,
-    /// Seconds after which another try makes sense.
+    /// Seconds to wait before another attempt.
     pub(crate) retry_after: Option<u64>,
 }
 
@@ -32,7 +32,7 @@ impl ActRefused {
         }
     }
 
-    /// The session has ended, or there was none.
+    /// The session has expired or was revoked, or there was none.
     pub(crate) fn signed_out(language: &Language) -> ActRefused {
         ActRefused::new(
             StatusCode::UNAUTHORIZED,
@@ -41,7 +41,7 @@ impl ActRefused {
         )
     }
 
-    /// A session alone is not enough.
+    /// The act requires a step-up.
     pub(crate) fn step_up_required(language: &Language) -> ActRefused {
         ActRefused::new(
             StatusCode::FORBIDDEN,
@@ -50,12 +50,12 @@ impl ActRefused {
         )
     }
 
-    /// What was typed makes no sense.
+    /// An input that is not valid.
     pub(crate) fn invalid_value(text: String) -> ActRefused {
         ActRefused::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value", text)
     }
 
-    /// A code, or a password, that is not good.
+    /// A code or a password was refused.
     pub(crate) fn code(language: &Language, refusal: Refusal) -> ActRefused {
         let (status, code) = match refusal {
             Refusal::Wrong | Refusal::Ahead { .. } => (StatusCode::FORBIDDEN, "wrong_code"),
@@ -81,7 +81,7 @@ impl ActRefused {
         }
     }
 
-    /// The person's own password.
+    /// The account's own password was refused.
     pub(crate) fn password(language: &Language, refusal: Refusal) -> ActRefused {
         match refusal {
             Refusal::Wrong | Refusal::Unfit => ActRefused::new(
@@ -93,7 +93,7 @@ impl ActRefused {
         }
     }
 
-    /// No door could judge.
+    /// No worker did what the request needs.
     pub(crate) fn unprocessed(language: &Language, error: &PoolError) -> ActRefused {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         match error {
@@ -107,7 +107,7 @@ impl ActRefused {
         }
     }
 
-    /// What a door says of an act.
+    /// Translates an error of an act.
     pub(crate) fn act(language: &Language, error: &AdministrationError) -> ActRefused {
         let conflict = |code, text| ActRefused::new(StatusCode::CONFLICT, code, text);
         let gone = |code, text| ActRefused::new(StatusCode::NOT_FOUND, code, text);
@@ -212,7 +212,7 @@ impl ActRefused {
     }
 }
 
-/// What no door could judge: the log says why.
+/// Logs why no worker did what the request needs, and makes a refusal of it.
 pub(crate) fn refuse_unprocessed(request: &RequestContext<'_>, error: &PoolError) -> ActRefused {
     if let PoolError::Failed { cause, why } = error {
         log::event("refused")
@@ -237,7 +237,7 @@ pub(crate) fn check_act<T>(
     })
 }
 
-/// What no door could judge on the way in, for a program.
+/// The same at sign-in, where failures are counted.
 pub(crate) fn refuse_sign_in(request: &RequestContext<'_>, error: &PoolError) -> ActRefused {
     if let PoolError::Failed { cause, .. } = error {
         METRICS.count_sign_in("failed", cause);

@@ -1,9 +1,10 @@
-//! Critical acts take more than a session: the password again and a fresh code, given with the act or a short time
-//! before it in the same session. A sign-in with a recovery code, or with an administrator's one-time code, counts as
-//! such a proof, so that whoever lost the phone can mend that at once.
+//! Step-up: critical acts require the password and a new code, given with the act or a short time
+//! before it in the same session. A sign-in with a recovery code or an administrator's one-time
+//! code counts as a step-up, so that a user without the phone can set up a new authenticator at
+//! once.
 //!
-//! On a path of the protected host no proof is remembered, since the application's scripts share the gate's origin
-//! there: each critical act takes its own.
+//! On a path of the protected host no step-up is remembered, since the application's scripts have
+//! the same origin as the gate there: each critical act requires its own.
 
 use super::refusal::ActRefused;
 use super::request::{OwnedBrowserContext, RequestContext};
@@ -80,12 +81,12 @@ impl StepUpInput {
     }
 }
 
-/// Whether what opened a session is proof enough for critical acts.
+/// Whether the sign-in that opened a session counts as a step-up.
 pub(crate) fn counts_as_step_up(request: &RequestContext<'_>, opened: &OpenedSession) -> bool {
     request.site.url.has_own_host() && opened.step_up.is_some()
 }
 
-/// Adds the proof to the page that follows.
+/// Adds the step-up cookie of a sign-in, if the sign-in counts as a step-up.
 pub(crate) fn with_step_up_of_sign_in(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -97,10 +98,10 @@ pub(crate) fn with_step_up_of_sign_in(
     }
 }
 
-/// The session, if a fresh proof was given in it.
+/// Returns the session with its step-up, if the request has a valid one.
 pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof> {
     let (session, now) = (request.session()?, clock::now().ok()?);
-    // it is for this session alone, so that one is as good as another
+    // a step-up token is valid for this session only, so any valid one of several will do
     let line = forward_auth::cookie_line(request.headers).ok()?;
     let values = scan_cookies(line.as_bytes(), request.site.cookies.names.step_up).values;
     let keys = request.site.revocation_cache.token_keys();
@@ -116,7 +117,7 @@ pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof
         .then_some(StepUpProof { session, token })
 }
 
-/// What a proof in this session takes now.
+/// Returns what a step-up in this session requires now.
 pub(crate) async fn required_step_up(
     request: &RequestContext<'_>,
     session: &Session,
@@ -127,7 +128,7 @@ pub(crate) async fn required_step_up(
     let name = session.name.clone();
     let known = request
         .store_pool()
-        .with_engine(move |engine| engine.membership(&name))
+        .with_engine(move |engine| engine.load_policy_facts(&name))
         .await;
     let known = known.map_err(|error| refusal::refuse_unprocessed(request, &error))?;
     Ok(StepUpRequirement {
@@ -136,7 +137,7 @@ pub(crate) async fn required_step_up(
     })
 }
 
-/// A proof: the one given a short time ago, or the one given now.
+/// Returns the step-up of a short time ago, or verifies the one in `input`.
 pub(crate) async fn verify_step_up(
     request: &RequestContext<'_>,
     input: &StepUpInput,
@@ -164,7 +165,7 @@ pub(crate) async fn verify_step_up(
     };
     let (refused, cause) =
         match result.map_err(|error| refusal::refuse_unprocessed(request, &error))? {
-            AfterStepUp::Proven(token) => {
+            AfterStepUp::Verified(token) => {
                 request.log_sign_in(&session.name, "accepted", "step-up");
                 return Ok(StepUpProof { session, token });
             }
@@ -186,7 +187,7 @@ pub(crate) async fn verify_step_up(
                     },
                 ));
             }
-            AfterStepUp::Over => (
+            AfterStepUp::SessionEnded => (
                 ActRefused::signed_out(request.language),
                 "step-up-session-over".to_owned(),
             ),
@@ -215,7 +216,7 @@ async fn verify_in_store(
     run.await
 }
 
-/// As at the sign-in, the host is asked between two doors.
+/// Verifies the password by PAM. As at sign-in, no worker thread is occupied while PAM is asked.
 async fn verify_on_host(
     request: &RequestContext<'_>,
     session: &Session,
@@ -224,7 +225,7 @@ async fn verify_on_host(
 ) -> Result<AfterStepUp, PoolError> {
     let (name, client) = (session.name.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.try_first_factor(&client.browser(), &name, &Input::Unfit, client.now()?)
+        engine.charge_first_factor(&client.browser(), &name, &Input::Unfit, client.now()?)
     });
     let tried = match run.await? {
         Ok(tried) => tried,
@@ -255,7 +256,7 @@ async fn verify_on_host(
     run.await
 }
 
-/// Remembers a proof that was given with an act.
+/// Adds the step-up cookie to a reply.
 pub(crate) fn with_step_up_cookie(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -269,7 +270,8 @@ pub(crate) fn with_step_up_cookie(
     )
 }
 
-/// The session that goes on after an act that ended all, with the same proof for the time that is left.
+/// Adds the cookie of the session that replaces one that an act revoked, and the same step-up for
+/// its remaining time.
 pub(crate) fn with_continued_session(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -287,7 +289,7 @@ pub(crate) fn with_continued_session(
     )
 }
 
-/// The session that begins.
+/// Adds the session cookie of a new session.
 pub(crate) fn with_session_cookie(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -315,7 +317,7 @@ fn with_sealed_token(
                 &cookies.strict_cookie(cookies.names.step_up, &value, token.left(now)),
             )
         }
-        // asked again next time
+        // without the cookie the next critical act requires a new step-up
         Err(_) => page,
     }
 }

@@ -220,7 +220,7 @@ impl EngineClient {
         match (judged, mark) {
             (VerifyReply::Accepted { by, taken }, mark) => {
                 // before the first factor the guard tells what it brings
-                let told = if person.stage == Phase::After {
+                let told = if person.phase == Phase::After {
                     told
                 } else {
                     Vec::new()
@@ -454,9 +454,9 @@ impl EngineClient {
         // where nobody waits for the worker that is taken then
         let groups = self.policy_groups(person.name, &judging.question);
         let EngineReply { told, answer, mark } = self.act(|door, now| {
-            door.foreknow(groups);
+            door.preload_groups(groups);
             let judged = door.judge_for(self.caller(root), person.name, &judging, now);
-            door.foreknow(None);
+            door.preload_groups(None);
             Ok(judged?)
         })?;
         match answer {
@@ -500,7 +500,7 @@ impl EngineClient {
             user: person.user.clone(),
             process: self.process.clone(),
             origin: person.origin.clone(),
-            stage: person.stage,
+            stage: person.phase,
             earlier,
             question,
         }
@@ -523,7 +523,7 @@ impl EngineClient {
             let acted = clock::now()
                 .map_err(EngineClientError::from)
                 .and_then(|now| act(door, now));
-            self.doubts.borrow_mut().extend(door.take_doubts());
+            self.doubts.borrow_mut().extend(door.take_group_warnings());
             acted
         };
         match &self.worker {

@@ -140,7 +140,7 @@ impl PamEntry<'_> {
             user: &self.user,
             visitor: VerificationRequest {
                 name: &self.account,
-                stage,
+                phase: stage,
                 origin: &self.origin,
                 browser: None,
                 service: self.service.as_str(),
@@ -203,7 +203,7 @@ impl PamEntry<'_> {
         self.log(
             Severity::Error,
             "refused",
-            &format!("{}: {error}", store::cause(error)),
+            &format!("{}: {error}", store::log_cause(error)),
         );
         PamFunctionResult::Denied(Denial::Unavailable)
     }

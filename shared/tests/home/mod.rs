@@ -215,12 +215,12 @@ pub(crate) fn attempt_at(
     let name = name(who);
     let visitor = VerificationRequest {
         name: &name,
-        stage,
+        phase: stage,
         origin,
         browser: None,
         service: "test",
     };
-    door.attempt(&visitor, &Input::read(typed.as_bytes()), now)
+    door.verify_input(&visitor, &Input::read(typed.as_bytes()), now)
         .unwrap()
 }
 
@@ -248,10 +248,10 @@ pub(crate) fn recovery(pending: &PendingEnrollment, number: usize) -> String {
 
 #[track_caller]
 pub(crate) fn accepted(outcome: &VerifiedAttempt) {
-    assert!(outcome.verdict.is_ok(), "{:?}", outcome.verdict);
+    assert!(outcome.result.is_ok(), "{:?}", outcome.result);
 }
 
 #[track_caller]
 pub(crate) fn refused(outcome: &VerifiedAttempt, refusal: Refusal) {
-    assert_eq!(outcome.verdict, Err(refusal));
+    assert_eq!(outcome.result, Err(refusal));
 }

@@ -215,7 +215,7 @@ fn a_process_that_cannot_be_told_has_no_mark_and_no_use_for_one() {
             .judge_for(Requester::Root("root"), &name("alice"), &judging, NOW)
             .unwrap()
     };
-    let unseen = || HostProcess::unseen(UnidentifiedProcess::OtherNamespace);
+    let unseen = || HostProcess::unidentified(UnidentifiedProcess::OtherNamespace);
     let unmarked = asks(
         &mut home,
         unseen(),

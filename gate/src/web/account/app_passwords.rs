@@ -1,4 +1,4 @@
-//! App passwords, for programs that can show no page: made, renamed, revoked.
+//! App passwords, for programs that cannot show a page: created, renamed, revoked.
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -17,19 +17,18 @@ use shared::store::AppPasswordRecord;
 use shared::system::clock::{self, Timestamp};
 use shared::token::session::Session;
 
-/// Lives that the page offers, in days.
+/// Lifetimes that the page offers, in days.
 pub(crate) const LIVES: [u64; 3] = [30, 90, 365];
-/// Seconds of a day.
+/// Seconds in a day.
 const DAY: u64 = 86_400;
 
-/// What a new one is to be.
 pub(crate) struct AppPasswordRequest {
     pub(crate) name: Label,
     pub(crate) scope: AppPasswordScope,
     pub(crate) expires: Option<Timestamp>,
 }
 
-/// Makes one; it is shown once.
+/// Creates an app password, which is shown once.
 pub(crate) async fn create_app_password(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -42,7 +41,6 @@ pub(crate) async fn create_app_password(
     .await
 }
 
-/// The account's.
 pub(crate) async fn list_app_passwords(
     request: &RequestContext<'_>,
     session: &Session,
@@ -54,7 +52,6 @@ pub(crate) async fn list_app_passwords(
     .await
 }
 
-/// Gives one another name.
 pub(crate) async fn rename_app_password(
     request: &RequestContext<'_>,
     session: &Session,
@@ -68,7 +65,7 @@ pub(crate) async fn rename_app_password(
     .await
 }
 
-/// Revokes one, or all; how many.
+/// Revokes one app password, or all. Returns how many.
 pub(crate) async fn revoke_app_passwords(
     request: &RequestContext<'_>,
     session: &Session,
@@ -81,7 +78,7 @@ pub(crate) async fn revoke_app_passwords(
     .await
 }
 
-/// GET app-passwords
+/// Handles GET app-passwords.
 pub(crate) async fn show_app_passwords_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -117,7 +114,7 @@ pub(crate) async fn show_app_passwords_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// POST app-passwords
+/// Handles POST app-passwords.
 pub(crate) async fn submit_app_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match create_from_form(request, form).await {
         Err(refused) => show_app_passwords_page(request, Some(&refused)).await,
@@ -177,7 +174,7 @@ async fn create_from_form(
     Ok((step_up, name, password))
 }
 
-/// POST app-passwords/change
+/// Handles POST app-passwords/change.
 pub(crate) async fn submit_change(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match change_from_form(request, form).await {
         Err(refused) => show_app_passwords_page(request, Some(&refused)).await,
@@ -202,7 +199,7 @@ async fn change_from_form(request: &RequestContext<'_>, form: &Form) -> Result<(
     }
 }
 
-/// A name as typed.
+/// Parses a name of an authenticator or an app password.
 pub(crate) fn parse_label(request: &RequestContext<'_>, text: &str) -> Result<Label, ActRefused> {
     text.trim()
         .parse()

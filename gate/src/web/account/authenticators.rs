@@ -1,4 +1,4 @@
-//! Authenticators beside the first: added, with a code that they show, and removed.
+//! Further authenticators: added, activated by their first code, and removed.
 
 use crate::http::form::Form;
 use crate::http::reply::HttpReply;
@@ -26,18 +26,17 @@ use shared::protocol::command_request::{
 use shared::token::session::Session;
 use shared::verify::decision::Refusal;
 
-/// Where the code of a new one goes.
+/// Path that receives the first code of a new authenticator.
 const CONFIRM: &str = "authenticators/confirm";
 
-/// What came of a new one's code.
 pub(crate) enum ConfirmedAuthenticator {
-    /// It is live; the session to go on in.
+    /// The authenticator is active. The session replaces the one of the request.
     Activated(Option<Box<OpenedSession>>),
-    /// The code is not of it, and why; another one may be.
+    /// The code is wrong; another one can be entered.
     Refused(Refusal),
 }
 
-/// Makes a new authenticator, which nothing keeps yet.
+/// Makes a pending authenticator, which is not stored.
 pub(crate) async fn begin_authenticator(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -55,7 +54,7 @@ pub(crate) async fn begin_authenticator(
     }
 }
 
-/// What is shown of it.
+/// Returns what the page shows of a pending authenticator.
 pub(crate) async fn find_pending_authenticator(
     request: &RequestContext<'_>,
     session: &Session,
@@ -65,7 +64,7 @@ pub(crate) async fn find_pending_authenticator(
     let run = request.store_pool().with_engine(move |engine| {
         let caller = Requester::SteppedUp(&session, &client.origin);
         let shown = engine.shown_again(caller, &session.name, &ticket, client.now()?);
-        separate_engine_error(shown).map_err(LoginError::Door)
+        separate_engine_error(shown).map_err(LoginError::Engine)
     });
     let shown = run
         .await
@@ -73,7 +72,7 @@ pub(crate) async fn find_pending_authenticator(
     refusal::check_act(request, shown)
 }
 
-/// Confirms it by its code; then it is live, and every other session of the account has ended.
+/// Activates an authenticator by its first code. Every other session of the account is revoked.
 pub(crate) async fn confirm_authenticator(
     request: &RequestContext<'_>,
     session: &Session,
@@ -90,7 +89,7 @@ pub(crate) async fn confirm_authenticator(
         };
         let confirm = errand(FinishOperation::Confirm { ticket, code });
         let ticket = match separate_engine_error(engine.run_errand(caller, &confirm, now))
-            .map_err(LoginError::Door)?
+            .map_err(LoginError::Engine)?
         {
             Err(error) => return Ok::<_, LoginError>(Err(error)),
             Ok(reply) => match reply.answer {
@@ -103,11 +102,11 @@ pub(crate) async fn confirm_authenticator(
         };
         let activate = errand(FinishOperation::Activate { ticket });
         if let Err(error) = separate_engine_error(engine.run_errand(caller, &activate, now))
-            .map_err(LoginError::Door)?
+            .map_err(LoginError::Engine)?
         {
             return Ok(Err(error));
         }
-        let opened = engine.go_on(&client.browser(), &session, now)?;
+        let opened = engine.reopen_session(&client.browser(), &session, now)?;
         Ok(Ok(ConfirmedAuthenticator::Activated(opened.map(Box::new))))
     });
     let confirmed = run
@@ -133,7 +132,7 @@ pub(crate) async fn remove_authenticator(
     )
 }
 
-/// GET authenticators/add
+/// Handles GET authenticators/add.
 pub(crate) async fn show_add_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -150,7 +149,7 @@ pub(crate) async fn show_add_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// POST authenticators/add
+/// Handles POST authenticators/add.
 pub(crate) async fn submit_new_authenticator(
     request: &RequestContext<'_>,
     form: &Form,
@@ -183,7 +182,7 @@ async fn begin_from_form(
     Ok((step_up, shown))
 }
 
-/// What the form says that it is to be like: an app's unless a token's seed is given.
+/// Parses the form: an authenticator app, unless the seed of a hardware token is given.
 fn parse_enrollment(
     request: &RequestContext<'_>,
     form: &Form,
@@ -219,13 +218,13 @@ fn parse_enrollment(
     Ok(setup)
 }
 
-/// POST authenticators/confirm
+/// Handles POST authenticators/confirm.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let session = match request.require_session() {
         Ok(session) => session,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
-    // of the session as it is: the act ends it
+    // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let typed = |field| TypedText::from(form.field(field).to_owned());
     let ticket = typed("pending");
@@ -263,7 +262,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     }
 }
 
-/// GET authenticators/remove
+/// Handles GET authenticators/remove.
 pub(crate) async fn show_removal_page(
     request: &RequestContext<'_>,
     label: &str,
@@ -283,7 +282,7 @@ pub(crate) async fn show_removal_page(
     account::show_confirmation(request, asked, refused).await
 }
 
-/// POST authenticators/remove
+/// Handles POST authenticators/remove.
 pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let label = form.field("name");
     match remove_from_form(request, form, label).await {

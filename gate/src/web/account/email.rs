@@ -1,4 +1,4 @@
-//! The address that codes are mailed to: set, confirmed by a code that was mailed there, removed.
+//! The address that codes are mailed to: set, confirmed by a mailed code, removed.
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -22,7 +22,7 @@ use shared::store::MailAddresses;
 use shared::token::session::Session;
 use std::sync::Arc;
 
-/// The account's addresses.
+/// Returns the account's confirmed and pending address.
 pub(crate) async fn find_addresses(
     request: &RequestContext<'_>,
     session: &Session,
@@ -36,7 +36,7 @@ pub(crate) async fn find_addresses(
     .addresses)
 }
 
-/// Mails a code to a new address; it is in force when that is given back.
+/// Mails a code to a new address. The address is in use once that code is entered.
 pub(crate) async fn set_email(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -57,7 +57,7 @@ pub(crate) async fn set_email(
     }
 }
 
-/// The code that was mailed there.
+/// Confirms the pending address by the code that was mailed to it.
 pub(crate) async fn confirm_email(
     request: &RequestContext<'_>,
     session: &Session,
@@ -71,7 +71,7 @@ pub(crate) async fn confirm_email(
     Ok((after, opened))
 }
 
-/// No codes are mailed any more; unless it was the last second factor of someone who must have one.
+/// Removes the addresses, unless they are the only second factor of an account that must have one.
 pub(crate) async fn remove_email(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -107,7 +107,7 @@ async fn is_only_second_factor(
     Ok(status.tally.authenticators == 0)
 }
 
-/// GET email
+/// Handles GET email.
 pub(crate) async fn show_email_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -134,7 +134,7 @@ pub(crate) async fn show_email_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// POST email
+/// Handles POST email.
 pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let to = form.field("address").trim().parse::<EmailAddress>();
     let set = match to {
@@ -156,10 +156,10 @@ pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> H
     }
 }
 
-/// POST email/confirm
+/// Handles POST email/confirm.
 pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let answer = Input::read(form.field("code").as_bytes());
-    // of the session as it is: the act ends it
+    // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let confirmed = match request.require_session() {
         Ok(session) => confirm_email(request, &session, answer).await,
@@ -183,7 +183,7 @@ pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form)
     }
 }
 
-/// GET email/remove
+/// Handles GET email/remove.
 pub(crate) async fn show_removal_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -198,7 +198,7 @@ pub(crate) async fn show_removal_page(
     account::show_confirmation(request, asked, refused).await
 }
 
-/// POST email/remove
+/// Handles POST email/remove.
 pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let removed = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => remove_email(request, &step_up)

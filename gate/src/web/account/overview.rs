@@ -1,4 +1,4 @@
-//! The account at a glance: the gate's front page for whoever is signed in.
+//! The overview of the account: the gate's first page after sign-in.
 
 use crate::http::reply::{self, HttpReply};
 use crate::web::account;
@@ -12,7 +12,7 @@ use shared::config::gate::FirstFactorSource;
 use shared::engine::AdministratorStatus;
 use shared::token::session::Session;
 
-/// How the account stands.
+/// Reads the state of the account.
 pub(crate) async fn read_overview(
     request: &RequestContext<'_>,
     session: &Session,
@@ -35,7 +35,7 @@ pub(crate) async fn read_overview(
     .await
 }
 
-/// GET the gate's own address
+/// Handles GET of the gate's own address.
 pub(crate) async fn show_home_page(request: &RequestContext<'_>) -> HttpReply {
     let Some(session) = request.session() else {
         if request.any_session().is_some() {

@@ -15,7 +15,7 @@ use shared::crypto::password::Password;
 use shared::engine::{AdministrationError, AppPasswordsAfter, OpenedSession};
 use zeroize::Zeroizing;
 
-/// Changes it; every other session and every trusted browser has ended then.
+/// Changes the password. Every other session and every trusted browser is revoked.
 pub(crate) async fn set_password(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -38,7 +38,7 @@ pub(crate) async fn set_password(
     .await
 }
 
-/// GET password
+/// Handles GET password.
 pub(crate) async fn show_password_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -59,7 +59,7 @@ pub(crate) async fn show_password_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// POST password
+/// Handles POST password.
 pub(crate) async fn submit_new_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match change_from_form(request, form).await {
         Err(refused) => show_password_page(request, Some(&refused)).await,
@@ -89,7 +89,7 @@ async fn change_from_form(
             request.language.text("passwords-differ"),
         ));
     }
-    // before a code is spent on it
+    // checked before the step-up consumes a code
     Password::new(Zeroizing::new(new.to_owned())).map_err(|error| {
         ActRefused::act(request.language, &AdministrationError::Password(error))
     })?;

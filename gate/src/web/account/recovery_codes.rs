@@ -1,4 +1,4 @@
-//! A new set of recovery codes: shown once, and in force when the person says that they are saved.
+//! New recovery codes: shown once, and valid once the user confirms that they are saved.
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -19,13 +19,13 @@ use shared::protocol::command_request::{
 };
 use shared::token::session::Session;
 
-/// New codes as people read them, and what makes them good.
+/// New recovery codes, and the ticket that activates them.
 pub(crate) struct RenewedCodes {
     pub(crate) codes: Vec<TypedText>,
     pub(crate) ticket: TypedText,
 }
 
-/// Makes new codes, which nothing keeps yet.
+/// Makes new recovery codes, which are not stored.
 pub(crate) async fn begin_recovery_codes(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -42,7 +42,7 @@ pub(crate) async fn begin_recovery_codes(
     }
 }
 
-/// They take the place of the old ones.
+/// Stores the new recovery codes in place of the earlier ones.
 pub(crate) async fn activate_recovery_codes(
     request: &RequestContext<'_>,
     session: &Session,
@@ -57,7 +57,7 @@ pub(crate) async fn activate_recovery_codes(
         };
         let caller = Requester::SteppedUp(&session, &client.origin);
         separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
-            .map_err(LoginError::Door)
+            .map_err(LoginError::Engine)
     });
     let kept = run
         .await
@@ -65,7 +65,7 @@ pub(crate) async fn activate_recovery_codes(
     refusal::check_act(request, kept.map(|_| ()))
 }
 
-/// GET recovery-codes
+/// Handles GET recovery-codes.
 pub(crate) async fn show_recovery_codes_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -80,7 +80,7 @@ pub(crate) async fn show_recovery_codes_page(
     account::show_confirmation(request, asked, refused).await
 }
 
-/// POST recovery-codes
+/// Handles POST recovery-codes.
 pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let made = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => begin_recovery_codes(request, &step_up)
@@ -104,7 +104,7 @@ pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &Form) ->
     }
 }
 
-/// POST recovery-codes/confirm
+/// Handles POST recovery-codes/confirm.
 pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     if form.field("saved") != "yes" {
         return reply::bare(StatusCode::BAD_REQUEST);

@@ -14,7 +14,7 @@ use hyper::StatusCode;
 use shared::account::name::UserName;
 use shared::engine::{AppPasswordsAfter, EnrollmentToken, OpenedSession};
 
-/// Turns it off, unless the policy requires one.
+/// Turns the second factor off, unless the policy requires one.
 pub(crate) async fn disable_second_factor(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -48,7 +48,7 @@ pub(crate) async fn is_required(
     run.map_err(|error| refusal::refuse_unprocessed(request, &error))
 }
 
-/// GET turn-off
+/// Handles GET turn-off.
 pub(crate) async fn show_turn_off_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -63,7 +63,7 @@ pub(crate) async fn show_turn_off_page(
     account::show_confirmation(request, asked, refused).await
 }
 
-/// POST turn-off
+/// Handles POST turn-off.
 pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let done = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => disable_second_factor(request, &step_up)
@@ -89,7 +89,7 @@ pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -
     }
 }
 
-/// GET replace
+/// Handles GET replace.
 pub(crate) async fn show_replacement_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -104,7 +104,7 @@ pub(crate) async fn show_replacement_page(
     account::show_confirmation(request, asked, refused).await
 }
 
-/// POST replace
+/// Handles POST replace.
 pub(crate) async fn submit_replacement(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let step_up = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => step_up,
@@ -120,7 +120,7 @@ pub(crate) async fn submit_replacement(request: &RequestContext<'_>, form: &Form
     }
 }
 
-/// What leads to a second factor in place of the one that there is.
+/// Begins an enrollment that replaces the second factor.
 pub(crate) async fn begin_replacement(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -137,7 +137,7 @@ pub(crate) async fn begin_replacement(
         .map_err(|error| refusal::refuse_unprocessed(request, &error))
 }
 
-/// What leads to a first second factor; refused, if there is one.
+/// Begins the enrollment of a second factor, and is refused if there is one.
 pub(crate) async fn begin_enabling(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -162,7 +162,7 @@ pub(crate) async fn begin_enabling(
     })
 }
 
-/// GET turn-on
+/// Handles GET turn-on.
 pub(crate) async fn show_turn_on_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -180,7 +180,7 @@ pub(crate) async fn show_turn_on_page(
     account::show_confirmation(request, asked, refused).await
 }
 
-/// POST turn-on
+/// Handles POST turn-on.
 pub(crate) async fn submit_turn_on(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let step_up = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => step_up,

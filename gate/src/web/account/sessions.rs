@@ -1,4 +1,4 @@
-//! Where the account is signed in, and which browsers it trusts: listed, and ended one by one or all at once.
+//! The account's sessions and trusted browsers: listed, and revoked one by one or all at once.
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -10,10 +10,10 @@ use crate::web::request::RequestContext;
 use shared::store::{BrowserRecord, SessionRecord};
 use shared::token::session::{Session, SessionId};
 
-/// The most of a list that is shown, newest first.
+/// Rows that a list shows at most, newest first.
 const MOST: usize = 200;
 
-/// The account's sessions, newest first.
+/// Returns the account's sessions, newest first.
 pub(crate) async fn list_sessions(
     request: &RequestContext<'_>,
     session: &Session,
@@ -25,7 +25,7 @@ pub(crate) async fn list_sessions(
     .await
 }
 
-/// The browsers that it trusts, newest first.
+/// Returns the account's trusted browsers, newest first.
 pub(crate) async fn list_browsers(
     request: &RequestContext<'_>,
     session: &Session,
@@ -37,7 +37,7 @@ pub(crate) async fn list_browsers(
     .await
 }
 
-/// Ends one session, or all, this one too; how many.
+/// Revokes one session, or all including this one. Returns how many.
 pub(crate) async fn revoke_sessions(
     request: &RequestContext<'_>,
     session: &Session,
@@ -50,7 +50,7 @@ pub(crate) async fn revoke_sessions(
     .await
 }
 
-/// Trusts one browser, or all, no longer; how many.
+/// Revokes one trusted browser, or all. Returns how many.
 pub(crate) async fn revoke_browsers(
     request: &RequestContext<'_>,
     session: &Session,
@@ -63,7 +63,7 @@ pub(crate) async fn revoke_browsers(
     .await
 }
 
-/// GET sign-ins
+/// Handles GET sign-ins.
 pub(crate) async fn show_sign_ins_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -97,7 +97,7 @@ async fn list_both(
     Ok((session, sessions, browsers))
 }
 
-/// POST sign-ins
+/// Handles POST sign-ins.
 pub(crate) async fn submit_sign_ins_change(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match revoke_from_form(request, form).await {
         Err(refused) => show_sign_ins_page(request, Some(&refused)).await,

@@ -1,7 +1,8 @@
-//! Administrators on pages: who is one, and what they may do to another account. Each act takes a fresh proof of their own,
-//! ends with their session, and stands in the log under their name.
+//! Administrators on pages: who is one, and what an administrator can do to another account. Each
+//! act requires a step-up of the administrator, and is in the audit log under the administrator's
+//! name.
 //!
-//! MUST NOT set anything that lets somebody in, but for a one-time code, nor show a secret.
+//! MUST NOT set a credential other than a one-time code, and MUST NOT show a secret.
 
 use crate::http::reply::{self, HttpReply};
 use crate::web::account;
@@ -19,7 +20,7 @@ use shared::engine::{AdministratorStatus, AppPasswordsAfter};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
 
-/// An act, as forms name it.
+/// An act of an administrator. Forms name it by its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdminAct {
     Disable,
@@ -58,7 +59,6 @@ impl AdminAct {
         AdminAct::ALL.into_iter().find(|act| act.word() == word)
     }
 
-    /// What is done.
     pub(crate) fn title(self, language: &Language) -> String {
         match self {
             AdminAct::Disable => language.text("turn-off"),
@@ -71,7 +71,7 @@ impl AdminAct {
         }
     }
 
-    /// What comes of it.
+    /// Returns the effect of the act as a text.
     fn line(self, language: &Language) -> String {
         match self {
             AdminAct::Disable => language.text("admin-disable-line"),
@@ -84,7 +84,7 @@ impl AdminAct {
         }
     }
 
-    /// What its page asks.
+    /// Returns the content of the page that confirms the act.
     pub(super) fn asked(self, language: &Language, name: &UserName) -> Confirmation<'static> {
         Confirmation {
             act: "administration/act",
@@ -102,19 +102,19 @@ impl AdminAct {
     }
 }
 
-/// What came of an act.
 pub(crate) enum AdminActResult {
-    /// It is done.
     Done,
-    /// The second factor is off; whether the account must have a new one, and what became of the app passwords.
+    /// The second factor is off. Says what happened to the app passwords, and whether the policy
+    /// requires a new second factor.
     Disabled(AppPasswordsAfter, AfterDisabled),
-    /// So many floors were lowered, so many sessions or browsers ended.
+    /// How many time windows were reset, or how many sessions or browsers were revoked.
     Count(usize),
-    /// To be shown once.
+    /// The code is shown once.
     Code(OneTimeCode, Timestamp),
 }
 
-/// The session of whoever administers; to everyone else nothing is there.
+/// Returns the session of an administrator. Every other client gets 404, so that it cannot learn
+/// whether the page exists.
 pub(crate) async fn require_administrator(
     request: &RequestContext<'_>,
 ) -> Result<Session, HttpReply> {
@@ -141,7 +141,8 @@ pub(crate) async fn require_administrator(
     }
 }
 
-/// An act of whoever stepped up. One's own account is not among those: it has pages that know what may be done.
+/// Runs an act on another account. An administrator's own account is refused: its own pages check
+/// more.
 pub(crate) async fn run_admin_act(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,

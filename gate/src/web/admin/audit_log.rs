@@ -1,4 +1,4 @@
-//! The event log on pages: of one account or of all, newest first.
+//! The audit log on pages: events of one account or of all, newest first.
 
 use super::pages::encoded;
 use crate::http::reply::{self, HttpReply};
@@ -12,10 +12,10 @@ use hyper::StatusCode;
 use shared::account::event::EventFilter;
 use shared::token::session::Session;
 
-/// Events of a page.
+/// Events per page.
 const MOST: u32 = 50;
 
-/// GET administration/log
+/// Handles GET administration/log.
 pub(crate) async fn show_events_page(
     request: &RequestContext<'_>,
     session: &Session,

@@ -1,4 +1,4 @@
-//! The pages of administrators: find someone, see how the account stands, do something about it.
+//! The pages of administrators: find an account, show its state, and change it.
 
 use super::accounts::{AdminAct, AdminActResult};
 use crate::http::form::Form;
@@ -23,10 +23,10 @@ use shared::store::{BrowserRecord, SessionRecord};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
 
-/// The most of a list that is shown.
+/// Rows that a list shows at most.
 const MOST: usize = 50;
 
-/// How somebody else's account stands.
+/// State of another account.
 pub(crate) struct AccountDetails {
     pub(crate) status: AccountStatus,
     pub(crate) authenticators: Vec<AuthenticatorState>,
@@ -54,7 +54,7 @@ impl AccountDetails {
         })
     }
 
-    /// What can be done to it.
+    /// Returns the acts that the state of the account allows.
     fn acts(&self) -> Vec<AdminAct> {
         let mut acts = vec![AdminAct::Unlock, AdminAct::ResetClock];
         if self.one_time_code.is_some() {
@@ -74,7 +74,7 @@ impl AccountDetails {
     }
 }
 
-/// A list; none of an account that is declared and that nobody has used yet.
+/// Returns an empty list for an account that is declared in a file and has never signed in.
 fn listed<T>(list: Result<Vec<T>, AdministrationError>) -> Result<Vec<T>, AdministrationError> {
     match list {
         Err(AdministrationError::UnknownAccount(_)) => Ok(Vec::new()),
@@ -82,12 +82,12 @@ fn listed<T>(list: Result<Vec<T>, AdministrationError>) -> Result<Vec<T>, Admini
     }
 }
 
-/// A value in a query.
+/// Encodes a value for a query.
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// GET administration and what lies below it
+/// Handles GET administration and the pages below it.
 pub(crate) async fn show_administration_page(
     request: &RequestContext<'_>,
     page: &str,
@@ -124,7 +124,7 @@ pub(crate) async fn show_administration_page(
     shown.unwrap_or_else(|refused| notice::show_refusal(request, &refused))
 }
 
-/// POST administration/act
+/// Handles POST administration/act.
 pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     if let Err(reply) = accounts::require_administrator(request).await {
         return reply;
@@ -152,7 +152,7 @@ pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) 
     }
 }
 
-/// What was done, and the way back to the account.
+/// Renders the result of an act, with a link to the account.
 fn render_act_result(
     request: &RequestContext<'_>,
     name: &UserName,
@@ -266,7 +266,7 @@ async fn show_account_page(
     Ok(reply::page(StatusCode::OK, html(&page)))
 }
 
-/// Whose account is meant, and what is to be done to it.
+/// Parses the account and the act of a form.
 fn parse_act(
     request: &RequestContext<'_>,
     name: &str,

@@ -1,5 +1,5 @@
-//! The catalogues are complete: every language has the texts of the pages and the messages of the engine, with the same
-//! variables, and no page uses a text that the catalogue lacks.
+//! The catalogues are complete: every language has the texts of the pages and the messages of the
+//! engine, with the same variables, and no page uses a text that the catalogue lacks.
 
 use super::*;
 use fluent_bundle::FluentResource;
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The names of a catalogue's texts, each with its variables.
+/// Returns the ids of a catalogue's texts, each with its variables.
 fn texts(source: &str) -> BTreeMap<String, BTreeSet<String>> {
     FluentResource::try_new(source.to_owned()).expect("a file without a mistake");
     let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -39,7 +39,7 @@ fn asked(header: &str) -> String {
     Language::negotiate(&headers).tag()
 }
 
-/// Every message of the engine, with its arguments.
+/// Returns the id of every message of the engine, with its arguments.
 fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
     let refusals = [
         Refusal::Wrong,

@@ -1,5 +1,5 @@
-//! The first factor at the sign-in page: the password of the store, that of the host, or the identity that the proxy
-//! brings; and where each leads.
+//! The first factor at the sign-in page: a password, or the identity that the proxy sends; and the
+//! page that follows.
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -21,7 +21,7 @@ use shared::token::{LoginToken, TokenKind};
 use shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
-/// GET sign-in
+/// Handles GET sign-in.
 pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, rd: &str) -> HttpReply {
     let back_to = request.site.valid_return_url(rd).unwrap_or_default();
     if upgrade::may_open(request, back_to) {
@@ -38,7 +38,7 @@ pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, rd: &str) ->
     }
 }
 
-/// POST sign-in
+/// Handles POST sign-in.
 pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let back_to = request
         .site
@@ -56,7 +56,7 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -
         );
     };
     if request.site.gate().first_factor == FirstFactorSource::Header {
-        // nobody is asked for a password here
+        // with this first factor there is no password
         return reply::see_other(&request.sign_in_path(back_to));
     }
     let typed = Zeroizing::new(form.field("password").to_owned());
@@ -87,12 +87,12 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -
     }
 }
 
-/// The identity that the proxy brings: there is nothing to type before the code.
+/// Signs in by the identity that the proxy sends, before the code is asked for.
 async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> HttpReply {
     let Some(name) = identified_user(request) else {
         return render_missing_identity(request);
     };
-    // another site may send the browser here, but its pages get nothing done by an image
+    // another site can send the browser here, but an image on its pages changes nothing
     let mode = request.headers.get("sec-fetch-mode");
     if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
         return reply::bare(StatusCode::FORBIDDEN);
@@ -107,7 +107,7 @@ async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> Htt
     }
 }
 
-/// Whom the proxy names; where it names nobody, the log says why.
+/// Returns the user that the proxy names, and logs the reason if it names none.
 pub(crate) fn identified_user(request: &RequestContext<'_>) -> Option<UserName> {
     let (cause, why) = match (&request.identity, request.identity.missing_reason()) {
         (crate::proxy::identity::Identity::Named(name), None) => return Some(name.clone()),
@@ -121,7 +121,7 @@ pub(crate) fn identified_user(request: &RequestContext<'_>) -> Option<UserName> 
     None
 }
 
-/// The identity of whoever signs in; what was refused stands in the log.
+/// Verifies the identity of a sign-in, and logs a refusal.
 pub(crate) async fn verify_identity(
     request: &RequestContext<'_>,
     name: &UserName,
@@ -131,7 +131,7 @@ pub(crate) async fn verify_identity(
         name.clone(),
         OwnedBrowserContext::new(request).to_page(request.site, back_to),
     );
-    // a trusted proxy has established who it is
+    // a trusted proxy has authenticated the user
     let store_pool = request
         .site
         .store_pool
@@ -145,7 +145,7 @@ pub(crate) async fn verify_identity(
     Ok(next)
 }
 
-/// Where a first factor that has passed leads.
+/// Renders the page that follows the first factor.
 pub(crate) fn continue_sign_in(
     request: &RequestContext<'_>,
     name: UserName,
@@ -155,7 +155,7 @@ pub(crate) fn continue_sign_in(
     match next {
         AfterPassword::Opened(opened) => login::finish_sign_in(request, &opened, back_to),
         AfterPassword::Code(token) => redirect_to_code(request, &token.to_page(back_to.to_owned())),
-        AfterPassword::Setup(token) => {
+        AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
             enroll::redirect_to_enrollment(request, &token.to_page(back_to.to_owned()))
         }
@@ -190,7 +190,7 @@ fn redirect_to_code(request: &RequestContext<'_>, ticket: &LoginToken) -> HttpRe
     }
 }
 
-/// The cookie of a sign-in that waits for its code.
+/// Adds the cookie of a sign-in whose first factor has passed.
 pub(crate) fn with_login_token(
     request: &RequestContext<'_>,
     page: HttpReply,

@@ -1,4 +1,5 @@
-//! A code by mail, asked for on the code page. The page waits for what becomes of the letter, within its time limit.
+//! Mailed codes, requested on the code page. The page waits until the mail is sent or has failed,
+//! within a time limit.
 
 use super::CodePageNote;
 use crate::http::reply::{self, HttpReply};
@@ -19,19 +20,16 @@ use shared::verify::decision::Refusal;
 use shared::verify::throttle::Phase;
 use std::sync::Arc;
 
-/// What became of a code that was asked for.
 pub(crate) enum CodeMailed {
-    /// It is on its way to this address.
+    /// The mail was accepted for this address.
     Sent(EmailAddress),
-    /// It was not sent.
     NotSent,
-    /// posternd has not taken it.
+    /// posternd has not taken the mail from the outbox.
     Queued,
-    /// None is mailed.
     Refused(MailRefusal),
 }
 
-/// POST mail
+/// Handles POST mail.
 pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpReply {
     let Some(ticket) = request.login_token() else {
         let text = request.language.refusal(Refusal::Expired);
@@ -89,7 +87,7 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpRep
     }
 }
 
-/// Leaves a code for a sign-in in the outbox, and waits for what becomes of the letter.
+/// Puts a code into the outbox, and waits until the mail is sent or has failed.
 pub(crate) async fn mail_code(
     request: &RequestContext<'_>,
     ticket: &LoginToken,
@@ -98,14 +96,14 @@ pub(crate) async fn mail_code(
     let asked = request.store_pool().with_engine(move |engine| {
         let visitor = VerificationRequest {
             name: token.account(),
-            stage: Phase::After,
+            phase: Phase::After,
             origin: &client.origin,
             browser: None,
             service: SERVICE,
         };
         engine
             .mail_code(&visitor, Some(&token), client.now()?)
-            .map_err(LoginError::Door)
+            .map_err(LoginError::Engine)
     });
     let posted = match asked.await? {
         MailRequest::For(posted) => Arc::new(posted),

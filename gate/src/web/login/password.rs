@@ -17,8 +17,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// The workers for a first factor of an account: by where it comes from, as far as that account is concerned. An
-/// address that has to wait anyway takes no worker, unless something came along that may be let in nevertheless.
+/// Returns the pool with the priority of a sign-in: a trusted browser, an address that is familiar
+/// to the account, or an unauthenticated client. An address that has to wait occupies no worker,
+/// unless a credential comes along that can be accepted in spite of the delay.
 pub(crate) async fn workers_for_sign_in(
     request: &RequestContext<'_>,
     name: &UserName,
@@ -30,7 +31,7 @@ pub(crate) async fn workers_for_sign_in(
         .for_client(PoolClient::unauthenticated(request.address));
     let (who, client) = (name.clone(), OwnedBrowserContext::new(request));
     let looked = stranger.with_reading_engine(move |engine| {
-        engine.sign_in_scope(&client.browser(), &who, client.now()?)
+        engine.classify_login(&client.browser(), &who, client.now()?)
     });
     let applicant = match looked.await? {
         LoginClass::AddressDelayed { wait }
@@ -45,7 +46,7 @@ pub(crate) async fn workers_for_sign_in(
     Ok(Ok(request.site.store_pool.for_client(applicant)))
 }
 
-/// The password of whoever signs in; what was refused stands in the log.
+/// Verifies the password of a sign-in, and logs a refusal.
 pub(crate) async fn verify_password(
     request: &RequestContext<'_>,
     name: &UserName,
@@ -58,7 +59,7 @@ pub(crate) async fn verify_password(
         FirstFactorSource::Password => {
             verify_in_store(request, name, typed, recovery, back_to).await?
         }
-        // nobody has one
+        // with this first factor there is no password
         FirstFactorSource::Header => AfterPassword::Refused(Refusal::Unfit),
     };
     if let AfterPassword::Refused(refusal) = &next {
@@ -92,7 +93,8 @@ async fn verify_in_store(
     run.await
 }
 
-/// The try is charged at a door, the helper is asked while no door is held, and a door goes on by what it said.
+/// Charges the attempt to the throttle, asks PAM while no worker is occupied, and settles the
+/// attempt by the result.
 async fn verify_on_host(
     request: &RequestContext<'_>,
     name: &UserName,
@@ -107,7 +109,8 @@ async fn verify_on_host(
     };
     let (who, client) = (name.clone(), OwnedBrowserContext::new(request));
     let run = store_pool.with_engine(move |engine| {
-        let tried = engine.try_first_factor(&client.browser(), &who, &recovery, client.now()?)?;
+        let tried =
+            engine.charge_first_factor(&client.browser(), &who, &recovery, client.now()?)?;
         Ok::<_, shared::engine::LoginError>((tried, recovery))
     });
     let (tried, recovery) = match run.await? {
@@ -155,14 +158,14 @@ async fn verify_on_host(
     Ok(next)
 }
 
-/// What the host says of a password; why not, where it was never asked.
+/// Asks PAM through postern-password. The inner error means that PAM was not asked.
 pub(crate) async fn check_host_password(
     request: &RequestContext<'_>,
     applicant: &PoolClient,
     name: &UserName,
     typed: &str,
 ) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
-    // no password can be so: it is as wrong as any
+    // PAM accepts no such password, so it counts as a wrong one
     let Some(password) = Candidate::typed(typed.as_bytes()) else {
         return Ok(Ok(HostPasswordReply::Wrong));
     };
@@ -186,11 +189,12 @@ pub(crate) async fn check_host_password(
     }
 }
 
-/// PAM takes its time over a wrong password, one that is not looked at takes none: refusals leave at multiples of this,
-/// longer than pam_unix's pause, so that the time tells them not apart.
+/// PAM delays its reply to a wrong password, and a refusal without PAM takes no time. Refusals are
+/// sent at multiples of this interval, which is longer than the delay of pam_unix, so that the
+/// duration does not tell the two apart.
 const PACE: Duration = Duration::from_secs(4);
 
-/// Waits until a refusal may leave.
+/// Waits until the next multiple of [`PACE`] after `came`.
 async fn pace(came: Instant) {
     let paces = came.elapsed().as_secs() / PACE.as_secs() + 1;
     tokio::time::sleep_until(came + PACE * u32::try_from(paces).unwrap_or(u32::MAX)).await;

@@ -229,7 +229,7 @@ impl Engine {
         // Whoever runs a process as this user has passed what lets in as this user.
         let visitor = VerificationRequest {
             name: account,
-            stage: Phase::After,
+            phase: Phase::After,
             origin: &origin,
             browser: None,
             service: COMMAND,
@@ -244,8 +244,8 @@ impl Engine {
             proof.invitation = Some(self.invite(&visitor, &answer, now)?);
             return Ok(proof);
         }
-        let outcome = self.attempt(&visitor, &answer, now)?;
-        match outcome.verdict {
+        let outcome = self.verify_input(&visitor, &answer, now)?;
+        match outcome.result {
             Err(refusal) => Err(AdministrationError::Code(refusal)),
             Ok(_) => {
                 proof
@@ -269,7 +269,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AccountSnapshot, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        caller.actor().refuse_ended(tx.as_mut(), now)?;
+        caller.actor().refuse_ended_session(tx.as_mut(), now)?;
         Ok(footing(tx.as_mut(), &self.vault, account)?)
     }
 

@@ -36,7 +36,7 @@ impl Engine {
         step: &PromptEnrollment,
         now: Timestamp,
     ) -> PromptResult {
-        if caller.owns(visitor.name) || visitor.stage == Phase::Before {
+        if caller.owns(visitor.name) || visitor.phase == Phase::Before {
             return Ok(refused(Refusal::NotEnrolled));
         }
         match step {
@@ -139,7 +139,7 @@ impl Engine {
             record.generation != generation || before.is_some_and(|before| before.id != record.id)
         };
         // gates were told of it meanwhile, and whatever ended all sessions since ended this one too
-        match self.entered_unless(visitor, AuthenticationMethod::Code, now, is_over)? {
+        match self.complete_login_unless(visitor, AuthenticationMethod::Code, now, is_over)? {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
         }

@@ -72,7 +72,7 @@ impl Engine {
         let service = judging.service.as_str();
         let visitor = VerificationRequest {
             name: account,
-            stage,
+            phase: stage,
             origin: &origin,
             browser: None,
             service,
@@ -94,7 +94,7 @@ impl Engine {
                 // a process that calls itself any service is exempt as none
                 let service = if own { "" } else { service };
                 let membership;
-                (at, membership) = self.account_and_membership(account)?;
+                (at, membership) = self.load_account_with_policy_facts(account)?;
                 let mail = membership.mail;
                 VerifyReply::Need {
                     need: self.need(
@@ -107,11 +107,15 @@ impl Engine {
             }
             // Only who has passed the first factor signs in for the first time.
             VerifyOperation::Waive if stage == Phase::Before => VerifyReply::Waived(None),
-            VerifyOperation::Waive => VerifyReply::Waived(self.waive(&visitor, now)?),
+            VerifyOperation::Waive => {
+                VerifyReply::Waived(self.grant_enrollment_grace(&visitor, now)?)
+            }
             VerifyOperation::Answer { typed, reading } => {
                 return self.judge_answer(caller, &visitor, judging, (typed, *reading), now);
             }
-            VerifyOperation::Grace(grace) => VerifyReply::Grace(self.grace(&visitor, *grace, now)?),
+            VerifyOperation::Grace(grace) => {
+                VerifyReply::Grace(self.check_grace_period(&visitor, *grace, now)?)
+            }
             VerifyOperation::PasswordChanged => {
                 // of the own account too: any process of the person's would end all that is open, and no password is shown
                 if let Requester::Owner { name, .. } = caller {
@@ -200,7 +204,7 @@ impl Engine {
         membership: PolicyFacts,
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
-            match (visitor.stage, groups::name_of(visitor.name)) {
+            match (visitor.phase, groups::name_of(visitor.name)) {
                 // Unix takes them for two users
                 (_, Ok(Some(own))) if own == *visitor.name => {}
                 // strangers must not learn that there is such an account
@@ -209,7 +213,7 @@ impl Engine {
                 (Phase::After, Err(error)) => return Err(PolicyError::Groups(error)),
             }
         }
-        let groups = self.policy_groups(visitor.name, &membership.groups)?;
+        let groups = self.load_policy_groups(visitor.name, &membership.groups)?;
         let subject = PolicySubject {
             name: visitor.name,
             groups: &groups,
@@ -260,7 +264,7 @@ impl Engine {
             }
         };
         let accepted = means
-            .filter(|_| visitor.stage == Phase::Before)
+            .filter(|_| visitor.phase == Phase::Before)
             .map(|means| EarlyAcceptance {
                 means,
                 at: now,
@@ -308,10 +312,12 @@ impl Engine {
 
     /// How long the codes are that someone may type.
     fn code_lengths(&mut self, name: &UserName) -> Result<(Enrolled, Vec<u32>), EngineError> {
-        let declared = account_data::declared(&self.config, name)?;
-        let mail = self.membership(name)?.mail;
+        let declared = account_data::read_declared_secret(&self.config, name)?;
+        let mail = self.load_policy_facts(name)?.mail;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let id = tx.account(name)?.map_or(AccountId(0), |record| record.id);
+        let id = tx
+            .find_account(name)?
+            .map_or(AccountId(0), |record| record.id);
         let stored = tx.authenticators(id)?;
         let mut lengths: Vec<u32> = match declared {
             Some((_, parameters)) => vec![parameters.digits],
@@ -337,22 +343,24 @@ impl Engine {
         if let Ok(app_password) = AppPassword::read(typed) {
             // before it is looked at, so that no revocation comes between
             let at = self.account_at(visitor.name)?;
-            return Ok(match self.admit(visitor, &app_password, now)? {
-                Ok(_) => PamVerification::Accepted {
-                    by: APP_PASSWORD,
-                    means: None,
-                    at,
-                    told: Vec::new(),
+            return Ok(
+                match self.verify_app_password(visitor, &app_password, now)? {
+                    Ok(_) => PamVerification::Accepted {
+                        by: APP_PASSWORD,
+                        means: None,
+                        at,
+                        told: Vec::new(),
+                    },
+                    Err(refusal) => PamVerification::Refused {
+                        refusal: None,
+                        cause: refusal.to_string(),
+                        words: messages::not_admitted(refusal),
+                    },
                 },
-                Err(refusal) => PamVerification::Refused {
-                    refusal: None,
-                    cause: refusal.to_string(),
-                    words: messages::not_admitted(refusal),
-                },
-            });
+            );
         }
-        let outcome = self.attempt(visitor, &Typing::read(typed.as_bytes()), now)?;
-        Ok(match outcome.verdict {
+        let outcome = self.verify_input(visitor, &Typing::read(typed.as_bytes()), now)?;
+        Ok(match outcome.result {
             Ok(accepted) => {
                 let means = AuthenticationMethod::from(accepted.spent());
                 let told = [
@@ -382,10 +390,10 @@ impl Engine {
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, AdministrationError> {
-        let (origin, stage) = self.stands(caller, visitor.name, (visitor.origin, visitor.stage))?;
+        let (origin, stage) = self.stands(caller, visitor.name, (visitor.origin, visitor.phase))?;
         Ok(self.mail_code(
             &VerificationRequest {
-                stage,
+                phase: stage,
                 origin: &origin,
                 ..*visitor
             },

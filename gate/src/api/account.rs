@@ -45,7 +45,7 @@ enum SecondFactor {
 
 /// Result of an act that revoked every other session and every trusted browser.
 #[derive(Serialize, ToSchema)]
-pub(super) struct EndedSessions {
+pub(super) struct EndedAccountSessions {
     /// Whether this session continues, with a new cookie.
     signed_in: bool,
     /// What happened to the app passwords.
@@ -58,43 +58,43 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "account"),
             EndpointAccess::SignedIn,
             "Returns the state of the account.",
-            |call, NoBody| Box::pin(account(call.request)),
+            |call, NoBody| Box::pin(read_account(call.request)),
         ),
         Endpoint::without_answer(
             (Method::POST, "step-up"),
             EndpointAccess::SignedIn,
             "Gives a proof for critical acts, which is valid for 15 minutes.",
-            |call, RequiredBody(input)| Box::pin(step_up(call.request, input)),
+            |call, RequiredBody(input)| Box::pin(submit_step_up(call.request, input)),
         ),
     ]
 }
 
-async fn account(request: &RequestContext<'_>) -> Result<EndpointReply<Account>, ActRefused> {
+async fn read_account(request: &RequestContext<'_>) -> Result<EndpointReply<Account>, ActRefused> {
     let session = request.require_session()?;
-    let (standing, proof) = (
+    let (overview, step_up) = (
         overview::read_overview(request, &session).await?,
         step_up::required_step_up(request, &session).await?,
     );
     Ok(EndpointReply::new(Account {
         user: session.name.to_string(),
-        second_factor: match standing.status.state {
+        second_factor: match overview.status.state {
             SecondFactorState::Off => SecondFactor::Off,
             SecondFactorState::On => SecondFactor::On,
             SecondFactorState::Declared => SecondFactor::Declared,
         },
-        since: standing.status.tally.since.map(|since| since.0),
-        authenticators: standing.authenticators.len(),
-        recovery_codes: standing.status.tally.recovery_codes,
-        app_passwords: standing.app_passwords,
-        sessions: standing.sessions,
-        browsers: standing.browsers,
+        since: overview.status.tally.since.map(|since| since.0),
+        authenticators: overview.authenticators.len(),
+        recovery_codes: overview.status.tally.recovery_codes,
+        app_passwords: overview.app_passwords,
+        sessions: overview.sessions,
+        browsers: overview.browsers,
         can_mail: request.site.config.email.is_on(),
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,
-        step_up: proof,
+        step_up,
     }))
 }
 
-async fn step_up(
+async fn submit_step_up(
     request: &RequestContext<'_>,
     input: StepUpInput,
 ) -> Result<EndpointReply<()>, ActRefused> {
@@ -108,23 +108,23 @@ async fn step_up(
     }
     let step_up = step_up::verify_step_up(request, &input).await?;
     Ok(EndpointReply {
-        reply: proved(request, &step_up),
+        reply: step_up_reply(request, &step_up),
         answer: (),
     })
 }
 
 /// Returns an empty reply with the step-up cookie.
-pub(super) fn proved(request: &RequestContext<'_>, step_up: &StepUpProof) -> HttpReply {
+pub(super) fn step_up_reply(request: &RequestContext<'_>, step_up: &StepUpProof) -> HttpReply {
     step_up::with_step_up_cookie(request, reply::bare(StatusCode::OK), step_up)
 }
 
 /// Returns the result of an act that revoked every session, with the cookies of the new one.
-pub(super) fn ended(
+pub(super) fn sessions_ended_reply(
     request: &RequestContext<'_>,
     step_up: Option<&StepUpProof>,
     opened: Option<&OpenedSession>,
     after: AppPasswordsAfter,
-) -> EndpointReply<EndedSessions> {
+) -> EndpointReply<EndedAccountSessions> {
     let reply = reply::bare(StatusCode::OK);
     let reply = match (step_up, opened) {
         (Some(step_up), Some(opened)) => {
@@ -136,7 +136,7 @@ pub(super) fn ended(
     let notices = request.language.app_passwords(after).into_iter().collect();
     EndpointReply {
         reply,
-        answer: EndedSessions {
+        answer: EndedAccountSessions {
             signed_in: opened.is_some(),
             notices,
         },

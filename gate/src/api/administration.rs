@@ -25,19 +25,19 @@ use shared::verify::origin::Origin;
 
 const FIND: Parameter = Parameter {
     name: "find",
-    about: "A part of the name, in any case of its letters.",
+    description: "A part of the name, in any case of its letters.",
 };
 const AFTER: Parameter = Parameter {
     name: "after",
-    about: "A name: returns the accounts after it, for the next page.",
+    description: "A name: returns the accounts after it, for the next page.",
 };
 const ACCOUNT: Parameter = Parameter {
     name: "account",
-    about: "Whose events.",
+    description: "Whose events.",
 };
 const BEFORE: Parameter = Parameter {
     name: "before",
-    about: "The number of an event: returns the events before it, for the next page.",
+    description: "The number of an event: returns the events before it, for the next page.",
 };
 
 type AdministrationReply<A> = Result<EndpointReply<A>, ActRefused>;
@@ -49,14 +49,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "administration/accounts"),
             Administration,
             "Returns the state of accounts, by name, 200 at most.",
-            |call, NoBody| Box::pin(find(call)),
+            |call, NoBody| Box::pin(find_accounts(call)),
         )
         .with_query(&[FIND, AFTER]),
         Endpoint::with_answer(
             (Method::GET, "administration/accounts/{name}"),
             Administration,
             "Returns the state of one account.",
-            |call, NoBody| Box::pin(status(call)),
+            |call, NoBody| Box::pin(read_status(call)),
         ),
         Endpoint::with_answer(
             (Method::POST, "administration/accounts/{name}/disable"),
@@ -80,7 +80,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::POST, "administration/accounts/{name}/one-time-code"),
             Administration,
             "Issues a one-time code, in place of an earlier one; it is shown once.",
-            |call, NoBody| Box::pin(issue(call)),
+            |call, NoBody| Box::pin(issue_one_time_code(call)),
         ),
         Endpoint::with_answer(
             (
@@ -89,25 +89,25 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             ),
             Administration,
             "Cancels the one-time code.",
-            |call, NoBody| Box::pin(cancel(call)),
+            |call, NoBody| Box::pin(cancel_one_time_code(call)),
         ),
         Endpoint::with_answer(
             (Method::GET, "administration/events"),
             Administration,
             "Returns the events, newest first, 200 at most.",
-            |call, NoBody| Box::pin(events(call)),
+            |call, NoBody| Box::pin(list_events(call)),
         )
         .with_query(&[ACCOUNT, BEFORE]),
     ]
 }
 
-async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
+async fn find_accounts(call: &Call<'_>) -> AdministrationReply<Accounts> {
     let part = call.query_value(&FIND).unwrap_or_default();
     let after = call
         .query_value(&AFTER)
-        .map(|name| named(&name))
+        .map(|name| parse_name(&name))
         .transpose()?;
-    let found = act(call.request, move |engine, _, _| {
+    let found = run_act(call.request, move |engine, _, _| {
         engine.find(&part, after.as_ref(), PAGE)
     })
     .await?;
@@ -116,15 +116,15 @@ async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
     }))
 }
 
-async fn status(call: &Call<'_>) -> AdministrationReply<AccountState> {
-    let name = named(call.argument())?;
-    let found = act(call.request, move |engine, _, _| engine.status(&name)).await?;
+async fn read_status(call: &Call<'_>) -> AdministrationReply<AccountState> {
+    let name = parse_name(call.argument())?;
+    let found = run_act(call.request, move |engine, _, _| engine.status(&name)).await?;
     Ok(EndpointReply::new(AccountState::from(&found)))
 }
 
 async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
-    let name = named(call.argument())?;
-    let message = act(call.request, move |engine, actor, now| {
+    let name = parse_name(call.argument())?;
+    let message = run_act(call.request, move |engine, actor, now| {
         let after = engine.disable(&name, actor, now)?;
         Ok(messages::disabled(
             &name,
@@ -132,28 +132,28 @@ async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDon
             AfterDisabled::of(engine.is_required(&name)?),
         ))
     });
-    said(message.await?)
+    operation_done(message.await?)
 }
 
 async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::OperationDone> {
-    let name = named(call.argument())?;
-    let message = act(call.request, move |engine, actor, now| {
+    let name = parse_name(call.argument())?;
+    let message = run_act(call.request, move |engine, actor, now| {
         if !how.clock {
             engine.unlock(&name, actor, now)?;
             return Ok(messages::unlocked(&name));
         }
-        let mended = engine.mend_clock(&name, actor, now)?;
-        Ok(messages::clock_mended(&name, mended, now))
+        let reset = engine.mend_clock(&name, actor, now)?;
+        Ok(messages::clock_mended(&name, reset, now))
     });
-    said(message.await?)
+    operation_done(message.await?)
 }
 
 async fn revoke(
     call: &Call<'_>,
     Revoke { what }: Revoke,
 ) -> AdministrationReply<admin_api::OperationDone> {
-    let name = named(call.argument())?;
-    let message = act(call.request, move |engine, actor, now| {
+    let name = parse_name(call.argument())?;
+    let message = run_act(call.request, move |engine, actor, now| {
         Ok(match what {
             Revoked::Sessions => {
                 let ended = engine.revoke_sessions(&name, None, actor, now)?;
@@ -165,13 +165,13 @@ async fn revoke(
             }
         })
     });
-    said(message.await?)
+    operation_done(message.await?)
 }
 
-async fn issue(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
-    let name = named(call.argument())?;
+async fn issue_one_time_code(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
+    let name = parse_name(call.argument())?;
     let account = name.clone();
-    let issued = act(call.request, move |engine, actor, now| {
+    let issued = run_act(call.request, move |engine, actor, now| {
         engine.issue_one_time_code(&name, actor, now)
     });
     let (code, expires) = issued.await?;
@@ -183,19 +183,19 @@ async fn issue(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
     }))
 }
 
-async fn cancel(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
-    let name = named(call.argument())?;
-    let message = act(call.request, move |engine, actor, now| {
+async fn cancel_one_time_code(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
+    let name = parse_name(call.argument())?;
+    let message = run_act(call.request, move |engine, actor, now| {
         engine.cancel_one_time_code(&name, actor, now)?;
         Ok(messages::one_time_code_cancelled(&name))
     });
-    said(message.await?)
+    operation_done(message.await?)
 }
 
-async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
+async fn list_events(call: &Call<'_>) -> AdministrationReply<Events> {
     let account = call
         .query_value(&ACCOUNT)
-        .map(|name| named(&name))
+        .map(|name| parse_name(&name))
         .transpose()?;
     let before = call
         .query_value(&BEFORE)
@@ -208,7 +208,7 @@ async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
         ..EventFilter::default()
     };
     let most = u32::try_from(PAGE).unwrap_or(u32::MAX);
-    let found = act(call.request, move |engine, _, _| {
+    let found = run_act(call.request, move |engine, _, _| {
         Ok(engine.newest_events(&filter, before, most)?)
     })
     .await?;
@@ -218,7 +218,7 @@ async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
 }
 
 /// Runs an act of a program that has sent the secret.
-async fn act<T: Send + 'static>(
+async fn run_act<T: Send + 'static>(
     request: &RequestContext<'_>,
     work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
     + Send
@@ -252,11 +252,11 @@ async fn act<T: Send + 'static>(
     })
 }
 
-fn said(message: String) -> AdministrationReply<admin_api::OperationDone> {
+fn operation_done(message: String) -> AdministrationReply<admin_api::OperationDone> {
     Ok(EndpointReply::new(admin_api::OperationDone::that(message)))
 }
 
-fn named(text: &str) -> Result<UserName, ActRefused> {
+fn parse_name(text: &str) -> Result<UserName, ActRefused> {
     text.parse()
         .map_err(|error: NameError| ActRefused::invalid_value(error.to_string()))
 }

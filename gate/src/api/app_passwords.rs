@@ -1,6 +1,6 @@
 //! App passwords, for programs that cannot show a page.
 
-use super::account::proved;
+use super::account::step_up_reply;
 use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::web::account::AppPasswordRequest;
@@ -74,30 +74,32 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "app-passwords"),
             SignedIn,
             "Lists the account's app passwords.",
-            |call, NoBody| Box::pin(list(call.request)),
+            |call, NoBody| Box::pin(list_app_passwords(call.request)),
         ),
         Endpoint::with_answer(
             (Method::POST, "app-passwords"),
             SignedIn,
             "Makes an app password.",
-            |call, RequiredBody(given)| Box::pin(add(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(create_app_password(call.request, body)),
         ),
         Endpoint::without_answer(
             (Method::PATCH, "app-passwords/{name}"),
             SignedIn,
             "Renames an app password.",
-            |call, RequiredBody(given)| Box::pin(rename(call, given)),
+            |call, RequiredBody(body)| Box::pin(rename_app_password(call, body)),
         ),
         Endpoint::without_answer(
             (Method::DELETE, "app-passwords/{name}"),
             SignedIn,
             "Revokes an app password.",
-            |call, NoBody| Box::pin(revoke(call)),
+            |call, NoBody| Box::pin(revoke_app_password(call)),
         ),
     ]
 }
 
-async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<AppPasswords>, ActRefused> {
+async fn list_app_passwords(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<AppPasswords>, ActRefused> {
     let all = app_passwords::list_app_passwords(request, &request.require_session()?).await?;
     let app_passwords = all.into_iter().map(|one| AppPasswordState {
         name: one.name.as_str().to_owned(),
@@ -111,23 +113,19 @@ async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<AppPasswords
     }))
 }
 
-async fn add(
+async fn create_app_password(
     request: &RequestContext<'_>,
-    given: AddAppPassword,
+    body: AddAppPassword,
 ) -> Result<EndpointReply<MadeAppPassword>, ActRefused> {
-    let name = app_passwords::parse_label(request, &given.name)?;
-    let scope: AppPasswordScope = given
-        .scope
-        .join("\n")
-        .parse()
-        .map_err(|error: ScopeError| {
-            ActRefused::invalid_value(request.language.text_with(
-                "scope-invalid",
-                "why",
-                error.to_string(),
-            ))
-        })?;
-    let expires = match given.expires.map(i64::try_from) {
+    let name = app_passwords::parse_label(request, &body.name)?;
+    let scope: AppPasswordScope = body.scope.join("\n").parse().map_err(|error: ScopeError| {
+        ActRefused::invalid_value(request.language.text_with(
+            "scope-invalid",
+            "why",
+            error.to_string(),
+        ))
+    })?;
+    let expires = match body.expires.map(i64::try_from) {
         None => None,
         Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
         Some(Err(_)) => {
@@ -139,8 +137,8 @@ async fn add(
     let step_up = step_up::verify_step_up(
         request,
         &StepUpInput {
-            password: given.password,
-            code: given.code,
+            password: body.password,
+            code: body.code,
         },
     )
     .await?;
@@ -155,22 +153,25 @@ async fn add(
         app_password: made.grouped().to_string().into(),
     };
     Ok(EndpointReply {
-        reply: proved(request, &step_up),
+        reply: step_up_reply(request, &step_up),
         answer,
     })
 }
 
-async fn rename(call: &Call<'_>, given: Rename) -> Result<EndpointReply<()>, ActRefused> {
+async fn rename_app_password(
+    call: &Call<'_>,
+    body: Rename,
+) -> Result<EndpointReply<()>, ActRefused> {
     let request = call.request;
     let (name, new) = (
         call.label_argument()?,
-        app_passwords::parse_label(request, &given.name)?,
+        app_passwords::parse_label(request, &body.name)?,
     );
     app_passwords::rename_app_password(request, &request.require_session()?, name, new).await?;
     Ok(EndpointReply::new(()))
 }
 
-async fn revoke(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
+async fn revoke_app_password(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let request = call.request;
     app_passwords::revoke_app_passwords(
         request,

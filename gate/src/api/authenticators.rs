@@ -1,9 +1,9 @@
 //! Further authenticators.
 
-use super::account::{EndedSessions, ended, proved};
-use super::body::{NoBody, OptionalBody, RequiredBody, text};
+use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
+use super::body::{NoBody, OptionalBody, RequiredBody, optional_text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use super::enrollment::{FirstCode, NewAuthenticator, new_authenticator};
+use super::enrollment::{FirstCode, NewAuthenticator, describe_new_authenticator};
 use crate::web::account::ConfirmedAuthenticator;
 use crate::web::account::app_passwords;
 use crate::web::account::authenticators;
@@ -78,32 +78,34 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "authenticators"),
             SignedIn,
             "Lists the account's authenticators.",
-            |call, NoBody| Box::pin(list(call.request)),
+            |call, NoBody| Box::pin(list_authenticators(call.request)),
         ),
         Endpoint::with_answer(
             (Method::POST, "authenticators"),
             SignedIn,
             "Adds an authenticator, which its first code activates.",
-            |call, RequiredBody(given)| Box::pin(add(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(add_authenticator(call.request, body)),
         ),
         Endpoint::with_answer(
             (Method::POST, "authenticators/confirm"),
             SignedIn,
             "Activates an authenticator with its first code.",
-            |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(confirm_authenticator(call.request, body)),
         ),
         Endpoint::with_answer(
             (Method::DELETE, "authenticators/{name}"),
             SignedIn,
             "Removes an authenticator that is not the only one.",
-            |call, OptionalBody(input)| Box::pin(remove(call, input)),
+            |call, OptionalBody(input)| Box::pin(remove_authenticator(call, input)),
         ),
     ]
 }
 
-async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<Authenticators>, ActRefused> {
-    let standing = overview::read_overview(request, &request.require_session()?).await?;
-    let authenticators = standing
+async fn list_authenticators(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Authenticators>, ActRefused> {
+    let overview = overview::read_overview(request, &request.require_session()?).await?;
+    let authenticators = overview
         .authenticators
         .into_iter()
         .map(|one| Authenticator {
@@ -126,16 +128,16 @@ async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<Authenticato
     }))
 }
 
-async fn add(
+async fn add_authenticator(
     request: &RequestContext<'_>,
-    given: AddAuthenticator,
+    body: AddAuthenticator,
 ) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
-    let name = app_passwords::parse_label(request, &given.name)?;
-    let seed: String = text(given.secret).split_whitespace().collect();
-    let is_described = given.algorithm.is_some()
-        || given.digits.is_some()
-        || given.period.is_some()
-        || given.counter.is_some();
+    let name = app_passwords::parse_label(request, &body.name)?;
+    let seed: String = optional_text(body.secret).split_whitespace().collect();
+    let is_described = body.algorithm.is_some()
+        || body.digits.is_some()
+        || body.period.is_some()
+        || body.counter.is_some();
     if seed.is_empty() && is_described {
         return Err(ActRefused::invalid_value(
             request.language.text("seed-missing"),
@@ -145,20 +147,20 @@ async fn add(
         kind: AuthenticatorKind::Further,
         name,
         seed: (!seed.is_empty()).then(|| seed.into()),
-        counter: given.counter,
-        algorithm: given.algorithm.map(|hash| match hash {
+        counter: body.counter,
+        algorithm: body.algorithm.map(|hash| match hash {
             HashAlgorithm::Sha1 => Algorithm::Sha1,
             HashAlgorithm::Sha256 => Algorithm::Sha256,
             HashAlgorithm::Sha512 => Algorithm::Sha512,
         }),
-        digits: given.digits,
-        period: given.period,
+        digits: body.digits,
+        period: body.period,
     };
     let step_up = step_up::verify_step_up(
         request,
         &StepUpInput {
-            password: given.password,
-            code: given.code,
+            password: body.password,
+            code: body.code,
         },
     )
     .await?;
@@ -166,25 +168,23 @@ async fn add(
     let shown =
         authenticators::find_pending_authenticator(request, &step_up.session, ticket).await?;
     Ok(EndpointReply {
-        reply: proved(request, &step_up),
-        answer: new_authenticator(request, shown)?,
+        reply: step_up_reply(request, &step_up),
+        answer: describe_new_authenticator(request, shown)?,
     })
 }
 
-async fn confirm(
+async fn confirm_authenticator(
     request: &RequestContext<'_>,
-    given: FirstCode,
-) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+    body: FirstCode,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let session = request.require_session()?;
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
-    match authenticators::confirm_authenticator(request, &session, given.pending, given.code)
-        .await?
-    {
+    match authenticators::confirm_authenticator(request, &session, body.pending, body.code).await? {
         ConfirmedAuthenticator::Refused(refusal) => {
             Err(ActRefused::code(request.language, refusal))
         }
-        ConfirmedAuthenticator::Activated(opened) => Ok(ended(
+        ConfirmedAuthenticator::Activated(opened) => Ok(sessions_ended_reply(
             request,
             step_up.as_ref(),
             opened.as_deref(),
@@ -193,15 +193,15 @@ async fn confirm(
     }
 }
 
-async fn remove(
+async fn remove_authenticator(
     call: &Call<'_>,
     input: StepUpInput,
-) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let request = call.request;
     let name = call.label_argument()?;
     let step_up = step_up::verify_step_up(request, &input).await?;
     let opened = authenticators::remove_authenticator(request, &step_up, name).await?;
-    Ok(ended(
+    Ok(sessions_ended_reply(
         request,
         Some(&step_up),
         opened.as_ref(),

@@ -4,7 +4,6 @@ use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use shared::protocol::command_request::TypedText;
@@ -19,7 +18,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) fn of<T: ToSchema>() -> Shape {
+    pub(super) fn new<T: ToSchema>() -> Shape {
         let name = T::name().into_owned();
         let mut schemas = vec![(name.clone(), T::schema())];
         T::schemas(&mut schemas);
@@ -29,13 +28,13 @@ impl Shape {
 
 pub(super) struct BodyKind {
     pub(super) shape: Shape,
-    pub(super) is_needed: bool,
+    pub(super) is_required: bool,
 }
 
 /// Kind of body that an endpoint reads.
 pub(super) trait Body: Sized + Send + 'static {
-    fn read(request: &RequestContext<'_>, bytes: &[u8]) -> Result<Self, ActRefused>;
-    fn takes() -> Option<BodyKind>;
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> Result<Self, ActRefused>;
+    fn kind() -> Option<BodyKind>;
 }
 
 pub(super) struct NoBody;
@@ -45,53 +44,56 @@ pub(super) struct RequiredBody<T>(pub(super) T);
 pub(super) struct OptionalBody<T>(pub(super) T);
 
 impl Body for NoBody {
-    fn read(request: &RequestContext<'_>, bytes: &[u8]) -> Result<NoBody, ActRefused> {
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> Result<NoBody, ActRefused> {
         match bytes.is_empty() {
             true => Ok(NoBody),
-            false => Err(malformed(request)),
+            false => Err(malformed_body(request)),
         }
     }
 
-    fn takes() -> Option<BodyKind> {
+    fn kind() -> Option<BodyKind> {
         None
     }
 }
 
 impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for RequiredBody<T> {
-    fn read(request: &RequestContext<'_>, bytes: &[u8]) -> Result<RequiredBody<T>, ActRefused> {
-        read(request, bytes).map(RequiredBody)
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> Result<RequiredBody<T>, ActRefused> {
+        parse_json(request, bytes).map(RequiredBody)
     }
 
-    fn takes() -> Option<BodyKind> {
+    fn kind() -> Option<BodyKind> {
         Some(BodyKind {
-            shape: Shape::of::<T>(),
-            is_needed: true,
+            shape: Shape::new::<T>(),
+            is_required: true,
         })
     }
 }
 
 impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for OptionalBody<T> {
-    fn read(request: &RequestContext<'_>, bytes: &[u8]) -> Result<OptionalBody<T>, ActRefused> {
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> Result<OptionalBody<T>, ActRefused> {
         if bytes.is_empty() {
             return Ok(OptionalBody(T::default()));
         }
-        read(request, bytes).map(OptionalBody)
+        parse_json(request, bytes).map(OptionalBody)
     }
 
-    fn takes() -> Option<BodyKind> {
+    fn kind() -> Option<BodyKind> {
         Some(BodyKind {
-            shape: Shape::of::<T>(),
-            is_needed: false,
+            shape: Shape::new::<T>(),
+            is_required: false,
         })
     }
 }
 
 /// Returns the text of an optional field, which is empty without one.
-pub(super) fn text(typed: Option<TypedText>) -> Zeroizing<String> {
+pub(super) fn optional_text(typed: Option<TypedText>) -> Zeroizing<String> {
     Zeroizing::new(typed.as_deref().unwrap_or_default().to_owned())
 }
 
-fn read<T: DeserializeOwned>(request: &RequestContext<'_>, bytes: &[u8]) -> Result<T, ActRefused> {
+fn parse_json<T: DeserializeOwned>(
+    request: &RequestContext<'_>,
+    bytes: &[u8],
+) -> Result<T, ActRefused> {
     let kind = request
         .headers
         .get(CONTENT_TYPE)
@@ -107,7 +109,7 @@ fn read<T: DeserializeOwned>(request: &RequestContext<'_>, bytes: &[u8]) -> Resu
     }
     // serde would accept an array in place of an object
     if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(malformed(request));
+        return Err(malformed_body(request));
     }
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         // names the position only, since the value can be a secret
@@ -115,11 +117,11 @@ fn read<T: DeserializeOwned>(request: &RequestContext<'_>, bytes: &[u8]) -> Resu
             let column = error.column().to_string();
             ActRefused::invalid_value(request.language.text_with("json-schema", "column", column))
         }
-        _ => malformed(request),
+        _ => malformed_body(request),
     })
 }
 
-fn malformed(request: &RequestContext<'_>) -> ActRefused {
+fn malformed_body(request: &RequestContext<'_>) -> ActRefused {
     ActRefused::new(
         StatusCode::BAD_REQUEST,
         "malformed",

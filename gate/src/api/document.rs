@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::ToSchema;
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(written);
+static DOCUMENT: LazyLock<Value> = LazyLock::new(write_document);
 
 /// General description, beside the endpoints.
 const ABOUT: &str = "What the pages of the gate do, for programs. A sign-in gives a session, which is a cookie; critical acts require a proof, the password and a new code, which is valid for 15 minutes. Where gate.api_tokens is on, every reply that sets cookies also has them as tokens, and headers may replace the cookies: Authorization: Bearer, with the access token, and Postern-Login, Postern-Enrollment, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
@@ -45,16 +45,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     )]
 }
 
-fn written() -> Value {
+fn write_document() -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
-    let problem = Shape::of::<Problem>();
-    let problem = kept(&mut schemas, &problem);
+    let problem = Shape::new::<Problem>();
+    let problem = add_schemas(&mut schemas, &problem);
     for endpoint in ENDPOINTS.iter() {
-        let described = described(endpoint, &problem, &mut schemas);
+        let operation = describe_endpoint(endpoint, &problem, &mut schemas);
         let path = paths
             .entry(format!("/{}", endpoint.path))
             .or_insert_with(|| json!({}));
-        path[endpoint.method.as_str().to_ascii_lowercase()] = described;
+        path[endpoint.method.as_str().to_ascii_lowercase()] = operation;
     }
     json!({
         "openapi": "3.1.0",
@@ -80,7 +80,11 @@ fn written() -> Value {
     })
 }
 
-fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Value>) -> Value {
+fn describe_endpoint(
+    endpoint: &Endpoint,
+    problem: &Value,
+    schemas: &mut Map<String, Value>,
+) -> Value {
     let mut statuses = ANYWHERE.to_vec();
     if endpoint.method != Method::GET {
         statuses.extend(ACTS);
@@ -93,7 +97,7 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         // 404 while administration is not configured; 422 for a name that is not valid
         EndpointAccess::Administration => &[401, 403, 404, 422],
     });
-    let mut responses = answers(endpoint, schemas);
+    let mut responses = describe_answers(endpoint, schemas);
     for status in statuses {
         let content = json!({ KIND: { "schema": problem } });
         responses.insert(
@@ -101,42 +105,45 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
             json!({ "description": "Refused.", "content": content }),
         );
     }
-    let mut described = json!({
-        "operationId": name(endpoint),
-        "summary": endpoint.about,
+    let mut operation = json!({
+        "operationId": operation_id(endpoint),
+        "summary": endpoint.summary,
         "responses": responses,
     });
-    let path = variables(endpoint.path)
+    let path = path_parameters(endpoint.path)
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
-    let query = endpoint.asks.iter().map(|Parameter { name, about }| {
-        json!({ "name": name, "in": "query", "description": about, "schema": { "type": "string" } })
+    let query = endpoint.query_parameters.iter().map(|Parameter { name, description }| {
+        json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } })
     });
     let parameters: Vec<Value> = path.chain(query).collect();
     if !parameters.is_empty() {
-        described["parameters"] = parameters.into();
+        operation["parameters"] = parameters.into();
     }
-    if let Some(takes) = &endpoint.takes {
-        let schema = kept(schemas, &takes.shape);
+    if let Some(body) = &endpoint.body {
+        let schema = add_schemas(schemas, &body.shape);
         let content = json!({ "application/json": { "schema": schema } });
-        described["requestBody"] = json!({ "required": takes.is_needed, "content": content });
+        operation["requestBody"] = json!({ "required": body.is_required, "content": content });
     }
     match endpoint.access {
         EndpointAccess::Anyone => {}
         EndpointAccess::SignedIn => {
-            described["security"] = json!([{ "session": [] }, { "access_token": [] }])
+            operation["security"] = json!([{ "session": [] }, { "access_token": [] }])
         }
-        EndpointAccess::Administration => described["security"] = json!([{ "administration": [] }]),
+        EndpointAccess::Administration => operation["security"] = json!([{ "administration": [] }]),
     }
-    described
+    operation
 }
 
 /// Describes the responses of an act that succeeds.
-fn answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String, Value> {
-    let says = endpoint.gives.as_ref().map(|shape| kept(schemas, shape));
+fn describe_answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String, Value> {
+    let says = endpoint
+        .answer_shape
+        .as_ref()
+        .map(|shape| add_schemas(schemas, shape));
     // endpoints that only read set no cookies, and programs that administer have none
     let has_cookies =
         endpoint.method != Method::GET && endpoint.access != EndpointAccess::Administration;
-    let tokens = has_cookies.then(|| kept(schemas, &Shape::of::<WithTokens>()));
+    let tokens = has_cookies.then(|| add_schemas(schemas, &Shape::new::<WithTokens>()));
     let mut answers = Map::new();
     if says.is_none() {
         answers.insert("204".to_owned(), json!({ "description": "Done." }));
@@ -155,21 +162,21 @@ fn answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String,
 }
 
 /// Adds the schemas of a shape, and returns the reference to it.
-fn kept(schemas: &mut Map<String, Value>, shape: &Shape) -> Value {
+fn add_schemas(schemas: &mut Map<String, Value>, shape: &Shape) -> Value {
     for (name, schema) in &shape.schemas {
         schemas.insert(name.clone(), json!(schema));
     }
     json!({ "$ref": format!("#/components/schemas/{}", shape.name) })
 }
 
-fn variables(path: &str) -> impl Iterator<Item = &str> {
+fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
 /// Returns the operation id, such as `delete_app_passwords_name`, from which client generators make
 /// a name.
-fn name(endpoint: &Endpoint) -> String {
+fn operation_id(endpoint: &Endpoint) -> String {
     let path = endpoint
         .path
         .replace(['{', '}'], "")
@@ -193,13 +200,13 @@ mod tests {
                 )
             })
             .collect();
-        let mut written = BTreeSet::new();
+        let mut write_document = BTreeSet::new();
         for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
             for method in methods.as_object().unwrap().keys() {
-                written.insert((path.clone(), method.clone()));
+                write_document.insert((path.clone(), method.clone()));
             }
         }
-        assert_eq!(routed, written);
+        assert_eq!(routed, write_document);
         assert_eq!(routed.len(), ENDPOINTS.len());
     }
 
@@ -257,9 +264,9 @@ mod tests {
         let mut schemas: Map<String, Value> = Map::new();
         let shapes = ENDPOINTS.iter().flat_map(|endpoint| {
             endpoint
-                .gives
+                .answer_shape
                 .iter()
-                .chain(endpoint.takes.iter().map(|takes| &takes.shape))
+                .chain(endpoint.body.iter().map(|takes| &takes.shape))
         });
         for (name, schema) in shapes.flat_map(|shape| &shape.schemas) {
             let before = schemas.insert(name.clone(), json!(schema));
@@ -273,7 +280,7 @@ mod tests {
     #[test]
     fn nothing_is_read_that_is_not_described() {
         for endpoint in ENDPOINTS.iter() {
-            for (name, schema) in endpoint.takes.iter().flat_map(|takes| &takes.shape.schemas) {
+            for (name, schema) in endpoint.body.iter().flat_map(|takes| &takes.shape.schemas) {
                 let schema = json!(schema);
                 let is_closed =
                     schema["type"] != "object" || schema["additionalProperties"] == false;

@@ -43,7 +43,7 @@ impl Call<'_> {
     }
 
     pub(super) fn query_value(&self, parameter: &Parameter) -> Option<String> {
-        query::value(self.query, parameter)
+        query::find_parameter(self.query, parameter)
     }
 
     /// Returns the same as a name. A text that is not a valid name refers to nothing.
@@ -98,12 +98,12 @@ pub(super) struct Endpoint {
     pub(super) path: &'static str,
     pub(super) access: EndpointAccess,
     /// Summary for the OpenAPI document.
-    pub(super) about: &'static str,
+    pub(super) summary: &'static str,
     /// Parameters of the query.
-    pub(super) asks: &'static [Parameter],
-    pub(super) takes: Option<BodyKind>,
+    pub(super) query_parameters: &'static [Parameter],
+    pub(super) body: Option<BodyKind>,
     /// `None` returns 204, or tokens only.
-    pub(super) gives: Option<Shape>,
+    pub(super) answer_shape: Option<Shape>,
     run: Run,
 }
 
@@ -112,13 +112,13 @@ impl Endpoint {
     pub(super) fn with_answer<B: Body, A: Serialize + ToSchema + Send + 'static>(
         (method, path): (Method, &'static str),
         access: EndpointAccess,
-        about: &'static str,
+        summary: &'static str,
         act: EndpointHandler<A, B>,
     ) -> Endpoint {
         let run: Run = Box::new(move |call, bytes| {
             Box::pin(async move {
                 let EndpointReply { reply, answer } =
-                    act(call, B::read(call.request, &bytes)?).await?;
+                    act(call, B::parse(call.request, &bytes)?).await?;
                 Ok(match Tokens::from_reply(call.request, &reply)? {
                     None => json(reply, JSON, &answer),
                     tokens => json(
@@ -132,15 +132,15 @@ impl Endpoint {
                 })
             })
         });
-        let (takes, gives) = (B::takes(), Some(Shape::of::<A>()));
+        let (body, answer_shape) = (B::kind(), Some(Shape::new::<A>()));
         Endpoint {
             method,
             path,
             access,
-            about,
-            asks: &[],
-            takes,
-            gives,
+            summary,
+            query_parameters: &[],
+            body,
+            answer_shape,
             run,
         }
     }
@@ -149,12 +149,12 @@ impl Endpoint {
     pub(super) fn without_answer<B: Body>(
         (method, path): (Method, &'static str),
         access: EndpointAccess,
-        about: &'static str,
+        summary: &'static str,
         act: EndpointHandler<(), B>,
     ) -> Endpoint {
         let run: Run = Box::new(move |call, bytes| {
             Box::pin(async move {
-                let mut reply = act(call, B::read(call.request, &bytes)?).await?.reply;
+                let mut reply = act(call, B::parse(call.request, &bytes)?).await?.reply;
                 let tokens = Tokens::from_reply(call.request, &reply)?;
                 if tokens.is_some() {
                     return Ok(json(reply, JSON, &WithTokens { tokens }));
@@ -168,17 +168,20 @@ impl Endpoint {
             method,
             path,
             access,
-            about,
-            asks: &[],
-            takes: B::takes(),
-            gives: None,
+            summary,
+            query_parameters: &[],
+            body: B::kind(),
+            answer_shape: None,
             run,
         }
     }
 
     /// Adds parameters of the query.
-    pub(super) fn with_query(self, asks: &'static [Parameter]) -> Endpoint {
-        Endpoint { asks, ..self }
+    pub(super) fn with_query(self, query_parameters: &'static [Parameter]) -> Endpoint {
+        Endpoint {
+            query_parameters,
+            ..self
+        }
     }
 
     /// Reads the body, and runs the act.

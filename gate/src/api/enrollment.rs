@@ -3,7 +3,7 @@
 
 use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
-use super::login::{Next, as_unauthorized, signed_in};
+use super::login::{Next, as_unauthorized, finish_sign_in};
 use crate::http::reply;
 use crate::web::enroll;
 use crate::web::refusal;
@@ -80,46 +80,46 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::POST, "enroll/one-time-code"),
             Anyone,
             "Sends the one-time code that an enrollment requires.",
-            |call, RequiredBody(given)| Box::pin(invite(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(submit_one_time_code(call.request, body)),
         ),
         Endpoint::with_answer(
             (Method::POST, "enroll"),
             Anyone,
             "Makes the secret of an enrollment that has begun.",
-            |call, NoBody| Box::pin(begin(call.request)),
+            |call, NoBody| Box::pin(begin_enrollment(call.request)),
         ),
         Endpoint::with_answer(
             (Method::POST, "enroll/confirm"),
             Anyone,
             "Confirms it with its first code, and returns the recovery codes.",
-            |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(confirm_enrollment(call.request, body)),
         ),
         Endpoint::with_answer(
             (Method::POST, "enroll/finish"),
             Anyone,
             "Confirms that the recovery codes are saved, and turns the second factor on.",
-            |call, RequiredBody(given)| Box::pin(finish(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(finish_enrollment(call.request, body)),
         ),
     ]
 }
 
-async fn invite(
+async fn submit_one_time_code(
     request: &RequestContext<'_>,
-    given: InvitationCode,
+    body: InvitationCode,
 ) -> Result<EndpointReply<()>, ActRefused> {
-    let ticket = ticket(request)?;
-    let invited =
-        enroll::verify_one_time_code(request, &ticket, Input::read(given.code.as_bytes())).await;
-    match invited.map_err(|error| refusal::refuse_sign_in(request, &error))? {
-        Ok(ticket) => {
+    let token = require_token(request)?;
+    let result =
+        enroll::verify_one_time_code(request, &token, Input::read(body.code.as_bytes())).await;
+    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+        Ok(token) => {
             let reply =
-                enroll::with_enrollment_cookie(request, reply::bare(StatusCode::OK), &ticket);
+                enroll::with_enrollment_cookie(request, reply::bare(StatusCode::OK), &token);
             Ok(EndpointReply {
                 reply: reply.map_err(|error| refusal::refuse_sign_in(request, &error))?,
                 answer: (),
             })
         }
-        Err(Refusal::Expired) => Err(over(request)),
+        Err(Refusal::Expired) => Err(expired(request)),
         Err(refusal) => {
             let refused = as_unauthorized(ActRefused::code(request.language, refusal));
             Err(match refusal {
@@ -133,11 +133,11 @@ async fn invite(
     }
 }
 
-async fn begin(
+async fn begin_enrollment(
     request: &RequestContext<'_>,
 ) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
-    let ticket = ticket(request)?;
-    if ticket.payload().may == EnrollmentPermission::WithOneTimeCode {
+    let token = require_token(request)?;
+    if token.payload().may == EnrollmentPermission::WithOneTimeCode {
         let text = request.language.text("enrollment-required-line");
         return Err(ActRefused::new(
             StatusCode::FORBIDDEN,
@@ -145,29 +145,31 @@ async fn begin(
             text,
         ));
     }
-    match enroll::begin_enrollment(request, &ticket)
+    match enroll::begin_enrollment(request, &token)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
-        None => Err(over(request)),
-        Some(shown) => Ok(EndpointReply::new(new_authenticator(request, shown)?)),
+        None => Err(expired(request)),
+        Some(shown) => Ok(EndpointReply::new(describe_new_authenticator(
+            request, shown,
+        )?)),
     }
 }
 
-async fn confirm(
+async fn confirm_enrollment(
     request: &RequestContext<'_>,
-    given: FirstCode,
+    body: FirstCode,
 ) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
-    let ticket = ticket(request)?;
-    let entered = enroll::confirm_enrollment(
+    let token = require_token(request)?;
+    let result = enroll::confirm_enrollment(
         request,
-        &ticket,
-        given.pending,
-        Input::read(given.code.as_bytes()),
+        &token,
+        body.pending,
+        Input::read(body.code.as_bytes()),
     )
     .await;
-    match entered.map_err(|error| refusal::refuse_sign_in(request, &error))? {
-        AfterEnrollmentCode::Over => Err(over(request)),
+    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+        AfterEnrollmentCode::Over => Err(expired(request)),
         AfterEnrollmentCode::Refused(refusal, _) => {
             Err(as_unauthorized(ActRefused::code(request.language, refusal)))
         }
@@ -180,18 +182,18 @@ async fn confirm(
     }
 }
 
-async fn finish(
+async fn finish_enrollment(
     request: &RequestContext<'_>,
-    given: Saved,
+    body: Saved,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let ticket = ticket(request)?;
-    match enroll::activate_enrollment(request, &ticket, given.pending)
+    let token = require_token(request)?;
+    match enroll::activate_enrollment(request, &token, body.pending)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
-        AfterEnrollment::Over => Err(over(request)),
+        AfterEnrollment::Over => Err(expired(request)),
         AfterEnrollment::Opened(opened) => {
-            let done = signed_in(request, &opened, &ticket.payload().back_to);
+            let done = finish_sign_in(request, &opened, &token.payload().back_to);
             Ok(EndpointReply {
                 reply: enroll::without_enrollment_cookie(request, done.reply),
                 ..done
@@ -201,7 +203,7 @@ async fn finish(
 }
 
 /// Describes a pending enrollment.
-pub(super) fn new_authenticator(
+pub(super) fn describe_new_authenticator(
     request: &RequestContext<'_>,
     shown: ShownEnrollment,
 ) -> Result<NewAuthenticator, ActRefused> {
@@ -230,11 +232,11 @@ pub(super) fn new_authenticator(
     })
 }
 
-fn ticket(request: &RequestContext<'_>) -> Result<EnrollmentToken, ActRefused> {
-    request.enrollment_token().ok_or_else(|| over(request))
+fn require_token(request: &RequestContext<'_>) -> Result<EnrollmentToken, ActRefused> {
+    request.enrollment_token().ok_or_else(|| expired(request))
 }
 
-fn over(request: &RequestContext<'_>) -> ActRefused {
+fn expired(request: &RequestContext<'_>) -> ActRefused {
     ActRefused::new(
         StatusCode::UNAUTHORIZED,
         "enrollment_expired",

@@ -1,6 +1,6 @@
 //! Sign-in, step by step, and sign-out.
 
-use super::body::{NoBody, OptionalBody, RequiredBody, text};
+use super::body::{NoBody, OptionalBody, RequiredBody, optional_text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::http::reply;
 use crate::web::account::sessions;
@@ -161,48 +161,48 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "sign-in"),
             Anyone,
             "Returns whether the request has a session.",
-            |call, NoBody| Box::pin(async { Ok(EndpointReply::new(state(call.request))) }),
+            |call, NoBody| Box::pin(async { Ok(EndpointReply::new(sign_in_state(call.request))) }),
         ),
         Endpoint::with_answer(
             (Method::POST, "sign-in"),
             Anyone,
             "Begins a sign-in with name and password.",
-            |call, RequiredBody(given)| Box::pin(enter_password(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(submit_password(call.request, body)),
         ),
         Endpoint::with_answer(
             (Method::POST, "sign-in/identity"),
             Anyone,
             "Begins a sign-in with the name that the proxy sends.",
-            |call, OptionalBody(wanted)| Box::pin(enter_identity(call.request, wanted)),
+            |call, OptionalBody(body)| Box::pin(submit_identity(call.request, body)),
         ),
         Endpoint::with_answer(
             (Method::POST, "sign-in/upgrade"),
             Anyone,
             "Begins the upgrade of a session that only has the first factor.",
-            |call, OptionalBody(wanted)| Box::pin(rise(call.request, wanted)),
+            |call, OptionalBody(body)| Box::pin(upgrade_session(call.request, body)),
         ),
         Endpoint::with_answer(
             (Method::POST, "sign-in/code"),
             Anyone,
             "Enters the code of a sign-in.",
-            |call, RequiredBody(given)| Box::pin(enter_code(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(submit_code(call.request, body)),
         ),
         Endpoint::with_answer(
             (Method::POST, "sign-in/mail"),
             Anyone,
             "Mails a code for a sign-in.",
-            |call, NoBody| Box::pin(mail(call.request)),
+            |call, NoBody| Box::pin(mail_code(call.request)),
         ),
         Endpoint::without_answer(
             (Method::POST, "sign-out"),
             Anyone,
             "Ends this session, or every session of the account.",
-            |call, OptionalBody(given)| Box::pin(sign_out(call, given)),
+            |call, OptionalBody(body)| Box::pin(sign_out(call, body)),
         ),
     ]
 }
 
-fn state(request: &RequestContext<'_>) -> SignInState {
+fn sign_in_state(request: &RequestContext<'_>) -> SignInState {
     let (any, full) = (request.any_session(), request.session());
     SignInState {
         first_factor: match request.site.gate().first_factor {
@@ -220,9 +220,9 @@ fn state(request: &RequestContext<'_>) -> SignInState {
     }
 }
 
-async fn enter_password(
+async fn submit_password(
     request: &RequestContext<'_>,
-    given: Credentials,
+    body: Credentials,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     if request.site.gate().first_factor == FirstFactorSource::Header {
         let text = request.language.text("password-elsewhere");
@@ -232,89 +232,89 @@ async fn enter_password(
             text,
         ));
     }
-    let text_of_all = || request.language.text("sign-in-refused");
-    let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
-    let name = UserName::parse(given.user.trim().as_bytes()).map_err(|_| refused())?;
-    let back_to = wanted(request, given.page.as_deref());
-    let recovery = Input::read(text(given.recovery).as_bytes());
-    let judged = password::verify_password(
+    let text = || request.language.text("sign-in-refused");
+    let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text());
+    let name = UserName::parse(body.user.trim().as_bytes()).map_err(|_| refused())?;
+    let back_to = requested_page(request, body.page.as_deref());
+    let recovery = Input::read(optional_text(body.recovery).as_bytes());
+    let result = password::verify_password(
         request,
         &name,
-        text(Some(given.password)),
+        optional_text(Some(body.password)),
         recovery,
         back_to,
     )
     .await;
-    match judged.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { .. }) => {
             Err(ActRefused::code(request.language, refusal))
         }
         AfterPassword::Refused(_) => Err(refused()),
-        next => go_on(request, name, next, back_to),
+        next => continue_sign_in(request, name, next, back_to),
     }
 }
 
-async fn enter_identity(
+async fn submit_identity(
     request: &RequestContext<'_>,
-    given: LoginPurpose,
+    body: LoginPurpose,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let nobody = || {
+    let missing = || {
         let text = request.language.text("identity-missing-line");
         ActRefused::new(StatusCode::FORBIDDEN, "identity_missing", text)
     };
     if request.site.gate().first_factor != FirstFactorSource::Header {
-        return Err(nobody());
+        return Err(missing());
     }
-    let name = first_factor::identified_user(request).ok_or_else(nobody)?;
-    let back_to = wanted(request, given.page.as_deref());
+    let name = first_factor::identified_user(request).ok_or_else(missing)?;
+    let back_to = requested_page(request, body.page.as_deref());
     let next = first_factor::verify_identity(request, &name, back_to)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?;
-    go_on(request, name, next, back_to)
+    continue_sign_in(request, name, next, back_to)
 }
 
-async fn rise(
+async fn upgrade_session(
     request: &RequestContext<'_>,
-    given: LoginPurpose,
+    body: LoginPurpose,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     let session = request
         .any_session()
         .ok_or_else(|| ActRefused::signed_out(request.language))?;
     let name = session.name.clone();
-    let back_to = wanted(request, given.page.as_deref());
+    let back_to = requested_page(request, body.page.as_deref());
     match upgrade::upgrade_session(request, session)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
-        Some(next) => go_on(request, name, next, back_to),
+        Some(next) => continue_sign_in(request, name, next, back_to),
         // only a complete sign-in upgrades the session
         None => Err(ActRefused::signed_out(request.language)),
     }
 }
 
-async fn enter_code(
+async fn submit_code(
     request: &RequestContext<'_>,
-    given: SignInCode,
+    body: SignInCode,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let ticket = ticket(request)?;
-    let trust = if given.trust {
+    let token = require_token(request)?;
+    let trust = if body.trust {
         TrustRequest::Asked
     } else {
         TrustRequest::NotAsked
     };
-    let judged =
-        login::verify_code(request, &ticket, Input::read(given.code.as_bytes()), trust).await;
-    match judged.map_err(|error| refusal::refuse_sign_in(request, &error))? {
-        AfterCode::Opened(opened) => Ok(signed_in(request, &opened, &ticket.payload().back_to)),
+    let result =
+        login::verify_code(request, &token, Input::read(body.code.as_bytes()), trust).await;
+    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+        AfterCode::Opened(opened) => Ok(finish_sign_in(request, &opened, &token.payload().back_to)),
         AfterCode::Refused(refusal) => {
             Err(as_unauthorized(ActRefused::code(request.language, refusal)))
         }
     }
 }
 
-async fn mail(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRefused> {
-    let ticket = ticket(request)?;
-    match mail::mail_code(request, &ticket)
+async fn mail_code(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRefused> {
+    let token = require_token(request)?;
+    match mail::mail_code(request, &token)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
@@ -357,9 +357,9 @@ async fn mail(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, Act
     }
 }
 
-async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<EndpointReply<()>, ActRefused> {
+async fn sign_out(call: &Call<'_>, body: SignOut) -> Result<EndpointReply<()>, ActRefused> {
     let request = call.request;
-    match given.everywhere {
+    match body.everywhere {
         true => {
             sessions::revoke_sessions(request, &request.require_session()?, None).await?;
         }
@@ -380,16 +380,16 @@ async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<EndpointReply<()>, 
 }
 
 /// Returns the step that follows the first factor.
-fn go_on(
+fn continue_sign_in(
     request: &RequestContext<'_>,
     name: UserName,
     next: AfterPassword,
     back_to: &str,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     match next {
-        AfterPassword::Opened(opened) => Ok(signed_in(request, &opened, back_to)),
+        AfterPassword::Opened(opened) => Ok(finish_sign_in(request, &opened, back_to)),
         AfterPassword::Code(token) => {
-            let answer = code_required(&token.payload().methods, token.payload().digits);
+            let answer = require_code(&token.payload().methods, token.payload().digits);
             let token = token.to_page(back_to.to_owned());
             let reply =
                 first_factor::with_login_token(request, reply::bare(StatusCode::OK), &token);
@@ -399,7 +399,7 @@ fn go_on(
         }
         AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
-            setup_required(request, &token.to_page(back_to.to_owned()))
+            require_enrollment(request, &token.to_page(back_to.to_owned()))
         }
         AfterPassword::Refused(refusal) => {
             Err(as_unauthorized(ActRefused::code(request.language, refusal)))
@@ -416,7 +416,7 @@ fn go_on(
 }
 
 /// Returns the reply that begins an enrollment, with its token.
-pub(super) fn setup_required(
+pub(super) fn require_enrollment(
     request: &RequestContext<'_>,
     token: &EnrollmentToken,
 ) -> Result<EndpointReply<Next>, ActRefused> {
@@ -430,7 +430,7 @@ pub(super) fn setup_required(
 }
 
 /// Returns the reply that ends a sign-in, with the session's cookies.
-pub(super) fn signed_in(
+pub(super) fn finish_sign_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
     back_to: &str,
@@ -451,7 +451,7 @@ pub(super) fn signed_in(
     }
 }
 
-fn code_required(methods: &CodeMethods, digits: u32) -> Next {
+fn require_code(methods: &CodeMethods, digits: u32) -> Next {
     let (methods, mail_to) = match methods {
         CodeMethods::App => (vec![CodeMethod::App], None),
         CodeMethods::AppOrMail(to) => (vec![CodeMethod::App, CodeMethod::Mail], Some(to.clone())),
@@ -466,13 +466,13 @@ fn code_required(methods: &CodeMethods, digits: u32) -> Next {
     }
 }
 
-fn ticket(request: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
+fn require_token(request: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
     request
         .login_token()
         .ok_or_else(|| ActRefused::code(request.language, Refusal::Expired))
 }
 
-fn wanted<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
+fn requested_page<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
     page.and_then(|page| request.site.valid_return_url(page))
         .unwrap_or_default()
 }

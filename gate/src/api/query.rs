@@ -3,11 +3,11 @@
 pub(super) struct Parameter {
     pub(super) name: &'static str,
     /// Description for the OpenAPI document.
-    pub(super) about: &'static str,
+    pub(super) description: &'static str,
 }
 
 /// Returns the first value of a parameter, unless it is empty.
-pub(super) fn value(query: &str, parameter: &Parameter) -> Option<String> {
+pub(super) fn find_parameter(query: &str, parameter: &Parameter) -> Option<String> {
     let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == parameter.name);
     found
         .map(|(_, value)| value.into_owned())
@@ -22,9 +22,9 @@ mod tests {
     fn the_first_of_a_name_counts_and_an_empty_one_is_none() {
         const FIND: Parameter = Parameter {
             name: "find",
-            about: "",
+            description: "",
         };
-        for (query, asked) in [
+        for (query, expected) in [
             ("after=x&find=a%20b&find=c", Some("a b")),
             ("find=a+b", Some("a b")),
             ("find=", None),
@@ -32,7 +32,7 @@ mod tests {
             ("found=x", None),
             ("", None),
         ] {
-            assert_eq!(value(query, &FIND).as_deref(), asked, "{query}");
+            assert_eq!(find_parameter(query, &FIND).as_deref(), expected, "{query}");
         }
     }
 }

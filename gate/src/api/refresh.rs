@@ -34,26 +34,29 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         (Method::POST, "sign-in/refresh"),
         EndpointAccess::Anyone,
         "Returns the next access and refresh token. It exists only where gate.api_tokens is on.",
-        |call, RequiredBody(shown)| Box::pin(refresh(call, shown)),
+        |call, RequiredBody(body)| Box::pin(refresh_tokens(call, body)),
     )]
 }
 
-async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refreshed>, ActRefused> {
+async fn refresh_tokens(
+    call: &Call<'_>,
+    body: Refresh,
+) -> Result<EndpointReply<Refreshed>, ActRefused> {
     let request = call.request;
     if !tokens::are_enabled(request.site) {
         return Err(unknown_endpoint(request, &[]));
     }
-    let over = || ActRefused::signed_out(request.language);
+    let expired = || ActRefused::signed_out(request.language);
     let (keys, now) = (
         request.site.revocation_cache.token_keys(),
         clock::now().ok(),
     );
-    let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
-    let shown = token.ok_or_else(over)?;
-    let session = shown
+    let token = now.and_then(|now| RefreshToken::read(&body.refresh_token, &keys, now));
+    let body = token.ok_or_else(expired)?;
+    let session = body
         .session(&keys)
         .filter(|session| request.accepts_session(session))
-        .ok_or_else(over)?;
+        .ok_or_else(expired)?;
     let store_pool = request
         .site
         .store_pool
@@ -61,7 +64,7 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
     let (name, origin) = (session.name, Origin::Remote(request.address));
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        engine.refresh_session(shown, &origin, now)
+        engine.refresh_session(body, &origin, now)
     });
     match run
         .await
@@ -79,6 +82,6 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
                 text,
             ))
         }
-        AfterRefresh::SessionEnded => Err(over()),
+        AfterRefresh::SessionEnded => Err(expired()),
     }
 }

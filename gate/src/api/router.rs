@@ -37,7 +37,7 @@ pub(crate) fn is_body(bytes: &[u8]) -> bool {
 }
 
 pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
-    let rooms = [
+    let endpoints = [
         super::document::endpoints(),
         super::login::endpoints(),
         super::enrollment::endpoints(),
@@ -50,7 +50,7 @@ pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
         super::refresh::endpoints(),
         super::administration::endpoints(),
     ];
-    rooms.into_iter().flatten().collect()
+    endpoints.into_iter().flatten().collect()
 });
 
 /// Answers one request to the API.
@@ -68,7 +68,7 @@ pub(crate) async fn answer_endpoint(
             return reply;
         }
     }
-    let found = match find(&parts.method, path) {
+    let found = match find_endpoint(&parts.method, path) {
         Ok(found) => found,
         Err(allowed) => {
             let mut reply = problem(&unknown_endpoint(request, &allowed));
@@ -80,13 +80,13 @@ pub(crate) async fn answer_endpoint(
             return reply;
         }
     };
-    let bytes = match bytes(request, body).await {
+    let bytes = match read_body(request, body).await {
         Ok(bytes) => bytes,
         Err(refused) => return with_connection_close(problem(&refused)),
     };
     let (endpoint, _) = &found;
     let signs_out = endpoint.path == SIGN_OUT;
-    let reply = run(request, parts, found, bytes)
+    let reply = run_endpoint(request, parts, found, bytes)
         .await
         .unwrap_or_else(|refused| match signs_out {
             // the cookies are removed even if a revocation failed, but not for a request of another
@@ -99,7 +99,7 @@ pub(crate) async fn answer_endpoint(
     super::tokens::with_challenge(request, reply)
 }
 
-async fn run(
+async fn run_endpoint(
     request: &RequestContext<'_>,
     parts: &Parts,
     (endpoint, arguments): (&Endpoint, Vec<String>),
@@ -133,7 +133,7 @@ async fn run(
 }
 
 /// Returns the endpoint with the arguments in its path, or the methods that the path has.
-fn find(
+fn find_endpoint(
     method: &Method,
     path: &str,
 ) -> Result<(&'static Endpoint, Vec<String>), Vec<&'static str>> {
@@ -145,7 +145,7 @@ fn find(
     };
     let mut allowed = Vec::new();
     for endpoint in ENDPOINTS.iter() {
-        let Some(arguments) = fits(endpoint.path, &segments) else {
+        let Some(arguments) = match_path(endpoint.path, &segments) else {
             continue;
         };
         if endpoint.method == *method {
@@ -160,7 +160,7 @@ fn find(
 }
 
 /// Returns the arguments in a path, decoded, if the path has the form.
-fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
+fn match_path(form: &str, segments: &[&str]) -> Option<Vec<String>> {
     let form: Vec<&str> = form.split('/').collect();
     if form.len() != segments.len() {
         return None;
@@ -194,7 +194,7 @@ pub(super) fn unknown_endpoint(request: &RequestContext<'_>, allowed: &[&str]) -
     }
 }
 
-async fn bytes(request: &RequestContext<'_>, body: Incoming) -> Result<Bytes, ActRefused> {
+async fn read_body(request: &RequestContext<'_>, body: Incoming) -> Result<Bytes, ActRefused> {
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
         Err(_) => Err(ActRefused::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -216,13 +216,14 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_one_endpoint_and_its_variable_parts_are_decoded() {
-        let (endpoint, arguments) = find(&Method::DELETE, "authenticators/my%20t%2fken").unwrap();
+        let (endpoint, arguments) =
+            find_endpoint(&Method::DELETE, "authenticators/my%20t%2fken").unwrap();
         assert_eq!(
             (endpoint.path, arguments),
             ("authenticators/{name}", vec!["my t/ken".to_owned()])
         );
-        assert!(find(&Method::HEAD, "account").is_ok());
-        for nowhere in [
+        assert!(find_endpoint(&Method::HEAD, "account").is_ok());
+        for path in [
             "",
             "accounts",
             "account/",
@@ -232,21 +233,24 @@ mod tests {
             "a/b/c/d",
         ] {
             assert_eq!(
-                find(&Method::DELETE, nowhere).err(),
+                find_endpoint(&Method::DELETE, path).err(),
                 Some(Vec::new()),
-                "{nowhere}"
+                "{path}"
             );
         }
         assert_eq!(
-            find(&Method::POST, "account").err(),
+            find_endpoint(&Method::POST, "account").err(),
             Some(vec!["GET", "HEAD"])
         );
         let act = "administration/accounts/a%20b/one-time-code";
         assert_eq!(
-            find(&Method::DELETE, act).map(|(_, arguments)| arguments),
+            find_endpoint(&Method::DELETE, act).map(|(_, arguments)| arguments),
             Ok(vec!["a b".to_owned()])
         );
-        assert_eq!(find(&Method::GET, act).err(), Some(vec!["POST", "DELETE"]));
+        assert_eq!(
+            find_endpoint(&Method::GET, act).err(),
+            Some(vec!["POST", "DELETE"])
+        );
     }
 
     #[test]
@@ -254,7 +258,8 @@ mod tests {
         for (at, one) in ENDPOINTS.iter().enumerate() {
             let segments: Vec<&str> = one.path.split('/').collect();
             for other in &ENDPOINTS[at + 1..] {
-                let same = one.method == other.method && fits(other.path, &segments).is_some();
+                let same =
+                    one.method == other.method && match_path(other.path, &segments).is_some();
                 assert!(!same, "{} {} and {}", one.method, one.path, other.path);
             }
         }
@@ -284,7 +289,7 @@ mod tests {
             .iter()
             .filter(|endpoint| endpoint.method == Method::GET)
         {
-            assert!(endpoint.takes.is_none(), "{}", endpoint.path);
+            assert!(endpoint.body.is_none(), "{}", endpoint.path);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The second factor as a whole, the recovery codes, and the password: turned on, replaced,
 //! renewed, turned off.
 
-use super::account::{EndedSessions, ended, proved};
-use super::body::{OptionalBody, RequiredBody, text};
+use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
+use super::body::{OptionalBody, RequiredBody, optional_text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::enrollment::{NewRecoveryCodes, Saved};
-use super::login::{Next, setup_required};
+use super::login::{Next, require_enrollment};
 use crate::web::account::password;
 use crate::web::account::recovery_codes;
 use crate::web::account::second_factor;
@@ -45,7 +45,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::POST, "second-factor/replacement"),
             SignedIn,
             "Begins an enrollment that replaces the second factor.",
-            |call, OptionalBody(input)| Box::pin(replace(call.request, input)),
+            |call, OptionalBody(input)| Box::pin(replace_second_factor(call.request, input)),
         ),
         Endpoint::with_answer(
             (Method::DELETE, "second-factor"),
@@ -63,13 +63,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::POST, "recovery-codes/confirm"),
             SignedIn,
             "Confirms that new recovery codes are saved; they replace the old ones.",
-            |call, RequiredBody(saved)| Box::pin(keep_recovery_codes(call, saved)),
+            |call, RequiredBody(saved)| Box::pin(confirm_recovery_codes(call, saved)),
         ),
         Endpoint::with_answer(
             (Method::PUT, "password"),
             SignedIn,
             "Changes the password that Postern keeps.",
-            |call, RequiredBody(given)| Box::pin(set_password(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(set_password(call.request, body)),
         ),
     ]
 }
@@ -79,7 +79,7 @@ async fn turn_on(
     input: StepUpInput,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     let step_up = step_up::verify_step_up(request, &input).await?;
-    let done = setup_required(
+    let done = require_enrollment(
         request,
         &second_factor::begin_enabling(request, &step_up).await?,
     )?;
@@ -89,12 +89,12 @@ async fn turn_on(
     })
 }
 
-async fn replace(
+async fn replace_second_factor(
     request: &RequestContext<'_>,
     input: StepUpInput,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     let step_up = step_up::verify_step_up(request, &input).await?;
-    let done = setup_required(
+    let done = require_enrollment(
         request,
         &second_factor::begin_replacement(request, &step_up).await?,
     )?;
@@ -107,10 +107,15 @@ async fn replace(
 async fn turn_off(
     request: &RequestContext<'_>,
     input: StepUpInput,
-) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let step_up = step_up::verify_step_up(request, &input).await?;
     let (after, opened) = second_factor::disable_second_factor(request, &step_up).await?;
-    Ok(ended(request, Some(&step_up), opened.as_ref(), after))
+    Ok(sessions_ended_reply(
+        request,
+        Some(&step_up),
+        opened.as_ref(),
+        after,
+    ))
 }
 
 async fn make_recovery_codes(
@@ -124,12 +129,12 @@ async fn make_recovery_codes(
         pending: new.ticket,
     };
     Ok(EndpointReply {
-        reply: proved(request, &step_up),
+        reply: step_up_reply(request, &step_up),
         answer,
     })
 }
 
-async fn keep_recovery_codes(
+async fn confirm_recovery_codes(
     call: &Call<'_>,
     saved: Saved,
 ) -> Result<EndpointReply<()>, ActRefused> {
@@ -144,9 +149,9 @@ async fn keep_recovery_codes(
 
 async fn set_password(
     request: &RequestContext<'_>,
-    given: NewPassword,
-) -> Result<EndpointReply<EndedSessions>, ActRefused> {
-    let new = text(Some(given.new));
+    body: NewPassword,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
+    let new = optional_text(Some(body.new));
     // checked before the step-up consumes a code
     Password::new(new.clone()).map_err(|error| {
         ActRefused::act(request.language, &AdministrationError::Password(error))
@@ -154,11 +159,16 @@ async fn set_password(
     let step_up = step_up::verify_step_up(
         request,
         &StepUpInput {
-            password: given.password,
-            code: given.code,
+            password: body.password,
+            code: body.code,
         },
     )
     .await?;
     let (after, opened) = password::set_password(request, &step_up, new).await?;
-    Ok(ended(request, Some(&step_up), opened.as_ref(), after))
+    Ok(sessions_ended_reply(
+        request,
+        Some(&step_up),
+        opened.as_ref(),
+        after,
+    ))
 }

@@ -60,42 +60,44 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "sessions"),
             SignedIn,
             "Lists the account's sessions.",
-            |call, NoBody| Box::pin(sessions(call.request)),
+            |call, NoBody| Box::pin(list_sessions(call.request)),
         ),
         Endpoint::with_answer(
             (Method::DELETE, "sessions"),
             SignedIn,
             "Ends every session of the account, this one too.",
-            |call, NoBody| Box::pin(end_all(call.request)),
+            |call, NoBody| Box::pin(revoke_all_sessions(call.request)),
         ),
         Endpoint::without_answer(
             (Method::DELETE, "sessions/{id}"),
             SignedIn,
             "Ends one session.",
-            |call, NoBody| Box::pin(end_one(call)),
+            |call, NoBody| Box::pin(revoke_session(call)),
         ),
         Endpoint::with_answer(
             (Method::GET, "browsers"),
             SignedIn,
             "Lists the browsers that the account trusts.",
-            |call, NoBody| Box::pin(browsers(call.request)),
+            |call, NoBody| Box::pin(list_browsers(call.request)),
         ),
         Endpoint::with_answer(
             (Method::DELETE, "browsers"),
             SignedIn,
             "Revokes every trusted browser.",
-            |call, NoBody| Box::pin(forget_all(call.request)),
+            |call, NoBody| Box::pin(revoke_all_browsers(call.request)),
         ),
         Endpoint::without_answer(
             (Method::DELETE, "browsers/{number}"),
             SignedIn,
             "Revokes one trusted browser.",
-            |call, NoBody| Box::pin(forget_one(call)),
+            |call, NoBody| Box::pin(revoke_browser(call)),
         ),
     ]
 }
 
-async fn sessions(request: &RequestContext<'_>) -> Result<EndpointReply<Sessions>, ActRefused> {
+async fn list_sessions(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Sessions>, ActRefused> {
     let own = request.require_session()?;
     let sessions = sessions::list_sessions(request, &own)
         .await?
@@ -114,7 +116,9 @@ async fn sessions(request: &RequestContext<'_>) -> Result<EndpointReply<Sessions
     }))
 }
 
-async fn end_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
+async fn revoke_all_sessions(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Count>, ActRefused> {
     let ended = sessions::revoke_sessions(request, &request.require_session()?, None).await?;
     Ok(EndpointReply {
         reply: request.without_sign_in_cookies(reply::bare(StatusCode::OK)),
@@ -122,7 +126,7 @@ async fn end_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, A
     })
 }
 
-async fn end_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
+async fn revoke_session(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let (request, id) = (
         call.request,
         SessionId::parse(call.argument()).ok_or_else(|| call.no_such_item())?,
@@ -131,7 +135,9 @@ async fn end_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     Ok(EndpointReply::new(()))
 }
 
-async fn browsers(request: &RequestContext<'_>) -> Result<EndpointReply<Browsers>, ActRefused> {
+async fn list_browsers(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Browsers>, ActRefused> {
     let browsers = sessions::list_browsers(request, &request.require_session()?)
         .await?
         .into_iter()
@@ -148,13 +154,15 @@ async fn browsers(request: &RequestContext<'_>) -> Result<EndpointReply<Browsers
     }))
 }
 
-async fn forget_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
+async fn revoke_all_browsers(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Count>, ActRefused> {
     Ok(EndpointReply::new(Count {
         ended: sessions::revoke_browsers(request, &request.require_session()?, None).await?,
     }))
 }
 
-async fn forget_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
+async fn revoke_browser(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let (request, number) = (
         call.request,
         call.argument().parse().map_err(|_| call.no_such_item())?,

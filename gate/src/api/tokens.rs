@@ -89,21 +89,21 @@ pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut H
     }
     let names = site.cookies.names;
     let shown = [
-        (names.session, access(site, headers)),
-        (names.login, of(headers, SIGN_IN)),
-        (names.enrollment, of(headers, SETUP)),
-        (names.step_up, of(headers, STEP_UP)),
-        (names.trusted_browser, of(headers, BROWSER)),
+        (names.session, read_access_token(site, headers)),
+        (names.login, read_header_token(headers, SIGN_IN)),
+        (names.enrollment, read_header_token(headers, SETUP)),
+        (names.step_up, read_header_token(headers, STEP_UP)),
+        (names.trusted_browser, read_header_token(headers, BROWSER)),
     ];
     if shown
         .iter()
-        .all(|(_, shown)| matches!(shown, ShownTokens::NoBody))
+        .all(|(_, shown)| matches!(shown, HeaderToken::Absent))
     {
         return;
     }
     let mut line = Zeroizing::new(String::new());
     for (name, shown) in &shown {
-        if let ShownTokens::Token(value) = shown {
+        if let HeaderToken::Token(value) = shown {
             let before = if line.is_empty() { "" } else { "; " };
             line.extend([before, name, "=", value]);
         }
@@ -115,16 +115,16 @@ pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut H
     }
 }
 
-enum ShownTokens {
-    NoBody,
+enum HeaderToken {
+    Absent,
     /// Value of the cookie that the token replaces.
     Token(Zeroizing<String>),
     /// A header that replaces no cookie.
-    Unfit,
+    Invalid,
 }
 
 /// Reads the access token.
-fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
+fn read_access_token(site: &Site, headers: &HeaderMap) -> HeaderToken {
     let lines: Vec<&[u8]> = headers
         .get_all(AUTHORIZATION)
         .iter()
@@ -135,32 +135,32 @@ fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
         .map(bearer_token)
         .partition(Option::is_some);
     match (&bearer[..], other.is_empty()) {
-        ([], _) => ShownTokens::NoBody,
+        ([], _) => HeaderToken::Absent,
         ([Some(token)], true) => {
             let (keys, now) = (site.revocation_cache.token_keys(), clock::now().ok());
             let token = std::str::from_utf8(token).ok().zip(now);
             let token = token.and_then(|(token, now)| AccessToken::read(token, &keys, now));
-            token.map_or(ShownTokens::Unfit, |session| {
-                ShownTokens::Token(Zeroizing::new(session.to_cookie(&keys)))
+            token.map_or(HeaderToken::Invalid, |session| {
+                HeaderToken::Token(Zeroizing::new(session.to_cookie(&keys)))
             })
         }
-        _ => ShownTokens::Unfit,
+        _ => HeaderToken::Invalid,
     }
 }
 
 /// Reads a token that is the value of its cookie.
-fn of(headers: &HeaderMap, name: &str) -> ShownTokens {
+fn read_header_token(headers: &HeaderMap, name: &str) -> HeaderToken {
     let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let is_token = |line: &&[u8]| {
         line.iter()
             .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
     };
     match (lines.next(), lines.next()) {
-        (None, _) => ShownTokens::NoBody,
+        (None, _) => HeaderToken::Absent,
         (Some(line), None) if is_token(&line) => {
-            ShownTokens::Token(Zeroizing::new(String::from_utf8_lossy(line).into_owned()))
+            HeaderToken::Token(Zeroizing::new(String::from_utf8_lossy(line).into_owned()))
         }
-        _ => ShownTokens::Unfit,
+        _ => HeaderToken::Invalid,
     }
 }
 
@@ -185,7 +185,7 @@ impl Tokens {
             let tokens = found.get_or_insert_with(Tokens::default);
             let value = || Some(TypedText::from(cookie.value().to_owned()));
             match cookie.name() {
-                name if name == names.session => tokens.begin(request, cookie.value())?,
+                name if name == names.session => tokens.add_first(request, cookie.value())?,
                 name if name == names.login => tokens.login_token = value(),
                 name if name == names.enrollment => tokens.enrollment_token = value(),
                 name if name == names.step_up => tokens.step_up_token = value(),
@@ -197,7 +197,7 @@ impl Tokens {
     }
 
     /// Adds the first tokens of a session.
-    fn begin(&mut self, request: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
+    fn add_first(&mut self, request: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
         let session = shared::token::session::Session::from_cookie(
             cookie,
             &request.site.revocation_cache.token_keys(),
@@ -211,7 +211,7 @@ impl Tokens {
             clock::now().map_err(|error| failed(&error))?,
         );
         let first = RefreshToken::first(&session, &keys, now).map_err(|error| failed(&error))?;
-        self.renew(request, &first)
+        self.add_renewed(request, &first)
     }
 
     /// Returns the tokens of a session with its newest refresh token.
@@ -220,11 +220,11 @@ impl Tokens {
         newest: &RefreshToken,
     ) -> Result<Tokens, ActRefused> {
         let mut tokens = Tokens::default();
-        tokens.renew(request, newest)?;
+        tokens.add_renewed(request, newest)?;
         Ok(tokens)
     }
 
-    fn renew(
+    fn add_renewed(
         &mut self,
         request: &RequestContext<'_>,
         newest: &RefreshToken,
@@ -271,11 +271,19 @@ mod tests {
     #[test]
     fn a_header_stands_for_one_cookie_and_smuggles_no_other() {
         let mut headers = HeaderMap::new();
-        assert!(matches!(of(&headers, SETUP), ShownTokens::NoBody));
+        assert!(matches!(
+            read_header_token(&headers, SETUP),
+            HeaderToken::Absent
+        ));
         headers.append(SETUP, HeaderValue::from_static("abc-_123"));
-        assert!(matches!(of(&headers, SETUP), ShownTokens::Token(value) if *value == "abc-_123"));
+        assert!(
+            matches!(read_header_token(&headers, SETUP), HeaderToken::Token(value) if *value == "abc-_123")
+        );
         headers.append(SETUP, HeaderValue::from_static("abc-_123"));
-        assert!(matches!(of(&headers, SETUP), ShownTokens::Unfit), "two");
+        assert!(
+            matches!(read_header_token(&headers, SETUP), HeaderToken::Invalid),
+            "two"
+        );
         for value in [
             "a; __Secure-postern=b",
             "a=b",
@@ -285,7 +293,10 @@ mod tests {
             "\"a\"",
         ] {
             headers.insert(SETUP, HeaderValue::from_static(value));
-            assert!(matches!(of(&headers, SETUP), ShownTokens::Unfit), "{value}");
+            assert!(
+                matches!(read_header_token(&headers, SETUP), HeaderToken::Invalid),
+                "{value}"
+            );
         }
     }
 }

@@ -44,8 +44,8 @@ pub(crate) async fn run_act<T: Send + 'static>(
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
         let now = client.now()?;
-        let actor = Principal::Session(&session.name, &client.origin, session.id);
-        separate_engine_error(work(engine, actor, now)).map_err(LoginError::Engine)
+        let principal = Principal::Session(&session.name, &client.origin, session.id);
+        separate_engine_error(work(engine, principal, now)).map_err(LoginError::Engine)
     });
     refusal::check_act(
         request,
@@ -101,12 +101,13 @@ where
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
     move |engine| {
         let now = client.now()?;
-        let actor = Principal::Session(&session.name, &client.origin, session.id);
-        let done =
-            match separate_engine_error(work(engine, actor, now)).map_err(LoginError::Engine)? {
-                Ok(done) => done,
-                Err(error) => return Ok(Err(error)),
-            };
+        let principal = Principal::Session(&session.name, &client.origin, session.id);
+        let done = match separate_engine_error(work(engine, principal, now))
+            .map_err(LoginError::Engine)?
+        {
+            Ok(done) => done,
+            Err(error) => return Ok(Err(error)),
+        };
         let opened = engine.reopen_session(&client.browser(), &session, now)?;
         Ok(Ok((done, opened)))
     }
@@ -121,11 +122,11 @@ pub(crate) async fn run_operation(
     let (session, client) = (step_up.session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
         let caller = shared::engine::Requester::SteppedUp(&session, &client.origin);
-        let errand = CommandRequest {
+        let command = CommandRequest {
             account: session.name.clone(),
             task,
         };
-        separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
+        separate_engine_error(engine.run_errand(caller, &command, client.now()?))
             .map_err(LoginError::Engine)
     });
     Ok(refusal::check_act(
@@ -146,17 +147,17 @@ pub(crate) async fn required_step_up_now(
 /// Renders the page that confirms a critical act, with the refusal of the attempt before.
 pub(crate) async fn show_confirmation(
     request: &RequestContext<'_>,
-    asked: Confirmation<'_>,
+    confirmation: Confirmation<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let proof = match required_step_up_now(request).await {
-        Ok(proof) => proof,
+    let step_up = match required_step_up_now(request).await {
+        Ok(step_up) => step_up,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::ConfirmationPage {
         frame: request.frame(),
-        asked: &asked,
-        proof,
+        confirmation: &confirmation,
+        step_up,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)

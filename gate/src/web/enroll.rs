@@ -70,75 +70,75 @@ pub(crate) fn redirect_to_enrollment(
 /// Makes a pending enrollment, which is not stored. Returns `None` if the token has expired.
 pub(crate) async fn begin_enrollment(
     request: &RequestContext<'_>,
-    ticket: &EnrollmentToken,
+    token: &EnrollmentToken,
 ) -> Result<Option<ShownEnrollment>, PoolError> {
-    let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     request
         .store_pool()
-        .with_engine(move |engine| engine.begin_web_setup(&asked, client.now()?))
+        .with_engine(move |engine| engine.begin_web_setup(&owned_token, client.now()?))
         .await
 }
 
 /// Verifies the one-time code without which an enrollment cannot begin, and logs a refusal.
 pub(crate) async fn verify_one_time_code(
     request: &RequestContext<'_>,
-    ticket: &EnrollmentToken,
-    answer: Input,
+    token: &EnrollmentToken,
+    input: Input,
 ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
-    let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.invite_to_setup(&client.browser(), asked, &answer, client.now()?)
+        engine.invite_to_setup(&client.browser(), owned_token, &input, client.now()?)
     });
-    let invited = run.await?;
-    if let Err(refusal) = &invited {
-        request.log_sign_in(ticket.account(), "refused", &refusal.to_string());
+    let result = run.await?;
+    if let Err(refusal) = &result {
+        request.log_sign_in(token.account(), "refused", &refusal.to_string());
     }
-    Ok(invited)
+    Ok(result)
 }
 
 /// Verifies the first code of a pending enrollment.
 pub(crate) async fn confirm_enrollment(
     request: &RequestContext<'_>,
-    ticket: &EnrollmentToken,
+    token: &EnrollmentToken,
     draft: TypedText,
-    answer: Input,
+    input: Input,
 ) -> Result<AfterEnrollmentCode, PoolError> {
-    let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
-    let run = request
-        .store_pool()
-        .with_engine(move |engine| engine.confirm_web_setup(&asked, draft, &answer, client.now()?));
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
+    let run = request.store_pool().with_engine(move |engine| {
+        engine.confirm_web_setup(&owned_token, draft, &input, client.now()?)
+    });
     run.await
 }
 
 /// Stores the authenticator and the recovery codes, and opens the session.
 pub(crate) async fn activate_enrollment(
     request: &RequestContext<'_>,
-    ticket: &EnrollmentToken,
+    token: &EnrollmentToken,
     confirmed: TypedText,
 ) -> Result<AfterEnrollment, PoolError> {
-    let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.finish_web_setup(&client.browser(), &asked, &confirmed, client.now()?)
+        engine.finish_web_setup(&client.browser(), &owned_token, &confirmed, client.now()?)
     });
     run.await
 }
 
 /// Handles GET enroll.
 pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpReply {
-    let Some(ticket) = request.enrollment_token() else {
+    let Some(token) = request.enrollment_token() else {
         return reply::see_other(&request.path_to("sign-in"));
     };
-    if ticket.payload().may == EnrollmentPermission::WithOneTimeCode {
-        return render_one_time_code_page(request, StatusCode::OK, ticket.account(), None);
+    if token.payload().may == EnrollmentPermission::WithOneTimeCode {
+        return render_one_time_code_page(request, StatusCode::OK, token.account(), None);
     }
-    match begin_enrollment(request, &ticket).await {
+    match begin_enrollment(request, &token).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(None) => render_expired(request),
         Ok(Some(shown)) => render_new_authenticator(
             request,
             StatusCode::OK,
             FIRST,
-            ticket.account(),
+            token.account(),
             &shown,
             None,
         ),
@@ -147,17 +147,17 @@ pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpRe
 
 /// Handles POST enroll/one-time-code.
 pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let Some(ticket) = request.enrollment_token() else {
+    let Some(token) = request.enrollment_token() else {
         return render_expired(request);
     };
-    let answer = Input::read(form.field("code").as_bytes());
-    match verify_one_time_code(request, &ticket, answer).await {
+    let input = Input::read(form.field("code").as_bytes());
+    match verify_one_time_code(request, &token, input).await {
         Err(error) => notice::show_pool_error(request, &error),
-        Ok(Ok(ticket)) => {
+        Ok(Ok(token)) => {
             match with_enrollment_cookie(
                 request,
                 reply::see_other(&request.path_to("enroll")),
-                &ticket,
+                &token,
             ) {
                 Ok(page) => page,
                 Err(error) => notice::show_pool_error(request, &error),
@@ -173,13 +173,13 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
                 Refusal::AddressDelayed { wait } => {
                     let status = StatusCode::TOO_MANY_REQUESTS;
                     let page =
-                        render_one_time_code_page(request, status, ticket.account(), Some(&text));
+                        render_one_time_code_page(request, status, token.account(), Some(&text));
                     reply::with_retry_after(page, wait)
                 }
                 _ => render_one_time_code_page(
                     request,
                     StatusCode::UNAUTHORIZED,
-                    ticket.account(),
+                    token.account(),
                     Some(&text),
                 ),
             }
@@ -189,15 +189,15 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
 
 /// Handles POST enroll/code.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let Some(ticket) = request.enrollment_token() else {
+    let Some(token) = request.enrollment_token() else {
         return render_expired(request);
     };
-    let answer = Input::read(form.field("code").as_bytes());
+    let input = Input::read(form.field("code").as_bytes());
     match confirm_enrollment(
         request,
-        &ticket,
+        &token,
         form.field("pending").to_owned().into(),
-        answer,
+        input,
     )
     .await
     {
@@ -209,7 +209,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
                 request,
                 StatusCode::UNAUTHORIZED,
                 FIRST,
-                ticket.account(),
+                token.account(),
                 &shown,
                 Some(&text),
             )
@@ -229,37 +229,37 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
 
 /// Handles POST enroll/finish.
 pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let Some(ticket) = request.enrollment_token() else {
+    let Some(token) = request.enrollment_token() else {
         return render_expired(request);
     };
     // browsers require the checkbox, so a request without it was made by hand
     if form.field("saved") != "yes" {
         return reply::bare(StatusCode::BAD_REQUEST);
     }
-    match activate_enrollment(request, &ticket, form.field("confirmed").to_owned().into()).await {
+    match activate_enrollment(request, &token, form.field("confirmed").to_owned().into()).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(AfterEnrollment::Over) => render_expired(request),
         Ok(AfterEnrollment::Opened(opened)) => without_enrollment_cookie(
             request,
-            login::finish_sign_in(request, &opened, &ticket.payload().back_to),
+            login::finish_sign_in(request, &opened, &token.payload().back_to),
         ),
     }
 }
 
-/// Renders recovery codes, which are shown once. The form sends `ticket` to `act`, which activates
+/// Renders recovery codes, which are shown once. The form sends `pending` to `act`, which activates
 /// the codes.
 pub(crate) fn render_recovery_codes(
     request: &RequestContext<'_>,
     codes: &[&str],
     act: &str,
-    ticket: &str,
+    pending: &str,
     button: String,
 ) -> HttpReply {
     let page = pages::RecoveryCodesPage {
         frame: request.frame(),
         codes,
         act,
-        ticket,
+        pending,
         button,
         first: act == FINISH,
         turns_off: request.site.config.recovery.on_use == OnUse::Disable,
@@ -271,11 +271,11 @@ pub(crate) fn render_recovery_codes(
 pub(crate) fn with_enrollment_cookie(
     request: &RequestContext<'_>,
     page: HttpReply,
-    ticket: &EnrollmentToken,
+    token: &EnrollmentToken,
 ) -> Result<HttpReply, PoolError> {
     let (cookies, value) = (
         &request.site.cookies,
-        ticket.seal(&request.site.revocation_cache.token_keys()),
+        token.seal(&request.site.revocation_cache.token_keys()),
     );
     let value = value.map_err(|error| unavailable(&error))?;
     Ok(reply::with_cookie(
@@ -341,7 +341,7 @@ fn render_one_time_code_page(
             administrators.join(", "),
         ),
     };
-    let page = pages::InvitationPage {
+    let page = pages::OneTimeCodePage {
         frame: request.frame(),
         user: name.as_str(),
         ask: &ask,

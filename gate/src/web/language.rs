@@ -42,8 +42,9 @@ impl Language {
             .chain([&*ENGLISH])
             .map(|language| &language.tag)
             .collect();
-        let (liked, default) = (liked(header), Some(&&ENGLISH.tag));
-        let found = negotiate_languages(&liked, &available, default, NegotiationStrategy::Lookup);
+        let (preferred, default) = (parse_accept_language(header), Some(&&ENGLISH.tag));
+        let found =
+            negotiate_languages(&preferred, &available, default, NegotiationStrategy::Lookup);
         let is_found =
             |language: &&Language| found.first().is_some_and(|tag| **tag == &language.tag);
         OTHERS.iter().find(is_found).unwrap_or(&*ENGLISH)
@@ -78,17 +79,17 @@ impl Language {
     pub(crate) fn text_with<'a>(
         &self,
         name: &str,
-        what: &str,
-        is: impl Into<FluentValue<'a>>,
+        argument: &str,
+        value: impl Into<FluentValue<'a>>,
     ) -> String {
-        self.text_with_all(name, &[(what, is.into())])
+        self.text_with_all(name, &[(argument, value.into())])
     }
 
     /// Returns a text with several arguments.
     pub(crate) fn text_with_all(&self, name: &str, of: &[(&str, FluentValue<'_>)]) -> String {
         let arguments: FluentArgs<'_> = of
             .iter()
-            .map(|(what, is)| ((*what).to_owned(), is.clone()))
+            .map(|(argument, value)| ((*argument).to_owned(), value.clone()))
             .collect();
         self.format(name, Some(&arguments))
     }
@@ -112,9 +113,9 @@ impl Language {
 }
 
 /// Parses Accept-Language, the preferred language first.
-fn liked(header: &str) -> Vec<LanguageIdentifier> {
+fn parse_accept_language(header: &str) -> Vec<LanguageIdentifier> {
     let header = if header.len() > LONGEST { "" } else { header };
-    let mut liked: Vec<(LanguageIdentifier, f32)> = Vec::new();
+    let mut preferred: Vec<(LanguageIdentifier, f32)> = Vec::new();
     for entry in header.split(',').take(MOST) {
         let (tag, weight) = entry.split_once(';').unwrap_or((entry, "q=1"));
         let weight = weight
@@ -123,12 +124,12 @@ fn liked(header: &str) -> Vec<LanguageIdentifier> {
             .and_then(|weight| weight.parse::<f32>().ok());
         if let (Ok(tag), Some(weight)) = (tag.trim().parse(), weight) {
             if weight > 0.0 {
-                liked.push((tag, weight));
+                preferred.push((tag, weight));
             }
         }
     }
-    liked.sort_by(|one, other| other.1.total_cmp(&one.1));
-    liked.into_iter().map(|(tag, _)| tag).collect()
+    preferred.sort_by(|one, other| other.1.total_cmp(&one.1));
+    preferred.into_iter().map(|(tag, _)| tag).collect()
 }
 
 mod messages;

@@ -32,10 +32,10 @@ enum CodePageNote<'a> {
 /// Handles GET code.
 pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> HttpReply {
     match request.login_token() {
-        Some(ticket) => render_code_page(
+        Some(token) => render_code_page(
             request,
             StatusCode::OK,
-            &ticket,
+            &token,
             CodePageNote::Empty,
             any_text,
         ),
@@ -45,37 +45,35 @@ pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> Ht
 
 /// Handles POST code.
 pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let Some(ticket) = request.login_token() else {
+    let Some(token) = request.login_token() else {
         let text = request.language.refusal(Refusal::Expired);
         return render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
     };
-    let answer = Input::read(form.field("code").as_bytes());
-    let any_text = !matches!(answer, Input::Digits(_));
+    let input = Input::read(form.field("code").as_bytes());
+    let any_text = !matches!(input, Input::Digits(_));
     let trust = if form.field("trust") == "yes" {
         TrustRequest::Asked
     } else {
         TrustRequest::NotAsked
     };
-    match verify_code(request, &ticket, answer, trust).await {
+    match verify_code(request, &token, input, trust).await {
         Err(error) => notice::show_pool_error(request, &error),
-        Ok(AfterCode::Opened(opened)) => {
-            finish_sign_in(request, &opened, &ticket.payload().back_to)
-        }
+        Ok(AfterCode::Opened(opened)) => finish_sign_in(request, &opened, &token.payload().back_to),
         Ok(AfterCode::Refused(refusal)) => {
             let text = request.language.refusal(refusal);
             match refusal {
                 Refusal::Expired => render_sign_in_page(
                     request,
                     StatusCode::UNAUTHORIZED,
-                    &ticket.payload().back_to,
-                    ticket.account().as_str(),
+                    &token.payload().back_to,
+                    token.account().as_str(),
                     Some(&text),
                 ),
                 Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
                     let page = render_code_page(
                         request,
                         StatusCode::TOO_MANY_REQUESTS,
-                        &ticket,
+                        &token,
                         CodePageNote::Alert(&text),
                         any_text,
                     );
@@ -84,7 +82,7 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
                 _ => render_code_page(
                     request,
                     StatusCode::UNAUTHORIZED,
-                    &ticket,
+                    &token,
                     CodePageNote::Alert(&text),
                     any_text,
                 ),
@@ -96,17 +94,23 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
 /// Verifies the code of a sign-in, and logs a refusal.
 pub(crate) async fn verify_code(
     request: &RequestContext<'_>,
-    ticket: &LoginToken,
-    answer: Input,
+    token: &LoginToken,
+    input: Input,
     trust: TrustRequest,
 ) -> Result<AfterCode, PoolError> {
-    let (said, client) = (ticket.clone(), OwnedBrowserContext::new(request));
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.enter_code(&client.browser(), &said, &answer, trust, client.now()?)
+        engine.enter_code(
+            &client.browser(),
+            &owned_token,
+            &input,
+            trust,
+            client.now()?,
+        )
     });
     let next = run.await?;
     if let AfterCode::Refused(refusal) = &next {
-        request.log_sign_in(ticket.account(), "refused", &refusal.to_string());
+        request.log_sign_in(token.account(), "refused", &refusal.to_string());
     }
     Ok(next)
 }
@@ -117,19 +121,19 @@ pub(crate) fn finish_sign_in(
     opened: &OpenedSession,
     back_to: &str,
 ) -> HttpReply {
-    let told = sign_in_notices(request, opened);
+    let notices = sign_in_notices(request, opened);
     let back_to = if back_to.is_empty() {
         request.site.url.path.as_str()
     } else {
         back_to
     };
-    let page = if told.is_empty() {
+    let page = if notices.is_empty() {
         reply::see_other(back_to)
     } else {
         let page = pages::NoticePage {
             frame: request.frame(),
             title: &request.language.text("signed-in"),
-            lines: &told,
+            lines: &notices,
             link: Some((back_to, request.language.text("continue"))),
             stepped_up: step_up::counts_as_step_up(request, opened),
         };
@@ -140,7 +144,7 @@ pub(crate) fn finish_sign_in(
 
 /// Returns the notices of a sign-in: wrong codes since the last one, recovery codes, app passwords.
 pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSession) -> Vec<String> {
-    let told = [
+    let notices = [
         opened
             .missed
             .as_ref()
@@ -150,7 +154,7 @@ pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSessi
             .map(|recovered| request.language.recovered(recovered)),
         request.language.app_passwords(opened.app_passwords),
     ];
-    told.into_iter().flatten().collect()
+    notices.into_iter().flatten().collect()
 }
 
 /// Adds the cookies of a new session, and removes the cookie of its sign-in.
@@ -199,32 +203,32 @@ pub(crate) fn render_sign_in_page(
 fn render_code_page(
     request: &RequestContext<'_>,
     status: StatusCode,
-    ticket: &LoginToken,
-    said: CodePageNote<'_>,
+    token: &LoginToken,
+    note: CodePageNote<'_>,
     any_text: bool,
 ) -> HttpReply {
-    let (app, mail) = match &ticket.payload().methods {
+    let (app, mail) = match &token.payload().methods {
         CodeMethods::App => (true, None),
         CodeMethods::AppOrMail(to) => (true, Some(to.as_str())),
         CodeMethods::Mail(to) => (false, Some(to.as_str())),
     };
     let page = pages::CodePage {
         frame: request.frame(),
-        user: ticket.account().as_str(),
-        sign_in: &request.sign_in_path(&ticket.payload().back_to),
+        user: token.account().as_str(),
+        sign_in: &request.sign_in_path(&token.payload().back_to),
         days: request.site.gate().trust.seconds() / 86_400,
-        message: if let CodePageNote::Alert(text) = said {
+        message: if let CodePageNote::Alert(text) = note {
             Some(text)
         } else {
             None
         },
-        status: if let CodePageNote::Status(text) = said {
+        status: if let CodePageNote::Status(text) = note {
             Some(text)
         } else {
             None
         },
         any_text,
-        digits: ticket.payload().digits,
+        digits: token.payload().digits,
         app,
         mail,
     };

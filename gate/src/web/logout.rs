@@ -124,9 +124,9 @@ pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
         .headers
         .get("sec-fetch-site")
         .map(|site| site.as_bytes());
-    let led_here = forward_auth::is_navigation(request.headers)
+    let is_requested = forward_auth::is_navigation(request.headers)
         && matches!(from, Some(b"none" | b"same-origin" | b"same-site"));
-    if led_here || request.cookie_conflict().is_some() {
+    if is_requested || request.cookie_conflict().is_some() {
         return clear_cookies(request);
     }
     reply::page(

@@ -48,8 +48,8 @@ pub(crate) struct CodePage<'a> {
 
 /// Asks for the one-time code that an enrollment requires.
 #[derive(Template)]
-#[template(path = "setup_invitation.html")]
-pub(crate) struct InvitationPage<'a> {
+#[template(path = "one_time_code.html")]
+pub(crate) struct OneTimeCodePage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
     /// Text that says whom to ask for a code.
@@ -59,7 +59,7 @@ pub(crate) struct InvitationPage<'a> {
 
 /// A pending enrollment.
 #[derive(Template)]
-#[template(path = "setup.html")]
+#[template(path = "enrollment.html")]
 pub(crate) struct EnrollmentPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
@@ -75,14 +75,14 @@ pub(crate) struct EnrollmentPage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "setup_codes.html")]
+#[template(path = "recovery_codes.html")]
 pub(crate) struct RecoveryCodesPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) codes: &'a [&'a str],
     /// Path that receives the confirmation.
     pub(crate) act: &'a str,
     /// Text that activates the codes.
-    pub(crate) ticket: &'a str,
+    pub(crate) pending: &'a str,
     pub(crate) button: String,
     /// Whether the codes belong to a first authenticator.
     pub(crate) first: bool,

@@ -49,10 +49,10 @@ impl RequestContext<'_> {
     pub(crate) fn enrollment_token(&self) -> Option<EnrollmentToken> {
         let (keys, now) = (self.site.revocation_cache.token_keys(), clock::now().ok()?);
         let read = |value: &str| EnrollmentToken::read(value, &keys, now);
-        let ticket = self
+        let token = self
             .find_token(self.site.cookies.names.enrollment, read)
             .ok()??;
-        self.accepts_token_of(ticket.account()).then_some(ticket)
+        self.accepts_token_of(token.account()).then_some(token)
     }
 
     /// Returns the session, or a refusal without one.
@@ -66,10 +66,10 @@ impl RequestContext<'_> {
     pub(crate) fn store_pool(&self) -> PoolHandle {
         let applicant = if let Some(session) = self.any_session() {
             PoolClient::of_session(&session)
-        } else if let Some(ticket) = self.login_token() {
-            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
-        } else if let Some(ticket) = self.enrollment_token() {
-            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
+        } else if let Some(token) = self.login_token() {
+            PoolClient::proven(ShareKey::Account(token.account().clone()))
+        } else if let Some(token) = self.enrollment_token() {
+            PoolClient::proven(ShareKey::Account(token.account().clone()))
         } else {
             PoolClient::unauthenticated(self.address)
         };

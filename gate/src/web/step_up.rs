@@ -126,14 +126,14 @@ pub(crate) async fn required_step_up(
         return Ok(StepUpRequirement::default());
     }
     let name = session.name.clone();
-    let known = request
+    let facts = request
         .store_pool()
         .with_engine(move |engine| engine.load_policy_facts(&name))
         .await;
-    let known = known.map_err(|error| refusal::refuse_unprocessed(request, &error))?;
+    let facts = facts.map_err(|error| refusal::refuse_unprocessed(request, &error))?;
     Ok(StepUpRequirement {
         password: request.site.gate().first_factor != FirstFactorSource::Header,
-        code: known.enrolled == Enrolled::Yes,
+        code: facts.enrolled == Enrolled::Yes,
     })
 }
 
@@ -231,14 +231,14 @@ async fn verify_on_host(
         Ok(tried) => tried,
         Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
     };
-    let said = password::check_host_password(
+    let reply = password::check_host_password(
         request,
         &request.store_pool().client,
         &session.name,
         input.password(),
     )
     .await?;
-    let said = said.unwrap_or_else(|why| {
+    let reply = reply.unwrap_or_else(|why| {
         log::write_message(why);
         HostPasswordReply::Unasked
     });
@@ -248,7 +248,7 @@ async fn verify_on_host(
             &client.browser(),
             &account_session,
             &tried,
-            said,
+            reply,
             &code,
             client.now()?,
         )

@@ -18,7 +18,7 @@ use shared::system::clock::{self, Timestamp};
 use shared::token::session::Session;
 
 /// Lifetimes that the page offers, in days.
-pub(crate) const LIVES: [u64; 3] = [30, 90, 365];
+pub(crate) const LIFETIMES: [u64; 3] = [30, 90, 365];
 /// Seconds in a day.
 const DAY: u64 = 86_400;
 
@@ -35,8 +35,8 @@ pub(crate) async fn create_app_password(
     new: AppPasswordRequest,
 ) -> Result<AppPassword, ActRefused> {
     let account = step_up.session.name.clone();
-    account::run_act(request, &step_up.session, move |engine, actor, now| {
-        engine.add_app_password(&account, &new.name, &new.scope, new.expires, actor, now)
+    account::run_act(request, &step_up.session, move |engine, principal, now| {
+        engine.add_app_password(&account, &new.name, &new.scope, new.expires, principal, now)
     })
     .await
 }
@@ -59,8 +59,8 @@ pub(crate) async fn rename_app_password(
     new: Label,
 ) -> Result<(), ActRefused> {
     let account = session.name.clone();
-    account::run_act(request, session, move |engine, actor, now| {
-        engine.rename_app_password(&account, &name, &new, actor, now)
+    account::run_act(request, session, move |engine, principal, now| {
+        engine.rename_app_password(&account, &name, &new, principal, now)
     })
     .await
 }
@@ -72,8 +72,8 @@ pub(crate) async fn revoke_app_passwords(
     one: Option<Label>,
 ) -> Result<usize, ActRefused> {
     let account = session.name.clone();
-    account::run_act(request, session, move |engine, actor, now| {
-        engine.revoke_app_passwords(&account, one.as_ref(), actor, now)
+    account::run_act(request, session, move |engine, principal, now| {
+        engine.revoke_app_passwords(&account, one.as_ref(), principal, now)
     })
     .await
 }
@@ -85,18 +85,18 @@ pub(crate) async fn show_app_passwords_page(
 ) -> HttpReply {
     let listed = match request.require_session() {
         Ok(session) => match step_up::required_step_up(request, &session).await {
-            Ok(proof) => list_app_passwords(request, &session)
+            Ok(step_up) => list_app_passwords(request, &session)
                 .await
-                .map(|all| (proof, all)),
+                .map(|all| (step_up, all)),
             Err(refused) => Err(refused),
         },
         Err(refused) => Err(refused),
     };
-    let (proof, all) = match listed {
+    let (step_up, all) = match listed {
         Ok(listed) => listed,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
-    let named: Vec<String> = request
+    let scopes: Vec<String> = request
         .site
         .gate()
         .scope
@@ -106,9 +106,9 @@ pub(crate) async fn show_app_passwords_page(
     let page = pages::account::AppPasswordsPage {
         frame: request.frame(),
         all: &all,
-        named: &named,
-        lives: &LIVES,
-        proof,
+        scopes: &scopes,
+        lifetimes: &LIFETIMES,
+        step_up,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)
@@ -160,7 +160,7 @@ async fn create_from_form(
         .field("days")
         .parse::<u64>()
         .ok()
-        .filter(|days| LIVES.contains(days));
+        .filter(|days| LIFETIMES.contains(days));
     let now = clock::now()
         .map_err(|_| ActRefused::invalid_value(request.language.text("unavailable-line")))?;
     let expires = days.map(|days| now.plus(days * DAY));

@@ -40,9 +40,9 @@ pub(crate) enum ConfirmedAuthenticator {
 pub(crate) async fn begin_authenticator(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
-    setup: EnrollmentOperation,
+    operation: EnrollmentOperation,
 ) -> Result<TypedText, ActRefused> {
-    let change = ChangeOperation::BeginSetup(setup);
+    let change = ChangeOperation::BeginSetup(operation);
     match account::run_operation(request, step_up, Operation::Change { code: None, change }).await?
     {
         ReplyBody::Setup { ticket, .. } => Ok(ticket),
@@ -83,11 +83,11 @@ pub(crate) async fn confirm_authenticator(
     let run = request.store_pool().with_engine(move |engine| {
         let now = client.now()?;
         let caller = Requester::SteppedUp(&session, &client.origin);
-        let errand = |finish| CommandRequest {
+        let command = |finish| CommandRequest {
             account: session.name.clone(),
             task: Operation::Finish(finish),
         };
-        let confirm = errand(FinishOperation::Confirm { ticket, code });
+        let confirm = command(FinishOperation::Confirm { ticket, code });
         let ticket = match separate_engine_error(engine.run_errand(caller, &confirm, now))
             .map_err(LoginError::Engine)?
         {
@@ -100,7 +100,7 @@ pub(crate) async fn confirm_authenticator(
                 _ => return Ok(Err(AdministrationError::Stale)),
             },
         };
-        let activate = errand(FinishOperation::Activate { ticket });
+        let activate = command(FinishOperation::Activate { ticket });
         if let Err(error) = separate_engine_error(engine.run_errand(caller, &activate, now))
             .map_err(LoginError::Engine)?
         {
@@ -122,8 +122,8 @@ pub(crate) async fn remove_authenticator(
     label: Label,
 ) -> Result<Option<OpenedSession>, ActRefused> {
     let name = step_up.session.name.clone();
-    let remove = move |engine: &mut Engine, actor: Principal<'_>, now| {
-        engine.remove_authenticator(&name, &label, actor, now)
+    let remove = move |engine: &mut Engine, principal: Principal<'_>, now| {
+        engine.remove_authenticator(&name, &label, principal, now)
     };
     Ok(
         account::run_act_and_continue(request, &step_up.session, remove)
@@ -137,13 +137,13 @@ pub(crate) async fn show_add_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let proof = match account::required_step_up_now(request).await {
-        Ok(proof) => proof,
+    let step_up = match account::required_step_up_now(request).await {
+        Ok(step_up) => step_up,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::AddAuthenticatorPage {
         frame: request.frame(),
-        proof,
+        step_up,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)
@@ -175,9 +175,9 @@ async fn begin_from_form(
     request: &RequestContext<'_>,
     form: &Form,
 ) -> Result<(StepUpProof, ShownEnrollment), ActRefused> {
-    let setup = parse_enrollment(request, form)?;
+    let operation = parse_enrollment(request, form)?;
     let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
-    let ticket = begin_authenticator(request, &step_up, setup).await?;
+    let ticket = begin_authenticator(request, &step_up, operation).await?;
     let shown = find_pending_authenticator(request, &step_up.session, ticket).await?;
     Ok((step_up, shown))
 }
@@ -191,7 +191,7 @@ fn parse_enrollment(
     let name =
         name.map_err(|_| ActRefused::invalid_value(request.language.text("name-invalid")))?;
     let seed: String = form.field("secret").split_whitespace().collect();
-    let mut setup = EnrollmentOperation {
+    let mut operation = EnrollmentOperation {
         kind: AuthenticatorKind::Further,
         name,
         seed: None,
@@ -201,21 +201,21 @@ fn parse_enrollment(
         period: None,
     };
     if seed.is_empty() {
-        return Ok(setup);
+        return Ok(operation);
     }
-    setup.seed = Some(seed.into());
-    setup.digits = Some(if form.field("digits") == "8" { 8 } else { 6 });
-    setup.algorithm = Some(match form.field("algorithm") {
+    operation.seed = Some(seed.into());
+    operation.digits = Some(if form.field("digits") == "8" { 8 } else { 6 });
+    operation.algorithm = Some(match form.field("algorithm") {
         "sha256" => Algorithm::Sha256,
         "sha512" => Algorithm::Sha512,
         _ => Algorithm::Sha1,
     });
     match form.field("type") {
-        "counter" => setup.counter = Some(0),
-        "60" => setup.period = Some(60),
-        _ => setup.period = Some(30),
+        "counter" => operation.counter = Some(0),
+        "60" => operation.period = Some(60),
+        _ => operation.period = Some(30),
     }
-    Ok(setup)
+    Ok(operation)
 }
 
 /// Handles POST authenticators/confirm.
@@ -268,7 +268,7 @@ pub(crate) async fn show_removal_page(
     label: &str,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "authenticators/remove",
         title: request.language.text("remove-authenticator"),
         lines: vec![request.language.text_with(
@@ -279,7 +279,7 @@ pub(crate) async fn show_removal_page(
         button: request.language.text("remove"),
         hidden: vec![("name", label.to_owned())],
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
 /// Handles POST authenticators/remove.

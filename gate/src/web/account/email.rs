@@ -43,8 +43,8 @@ pub(crate) async fn set_email(
     to: EmailAddress,
 ) -> Result<(), ActRefused> {
     let account = step_up.session.name.clone();
-    let set = move |engine: &mut Engine, actor: Principal<'_>, now| {
-        engine.set_email(&account, &to, actor, now)
+    let set = move |engine: &mut Engine, principal: Principal<'_>, now| {
+        engine.set_email(&account, &to, principal, now)
     };
     let posted = account::run_act(request, &step_up.session, set).await?;
     match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(posted)).await {
@@ -61,11 +61,11 @@ pub(crate) async fn set_email(
 pub(crate) async fn confirm_email(
     request: &RequestContext<'_>,
     session: &Session,
-    answer: Input,
+    code: Input,
 ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
     let account = session.name.clone();
-    let confirm = move |engine: &mut Engine, actor: Principal<'_>, now| {
-        engine.confirm_email(&account, &answer, actor, now)
+    let confirm = move |engine: &mut Engine, principal: Principal<'_>, now| {
+        engine.confirm_email(&account, &code, principal, now)
     };
     let ((_, after), opened) = account::run_act_and_continue(request, session, confirm).await?;
     Ok((after, opened))
@@ -86,8 +86,8 @@ pub(crate) async fn remove_email(
             request.language.text("turn-off-required"),
         ));
     }
-    let remove = move |engine: &mut Engine, actor: Principal<'_>, now| {
-        engine.remove_email(&account, actor, now)
+    let remove = move |engine: &mut Engine, principal: Principal<'_>, now| {
+        engine.remove_email(&account, principal, now)
     };
     let ((enrolled, after), opened) =
         account::run_act_and_continue(request, &step_up.session, remove).await?;
@@ -112,23 +112,23 @@ pub(crate) async fn show_email_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let known = match request.require_session() {
+    let loaded = match request.require_session() {
         Ok(session) => match step_up::required_step_up(request, &session).await {
-            Ok(proof) => find_addresses(request, &session)
+            Ok(step_up) => find_addresses(request, &session)
                 .await
-                .map(|addresses| (proof, addresses)),
+                .map(|addresses| (step_up, addresses)),
             Err(refused) => Err(refused),
         },
         Err(refused) => Err(refused),
     };
-    let (proof, addresses) = match known {
-        Ok(known) => known,
+    let (step_up, addresses) = match loaded {
+        Ok(loaded) => loaded,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::EmailPage {
         frame: request.frame(),
         addresses: &addresses,
-        proof,
+        step_up,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)
@@ -158,11 +158,11 @@ pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> H
 
 /// Handles POST email/confirm.
 pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let answer = Input::read(form.field("code").as_bytes());
+    let code = Input::read(form.field("code").as_bytes());
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let confirmed = match request.require_session() {
-        Ok(session) => confirm_email(request, &session, answer).await,
+        Ok(session) => confirm_email(request, &session, code).await,
         Err(refused) => Err(refused),
     };
     match confirmed {
@@ -188,14 +188,14 @@ pub(crate) async fn show_removal_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "email/remove",
         title: request.language.text("remove-address"),
         lines: vec![request.language.text("remove-address-line")],
         button: request.language.text("remove"),
         hidden: Vec::new(),
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
 /// Handles POST email/remove.

@@ -49,17 +49,17 @@ pub(crate) async fn show_home_page(request: &RequestContext<'_>) -> HttpReply {
             &lines,
         );
     };
-    let standing = match read_overview(request, &session).await {
-        Ok(standing) => standing,
+    let overview = match read_overview(request, &session).await {
+        Ok(overview) => overview,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::OverviewPage {
         frame: request.frame(),
         user: session.name.as_str(),
-        standing: &standing,
+        overview: &overview,
         mails: request.site.config.email.is_on(),
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,
-        administers: standing.administers == AdministratorStatus::Yes,
+        administers: overview.administers == AdministratorStatus::Yes,
     };
     reply::page(StatusCode::OK, html(&page))
 }

@@ -46,13 +46,13 @@ pub(crate) async fn show_password_page(
     if request.site.gate().first_factor != FirstFactorSource::Password {
         return reply::bare(StatusCode::NOT_FOUND);
     }
-    let proof = match account::required_step_up_now(request).await {
-        Ok(proof) => proof,
+    let step_up = match account::required_step_up_now(request).await {
+        Ok(step_up) => step_up,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::NewPasswordPage {
         frame: request.frame(),
-        proof,
+        step_up,
         least: shared::crypto::password::SHORTEST,
         message: refused.map(|refused| refused.text.as_str()),
     };

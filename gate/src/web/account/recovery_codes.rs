@@ -51,18 +51,18 @@ pub(crate) async fn activate_recovery_codes(
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
         let task = Operation::Finish(FinishOperation::KeepRecoveryCodes { ticket });
-        let errand = CommandRequest {
+        let command = CommandRequest {
             account: session.name.clone(),
             task,
         };
         let caller = Requester::SteppedUp(&session, &client.origin);
-        separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
+        separate_engine_error(engine.run_errand(caller, &command, client.now()?))
             .map_err(LoginError::Engine)
     });
-    let kept = run
+    let result = run
         .await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
-    refusal::check_act(request, kept.map(|_| ()))
+    refusal::check_act(request, result.map(|_| ()))
 }
 
 /// Handles GET recovery-codes.
@@ -70,14 +70,14 @@ pub(crate) async fn show_recovery_codes_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "recovery-codes",
         title: request.language.text("new-codes"),
         lines: vec![request.language.text("new-codes-line")],
         button: request.language.text("new-codes"),
         hidden: Vec::new(),
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
 /// Handles POST recovery-codes.
@@ -110,11 +110,11 @@ pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form
         return reply::bare(StatusCode::BAD_REQUEST);
     }
     let ticket = TypedText::from(form.field("confirmed").to_owned());
-    let kept = match request.require_session() {
+    let result = match request.require_session() {
         Ok(session) => activate_recovery_codes(request, &session, ticket).await,
         Err(refused) => Err(refused),
     };
-    match kept {
+    match result {
         Err(refused) => notice::show_refusal(request, &refused),
         Ok(()) => notice::show_done(
             request,

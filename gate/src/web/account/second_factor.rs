@@ -53,14 +53,14 @@ pub(crate) async fn show_turn_off_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "turn-off",
         title: request.language.text("turn-off"),
         lines: vec![request.language.text("turn-off-line")],
         button: request.language.text("turn-off"),
         hidden: Vec::new(),
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
 /// Handles POST turn-off.
@@ -94,14 +94,14 @@ pub(crate) async fn show_replacement_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "replace",
         title: request.language.text("replace"),
         lines: vec![request.language.text("enroll-new-line")],
         button: request.language.text("continue"),
         hidden: Vec::new(),
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
 /// Handles POST replace.
@@ -167,7 +167,7 @@ pub(crate) async fn show_turn_on_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "turn-on",
         title: request.language.text("enroll"),
         lines: vec![
@@ -177,7 +177,7 @@ pub(crate) async fn show_turn_on_page(
         button: request.language.text("continue"),
         hidden: Vec::new(),
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
 /// Handles POST turn-on.

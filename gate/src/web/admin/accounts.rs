@@ -85,7 +85,11 @@ impl AdminAct {
     }
 
     /// Returns the content of the page that confirms the act.
-    pub(super) fn asked(self, language: &Language, name: &UserName) -> Confirmation<'static> {
+    pub(super) fn confirmation(
+        self,
+        language: &Language,
+        name: &UserName,
+    ) -> Confirmation<'static> {
         Confirmation {
             act: "administration/act",
             title: self.title(language),
@@ -118,19 +122,19 @@ pub(crate) enum AdminActResult {
 pub(crate) async fn require_administrator(
     request: &RequestContext<'_>,
 ) -> Result<Session, HttpReply> {
-    let nothing = || reply::bare(StatusCode::NOT_FOUND);
+    let not_found = || reply::bare(StatusCode::NOT_FOUND);
     if !request.has_administration_pages() {
-        return Err(nothing());
+        return Err(not_found());
     }
-    let session = request.session().ok_or_else(nothing)?;
+    let session = request.session().ok_or_else(not_found)?;
     let name = session.name.clone();
-    let known = account::run_act(request, &session, move |engine, _, _| {
+    let status = account::run_act(request, &session, move |engine, _, _| {
         engine.administers(&name)
     })
     .await;
-    match known.map_err(|refused| notice::show_refusal(request, &refused))? {
+    match status.map_err(|refused| notice::show_refusal(request, &refused))? {
         AdministratorStatus::Yes => Ok(session),
-        AdministratorStatus::No => Err(nothing()),
+        AdministratorStatus::No => Err(not_found()),
         AdministratorStatus::OnceEnrolled => {
             let text = request.language.text("admin-needs-factor");
             Err(notice::show_refusal(
@@ -156,43 +160,45 @@ pub(crate) async fn run_admin_act(
             request.language.text("admin-own-account"),
         ));
     }
-    let whose = name.clone();
-    let came = account::run_act(request, &step_up.session, move |engine, actor, now| {
+    let account = name.clone();
+    let result = account::run_act(request, &step_up.session, move |engine, principal, now| {
         Ok(match act {
             AdminAct::Disable => {
-                let after = engine.disable(&name, actor, now)?;
+                let after = engine.disable(&name, principal, now)?;
                 let policy = AfterDisabled::of(engine.is_required(&name)?);
                 AdminActResult::Disabled(after, policy)
             }
             AdminAct::Unlock => {
-                engine.unlock(&name, actor, now)?;
+                engine.unlock(&name, principal, now)?;
                 AdminActResult::Done
             }
-            AdminAct::ResetClock => AdminActResult::Count(engine.mend_clock(&name, actor, now)?),
+            AdminAct::ResetClock => {
+                AdminActResult::Count(engine.mend_clock(&name, principal, now)?)
+            }
             AdminAct::EndSessions => {
-                AdminActResult::Count(engine.revoke_sessions(&name, None, actor, now)?)
+                AdminActResult::Count(engine.revoke_sessions(&name, None, principal, now)?)
             }
             AdminAct::RevokeBrowsers => {
-                AdminActResult::Count(engine.revoke_browsers(&name, None, actor, now)?)
+                AdminActResult::Count(engine.revoke_browsers(&name, None, principal, now)?)
             }
             AdminAct::IssueCode => {
-                let (code, until) = engine.issue_one_time_code(&name, actor, now)?;
+                let (code, until) = engine.issue_one_time_code(&name, principal, now)?;
                 AdminActResult::Code(code, until)
             }
             AdminAct::CancelCode => {
-                engine.cancel_one_time_code(&name, actor, now)?;
+                engine.cancel_one_time_code(&name, principal, now)?;
                 AdminActResult::Done
             }
         })
     });
-    let came = came.await?;
+    let result = result.await?;
     crate::observe::log::event("administered")
         .with("operation", act.word())
         .with("address", request.address)
         .quoted("principal", &step_up.session.name)
-        .quoted("user", &whose)
+        .quoted("user", &account)
         .write();
-    Ok(came)
+    Ok(result)
 }
 
 #[cfg(test)]

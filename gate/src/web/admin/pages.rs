@@ -97,22 +97,22 @@ pub(crate) async fn show_administration_page(
         Ok(session) => session,
         Err(reply) => return reply,
     };
-    let asked = |field: &str| {
+    let value = |field: &str| {
         let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == field);
         found.map_or_else(String::new, |(_, value)| value.into_owned())
     };
-    let shown = match page {
-        "administration" => show_accounts_page(request, &session, asked("find")).await,
-        "administration/account" => show_account_page(request, &session, &asked("name")).await,
+    let page_result = match page {
+        "administration" => show_accounts_page(request, &session, value("find")).await,
+        "administration/account" => show_account_page(request, &session, &value("name")).await,
         "administration/log" => {
-            audit_log::show_events_page(request, &session, &asked("account"), &asked("before"))
+            audit_log::show_events_page(request, &session, &value("account"), &value("before"))
                 .await
         }
-        "administration/act" => match parse_act(request, &asked("account"), &asked("action")) {
+        "administration/act" => match parse_act(request, &value("account"), &value("action")) {
             Ok((name, act)) => {
                 return account::show_confirmation(
                     request,
-                    act.asked(request.language, &name),
+                    act.confirmation(request.language, &name),
                     None,
                 )
                 .await;
@@ -121,7 +121,7 @@ pub(crate) async fn show_administration_page(
         },
         _ => return reply::bare(StatusCode::NOT_FOUND),
     };
-    shown.unwrap_or_else(|refused| notice::show_refusal(request, &refused))
+    page_result.unwrap_or_else(|refused| notice::show_refusal(request, &refused))
 }
 
 /// Handles POST administration/act.
@@ -130,23 +130,27 @@ pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) 
         return reply;
     }
     let (name, act) = match parse_act(request, form.field("account"), form.field("action")) {
-        Ok(meant) => meant,
+        Ok(act) => act,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let done = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => accounts::run_admin_act(request, &step_up, name.clone(), act)
             .await
-            .map(|came| (step_up, came)),
+            .map(|result| (step_up, result)),
         Err(refused) => Err(refused),
     };
     match done {
         Err(refused) => {
-            account::show_confirmation(request, act.asked(request.language, &name), Some(&refused))
-                .await
+            account::show_confirmation(
+                request,
+                act.confirmation(request.language, &name),
+                Some(&refused),
+            )
+            .await
         }
-        Ok((step_up, came)) => step_up::with_step_up_cookie(
+        Ok((step_up, result)) => step_up::with_step_up_cookie(
             request,
-            render_act_result(request, &name, act, &came),
+            render_act_result(request, &name, act, &result),
             &step_up,
         ),
     }
@@ -157,10 +161,10 @@ fn render_act_result(
     request: &RequestContext<'_>,
     name: &UserName,
     act: AdminAct,
-    came: &AdminActResult,
+    result: &AdminActResult,
 ) -> HttpReply {
     let language = request.language;
-    let (code, line) = match came {
+    let (code, line) = match result {
         AdminActResult::Done => (None, Some(language.text("admin-done"))),
         AdminActResult::Disabled(after, policy) => {
             let needed = match policy {
@@ -239,9 +243,9 @@ async fn show_account_page(
     name: &str,
 ) -> Result<HttpReply, ActRefused> {
     let name = parse_name(request, name)?;
-    let whose = name.clone();
+    let account = name.clone();
     let seen = account::run_act(request, session, move |engine, _, now| {
-        AccountDetails::of(engine, &whose, now)
+        AccountDetails::of(engine, &account, now)
     })
     .await?;
     let acts: Vec<(AdminAct, String)> = match name == session.name {

@@ -111,7 +111,7 @@ async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> Htt
 pub(crate) fn identified_user(request: &RequestContext<'_>) -> Option<UserName> {
     let (cause, why) = match (&request.identity, request.identity.missing_reason()) {
         (crate::proxy::identity::Identity::Named(name), None) => return Some(name.clone()),
-        (_, nobody) => nobody.unwrap_or_default(),
+        (_, reason) => reason.unwrap_or_default(),
     };
     log::event("refused")
         .with("cause", cause)
@@ -127,7 +127,7 @@ pub(crate) async fn verify_identity(
     name: &UserName,
     back_to: &str,
 ) -> Result<AfterPassword, PoolError> {
-    let (who, client) = (
+    let (account, client) = (
         name.clone(),
         OwnedBrowserContext::new(request).to_page(request.site, back_to),
     );
@@ -136,8 +136,9 @@ pub(crate) async fn verify_identity(
         .site
         .store_pool
         .for_client(PoolClient::proven(ShareKey::Account(name.clone())));
-    let run = store_pool
-        .with_engine(move |engine| engine.enter_identity(&client.browser(), &who, client.now()?));
+    let run = store_pool.with_engine(move |engine| {
+        engine.enter_identity(&client.browser(), &account, client.now()?)
+    });
     let next = run.await?;
     if let AfterPassword::Refused(refusal) = &next {
         request.log_sign_in(name, "refused", &format!("identity-{refusal}"));
@@ -183,8 +184,8 @@ pub(crate) fn continue_sign_in(
     }
 }
 
-fn redirect_to_code(request: &RequestContext<'_>, ticket: &LoginToken) -> HttpReply {
-    match with_login_token(request, reply::see_other(&request.path_to("code")), ticket) {
+fn redirect_to_code(request: &RequestContext<'_>, token: &LoginToken) -> HttpReply {
+    match with_login_token(request, reply::see_other(&request.path_to("code")), token) {
         Ok(page) => page,
         Err(error) => notice::show_unavailable(request, "unavailable", &error.to_string()),
     }
@@ -194,11 +195,11 @@ fn redirect_to_code(request: &RequestContext<'_>, ticket: &LoginToken) -> HttpRe
 pub(crate) fn with_login_token(
     request: &RequestContext<'_>,
     page: HttpReply,
-    ticket: &LoginToken,
+    token: &LoginToken,
 ) -> Result<HttpReply, VaultError> {
     let (cookies, value) = (
         &request.site.cookies,
-        ticket.seal(&request.site.revocation_cache.token_keys())?,
+        token.seal(&request.site.revocation_cache.token_keys())?,
     );
     Ok(reply::with_cookie(
         page,

@@ -31,20 +31,20 @@ pub(crate) enum CodeMailed {
 
 /// Handles POST mail.
 pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpReply {
-    let Some(ticket) = request.login_token() else {
+    let Some(token) = request.login_token() else {
         let text = request.language.refusal(Refusal::Expired);
         return login::render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
     };
-    match mail_code(request, &ticket).await {
+    match mail_code(request, &token).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(CodeMailed::Refused(refusal)) => {
             let text = request.language.mail_refusal(refusal);
             let page = |status| {
-                login::render_code_page(request, status, &ticket, CodePageNote::Alert(&text), false)
+                login::render_code_page(request, status, &token, CodePageNote::Alert(&text), false)
             };
             match refusal {
                 MailRefusal::Code(Refusal::Expired) => {
-                    let (back_to, user) = (&ticket.payload().back_to, ticket.account().as_str());
+                    let (back_to, user) = (&token.payload().back_to, token.account().as_str());
                     login::render_sign_in_page(
                         request,
                         StatusCode::UNAUTHORIZED,
@@ -66,7 +66,7 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpRep
             login::render_code_page(
                 request,
                 StatusCode::OK,
-                &ticket,
+                &token,
                 CodePageNote::Status(&text),
                 false,
             )
@@ -79,7 +79,7 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpRep
             login::render_code_page(
                 request,
                 StatusCode::SERVICE_UNAVAILABLE,
-                &ticket,
+                &token,
                 CodePageNote::Alert(&text),
                 false,
             )
@@ -90,42 +90,42 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpRep
 /// Puts a code into the outbox, and waits until the mail is sent or has failed.
 pub(crate) async fn mail_code(
     request: &RequestContext<'_>,
-    ticket: &LoginToken,
+    token: &LoginToken,
 ) -> Result<CodeMailed, PoolError> {
-    let (token, client) = (ticket.clone(), OwnedBrowserContext::new(request));
-    let asked = request.store_pool().with_engine(move |engine| {
-        let visitor = VerificationRequest {
-            name: token.account(),
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
+    let queued = request.store_pool().with_engine(move |engine| {
+        let verification = VerificationRequest {
+            name: owned_token.account(),
             phase: Phase::After,
             origin: &client.origin,
             browser: None,
             service: SERVICE,
         };
         engine
-            .mail_code(&visitor, Some(&token), client.now()?)
+            .mail_code(&verification, Some(&owned_token), client.now()?)
             .map_err(LoginError::Engine)
     });
-    let posted = match asked.await? {
+    let posted = match queued.await? {
         MailRequest::For(posted) => Arc::new(posted),
         MailRequest::Refused(refusal) => {
-            request.log_sign_in(ticket.account(), "not mailed", &refusal.to_string());
+            request.log_sign_in(token.account(), "not mailed", &refusal.to_string());
             return Ok(CodeMailed::Refused(refusal));
         }
     };
-    let fate = outbox::wait_for_delivery(&request.store_pool(), &posted).await?;
-    let (mailed, became) = match &fate {
+    let delivery = outbox::wait_for_delivery(&request.store_pool(), &posted).await?;
+    let (mailed, result) = match &delivery {
         Ok(()) => (MailResult::Sent, CodeMailed::Sent(posted.to.clone())),
         Err(NotMailed::Waits) => (MailResult::Queued, CodeMailed::Queued),
         Err(_) => (MailResult::Failed, CodeMailed::NotSent),
     };
     METRICS.count_mail(mailed);
-    if let Err(why) = fate {
+    if let Err(why) = delivery {
         let line = log::event("not mailed")
             .with("cause", mailed.name())
             .with("address", request.address);
         line.with("service", SERVICE)
-            .quoted("user", ticket.account())
+            .quoted("user", token.account())
             .write_with_message(why);
     }
-    Ok(became)
+    Ok(result)
 }

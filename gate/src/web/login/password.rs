@@ -20,20 +20,20 @@ use zeroize::Zeroizing;
 /// Returns the pool with the priority of a sign-in: a trusted browser, an address that is familiar
 /// to the account, or an unauthenticated client. An address that has to wait occupies no worker,
 /// unless a credential comes along that can be accepted in spite of the delay.
-pub(crate) async fn workers_for_sign_in(
+pub(crate) async fn pool_for_sign_in(
     request: &RequestContext<'_>,
     name: &UserName,
     recovery: &Input,
 ) -> Result<Result<PoolHandle, Refusal>, PoolError> {
-    let stranger = request
+    let unauthenticated = request
         .site
         .store_pool
         .for_client(PoolClient::unauthenticated(request.address));
-    let (who, client) = (name.clone(), OwnedBrowserContext::new(request));
-    let looked = stranger.with_reading_engine(move |engine| {
-        engine.classify_login(&client.browser(), &who, client.now()?)
+    let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
+    let class = unauthenticated.with_reading_engine(move |engine| {
+        engine.classify_login(&client.browser(), &account, client.now()?)
     });
-    let applicant = match looked.await? {
+    let applicant = match class.await? {
         LoginClass::AddressDelayed { wait }
             if matches!(recovery, Input::Unfit | Input::Digits(_)) =>
         {
@@ -41,7 +41,9 @@ pub(crate) async fn workers_for_sign_in(
         }
         LoginClass::TrustedBrowser => PoolClient::proven(ShareKey::TrustedBrowser(name.clone())),
         LoginClass::FamiliarAddress => PoolClient::known(request.address),
-        LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => return Ok(Ok(stranger)),
+        LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => {
+            return Ok(Ok(unauthenticated));
+        }
     };
     Ok(Ok(request.site.store_pool.for_client(applicant)))
 }
@@ -75,16 +77,16 @@ async fn verify_in_store(
     recovery: Input,
     back_to: &str,
 ) -> Result<AfterPassword, PoolError> {
-    let store_pool = match workers_for_sign_in(request, name, &recovery).await? {
+    let store_pool = match pool_for_sign_in(request, name, &recovery).await? {
         Ok(store_pool) => store_pool,
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
     let client = OwnedBrowserContext::new(request).to_page(request.site, back_to);
-    let (who, password) = (name.clone(), Password::typed(typed));
+    let (account, password) = (name.clone(), Password::typed(typed));
     let run = store_pool.with_hashing_engine(move |engine| {
         engine.enter_password(
             &client.browser(),
-            &who,
+            &account,
             password.as_ref(),
             &recovery,
             client.now()?,
@@ -102,15 +104,15 @@ async fn verify_on_host(
     recovery: Input,
     back_to: &str,
 ) -> Result<AfterPassword, PoolError> {
-    let came = Instant::now();
-    let store_pool = match workers_for_sign_in(request, name, &recovery).await? {
+    let started = Instant::now();
+    let store_pool = match pool_for_sign_in(request, name, &recovery).await? {
         Ok(store_pool) => store_pool,
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
-    let (who, client) = (name.clone(), OwnedBrowserContext::new(request));
+    let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
     let run = store_pool.with_engine(move |engine| {
         let tried =
-            engine.charge_first_factor(&client.browser(), &who, &recovery, client.now()?)?;
+            engine.charge_first_factor(&client.browser(), &account, &recovery, client.now()?)?;
         Ok::<_, shared::engine::LoginError>((tried, recovery))
     });
     let (tried, recovery) = match run.await? {
@@ -119,32 +121,32 @@ async fn verify_on_host(
             return Ok(AfterPassword::Refused(refusal));
         }
         (Err(refusal), _) => {
-            pace(came).await;
+            delay_refusal(started).await;
             return Ok(AfterPassword::Refused(refusal));
         }
     };
-    let (said, unasked) =
-        match check_host_password(request, &store_pool.client, name, typed).await? {
-            Ok(said) => (said, None),
-            Err(unasked) => (HostPasswordReply::Unasked, Some(unasked)),
-        };
-    let (who, client) = (
+    let (reply, error) = match check_host_password(request, &store_pool.client, name, typed).await?
+    {
+        Ok(reply) => (reply, None),
+        Err(error) => (HostPasswordReply::Unasked, Some(error)),
+    };
+    let (account, client) = (
         name.clone(),
         OwnedBrowserContext::new(request).to_page(request.site, back_to),
     );
     let run = store_pool.with_engine(move |engine| {
         engine.settle_first_factor(
             &client.browser(),
-            &who,
+            &account,
             tried,
-            said,
+            reply,
             &recovery,
             client.now()?,
         )
     });
     let next = run.await?;
-    if said == HostPasswordReply::Unasked {
-        return Err(unasked.unwrap_or_else(|| {
+    if reply == HostPasswordReply::Unasked {
+        return Err(error.unwrap_or_else(|| {
             let why = "postern-password did not ask PAM; its log says why".to_owned();
             PoolError::Failed {
                 cause: "password-unavailable",
@@ -153,7 +155,7 @@ async fn verify_on_host(
         }));
     }
     if let AfterPassword::Refused(_) = next {
-        pace(came).await;
+        delay_refusal(started).await;
     }
     Ok(next)
 }
@@ -176,7 +178,7 @@ pub(crate) async fn check_host_password(
         password,
     };
     match host_password::verify_host_password(applicant.key.clone(), &question).await {
-        Ok(said) => Ok(Ok(said)),
+        Ok(reply) => Ok(Ok(reply)),
         Err(HelperUnavailable::Busy(busy)) => Ok(Err(PoolError::Busy(busy))),
         Err(HelperUnavailable::Absent(why)) => Ok(Err(PoolError::Failed {
             cause: "password-unavailable",
@@ -195,7 +197,7 @@ pub(crate) async fn check_host_password(
 const PACE: Duration = Duration::from_secs(4);
 
 /// Waits until the next multiple of [`PACE`] after `came`.
-async fn pace(came: Instant) {
-    let paces = came.elapsed().as_secs() / PACE.as_secs() + 1;
-    tokio::time::sleep_until(came + PACE * u32::try_from(paces).unwrap_or(u32::MAX)).await;
+async fn delay_refusal(started: Instant) {
+    let paces = started.elapsed().as_secs() / PACE.as_secs() + 1;
+    tokio::time::sleep_until(started + PACE * u32::try_from(paces).unwrap_or(u32::MAX)).await;
 }

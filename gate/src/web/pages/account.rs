@@ -42,7 +42,7 @@ pub(crate) struct Confirmation<'a> {
 pub(crate) struct OverviewPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
-    pub(crate) standing: &'a AccountOverview,
+    pub(crate) overview: &'a AccountOverview,
     /// Whether codes can be mailed.
     pub(crate) mails: bool,
     /// Whether Postern keeps the password.
@@ -51,11 +51,11 @@ pub(crate) struct OverviewPage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "ask.html")]
+#[template(path = "confirmation.html")]
 pub(crate) struct ConfirmationPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) asked: &'a Confirmation<'a>,
-    pub(crate) proof: StepUpRequirement,
+    pub(crate) confirmation: &'a Confirmation<'a>,
+    pub(crate) step_up: StepUpRequirement,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct ConfirmationPage<'a> {
 #[template(path = "add_authenticator.html")]
 pub(crate) struct AddAuthenticatorPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) proof: StepUpRequirement,
+    pub(crate) step_up: StepUpRequirement,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -73,10 +73,10 @@ pub(crate) struct AppPasswordsPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) all: &'a [AppPasswordRecord],
     /// Scopes that postern.toml defines.
-    pub(crate) named: &'a [String],
+    pub(crate) scopes: &'a [String],
     /// Lifetimes, in days.
-    pub(crate) lives: &'a [u64],
-    pub(crate) proof: StepUpRequirement,
+    pub(crate) lifetimes: &'a [u64],
+    pub(crate) step_up: StepUpRequirement,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct NewAppPasswordPage<'a> {
 pub(crate) struct EmailPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) addresses: &'a MailAddresses,
-    pub(crate) proof: StepUpRequirement,
+    pub(crate) step_up: StepUpRequirement,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -102,13 +102,13 @@ pub(crate) struct EmailPage<'a> {
 #[template(path = "password.html")]
 pub(crate) struct NewPasswordPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) proof: StepUpRequirement,
+    pub(crate) step_up: StepUpRequirement,
     pub(crate) least: usize,
     pub(crate) message: Option<&'a str>,
 }
 
 #[derive(Template)]
-#[template(path = "sign_ins.html")]
+#[template(path = "sessions.html")]
 pub(crate) struct SessionsPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) own: SessionId,

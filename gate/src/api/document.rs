@@ -190,7 +190,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_endpoint_stands_in_the_document_and_nothing_else_does() {
+    fn the_document_has_every_endpoint_and_no_other() {
         let routed: BTreeSet<(String, String)> = ENDPOINTS
             .iter()
             .map(|endpoint| {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_document_refers_to_stands_in_it() {
+    fn every_reference_of_the_document_resolves() {
         let text = DOCUMENT.to_string();
         let schemas = DOCUMENT["components"]["schemas"].as_object().unwrap();
         let referred: BTreeSet<&str> = text
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_shows_and_may_ask_stands_with_the_endpoint() {
+    fn the_document_has_the_security_scheme_and_the_query_of_an_endpoint() {
         let described = &DOCUMENT["paths"]["/administration/accounts"]["get"];
         assert_eq!(described["security"], json!([{ "administration": [] }]));
         let parameters = described["parameters"].as_array().unwrap();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_that_is_not_described() {
+    fn no_body_accepts_unknown_fields() {
         for endpoint in ENDPOINTS.iter() {
             for (name, schema) in endpoint.body.iter().flat_map(|takes| &takes.shape.schemas) {
                 let schema = json!(schema);

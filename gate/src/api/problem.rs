@@ -100,7 +100,7 @@ pub(super) fn problem(refused: &ActRefused) -> HttpReply {
     if let Some(wait) = refused.retry_after {
         answer = reply::with_retry_after(answer, wait);
     }
-    let said = Problem {
+    let body = Problem {
         r#type: "about:blank",
         title: refused.status.canonical_reason().unwrap_or("Refused"),
         status: refused.status.as_u16(),
@@ -108,7 +108,7 @@ pub(super) fn problem(refused: &ActRefused) -> HttpReply {
         code: ProblemCode(refused.code),
         retry_after: refused.retry_after,
     };
-    json(answer, KIND, &said)
+    json(answer, KIND, &body)
 }
 
 #[cfg(test)]
@@ -119,8 +119,8 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn every_code_that_is_said_stands_in_the_document_and_no_other() {
-        let mut said = BTreeSet::new();
+    fn the_document_has_every_code_of_the_sources_and_no_other() {
+        let mut codes = BTreeSet::new();
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let pages_of_administrators = src.join("web/admin");
         let mut folders = vec![src];
@@ -149,11 +149,11 @@ mod tests {
                         .any(|made| before.ends_with(made));
                     let is_snake = literal.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
                     if (follows || is_made) && is_snake && !literal.is_empty() {
-                        said.insert(literal.to_owned());
+                        codes.insert(literal.to_owned());
                     }
                 }
             }
         }
-        assert_eq!(said, CODES.iter().map(|code| (*code).to_owned()).collect());
+        assert_eq!(codes, CODES.iter().map(|code| (*code).to_owned()).collect());
     }
 }

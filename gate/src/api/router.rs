@@ -267,7 +267,7 @@ mod tests {
 
     /// The secret is verified by the path, before the endpoint is known.
     #[test]
-    fn what_stands_below_administration_takes_the_secret_and_nothing_else_does() {
+    fn every_endpoint_below_administration_requires_the_secret_and_no_other_does() {
         assert_eq!(
             format!("{PATH_PREFIX}{ADMINISTRATION}"),
             shared::protocol::admin_api::PATH
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_something_is_no_get() {
+    fn no_get_has_a_body() {
         for endpoint in ENDPOINTS
             .iter()
             .filter(|endpoint| endpoint.method == Method::GET)

@@ -8,6 +8,7 @@
 
 use super::PATH_PREFIX;
 use crate::http::authorization::bearer_token;
+use crate::http::cookies::PerCookie;
 use crate::http::reply::HttpReply;
 use crate::state::site::Site;
 use crate::web::enroll::unavailable;
@@ -15,7 +16,7 @@ use crate::web::refusal;
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use cookie::Cookie;
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
+use hyper::header::{COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use shared::protocol::admin_api;
@@ -25,14 +26,14 @@ use shared::token::{AccessToken, RefreshToken};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-/// Replaces the cookie of a sign-in whose first factor has passed.
-const SIGN_IN: &str = "postern-login";
-/// Replaces the cookie of an enrollment.
-const SETUP: &str = "postern-enrollment";
-/// Replaces the cookie of a step-up.
-const STEP_UP: &str = "postern-step-up";
-/// Replaces the cookie of a trusted browser.
-const BROWSER: &str = "postern-browser";
+/// The header that replaces each cookie.
+const HEADERS: PerCookie<&str> = PerCookie {
+    session: "authorization",
+    trusted_browser: "postern-browser",
+    login: "postern-login",
+    enrollment: "postern-enrollment",
+    step_up: "postern-step-up",
+};
 
 /// New tokens, for a program without a cookie store. Only present where gate.api_tokens is on.
 #[derive(Default, Serialize, ToSchema)]
@@ -87,23 +88,23 @@ pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut H
     if !are_enabled(site) || !page.starts_with(PATH_PREFIX) || page.starts_with(admin_api::PATH) {
         return;
     }
-    let names = site.cookies.names;
-    let shown = [
-        (names.session, read_access_token(site, headers)),
-        (names.login, read_header_token(headers, SIGN_IN)),
-        (names.enrollment, read_header_token(headers, SETUP)),
-        (names.step_up, read_header_token(headers, STEP_UP)),
-        (names.trusted_browser, read_header_token(headers, BROWSER)),
-    ];
-    if shown
+    let tokens = PerCookie {
+        session: read_access_token(site, headers),
+        trusted_browser: read_header_token(headers, HEADERS.trusted_browser),
+        login: read_header_token(headers, HEADERS.login),
+        enrollment: read_header_token(headers, HEADERS.enrollment),
+        step_up: read_header_token(headers, HEADERS.step_up),
+    };
+    let tokens = tokens.into_array();
+    if tokens
         .iter()
-        .all(|(_, shown)| matches!(shown, HeaderToken::Absent))
+        .all(|token| matches!(token, HeaderToken::Absent))
     {
         return;
     }
     let mut line = Zeroizing::new(String::new());
-    for (name, shown) in &shown {
-        if let HeaderToken::Token(value) = shown {
+    for (name, token) in site.cookies.names.into_array().into_iter().zip(&tokens) {
+        if let HeaderToken::Token(value) = token {
             let before = if line.is_empty() { "" } else { "; " };
             line.extend([before, name, "=", value]);
         }
@@ -126,7 +127,7 @@ enum HeaderToken {
 /// Reads the access token.
 fn read_access_token(site: &Site, headers: &HeaderMap) -> HeaderToken {
     let lines: Vec<&[u8]> = headers
-        .get_all(AUTHORIZATION)
+        .get_all(HEADERS.session)
         .iter()
         .map(HeaderValue::as_bytes)
         .collect();
@@ -269,19 +270,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_stands_for_one_cookie_and_smuggles_no_other() {
+    fn a_header_replaces_one_cookie_and_cannot_add_another() {
         let mut headers = HeaderMap::new();
         assert!(matches!(
-            read_header_token(&headers, SETUP),
+            read_header_token(&headers, HEADERS.enrollment),
             HeaderToken::Absent
         ));
-        headers.append(SETUP, HeaderValue::from_static("abc-_123"));
+        headers.append(HEADERS.enrollment, HeaderValue::from_static("abc-_123"));
         assert!(
-            matches!(read_header_token(&headers, SETUP), HeaderToken::Token(value) if *value == "abc-_123")
+            matches!(read_header_token(&headers, HEADERS.enrollment), HeaderToken::Token(value) if *value == "abc-_123")
         );
-        headers.append(SETUP, HeaderValue::from_static("abc-_123"));
+        headers.append(HEADERS.enrollment, HeaderValue::from_static("abc-_123"));
         assert!(
-            matches!(read_header_token(&headers, SETUP), HeaderToken::Invalid),
+            matches!(
+                read_header_token(&headers, HEADERS.enrollment),
+                HeaderToken::Invalid
+            ),
             "two"
         );
         for value in [
@@ -292,9 +296,12 @@ mod tests {
             "a%3b",
             "\"a\"",
         ] {
-            headers.insert(SETUP, HeaderValue::from_static(value));
+            headers.insert(HEADERS.enrollment, HeaderValue::from_static(value));
             assert!(
-                matches!(read_header_token(&headers, SETUP), HeaderToken::Invalid),
+                matches!(
+                    read_header_token(&headers, HEADERS.enrollment),
+                    HeaderToken::Invalid
+                ),
                 "{value}"
             );
         }

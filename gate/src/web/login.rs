@@ -212,21 +212,18 @@ fn render_code_page(
         CodeMethods::AppOrMail(to) => (true, Some(to.as_str())),
         CodeMethods::Mail(to) => (false, Some(to.as_str())),
     };
+    let (message, note_status) = match note {
+        CodePageNote::Empty => (None, None),
+        CodePageNote::Alert(text) => (Some(text), None),
+        CodePageNote::Status(text) => (None, Some(text)),
+    };
     let page = pages::CodePage {
         frame: request.frame(),
         user: token.account().as_str(),
         sign_in: &request.sign_in_path(&token.payload().back_to),
         days: request.site.gate().trust.seconds() / 86_400,
-        message: if let CodePageNote::Alert(text) = note {
-            Some(text)
-        } else {
-            None
-        },
-        status: if let CodePageNote::Status(text) = note {
-            Some(text)
-        } else {
-            None
-        },
+        message,
+        status: note_status,
         any_text,
         digits: token.payload().digits,
         app,

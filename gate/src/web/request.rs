@@ -7,9 +7,8 @@
 use super::language::Language;
 use super::pages::PageFrame;
 use super::refusal::ActRefused;
-use crate::check::forward_auth;
-use crate::check::proxy_reply;
 use crate::check::rules::{self, ReturnPage};
+use crate::check::{forward_auth, proxy_reply};
 use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies, scan_cookies};
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::{PoolClient, PoolHandle, ShareKey};
@@ -21,8 +20,7 @@ use hyper::HeaderMap;
 use hyper::header::USER_AGENT;
 use shared::account::name::{OtherSpelling, UserName};
 use shared::config::gate::FirstFactorSource;
-use shared::engine::EnrollmentToken;
-use shared::engine::{BrowserContext, SERVICE};
+use shared::engine::{BrowserContext, EnrollmentToken, SERVICE};
 use shared::network::address::Address;
 use shared::system::clock::{self, Timestamp};
 use shared::token::LoginToken;
@@ -45,35 +43,9 @@ pub(crate) struct RequestContext<'a> {
 const OTHER_SPELLING: &str = "similar-name";
 
 impl RequestContext<'_> {
-    /// Returns the token of an enrollment that has begun.
-    pub(crate) fn enrollment_token(&self) -> Option<EnrollmentToken> {
-        let (keys, now) = (self.site.revocation_cache.token_keys(), clock::now().ok()?);
-        let read = |value: &str| EnrollmentToken::read(value, &keys, now);
-        let token = self
-            .find_token(self.site.cookies.names.enrollment, read)
-            .ok()??;
-        self.accepts_token_of(token.account()).then_some(token)
-    }
-
-    /// Returns the session, or a refusal without one.
-    pub(crate) fn require_session(&self) -> Result<Session, ActRefused> {
-        self.session()
-            .ok_or_else(|| ActRefused::signed_out(self.language))
-    }
-
-    /// Returns the worker pool for this request, with the priority of the session or token that the
-    /// request has, or of its address.
-    pub(crate) fn store_pool(&self) -> PoolHandle {
-        let applicant = if let Some(session) = self.any_session() {
-            PoolClient::of_session(&session)
-        } else if let Some(token) = self.login_token() {
-            PoolClient::proven(ShareKey::Account(token.account().clone()))
-        } else if let Some(token) = self.enrollment_token() {
-            PoolClient::proven(ShareKey::Account(token.account().clone()))
-        } else {
-            PoolClient::unauthenticated(self.address)
-        };
-        self.site.store_pool.for_client(applicant)
+    /// Returns the session at either level.
+    pub(crate) fn any_session(&self) -> Option<Session> {
+        self.find_session().ok().flatten()
     }
 
     /// Returns the session if its level suffices for the gate's own pages.
@@ -82,63 +54,33 @@ impl RequestContext<'_> {
             .filter(|session| rules::is_full_session(self.site, session, Some(self.address)))
     }
 
-    /// Removes the cookies of the session and of what belongs to it. The browser stays trusted.
-    pub(crate) fn without_sign_in_cookies(&self, page: HttpReply) -> HttpReply {
-        let cookies = &self.site.cookies;
-        let page = reply::with_cookie(page, &cookies.session_cookie("", 0));
-        let page = reply::with_cookie(page, &cookies.own_cookie(cookies.names.login, "", 0));
-        let page = reply::with_cookie(page, &cookies.strict_cookie(cookies.names.step_up, "", 0));
-        reply::with_cookie(
-            page,
-            &cookies.strict_cookie(cookies.names.enrollment, "", 0),
-        )
-    }
-
-    /// Returns the session at either level.
-    pub(crate) fn any_session(&self) -> Option<Session> {
-        self.find_session().ok().flatten()
+    /// Returns the session, or a refusal without one.
+    pub(crate) fn require_session(&self) -> Result<Session, ActRefused> {
+        self.session()
+            .ok_or_else(|| ActRefused::signed_out(self.language))
     }
 
     /// Returns the session, or an error if several cookies conflict.
     fn find_session(&self) -> Result<Option<Session>, ConflictingCookies> {
         let line = forward_auth::cookie_line(self.headers)?;
-        let shown = SessionCookies::parse(
+        let session_cookies = SessionCookies::parse(
             line.as_bytes(),
             self.site.cookies.names.session,
             &self.site.revocation_cache.token_keys(),
             MAX_SESSION_COOKIES,
         );
-        shown
+        session_cookies
             .select_session(|session| self.accepts_session(session))
             .map(|session| session.cloned())
-    }
-
-    /// Returns the conflict between cookies of the gate, if there is one.
-    pub(crate) fn cookie_conflict(&self) -> Option<ConflictingCookies> {
-        self.find_session().err().or_else(|| {
-            self.find_token(self.site.cookies.names.login, |value| {
-                self.read_login_token(value)
-            })
-            .err()
-        })
     }
 
     /// Whether a session is valid for this request. The rules are those of a check, which avoids a
     /// redirect loop.
     pub(crate) fn accepts_session(&self, session: &Session) -> bool {
-        let is_live =
+        let is_valid =
             clock::now().is_ok_and(|now| forward_auth::is_valid_session(self.site, session, now));
-        let is_ours = self.site.accepts_session_at(session, self.site.url.host());
-        is_live && is_ours && !self.identity.contradicts(&session.name)
-    }
-
-    /// Whether a token of this user is valid for this request: with an identity from the proxy,
-    /// only that user's.
-    pub(crate) fn accepts_token_of(&self, name: &UserName) -> bool {
-        match self.site.gate().first_factor {
-            FirstFactorSource::Header => self.identity.matches(name),
-            FirstFactorSource::Password | FirstFactorSource::Pam => true,
-        }
+        let is_for_this_host = self.site.accepts_session_at(session, self.site.url.host());
+        is_valid && is_for_this_host && !self.identity.contradicts(&session.name)
     }
 
     /// Returns the token of a sign-in whose first factor has passed.
@@ -157,6 +99,34 @@ impl RequestContext<'_> {
             clock::now().ok()?,
         )?;
         self.accepts_token_of(token.account()).then_some(token)
+    }
+
+    /// Returns the token of an enrollment that has begun.
+    pub(crate) fn enrollment_token(&self) -> Option<EnrollmentToken> {
+        let (keys, now) = (self.site.revocation_cache.token_keys(), clock::now().ok()?);
+        let read = |value: &str| EnrollmentToken::read(value, &keys, now);
+        let token = self
+            .find_token(self.site.cookies.names.enrollment, read)
+            .ok()??;
+        self.accepts_token_of(token.account()).then_some(token)
+    }
+
+    /// Whether a token of this user is valid for this request: with an identity from the proxy,
+    /// only that user's.
+    pub(crate) fn accepts_token_of(&self, name: &UserName) -> bool {
+        match self.site.gate().first_factor {
+            FirstFactorSource::Header => self.identity.matches(name),
+            FirstFactorSource::Password | FirstFactorSource::Pam => true,
+        }
+    }
+
+    /// Returns the cookie of a trusted browser. Only the store can verify it, and a wrong value can
+    /// revoke the trust, so several values count as none.
+    fn trusted_browser_cookie(&self) -> Option<Zeroizing<String>> {
+        let read = |value: &str| Some(Zeroizing::new(value.to_owned()));
+        self.find_token(self.site.cookies.names.trusted_browser, read)
+            .ok()
+            .flatten()
     }
 
     /// Returns the valid value among the cookies of a name. Two valid values that differ are a
@@ -179,13 +149,65 @@ impl RequestContext<'_> {
         }
     }
 
-    /// Returns the cookie of a trusted browser. Only the store can verify it, and a wrong value can
-    /// revoke the trust, so several values count as none.
-    fn trusted_browser_cookie(&self) -> Option<Zeroizing<String>> {
-        let read = |value: &str| Some(Zeroizing::new(value.to_owned()));
-        self.find_token(self.site.cookies.names.trusted_browser, read)
-            .ok()
-            .flatten()
+    /// Returns the conflict between cookies of the gate, if there is one.
+    pub(crate) fn cookie_conflict(&self) -> Option<ConflictingCookies> {
+        self.find_session().err().or_else(|| {
+            self.find_token(self.site.cookies.names.login, |value| {
+                self.read_login_token(value)
+            })
+            .err()
+        })
+    }
+
+    /// Removes the cookies of the session and of what belongs to it. The browser stays trusted.
+    pub(crate) fn without_sign_in_cookies(&self, page: HttpReply) -> HttpReply {
+        let cookies = &self.site.cookies;
+        let page = reply::with_cookie(page, &cookies.session_cookie("", 0));
+        let page = reply::with_cookie(page, &cookies.own_cookie(cookies.names.login, "", 0));
+        let page = reply::with_cookie(page, &cookies.strict_cookie(cookies.names.step_up, "", 0));
+        reply::with_cookie(
+            page,
+            &cookies.strict_cookie(cookies.names.enrollment, "", 0),
+        )
+    }
+
+    /// Returns the worker pool for this request, with the priority of the session or token that the
+    /// request has, or of its address.
+    pub(crate) fn store_pool(&self) -> PoolHandle {
+        let pool_client = if let Some(session) = self.any_session() {
+            PoolClient::of_session(&session)
+        } else if let Some(token) = self.login_token() {
+            PoolClient::proven(ShareKey::Account(token.account().clone()))
+        } else if let Some(token) = self.enrollment_token() {
+            PoolClient::proven(ShareKey::Account(token.account().clone()))
+        } else {
+            PoolClient::unauthenticated(self.address)
+        };
+        self.site.store_pool.for_client(pool_client)
+    }
+
+    /// Whether administration is reachable at this address of the gate and from this client. It
+    /// never is on a path of an application's host.
+    fn reaches_administration(&self) -> bool {
+        self.site.url.has_own_host()
+            && self
+                .site
+                .gate()
+                .administration
+                .is_reached_from(self.address)
+    }
+
+    pub(crate) fn has_administration_pages(&self) -> bool {
+        self.site.gate().administration.pages && self.reaches_administration()
+    }
+
+    /// Returns the secret of the administration API, where the API is reachable.
+    pub(crate) fn administration_secret(&self) -> Option<&Zeroizing<String>> {
+        self.site
+            .admin_secret
+            .secret
+            .as_ref()
+            .filter(|_| self.reaches_administration())
     }
 
     pub(crate) fn frame(&self) -> PageFrame<'_> {
@@ -222,30 +244,6 @@ impl RequestContext<'_> {
         line.with("service", SERVICE)
             .quoted("user", &other.name)
             .write_with_message(other);
-    }
-
-    /// Whether administration is reachable at this address of the gate and from this client. It
-    /// never is on a path of an application's host.
-    fn reaches_administration(&self) -> bool {
-        self.site.url.has_own_host()
-            && self
-                .site
-                .gate()
-                .administration
-                .is_reached_from(self.address)
-    }
-
-    /// Returns the secret of the administration API, where the API is reachable.
-    pub(crate) fn administration_secret(&self) -> Option<&Zeroizing<String>> {
-        self.site
-            .admin_secret
-            .secret
-            .as_ref()
-            .filter(|_| self.reaches_administration())
-    }
-
-    pub(crate) fn has_administration_pages(&self) -> bool {
-        self.site.gate().administration.pages && self.reaches_administration()
     }
 }
 

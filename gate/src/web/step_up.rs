@@ -227,8 +227,8 @@ async fn verify_on_host(
     let run = request.store_pool().with_engine(move |engine| {
         engine.charge_first_factor(&client.browser(), &name, &Input::Unfit, client.now()?)
     });
-    let tried = match run.await? {
-        Ok(tried) => tried,
+    let attempt = match run.await? {
+        Ok(attempt) => attempt,
         Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
     };
     let reply = password::check_host_password(
@@ -247,7 +247,7 @@ async fn verify_on_host(
         engine.settle_step_up(
             &client.browser(),
             &account_session,
-            &tried,
+            &attempt,
             reply,
             &code,
             client.now()?,

@@ -18,7 +18,7 @@ fn texts(source: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut current = String::new();
     for line in source.lines().filter(|line| !line.starts_with('#')) {
         if let Some((name, _)) = line.split_once(" =").filter(|_| !line.starts_with(' ')) {
-            assert!(!texts.contains_key(name), "{name} stands there twice");
+            assert!(!texts.contains_key(name), "{name} is defined twice");
             current = name.to_owned();
             texts.insert(current.clone(), BTreeSet::new());
         }
@@ -33,7 +33,7 @@ fn texts(source: &str) -> BTreeMap<String, BTreeSet<String>> {
     texts
 }
 
-fn asked(header: &str) -> String {
+fn negotiated_tag(header: &str) -> String {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT_LANGUAGE, header.parse().unwrap());
     Language::negotiate(&headers).tag()
@@ -100,7 +100,7 @@ fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn every_language_says_the_same_about_the_same() {
+fn every_language_has_the_same_texts_with_the_same_variables() {
     let pages = texts(CATALOGUE.iter().find(|(tag, _)| *tag == DEFAULT).unwrap().1);
     let messages = engine_messages();
     for id in messages.keys() {
@@ -120,8 +120,8 @@ fn every_language_says_the_same_about_the_same() {
 }
 
 #[test]
-fn what_is_said_stands_in_the_catalogue_and_nothing_else_stands_there() {
-    let mut said = BTreeSet::new();
+fn the_catalogue_has_every_text_in_use_and_no_other() {
+    let mut used = BTreeSet::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("src"), root.join("templates")];
     while let Some(folder) = folders.pop() {
@@ -151,19 +151,19 @@ fn what_is_said_stands_in_the_catalogue_and_nothing_else_stands_there() {
         texts(CATALOGUE.iter().find(|(tag, _)| *tag == DEFAULT).unwrap().1)
             .into_keys()
             .collect();
-    assert_eq!(said, catalogue);
+    assert_eq!(used, catalogue);
 }
 
 #[test]
-fn the_browser_chooses_and_english_is_the_rest() {
-    assert_eq!(asked("de-AT,de;q=0.9,en;q=0.8"), "de");
-    assert_eq!(asked("en-GB,de;q=0.9"), "en");
-    assert_eq!(asked("fr,de;q=0.5,en;q=0.9"), "en");
-    assert_eq!(asked("fr;q=1, DE;q=0.5"), "de");
+fn accept_language_selects_and_english_is_the_default() {
+    assert_eq!(negotiated_tag("de-AT,de;q=0.9,en;q=0.8"), "de");
+    assert_eq!(negotiated_tag("en-GB,de;q=0.9"), "en");
+    assert_eq!(negotiated_tag("fr,de;q=0.5,en;q=0.9"), "en");
+    assert_eq!(negotiated_tag("fr;q=1, DE;q=0.5"), "de");
     for nothing in ["", "fr", "*", "de;q=0", "de;q=x", ";;,,", "\u{e4}"] {
-        assert_eq!(asked(nothing), "en", "{nothing}");
+        assert_eq!(negotiated_tag(nothing), "en", "{nothing}");
     }
-    assert_eq!(asked(&"de,".repeat(1000)), "en");
+    assert_eq!(negotiated_tag(&"de,".repeat(1000)), "en");
     assert_eq!(Language::negotiate(&HeaderMap::new()).tag(), "en");
 }
 
@@ -192,7 +192,7 @@ fn messages_of_the_engine_are_rendered_in_english_and_german() {
 }
 
 #[test]
-fn german_counts_as_german_does() {
+fn german_has_its_own_plural_forms() {
     let german = &OTHERS[0];
     assert_eq!(
         german.recovered(AfterRecovery::CodesLeft(1)),

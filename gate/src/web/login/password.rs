@@ -3,8 +3,7 @@
 //! MUST NOT show by its duration whether PAM was asked.
 
 use crate::live::host_password::{self, HelperUnavailable};
-use crate::live::store_pool::PoolHandle;
-use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolError, PoolHandle, ShareKey};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use shared::account::name::UserName;
 use shared::config::gate::FirstFactorSource;
@@ -16,6 +15,11 @@ use shared::verify::decision::Refusal;
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
+
+/// PAM delays its reply to a wrong password, and a refusal without PAM takes no time. Refusals are
+/// sent at multiples of this interval, which is longer than the delay of pam_unix, so that the
+/// duration does not tell the two apart.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(4);
 
 /// Returns the pool with the priority of a sign-in: a trusted browser, an address that is familiar
 /// to the account, or an unauthenticated client. An address that has to wait occupies no worker,
@@ -33,7 +37,7 @@ pub(crate) async fn pool_for_sign_in(
     let class = unauthenticated.with_reading_engine(move |engine| {
         engine.classify_login(&client.browser(), &account, client.now()?)
     });
-    let applicant = match class.await? {
+    let pool_client = match class.await? {
         LoginClass::AddressDelayed { wait }
             if matches!(recovery, Input::Unfit | Input::Digits(_)) =>
         {
@@ -45,7 +49,7 @@ pub(crate) async fn pool_for_sign_in(
             return Ok(Ok(unauthenticated));
         }
     };
-    Ok(Ok(request.site.store_pool.for_client(applicant)))
+    Ok(Ok(request.site.store_pool.for_client(pool_client)))
 }
 
 /// Verifies the password of a sign-in, and logs a refusal.
@@ -111,12 +115,12 @@ async fn verify_on_host(
     };
     let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
     let run = store_pool.with_engine(move |engine| {
-        let tried =
+        let attempt =
             engine.charge_first_factor(&client.browser(), &account, &recovery, client.now()?)?;
-        Ok::<_, shared::engine::LoginError>((tried, recovery))
+        Ok::<_, shared::engine::LoginError>((attempt, recovery))
     });
-    let (tried, recovery) = match run.await? {
-        (Ok(tried), recovery) => (tried, recovery),
+    let (attempt, recovery) = match run.await? {
+        (Ok(attempt), recovery) => (attempt, recovery),
         (Err(refusal @ Refusal::AddressDelayed { .. }), _) => {
             return Ok(AfterPassword::Refused(refusal));
         }
@@ -138,7 +142,7 @@ async fn verify_on_host(
         engine.settle_first_factor(
             &client.browser(),
             &account,
-            tried,
+            attempt,
             reply,
             &recovery,
             client.now()?,
@@ -163,7 +167,7 @@ async fn verify_on_host(
 /// Asks PAM through postern-password. The inner error means that PAM was not asked.
 pub(crate) async fn check_host_password(
     request: &RequestContext<'_>,
-    applicant: &PoolClient,
+    pool_client: &PoolClient,
     name: &UserName,
     typed: &str,
 ) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
@@ -171,13 +175,13 @@ pub(crate) async fn check_host_password(
     let Some(password) = Candidate::typed(typed.as_bytes()) else {
         return Ok(Ok(HostPasswordReply::Wrong));
     };
-    let question = HostPasswordRequest {
+    let host_request = HostPasswordRequest {
         name: name.clone(),
         address: Some(request.address),
-        class: applicant.class,
+        class: pool_client.class,
         password,
     };
-    match host_password::verify_host_password(applicant.key.clone(), &question).await {
+    match host_password::verify_host_password(pool_client.key.clone(), &host_request).await {
         Ok(reply) => Ok(Ok(reply)),
         Err(HelperUnavailable::Busy(busy)) => Ok(Err(PoolError::Busy(busy))),
         Err(HelperUnavailable::Absent(why)) => Ok(Err(PoolError::Failed {
@@ -191,13 +195,11 @@ pub(crate) async fn check_host_password(
     }
 }
 
-/// PAM delays its reply to a wrong password, and a refusal without PAM takes no time. Refusals are
-/// sent at multiples of this interval, which is longer than the delay of pam_unix, so that the
-/// duration does not tell the two apart.
-const PACE: Duration = Duration::from_secs(4);
-
-/// Waits until the next multiple of [`PACE`] after `came`.
+/// Waits until the next multiple of [`REFUSAL_INTERVAL`] after `started`.
 async fn delay_refusal(started: Instant) {
-    let paces = started.elapsed().as_secs() / PACE.as_secs() + 1;
-    tokio::time::sleep_until(started + PACE * u32::try_from(paces).unwrap_or(u32::MAX)).await;
+    let intervals = started.elapsed().as_secs() / REFUSAL_INTERVAL.as_secs() + 1;
+    tokio::time::sleep_until(
+        started + REFUSAL_INTERVAL * u32::try_from(intervals).unwrap_or(u32::MAX),
+    )
+    .await;
 }

@@ -58,7 +58,7 @@ mod tests {
     use super::name;
 
     #[test]
-    fn browsers_have_names_and_what_is_unknown_stays() {
+    fn browsers_have_names_and_an_unknown_one_is_shown_as_it_is() {
         for (agent, shown) in [
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",

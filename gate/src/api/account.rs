@@ -88,7 +88,7 @@ async fn read_account(request: &RequestContext<'_>) -> Result<EndpointReply<Acco
         app_passwords: overview.app_passwords,
         sessions: overview.sessions,
         browsers: overview.browsers,
-        can_mail: request.site.config.email.is_on(),
+        can_mail: request.site.config.email.is_enabled(),
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,
         step_up,
     }))

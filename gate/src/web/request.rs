@@ -189,12 +189,7 @@ impl RequestContext<'_> {
     /// Whether administration is reachable at this address of the gate and from this client. It
     /// never is on a path of an application's host.
     fn reaches_administration(&self) -> bool {
-        self.site.url.has_own_host()
-            && self
-                .site
-                .gate()
-                .administration
-                .is_reached_from(self.address)
+        self.site.url.has_own_host() && self.site.gate().administration.allows_address(self.address)
     }
 
     pub(crate) fn has_administration_pages(&self) -> bool {

@@ -4,7 +4,7 @@
 use super::{AfterRecovery, AppPasswordsAfter, MailRefusal};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
-use crate::policy::requirement::Waiver;
+use crate::policy::requirement::EnrollmentGrace;
 use crate::store::MissedInputs;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{AppPasswordRefusal, Refusal};
@@ -201,12 +201,12 @@ pub fn one_time_code_cancelled(name: &UserName) -> String {
 }
 
 /// Why someone came in without the second factor that they must have.
-pub fn waived(waiver: Waiver) -> String {
+pub fn waived(waiver: EnrollmentGrace) -> String {
     match waiver {
-        Waiver::Until(until) => format!(
+        EnrollmentGrace::Until(until) => format!(
             "This account must have a second factor by {until}; after that, sign-in is refused without one: set one up now with postern enroll"
         ),
-        Waiver::LastAdministrator => {
+        EnrollmentGrace::LastAdministrator => {
             "No administrator has a second factor yet, so access was granted without one: set one up now with postern enroll"
                 .to_owned()
         }

@@ -142,7 +142,7 @@ fn the_catalogue_has_every_text_in_use_and_no_other() {
             ] {
                 for rest in source.split(opening).skip(1) {
                     let rest = rest.trim_start().trim_start_matches('"');
-                    said.extend(rest.split('"').next().map(str::to_owned));
+                    used.extend(rest.split('"').next().map(str::to_owned));
                 }
             }
         }

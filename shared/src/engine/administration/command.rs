@@ -284,7 +284,7 @@ impl Engine {
             AuthenticatorKind::First => PendingEnrollment::new(config, account),
             AuthenticatorKind::Further => PendingEnrollment::further(config, account),
         };
-        let defaults = config.totp.parameters();
+        let defaults = config.totp.otp_parameters();
         let parameters = OtpParameters {
             algorithm: setup.algorithm.unwrap_or(defaults.algorithm),
             digits: setup.digits.unwrap_or(defaults.digits),
@@ -359,7 +359,7 @@ impl Engine {
         footing: AccountSnapshot,
         now: Timestamp,
     ) -> CommandResult {
-        let codes = self.config().recovery.new_codes().map_err(random)?;
+        let codes = self.config().recovery.generate_codes().map_err(random)?;
         let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
         let new = Token::issue(&keys, to, PendingRecoveryCodes::of(&codes, footing), now)
             .map_err(random)?;

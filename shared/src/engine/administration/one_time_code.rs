@@ -31,7 +31,7 @@ impl Engine {
         let actor = actor.into();
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = match self.config.declared(name) {
+        let record = match self.config.find_declared_account(name) {
             Some(_) => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
             None => known(tx.as_mut(), name)?,
         };

@@ -157,7 +157,7 @@ impl Engine {
         posted: &MailQueued,
         waited: Duration,
     ) -> Option<Result<(), NotMailed>> {
-        let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
+        let limit = Duration::from_secs(self.config.email.timeout.seconds()) + NOTED;
         let looked = self
             .store
             .begin(&mut self.vault, Intent::Read)
@@ -295,7 +295,7 @@ impl Engine {
     /// Whether mail waits that posternd should have sent long ago: it does not run, or cannot keep up. Nothing waits where
     /// mail is off.
     pub fn mail_is_overdue(&mut self, now: Timestamp) -> Result<bool, EngineError> {
-        if !self.config.email.is_on() {
+        if !self.config.email.is_enabled() {
             return Ok(false);
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
@@ -317,7 +317,7 @@ pub(in crate::engine) fn refusal(
     account: AccountId,
     now: Timestamp,
 ) -> Result<Option<MailRefusal>, StoreError> {
-    if !email.is_on() {
+    if !email.is_enabled() {
         return Ok(Some(MailRefusal::NotConfigured));
     }
     let kept = tx.mailed_code(account)?;
@@ -412,7 +412,7 @@ fn ask(
     if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    visit.log_event(tx, EventKind::CodeAsked, "")?;
+    visit.log_event(tx, EventKind::CodeRequested, "")?;
     Ok(MailRequest::For(post(
         &config.email,
         vault,

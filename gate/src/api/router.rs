@@ -24,7 +24,7 @@ pub(crate) const PATH_PREFIX: &str = "api/v1/";
 const ADMINISTRATION: &str = "administration/";
 const SIGN_OUT: &str = "sign-out";
 /// Segments of a path that are compared at most.
-const DEEPEST: usize = 8;
+const MAX_SEGMENTS: usize = 8;
 
 /// Whether a text is valid as a body of one of the types that several endpoints read.
 #[cfg(any(test, feature = "fuzz"))]
@@ -137,7 +137,7 @@ fn find_endpoint(
     method: &Method,
     path: &str,
 ) -> Result<(&'static Endpoint, Vec<String>), Vec<&'static str>> {
-    let segments: Vec<&str> = path.split('/').take(DEEPEST).collect();
+    let segments: Vec<&str> = path.split('/').take(MAX_SEGMENTS).collect();
     let method = if method == Method::HEAD {
         &Method::GET
     } else {

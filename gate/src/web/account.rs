@@ -24,16 +24,35 @@ use crate::web::notice;
 use crate::web::refusal;
 use crate::web::step_up;
 use hyper::StatusCode;
-use shared::engine::{AdministrationError, Engine, LoginError, OpenedSession, Principal};
-use shared::protocol::command_request::{CommandRequest, Operation, ReplyBody};
+use shared::engine::{
+    AdministrationError, Engine, LoginError, OpenedSession, Principal, Requester,
+};
+use shared::protocol::command_request::{ChangeOperation, CommandRequest, Operation, ReplyBody};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
+use shared::verify::origin::Origin;
 
 /// Result of an act, with the session that replaces the one of the request.
 type ContinuedSession<T> =
     Result<Result<(T, Option<OpenedSession>), AdministrationError>, LoginError>;
 
-/// Runs an act of a session's owner.
+/// Runs work for a session's owner on a worker thread.
+pub(crate) async fn run_work<T: Send + 'static>(
+    request: &RequestContext<'_>,
+    session: &Session,
+    work: impl FnOnce(&mut Engine, &Session, &Origin, Timestamp) -> Result<T, AdministrationError>
+    + Send
+    + 'static,
+) -> Result<T, ActRefused> {
+    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let run = request.store_pool().with_engine(move |engine| {
+        let result = work(engine, &session, &client.origin, client.now()?);
+        separate_engine_error(result).map_err(LoginError::Engine)
+    });
+    refusal::check_act(request, run.await)
+}
+
+/// Runs an act whose principal is the session's owner.
 pub(crate) async fn run_act<T: Send + 'static>(
     request: &RequestContext<'_>,
     session: &Session,
@@ -41,17 +60,11 @@ pub(crate) async fn run_act<T: Send + 'static>(
     + Send
     + 'static,
 ) -> Result<T, ActRefused> {
-    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        let now = client.now()?;
-        let principal = Principal::Session(&session.name, &client.origin, session.id);
-        separate_engine_error(work(engine, principal, now)).map_err(LoginError::Engine)
-    });
-    refusal::check_act(
-        request,
-        run.await
-            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
-    )
+    run_work(request, session, |engine, session, origin, now| {
+        let principal = Principal::Session(&session.name, origin, session.id);
+        work(engine, principal, now)
+    })
+    .await
 }
 
 /// Runs an act that revokes every session of the account, and opens a new session for this browser.
@@ -65,11 +78,7 @@ pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     let run = request
         .store_pool()
         .with_engine(then_continue(request, session, work));
-    refusal::check_act(
-        request,
-        run.await
-            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
-    )
+    refusal::check_act(request, run.await)
 }
 
 /// The same for an act that hashes a password.
@@ -83,11 +92,7 @@ pub(crate) async fn hash_and_continue<T: Send + 'static>(
     let run = request
         .store_pool()
         .with_hashing_engine(then_continue(request, session, work));
-    refusal::check_act(
-        request,
-        run.await
-            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
-    )
+    refusal::check_act(request, run.await)
 }
 
 fn then_continue<T, F>(
@@ -114,27 +119,29 @@ where
 }
 
 /// Runs an operation that requires a step-up.
-pub(crate) async fn run_operation(
+pub(crate) async fn run_change(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
-    task: Operation,
+    change: ChangeOperation,
 ) -> Result<ReplyBody, ActRefused> {
-    let (session, client) = (step_up.session.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        let caller = shared::engine::Requester::SteppedUp(&session, &client.origin);
+    let operation = Operation::Change { code: None, change };
+    run_operation(request, &step_up.session, operation).await
+}
+
+/// Runs an operation of a session's owner. A change requires [`run_change`].
+pub(crate) async fn run_operation(
+    request: &RequestContext<'_>,
+    session: &Session,
+    operation: Operation,
+) -> Result<ReplyBody, ActRefused> {
+    let reply = run_work(request, session, |engine, session, origin, now| {
         let command = CommandRequest {
             account: session.name.clone(),
-            task,
+            task: operation,
         };
-        separate_engine_error(engine.run_errand(caller, &command, client.now()?))
-            .map_err(LoginError::Engine)
+        engine.run_errand(Requester::SteppedUp(session, origin), &command, now)
     });
-    Ok(refusal::check_act(
-        request,
-        run.await
-            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
-    )?
-    .answer)
+    Ok(reply.await?.answer)
 }
 
 /// Returns what a step-up in the session of this request requires now.

@@ -13,16 +13,16 @@ use unic_langid::LanguageIdentifier;
 const CATALOGUE: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
 const DEFAULT: &str = "en";
 /// Limits on Accept-Language, in bytes and in languages.
-const LONGEST: usize = 1024;
-const MOST: usize = 32;
+const MAX_HEADER_LENGTH: usize = 1024;
+const MAX_LANGUAGES: usize = 32;
 
-static ENGLISH: LazyLock<Language> = LazyLock::new(|| Language::of(DEFAULT));
+static ENGLISH: LazyLock<Language> = LazyLock::new(|| Language::load(DEFAULT));
 static OTHERS: LazyLock<Vec<Language>> = LazyLock::new(|| {
     let tags = CATALOGUE
         .iter()
         .map(|(tag, _)| *tag)
         .filter(|tag| *tag != DEFAULT);
-    tags.map(Language::of).collect()
+    tags.map(Language::load).collect()
 });
 
 pub(crate) struct Language {
@@ -50,7 +50,7 @@ impl Language {
         OTHERS.iter().find(is_found).unwrap_or(&*ENGLISH)
     }
 
-    fn of(tag: &'static str) -> Language {
+    fn load(tag: &'static str) -> Language {
         let source = CATALOGUE
             .iter()
             .find(|(named, _)| *named == tag)
@@ -86,8 +86,8 @@ impl Language {
     }
 
     /// Returns a text with several arguments.
-    pub(crate) fn text_with_all(&self, name: &str, of: &[(&str, FluentValue<'_>)]) -> String {
-        let arguments: FluentArgs<'_> = of
+    pub(crate) fn text_with_all(&self, name: &str, values: &[(&str, FluentValue<'_>)]) -> String {
+        let arguments: FluentArgs<'_> = values
             .iter()
             .map(|(argument, value)| ((*argument).to_owned(), value.clone()))
             .collect();
@@ -114,9 +114,13 @@ impl Language {
 
 /// Parses Accept-Language, the preferred language first.
 fn parse_accept_language(header: &str) -> Vec<LanguageIdentifier> {
-    let header = if header.len() > LONGEST { "" } else { header };
+    let header = if header.len() > MAX_HEADER_LENGTH {
+        ""
+    } else {
+        header
+    };
     let mut preferred: Vec<(LanguageIdentifier, f32)> = Vec::new();
-    for entry in header.split(',').take(MOST) {
+    for entry in header.split(',').take(MAX_LANGUAGES) {
         let (tag, weight) = entry.split_once(';').unwrap_or((entry, "q=1"));
         let weight = weight
             .trim()

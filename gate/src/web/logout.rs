@@ -17,7 +17,7 @@ use shared::system::admission::Busy;
 use shared::token::session::Session;
 
 /// Sessions that one request can revoke at most.
-const MOST: usize = 16;
+const MAX_SESSIONS: usize = 16;
 pub(crate) enum SignedOut {
     /// The cookies contain no session that can be read.
     NoSession,
@@ -40,19 +40,19 @@ pub(crate) async fn submit_sign_out(request: &RequestContext<'_>) -> HttpReply {
             request.language.text("signed-out"),
             request.language.text("no-session-to-end"),
         ),
-        SignedOut::Incomplete(left, _) => (
+        SignedOut::Incomplete(remaining, _) => (
             StatusCode::SERVICE_UNAVAILABLE,
             request.language.text("unavailable"),
-            sessions_not_ended(request, &left),
+            sessions_not_ended(request, &remaining),
         ),
     };
     request.without_sign_in_cookies(notice::show_notice(request, status, &title, &[line]))
 }
 
 /// Returns a text that lists sessions that are still valid.
-pub(crate) fn sessions_not_ended(request: &RequestContext<'_>, left: &[Session]) -> String {
+pub(crate) fn sessions_not_ended(request: &RequestContext<'_>, remaining: &[Session]) -> String {
     let of = |session: &Session| format!("{} ({})", session.name, session.issued);
-    let sessions = left.iter().map(of).collect::<Vec<_>>().join(", ");
+    let sessions = remaining.iter().map(of).collect::<Vec<_>>().join(", ");
     request
         .language
         .text_with("session-not-ended", "sessions", sessions)
@@ -81,14 +81,14 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
     if sessions.is_empty() {
         return SignedOut::NoSession;
     }
-    let (mut left, mut why) = (Vec::new(), None);
+    let (mut remaining, mut why) = (Vec::new(), None);
     for (number, session) in sessions.into_iter().enumerate() {
-        let ended = match number < MOST {
+        let ended = match number < MAX_SESSIONS {
             true => end_session(request, &session).await,
             false => Err(PoolError::Busy(Busy::Own)),
         };
         if let Err(error) = ended {
-            left.push(session);
+            remaining.push(session);
             why.get_or_insert(error);
         }
     }
@@ -101,7 +101,7 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
             .with("address", request.address);
         line.write_with_message(format_args!("a sign-out could not end the session: {why}"));
     }
-    SignedOut::Incomplete(left, why)
+    SignedOut::Incomplete(remaining, why)
 }
 
 /// Revokes one session. Its signature is valid, so the pool counts the request as that of an

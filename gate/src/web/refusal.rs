@@ -223,11 +223,13 @@ pub(crate) fn refuse_unprocessed(request: &RequestContext<'_>, error: &PoolError
     ActRefused::unprocessed(request.language, error)
 }
 
+/// Returns the result of an act, or logs why there is none and makes a refusal of it.
 pub(crate) fn check_act<T>(
     request: &RequestContext<'_>,
-    done: Result<T, AdministrationError>,
+    result: Result<Result<T, AdministrationError>, PoolError>,
 ) -> Result<T, ActRefused> {
-    done.map_err(|error| {
+    let result = result.map_err(|error| refuse_unprocessed(request, &error))?;
+    result.map_err(|error| {
         let refused = ActRefused::act(request.language, &error);
         let line = log::event("refused")
             .with("cause", refused.code)

@@ -43,13 +43,11 @@ pub(crate) async fn begin_authenticator(
     operation: EnrollmentOperation,
 ) -> Result<TypedText, ActRefused> {
     let change = ChangeOperation::BeginSetup(operation);
-    match account::run_operation(request, step_up, Operation::Change { code: None, change }).await?
-    {
+    match account::run_change(request, step_up, change).await? {
         ReplyBody::Setup { ticket, .. } => Ok(ticket),
-        _ => Err(ActRefused::new(
-            StatusCode::CONFLICT,
-            "stale",
-            request.language.text("stale"),
+        _ => Err(ActRefused::act(
+            request.language,
+            &AdministrationError::Stale,
         )),
     }
 }
@@ -60,16 +58,11 @@ pub(crate) async fn find_pending_authenticator(
     session: &Session,
     ticket: TypedText,
 ) -> Result<ShownEnrollment, ActRefused> {
-    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        let caller = Requester::SteppedUp(&session, &client.origin);
-        let shown = engine.shown_again(caller, &session.name, &ticket, client.now()?);
-        separate_engine_error(shown).map_err(LoginError::Engine)
-    });
-    let shown = run
-        .await
-        .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
-    refusal::check_act(request, shown)
+    account::run_work(request, session, move |engine, session, origin, now| {
+        let requester = Requester::SteppedUp(session, origin);
+        engine.shown_again(requester, &session.name, &ticket, now)
+    })
+    .await
 }
 
 /// Activates an authenticator by its first code. Every other session of the account is revoked.
@@ -82,13 +75,13 @@ pub(crate) async fn confirm_authenticator(
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
         let now = client.now()?;
-        let caller = Requester::SteppedUp(&session, &client.origin);
+        let requester = Requester::SteppedUp(&session, &client.origin);
         let command = |finish| CommandRequest {
             account: session.name.clone(),
             task: Operation::Finish(finish),
         };
         let confirm = command(FinishOperation::Confirm { ticket, code });
-        let ticket = match separate_engine_error(engine.run_errand(caller, &confirm, now))
+        let ticket = match separate_engine_error(engine.run_errand(requester, &confirm, now))
             .map_err(LoginError::Engine)?
         {
             Err(error) => return Ok::<_, LoginError>(Err(error)),
@@ -101,7 +94,7 @@ pub(crate) async fn confirm_authenticator(
             },
         };
         let activate = command(FinishOperation::Activate { ticket });
-        if let Err(error) = separate_engine_error(engine.run_errand(caller, &activate, now))
+        if let Err(error) = separate_engine_error(engine.run_errand(requester, &activate, now))
             .map_err(LoginError::Engine)?
         {
             return Ok(Err(error));
@@ -109,10 +102,7 @@ pub(crate) async fn confirm_authenticator(
         let opened = engine.reopen_session(&client.browser(), &session, now)?;
         Ok(Ok(ConfirmedAuthenticator::Activated(opened.map(Box::new))))
     });
-    let confirmed = run
-        .await
-        .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
-    refusal::check_act(request, confirmed)
+    refusal::check_act(request, run.await)
 }
 
 /// Removes an authenticator that is not the only one.

@@ -2,20 +2,18 @@
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::separate_engine_error;
 use crate::web::account;
 use crate::web::enroll;
 use crate::web::notice;
 use crate::web::pages::account::Confirmation;
-use crate::web::refusal;
 use crate::web::refusal::ActRefused;
-use crate::web::request::{OwnedBrowserContext, RequestContext};
+use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
-use shared::engine::{LoginError, Requester};
+use shared::engine::AdministrationError;
 use shared::protocol::command_request::{
-    ChangeOperation, CommandRequest, FinishOperation, Operation, ReplyBody, TypedText,
+    ChangeOperation, FinishOperation, Operation, ReplyBody, TypedText,
 };
 use shared::token::session::Session;
 
@@ -31,13 +29,11 @@ pub(crate) async fn begin_recovery_codes(
     step_up: &StepUpProof,
 ) -> Result<RenewedCodes, ActRefused> {
     let change = ChangeOperation::BeginRecoveryCodes;
-    match account::run_operation(request, step_up, Operation::Change { code: None, change }).await?
-    {
+    match account::run_change(request, step_up, change).await? {
         ReplyBody::RecoveryCodes { codes, ticket } => Ok(RenewedCodes { codes, ticket }),
-        _ => Err(ActRefused::new(
-            StatusCode::CONFLICT,
-            "stale",
-            request.language.text("stale"),
+        _ => Err(ActRefused::act(
+            request.language,
+            &AdministrationError::Stale,
         )),
     }
 }
@@ -48,21 +44,9 @@ pub(crate) async fn activate_recovery_codes(
     session: &Session,
     ticket: TypedText,
 ) -> Result<(), ActRefused> {
-    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        let task = Operation::Finish(FinishOperation::KeepRecoveryCodes { ticket });
-        let command = CommandRequest {
-            account: session.name.clone(),
-            task,
-        };
-        let caller = Requester::SteppedUp(&session, &client.origin);
-        separate_engine_error(engine.run_errand(caller, &command, client.now()?))
-            .map_err(LoginError::Engine)
-    });
-    let result = run
-        .await
-        .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
-    refusal::check_act(request, result.map(|_| ()))
+    let operation = Operation::Finish(FinishOperation::KeepRecoveryCodes { ticket });
+    account::run_operation(request, session, operation).await?;
+    Ok(())
 }
 
 /// Handles GET recovery-codes.

@@ -11,7 +11,7 @@ use shared::store::{BrowserRecord, SessionRecord};
 use shared::token::session::{Session, SessionId};
 
 /// Rows that a list shows at most, newest first.
-const MOST: usize = 200;
+const MAX_ROWS: usize = 200;
 
 /// Returns the account's sessions, newest first.
 pub(crate) async fn list_sessions(
@@ -92,8 +92,8 @@ async fn list_both(
 ) -> Result<(Session, Vec<SessionRecord>, Vec<BrowserRecord>), ActRefused> {
     let mut sessions = list_sessions(request, &session).await?;
     let mut browsers = list_browsers(request, &session).await?;
-    sessions.truncate(MOST);
-    browsers.truncate(MOST);
+    sessions.truncate(MAX_ROWS);
+    browsers.truncate(MAX_ROWS);
     Ok((session, sessions, browsers))
 }
 

@@ -13,7 +13,7 @@ use shared::account::event::EventFilter;
 use shared::token::session::Session;
 
 /// Events per page.
-const MOST: u32 = 50;
+const PAGE_SIZE: u32 = 50;
 
 /// Handles GET administration/log.
 pub(crate) async fn show_events_page(
@@ -37,11 +37,11 @@ pub(crate) async fn show_events_page(
         ..EventFilter::default()
     };
     let read = account::run_act(request, session, move |engine, _, _| {
-        Ok(engine.newest_events(&filter, before, MOST + 1)?)
+        Ok(engine.newest_events(&filter, before, PAGE_SIZE + 1)?)
     });
     let mut events = read.await?;
-    let is_last = events.len() <= MOST as usize;
-    events.truncate(MOST as usize);
+    let is_last = events.len() <= PAGE_SIZE as usize;
+    events.truncate(PAGE_SIZE as usize);
     let user = account.as_ref().map(|name| name.as_str());
     let older = events.last().filter(|_| !is_last).map(|(number, _)| {
         let of = user.map_or_else(String::new, |name| format!("account={}&", encoded(name)));

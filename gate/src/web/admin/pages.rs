@@ -24,7 +24,7 @@ use shared::system::clock::Timestamp;
 use shared::token::session::Session;
 
 /// Rows that a list shows at most.
-const MOST: usize = 50;
+const MAX_ROWS: usize = 50;
 
 /// State of another account.
 pub(crate) struct AccountDetails {
@@ -43,8 +43,8 @@ impl AccountDetails {
     ) -> Result<AccountDetails, AdministrationError> {
         let mut sessions = listed(engine.sessions(name, now))?;
         let mut browsers = listed(engine.browsers(name, now))?;
-        sessions.truncate(MOST);
-        browsers.truncate(MOST);
+        sessions.truncate(MAX_ROWS);
+        browsers.truncate(MAX_ROWS);
         Ok(AccountDetails {
             status: engine.status(name)?,
             authenticators: engine.authenticators(name)?,
@@ -205,19 +205,19 @@ async fn show_accounts_page(
 ) -> Result<HttpReply, ActRefused> {
     let wanted = part.clone();
     let found = account::run_act(request, session, move |engine, _, _| {
-        engine.find(&wanted, None, MOST + 1)
+        engine.find(&wanted, None, MAX_ROWS + 1)
     })
     .await?;
     let rows: Vec<AccountRow> = found
         .iter()
-        .take(MOST)
+        .take(MAX_ROWS)
         .map(|status| account_row(request, status))
         .collect();
     let page = AccountsPage {
         frame: request.frame(),
         part: &part,
         rows: &rows,
-        more: found.len() > MOST,
+        more: found.len() > MAX_ROWS,
     };
     Ok(reply::page(StatusCode::OK, html(&page)))
 }

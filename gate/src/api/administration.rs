@@ -124,8 +124,8 @@ async fn read_status(call: &Call<'_>) -> AdministrationReply<AccountState> {
 
 async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = parse_name(call.argument())?;
-    let message = run_act(call.request, move |engine, actor, now| {
-        let after = engine.disable(&name, actor, now)?;
+    let message = run_act(call.request, move |engine, principal, now| {
+        let after = engine.disable(&name, principal, now)?;
         Ok(messages::disabled(
             &name,
             after,
@@ -137,12 +137,12 @@ async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDon
 
 async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::OperationDone> {
     let name = parse_name(call.argument())?;
-    let message = run_act(call.request, move |engine, actor, now| {
+    let message = run_act(call.request, move |engine, principal, now| {
         if !how.clock {
-            engine.unlock(&name, actor, now)?;
+            engine.unlock(&name, principal, now)?;
             return Ok(messages::unlocked(&name));
         }
-        let reset = engine.mend_clock(&name, actor, now)?;
+        let reset = engine.mend_clock(&name, principal, now)?;
         Ok(messages::clock_mended(&name, reset, now))
     });
     operation_done(message.await?)
@@ -153,14 +153,14 @@ async fn revoke(
     Revoke { what }: Revoke,
 ) -> AdministrationReply<admin_api::OperationDone> {
     let name = parse_name(call.argument())?;
-    let message = run_act(call.request, move |engine, actor, now| {
+    let message = run_act(call.request, move |engine, principal, now| {
         Ok(match what {
             Revoked::Sessions => {
-                let ended = engine.revoke_sessions(&name, None, actor, now)?;
+                let ended = engine.revoke_sessions(&name, None, principal, now)?;
                 format!("{ended} sessions of {name} have ended")
             }
             Revoked::Browsers => {
-                let ended = engine.revoke_browsers(&name, None, actor, now)?;
+                let ended = engine.revoke_browsers(&name, None, principal, now)?;
                 format!("{ended} browsers of {name} are no longer trusted")
             }
         })
@@ -171,8 +171,8 @@ async fn revoke(
 async fn issue_one_time_code(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
     let name = parse_name(call.argument())?;
     let account = name.clone();
-    let issued = run_act(call.request, move |engine, actor, now| {
-        engine.issue_one_time_code(&name, actor, now)
+    let issued = run_act(call.request, move |engine, principal, now| {
+        engine.issue_one_time_code(&name, principal, now)
     });
     let (code, expires) = issued.await?;
     let one_time_code = code.grouped().into();
@@ -185,8 +185,8 @@ async fn issue_one_time_code(call: &Call<'_>) -> AdministrationReply<IssuedCode>
 
 async fn cancel_one_time_code(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = parse_name(call.argument())?;
-    let message = run_act(call.request, move |engine, actor, now| {
-        engine.cancel_one_time_code(&name, actor, now)?;
+    let message = run_act(call.request, move |engine, principal, now| {
+        engine.cancel_one_time_code(&name, principal, now)?;
         Ok(messages::one_time_code_cancelled(&name))
     });
     operation_done(message.await?)

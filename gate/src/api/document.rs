@@ -2,7 +2,7 @@
 
 use super::body::{NoBody, Shape};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
-use super::problem::{KIND, Problem};
+use super::problem::{MEDIA_TYPE, Problem};
 use super::query::Parameter;
 use super::router::ENDPOINTS;
 use super::tokens::WithTokens;
@@ -15,14 +15,14 @@ use utoipa::ToSchema;
 static DOCUMENT: LazyLock<Value> = LazyLock::new(write_document);
 
 /// General description, beside the endpoints.
-const ABOUT: &str = "What the pages of the gate do, for programs. A sign-in gives a session, which is a cookie; critical acts require a proof, the password and a new code, which is valid for 15 minutes. Where gate.api_tokens is on, every reply that sets cookies also has them as tokens, and headers may replace the cookies: Authorization: Bearer, with the access token, and Postern-Login, Postern-Enrollment, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
+const DESCRIPTION: &str = "What the pages of the gate do, for programs. A sign-in gives a session, which is a cookie; critical acts require a proof, the password and a new code, which is valid for 15 minutes. Where gate.api_tokens is on, every reply that sets cookies also has them as tokens, and headers may replace the cookies: Authorization: Bearer, with the access token, and Postern-Login, Postern-Enrollment, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
 
 /// Statuses that every endpoint can return.
-const ANYWHERE: [u16; 2] = [429, 503];
+const COMMON_STATUSES: [u16; 2] = [429, 503];
 /// Further statuses of endpoints that change something.
-const ACTS: [u16; 6] = [400, 401, 403, 404, 409, 422];
+const CHANGE_STATUSES: [u16; 6] = [400, 401, 403, 404, 409, 422];
 /// Further statuses of endpoints that read a body.
-const BODIES: [u16; 3] = [408, 413, 415];
+const BODY_STATUSES: [u16; 3] = [408, 413, 415];
 
 #[derive(Serialize, ToSchema)]
 #[schema(value_type = Object)]
@@ -61,7 +61,7 @@ fn write_document() -> Value {
         "info": {
             "title": "Postern",
             "version": "1",
-            "description": ABOUT,
+            "description": DESCRIPTION,
         },
         "servers": [{ "url": "." }],
         "paths": paths,
@@ -85,10 +85,10 @@ fn describe_endpoint(
     problem: &Value,
     schemas: &mut Map<String, Value>,
 ) -> Value {
-    let mut statuses = ANYWHERE.to_vec();
+    let mut statuses = COMMON_STATUSES.to_vec();
     if endpoint.method != Method::GET {
-        statuses.extend(ACTS);
-        statuses.extend(BODIES);
+        statuses.extend(CHANGE_STATUSES);
+        statuses.extend(BODY_STATUSES);
     }
     statuses.extend(match endpoint.access {
         EndpointAccess::Anyone => &[][..],
@@ -99,7 +99,7 @@ fn describe_endpoint(
     });
     let mut responses = describe_answers(endpoint, schemas);
     for status in statuses {
-        let content = json!({ KIND: { "schema": problem } });
+        let content = json!({ MEDIA_TYPE: { "schema": problem } });
         responses.insert(
             status.to_string(),
             json!({ "description": "Refused.", "content": content }),

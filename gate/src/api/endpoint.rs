@@ -16,7 +16,7 @@ use shared::account::name::Label;
 use std::pin::Pin;
 use utoipa::ToSchema;
 
-const JSON: &str = "application/json";
+const MEDIA_TYPE: &str = "application/json";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EndpointAccess {
@@ -90,7 +90,7 @@ pub(super) type HandlerResult<'a, A> =
     Pin<Box<dyn Future<Output = Result<EndpointReply<A>, ActRefused>> + Send + 'a>>;
 type EndpointHandler<A, B> = for<'a> fn(&'a Call<'a>, B) -> HandlerResult<'a, A>;
 type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<HttpReply, ActRefused>> + Send + 'a>>;
-type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> HandlerFuture<'a> + Send + Sync>;
+type BoxedHandler = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> HandlerFuture<'a> + Send + Sync>;
 
 pub(super) struct Endpoint {
     pub(super) method: Method,
@@ -104,7 +104,7 @@ pub(super) struct Endpoint {
     pub(super) body: Option<BodyKind>,
     /// `None` returns 204, or tokens only.
     pub(super) answer_shape: Option<Shape>,
-    run: Run,
+    run: BoxedHandler,
 }
 
 impl Endpoint {
@@ -115,15 +115,15 @@ impl Endpoint {
         summary: &'static str,
         act: EndpointHandler<A, B>,
     ) -> Endpoint {
-        let run: Run = Box::new(move |call, bytes| {
+        let run: BoxedHandler = Box::new(move |call, bytes| {
             Box::pin(async move {
                 let EndpointReply { reply, answer } =
                     act(call, B::parse(call.request, &bytes)?).await?;
                 Ok(match Tokens::from_reply(call.request, &reply)? {
-                    None => json(reply, JSON, &answer),
+                    None => json(reply, MEDIA_TYPE, &answer),
                     tokens => json(
                         reply,
-                        JSON,
+                        MEDIA_TYPE,
                         &EndpointResult {
                             answer,
                             with: WithTokens { tokens },
@@ -152,12 +152,12 @@ impl Endpoint {
         summary: &'static str,
         act: EndpointHandler<(), B>,
     ) -> Endpoint {
-        let run: Run = Box::new(move |call, bytes| {
+        let run: BoxedHandler = Box::new(move |call, bytes| {
             Box::pin(async move {
                 let mut reply = act(call, B::parse(call.request, &bytes)?).await?.reply;
                 let tokens = Tokens::from_reply(call.request, &reply)?;
                 if tokens.is_some() {
-                    return Ok(json(reply, JSON, &WithTokens { tokens }));
+                    return Ok(json(reply, MEDIA_TYPE, &WithTokens { tokens }));
                 }
                 *reply.status_mut() = StatusCode::NO_CONTENT;
                 reply.headers_mut().remove(CONTENT_LENGTH);
@@ -195,13 +195,17 @@ impl Endpoint {
 }
 
 /// Writes JSON into a reply.
-pub(super) fn json(mut reply: HttpReply, kind: &'static str, answer: &impl Serialize) -> HttpReply {
+pub(super) fn json(
+    mut reply: HttpReply,
+    media_type: &'static str,
+    answer: &impl Serialize,
+) -> HttpReply {
     let Ok(bytes) = serde_json::to_vec(answer) else {
         return reply::bare(StatusCode::INTERNAL_SERVER_ERROR);
     };
     let headers = reply.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(
         "x-content-type-options",
         HeaderValue::from_static("nosniff"),

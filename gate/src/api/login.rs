@@ -5,7 +5,7 @@ use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::http::reply;
 use crate::web::account::sessions;
 use crate::web::enroll;
-use crate::web::enroll::unavailable;
+use crate::web::enroll::pool_error;
 use crate::web::login;
 use crate::web::login::first_factor;
 use crate::web::login::mail;

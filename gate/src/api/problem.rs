@@ -9,7 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 /// RFC 9457, section 3.
-pub(super) const KIND: &str = "application/problem+json";
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 const CODES: &[&str] = &[
     "already_enrolled",
@@ -108,7 +108,7 @@ pub(super) fn problem(refused: &ActRefused) -> HttpReply {
         code: ProblemCode(refused.code),
         retry_after: refused.retry_after,
     };
-    json(answer, KIND, &body)
+    json(answer, MEDIA_TYPE, &body)
 }
 
 #[cfg(test)]

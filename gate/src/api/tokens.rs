@@ -11,7 +11,7 @@ use crate::http::authorization::bearer_token;
 use crate::http::cookies::PerCookie;
 use crate::http::reply::HttpReply;
 use crate::state::site::Site;
-use crate::web::enroll::unavailable;
+use crate::web::enroll::pool_error;
 use crate::web::refusal;
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
@@ -245,10 +245,10 @@ impl Tokens {
             .plus(request.site.gate().session_lifetime.seconds());
         let access =
             AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
-        let texts = access
+        let sealed = access
             .seal(&keys)
             .and_then(|text| Ok((text, newest.seal(&keys)?)));
-        let (access_text, refresh_text) = texts.map_err(|error| failed(&error))?;
+        let (access_text, refresh_text) = sealed.map_err(|error| failed(&error))?;
         self.access_token = Some(access_text.as_str().to_owned().into());
         self.expires_in = Some(access.left(now));
         self.refresh_token = Some(refresh_text.as_str().to_owned().into());

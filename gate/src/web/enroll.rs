@@ -29,7 +29,8 @@ const FIRST: &str = "enroll/code";
 /// Path that receives the confirmation that the recovery codes are saved.
 const FINISH: &str = "enroll/finish";
 
-pub(crate) fn unavailable(error: &dyn std::error::Error) -> PoolError {
+/// Makes a [`PoolError`] of an error that occurs before a worker is asked.
+pub(crate) fn pool_error(error: &dyn std::error::Error) -> PoolError {
     PoolError::Failed {
         cause: "unavailable",
         why: error.to_string(),
@@ -37,7 +38,7 @@ pub(crate) fn unavailable(error: &dyn std::error::Error) -> PoolError {
 }
 
 /// Groups a secret in fours, as people copy it by hand. Authenticator apps ignore the spaces.
-fn in_fours(secret: &str) -> Zeroizing<String> {
+fn group_in_fours(secret: &str) -> Zeroizing<String> {
     let mut grouped = Zeroizing::new(String::with_capacity(secret.len() * 2));
     for (at, character) in secret.chars().enumerate() {
         if at > 0 && at % 4 == 0 {
@@ -277,7 +278,7 @@ pub(crate) fn with_enrollment_cookie(
         &request.site.cookies,
         token.seal(&request.site.revocation_cache.token_keys()),
     );
-    let value = value.map_err(|error| unavailable(&error))?;
+    let value = value.map_err(|error| pool_error(&error))?;
     Ok(reply::with_cookie(
         page,
         &cookies.strict_cookie(
@@ -319,11 +320,11 @@ fn render_one_time_code_page(
     name: &UserName,
     message: Option<&str>,
 ) -> HttpReply {
-    let word = |word: &str| match word.strip_prefix('%') {
+    let display_name = |display_name: &str| match display_name.strip_prefix('%') {
         Some(group) => request
             .language
             .text_with("group", "name", group.to_owned()),
-        None => word.to_owned(),
+        None => display_name.to_owned(),
     };
     let administrators: Vec<String> = request
         .site
@@ -331,7 +332,7 @@ fn render_one_time_code_page(
         .policy
         .administrators
         .entries()
-        .map(word)
+        .map(display_name)
         .collect();
     let ask = match administrators.is_empty() {
         true => request.language.text("enrollment-required-line"),
@@ -359,7 +360,7 @@ pub(crate) fn render_new_authenticator(
     shown: &ShownEnrollment,
     message: Option<&str>,
 ) -> HttpReply {
-    let Some(picture) = qr::svg(&shown.url) else {
+    let Some(qr) = qr::svg(&shown.url) else {
         return notice::show_unavailable(
             request,
             "unavailable",
@@ -369,8 +370,8 @@ pub(crate) fn render_new_authenticator(
     let page = pages::EnrollmentPage {
         frame: request.frame(),
         user: name.as_str(),
-        qr: &picture,
-        secret: &in_fours(&shown.secret),
+        qr: &qr,
+        secret: &group_in_fours(&shown.secret),
         url: &shown.url,
         draft: &shown.draft,
         act,

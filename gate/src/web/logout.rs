@@ -18,6 +18,8 @@ use shared::token::session::Session;
 
 /// Sessions that one request can revoke at most.
 const MAX_SESSIONS: usize = 16;
+
+/// Result of a sign-out.
 pub(crate) enum SignedOut {
     /// The cookies contain no session that can be read.
     NoSession,
@@ -65,13 +67,13 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
         return SignedOut::NoSession;
     };
     // a browser that signs out has a valid session, so every value is verified
-    let shown = SessionCookies::parse(
+    let session_cookies = SessionCookies::parse(
         line.as_bytes(),
         request.site.cookies.names.session,
         &request.site.revocation_cache.token_keys(),
         usize::MAX,
     );
-    let mut sessions: Vec<Session> = shown
+    let mut sessions: Vec<Session> = session_cookies
         .signed
         .into_iter()
         .map(|(_, session)| session)

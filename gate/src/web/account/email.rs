@@ -46,8 +46,8 @@ pub(crate) async fn set_email(
     let set = move |engine: &mut Engine, principal: Principal<'_>, now| {
         engine.set_email(&account, &to, principal, now)
     };
-    let posted = account::run_act(request, &step_up.session, set).await?;
-    match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(posted)).await {
+    let queued = account::run_act(request, &step_up.session, set).await?;
+    match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(queued)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(why)) => Err(ActRefused::act(
             request.language,
@@ -209,11 +209,11 @@ pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) ->
     match removed {
         Err(refused) => show_removal_page(request, Some(&refused)).await,
         Ok((step_up, (enrolled, after, opened))) => {
-            let rest = match enrolled {
+            let line = match enrolled {
                 Enrolled::Yes => request.language.text("address-removed-line"),
                 Enrolled::No => request.language.text("turned-off-line"),
             };
-            let lines: Vec<String> = std::iter::once(rest)
+            let lines: Vec<String> = std::iter::once(line)
                 .chain(request.language.app_passwords(after))
                 .collect();
             account::show_sessions_ended(

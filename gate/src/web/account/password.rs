@@ -32,8 +32,8 @@ pub(crate) async fn set_password(
         ActRefused::act(request.language, &AdministrationError::Password(error))
     })?;
     let account = step_up.session.name.clone();
-    account::hash_and_continue(request, &step_up.session, move |engine, actor, now| {
-        engine.set_password(&account, &password, actor, now)
+    account::hash_and_continue(request, &step_up.session, move |engine, principal, now| {
+        engine.set_password(&account, &password, principal, now)
     })
     .await
 }

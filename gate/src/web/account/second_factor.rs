@@ -28,8 +28,8 @@ pub(crate) async fn disable_second_factor(
     }
     let name = step_up.session.name.clone();
     let done =
-        account::run_act_and_continue(request, &step_up.session, move |engine, actor, now| {
-            engine.disable(&name, actor, now)
+        account::run_act_and_continue(request, &step_up.session, move |engine, principal, now| {
+            engine.disable(&name, principal, now)
         })
         .await?;
     request.log_sign_in(&step_up.session.name, "disabled", "step-up");

@@ -44,8 +44,8 @@ pub(crate) async fn revoke_sessions(
     one: Option<SessionId>,
 ) -> Result<usize, ActRefused> {
     let account = session.name.clone();
-    account::run_act(request, session, move |engine, actor, now| {
-        engine.revoke_sessions(&account, one, actor, now)
+    account::run_act(request, session, move |engine, principal, now| {
+        engine.revoke_sessions(&account, one, principal, now)
     })
     .await
 }
@@ -57,8 +57,8 @@ pub(crate) async fn revoke_browsers(
     one: Option<i64>,
 ) -> Result<usize, ActRefused> {
     let account = session.name.clone();
-    account::run_act(request, session, move |engine, actor, now| {
-        engine.revoke_browsers(&account, one, actor, now)
+    account::run_act(request, session, move |engine, principal, now| {
+        engine.revoke_browsers(&account, one, principal, now)
     })
     .await
 }
@@ -69,7 +69,7 @@ pub(crate) async fn show_sign_ins_page(
     refused: Option<&ActRefused>,
 ) -> HttpReply {
     let listed = match request.require_session() {
-        Ok(session) => list_both(request, session).await,
+        Ok(session) => list_sign_ins(request, session).await,
         Err(refused) => Err(refused),
     };
     let (session, sessions, browsers) = match listed {
@@ -86,7 +86,7 @@ pub(crate) async fn show_sign_ins_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-async fn list_both(
+async fn list_sign_ins(
     request: &RequestContext<'_>,
     session: Session,
 ) -> Result<(Session, Vec<SessionRecord>, Vec<BrowserRecord>), ActRefused> {

@@ -1,6 +1,6 @@
 //! The audit log on pages: events of one account or of all, newest first.
 
-use super::pages::encoded;
+use super::pages::encode_query_value;
 use crate::http::reply::{self, HttpReply};
 use crate::web::account;
 use crate::web::admin::pages;
@@ -44,7 +44,9 @@ pub(crate) async fn show_events_page(
     events.truncate(PAGE_SIZE as usize);
     let user = account.as_ref().map(|name| name.as_str());
     let older = events.last().filter(|_| !is_last).map(|(number, _)| {
-        let of = user.map_or_else(String::new, |name| format!("account={}&", encoded(name)));
+        let of = user.map_or_else(String::new, |name| {
+            format!("account={}&", encode_query_value(name))
+        });
         request.path_to(&format!("administration/log?{of}before={number}"))
     });
     let page = EventsPage {

@@ -36,13 +36,13 @@ pub(crate) struct AccountDetails {
 }
 
 impl AccountDetails {
-    fn of(
+    fn read(
         engine: &mut Engine,
         name: &UserName,
         now: Timestamp,
     ) -> Result<AccountDetails, AdministrationError> {
-        let mut sessions = listed(engine.sessions(name, now))?;
-        let mut browsers = listed(engine.browsers(name, now))?;
+        let mut sessions = empty_if_unknown(engine.sessions(name, now))?;
+        let mut browsers = empty_if_unknown(engine.browsers(name, now))?;
         sessions.truncate(MAX_ROWS);
         browsers.truncate(MAX_ROWS);
         Ok(AccountDetails {
@@ -75,7 +75,9 @@ impl AccountDetails {
 }
 
 /// Returns an empty list for an account that is declared in a file and has never signed in.
-fn listed<T>(list: Result<Vec<T>, AdministrationError>) -> Result<Vec<T>, AdministrationError> {
+fn empty_if_unknown<T>(
+    list: Result<Vec<T>, AdministrationError>,
+) -> Result<Vec<T>, AdministrationError> {
     match list {
         Err(AdministrationError::UnknownAccount(_)) => Ok(Vec::new()),
         list => list,
@@ -83,7 +85,7 @@ fn listed<T>(list: Result<Vec<T>, AdministrationError>) -> Result<Vec<T>, Admini
 }
 
 /// Encodes a value for a query.
-pub(super) fn encoded(text: &str) -> String {
+pub(super) fn encode_query_value(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
@@ -203,9 +205,9 @@ async fn show_accounts_page(
     session: &Session,
     part: String,
 ) -> Result<HttpReply, ActRefused> {
-    let wanted = part.clone();
+    let owned_part = part.clone();
     let found = account::run_act(request, session, move |engine, _, _| {
-        engine.find(&wanted, None, MAX_ROWS + 1)
+        engine.find(&owned_part, None, MAX_ROWS + 1)
     })
     .await?;
     let rows: Vec<AccountRow> = found
@@ -245,7 +247,7 @@ async fn show_account_page(
     let name = parse_name(request, name)?;
     let account = name.clone();
     let seen = account::run_act(request, session, move |engine, _, now| {
-        AccountDetails::of(engine, &account, now)
+        AccountDetails::read(engine, &account, now)
     })
     .await?;
     let acts: Vec<(AdminAct, String)> = match name == session.name {
@@ -264,7 +266,7 @@ async fn show_account_page(
         acts: &acts,
         log: &request.path_to(&format!(
             "administration/log?account={}",
-            encoded(name.as_str())
+            encode_query_value(name.as_str())
         )),
     };
     Ok(reply::page(StatusCode::OK, html(&page)))
@@ -294,6 +296,6 @@ pub(crate) fn parse_name(request: &RequestContext<'_>, text: &str) -> Result<Use
 fn account_path(request: &RequestContext<'_>, name: &UserName) -> String {
     request.path_to(&format!(
         "administration/account?name={}",
-        encoded(name.as_str())
+        encode_query_value(name.as_str())
     ))
 }

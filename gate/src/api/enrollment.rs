@@ -207,7 +207,7 @@ pub(super) fn describe_new_authenticator(
     request: &RequestContext<'_>,
     shown: ShownEnrollment,
 ) -> Result<NewAuthenticator, ActRefused> {
-    let qr = qr::svg(&shown.url).ok_or_else(|| {
+    let qr = qr::draw_svg(&shown.url).ok_or_else(|| {
         let why = "the otpauth URI is too long for a QR code; shorten totp.issuer".to_owned();
         refusal::refuse_sign_in(
             request,

@@ -250,7 +250,7 @@ impl Tokens {
             .and_then(|text| Ok((text, newest.seal(&keys)?)));
         let (access_text, refresh_text) = sealed.map_err(|error| failed(&error))?;
         self.access_token = Some(access_text.as_str().to_owned().into());
-        self.expires_in = Some(access.left(now));
+        self.expires_in = Some(access.seconds_left(now));
         self.refresh_token = Some(refresh_text.as_str().to_owned().into());
         Ok(())
     }

@@ -284,7 +284,7 @@ pub(crate) fn with_enrollment_cookie(
         &cookies.strict_cookie(
             cookies.names.enrollment,
             &value,
-            TokenKind::Enrollment.life(),
+            TokenKind::Enrollment.lifetime(),
         ),
     ))
 }

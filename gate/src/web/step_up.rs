@@ -109,7 +109,7 @@ pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof
     let token = values
         .into_iter()
         .take(MAX_SESSION_COOKIES)
-        .find_map(read)?;
+        .find_map(open_step_up)?;
     request
         .site
         .url
@@ -225,7 +225,7 @@ async fn verify_on_host(
 ) -> Result<AfterStepUp, PoolError> {
     let (name, client) = (session.name.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.charge_first_factor(&client.browser(), &name, &Input::Unfit, client.now()?)
+        engine.charge_first_factor(&client.browser(), &name, &Input::Malformed, client.now()?)
     });
     let attempt = match run.await? {
         Ok(attempt) => attempt,
@@ -240,7 +240,7 @@ async fn verify_on_host(
     .await?;
     let reply = reply.unwrap_or_else(|why| {
         log::write_message(why);
-        HostPasswordReply::Unasked
+        HostPasswordReply::NotVerified
     });
     let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {

@@ -78,7 +78,7 @@ pub(crate) async fn confirm_authenticator(
         let requester = Requester::SteppedUp(&session, &client.origin);
         let command = |finish| CommandRequest {
             account: session.name.clone(),
-            task: Operation::Finish(finish),
+            operation: Operation::Finish(finish),
         };
         let confirm = command(FinishOperation::Confirm { ticket, code });
         let ticket = match separate_engine_error(engine.run_errand(requester, &confirm, now))

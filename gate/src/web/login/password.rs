@@ -39,7 +39,7 @@ pub(crate) async fn pool_for_sign_in(
     });
     let pool_client = match class.await? {
         LoginClass::AddressDelayed { wait }
-            if matches!(recovery, Input::Unfit | Input::Digits(_)) =>
+            if matches!(recovery, Input::Malformed | Input::Digits(_)) =>
         {
             return Ok(Err(Refusal::AddressDelayed { wait }));
         }

@@ -253,7 +253,7 @@ async fn run_act<T: Send + 'static>(
 }
 
 fn operation_done(message: String) -> AdministrationReply<admin_api::OperationDone> {
-    Ok(EndpointReply::new(admin_api::OperationDone::that(message)))
+    Ok(EndpointReply::new(admin_api::OperationDone::new(message)))
 }
 
 fn parse_name(text: &str) -> Result<UserName, ActRefused> {

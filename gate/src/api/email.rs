@@ -111,7 +111,7 @@ async fn confirm_address(
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let (after, opened) =
-        email::confirm_email(request, &session, Input::read(body.code.as_bytes())).await?;
+        email::confirm_email(request, &session, Input::parse(body.code.as_bytes())).await?;
     Ok(sessions_ended_reply(
         request,
         step_up.as_ref(),

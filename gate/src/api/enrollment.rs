@@ -109,7 +109,7 @@ async fn submit_one_time_code(
 ) -> Result<EndpointReply<()>, ActRefused> {
     let token = require_token(request)?;
     let result =
-        enroll::verify_one_time_code(request, &token, Input::read(body.code.as_bytes())).await;
+        enroll::verify_one_time_code(request, &token, Input::parse(body.code.as_bytes())).await;
     match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         Ok(token) => {
             let reply =
@@ -123,7 +123,7 @@ async fn submit_one_time_code(
         Err(refusal) => {
             let refused = as_unauthorized(ActRefused::code(request.language, refusal));
             Err(match refusal {
-                Refusal::Unfit => ActRefused {
+                Refusal::Malformed => ActRefused {
                     text: request.language.text("one-time-code-invalid"),
                     ..refused
                 },
@@ -165,7 +165,7 @@ async fn confirm_enrollment(
         request,
         &token,
         body.pending,
-        Input::read(body.code.as_bytes()),
+        Input::parse(body.code.as_bytes()),
     )
     .await;
     match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {

@@ -236,7 +236,7 @@ async fn submit_password(
     let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text());
     let name = UserName::parse(body.user.trim().as_bytes()).map_err(|_| refused())?;
     let back_to = requested_page(request, body.page.as_deref());
-    let recovery = Input::read(optional_text(body.recovery).as_bytes());
+    let recovery = Input::parse(optional_text(body.recovery).as_bytes());
     let result = password::verify_password(
         request,
         &name,
@@ -303,7 +303,7 @@ async fn submit_code(
         TrustRequest::NotAsked
     };
     let result =
-        login::verify_code(request, &token, Input::read(body.code.as_bytes()), trust).await;
+        login::verify_code(request, &token, Input::parse(body.code.as_bytes()), trust).await;
     match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         AfterCode::Opened(opened) => Ok(finish_sign_in(request, &opened, &token.payload().back_to)),
         AfterCode::Refused(refusal) => {
@@ -390,11 +390,11 @@ fn continue_sign_in(
         AfterPassword::Opened(opened) => Ok(finish_sign_in(request, &opened, back_to)),
         AfterPassword::Code(token) => {
             let answer = require_code(&token.payload().methods, token.payload().digits);
-            let token = token.to_page(back_to.to_owned());
+            let token = token.with_back_to(back_to.to_owned());
             let reply =
                 first_factor::with_login_token(request, reply::bare(StatusCode::OK), &token);
             let reply =
-                reply.map_err(|error| refusal::refuse_sign_in(request, &unavailable(&error)))?;
+                reply.map_err(|error| refusal::refuse_sign_in(request, &pool_error(&error)))?;
             Ok(EndpointReply { reply, answer })
         }
         AfterPassword::Enroll(token) => {

@@ -51,7 +51,7 @@ async fn refresh_tokens(
         request.site.revocation_cache.token_keys(),
         clock::now().ok(),
     );
-    let token = now.and_then(|now| RefreshToken::read(&body.refresh_token, &keys, now));
+    let token = now.and_then(|now| RefreshToken::open_refresh(&body.refresh_token, &keys, now));
     let body = token.ok_or_else(expired)?;
     let session = body
         .session(&keys)

@@ -140,7 +140,7 @@ fn read_access_token(site: &Site, headers: &HeaderMap) -> HeaderToken {
         ([Some(token)], true) => {
             let (keys, now) = (site.revocation_cache.token_keys(), clock::now().ok());
             let token = std::str::from_utf8(token).ok().zip(now);
-            let token = token.and_then(|(token, now)| AccessToken::read(token, &keys, now));
+            let token = token.and_then(|(token, now)| AccessToken::open_access(token, &keys, now));
             token.map_or(HeaderToken::Invalid, |session| {
                 HeaderToken::Token(Zeroizing::new(session.to_cookie(&keys)))
             })
@@ -205,13 +205,14 @@ impl Tokens {
         );
         let session = session.ok_or_else(|| ActRefused::signed_out(request.language))?;
         let failed = |error: &dyn std::error::Error| {
-            refusal::refuse_unprocessed(request, &unavailable(error))
+            refusal::refuse_unprocessed(request, &pool_error(error))
         };
         let (keys, now) = (
             request.site.revocation_cache.token_keys(),
             clock::now().map_err(|error| failed(&error))?,
         );
-        let first = RefreshToken::first(&session, &keys, now).map_err(|error| failed(&error))?;
+        let first =
+            RefreshToken::issue_first(&session, &keys, now).map_err(|error| failed(&error))?;
         self.add_renewed(request, &first)
     }
 
@@ -231,7 +232,7 @@ impl Tokens {
         newest: &RefreshToken,
     ) -> Result<(), ActRefused> {
         let failed = |error: &dyn std::error::Error| {
-            refusal::refuse_unprocessed(request, &unavailable(error))
+            refusal::refuse_unprocessed(request, &pool_error(error))
         };
         let (keys, now) = (
             request.site.revocation_cache.token_keys(),
@@ -244,7 +245,7 @@ impl Tokens {
             .issued
             .plus(request.site.gate().session_lifetime.seconds());
         let access =
-            AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
+            AccessToken::issue_access(&session, &keys, end, now).map_err(|error| failed(&error))?;
         let sealed = access
             .seal(&keys)
             .and_then(|text| Ok((text, newest.seal(&keys)?)));

@@ -137,7 +137,7 @@ pub(crate) async fn run_operation(
     let reply = run_work(request, session, |engine, session, origin, now| {
         let command = CommandRequest {
             account: session.name.clone(),
-            task: operation,
+            operation,
         };
         engine.run_errand(Requester::SteppedUp(session, origin), &command, now)
     });

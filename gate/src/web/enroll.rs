@@ -151,7 +151,7 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
     let Some(token) = request.enrollment_token() else {
         return render_expired(request);
     };
-    let input = Input::read(form.field("code").as_bytes());
+    let input = Input::parse(form.field("code").as_bytes());
     match verify_one_time_code(request, &token, input).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(Ok(token)) => {
@@ -167,7 +167,7 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
         Ok(Err(Refusal::Expired)) => render_expired(request),
         Ok(Err(refusal)) => {
             let text = match refusal {
-                Refusal::Unfit => request.language.text("one-time-code-invalid"),
+                Refusal::Malformed => request.language.text("one-time-code-invalid"),
                 refusal => request.language.refusal(refusal),
             };
             match refusal {
@@ -193,7 +193,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     let Some(token) = request.enrollment_token() else {
         return render_expired(request);
     };
-    let input = Input::read(form.field("code").as_bytes());
+    let input = Input::parse(form.field("code").as_bytes());
     match confirm_enrollment(
         request,
         &token,
@@ -360,7 +360,7 @@ pub(crate) fn render_new_authenticator(
     shown: &ShownEnrollment,
     message: Option<&str>,
 ) -> HttpReply {
-    let Some(qr) = qr::svg(&shown.url) else {
+    let Some(qr) = qr::draw_svg(&shown.url) else {
         return notice::show_unavailable(
             request,
             "unavailable",

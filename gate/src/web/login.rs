@@ -49,7 +49,7 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
         let text = request.language.refusal(Refusal::Expired);
         return render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
     };
-    let input = Input::read(form.field("code").as_bytes());
+    let input = Input::parse(form.field("code").as_bytes());
     let any_text = !matches!(input, Input::Digits(_));
     let trust = if form.field("trust") == "yes" {
         TrustRequest::Asked

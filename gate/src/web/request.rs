@@ -104,9 +104,9 @@ impl RequestContext<'_> {
     /// Returns the token of an enrollment that has begun.
     pub(crate) fn enrollment_token(&self) -> Option<EnrollmentToken> {
         let (keys, now) = (self.site.revocation_cache.token_keys(), clock::now().ok()?);
-        let read = |value: &str| EnrollmentToken::read(value, &keys, now);
+        let open = |value: &str| EnrollmentToken::read(value, &keys, now);
         let token = self
-            .find_token(self.site.cookies.names.enrollment, read)
+            .find_token(self.site.cookies.names.enrollment, open)
             .ok()??;
         self.accepts_token_of(token.account()).then_some(token)
     }

@@ -105,11 +105,11 @@ pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof
     let line = forward_auth::cookie_line(request.headers).ok()?;
     let values = scan_cookies(line.as_bytes(), request.site.cookies.names.step_up).values;
     let keys = request.site.revocation_cache.token_keys();
-    let read = |value| StepUpToken::read(value, &keys, &session, now);
+    let open = |value| StepUpToken::open_step_up(value, &keys, &session, now);
     let token = values
         .into_iter()
         .take(MAX_SESSION_COOKIES)
-        .find_map(open_step_up)?;
+        .find_map(open)?;
     request
         .site
         .url
@@ -151,7 +151,7 @@ pub(crate) async fn verify_step_up(
     if input.password().is_empty() && input.code().is_empty() {
         return Err(ActRefused::step_up_required(request.language));
     }
-    let code = Input::read(input.code().as_bytes());
+    let code = Input::parse(input.code().as_bytes());
     let result = match request.site.gate().first_factor {
         FirstFactorSource::Password => verify_in_store(request, &session, input, code).await,
         FirstFactorSource::Pam => verify_on_host(request, &session, input, code).await,
@@ -203,7 +203,7 @@ async fn verify_in_store(
     code: Input,
 ) -> Result<AfterStepUp, PoolError> {
     let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let password = Password::typed(Zeroizing::new(input.password().to_owned()));
+    let password = Password::from_input(Zeroizing::new(input.password().to_owned()));
     let run = request.store_pool().with_hashing_engine(move |engine| {
         engine.step_up(
             &client.browser(),
@@ -314,7 +314,7 @@ fn with_sealed_token(
             let cookies = &request.site.cookies;
             reply::with_cookie(
                 page,
-                &cookies.strict_cookie(cookies.names.step_up, &value, token.left(now)),
+                &cookies.strict_cookie(cookies.names.step_up, &value, token.seconds_left(now)),
             )
         }
         // without the cookie the next critical act requires a new step-up

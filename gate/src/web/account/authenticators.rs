@@ -42,9 +42,9 @@ pub(crate) async fn begin_authenticator(
     step_up: &StepUpProof,
     operation: EnrollmentOperation,
 ) -> Result<TypedText, ActRefused> {
-    let change = ChangeOperation::BeginSetup(operation);
+    let change = ChangeOperation::BeginEnrollment(operation);
     match account::run_change(request, step_up, change).await? {
-        ReplyBody::Setup { ticket, .. } => Ok(ticket),
+        ReplyBody::NewAuthenticator { ticket, .. } => Ok(ticket),
         _ => Err(ActRefused::act(
             request.language,
             &AdministrationError::Stale,

@@ -158,7 +158,7 @@ pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> H
 
 /// Handles POST email/confirm.
 pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let code = Input::read(form.field("code").as_bytes());
+    let code = Input::parse(form.field("code").as_bytes());
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let confirmed = match request.require_session() {

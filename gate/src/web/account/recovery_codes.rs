@@ -44,7 +44,7 @@ pub(crate) async fn activate_recovery_codes(
     session: &Session,
     ticket: TypedText,
 ) -> Result<(), ActRefused> {
-    let operation = Operation::Finish(FinishOperation::KeepRecoveryCodes { ticket });
+    let operation = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { ticket });
     account::run_operation(request, session, operation).await?;
     Ok(())
 }

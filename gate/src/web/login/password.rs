@@ -66,7 +66,7 @@ pub(crate) async fn verify_password(
             verify_in_store(request, name, typed, recovery, back_to).await?
         }
         // with this first factor there is no password
-        FirstFactorSource::Header => AfterPassword::Refused(Refusal::Unfit),
+        FirstFactorSource::Header => AfterPassword::Refused(Refusal::Malformed),
     };
     if let AfterPassword::Refused(refusal) = &next {
         request.log_sign_in(name, "refused", &format!("password-{refusal}"));
@@ -86,7 +86,7 @@ async fn verify_in_store(
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
     let client = OwnedBrowserContext::new(request).to_page(request.site, back_to);
-    let (account, password) = (name.clone(), Password::typed(typed));
+    let (account, password) = (name.clone(), Password::from_input(typed));
     let run = store_pool.with_hashing_engine(move |engine| {
         engine.enter_password(
             &client.browser(),
@@ -132,7 +132,7 @@ async fn verify_on_host(
     let (reply, error) = match check_host_password(request, &store_pool.client, name, typed).await?
     {
         Ok(reply) => (reply, None),
-        Err(error) => (HostPasswordReply::Unasked, Some(error)),
+        Err(error) => (HostPasswordReply::NotVerified, Some(error)),
     };
     let (account, client) = (
         name.clone(),
@@ -149,7 +149,7 @@ async fn verify_on_host(
         )
     });
     let next = run.await?;
-    if reply == HostPasswordReply::Unasked {
+    if reply == HostPasswordReply::NotVerified {
         return Err(error.unwrap_or_else(|| {
             let why = "postern-password did not ask PAM; its log says why".to_owned();
             PoolError::Failed {
@@ -172,7 +172,7 @@ pub(crate) async fn check_host_password(
     typed: &str,
 ) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
     // PAM accepts no such password, so it counts as a wrong one
-    let Some(password) = Candidate::typed(typed.as_bytes()) else {
+    let Some(password) = Candidate::from_input(typed.as_bytes()) else {
         return Ok(Ok(HostPasswordReply::Wrong));
     };
     let host_request = HostPasswordRequest {

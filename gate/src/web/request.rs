@@ -270,7 +270,7 @@ impl OwnedBrowserContext {
     }
 
     /// Adds the page behind the gate that the sign-in leads to.
-    pub(crate) fn to_page(self, site: &Site, back_to: &str) -> OwnedBrowserContext {
+    pub(crate) fn with_page(self, site: &Site, back_to: &str) -> OwnedBrowserContext {
         OwnedBrowserContext {
             page: ReturnPage::parse(site, back_to),
             ..self

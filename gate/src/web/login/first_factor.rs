@@ -129,7 +129,7 @@ pub(crate) async fn verify_identity(
 ) -> Result<AfterPassword, PoolError> {
     let (account, client) = (
         name.clone(),
-        OwnedBrowserContext::new(request).to_page(request.site, back_to),
+        OwnedBrowserContext::new(request).with_page(request.site, back_to),
     );
     // a trusted proxy has authenticated the user
     let store_pool = request

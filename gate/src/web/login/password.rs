@@ -85,7 +85,7 @@ async fn verify_in_store(
         Ok(store_pool) => store_pool,
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
-    let client = OwnedBrowserContext::new(request).to_page(request.site, back_to);
+    let client = OwnedBrowserContext::new(request).with_page(request.site, back_to);
     let (account, password) = (name.clone(), Password::from_input(typed));
     let run = store_pool.with_hashing_engine(move |engine| {
         engine.enter_password(
@@ -136,7 +136,7 @@ async fn verify_on_host(
     };
     let (account, client) = (
         name.clone(),
-        OwnedBrowserContext::new(request).to_page(request.site, back_to),
+        OwnedBrowserContext::new(request).with_page(request.site, back_to),
     );
     let run = store_pool.with_engine(move |engine| {
         engine.settle_first_factor(

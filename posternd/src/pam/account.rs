@@ -1,14 +1,13 @@
 //! The `account` line: refuses an entry for which the `auth` line of the same transaction never passed, such
 //! as a key alone at an sshd without AuthenticationMethods.
 
-use super::auth_token::HostMark;
 use super::entry::{Front, PamEntry, misconfigured};
 use super::host::PamHost;
 use super::log::LogFields;
 use super::options::PamOptions;
 use shared::config::UnenrolledAction;
+use shared::engine::MarkRefusal;
 use shared::policy::requirement::Requirement;
-use shared::protocol::command_request::MarkRefusal;
 use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 
@@ -45,8 +44,10 @@ fn check(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
         Ok(line) => line,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
-    match host.recall().and_then(HostMark::from_bytes) {
-        Some(mark) => match line.desk.check_mark(&line.person(Phase::Before), &mark) {
+    // the module leaves an empty mark where it removes one
+    let mark = host.recall().and_then(|mark| String::from_utf8(mark).ok());
+    match mark.filter(|mark| !mark.is_empty()) {
+        Some(mark) => match line.engine.verify_mark(line.context(Phase::Before), &mark) {
             Ok(Ok(told)) => {
                 line.tell(&told);
                 PamFunctionResult::Passed
@@ -55,21 +56,18 @@ fn check(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
             Err(error) => line.unavailable(&error),
         },
         // where nothing tells the process, auth has left none
-        None => ask_policy(
-            &line,
-            host.process().binding().err().map(MarkRefusal::Unseen),
-        ),
+        None => ask_policy(&line, line.process.binding().err().map(MarkRefusal::Unseen)),
     }
 }
 
 /// Nobody was asked for a code in this transaction, or what `auth` decided counts no more: that is right only where none
 /// is needed.
 fn ask_policy(line: &PamEntry<'_>, refusal: Option<MarkRefusal>) -> PamFunctionResult {
-    let need = match line.desk.need(&line.person(Phase::After), &line.earlier) {
-        Ok(policy) => policy.need,
+    let requirement = match line.engine.find_requirement(line.context(Phase::After)) {
+        Ok(found) => found.requirement,
         Err(error) => return line.unavailable(&error),
     };
-    let needed = match (need, line.settings.unenrolled) {
+    let needed = match (requirement, line.settings.unenrolled) {
         (Requirement::Exempt(_), _) => false,
         (Requirement::Code, _) => true,
         (_, Some(UnenrolledAction::Allow)) => false,

@@ -1,8 +1,6 @@
 //! The `auth` line: asks for the code. From the prompt to the desk that judges and back; it is gone to after the
 //! prompt, and nothing is held across it.
 
-use super::auth_token::HostMark;
-use super::engine_access::{Granted, PamRefusal, PolicyReply, Ruled};
 use super::entry::{Front, PamEntry, misconfigured};
 use super::host::{NoAnswer, PamHost};
 use super::input::{InputSource, PromptInputs, TypedInput, hand_on};
@@ -12,10 +10,10 @@ use super::user;
 use shared::account::second_factor::MailStatus;
 use shared::config::{FirstFactorState, PamConfig, UnenrolledAction};
 use shared::credential::app_password::AppPassword;
-use shared::credential::completed_methods::CompletedMethods;
 use shared::credential::input::InputReading;
-use shared::engine::messages;
+use shared::engine::{PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification, messages};
 use shared::policy::requirement::Requirement;
+use shared::protocol::command_request::TypedText;
 use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 
@@ -87,12 +85,18 @@ fn prove(host: &dyn PamHost, options: &PamOptions) -> PamFunctionResult {
 impl PamEntry<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
     fn ask_kindly(&self) -> PamFunctionResult {
-        let earlier = user::earlier_behind(self.host, self.settings.sshd);
-        let policy = match self.desk.need(&self.person(Phase::After), &earlier) {
+        let context = PamContext {
+            completed_methods: &user::earlier_behind(self.host, self.settings.sshd),
+            ..self.context(Phase::After)
+        };
+        let policy = match self.engine.find_requirement(context) {
             Ok(found) => found,
             Err(error) => return self.unavailable(&error),
         };
-        let nobody_enrolled = matches!(policy.need, Requirement::Enrolment | Requirement::Nothing);
+        let nobody_enrolled = matches!(
+            policy.requirement,
+            Requirement::Enrolment | Requirement::Nothing
+        );
         if nobody_enrolled && self.settings.unenrolled == Some(UnenrolledAction::Enroll) {
             return self.set_up();
         }
@@ -139,16 +143,16 @@ impl PamEntry<'_> {
             }
             let refusal = match self.judge(Phase::After, &typed) {
                 Err(denied) => return denied,
-                Ok(Ruled::Accepted {
-                    granted,
-                    told,
-                    taken,
+                Ok(PamVerification::Accepted {
+                    grant,
+                    messages,
+                    code_length,
                 }) => {
-                    hand_on(self.host, &self.settings, &typed, taken);
-                    self.tell(&told);
-                    return self.passed(granted);
+                    hand_on(self.host, &self.settings, &typed, code_length);
+                    self.tell(&messages);
+                    return self.passed(grant);
                 }
-                Ok(Ruled::Refused { refusal, .. }) => refusal,
+                Ok(PamVerification::Refused { refusal, .. }) => refusal,
             };
             // What an earlier module asked for may be a password alone, where the code is asked for here.
             if typed.source == InputSource::Stacked && refusal.cause == "malformed" {
@@ -159,7 +163,7 @@ impl PamEntry<'_> {
                 denial = Denial::TooManyTries;
             }
             self.refused(&refusal);
-            said = Some(refusal.words);
+            said = Some(refusal.message);
         }
         match said {
             Some(said) => self.host.tell(&said),
@@ -188,26 +192,26 @@ impl PamEntry<'_> {
 
     /// Has a code mailed; what there is to say.
     fn mail(&self) -> Result<String, PamFunctionResult> {
-        match self.desk.mail(&self.person(Phase::After)) {
+        match self.engine.mail_code(self.context(Phase::After)) {
             Err(error) => Err(self.unavailable(&error)),
             Ok(Ok(told)) => Ok(told),
-            Ok(Err(PamRefusal { cause, words })) => {
+            Ok(Err(PamRefusal { cause, message })) => {
                 self.log(Severity::Notice, "not mailed", &cause);
-                Ok(words)
+                Ok(message)
             }
         }
     }
 
     /// Before the first factor: one prompt, one text, one timing for everyone.
     fn ask_everyone_alike(&self) -> PamFunctionResult {
-        let person = self.person(Phase::Before);
+        let context = self.context(Phase::Before);
         let exempts = self
             .config
             .policy
             .exempts_everyone(self.service.as_str(), self.origin.certain_address());
-        if let Some(rule) = exempts.filter(|_| self.desk.believes_claims()) {
+        if let Some(rule) = exempts.filter(|_| self.engine.trusts_claims()) {
             // A store that cannot be read closes this door too.
-            return match self.desk.need(&person, &CompletedMethods::default()) {
+            return match self.engine.find_requirement(context) {
                 Err(error) => self.unavailable(&error),
                 Ok(policy) => self
                     .hand_on_alone()
@@ -229,20 +233,31 @@ impl PamEntry<'_> {
             Err(denied) => return denied,
         };
         // asked for everyone, so that it takes everyone as long
-        let policy = self.desk.need(&person, &CompletedMethods::default());
+        let policy = self.engine.find_requirement(context);
         match (ruled, policy) {
-            (Ruled::Accepted { granted, taken, .. }, _) => {
-                hand_on(self.host, &self.settings, &typed, taken);
-                self.passed(granted)
+            (
+                PamVerification::Accepted {
+                    grant, code_length, ..
+                },
+                _,
+            ) => {
+                hand_on(self.host, &self.settings, &typed, code_length);
+                self.passed(grant)
             }
-            (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
-            (Ruled::Refused { refusal, taken }, Ok(policy)) => {
+            (PamVerification::Refused { .. }, Err(error)) => self.unavailable(&error),
+            (
+                PamVerification::Refused {
+                    refusal,
+                    code_length,
+                },
+                Ok(policy),
+            ) => {
                 let entry = self.without_code(policy, Phase::Before);
                 hand_on(
                     self.host,
                     &self.settings,
                     &typed,
-                    if entry.is_some() { 0 } else { taken },
+                    if entry.is_some() { 0 } else { code_length },
                 );
                 entry.unwrap_or_else(|| {
                     self.refused(&refusal);
@@ -266,36 +281,40 @@ impl PamEntry<'_> {
             std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
         let ruled = match is_one {
             true => self.judge(Phase::Before, &typed),
-            false => Ok(Ruled::Refused {
+            false => Ok(PamVerification::Refused {
                 refusal: PamRefusal {
                     cause: "malformed".to_owned(),
-                    words: String::new(),
+                    message: String::new(),
                 },
-                taken: 0,
+                code_length: 0,
             }),
         };
         match ruled {
             Err(denied) => denied,
-            Ok(Ruled::Accepted { granted, .. }) => self.passed(granted),
+            Ok(PamVerification::Accepted { grant, .. }) => self.passed(grant),
             // another line would judge it again
-            Ok(Ruled::Refused { refusal, .. })
+            Ok(PamVerification::Refused { refusal, .. })
                 if is_one || self.settings.reading == InputReading::Whole =>
             {
                 self.refused(&refusal);
                 PamFunctionResult::Denied(Denial::Refused)
             }
             // what goes on to another line is for that one to refuse
-            Ok(Ruled::Refused { .. }) => {
+            Ok(PamVerification::Refused { .. }) => {
                 hand_on(self.host, &self.settings, &typed, 0);
                 PamFunctionResult::Denied(Denial::Refused)
             }
         }
     }
 
-    fn judge(&self, stage: Phase, typed: &TypedInput) -> Result<Ruled, PamFunctionResult> {
-        let ruled = self
-            .desk
-            .judge(&self.person(stage), &typed.text, self.settings.reading);
+    fn judge(
+        &self,
+        stage: Phase,
+        typed: &TypedInput,
+    ) -> Result<PamVerification, PamFunctionResult> {
+        let ruled =
+            self.engine
+                .verify_input(self.context(stage), &typed.text, self.settings.reading);
         ruled.map_err(|error| self.unavailable(&error))
     }
 
@@ -312,8 +331,8 @@ impl PamEntry<'_> {
     }
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
-    fn without_code(&self, policy: PolicyReply, stage: Phase) -> Option<PamFunctionResult> {
-        match (policy.need, self.settings.unenrolled) {
+    fn without_code(&self, policy: PamRequirement, stage: Phase) -> Option<PamFunctionResult> {
+        match (policy.requirement, self.settings.unenrolled) {
             (Requirement::Exempt(rule), _) => Some(self.exempt(rule, policy.mark)),
             (Requirement::Code, _) => None,
             (_, Some(UnenrolledAction::Allow)) | (Requirement::Nothing, None) => {
@@ -332,8 +351,8 @@ impl PamEntry<'_> {
             return None;
         }
         match self
-            .desk
-            .grace(&self.person(Phase::After), self.settings.grace)
+            .engine
+            .grant_grace_period(self.context(Phase::After), self.settings.grace)
         {
             Err(error) => Some(self.unavailable(&error)),
             Ok(None) => None,
@@ -342,7 +361,7 @@ impl PamEntry<'_> {
         }
     }
 
-    fn exempt(&self, rule: usize, mark: Option<HostMark>) -> PamFunctionResult {
+    fn exempt(&self, rule: usize, mark: Option<TypedText>) -> PamFunctionResult {
         self.log(
             Severity::Info,
             "not needed",
@@ -352,7 +371,7 @@ impl PamEntry<'_> {
     }
 
     /// No code is needed. Without a mark the guard asks the policy anew.
-    fn not_needed(&self, mark: Option<HostMark>) -> PamFunctionResult {
+    fn not_needed(&self, mark: Option<TypedText>) -> PamFunctionResult {
         if let Some(mark) = mark {
             self.mark(Some(&mark));
         }
@@ -360,13 +379,13 @@ impl PamEntry<'_> {
     }
 
     /// The line passes, by what was decided and nothing else.
-    pub(crate) fn passed(&self, granted: Granted) -> PamFunctionResult {
+    pub(crate) fn passed(&self, granted: PamGrant) -> PamFunctionResult {
         self.passed_as("accepted", granted)
     }
 
-    fn passed_as(&self, result: &str, granted: Granted) -> PamFunctionResult {
+    fn passed_as(&self, result: &str, granted: PamGrant) -> PamFunctionResult {
         let (by, mark) = granted.into_parts();
-        self.log(Severity::Info, result, &by);
+        self.log(Severity::Info, result, by);
         self.mark(mark.as_ref());
         PamFunctionResult::Passed
     }

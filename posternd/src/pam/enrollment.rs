@@ -2,11 +2,10 @@
 //! stands in prompts, since hosts show messages late or never. It becomes active in the `auth` line, once a code has
 //! confirmed it and the recovery codes are saved; until then nothing keeps it.
 
-use super::engine_access::{Begun, Granted, PamRefusal};
 use super::entry::{PamEntry, misconfigured};
 use super::host::NoAnswer;
 use shared::credential::qr;
-use shared::engine::messages;
+use shared::engine::{PamGrant, PamRefusal, PromptEnrollment, ShownAuthenticator, messages};
 use shared::protocol::command_request::TypedText;
 use shared::protocol::{Denial, Echo, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
@@ -14,14 +13,6 @@ use zeroize::Zeroizing;
 
 /// What the person types when the recovery codes are saved.
 const SAVED: &[u8] = b"saved";
-
-/// A new authenticator, as it is shown once.
-struct ShownText {
-    secret: TypedText,
-    url: TypedText,
-    recovery_codes: Vec<TypedText>,
-    ticket: TypedText,
-}
 
 impl PamEntry<'_> {
     /// From the QR to the recovery codes; each part asks as often as `tries` allows.
@@ -44,42 +35,30 @@ impl PamEntry<'_> {
     }
 
     /// The authenticator counts from here on, whatever becomes of the rest of the stack.
-    fn activate(&self, confirmed: &TypedText) -> Result<Granted, PamFunctionResult> {
+    fn activate(&self, confirmed: &TypedText) -> Result<PamGrant, PamFunctionResult> {
         let activated = self
-            .desk
-            .activate_setup(&self.person(Phase::After), confirmed);
+            .engine
+            .activate_enrollment(self.context(Phase::After), confirmed);
         let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
         self.tell(&told);
         self.host.tell(messages::IS_SET_UP);
         Ok(granted)
     }
 
-    fn begin(&self) -> Result<ShownText, PamFunctionResult> {
-        let person = self.person(Phase::After);
+    fn begin(&self) -> Result<ShownAuthenticator, PamFunctionResult> {
+        let context = self.context(Phase::After);
         let mut code: Option<Zeroizing<Vec<u8>>> = None;
         let mut said: Option<String> = None;
         let mut tries = self.settings.tries;
         // the first time without a code, which may not be needed
         loop {
             let begun = self
-                .desk
-                .begin_setup(&person, code.as_ref().map(|code| code.as_slice()));
+                .engine
+                .begin_enrollment(context, code.as_ref().map(|code| code.as_slice()));
             match begun.map_err(|error| self.unavailable(&error))? {
-                Begun::Setup {
-                    secret,
-                    url,
-                    recovery_codes,
-                    ticket,
-                } => {
-                    return Ok(ShownText {
-                        secret,
-                        url,
-                        recovery_codes,
-                        ticket,
-                    });
-                }
-                Begun::OneTimeCodeNeeded => {}
-                Begun::Refused(refusal) => said = Some(self.not_this(refusal)),
+                PromptEnrollment::Begun(shown) => return Ok(shown),
+                PromptEnrollment::OneTimeCodeNeeded => {}
+                PromptEnrollment::Refused(refusal) => said = Some(self.not_this(refusal)),
             }
             tries = match tries.checked_sub(1) {
                 Some(left) => left,
@@ -94,7 +73,7 @@ impl PamEntry<'_> {
     }
 
     /// What confirms the authenticator: a ticket to its activation.
-    fn confirm(&self, shown: &ShownText) -> Result<TypedText, PamFunctionResult> {
+    fn confirm(&self, shown: &ShownAuthenticator) -> Result<TypedText, PamFunctionResult> {
         let Some(picture) = qr::half_blocks(&shown.url) else {
             return Err(misconfigured(
                 self.host,
@@ -110,11 +89,13 @@ impl PamEntry<'_> {
             *picture,
             messages::CODE_PROMPT
         ));
-        let person = self.person(Phase::After);
+        let context = self.context(Phase::After);
         let mut said = None;
         for _ in 0..self.settings.tries {
             let typed = self.ask(&prompt, Echo::On)?;
-            let confirmed = self.desk.confirm_setup(&person, &shown.ticket, &typed);
+            let confirmed = self
+                .engine
+                .confirm_enrollment(context, &shown.token, &typed);
             match confirmed.map_err(|error| self.unavailable(&error))? {
                 Ok(ticket) => return Ok(ticket),
                 Err(refusal) => {
@@ -158,7 +139,7 @@ impl PamEntry<'_> {
     /// Notes a refusal; why, for the next prompt.
     fn not_this(&self, refusal: PamRefusal) -> String {
         self.log(Severity::Notice, "enrollment failed", &refusal.cause);
-        refusal.words
+        refusal.message
     }
 
     fn too_many(&self, said: Option<String>) -> PamFunctionResult {

@@ -1,8 +1,7 @@
 //! A line of a service file at work: what it knows of the host and of who stands there, what it logs, and the mark
 //! that it leaves. What kinds of lines do is in [`crate::login`] and [`crate::guard`].
 
-use super::auth_token::HostMark;
-use super::engine_access::{EngineClient, PamUser};
+use super::engine_access::EngineClient;
 use super::host::PamHost;
 use super::log::LogFields;
 use super::options::{PamOptions, PamSettings};
@@ -11,9 +10,11 @@ use shared::account::name::{Service, UserName};
 use shared::config::Config;
 use shared::config::file::ConfigError;
 use shared::credential::completed_methods::CompletedMethods;
-use shared::engine::{VerificationRequest, messages};
+use shared::engine::{PamContext, messages};
+use shared::protocol::command_request::TypedText;
 use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::store;
+use shared::system::process::HostProcess;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 use std::error::Error;
@@ -25,7 +26,8 @@ use std::path::Path;
 pub(crate) struct Front<'a> {
     pub(crate) host: &'a dyn PamHost,
     pub(crate) config: Config,
-    pub(crate) desk: EngineClient,
+    pub(crate) engine: EngineClient,
+    pub(crate) process: HostProcess,
     pub(crate) settings: PamSettings,
     pub(crate) service: Service,
     pub(crate) origin: Origin,
@@ -83,11 +85,12 @@ impl<'a> Front<'a> {
                 Denial::Unavailable
             })?;
         let earlier = user::earlier(host, settings.sshd);
-        let desk = EngineClient::of(host.reach(), host.process(), &config);
+        let engine = EngineClient::new(host.reach(), &config);
         Ok(Front {
             host,
             config,
-            desk,
+            engine,
+            process: host.process(),
             settings,
             service,
             origin,
@@ -134,25 +137,25 @@ impl<'a> Front<'a> {
 }
 
 impl PamEntry<'_> {
-    /// Who signs in, for the desk.
-    pub(crate) fn person(&self, stage: Phase) -> PamUser<'_> {
-        PamUser {
+    /// What this hook asks the engine about.
+    pub(crate) fn context(&self, phase: Phase) -> PamContext<'_> {
+        PamContext {
+            requester: self.engine.requester(),
+            service: &self.service,
             user: &self.user,
-            visitor: VerificationRequest {
-                name: &self.account,
-                stage,
-                origin: &self.origin,
-                browser: None,
-                service: self.service.as_str(),
-            },
+            account: &self.account,
+            process: &self.process,
+            origin: &self.origin,
+            phase,
+            completed_methods: &self.earlier,
         }
     }
 
     /// Leaves the mark of a line that has passed. Without one the guard asks the policy anew, and the log says why there is
     /// none.
-    pub(crate) fn mark(&self, mark: Option<&HostMark>) {
-        match (mark, self.host.process().binding()) {
-            (Some(mark), _) => self.host.remember(mark.to_bytes()),
+    pub(crate) fn mark(&self, mark: Option<&TypedText>) {
+        match (mark, self.process.binding()) {
+            (Some(mark), _) => self.host.remember(mark.as_bytes().to_vec()),
             (None, Err(why)) => {
                 let fields = self.log_fields(Some(self.user.clone()));
                 let detail = format_args!("the account line will not accept this login: {why}");
@@ -177,7 +180,7 @@ impl PamEntry<'_> {
 
     /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
     pub(crate) fn waived(&self) -> PamFunctionResult {
-        match self.desk.waive(&self.person(Phase::After)) {
+        match self.engine.waive_requirement(self.context(Phase::After)) {
             Err(error) => self.unavailable(&error),
             Ok(None) => self.not_enrolled(),
             Ok(Some((waiver, mark))) => {
@@ -211,7 +214,7 @@ impl PamEntry<'_> {
     /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
     /// comes quoted.
     pub(crate) fn log(&self, severity: Severity, result: &str, cause: &str) {
-        for doubt in self.desk.take_doubts() {
+        for doubt in self.engine.take_doubts() {
             let fields = self.log_fields(Some(self.user.clone()));
             fields.write(
                 self.host,

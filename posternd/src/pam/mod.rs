@@ -2,7 +2,6 @@
 
 mod account;
 mod auth;
-mod auth_token;
 pub mod conversation;
 mod engine_access;
 mod enrollment;

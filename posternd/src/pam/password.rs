@@ -3,12 +3,11 @@
 //! MUST NOT change what comes of the stack: the password is changed already, and a success of ours could make up for
 //! a module that refused.
 
-use super::engine_access::PamUser;
 use super::entry::{Front, misconfigured};
 use super::host::PamHost;
 use super::log::LogFields;
 use super::options::PamOptions;
-use shared::engine::{VerificationRequest, messages};
+use shared::engine::{PamContext, Requester, messages};
 use shared::protocol::{Denial, Severity};
 use shared::store;
 use shared::verify::origin::Origin;
@@ -41,14 +40,13 @@ pub(super) fn changed(host: &dyn PamHost, words: &[String]) {
         Origin::Unknown => Origin::Local(actor.clone()),
         known => known.clone(),
     };
-    let person = line.person(Phase::After);
-    let visitor = VerificationRequest {
-        name: &line.user,
+    let context = PamContext {
+        requester: line.engine.requester_named(Requester::Root(&actor)),
+        account: &line.user,
         origin: &origin,
-        ..person.visitor
+        ..line.context(Phase::After)
     };
-    let person = PamUser { visitor, ..person };
-    match line.desk.password_changed(&person, &actor) {
+    match line.engine.end_for_changed_password(context) {
         Ok(Some(told)) => {
             line.log(Severity::Info, "revoked", "host-password");
             line.tell(&told);

@@ -5,9 +5,6 @@
 //! a first setup a password, where there is no code yet.
 
 pub use super::typed::TypedText;
-pub use super::verify_request::{
-    MarkRefusal, PromptEnrollment, VerifyOperation, VerifyReply, VerifyRequest,
-};
 
 use super::status::{AccountStatus, AuthenticatorState};
 use crate::account::name::{Label, UserName};
@@ -142,9 +139,6 @@ pub struct EngineReply {
     pub told: Vec<String>,
     /// The answer.
     pub answer: ReplyBody,
-    /// What a PAM host keeps until its `account` hook, where this lets it pass.
-    #[serde(default)]
-    pub mark: Option<TypedText>,
 }
 
 /// What came of an errand.
@@ -161,9 +155,6 @@ pub enum ReplyBody {
     Authenticators(Vec<AuthenticatorState>),
     /// The browsers that it trusts, newest first.
     Browsers(Vec<BrowserRecord>),
-    /// What a conversation asked; no command is answered so.
-    #[serde(skip)]
-    Judged(VerifyReply),
     /// So many browsers are trusted no longer.
     Revoked(usize),
     /// A new authenticator, shown once.
@@ -198,7 +189,6 @@ impl From<ReplyBody> for EngineReply {
         EngineReply {
             told: Vec::new(),
             answer,
-            mark: None,
         }
     }
 }

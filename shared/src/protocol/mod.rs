@@ -22,7 +22,6 @@ mod pam_function;
 mod reply;
 pub mod status;
 mod typed;
-mod verify_request;
 mod version;
 pub mod wire;
 

@@ -111,7 +111,7 @@ fn open(afar: &RemoteGateArguments, url: &GateUrl) -> Result<RemoteGate, Command
     let Some(file) = &afar.admin_secret_file else {
         return Err(CommandFailure::Usage("--gate needs --admin-secret-file"));
     };
-    let secret = trusted_file::read(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
+    let secret = trusted_file::read_trusted(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
     let secret = std::str::from_utf8(secret.trim_ascii())
         .ok()
         .filter(|text| is_secret(text.as_bytes()));
@@ -149,7 +149,7 @@ fn open(afar: &RemoteGateArguments, url: &GateUrl) -> Result<RemoteGate, Command
 
 /// The authorities of one file.
 fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, CommandFailure> {
-    let pem = trusted_file::read(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
+    let pem = trusted_file::read_trusted(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
     let mut found = Vec::new();
     for item in parse_pem(&pem) {
         match item {

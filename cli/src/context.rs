@@ -56,7 +56,7 @@ pub(crate) fn give_root_up(config: &mut Config) -> Result<(), CommandFailure> {
     // a store that is put back from its backup is one file, and only root makes others beside it
     store::make_missing_files(&config.store.url)?;
     LazyLock::force(&ACTOR);
-    privileges::give_root_up(Some(config))?;
+    privileges::drop_root(Some(config))?;
     typing::refuse().map_err(|error| {
         CommandFailure::new(format_args!(
             "access to the terminal cannot be restricted (seccomp): {error}"

@@ -2,8 +2,8 @@
 //! returns whether the text is accepted, and panics where a property does not hold.
 
 use crate::api;
-use crate::http::authorization::{Authorization, bearer};
-use crate::http::cookies::{MOST, ShownSession, scan};
+use crate::http::authorization::{Authorization, bearer_token};
+use crate::http::cookies::{MAX_SESSION_COOKIES, SessionCookies, scan_cookies};
 use crate::http::form::Form;
 use crate::proxy::contract::{self, ContractError, OriginalRequest};
 use crate::web::language::Language;
@@ -68,7 +68,7 @@ pub fn cookies(bytes: &[u8]) -> bool {
         "__Host-postern",
         "__Host-postern-browser",
     ] {
-        let scanned = scan(&line, name);
+        let scanned = scan_cookies(&line, name);
         for (position, value) in scanned.values.iter().enumerate() {
             assert!(
                 (16..=4096).contains(&value.len()) && !scanned.values[..position].contains(value)
@@ -79,15 +79,15 @@ pub fn cookies(bytes: &[u8]) -> bool {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
             );
         }
-        let shown = ShownSession::read(&line, name, keys, MOST);
-        assert!(shown.signed.len() <= MOST);
+        let shown = SessionCookies::parse(&line, name, keys, MAX_SESSION_COOKIES);
+        assert!(shown.signed.len() <= MAX_SESSION_COOKIES);
         assert!(
             shown
                 .signed
                 .iter()
                 .all(|(value, _)| signed.iter().any(|ours| ours == value))
         );
-        let is_one = matches!(shown.session(|_| true), Ok(Some(_)));
+        let is_one = matches!(shown.select_session(|_| true), Ok(Some(_)));
         assert!(!is_one || shown.signed.len() == 1);
         is_signed_in |= is_one;
         goes_on(&line, name, keys);
@@ -97,20 +97,20 @@ pub fn cookies(bytes: &[u8]) -> bool {
 
 /// Insists that the application gets every foreign cookie and none of ours.
 fn goes_on(line: &[u8], name: &str, keys: &TokenKeys) {
-    let all = ShownSession::read(line, name, keys, usize::MAX);
-    let others = all.others();
+    let all = SessionCookies::parse(line, name, keys, usize::MAX);
+    let others = all.foreign_cookies();
     if !line.windows(7).any(|part| part == b"postern") {
         assert_eq!(&*others, line);
     }
     // what is left came in this order
     let mut rest = line.iter();
     assert!(others.iter().all(|byte| rest.any(|other| other == byte)));
-    let again = ShownSession::read(&others, name, keys, usize::MAX);
+    let again = SessionCookies::parse(&others, name, keys, usize::MAX);
     assert!(
         again.signed.is_empty(),
         "a valid session goes on to the application"
     );
-    assert_eq!(again.others(), others);
+    assert_eq!(again.foreign_cookies(), others);
 }
 
 /// Reads headers, one a line, as both proxies' contracts do.
@@ -133,8 +133,8 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     let is_trusted = |address: Address| address == proxy_itself;
     let mut is_read = false;
     for proxy in [ProxyKind::Nginx, ProxyKind::Traefik] {
-        let address = contract::address(proxy, &headers, is_trusted);
-        match contract::asked(proxy, &headers, is_trusted) {
+        let address = contract::parse_client_address(proxy, &headers, is_trusted);
+        match contract::parse_check(proxy, &headers, is_trusted) {
             Ok(asked) => {
                 assert_eq!(address, Ok(asked.address));
                 means_one_url(&asked);
@@ -159,14 +159,14 @@ fn means_one_url(asked: &OriginalRequest<'_>) {
 
 /// Reads the value of an Authorization header.
 pub fn authorization(bytes: &[u8]) -> bool {
-    if let Some(token) = bearer(bytes) {
+    if let Some(token) = bearer_token(bytes) {
         assert!(token.len() < bytes.len() && token.trim_ascii() == token);
     }
-    let read = Authorization::read(bytes);
+    let read = Authorization::parse(bytes);
     let Authorization::AppPassword(claim) = &read else {
         return false;
     };
-    assert!(read.is_ours());
+    assert!(read.is_app_password());
     let grouped = claim.password.grouped();
     let value = match &claim.name {
         None => format!("Bearer {}", *grouped),
@@ -175,7 +175,7 @@ pub fn authorization(bytes: &[u8]) -> bool {
             format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes()))
         }
     };
-    let Authorization::AppPassword(again) = Authorization::read(value.as_bytes()) else {
+    let Authorization::AppPassword(again) = Authorization::parse(value.as_bytes()) else {
         panic!("what was written is read otherwise");
     };
     assert_eq!(
@@ -187,7 +187,7 @@ pub fn authorization(bytes: &[u8]) -> bool {
 
 /// Reads a form, a query and the JSON body of a request.
 pub fn forms(bytes: &[u8]) -> bool {
-    let form = Form::read(bytes);
+    let form = Form::parse(bytes);
     for (name, value) in form_urlencoded::parse(bytes).take(16) {
         // the first of a name counts
         let first = form_urlencoded::parse(bytes).find(|(other, _)| *other == name);

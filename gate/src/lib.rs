@@ -24,11 +24,11 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Serves with this configuration until a signal ends the process, and returns its exit status.
 pub fn run(config: &Path) -> ExitCode {
-    observe::log::begin();
+    observe::log::start_writer();
     let code = match server::serve::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            observe::log::says(&error);
+            observe::log::write_message(&error);
             error.status()
         }
     };

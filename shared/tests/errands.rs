@@ -138,7 +138,10 @@ fn one_more(home: &mut Home, proof: &str, label: &str) -> TypedText {
 }
 
 fn enrolled(home: &mut Home) -> Enrolled {
-    home.door.membership(&name("alice")).unwrap().enrolled
+    home.door
+        .load_policy_facts(&name("alice"))
+        .unwrap()
+        .enrolled
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Home {
         let browser = browser(&origin, None);
         match self
             .door
-            .try_first_factor(&browser, &who, &along, NOW)
+            .charge_first_factor(&browser, &who, &along, NOW)
             .unwrap()
         {
             Ok(tried) => self
@@ -88,7 +88,7 @@ fn opened(after: AfterPassword) -> OpenedSession {
     match after {
         AfterPassword::Opened(opened) => *opened,
         AfterPassword::Code(_) => panic!("a code is asked"),
-        AfterPassword::Setup(_) => panic!("a setup is asked"),
+        AfterPassword::Enroll(_) => panic!("a setup is asked"),
         AfterPassword::Refused(refusal) => panic!("{refusal:?}"),
         AfterPassword::OtherSpelling(other) => panic!("{other}"),
     }
@@ -176,9 +176,9 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
     for _ in 0..5 {
         // the host never answered: what was charged stays charged
-        let tried = home
-            .door
-            .try_first_factor(&browser(&origin, None), &who, &Input::Unfit, NOW);
+        let tried =
+            home.door
+                .charge_first_factor(&browser(&origin, None), &who, &Input::Unfit, NOW);
         drop(tried.unwrap().unwrap());
     }
     refused(
@@ -192,7 +192,7 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
         Refusal::Wrong,
     );
     let opened = opened(home.host_says(HostPasswordReply::Right, "alice", "192.0.2.8", &code));
-    assert_eq!(opened.means, AuthenticationMethod::RecoveryCode);
+    assert_eq!(opened.method, AuthenticationMethod::RecoveryCode);
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
     let browser = browser(&origin, None);
     let tried = home
         .door
-        .try_first_factor(&browser, &who, &Input::Unfit, NOW)
+        .charge_first_factor(&browser, &who, &Input::Unfit, NOW)
         .unwrap()
         .unwrap();
     home.door.disable(&who, "root", NOW).unwrap();
@@ -285,12 +285,12 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
     };
     let cookie = entered.browser_cookie.unwrap().to_string();
     assert_eq!(
-        opened(home.is_brought("alice", Some(&cookie))).means,
+        opened(home.is_brought("alice", Some(&cookie))).method,
         AuthenticationMethod::TrustedBrowser
     );
     let bob = opened(home.is_brought("bob", Some(&cookie)));
     assert_eq!(
-        (bob.means, bob.browser_cookie),
+        (bob.method, bob.browser_cookie),
         (AuthenticationMethod::Identity, None),
         "it is hers alone"
     );
@@ -301,7 +301,7 @@ fn an_identity_alone_opens_where_no_code_is_needed_and_makes_the_account() {
     let mut home = Home::new(HEADER);
     let opened = opened(home.is_brought("carol", None));
     assert_eq!(
-        (opened.means, opened.session.groups),
+        (opened.method, opened.session.groups),
         (AuthenticationMethod::Identity, Vec::new())
     );
     assert_eq!(
@@ -325,7 +325,7 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
                 PAM => home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", ""),
                 _ => home.is_brought("bob", None),
             };
-            let AfterPassword::Setup(token) = next else {
+            let AfterPassword::Enroll(token) = next else {
                 panic!("it opens")
             };
             assert_eq!(token.payload().may, needs, "{extra} {within}");

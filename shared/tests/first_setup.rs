@@ -120,7 +120,10 @@ fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
 }
 
 fn enrolled(home: &mut Home) -> Enrolled {
-    home.door.membership(&name("alice")).unwrap().enrolled
+    home.door
+        .load_policy_facts(&name("alice"))
+        .unwrap()
+        .enrolled
 }
 
 #[test]

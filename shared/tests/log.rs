@@ -13,7 +13,6 @@ use shared::engine::{
     VerificationRequest, VerifiedAttempt,
 };
 use shared::system::clock::Timestamp;
-use shared::verify::decision::VerificationResult;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 use std::fs;
@@ -30,13 +29,13 @@ impl Home {
         let name = name("alice");
         let visitor = VerificationRequest {
             name: &name,
-            stage,
+            phase: stage,
             origin,
             browser: None,
             service,
         };
         self.door
-            .attempt(&visitor, &Input::read(typed.as_bytes()), now)
+            .verify_input(&visitor, &Input::read(typed.as_bytes()), now)
             .unwrap()
     }
 
@@ -530,10 +529,7 @@ fn a_verdict_that_is_delayed_locked_or_used_writes_nothing() {
     }
     let before = home.events(&EventFilter::default()).len();
     for typed in [code.as_str(), "000000", "no code"] {
-        assert!(matches!(
-            home.at_ssh(typed, NOW).verdict,
-            VerificationResult::Refused(_)
-        ));
+        assert!(matches!(home.at_ssh(typed, NOW).result, Err(_)));
     }
     assert_eq!(home.events(&EventFilter::default()).len(), before);
 }

@@ -106,7 +106,7 @@ fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them(
     let alice = name("alice");
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: SERVICE,

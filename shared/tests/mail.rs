@@ -13,7 +13,7 @@ use shared::credential::input::Input;
 use shared::crypto::vault::Renewal;
 use shared::engine::{AdministrationError, Engine, MailRefusal, NotMailed, VerificationRequest};
 use shared::store::KeyBound;
-use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::decision::Refusal;
 use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
@@ -115,7 +115,10 @@ fn with_both_on_either_code_is_accepted() {
 fn an_account_with_mail_alone_is_enrolled_and_nothing_but_its_code_opens() {
     let (mut home, now) = by_mail_alone();
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::Yes
     );
     refused(&home.attempt("alice", "000000", now), Refusal::Wrong);
@@ -136,16 +139,16 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
             let (name, origin) = (name("alice"), Origin::Unknown);
             let visitor = VerificationRequest {
                 name: &name,
-                stage: Phase::After,
+                phase: Phase::After,
                 origin: &origin,
                 browser: None,
                 service: "test",
             };
             let answer = Input::read(letter.code.as_bytes());
             together.wait();
-            match door.attempt(&visitor, &answer, now).unwrap().verdict {
-                VerificationResult::Accepted(_) => 1,
-                VerificationResult::Refused(refusal) => {
+            match door.verify_input(&visitor, &answer, now).unwrap().result {
+                Ok(_) => 1,
+                Err(refusal) => {
                     assert_eq!(refusal, Refusal::Used { wait: 0 });
                     0
                 }
@@ -204,7 +207,7 @@ fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
         .door
         .set_email(&name("bob"), &address("b@example.com"), "root", now)
         .unwrap();
-    let ends = home.door.ends_with_its_keys(now).unwrap();
+    let ends = home.door.list_key_bound(now).unwrap();
     for who in ["alice", "bob"] {
         assert_eq!(ends[&name(who)], [(KeyBound::MailedCodes, 1)], "{who}");
     }

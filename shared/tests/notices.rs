@@ -12,7 +12,7 @@ use shared::engine::{
     AfterCode, AfterPassword, AfterRefresh, BrowserContext, Principal, TrustRequest,
 };
 use shared::network::address::Address;
-use shared::store::{MOST_NOTICES, Notification};
+use shared::store::{MAX_NOTIFICATIONS, Notification};
 use shared::system::clock::Timestamp;
 use shared::token::RefreshToken;
 use shared::verify::decision::Refusal;
@@ -295,11 +295,13 @@ fn a_refresh_token_that_is_used_again_is_told() {
     let from = remote("192.0.2.7");
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
     let shown = RefreshToken::first(&session, &home.door.token_keys(), NOW).unwrap();
-    home.door.refresh(shown.clone(), &from, NOW).unwrap();
+    home.door
+        .refresh_session(shown.clone(), &from, NOW)
+        .unwrap();
     told(&mut home, "", &[]);
     assert_eq!(
-        home.door.refresh(shown, &from, NOW).unwrap(),
-        AfterRefresh::Used
+        home.door.refresh_session(shown, &from, NOW).unwrap(),
+        AfterRefresh::Reused
     );
     told(&mut home, "alice@example.com", &[EventKind::SessionRevoked]);
 }
@@ -333,19 +335,19 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     let (mut home, _) = alice("");
     confirms(&mut home, "bob", "bob@example.com", NOW);
     told(&mut home, "bob@example.com", &[EventKind::EmailConfirmed]);
-    for number in 0..u64::from(MOST_NOTICES) + 5 {
+    for number in 0..u64::from(MAX_NOTIFICATIONS) + 5 {
         home.door
             .unlock(&name("alice"), "root", NOW.plus(number))
             .unwrap();
     }
     home.door.unlock(&name("bob"), "root", NOW).unwrap();
     let sent = sent(&mut home, NOW.plus(60));
-    assert_eq!(sent.len(), MOST_NOTICES as usize + 1);
+    assert_eq!(sent.len(), MAX_NOTIFICATIONS as usize + 1);
     assert_eq!((sent[0].event.at, sent[19].event.at), (NOW, NOW.plus(19)));
     assert_eq!(sent[20].to.as_str(), "bob@example.com");
     // what was never sent makes room when it is old
     for day in [0, 4] {
-        for _ in 0..MOST_NOTICES {
+        for _ in 0..MAX_NOTIFICATIONS {
             home.door
                 .unlock(&name("alice"), "root", NOW.plus(day * DAY))
                 .unwrap();

@@ -82,13 +82,15 @@ impl Home {
 
     fn rises_at(&mut self, session: &Session, at: At<'_>) -> Option<AfterPassword> {
         let origin = remote("198.51.100.7");
-        self.door.rise(&at.browser(&origin), session, NOW).unwrap()
+        self.door
+            .upgrade_session(&at.browser(&origin), session, NOW)
+            .unwrap()
     }
 
     fn ended(&mut self, session: &Session) -> bool {
         let mut ended = false;
         self.another()
-            .look(&[9; 16], None, NOW, |seen| {
+            .update_revocations(&[9; 16], None, NOW, |seen| {
                 ended = seen.revoked.covers(session)
             })
             .unwrap();
@@ -119,7 +121,7 @@ impl<'a> At<'a> {
 fn by_rule(after: AfterPassword, rule: usize) -> Session {
     match after {
         AfterPassword::Opened(opened) => {
-            assert_eq!(opened.spared, Some(CodeSkipped::Rule(rule)));
+            assert_eq!(opened.code_skipped, Some(CodeSkipped::Rule(rule)));
             assert_eq!(opened.cause(), format!("gate.rule-{rule}"));
             assert!(matches!(
                 opened.session.passed.second,
@@ -297,7 +299,7 @@ fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
             panic!("not opened")
         };
         assert_eq!(
-            (opened.session.passed.second, opened.spared),
+            (opened.session.passed.second, opened.code_skipped),
             (second, None)
         );
     }
@@ -316,7 +318,7 @@ fn whoever_must_enrol_enters_where_the_password_suffices_and_nowhere_else() {
     );
     assert!(matches!(
         home.password("bob", at("/"), ""),
-        AfterPassword::Setup(_)
+        AfterPassword::Enroll(_)
     ));
 }
 
@@ -332,12 +334,12 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
             method: "GET",
             address,
         };
-        let said = home.door.rehearse(&name(who), &request).unwrap();
+        let said = home.door.test_rules(&name(who), &request).unwrap();
         (
             said.decision.access,
             said.decision.rule,
             said.decision.why,
-            said.need,
+            said.requirement,
         )
     };
     assert_eq!(
@@ -385,7 +387,9 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
             session: Some(session.id),
             ..At::default()
         };
-        home.door.rise(&at.browser(&origin), session, late).unwrap()
+        home.door
+            .upgrade_session(&at.browser(&origin), session, late)
+            .unwrap()
     };
 
     let first = begun(&mut home);

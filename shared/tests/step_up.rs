@@ -125,7 +125,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
         step_up(PASSWORD, &recovery(&app, 0)),
         AfterStepUp::Code(Refusal::Unfit)
     ));
-    let AfterStepUp::Proven(ticket) = step_up(PASSWORD, &code_of(&app, 0)) else {
+    let AfterStepUp::Verified(ticket) = step_up(PASSWORD, &code_of(&app, 0)) else {
         panic!("not proven")
     };
     assert!(matches!(
@@ -200,7 +200,7 @@ fn a_session_that_ended_is_not_stepped_up() {
         &answer,
         NOW,
     );
-    assert!(matches!(after.unwrap(), AfterStepUp::Over));
+    assert!(matches!(after.unwrap(), AfterStepUp::SessionEnded));
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
 
@@ -247,7 +247,7 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
         .door
         .step_up_by_code(&browser(&from), &session, &answer, NOW)
         .unwrap();
-    assert!(matches!(after, AfterStepUp::Proven(_)));
+    assert!(matches!(after, AfterStepUp::Verified(_)));
 }
 
 /// A password of the host: charged, asked, and settled, as at a sign-in.
@@ -258,7 +258,7 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     let who = name("alice");
     let tries = |home: &mut Home| {
         home.door
-            .try_first_factor(&browser(&from), &who, &Input::Unfit, NOW)
+            .charge_first_factor(&browser(&from), &who, &Input::Unfit, NOW)
             .unwrap()
             .unwrap()
     };
@@ -299,6 +299,10 @@ fn a_password_of_the_host_steps_up_with_a_code() {
                 NOW,
             )
             .unwrap();
-        assert_eq!(matches!(after, AfterStepUp::Proven(_)), proven, "{said:?}");
+        assert_eq!(
+            matches!(after, AfterStepUp::Verified(_)),
+            proven,
+            "{said:?}"
+        );
     }
 }

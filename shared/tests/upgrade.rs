@@ -12,7 +12,7 @@ use shared::credential::secret::Secret;
 use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
 use shared::engine::Engine;
 use shared::protocol::status::SecondFactorState;
-use shared::store::{self, Upgraded};
+use shared::store::{self, UpgradeResult};
 use shared::system::clock::Timestamp;
 use shared::verify::decision::{Refusal, VerificationResult};
 use shared::verify::origin::Origin;
@@ -91,7 +91,7 @@ fn refused_upgrade(config: &Config) -> String {
 
 #[track_caller]
 fn upgraded(config: &Config) -> PathBuf {
-    let Upgraded::Now {
+    let UpgradeResult::Upgraded {
         from: 3,
         to: 5,
         backup,
@@ -103,14 +103,11 @@ fn upgraded(config: &Config) -> PathBuf {
 }
 
 fn verdict(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
-    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).verdict
+    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).result
 }
 
 fn is_accepted(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> bool {
-    matches!(
-        verdict(door, who, typed, now),
-        VerificationResult::Accepted { .. }
-    )
+    matches!(verdict(door, who, typed, now), Ok(_))
 }
 
 fn totp(secret: &str, now: Timestamp) -> String {
@@ -149,7 +146,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     Engine::open(config.clone()).unwrap();
     assert_eq!(
         store::upgrade(&config.store.url).unwrap(),
-        Upgraded::Already(5)
+        UpgradeResult::UpToDate(5)
     );
     let names = fs::read_dir(folder.path().join("store")).unwrap();
     assert_eq!(
@@ -177,10 +174,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
 
     // the accepted step stays closed, and the next ones open
     let used = verdict(&mut door, "alice", &totp(ALICE, MADE), MADE);
-    assert!(
-        matches!(used, VerificationResult::Refused(Refusal::Used { .. })),
-        "{used:?}"
-    );
+    assert!(matches!(used, Err(Refusal::Used { .. })), "{used:?}");
     assert!(is_accepted(&mut door, "alice", &totp(ALICE, NOW), NOW));
     assert!(is_accepted(
         &mut door,
@@ -210,10 +204,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
     for typed in recovery {
         assert!(is_accepted(&mut door, "alice", typed, NOW), "{typed}");
         let again = verdict(&mut door, "alice", typed, NOW);
-        assert!(
-            matches!(again, VerificationResult::Refused(Refusal::Used { .. })),
-            "{again:?}"
-        );
+        assert!(matches!(again, Err(Refusal::Used { .. })), "{again:?}");
     }
 
     let carol = door.status(&name("carol")).unwrap();
@@ -402,11 +393,11 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
     let found = |door: &mut Engine| {
-        let read = door.membership(&name("alice")).map(|_| ());
-        let written = door.attempt(
+        let read = door.load_policy_facts(&name("alice")).map(|_| ());
+        let written = door.verify_input(
             &shared::engine::VerificationRequest {
                 name: &name("alice"),
-                stage: Phase::Before,
+                phase: Phase::Before,
                 origin: &Origin::Unknown,
                 browser: None,
                 service: "test",
@@ -460,7 +451,7 @@ fn a_store_of_version_4_keeps_its_rows_under_other_names() {
         .unwrap();
     let upgraded = store::upgrade(&config.store.url).unwrap();
     assert!(
-        matches!(upgraded, Upgraded::Now { from: 4, to: 5, .. }),
+        matches!(upgraded, UpgradeResult::Upgraded { from: 4, to: 5, .. }),
         "{upgraded:?}"
     );
     let engine = rusqlite::Connection::open(&path).unwrap();

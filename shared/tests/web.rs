@@ -9,8 +9,8 @@ use shared::account::second_factor::Enrolled;
 use shared::credential::input::Input;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    AfterCode, AfterPassword, AppPasswordsAfter, BrowserContext, EnrollmentPermission, GoesBy,
-    OpenedSession, Principal, TrustRequest,
+    AfterCode, AfterPassword, AppPasswordsAfter, BrowserContext, EnrollmentPermission,
+    KnownRevisions, OpenedSession, Principal, TrustRequest,
 };
 use shared::token::LoginToken;
 use shared::token::session::{RevokedSessions, SecondFactorMethod};
@@ -108,10 +108,10 @@ impl Home {
     fn snapshot(&mut self) -> RevokedSessions {
         let mut snapshot = None;
         self.door
-            .look(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked))
+            .update_revocations(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked))
             .unwrap();
         // so that administration waits for no gate here
-        self.door.gate_ended(&GATE).unwrap();
+        self.door.remove_gate(&GATE).unwrap();
         snapshot.unwrap()
     }
 }
@@ -374,7 +374,9 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     let (mut home, app) = alice_at_the_web("");
     let code = code_of(&app, 0);
     let session = opened_by_code(home.enter_code(None, &code, TrustRequest::NotAsked)).session;
-    home.door.look(&GATE, None, NOW, |_| {}).unwrap();
+    home.door
+        .update_revocations(&GATE, None, NOW, |_| {})
+        .unwrap();
     let began = std::time::Instant::now();
     home.door
         .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
@@ -390,7 +392,7 @@ fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
         opened_by_code(home.enter_code(None, &code_of(&app, 0), TrustRequest::NotAsked)).session;
     let mut gate = home.another();
     let mut revision = 0;
-    gate.look(&GATE, None, NOW, |found| revision = found.revoked.revision)
+    gate.update_revocations(&GATE, None, NOW, |found| revision = found.revoked.revision)
         .unwrap();
     let entered = std::sync::atomic::AtomicBool::new(false);
     let seen = std::thread::scope(|scope| {
@@ -401,11 +403,11 @@ fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
         let mut seen = None;
         // the gate looks again and again, until there is something to see
         while seen.is_none() {
-            let before = Some(GoesBy {
+            let before = Some(KnownRevisions {
                 revision,
                 app_passwords: 0,
             });
-            gate.look(&GATE, before, NOW, |found| {
+            gate.update_revocations(&GATE, before, NOW, |found| {
                 assert!(
                     !entered.load(std::sync::atomic::Ordering::SeqCst),
                     "it did not wait"
@@ -439,7 +441,7 @@ fn whoever_is_required_and_not_enrolled_stays_outside() {
     home.door
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
         .unwrap();
-    let AfterPassword::Setup(token) = home.enter_password(None, "bob", PASSWORD, "") else {
+    let AfterPassword::Enroll(token) = home.enter_password(None, "bob", PASSWORD, "") else {
         panic!("it opens")
     };
     assert_eq!(token.payload().may, EnrollmentPermission::WithOneTimeCode);

@@ -24,7 +24,7 @@ fn question(name: &str, password: &str) -> HostPasswordRequest {
     HostPasswordRequest {
         name: name.parse().expect("a name"),
         address: Address::parse("192.0.2.7"),
-        class: Class::Stranger,
+        class: Class::Unauthenticated,
         password: Candidate::typed(password.as_bytes()).expect("a password"),
     }
 }

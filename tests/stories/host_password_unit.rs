@@ -87,7 +87,7 @@ fn the_helper_does_without_what_its_unit_forbids() {
         let question = HostPasswordRequest {
             name,
             address: None,
-            class: Class::Known,
+            class: Class::Familiar,
             password,
         };
         PasswordHelper::hears(&question.write()).and_then(|said| HostPasswordReply::read(&said))

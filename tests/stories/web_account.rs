@@ -326,7 +326,7 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     );
     browser.opens(&format!("{}sign-ins", web.pages));
     browser
-        .clicks("button[aria-label^='Trust <img']")
+        .clicks("button[aria-label^='Stop trusting <img']")
         .arrives_at("Sessions and browsers");
     assert!(
         browser

@@ -364,8 +364,8 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     for (lines, cause) in [
         (&[][..], "missing"),
         (&["Remote-User:"], "missing"),
-        (&["Remote-User: alice", "Remote-User: alice"], "doubled"),
-        (&["Remote-User: alice, bob"], "doubled"),
+        (&["Remote-User: alice", "Remote-User: alice"], "duplicate"),
+        (&["Remote-User: alice, bob"], "duplicate"),
         (&["Remote-User: a:b"], "malformed"),
     ] {
         let lines: Vec<_> = [proof.as_str()]

@@ -374,7 +374,7 @@ fn check_says_which_rule_decides_and_why() {
         "--rule POST https://app.example.test/cheap --user alice",
         &[
             "rule:    no stricter rule matches, so the default",
-            "code:    asked, alice has a second factor",
+            "code:    required, alice has a second factor",
         ],
     );
     says(

@@ -181,7 +181,7 @@ fn each_change_takes_a_code() {
     let recovery = codes.expect("a recovery code").to_owned();
     terminal
         .types("saved")
-        .expect("the new recovery codes of alice are good");
+        .expect("the new recovery codes of alice are valid");
     assert!(terminal.ends().status.success());
     alice.with_key().enters_with(&recovery);
 

@@ -146,11 +146,11 @@ fn rule(
     let exempt_all = config.policy.exempts_everyone(SERVICE, what.from);
     let (groups, decision, code) = match &what.user {
         Some(name) => {
-            let rehearsed = context::open(config)?.rehearse(name, &request)?;
+            let rehearsed = context::open(config)?.test_rules(name, &request)?;
             (
                 Some(rehearsed.groups),
                 rehearsed.decision,
-                rehearsed.need.map(|need| of_need(need, name)),
+                rehearsed.requirement.map(|need| of_need(need, name)),
             )
         }
         None => {

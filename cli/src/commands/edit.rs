@@ -13,7 +13,7 @@ use std::process::Command;
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
     // the file itself, where it is a link
-    let path = &trusted_file::real_path(&arguments.config)?;
+    let path = &trusted_file::resolve_path(&arguments.config)?;
     let io = |error| FileError::io(path, error);
     let original = File::open(path).map_err(io)?;
     let _lock = Flock::lock(original, FlockArg::LockExclusiveNonblock).map_err(|_| {
@@ -78,7 +78,7 @@ impl Copy {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // one that is left by an editor that was killed, the next one removes
         let copy = path.with_file_name(format!(".{name}.{}.new.toml", std::process::id()));
-        trusted_file::write(&copy, bytes, 0o600, None, Existing::Refuse)?;
+        trusted_file::write_atomically(&copy, bytes, 0o600, None, Existing::Refuse)?;
         Ok(Copy(copy))
     }
 

@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
             make_folder(folder)?;
         }
         trusted_file::remove_abandoned(&arguments.config)?;
-        trusted_file::write(
+        trusted_file::write_atomically(
             &arguments.config,
             SAMPLE.as_bytes(),
             0o644,
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
         }
         let (_, text) = MasterKeys::generate()?;
         trusted_file::remove_abandoned(key_path)?;
-        trusted_file::write(
+        trusted_file::write_atomically(
             key_path,
             text.as_bytes(),
             0o640,

@@ -204,7 +204,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32, group: u32) -> Result<(), FileErr
         Ok(metadata) if !metadata.is_file() => return Err(FileError::not_a_file(path)),
         _ => {}
     }
-    trusted_file::write(path, bytes, mode, Some(group), Existing::Replace)
+    trusted_file::write_atomically(path, bytes, mode, Some(group), Existing::Replace)
 }
 
 /// The domain above the gate's host.
@@ -240,9 +240,9 @@ fn proof(path: &Path) -> Result<Zeroizing<String>, CommandFailure> {
             .ok()
             .flatten()
             .map(|group| group.gid.as_raw());
-        trusted_file::write(path, text.as_bytes(), 0o640, group, Existing::Refuse)?;
+        trusted_file::write_atomically(path, text.as_bytes(), 0o640, group, Existing::Refuse)?;
     }
-    let bytes = trusted_file::read(path, Privacy::Secret, Follow::Yes, LARGEST)?;
+    let bytes = trusted_file::read_trusted(path, Privacy::Secret, Follow::Yes, LARGEST)?;
     match std::str::from_utf8(bytes.trim_ascii()) {
         Ok(text)
             if text.len() >= 16

@@ -104,7 +104,7 @@ pub(super) fn seed_of_file(token: &HardwareToken) -> Result<Option<TypedText>, C
     let Some(file) = token.seed_file.as_deref().filter(|file| !is_terminal(file)) else {
         return Ok(None);
     };
-    let bytes = trusted_file::read(file, Privacy::Secret, Follow::Yes, LARGEST_SEED)?;
+    let bytes = trusted_file::read_trusted(file, Privacy::Secret, Follow::Yes, LARGEST_SEED)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     let secret = Secret::from_seed(text);
     let seed = secret.map(normal);

@@ -6,7 +6,7 @@ use crate::arguments::Arguments;
 use crate::context;
 use crate::output::{CommandFailure, Output};
 use shared::config::file;
-use shared::store::{self, Upgraded};
+use shared::store::{self, UpgradeResult};
 
 /// By the configuration that is in force, as the gate goes by it: one that is being edited holds no upgrade up.
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
@@ -16,17 +16,17 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
         output.warn(problem)?;
     }
     // a file that is missing or in doubt the upgrade names, too
-    if store::says_this_version(&in_force.config.store.url).unwrap_or(false) {
+    if store::has_current_version(&in_force.config.store.url).unwrap_or(false) {
         context::give_root_up(&mut in_force.config)?;
     } else {
         // the engine would make them without syncing the folder
         store::make_missing_files(&in_force.config.store.url)?;
     }
     match store::upgrade(&in_force.config.store.url)? {
-        Upgraded::Already(version) => {
+        UpgradeResult::UpToDate(version) => {
             output.done(format_args!("the store has version {version} already; nothing was changed"))
         }
-        Upgraded::Now { from, to, backup } => output.done(format_args!(
+        UpgradeResult::Upgraded { from, to, backup } => output.done(format_args!(
             "the store had version {from} and has version {to} now; {} is a copy of the earlier store: remove it once everything works",
             backup.display()
         )),

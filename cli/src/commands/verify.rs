@@ -8,7 +8,7 @@ use shared::account::name::UserName;
 use shared::credential::input::Input;
 use shared::engine::{COMMAND, VerificationRequest, messages};
 use shared::system::clock;
-use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::decision::Refusal;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 
@@ -24,16 +24,16 @@ pub(super) fn run(
     let origin = Origin::Local(context::actor());
     let visitor = VerificationRequest {
         name: user,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: COMMAND,
     };
-    let outcome = context::open(config)?.attempt(&visitor, &answer, now)?;
+    let outcome = context::open(config)?.verify_input(&visitor, &answer, now)?;
 
-    let refusal = match outcome.verdict {
-        VerificationResult::Accepted(_) => None,
-        VerificationResult::Refused(refusal) => Some(refusal),
+    let refusal = match outcome.result {
+        Ok(_) => None,
+        Err(refusal) => Some(refusal),
     };
     let (verdict, retry_after) = name(refusal);
     if output.is_json() {

@@ -6,7 +6,7 @@ pub(super) mod secret;
 use super::body::{IfAny, Needed, Nothing};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::query::Parameter;
-use crate::live::store_pool::{Applicant, ShareKey, at_door};
+use crate::live::store_pool::{PoolClient, ShareKey, separate_engine_error};
 use crate::observe::log;
 use crate::web::login::RequestContext;
 use crate::web::refusal::ActRefused;
@@ -220,11 +220,12 @@ async fn act<T: Send + 'static>(
     // the secret was shown
     let judge = guest
         .site
-        .workers
-        .serving(Applicant::proven(ShareKey::Program));
-    let run = judge.run(move |door| {
+        .store_pool
+        .for_client(PoolClient::proven(ShareKey::Program));
+    let run = judge.with_engine(move |door| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        at_door(work(door, Principal::Program(&origin), now)).map_err(LoginError::Door)
+        separate_engine_error(work(door, Principal::Program(&origin), now))
+            .map_err(LoginError::Engine)
     });
     let done = run.await.map_err(|error| guest.not_run(&error))?;
     done.map_err(|error| {
@@ -232,7 +233,7 @@ async fn act<T: Send + 'static>(
         let line = log::event("refused")
             .with("cause", refused.code)
             .with("address", guest.address);
-        line.because(&error);
+        line.write_with_message(&error);
         // the same words as the command's
         ActRefused {
             text: error.to_string(),

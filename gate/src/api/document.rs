@@ -39,7 +39,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 let mut document = DOCUMENT.clone();
                 // where the gate stands decides its name
                 document["components"]["securitySchemes"]["session"]["name"] =
-                    call.guest.site.jar.names.session.into();
+                    call.guest.site.cookies.names.session.into();
                 Ok(EndpointReply::saying(Document(document)))
             })
         },

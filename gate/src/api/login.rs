@@ -378,7 +378,7 @@ fn go_on(
             let reply = reply.map_err(|error| guest.not_signed_in(&unavailable(&error)))?;
             Ok(EndpointReply { reply, answer })
         }
-        AfterPassword::Setup(token) => {
+        AfterPassword::Enroll(token) => {
             guest.log(&name, "refused", &Refusal::NotEnrolled.to_string());
             setup_required(guest, &token.to_page(back_to.to_owned()))
         }
@@ -449,7 +449,7 @@ fn ticket(guest: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
 }
 
 fn wanted<'a>(guest: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
-    page.and_then(|page| guest.site.back_to(page))
+    page.and_then(|page| guest.site.valid_return_url(page))
         .unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@ use super::body::Needed;
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::router::nowhere;
 use super::tokens::{self, Tokens};
-use crate::live::store_pool::Applicant;
+use crate::live::store_pool::PoolClient;
 use crate::web::refusal::ActRefused;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -44,24 +44,27 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
         return Err(nowhere(guest, &[]));
     }
     let over = || ActRefused::signed_out(guest.t);
-    let (keys, now) = (guest.site.watch.keys(), clock::now().ok());
+    let (keys, now) = (guest.site.revocation_cache.token_keys(), clock::now().ok());
     let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
     let shown = token.ok_or_else(over)?;
     let session = shown
         .session(&keys)
         .filter(|session| guest.is_good(session))
         .ok_or_else(over)?;
-    let judge = guest.site.workers.serving(Applicant::of_session(&session));
+    let judge = guest
+        .site
+        .store_pool
+        .for_client(PoolClient::of_session(&session));
     let (name, origin) = (session.name, Origin::Remote(guest.address));
-    let run = judge.run(move |door| {
+    let run = judge.with_engine(move |door| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        door.refresh(shown, &origin, now)
+        door.refresh_session(shown, &origin, now)
     });
     match run.await.map_err(|error| guest.not_run(&error))? {
         AfterRefresh::Next(next) => Ok(EndpointReply::saying(Refreshed {
             tokens: Tokens::after(guest, &next)?,
         })),
-        AfterRefresh::Used => {
+        AfterRefresh::Reused => {
             guest.log(&name, "refused", "refresh-token-used");
             let text = guest.t.say("refresh-token-used");
             Err(ActRefused::new(
@@ -70,6 +73,6 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
                 text,
             ))
         }
-        AfterRefresh::Over => Err(over()),
+        AfterRefresh::SessionEnded => Err(over()),
     }
 }

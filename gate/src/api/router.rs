@@ -3,8 +3,8 @@
 use super::administration::secret;
 use super::endpoint::{Call, Endpoint, EndpointAccess};
 use super::problem::problem;
-use crate::http::body::{LARGEST, PATIENCE, is_same_origin};
-use crate::http::reply::{HttpReply, closing};
+use crate::http::body::{BODY_TIMEOUT, MAX_BODY, is_same_origin};
+use crate::http::reply::{HttpReply, with_connection_close};
 use crate::web::login::RequestContext;
 use crate::web::refusal::ActRefused;
 use http_body_util::{BodyExt, Limited};
@@ -81,7 +81,7 @@ pub(crate) async fn answer(
     };
     let bytes = match bytes(guest, body).await {
         Ok(bytes) => bytes,
-        Err(refused) => return closing(problem(&refused)),
+        Err(refused) => return with_connection_close(problem(&refused)),
     };
     let (endpoint, _) = &found;
     let signs_out = endpoint.path == SIGN_OUT;
@@ -193,7 +193,7 @@ pub(super) fn nowhere(guest: &RequestContext<'_>, allowed: &[&str]) -> ActRefuse
 }
 
 async fn bytes(guest: &RequestContext<'_>, body: Incoming) -> Result<Bytes, ActRefused> {
-    match tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await {
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
         Err(_) => Err(ActRefused::new(
             StatusCode::REQUEST_TIMEOUT,
             "too_slow",

@@ -6,7 +6,7 @@
 //! MUST NOT take a request's cookies once it shows any token, good or not.
 
 use super::PLACE;
-use crate::http::authorization::bearer;
+use crate::http::authorization::bearer_token;
 use crate::http::reply::HttpReply;
 use crate::state::site::Site;
 use crate::web::enroll::unavailable;
@@ -84,13 +84,13 @@ pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
     if !are_on(site) || !page.starts_with(PLACE) || page.starts_with(admin_api::PATH) {
         return;
     }
-    let names = site.jar.names;
+    let names = site.cookies.names;
     let shown = [
         (names.session, access(site, headers)),
         (names.login, of(headers, SIGN_IN)),
-        (names.setup, of(headers, SETUP)),
+        (names.enrollment, of(headers, SETUP)),
         (names.step_up, of(headers, STEP_UP)),
-        (names.browser, of(headers, BROWSER)),
+        (names.trusted_browser, of(headers, BROWSER)),
     ];
     if shown
         .iter()
@@ -128,12 +128,14 @@ fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
         .iter()
         .map(HeaderValue::as_bytes)
         .collect();
-    let (bearer, other): (Vec<_>, Vec<_>) =
-        lines.into_iter().map(bearer).partition(Option::is_some);
+    let (bearer, other): (Vec<_>, Vec<_>) = lines
+        .into_iter()
+        .map(bearer_token)
+        .partition(Option::is_some);
     match (&bearer[..], other.is_empty()) {
         ([], _) => ShownTokens::Nothing,
         ([Some(token)], true) => {
-            let (keys, now) = (site.watch.keys(), clock::now().ok());
+            let (keys, now) = (site.revocation_cache.token_keys(), clock::now().ok());
             let token = std::str::from_utf8(token).ok().zip(now);
             let token = token.and_then(|(token, now)| AccessToken::read(token, &keys, now));
             token.map_or(ShownTokens::Unfit, |session| {
@@ -169,7 +171,7 @@ impl Tokens {
         if !are_on(guest.site) {
             return Ok(None);
         }
-        let (names, mut found) = (guest.site.jar.names, None);
+        let (names, mut found) = (guest.site.cookies.names, None);
         for line in reply.headers().get_all(SET_COOKIE) {
             let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else {
                 continue;
@@ -183,9 +185,9 @@ impl Tokens {
             match cookie.name() {
                 name if name == names.session => tokens.begin(guest, cookie.value())?,
                 name if name == names.login => tokens.login_token = value(),
-                name if name == names.setup => tokens.enrollment_token = value(),
+                name if name == names.enrollment => tokens.enrollment_token = value(),
                 name if name == names.step_up => tokens.step_up_token = value(),
-                name if name == names.browser => tokens.browser_token = value(),
+                name if name == names.trusted_browser => tokens.browser_token = value(),
                 _ => {}
             }
         }
@@ -194,12 +196,14 @@ impl Tokens {
 
     /// The first of a session.
     fn begin(&mut self, guest: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
-        let session =
-            shared::token::session::Session::from_cookie(cookie, &guest.site.watch.keys());
+        let session = shared::token::session::Session::from_cookie(
+            cookie,
+            &guest.site.revocation_cache.token_keys(),
+        );
         let session = session.ok_or_else(|| ActRefused::signed_out(guest.t))?;
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
         let (keys, now) = (
-            guest.site.watch.keys(),
+            guest.site.revocation_cache.token_keys(),
             clock::now().map_err(|error| failed(&error))?,
         );
         let first = RefreshToken::first(&session, &keys, now).map_err(|error| failed(&error))?;
@@ -223,7 +227,7 @@ impl Tokens {
     ) -> Result<(), ActRefused> {
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
         let (keys, now) = (
-            guest.site.watch.keys(),
+            guest.site.revocation_cache.token_keys(),
             clock::now().map_err(|error| failed(&error))?,
         );
         let session = newest

@@ -2,7 +2,7 @@
 
 use super::rules::{self, SessionLevel};
 use crate::http::authorization::Authorization;
-use crate::http::cookies::{ConflictingCookies, MOST, ShownSession};
+use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies};
 use crate::live::app_password_cache::CacheRefusal;
 use crate::observe::log;
 use crate::observe::metrics::CheckLabel;
@@ -38,11 +38,11 @@ pub(crate) enum CheckResult {
     /// Not signed in.
     SignIn(WantedReply),
     /// Signed in, and it takes more than what has passed.
-    Rise(WantedReply),
+    Upgrade(WantedReply),
     /// Malformed: not a request of a browser's.
     Refuse,
     /// It cannot be said which session it is of.
-    Unclear(WantedReply),
+    ConflictingCookies(WantedReply),
     /// Not signed in, at a host that no session is good for.
     NotCovered(WantedReply),
     /// Basic, or an app password, and not one that is good: another may be.
@@ -53,12 +53,12 @@ pub(crate) enum CheckResult {
 
 impl CheckResult {
     /// As it is counted.
-    pub(crate) fn answered(&self) -> CheckLabel {
+    pub(crate) fn label(&self) -> CheckLabel {
         match self {
             CheckResult::Allow(_) => CheckLabel::Allow,
             CheckResult::SignIn(_) | CheckResult::NotCovered(_) => CheckLabel::SignIn,
-            CheckResult::Rise(_) => CheckLabel::Rise,
-            CheckResult::Refuse | CheckResult::Unclear(_) => CheckLabel::Refuse,
+            CheckResult::Upgrade(_) => CheckLabel::Upgrade,
+            CheckResult::Refuse | CheckResult::ConflictingCookies(_) => CheckLabel::Refuse,
             CheckResult::AppPassword => CheckLabel::AppPasswordWrong,
             CheckResult::Forbid => CheckLabel::Forbid,
         }
@@ -93,36 +93,36 @@ pub(crate) fn check(
     let Ok(now) = clock::now() else {
         return CheckResult::Refuse;
     };
-    let Ok(authorization) = one(headers, &AUTHORIZATION) else {
+    let Ok(authorization) = single_header(headers, &AUTHORIZATION) else {
         return CheckResult::Refuse;
     };
     let line = match cookie_line(headers) {
         Ok(line) => line,
-        Err(unclear) => return cannot_say(&unclear, asked, headers),
+        Err(unclear) => return refuse_conflicting_cookies(&unclear, asked, headers),
     };
     let host = asked.host();
-    let shown = ShownSession::read(
+    let shown = SessionCookies::parse(
         line.as_bytes(),
-        site.jar.names.session,
-        &site.watch.keys(),
-        MOST,
+        site.cookies.names.session,
+        &site.revocation_cache.token_keys(),
+        MAX_SESSION_COOKIES,
     );
-    let session = match shown.session(|session| {
-        is_live(site, session, now)
-            && site.is_good_at(session, &host)
+    let session = match shown.select_session(|session| {
+        is_valid_session(site, session, now)
+            && site.accepts_session_at(session, &host)
             && !identity.contradicts(&session.name)
     }) {
         Ok(session) => session,
-        Err(unclear) => return cannot_say(&unclear, asked, headers),
+        Err(unclear) => return refuse_conflicting_cookies(&unclear, asked, headers),
     };
     // the usual line goes on as it is, without a copy
-    let cookie = || match shown.others() {
+    let cookie = || match shown.foreign_cookies() {
         Cow::Borrowed(_) => line.clone(),
         Cow::Owned(others) => {
             HeaderValue::from_maybe_shared(Bytes::from(others)).unwrap_or_else(|_| EMPTY.clone())
         }
     };
-    let said = Authorization::read(authorization.as_bytes());
+    let said = Authorization::parse(authorization.as_bytes());
     let request = RuleRequest {
         host: &host,
         target: asked.target,
@@ -130,32 +130,37 @@ pub(crate) fn check(
         address: Some(asked.address),
     };
     if let Some(session) = session {
-        match rules::of_session(site, &request, session) {
-            (_, SessionLevel::Enough) => {
+        match rules::decide_session(site, &request, session) {
+            (_, SessionLevel::Sufficient) => {
                 // an application never sees an app password, needed or not
-                let authorization = if said.is_ours() {
+                let authorization = if said.is_app_password() {
                     &EMPTY
                 } else {
                     authorization
                 };
-                let who = Who {
+                let who = AllowedAccount {
                     name: &session.name,
                     groups: &session.groups,
                     email: session.email.as_ref(),
                 };
-                return CheckResult::Allow(allowed(site, &who, cookie(), authorization.clone()));
+                return CheckResult::Allow(allow_account(
+                    site,
+                    &who,
+                    cookie(),
+                    authorization.clone(),
+                ));
             }
-            (decision, SessionLevel::Never) => {
-                return deny(&decision, Some(&session.name), asked.address);
+            (decision, SessionLevel::Denied) => {
+                return deny_by_rule(&decision, Some(&session.name), asked.address);
             }
-            (_, SessionLevel::TooLittle) => {}
+            (_, SessionLevel::UpgradeRequired) => {}
         }
     } else {
-        let decision = rules::of_nobody(site, &request);
+        let decision = rules::decide_anonymous(site, &request);
         match decision.access {
-            RuleAccess::Deny => return deny(&decision, None, asked.address),
+            RuleAccess::Deny => return deny_by_rule(&decision, None, asked.address),
             // whoever shows an app password wants to be somebody
-            RuleAccess::Open if !said.is_ours() => {
+            RuleAccess::Open if !said.is_app_password() => {
                 return CheckResult::Allow(Allowed {
                     user: String::new(),
                     groups: String::new(),
@@ -167,45 +172,45 @@ pub(crate) fn check(
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Code => {}
         }
     }
-    match without_session(site, asked, &host, &said, now) {
+    match verify_app_password(site, asked, &host, &said, now) {
         Ok(found) => {
-            let decision = rules::of_app_password(site, &request, &found);
+            let decision = rules::decide_app_password(site, &request, &found);
             if decision.access == RuleAccess::Deny {
-                return deny(&decision, Some(&found.account), asked.address);
+                return deny_by_rule(&decision, Some(&found.account), asked.address);
             }
-            let who = Who {
+            let who = AllowedAccount {
                 name: &found.account,
                 groups: &found.groups,
                 email: found.email.as_ref(),
             };
-            CheckResult::Allow(allowed(site, &who, cookie(), EMPTY.clone()))
+            CheckResult::Allow(allow_account(site, &who, cookie(), EMPTY.clone()))
         }
         Err(NoEntry::Scope) => CheckResult::Forbid,
-        Err(NoEntry::Basic) if !navigates(headers) => CheckResult::AppPassword,
+        Err(NoEntry::Basic) if !is_navigation(headers) => CheckResult::AppPassword,
         // a browser that sends what an application asked for may still sign in
         Err(NoEntry::Basic | NoEntry::Nothing) => match session {
-            Some(_) => CheckResult::Rise(wants(asked.method, headers)),
+            Some(_) => CheckResult::Upgrade(wanted_reply(asked.method, headers)),
             None if !site.covers(&host) => {
-                site.uncovered.note(site, &host);
-                CheckResult::NotCovered(wants(asked.method, headers))
+                site.uncovered_hosts.log_once(site, &host);
+                CheckResult::NotCovered(wanted_reply(asked.method, headers))
             }
-            None => CheckResult::SignIn(wants(asked.method, headers)),
+            None => CheckResult::SignIn(wanted_reply(asked.method, headers)),
         },
     }
 }
 
 /// Whose session it is cannot be said; the log has a line.
-fn cannot_say(
+fn refuse_conflicting_cookies(
     unclear: &ConflictingCookies,
     asked: &OriginalRequest<'_>,
     headers: &HeaderMap,
 ) -> CheckResult {
     unclear.log(asked.address);
-    CheckResult::Unclear(wants(asked.method, headers))
+    CheckResult::ConflictingCookies(wanted_reply(asked.method, headers))
 }
 
-fn deny(decision: &RuleDecision, name: Option<&UserName>, address: Address) -> CheckResult {
-    refused(&decision.name().to_string(), name, address);
+fn deny_by_rule(decision: &RuleDecision, name: Option<&UserName>, address: Address) -> CheckResult {
+    log_refusal(&decision.name().to_string(), name, address);
     CheckResult::Forbid
 }
 
@@ -220,7 +225,7 @@ enum NoEntry {
 }
 
 /// Whose request it is by an app password.
-fn without_session(
+fn verify_app_password(
     site: &Site,
     asked: &OriginalRequest<'_>,
     host: &str,
@@ -228,18 +233,18 @@ fn without_session(
     now: Timestamp,
 ) -> Result<Arc<FoundAppPassword>, NoEntry> {
     let claim = match said {
-        Authorization::Foreign => return Err(NoEntry::Nothing),
+        Authorization::Other => return Err(NoEntry::Nothing),
         Authorization::OtherBasic => return Err(NoEntry::Basic),
         Authorization::Mistyped => {
-            refused("app-password-mistyped", None, asked.address);
+            log_refusal("app-password-mistyped", None, asked.address);
             return Err(NoEntry::Basic);
         }
         Authorization::AppPassword(claim) => claim,
     };
-    if !site.watch.is_sure() {
+    if !site.revocation_cache.has_lease() {
         return Err(NoEntry::Nothing);
     }
-    let judged = match site.is_own(host, asked.target) {
+    let judged = match site.is_own_page(host, asked.target) {
         true => Err(CacheRefusal::Scope),
         false => {
             let request = WebRequest {
@@ -247,14 +252,19 @@ fn without_session(
                 target: asked.target,
                 method: asked.method,
             };
-            let (keys, named) = (site.watch.keys(), &site.gate().scope);
-            site.watch
-                .app_passwords()
-                .judge(claim, &keys, &request, named, asked.address, now)
+            let (keys, named) = (site.revocation_cache.token_keys(), &site.gate().scope);
+            site.revocation_cache.app_passwords().verify_app_password(
+                claim,
+                &keys,
+                &request,
+                named,
+                asked.address,
+                now,
+            )
         }
     };
     judged.map_err(|why| {
-        refused(why.name(), claim.name.as_ref(), asked.address);
+        log_refusal(why.name(), claim.name.as_ref(), asked.address);
         match why {
             CacheRefusal::Wrong | CacheRefusal::Expired => NoEntry::Basic,
             CacheRefusal::Scope => NoEntry::Scope,
@@ -262,7 +272,7 @@ fn without_session(
     })
 }
 
-fn refused(cause: &str, name: Option<&UserName>, address: Address) {
+fn log_refusal(cause: &str, name: Option<&UserName>, address: Address) {
     let line = log::event("refused")
         .with("cause", cause)
         .with("address", address);
@@ -272,20 +282,25 @@ fn refused(cause: &str, name: Option<&UserName>, address: Address) {
 }
 
 /// Whose request it is, as the store knows the account.
-struct Who<'a> {
+struct AllowedAccount<'a> {
     name: &'a UserName,
     groups: &'a [Group],
     email: Option<&'a EmailAddress>,
 }
 
-fn allowed(site: &Site, who: &Who<'_>, cookie: HeaderValue, authorization: HeaderValue) -> Allowed {
+fn allow_account(
+    site: &Site,
+    who: &AllowedAccount<'_>,
+    cookie: HeaderValue,
+    authorization: HeaderValue,
+) -> Allowed {
     // a declaration stands in place of what the store keeps
     let email = match site.config.declared(who.name) {
         Some(declared) => declared.email.as_ref(),
         None => who.email,
     };
     Allowed {
-        groups: list(site.config.memberships(who.name, who.groups)),
+        groups: join_groups(site.config.memberships(who.name, who.groups)),
         email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
         user: who.name.as_str().to_owned(),
         cookie,
@@ -294,7 +309,7 @@ fn allowed(site: &Site, who: &Who<'_>, cookie: HeaderValue, authorization: Heade
 }
 
 /// With commas, as applications read it.
-fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
+fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     let mut text = String::new();
     for group in groups {
         if !text.is_empty() {
@@ -306,20 +321,21 @@ fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 }
 
 /// Whether a session is in time and not revoked.
-pub(crate) fn is_live(site: &Site, session: &Session, now: Timestamp) -> bool {
-    session.is_in_time(site.gate().session.seconds(), now) && !site.watch.refuses(session)
+pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
+    session.is_in_time(site.gate().session.seconds(), now)
+        && !site.revocation_cache.refuses(session)
 }
 
 /// The Cookie line, empty if there is none. Several were joined when the request came.
 pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&HeaderValue, ConflictingCookies> {
-    match one(headers, &COOKIE) {
+    match single_header(headers, &COOKIE) {
         Ok(line) if line.len() <= LONGEST => Ok(line),
         _ => Err(ConflictingCookies::TooLong),
     }
 }
 
 /// The one value of a header, empty if there is none.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, ()> {
+fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(&EMPTY),
@@ -334,35 +350,35 @@ pub(crate) enum Challenge {
     /// Basic, which a client that shows no pages waits for before it sends an app password.
     Basic,
     /// Bearer, which opens no dialog in a browser.
-    Quiet,
+    Bearer,
     /// A form of the gate's own: no scheme of HTTP's, so that nobody opens a dialog.
     Form,
 }
 
 /// What a 401 asks of whoever made a request. Browsers say how they ask, and older ones accept HTML.
-pub(crate) fn challenge(method: &str, headers: &HeaderMap) -> Challenge {
+pub(crate) fn select_challenge(method: &str, headers: &HeaderMap) -> Challenge {
     let is_there = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
     let is_browser = is_there("sec-fetch-mode") || is_there("x-requested-with");
-    match is_browser || wants(method, headers) == WantedReply::Page {
-        true => Challenge::Quiet,
+    match is_browser || wanted_reply(method, headers) == WantedReply::Page {
+        true => Challenge::Bearer,
         false => Challenge::Basic,
     }
 }
 
 /// Whether a browser is on its way to a page. Clients that can show none do not say so.
-pub(crate) fn navigates(headers: &HeaderMap) -> bool {
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     headers
         .get("sec-fetch-mode")
         .is_some_and(|mode| mode.as_bytes() == b"navigate")
 }
 
 /// Fetch metadata says it; older browsers accept HTML for pages only.
-fn wants(method: &str, headers: &HeaderMap) -> WantedReply {
+fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
     let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
     let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();
     let page = match is_empty("sec-fetch-mode") {
         true => headers.get_all(ACCEPT).iter().any(accepts_html) && is_empty("x-requested-with"),
-        false => navigates(headers),
+        false => is_navigation(headers),
     };
     if page && method != "OPTIONS" {
         WantedReply::Page
@@ -391,29 +407,32 @@ mod tests {
             ),
             (
                 vec![("sec-fetch-mode", "cors")],
-                Challenge::Quiet,
+                Challenge::Bearer,
                 WantedReply::Data,
             ),
             (
                 vec![("x-requested-with", "XMLHttpRequest"), PAGE],
-                Challenge::Quiet,
+                Challenge::Bearer,
                 WantedReply::Data,
             ),
-            (vec![PAGE], Challenge::Quiet, WantedReply::Page),
+            (vec![PAGE], Challenge::Bearer, WantedReply::Page),
             (
                 vec![("accept", "application/xml"), PAGE],
-                Challenge::Quiet,
+                Challenge::Bearer,
                 WantedReply::Page,
             ),
             (
                 vec![("sec-fetch-mode", "navigate")],
-                Challenge::Quiet,
+                Challenge::Bearer,
                 WantedReply::Page,
             ),
         ] {
             let headers = headers(&pairs);
             assert_eq!(
-                (challenge("GET", &headers), wants("GET", &headers)),
+                (
+                    select_challenge("GET", &headers),
+                    wanted_reply("GET", &headers)
+                ),
                 (asked, led),
                 "{pairs:?}"
             );
@@ -421,7 +440,7 @@ mod tests {
         let mut latin = headers(&[PAGE]);
         latin.append("accept", HeaderValue::from_bytes(b"\xeb").unwrap());
         assert_eq!(
-            wants("GET", &latin),
+            wanted_reply("GET", &latin),
             WantedReply::Page,
             "bytes that are no text hide nothing"
         );
@@ -439,6 +458,6 @@ mod tests {
         );
         assert_eq!(cookie_line(&lines), Err(ConflictingCookies::TooLong));
         let doubled = headers(&[("authorization", "Basic a"), ("authorization", "Basic a")]);
-        assert_eq!(one(&doubled, &AUTHORIZATION), Err(()));
+        assert_eq!(single_header(&doubled, &AUTHORIZATION), Err(()));
     }
 }

@@ -29,7 +29,7 @@ pub(crate) enum GatePage {
     /// To sign in, and come back.
     SignIn,
     /// To give the code, and come back.
-    Rise,
+    Upgrade,
     /// To have unclear cookies taken away.
     Cookies,
     /// To read that no session is good there.
@@ -38,14 +38,14 @@ pub(crate) enum GatePage {
 
 /// An answer of 401, which asks for something (RFC 9110, section 15.5.2).
 pub(crate) fn unauthorized(challenge: Challenge) -> HttpReply {
-    challenging(bare(StatusCode::UNAUTHORIZED), challenge)
+    with_challenge(bare(StatusCode::UNAUTHORIZED), challenge)
 }
 
 /// The same, if it is a 401 and does not ask for something already.
-pub(crate) fn challenging(mut reply: HttpReply, challenge: Challenge) -> HttpReply {
+pub(crate) fn with_challenge(mut reply: HttpReply, challenge: Challenge) -> HttpReply {
     let value = match challenge {
         Challenge::Basic => HINT,
-        Challenge::Quiet => QUIET,
+        Challenge::Bearer => QUIET,
         Challenge::Form => FORM,
     };
     if reply.status() == StatusCode::UNAUTHORIZED {
@@ -59,7 +59,7 @@ pub(crate) fn challenging(mut reply: HttpReply, challenge: Challenge) -> HttpRep
 
 /// The answer to a check, as its contract wants it. `way` tells the address of a page of the gate's; most answers have no
 /// need of it.
-pub(crate) fn ruling(
+pub(crate) fn check_reply(
     ruling: CheckResult,
     proxy: ProxyKind,
     method: &str,
@@ -67,17 +67,17 @@ pub(crate) fn ruling(
     way: impl FnOnce(GatePage) -> String,
 ) -> HttpReply {
     let page = match ruling {
-        CheckResult::Allow(allowed) => return allow(allowed),
+        CheckResult::Allow(allowed) => return allow_reply(allowed),
         CheckResult::Refuse
         | CheckResult::AppPassword
         | CheckResult::SignIn(WantedReply::Data)
-        | CheckResult::Rise(WantedReply::Data)
-        | CheckResult::Unclear(WantedReply::Data)
+        | CheckResult::Upgrade(WantedReply::Data)
+        | CheckResult::ConflictingCookies(WantedReply::Data)
         | CheckResult::NotCovered(WantedReply::Data) => return unauthorized(challenge),
         CheckResult::Forbid => return bare(StatusCode::FORBIDDEN),
         CheckResult::SignIn(WantedReply::Page) => GatePage::SignIn,
-        CheckResult::Rise(WantedReply::Page) => GatePage::Rise,
-        CheckResult::Unclear(WantedReply::Page) => GatePage::Cookies,
+        CheckResult::Upgrade(WantedReply::Page) => GatePage::Upgrade,
+        CheckResult::ConflictingCookies(WantedReply::Page) => GatePage::Cookies,
         CheckResult::NotCovered(WantedReply::Page) => GatePage::NotCovered,
     };
     let status = match (proxy, method) {
@@ -86,7 +86,7 @@ pub(crate) fn ruling(
         (ProxyKind::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
         (ProxyKind::Traefik, _) => StatusCode::SEE_OTHER,
     };
-    let mut reply = challenging(bare(status), challenge);
+    let mut reply = with_challenge(bare(status), challenge);
     if let Ok(value) = HeaderValue::try_from(way(page)) {
         reply.headers_mut().insert(LOCATION, value);
     }
@@ -94,7 +94,7 @@ pub(crate) fn ruling(
 }
 
 /// The sign-in page, with the page to come back to.
-pub(crate) fn to_sign_in(sign_in: &str, back_to: Option<&str>) -> String {
+pub(crate) fn sign_in_url(sign_in: &str, back_to: Option<&str>) -> String {
     match back_to {
         Some(page) if !page.is_empty() => {
             format!("{sign_in}?rd={}", utf8_percent_encode(page, &ESCAPED))
@@ -105,7 +105,7 @@ pub(crate) fn to_sign_in(sign_in: &str, back_to: Option<&str>) -> String {
 
 /// Every header on every allow, empty if there is nothing to say: a proxy that copies them then removes what a
 /// client sent under their names.
-fn allow(allowed: Allowed) -> HttpReply {
+fn allow_reply(allowed: Allowed) -> HttpReply {
     let mut reply = bare(StatusCode::OK);
     let headers = reply.headers_mut();
     headers.insert("remote-name", HeaderValue::from_static(""));
@@ -116,7 +116,7 @@ fn allow(allowed: Allowed) -> HttpReply {
     ] {
         match HeaderValue::from_maybe_shared(Bytes::from(value)) {
             Ok(value) => headers.insert(name, value),
-            Err(_) => return unauthorized(Challenge::Quiet),
+            Err(_) => return unauthorized(Challenge::Bearer),
         };
     }
     headers.insert(COOKIE, allowed.cookie);

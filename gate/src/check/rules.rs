@@ -18,25 +18,28 @@ use shared::verify::app_password::FoundAppPassword;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionLevel {
     /// It is enough.
-    Enough,
+    Sufficient,
     /// It takes more than what opened it.
-    TooLittle,
+    UpgradeRequired,
     /// Nobody enters, or not this one.
-    Never,
+    Denied,
 }
 
 /// What the rules say of a request of nobody's.
-pub(crate) fn of_nobody(site: &Site, request: &RuleRequest<'_>) -> RuleDecision {
+pub(crate) fn decide_anonymous(site: &Site, request: &RuleRequest<'_>) -> RuleDecision {
     rule::decide(&site.gate().rule, request, None)
 }
 
 /// Of one with an app password.
-pub(crate) fn of_app_password(
+pub(crate) fn decide_app_password(
     site: &Site,
     request: &RuleRequest<'_>,
     found: &FoundAppPassword,
 ) -> RuleDecision {
-    let groups = [declared(site, &found.account), found.groups.as_slice()];
+    let groups = [
+        declared_groups(site, &found.account),
+        found.groups.as_slice(),
+    ];
     let person = RulePerson {
         name: &found.account,
         groups,
@@ -46,13 +49,16 @@ pub(crate) fn of_app_password(
 }
 
 /// Of one in a session, and whether that is enough.
-pub(crate) fn of_session(
+pub(crate) fn decide_session(
     site: &Site,
     request: &RuleRequest<'_>,
     session: &Session,
 ) -> (RuleDecision, SessionLevel) {
-    let groups = [declared(site, &session.name), session.groups.as_slice()];
-    let of_host = session.host_groups.answer(&site.asked_groups);
+    let groups = [
+        declared_groups(site, &session.name),
+        session.groups.as_slice(),
+    ];
+    let of_host = session.host_groups.answer(&site.requested_groups);
     let person = RulePerson {
         name: &session.name,
         groups,
@@ -60,19 +66,21 @@ pub(crate) fn of_session(
     };
     let decision = rule::decide(&site.gate().rule, request, Some(&person));
     let reach = match decision.access {
-        RuleAccess::Open | RuleAccess::Password => SessionLevel::Enough,
-        RuleAccess::Code if is_full(site, session, request.address) => SessionLevel::Enough,
-        RuleAccess::Code => SessionLevel::TooLittle,
+        RuleAccess::Open | RuleAccess::Password => SessionLevel::Sufficient,
+        RuleAccess::Code if is_full_session(site, session, request.address) => {
+            SessionLevel::Sufficient
+        }
+        RuleAccess::Code => SessionLevel::UpgradeRequired,
         // a new session knows
-        RuleAccess::Deny if decision.why == RuleReason::Groups => SessionLevel::TooLittle,
-        RuleAccess::Deny => SessionLevel::Never,
+        RuleAccess::Deny if decision.why == RuleReason::Groups => SessionLevel::UpgradeRequired,
+        RuleAccess::Deny => SessionLevel::Denied,
     };
     (decision, reach)
 }
 
 /// Whether a session is good where the code is asked, by the policy of now. One without a second factor is where an
 /// exemption holds, or the policy asks none of that person.
-pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) -> bool {
+pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Address>) -> bool {
     let mut passed = session.passed;
     if !matches!(passed.second, SecondFactorMethod::None(_)) {
         return true;
@@ -83,7 +91,10 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
     }
     let policy = &site.config.policy;
     let asks_groups = !policy.groups_asked().is_empty();
-    let groups = match (asks_groups, session.host_groups.answer(&site.asked_groups)) {
+    let groups = match (
+        asks_groups,
+        session.host_groups.answer(&site.requested_groups),
+    ) {
         (false, _) => PersonGroups::default(),
         // other groups were asked about when it began: whether the policy means this person, a new session knows
         (true, None) => return false,
@@ -106,23 +117,23 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
     passed.is_full(policy, &subject)
 }
 
-fn declared<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {
+fn declared_groups<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {
     site.config
         .declared(name)
         .map_or(&[], |declared| &declared.groups)
 }
 
 /// A page behind the gate, to go back to.
-pub(crate) struct BackTo {
+pub(crate) struct ReturnPage {
     host: String,
     target: String,
 }
 
-impl BackTo {
+impl ReturnPage {
     /// Reads what [`Site::back_to`] let pass. The gate's own pages have no rules.
-    pub(crate) fn read(site: &Site, url: &str) -> Option<BackTo> {
+    pub(crate) fn parse(site: &Site, url: &str) -> Option<ReturnPage> {
         let (host, target) = split_url(url)?;
-        (!site.is_own(&host, &target)).then_some(BackTo { host, target })
+        (!site.is_own_page(&host, &target)).then_some(ReturnPage { host, target })
     }
 
     /// As a door asks about it.

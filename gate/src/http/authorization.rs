@@ -13,18 +13,18 @@ const LONGEST: usize = 1024;
 #[derive(Debug)]
 pub(crate) enum Authorization {
     /// Nothing, or what is for the application: a token of its own.
-    Foreign,
+    Other,
     /// Basic, and no app password.
     OtherBasic,
     /// An app password with a slip in it.
     Mistyped,
     /// An app password, by its shape.
-    AppPassword(Claim),
+    AppPassword(AppPasswordClaim),
 }
 
 /// An app password, and for whom it is said to be.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct AppPasswordClaim {
     /// The name that came with it; a Bearer token has none.
     pub(crate) name: Option<UserName>,
     pub(crate) password: AppPassword,
@@ -32,32 +32,32 @@ pub(crate) struct Claim {
 
 impl Authorization {
     /// Takes a value apart (RFC 7617, RFC 6750). What is no text is for the application.
-    pub(crate) fn read(value: &[u8]) -> Authorization {
+    pub(crate) fn parse(value: &[u8]) -> Authorization {
         let Ok(value) = std::str::from_utf8(value) else {
-            return Authorization::Foreign;
+            return Authorization::Other;
         };
         let Some((scheme, rest)) = value.split_once(' ') else {
-            return Authorization::Foreign;
+            return Authorization::Other;
         };
         let rest = rest.trim_matches(' ');
         if scheme.eq_ignore_ascii_case("basic") {
             basic(rest)
         } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= LONGEST {
             match AppPassword::read(rest) {
-                Ok(password) => Authorization::AppPassword(Claim {
+                Ok(password) => Authorization::AppPassword(AppPasswordClaim {
                     name: None,
                     password,
                 }),
                 Err(InvalidAppPassword::Mistyped) => Authorization::Mistyped,
-                Err(InvalidAppPassword::OtherShape) => Authorization::Foreign,
+                Err(InvalidAppPassword::OtherShape) => Authorization::Other,
             }
         } else {
-            Authorization::Foreign
+            Authorization::Other
         }
     }
 
     /// Whether it is the gate's, and the application must not see it.
-    pub(crate) fn is_ours(&self) -> bool {
+    pub(crate) fn is_app_password(&self) -> bool {
         matches!(
             self,
             Authorization::Mistyped | Authorization::AppPassword(_)
@@ -66,7 +66,7 @@ impl Authorization {
 }
 
 /// The token of a value that is Bearer (RFC 6750); empty, if there is none.
-pub(crate) fn bearer(value: &[u8]) -> Option<&[u8]> {
+pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let end = value
         .iter()
         .position(|byte| *byte == b' ')
@@ -94,7 +94,7 @@ fn basic(encoded: &str) -> Authorization {
         AppPassword::read(password),
         UserName::parse(name.as_bytes()),
     ) {
-        (Ok(password), Ok(name)) => Authorization::AppPassword(Claim {
+        (Ok(password), Ok(name)) => Authorization::AppPassword(AppPasswordClaim {
             name: Some(name),
             password,
         }),
@@ -114,15 +114,15 @@ mod tests {
 
     #[test]
     fn a_bearer_token_comes_after_its_scheme_and_no_other_way() {
-        assert_eq!(bearer(b"Bearer abc"), Some(&b"abc"[..]));
-        assert_eq!(bearer(b"bEARER  abc "), Some(&b"abc"[..]));
+        assert_eq!(bearer_token(b"Bearer abc"), Some(&b"abc"[..]));
+        assert_eq!(bearer_token(b"bEARER  abc "), Some(&b"abc"[..]));
         assert_eq!(
-            bearer(b"Bearer"),
+            bearer_token(b"Bearer"),
             Some(&b""[..]),
             "one that is empty is no other scheme"
         );
         for value in [&b""[..], b"abc", b"Basic YTph", b"Bearerabc"] {
-            assert_eq!(bearer(value), None, "{value:?}");
+            assert_eq!(bearer_token(value), None, "{value:?}");
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
             (format!("Bearer {}", *shown), None),
             (format!("bearer  {plain}"), None),
         ] {
-            match Authorization::read(value.as_bytes()) {
+            match Authorization::parse(value.as_bytes()) {
                 Authorization::AppPassword(claim) => {
                     assert_eq!(claim.name.as_ref().map(UserName::as_str), name, "{value}");
                     assert_eq!(*claim.password.grouped(), *shown, "{value}");
@@ -157,7 +157,7 @@ mod tests {
     fn bytes_that_are_no_text_are_for_the_application() {
         for value in [&b"Basic \xeb"[..], b"\xff", b"Bearer \xc0\xaf"] {
             assert!(
-                matches!(Authorization::read(value), Authorization::Foreign),
+                matches!(Authorization::parse(value), Authorization::Other),
                 "{value:?}"
             );
         }
@@ -174,9 +174,9 @@ mod tests {
             format!("Bearer {slip}"),
             nobodys,
         ] {
-            let read = Authorization::read(value.as_bytes());
+            let read = Authorization::parse(value.as_bytes());
             assert!(
-                matches!(read, Authorization::Mistyped) && read.is_ours(),
+                matches!(read, Authorization::Mistyped) && read.is_app_password(),
                 "{value}"
             );
         }
@@ -188,9 +188,9 @@ mod tests {
             "Basic %%".to_owned(),
             long,
         ] {
-            let read = Authorization::read(value.as_bytes());
+            let read = Authorization::parse(value.as_bytes());
             assert!(
-                matches!(read, Authorization::OtherBasic) && !read.is_ours(),
+                matches!(read, Authorization::OtherBasic) && !read.is_app_password(),
                 "{value}"
             );
         }
@@ -203,10 +203,7 @@ mod tests {
             "x y z",
         ] {
             assert!(
-                matches!(
-                    Authorization::read(value.as_bytes()),
-                    Authorization::Foreign
-                ),
+                matches!(Authorization::parse(value.as_bytes()), Authorization::Other),
                 "{value}"
             );
         }

@@ -8,9 +8,9 @@ use hyper::{HeaderMap, StatusCode};
 use std::time::Duration;
 
 /// The largest body, in bytes.
-pub(crate) const LARGEST: usize = 16 * 1024;
+pub(crate) const MAX_BODY: usize = 16 * 1024;
 /// How long a body may take to arrive.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether a form comes from one of our own pages, as every browser says in one of two headers.
 pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
@@ -24,12 +24,13 @@ pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
 }
 
 /// A form, or nothing, within its limits.
-pub(crate) async fn form(headers: &HeaderMap, body: Incoming) -> Result<Form, StatusCode> {
+pub(crate) async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Form, StatusCode> {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let collected = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
+    let collected =
+        tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
     match collected {
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
@@ -38,7 +39,7 @@ pub(crate) async fn form(headers: &HeaderMap, body: Incoming) -> Result<Form, St
             if !bytes.is_empty() && !kind.starts_with("application/x-www-form-urlencoded") {
                 return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
             }
-            Ok(Form::read(&bytes))
+            Ok(Form::parse(&bytes))
         }
     }
 }

@@ -5,7 +5,7 @@
 
 mod session;
 
-pub(crate) use session::{ConflictingCookies, ShownSession};
+pub(crate) use session::{ConflictingCookies, SessionCookies};
 
 use cookie::{Cookie, SameSite};
 use memchr::{memchr, memchr_iter, memmem};
@@ -20,38 +20,38 @@ const OURS: &str = "postern";
 /// The names of our cookies, as the gate's place allows them.
 pub(crate) struct CookieNames {
     pub(crate) session: &'static str,
-    pub(crate) browser: &'static str,
+    pub(crate) trusted_browser: &'static str,
     pub(crate) login: &'static str,
-    pub(crate) setup: &'static str,
+    pub(crate) enrollment: &'static str,
     pub(crate) step_up: &'static str,
 }
 
 /// On a host of its own: the session is for the parent domain, all else for the gate's host alone.
 const OWN_HOST: CookieNames = CookieNames {
     session: "__Secure-postern",
-    browser: "__Host-postern-browser",
+    trusted_browser: "__Host-postern-browser",
     login: "__Host-postern-login",
-    setup: "__Host-postern-enrollment",
+    enrollment: "__Host-postern-enrollment",
     step_up: "__Host-postern-step-up",
 };
 
 /// On a path of the protected host: the session is for that host, all else for the gate's path alone.
 const OWN_PATH: CookieNames = CookieNames {
     session: "__Host-postern",
-    browser: "__Secure-postern-browser",
+    trusted_browser: "__Secure-postern-browser",
     login: "__Secure-postern-login",
-    setup: "__Secure-postern-enrollment",
+    enrollment: "__Secure-postern-enrollment",
     step_up: "__Secure-postern-step-up",
 };
 
 /// The most distinct values under one name that a request may have verified.
-pub(crate) const MOST: usize = 8;
+pub(crate) const MAX_SESSION_COOKIES: usize = 8;
 /// The lengths of values of ours, in bytes; what is shorter or longer is none.
 const LENGTHS: RangeInclusive<usize> = 16..=4096;
 
 /// One Cookie line, taken apart.
 #[derive(Debug)]
-pub(crate) struct Scanned<'a> {
+pub(crate) struct ScannedCookies<'a> {
     line: &'a [u8],
     name: &'a str,
     /// The distinct values under the name that was looked for, as far as they could be ours by their form.
@@ -68,8 +68,8 @@ pub(crate) struct Scanned<'a> {
 /// Some proxies join two Cookie lines with a comma instead. No value of ours holds one, so that one of ours ends there
 /// and what follows is another cookie. A comma before our name begins a cookie of ours if its value is valid, which
 /// [`Scanned::others`] is told; if not, both belong to the foreign cookie.
-pub(crate) fn scan<'a>(line: &'a [u8], name: &'a str) -> Scanned<'a> {
-    let mut scanned = Scanned {
+pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<'a> {
+    let mut scanned = ScannedCookies {
         line,
         name,
         values: Vec::new(),
@@ -108,9 +108,9 @@ pub(crate) fn scan<'a>(line: &'a [u8], name: &'a str) -> Scanned<'a> {
     scanned
 }
 
-impl<'a> Scanned<'a> {
+impl<'a> ScannedCookies<'a> {
     /// The line without any of ours, byte for byte; told which values are valid.
-    pub(crate) fn others(&self, is_valid: impl Fn(&str) -> bool) -> Cow<'a, [u8]> {
+    pub(crate) fn foreign_cookies(&self, is_valid: impl Fn(&str) -> bool) -> Cow<'a, [u8]> {
         if !self.has_ours {
             return Cow::Borrowed(self.line);
         }
@@ -205,16 +205,16 @@ fn is_ours(key: &[u8]) -> bool {
 
 /// Builds our cookies for the gate's place.
 #[derive(Clone)]
-pub(crate) struct Jar {
+pub(crate) struct CookieBuilder {
     pub(crate) names: &'static CookieNames,
     path: String,
     domain: Option<String>,
 }
 
-impl Jar {
-    pub(crate) fn new(gate: &GateConfig, path: &str) -> Jar {
+impl CookieBuilder {
+    pub(crate) fn new(gate: &GateConfig, path: &str) -> CookieBuilder {
         let own_host = path == "/";
-        Jar {
+        CookieBuilder {
             names: if own_host { &OWN_HOST } else { &OWN_PATH },
             path: path.to_owned(),
             domain: gate
@@ -226,7 +226,7 @@ impl Jar {
     }
 
     /// A session, for the protected applications.
-    pub(crate) fn session(&self, value: &str, seconds: u64) -> String {
+    pub(crate) fn session_cookie(&self, value: &str, seconds: u64) -> String {
         let mut cookie = plain(self.names.session, value, seconds);
         cookie.set_path("/");
         if let Some(domain) = &self.domain {
@@ -237,14 +237,14 @@ impl Jar {
 
     /// What takes every cookie of the gate's away, wherever it may have been set: at the domain and at the host, for all
     /// paths and for the gate's.
-    pub(crate) fn none(&self) -> Vec<String> {
+    pub(crate) fn expired_cookies(&self) -> Vec<String> {
         let names = self.names;
         let mut expired = Vec::new();
         for name in [
             names.session,
-            names.browser,
+            names.trusted_browser,
             names.login,
-            names.setup,
+            names.enrollment,
             names.step_up,
         ] {
             let is_for_domains = !name.starts_with("__Host-");
@@ -265,14 +265,14 @@ impl Jar {
     }
 
     /// A cookie that only the gate's own pages are sent.
-    pub(crate) fn own(&self, name: &'static str, value: &str, seconds: u64) -> String {
+    pub(crate) fn own_cookie(&self, name: &'static str, value: &str, seconds: u64) -> String {
         let mut cookie = plain(name, value, seconds);
         cookie.set_path(self.path.clone());
         cookie.to_string()
     }
 
     /// A cookie that no page of another site may have the browser send.
-    pub(crate) fn strict(&self, name: &'static str, value: &str, seconds: u64) -> String {
+    pub(crate) fn strict_cookie(&self, name: &'static str, value: &str, seconds: u64) -> String {
         let mut cookie = plain(name, value, seconds);
         cookie.set_path(self.path.clone());
         cookie.set_same_site(SameSite::Strict);

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
-    pub(crate) fn read(body: &[u8]) -> Form {
+    pub(crate) fn parse(body: &[u8]) -> Form {
         let pairs = form_urlencoded::parse(body);
         Form(
             pairs

@@ -4,7 +4,7 @@
 //!
 //! Checks are answered at once and hold nothing. What does not fit is refused before anything waits for it.
 
-use super::body::LARGEST;
+use super::body::MAX_BODY;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::{HeaderMap, Request};
@@ -76,7 +76,7 @@ impl Memory {
         let body = if request.body().is_end_stream() {
             0
         } else {
-            LARGEST
+            MAX_BODY
         };
         let bytes = OF_REQUEST + fields + body;
         self.take_bytes(connection, address.map(Address::key), bytes)

@@ -26,12 +26,12 @@ pub(crate) fn bare(status: StatusCode) -> HttpReply {
 }
 
 /// An answer that ends the connection: what is left of the request is not to be read.
-pub(crate) fn last(status: StatusCode) -> HttpReply {
-    closing(bare(status))
+pub(crate) fn bare_and_close(status: StatusCode) -> HttpReply {
+    with_connection_close(bare(status))
 }
 
 /// The same of one that has a body.
-pub(crate) fn closing(mut reply: HttpReply) -> HttpReply {
+pub(crate) fn with_connection_close(mut reply: HttpReply) -> HttpReply {
     reply
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -98,7 +98,7 @@ pub(crate) fn with_cookie(mut reply: HttpReply, cookie: &str) -> HttpReply {
 }
 
 /// Takes all cookies of the domain away, also those that the gate did not set (W3C, Clear Site Data), and these.
-pub(crate) fn without_any_cookie(mut reply: HttpReply, expired: &[String]) -> HttpReply {
+pub(crate) fn with_cookies_cleared(mut reply: HttpReply, expired: &[String]) -> HttpReply {
     reply
         .headers_mut()
         .insert("clear-site-data", HeaderValue::from_static("\"cookies\""));

@@ -1,7 +1,7 @@
 //! App passwords at the gate: all that are live in memory, found by their keyed hash, and what was seen of them.
 //! A check touches no disk and no lock; what is to be written down is taken from here once a minute.
 
-use crate::http::authorization::Claim;
+use crate::http::authorization::AppPasswordClaim;
 use arc_swap::ArcSwap;
 use shared::credential::scope::{NamedScopes, WebRequest};
 use shared::crypto::vault::{AppPasswordHash, TokenKeys};
@@ -80,9 +80,9 @@ fn part_of(hash: &AppPasswordHash) -> usize {
 
 impl AppPasswordCache {
     /// Goes by these from now on: by all that there are, or by what changed.
-    pub(crate) fn take_over(&self, live: LiveAppPasswords) {
+    pub(crate) fn apply_changes(&self, live: LiveAppPasswords) {
         let mut changes: BTreeMap<usize, (Vec<AppPasswordHash>, Vec<_>)> = BTreeMap::new();
-        if live.is_whole {
+        if live.is_complete {
             changes = (0..PARTS).map(|part| (part, Default::default())).collect();
         }
         for hash in live.removed {
@@ -97,7 +97,7 @@ impl AppPasswordCache {
         }
         for (number, (removed, changed)) in changes {
             let before = self.parts[number].load_full();
-            let mut part = if live.is_whole {
+            let mut part = if live.is_complete {
                 CachePart::default()
             } else {
                 (*before).clone()
@@ -121,9 +121,9 @@ impl AppPasswordCache {
     }
 
     /// Whose request it is, if an app password lets it through.
-    pub(crate) fn judge(
+    pub(crate) fn verify_app_password(
         &self,
-        claim: &Claim,
+        claim: &AppPasswordClaim,
         keys: &TokenKeys,
         request: &WebRequest<'_>,
         named: &NamedScopes,
@@ -164,7 +164,7 @@ impl AppPasswordCache {
     }
 
     /// What was seen since the last call: which were used in which minute, and addresses that sent wrong ones.
-    pub(crate) fn take_seen(&self) -> (Vec<(i64, Timestamp)>, Vec<Address>) {
+    pub(crate) fn take_uses(&self) -> (Vec<(i64, Timestamp)>, Vec<Address>) {
         let mut seen = self.seen();
         for part in &self.parts {
             seen.collect(&part.load());
@@ -180,7 +180,7 @@ impl AppPasswordCache {
     }
 
     /// Uses that could not be written down.
-    pub(crate) fn give_back(&self, used: &[(i64, Timestamp)]) {
+    pub(crate) fn restore_uses(&self, used: &[(i64, Timestamp)]) {
         let mut seen = self.seen();
         for (number, at) in used {
             seen.used_in(*number, at.0 / 60);
@@ -249,9 +249,9 @@ mod tests {
                 (self.keys.app_password_hash(password), found)
             };
             let all = all.iter().map(one).collect();
-            self.passwords.take_over(LiveAppPasswords {
+            self.passwords.apply_changes(LiveAppPasswords {
                 revision: 1,
-                is_whole: true,
+                is_complete: true,
                 all,
                 removed: Vec::new(),
             });
@@ -264,7 +264,7 @@ mod tests {
             target: &str,
         ) -> Result<i64, CacheRefusal> {
             let password = AppPassword::read(&typed.grouped()).unwrap();
-            let claim = Claim {
+            let claim = AppPasswordClaim {
                 name: name.map(|name| name.parse().unwrap()),
                 password,
             };
@@ -276,7 +276,7 @@ mod tests {
             let (named, address) = (NamedScopes::new(), Address::parse("192.0.2.7").unwrap());
             let judged = self
                 .passwords
-                .judge(&claim, &self.keys, &request, &named, address, NOW);
+                .verify_app_password(&claim, &self.keys, &request, &named, address, NOW);
             judged.map(|found| found.number)
         }
     }
@@ -315,11 +315,11 @@ mod tests {
         world.judges(None, &two, "/elsewhere").unwrap_err();
         world.knows(&[(2, &two, None)]);
         assert_eq!(world.judges(None, &one, "/dav"), Err(CacheRefusal::Wrong));
-        let (used, _) = world.passwords.take_seen();
+        let (used, _) = world.passwords.take_uses();
         assert_eq!(used, [(1, MINUTE)]);
-        assert!(world.passwords.take_seen().0.is_empty());
-        world.passwords.give_back(&used);
-        assert_eq!(world.passwords.take_seen().0, used);
+        assert!(world.passwords.take_uses().0.is_empty());
+        world.passwords.restore_uses(&used);
+        assert_eq!(world.passwords.take_uses().0, used);
     }
 
     #[test]
@@ -329,12 +329,12 @@ mod tests {
         for _ in 0..3 {
             world.judges(None, &typed, "/dav").unwrap_err();
         }
-        assert_eq!(world.passwords.take_seen().1.len(), 1);
+        assert_eq!(world.passwords.take_uses().1.len(), 1);
         for _ in 0..MOST_WRONG + 5 {
             world
                 .judges(None, &AppPassword::random().unwrap(), "/dav")
                 .unwrap_err();
         }
-        assert_eq!(world.passwords.take_seen().1.len(), MOST_WRONG);
+        assert_eq!(world.passwords.take_uses().1.len(), MOST_WRONG);
     }
 }

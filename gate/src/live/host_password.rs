@@ -41,12 +41,12 @@ pub(crate) enum HelperUnavailable {
 }
 
 /// Has it asked; the key says whose share of the questions it takes.
-pub(crate) async fn ask(
+pub(crate) async fn verify_host_password(
     key: ShareKey,
     question: &HostPasswordRequest,
 ) -> Result<HostPasswordReply, HelperUnavailable> {
     let _turn = turn(key, question).await.map_err(|busy| {
-        METRICS.busy("host-passwords", busy);
+        METRICS.count_rejection("host-passwords", busy);
         HelperUnavailable::Busy(busy)
     })?;
     let reached = timeout(GREETED, reach(Path::new(SOCKET))).await;
@@ -73,7 +73,7 @@ async fn turn(
     key: ShareKey,
     question: &HostPasswordRequest,
 ) -> Result<AdmissionPermit<ShareKey>, Busy> {
-    timeout(TURN, AT_ONCE.enter(question.class, key)?)
+    timeout(TURN, AT_ONCE.acquire(question.class, key)?)
         .await
         .unwrap_or(Err(Busy::All))
 }

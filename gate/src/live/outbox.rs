@@ -1,6 +1,6 @@
 //! What becomes of a letter in the outbox, which posternd sends; no engine is held while it is on its way.
 
-use super::store_pool::{Judge, PoolError};
+use super::store_pool::{PoolError, PoolHandle};
 use shared::engine::{EngineError, MailQueued, NotMailed};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ const LATER: Duration = Duration::from_millis(250);
 const AT_FIRST: Duration = Duration::from_secs(1);
 
 /// Waits until that is known, within the time limit of `[email]`.
-pub(crate) async fn fate(
-    judge: &Judge,
+pub(crate) async fn wait_for_delivery(
+    judge: &PoolHandle,
     posted: &Arc<MailQueued>,
 ) -> Result<Result<(), NotMailed>, PoolError> {
     let began = Instant::now();
@@ -25,7 +25,8 @@ pub(crate) async fn fate(
         })
         .await;
         let (posted, waited) = (Arc::clone(posted), began.elapsed());
-        let looked = judge.run(move |door| Ok::<_, EngineError>(door.look_after(&posted, waited)));
+        let looked =
+            judge.with_engine(move |door| Ok::<_, EngineError>(door.look_after(&posted, waited)));
         if let Some(sent) = looked.await? {
             return Ok(sent);
         }

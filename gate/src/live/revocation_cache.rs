@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 use shared::config::Config;
 use shared::credential::secret::fill_random;
 use shared::crypto::vault::TokenKeys;
-use shared::engine::{Engine, EngineError, GoesBy, LEASE, RevocationsSeen};
+use shared::engine::{Engine, EngineError, KnownRevisions, LEASE, RevocationUpdate};
 use shared::system::admission::Class;
 use shared::system::clock;
 use shared::token::session::{RevokedSessions, Session};
@@ -63,7 +63,7 @@ impl RevocationCache {
     }
 
     /// What signs and seals cookies now.
-    pub(crate) fn keys(&self) -> Guard<Arc<TokenKeys>> {
+    pub(crate) fn token_keys(&self) -> Guard<Arc<TokenKeys>> {
         self.shared.keys.load()
     }
 
@@ -74,15 +74,15 @@ impl RevocationCache {
 
     /// Whether a session was revoked, or nobody can be sure that it was not.
     pub(crate) fn refuses(&self, session: &Session) -> bool {
-        !self.is_sure() || self.shared.revoked.load().covers(session)
+        !self.has_lease() || self.shared.revoked.load().covers(session)
     }
 
-    pub(crate) fn is_sure(&self) -> bool {
+    pub(crate) fn has_lease(&self) -> bool {
         milliseconds(clock::since_boot()) < self.shared.sure_until.load(Ordering::Acquire)
     }
 
     /// How long ago the store was seen last.
-    pub(crate) fn last_sure(&self) -> Duration {
+    pub(crate) fn since_last_read(&self) -> Duration {
         let seen = Duration::from_millis(self.shared.sure_until.load(Ordering::Acquire))
             .saturating_sub(LEASE);
         clock::since_boot().saturating_sub(seen)
@@ -97,7 +97,7 @@ impl RevocationCache {
 /// Opens the store. Its writes have the best class: without them no session is valid.
 fn open(config: &Config) -> Result<Engine, EngineError> {
     let mut door = Engine::open(config.clone())?;
-    door.serve(Class::Proven);
+    door.set_write_class(Class::Authenticated);
     Ok(door)
 }
 
@@ -105,7 +105,7 @@ struct CacheRefresher {
     shared: Arc<CacheState>,
     config: Config,
     gate: [u8; 16],
-    goes_by: Option<GoesBy>,
+    goes_by: Option<KnownRevisions>,
 }
 
 impl CacheRefresher {
@@ -123,15 +123,15 @@ impl CacheRefresher {
             };
             match looked.and_then(|mut opened| self.look(&mut opened).map(|()| opened)) {
                 Ok(opened) => door = Some(opened),
-                Err(error) => log::says(format_args!(
+                Err(error) => log::write_message(format_args!(
                     "the store cannot be read, access is denied: {error}"
                 )),
             }
         }
         self.shared.sure_until.store(0, Ordering::Release);
         if let Some(mut door) = door {
-            if let Err(error) = door.gate_ended(&self.gate) {
-                log::says(error);
+            if let Err(error) = door.remove_gate(&self.gate) {
+                log::write_message(error);
             }
         }
     }
@@ -142,8 +142,8 @@ impl CacheRefresher {
         let (shared, mut goes_by) = (&self.shared, self.goes_by);
         // another store counts for itself
         let goes_on = goes_by.is_some();
-        door.look(&self.gate, self.goes_by, now, |seen| {
-            let RevocationsSeen {
+        door.update_revocations(&self.gate, self.goes_by, now, |seen| {
+            let RevocationUpdate {
                 revoked,
                 keys,
                 app_passwords,
@@ -152,7 +152,7 @@ impl CacheRefresher {
                 (Some(live), _) => live.revision,
                 (None, before) => before.map_or(0, |before| before.app_passwords),
             };
-            goes_by = Some(GoesBy {
+            goes_by = Some(KnownRevisions {
                 revision: revoked.revision,
                 app_passwords: of_app_passwords,
             });
@@ -163,7 +163,7 @@ impl CacheRefresher {
             };
             shared.revoked.store(Arc::new(revoked));
             for live in app_passwords {
-                shared.app_passwords.take_over(live);
+                shared.app_passwords.apply_changes(live);
             }
         })?;
         self.goes_by = goes_by;

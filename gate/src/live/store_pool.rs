@@ -32,7 +32,7 @@ const KNOWN: ClassLimits = ClassLimits {
     waiting: 256,
 };
 /// Each address of strangers has one worker at most, and people behind it wait for one another.
-const STRANGER: ClassLimits = ClassLimits {
+const UNAUTHENTICATED: ClassLimits = ClassLimits {
     own: 1,
     per_key: 1,
     waiting_per_key: 32,
@@ -42,18 +42,18 @@ const STRANGER: ClassLimits = ClassLimits {
 /// Work without a hash: five at once.
 const ACTS: Limits = Limits {
     shared: 1,
-    proven: PROVEN,
-    known: KNOWN,
-    stranger: STRANGER,
+    authenticated: PROVEN,
+    familiar: KNOWN,
+    unauthenticated: UNAUTHENTICATED,
 };
 /// Work with one: five at once, 19 MiB each, which stay with the door.
 const HASHES: Limits = ACTS;
 /// Reading where a sign-in comes from: nobody has proven anything yet.
 const LOOK_UPS: Limits = Limits {
     shared: 0,
-    proven: ClassLimits { own: 0, ..PROVEN },
-    known: ClassLimits { own: 0, ..KNOWN },
-    stranger: ClassLimits {
+    authenticated: ClassLimits { own: 0, ..PROVEN },
+    familiar: ClassLimits { own: 0, ..KNOWN },
+    unauthenticated: ClassLimits {
         own: 2,
         per_key: 1,
         waiting_per_key: 64,
@@ -61,7 +61,7 @@ const LOOK_UPS: Limits = Limits {
     },
 };
 /// How long work waits for a worker: proxies give an answer a minute.
-const PATIENCE: Duration = Duration::from_secs(30);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whose share of the workers some work takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +74,7 @@ pub(crate) enum ShareKey {
     /// Of whoever has passed an account's first factor, by a valid token.
     Account(UserName),
     /// Of browsers that an account trusts.
-    Browser(UserName),
+    TrustedBrowser(UserName),
     /// Of an address; of IPv6 its /64.
     Address(String),
     /// Of the program that administers.
@@ -92,39 +92,39 @@ pub(crate) enum HasSecondFactor {
 
 /// Who asks for work.
 #[derive(Clone, Debug)]
-pub(crate) struct Applicant {
+pub(crate) struct PoolClient {
     pub(crate) class: Class,
     pub(crate) key: ShareKey,
 }
 
-impl Applicant {
-    pub(crate) fn proven(key: ShareKey) -> Applicant {
-        Applicant {
-            class: Class::Proven,
+impl PoolClient {
+    pub(crate) fn proven(key: ShareKey) -> PoolClient {
+        PoolClient {
+            class: Class::Authenticated,
             key,
         }
     }
 
     /// With a valid session. Whoever signs in over and over has no more of the workers than who did so once.
-    pub(crate) fn of_session(session: &Session) -> Applicant {
+    pub(crate) fn of_session(session: &Session) -> PoolClient {
         let second = match session.passed.second {
             SecondFactorMethod::None(_) => HasSecondFactor::No,
             _ => HasSecondFactor::Yes,
         };
-        Applicant::proven(ShareKey::Session(session.name.clone(), second))
+        PoolClient::proven(ShareKey::Session(session.name.clone(), second))
     }
 
     /// From an address that is familiar to the account.
-    pub(crate) fn known(address: Address) -> Applicant {
-        Applicant {
-            class: Class::Known,
+    pub(crate) fn known(address: Address) -> PoolClient {
+        PoolClient {
+            class: Class::Familiar,
             key: ShareKey::Address(address.key()),
         }
     }
 
-    pub(crate) fn stranger(address: Address) -> Applicant {
-        Applicant {
-            class: Class::Stranger,
+    pub(crate) fn unauthenticated(address: Address) -> PoolClient {
+        PoolClient {
+            class: Class::Unauthenticated,
             key: ShareKey::Address(address.key()),
         }
     }
@@ -166,19 +166,19 @@ impl StorePool {
     }
 
     /// These workers, for whoever asks for work.
-    pub(crate) fn serving(self: &Arc<StorePool>, applicant: Applicant) -> Judge {
-        Judge {
-            workers: Arc::clone(self),
-            applicant,
+    pub(crate) fn for_client(self: &Arc<StorePool>, applicant: PoolClient) -> PoolHandle {
+        PoolHandle {
+            store_pool: Arc::clone(self),
+            client: applicant,
         }
     }
 }
 
 /// Workers, and whose share of them is taken.
 #[derive(Clone)]
-pub(crate) struct Judge {
-    workers: Arc<StorePool>,
-    pub(crate) applicant: Applicant,
+pub(crate) struct PoolHandle {
+    store_pool: Arc<StorePool>,
+    pub(crate) client: PoolClient,
 }
 
 /// Work could not be done.
@@ -204,9 +204,9 @@ impl fmt::Display for PoolError {
     }
 }
 
-impl Judge {
+impl PoolHandle {
     /// Runs `work` with an opened door. One that failed is not used again.
-    pub(crate) fn run<T, E, F>(
+    pub(crate) fn with_engine<T, E, F>(
         &self,
         work: F,
     ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
@@ -215,11 +215,11 @@ impl Judge {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
-        self.run_at(&self.workers.acts, work)
+        self.run_in_pool(&self.store_pool.acts, work)
     }
 
     /// The same, for work that hashes a password.
-    pub(crate) fn run_hash<T, E, F>(
+    pub(crate) fn with_hashing_engine<T, E, F>(
         &self,
         work: F,
     ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
@@ -228,11 +228,11 @@ impl Judge {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
-        self.run_at(&self.workers.hashes, work)
+        self.run_in_pool(&self.store_pool.hashes, work)
     }
 
     /// The same, for what only reads, to know whose share the rest takes.
-    pub(crate) fn look_up<T, E, F>(
+    pub(crate) fn with_reading_engine<T, E, F>(
         &self,
         work: F,
     ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
@@ -241,10 +241,10 @@ impl Judge {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
-        self.run_at(&self.workers.look_ups, work)
+        self.run_in_pool(&self.store_pool.look_ups, work)
     }
 
-    fn run_at<T, E, F>(
+    fn run_in_pool<T, E, F>(
         &self,
         pool: &Pool,
         work: F,
@@ -255,15 +255,15 @@ impl Judge {
         E: std::error::Error + 'static,
     {
         let began = Instant::now();
-        let Applicant { class, key } = self.applicant.clone();
-        let entered = pool.admission.enter(class, key);
-        let (pool, workers) = (pool.clone(), Arc::clone(&self.workers));
+        let PoolClient { class, key } = self.client.clone();
+        let entered = pool.admission.acquire(class, key);
+        let (pool, workers) = (pool.clone(), Arc::clone(&self.store_pool));
         async move {
             let busy = |busy| {
-                METRICS.busy(pool.name, busy);
+                METRICS.count_rejection(pool.name, busy);
                 PoolError::Busy(busy)
             };
-            let waited = timeout(PATIENCE, entered.map_err(busy)?).await;
+            let waited = timeout(QUEUE_TIMEOUT, entered.map_err(busy)?).await;
             let place = waited.unwrap_or(Err(Busy::All)).map_err(busy)?;
             let (config, idle) = (workers.config.clone(), pool.idle);
             let done = tokio::task::spawn_blocking(move || {
@@ -273,12 +273,12 @@ impl Judge {
                     Some(door) => door,
                     None => Engine::open(config).map_err(|error| failed(&error))?,
                 };
-                door.serve(class);
+                door.set_write_class(class);
                 let result = work(&mut door).map_err(|error| failed(&error));
-                for doubt in door.take_doubts() {
+                for doubt in door.take_group_warnings() {
                     log::event("warning")
                         .with("cause", "group-unresolved")
-                        .because(doubt);
+                        .write_with_message(doubt);
                 }
                 let result = result?;
                 match idle.lock() {
@@ -288,7 +288,7 @@ impl Judge {
                 Ok(result)
             });
             let done = done.await;
-            METRICS.judged(began.elapsed());
+            METRICS.observe_verification(began.elapsed());
             done.unwrap_or_else(|_| {
                 Err(PoolError::Failed {
                     cause: "panic",
@@ -301,13 +301,13 @@ impl Judge {
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
     PoolError::Failed {
-        cause: store::cause(error),
+        cause: store::log_cause(error),
         why: error.to_string(),
     }
 }
 
 /// What the door says. What only the administrator can mend is kept apart: it is for the log.
-pub(crate) fn at_door<T>(
+pub(crate) fn separate_engine_error<T>(
     ran: Result<T, AdministrationError>,
 ) -> Result<Result<T, AdministrationError>, EngineError> {
     match ran {
@@ -349,8 +349,8 @@ mod tests {
     fn an_account_with_many_sessions_keeps_no_other_out() {
         let pool = Pool::of("store", ACTS);
         let enter = |session: &Session| {
-            let Applicant { class, key } = Applicant::of_session(session);
-            pool.admission.enter(class, key)
+            let PoolClient { class, key } = PoolClient::of_session(session);
+            pool.admission.acquire(class, key)
         };
         let held: Vec<_> = (0..1000)
             .filter_map(|_| enter(&session("mallory", SecondFactorMethod::Code)).ok())
@@ -366,7 +366,7 @@ mod tests {
     /// Whoever has an account's password alone takes nothing of who has shown more.
     #[test]
     fn sessions_of_the_first_factor_alone_have_a_share_of_their_own() {
-        let key = |second| Applicant::of_session(&session("alice", second)).key;
+        let key = |second| PoolClient::of_session(&session("alice", second)).key;
         assert_eq!(
             key(SecondFactorMethod::Code),
             key(SecondFactorMethod::TrustedBrowser)

@@ -42,19 +42,19 @@ impl UsageWriter {
 }
 
 fn write_down(config: &Config, passwords: &AppPasswordCache) {
-    let (used, wrong) = passwords.take_seen();
+    let (used, wrong) = passwords.take_uses();
     let Ok(now) = clock::now() else {
-        return passwords.give_back(&used);
+        return passwords.restore_uses(&used);
     };
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
     let written = Engine::open(config.clone()).and_then(|mut door| {
-        door.note_app_passwords(&used, &wrong)?;
-        door.clear(now)
+        door.record_app_password_use(&used, &wrong)?;
+        door.remove_expired_rows(now)
     });
     if let Err(error) = written {
-        log::says(format_args!(
+        log::write_message(format_args!(
             "the last uses of app passwords cannot be stored yet: {error}"
         ));
-        passwords.give_back(&used);
+        passwords.restore_uses(&used);
     }
 }

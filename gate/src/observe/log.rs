@@ -20,13 +20,13 @@ use std::time::Duration;
 /// There is one standard error, and so one manner in which it is written to.
 static JSON: AtomicBool = AtomicBool::new(false);
 static ACCESS: AtomicBool = AtomicBool::new(false);
-static QUEUE: LogQueue = LogQueue::new(told, || METRICS.line_dropped());
+static QUEUE: LogQueue = LogQueue::new(format_lost, || METRICS.count_dropped_line());
 
 /// Has lines written by a thread of their own.
-pub(crate) fn begin() {
+pub(crate) fn start_writer() {
     QUEUE.begin();
     // a panic says so here, too, and its thread waits for nobody
-    std::panic::set_hook(Box::new(|panic| says(panic)));
+    std::panic::set_hook(Box::new(|panic| write_message(panic)));
 }
 
 /// Waits until all is written, but no longer than so.
@@ -35,11 +35,15 @@ pub(crate) fn flush(within: Duration) {
 }
 
 /// The line that tells of lost ones.
-fn told(lost: &Lost) -> String {
+fn format_lost(lost: &Lost) -> String {
     match lost {
-        Lost::Dropped(lines) => event("log").number("dropped", *lines).saying(format_args!(
-            "{lines} lines were dropped, because the log was not read fast enough"
-        )),
+        Lost::Dropped(lines) => {
+            event("log")
+                .number("dropped", *lines)
+                .format_with_message(format_args!(
+                    "{lines} lines were dropped, because the log was not read fast enough"
+                ))
+        }
         Lost::LeftOut {
             kind,
             lines,
@@ -47,37 +51,37 @@ fn told(lost: &Lost) -> String {
         } => event("log")
             .with("kind", kind)
             .number("suppressed", *lines)
-            .saying(format_args!(
+            .format_with_message(format_args!(
                 "{lines} more lines of this kind in {seconds} s were left out"
             )),
     }
 }
 
 /// Writes as a configuration says from now on.
-pub(crate) fn goes_by(gate: &GateConfig) {
+pub(crate) fn configure(gate: &GateConfig) {
     JSON.store(gate.log == LogFormat::Json, Ordering::Relaxed);
     ACCESS.store(gate.access_log, Ordering::Relaxed);
 }
 
 /// Whether there is to be a line for each check and page.
-pub(crate) fn has_access() -> bool {
+pub(crate) fn has_access_log() -> bool {
     ACCESS.load(Ordering::Relaxed)
 }
 
 /// A line of words alone.
-pub(crate) fn says(words: impl Display) {
+pub(crate) fn write_message(words: impl Display) {
     LogLine {
-        said: Some(words.to_string()),
+        message: Some(words.to_string()),
         ..LogLine::of(None)
     }
     .write();
 }
 
 /// A line if root has not kept the configuration that is in force.
-pub(crate) fn kept(path: &Path, in_force: &CurrentConfig) {
+pub(crate) fn warn_if_copy_differs(path: &Path, in_force: &CurrentConfig) {
     if !in_force.is_kept {
         let copy = file::copy_path(path);
-        says(format_args!(
+        write_message(format_args!(
             "{}: is not the configuration in force; save it as root, as the unit does: postern check --keep",
             copy.display()
         ));
@@ -94,7 +98,7 @@ pub(crate) fn event(name: &str) -> LogLine {
 pub(crate) struct LogLine {
     event: Option<String>,
     fields: Vec<(&'static str, LogField)>,
-    said: Option<String>,
+    message: Option<String>,
     kind: Option<&'static str>,
 }
 
@@ -111,14 +115,14 @@ impl LogLine {
         LogLine {
             event,
             fields: Vec::new(),
-            said: None,
+            message: None,
             kind: None,
         }
     }
 
     /// A line that strangers can cause as fast as they like, and that nobody is banned by: of each kind so many are
     /// written, and then how many were not.
-    pub(crate) fn seldom(mut self, kind: &'static str) -> LogLine {
+    pub(crate) fn rate_limited(mut self, kind: &'static str) -> LogLine {
         self.kind = Some(kind);
         self
     }
@@ -142,23 +146,23 @@ impl LogLine {
     }
 
     /// Ends the line with what is to be said about it.
-    pub(crate) fn because(mut self, why: impl Display) {
-        self.said = Some(why.to_string());
+    pub(crate) fn write_with_message(mut self, why: impl Display) {
+        self.message = Some(why.to_string());
         self.write();
     }
 
     /// The line with what is to be said about it, as it is written.
-    fn saying(mut self, why: impl Display) -> String {
-        self.said = Some(why.to_string());
-        self.written()
+    fn format_with_message(mut self, why: impl Display) -> String {
+        self.message = Some(why.to_string());
+        self.format()
     }
 
     /// Ends the line.
     pub(crate) fn write(self) {
-        QUEUE.push(self.written(), self.kind);
+        QUEUE.push(self.format(), self.kind);
     }
 
-    fn written(&self) -> String {
+    fn format(&self) -> String {
         match JSON.load(Ordering::Relaxed) {
             false => self.text(),
             true => self.json(clock::now().unwrap_or(Timestamp(0))),
@@ -175,7 +179,7 @@ impl LogLine {
                 LogField::Number(number) => write!(text, " {key}={number}"),
             };
         }
-        if let Some(said) = &self.said {
+        if let Some(said) = &self.message {
             text.push_str(if text.is_empty() { "" } else { ": " });
             text.push_str(said);
         }
@@ -195,7 +199,7 @@ impl LogLine {
             };
             object.insert((*key).to_owned(), value);
         }
-        if let Some(said) = &self.said {
+        if let Some(said) = &self.message {
             object.insert("message".to_owned(), said.as_str().into());
         }
         let mut line = String::new();
@@ -240,7 +244,7 @@ mod tests {
     }
 
     fn saying(mut line: LogLine, why: &str) -> LogLine {
-        line.said = Some(why.to_owned());
+        line.message = Some(why.to_owned());
         line
     }
 
@@ -259,7 +263,7 @@ mod tests {
             "postern-gate: refused cause=proxy-contract: a check came without it\n"
         );
         let words = LogLine {
-            said: Some("reloaded /etc".to_owned()),
+            message: Some("reloaded /etc".to_owned()),
             ..LogLine::of(None)
         };
         assert_eq!(words.text(), "postern-gate: reloaded /etc\n");
@@ -282,11 +286,11 @@ mod tests {
     #[test]
     fn lines_that_are_lost_are_told_of() {
         assert_eq!(
-            told(&Lost::Dropped(7)),
+            format_lost(&Lost::Dropped(7)),
             "postern-gate: log dropped=7: 7 lines were dropped, because the log was not read fast enough\n"
         );
         assert_eq!(
-            told(&Lost::LeftOut {
+            format_lost(&Lost::LeftOut {
                 kind: "proxy-contract",
                 lines: 990,
                 seconds: 10

@@ -38,7 +38,7 @@ pub(crate) fn begin() {
 pub(crate) enum CheckLabel {
     Allow,
     SignIn,
-    Rise,
+    Upgrade,
     Refuse,
     Forbid,
     AppPasswordWrong,
@@ -49,7 +49,7 @@ impl CheckLabel {
     const ALL: [CheckLabel; 7] = [
         CheckLabel::Allow,
         CheckLabel::SignIn,
-        CheckLabel::Rise,
+        CheckLabel::Upgrade,
         CheckLabel::Refuse,
         CheckLabel::Forbid,
         CheckLabel::AppPasswordWrong,
@@ -60,7 +60,7 @@ impl CheckLabel {
         match self {
             CheckLabel::Allow => "allowed",
             CheckLabel::SignIn => "sign-in",
-            CheckLabel::Rise => "upgrade",
+            CheckLabel::Upgrade => "upgrade",
             CheckLabel::Refuse => "unauthorized",
             CheckLabel::Forbid => "forbidden",
             CheckLabel::AppPasswordWrong => "app-password-wrong",
@@ -74,16 +74,16 @@ impl CheckLabel {
 pub(crate) enum MailResult {
     Sent,
     /// posternd has not taken it.
-    Waits,
-    NotSent,
+    Queued,
+    Failed,
 }
 
 impl MailResult {
     pub(crate) fn name(self) -> &'static str {
         match self {
             MailResult::Sent => "sent",
-            MailResult::Waits => "queued",
-            MailResult::NotSent => "failed",
+            MailResult::Queued => "queued",
+            MailResult::Failed => "failed",
         }
     }
 }
@@ -250,7 +250,7 @@ impl Metrics {
     }
 
     /// A check was answered after so long.
-    pub(crate) fn checked(&self, proxy: ProxyKind, answered: CheckLabel, took: Duration) {
+    pub(crate) fn count_check(&self, proxy: ProxyKind, answered: CheckLabel, took: Duration) {
         let of_contract = match proxy {
             ProxyKind::Nginx => &self.nginx,
             ProxyKind::Traefik => &self.traefik,
@@ -260,22 +260,22 @@ impl Metrics {
     }
 
     /// Someone proved no proxy.
-    pub(crate) fn turned_away(&self) {
+    pub(crate) fn count_untrusted_request(&self) {
         self.strangers.inc();
     }
 
     /// An answer was judged after so long.
-    pub(crate) fn judged(&self, took: Duration) {
+    pub(crate) fn observe_verification(&self, took: Duration) {
         self.judged.observe(took);
     }
 
     /// A line of the log was dropped.
-    pub(crate) fn line_dropped(&self) {
+    pub(crate) fn count_dropped_line(&self) {
         self.lines_dropped.inc();
     }
 
     /// A request found no place.
-    pub(crate) fn busy(&self, resource: &'static str, busy: Busy) {
+    pub(crate) fn count_rejection(&self, resource: &'static str, busy: Busy) {
         let limit = match busy {
             Busy::Own => "client",
             Busy::All => "total",
@@ -286,7 +286,7 @@ impl Metrics {
     }
 
     /// What came of a sign-in or of a proof for a critical act, in the words of the log; other lines have other results.
-    pub(crate) fn signed_in(&self, result: &str, cause: &str) {
+    pub(crate) fn count_sign_in(&self, result: &str, cause: &str) {
         if !["accepted", "refused", "failed"].contains(&result) {
             return;
         }
@@ -298,7 +298,7 @@ impl Metrics {
     }
 
     /// A code that was asked for by mail went out, or not.
-    pub(crate) fn mailed(&self, mailed: MailResult) {
+    pub(crate) fn count_mail(&self, mailed: MailResult) {
         self.mails
             .get_or_create(&MailLabels {
                 result: mailed.name(),

@@ -45,31 +45,34 @@ pub(crate) enum ContractError {
 }
 
 /// Reads a check.
-pub(crate) fn asked<'a>(
+pub(crate) fn parse_check<'a>(
     proxy: ProxyKind,
     headers: &'a HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
 ) -> Result<OriginalRequest<'a>, ContractError> {
     match proxy {
-        ProxyKind::Nginx => super::nginx::asked(headers),
-        ProxyKind::Traefik => super::traefik::asked(headers, is_trusted),
+        ProxyKind::Nginx => super::nginx::parse_check(headers),
+        ProxyKind::Traefik => super::traefik::parse_check(headers, is_trusted),
     }
 }
 
 /// The client's address at one of the gate's own pages.
-pub(crate) fn address(
+pub(crate) fn parse_client_address(
     proxy: ProxyKind,
     headers: &HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
 ) -> Result<Address, ContractError> {
     match proxy {
-        ProxyKind::Nginx => super::nginx::address(headers),
-        ProxyKind::Traefik => super::traefik::address(headers, is_trusted),
+        ProxyKind::Nginx => super::nginx::parse_client_address(headers),
+        ProxyKind::Traefik => super::traefik::parse_client_address(headers, is_trusted),
     }
 }
 
 /// The one value of a header.
-fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, ContractError> {
+fn single_value<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<&'a HeaderValue, ContractError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) if !value.is_empty() => Ok(value),
@@ -78,20 +81,20 @@ fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue
 }
 
 /// The one value of a header that the proxy makes, as visible text.
-pub(super) fn own<'a>(
+pub(super) fn proxy_value<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
 ) -> Result<&'a str, ContractError> {
-    visible(one(headers, name)?).ok_or(ContractError::Proxy(name))
+    visible(single_value(headers, name)?).ok_or(ContractError::Proxy(name))
 }
 
 /// The one value of a header that the proxy takes from the client, as visible text.
-pub(super) fn clients<'a>(
+pub(super) fn client_value<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
     client: Address,
 ) -> Result<&'a str, ContractError> {
-    visible(one(headers, name)?).ok_or(ContractError::Client(name, client))
+    visible(single_value(headers, name)?).ok_or(ContractError::Client(name, client))
 }
 
 fn visible(value: &HeaderValue) -> Option<&str> {

@@ -8,57 +8,57 @@ use shared::account::name::UserName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Identity {
     /// This one.
-    Of(UserName),
+    Named(UserName),
     /// The proxy says nothing.
     Missing,
     /// More than one, or what could be more than one: what lies between may join two lines with a comma (RFC 9110, 5.3).
-    Doubled,
+    Duplicate,
     /// What can be no account's name.
     Malformed,
     /// Nobody is asked: the request comes through no proxy that brings identities.
-    NotBrought,
+    NotProvided,
 }
 
 impl Identity {
     /// Reads it.
-    pub(crate) fn read(headers: &HeaderMap, name: &str) -> Identity {
+    pub(crate) fn parse(headers: &HeaderMap, name: &str) -> Identity {
         let mut values = headers.get_all(name).iter();
         let value = match (values.next(), values.next()) {
             (None, _) => return Identity::Missing,
-            (Some(_), Some(_)) => return Identity::Doubled,
+            (Some(_), Some(_)) => return Identity::Duplicate,
             (Some(value), None) => value.as_bytes(),
         };
         match UserName::parse(value) {
             _ if value.is_empty() => Identity::Missing,
-            Ok(_) if value.contains(&b',') => Identity::Doubled,
-            Ok(name) => Identity::Of(name),
+            Ok(_) if value.contains(&b',') => Identity::Duplicate,
+            Ok(name) => Identity::Named(name),
             Err(_) => Identity::Malformed,
         }
     }
 
     /// Whether it is this person for certain.
-    pub(crate) fn is(&self, name: &UserName) -> bool {
-        matches!(self, Identity::Of(who) if who == name)
+    pub(crate) fn matches(&self, name: &UserName) -> bool {
+        matches!(self, Identity::Named(who) if who == name)
     }
 
     /// Whether it speaks against this person: what was signed in before is not theirs who are there now.
     pub(crate) fn contradicts(&self, name: &UserName) -> bool {
         match self {
-            Identity::Of(who) => who != name,
-            Identity::Doubled | Identity::Malformed => true,
-            Identity::Missing | Identity::NotBrought => false,
+            Identity::Named(who) => who != name,
+            Identity::Duplicate | Identity::Malformed => true,
+            Identity::Missing | Identity::NotProvided => false,
         }
     }
 
     /// Why it names nobody, as logs say it, and what to look at.
-    pub(crate) fn nobody(&self) -> Option<(&'static str, &'static str)> {
+    pub(crate) fn missing_reason(&self) -> Option<(&'static str, &'static str)> {
         Some(match self {
-            Identity::Of(_) => return None,
+            Identity::Named(_) => return None,
             Identity::Missing => (
                 "identity-missing",
                 "the proxy sends no user name; see identity_header in postern.toml(5)",
             ),
-            Identity::Doubled => (
+            Identity::Duplicate => (
                 "identity-duplicate",
                 "the proxy sends more than one user name; it must remove identity_header from the client's request",
             ),
@@ -66,7 +66,7 @@ impl Identity {
                 "identity-malformed",
                 "the value of identity_header is not a valid account name",
             ),
-            Identity::NotBrought => (
+            Identity::NotProvided => (
                 "identity-not-provided",
                 "the request did not come through a trusted proxy that has identity_header in postern.toml",
             ),
@@ -83,11 +83,11 @@ mod tests {
 
     #[test]
     fn one_name_is_read_and_nothing_else() {
-        let read = |pairs: &[(&'static str, &str)]| Identity::read(&headers(pairs), NAME);
+        let read = |pairs: &[(&'static str, &str)]| Identity::parse(&headers(pairs), NAME);
         let alice: UserName = "alice".parse().unwrap();
         assert_eq!(
             read(&[("Remote-User", "alice")]),
-            Identity::Of(alice.clone())
+            Identity::Named(alice.clone())
         );
         assert_eq!(read(&[]), Identity::Missing);
         assert_eq!(read(&[(NAME, "")]), Identity::Missing);
@@ -97,7 +97,7 @@ mod tests {
             &[(NAME, "alice, bob")],
             &[(NAME, "alice,")],
         ] {
-            assert_eq!(read(doubled), Identity::Doubled, "{doubled:?}");
+            assert_eq!(read(doubled), Identity::Duplicate, "{doubled:?}");
         }
         for text in ["a:b", "../x", &"a".repeat(257)] {
             assert_eq!(read(&[(NAME, text)]), Identity::Malformed, "{text}");
@@ -107,18 +107,18 @@ mod tests {
             NAME,
             hyper::header::HeaderValue::from_bytes(b"\xfc").unwrap(),
         );
-        assert_eq!(Identity::read(&latin, NAME), Identity::Malformed);
+        assert_eq!(Identity::parse(&latin, NAME), Identity::Malformed);
     }
 
     #[test]
     fn whoever_is_named_otherwise_speaks_against_a_session_and_whoever_is_not_named_does_not() {
         let (alice, bob): (UserName, UserName) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-        let of_alice = Identity::Of(alice.clone());
-        assert!(of_alice.is(&alice) && !of_alice.is(&bob));
+        let of_alice = Identity::Named(alice.clone());
+        assert!(of_alice.matches(&alice) && !of_alice.matches(&bob));
         assert!(of_alice.contradicts(&bob) && !of_alice.contradicts(&alice));
-        for nobody in [Identity::Missing, Identity::NotBrought] {
-            assert!(!nobody.is(&alice) && !nobody.contradicts(&alice));
+        for nobody in [Identity::Missing, Identity::NotProvided] {
+            assert!(!nobody.matches(&alice) && !nobody.contradicts(&alice));
         }
-        assert!(Identity::Doubled.contradicts(&alice) && Identity::Malformed.contradicts(&alice));
+        assert!(Identity::Duplicate.contradicts(&alice) && Identity::Malformed.contradicts(&alice));
     }
 }

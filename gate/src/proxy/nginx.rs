@@ -1,7 +1,7 @@
 //! nginx, auth_request: X-Original-URL, X-Original-Method, X-Real-IP, as the sample sets them.
 
 use super::contract::{
-    ContractError, OriginalRequest, clients, is_authority, is_method, is_target, own,
+    ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
 };
 use hyper::HeaderMap;
 use shared::network::address::Address;
@@ -9,15 +9,15 @@ use shared::network::address::Address;
 const URL: &str = "x-original-url";
 const METHOD: &str = "x-original-method";
 
-pub(super) fn asked(headers: &HeaderMap) -> Result<OriginalRequest<'_>, ContractError> {
-    let address = address(headers)?;
-    let url = clients(headers, URL, address)?;
+pub(super) fn parse_check(headers: &HeaderMap) -> Result<OriginalRequest<'_>, ContractError> {
+    let address = parse_client_address(headers)?;
+    let url = client_value(headers, URL, address)?;
     let rest = url
         .strip_prefix("https://")
         .ok_or(ContractError::Proxy(URL))?;
     let slash = rest.find('/').ok_or(ContractError::Client(URL, address))?;
     let (authority, target) = rest.split_at(slash);
-    let method = clients(headers, METHOD, address)?;
+    let method = client_value(headers, METHOD, address)?;
     if !is_authority(authority) || !is_target(target) {
         return Err(ContractError::Client(URL, address));
     }
@@ -32,8 +32,8 @@ pub(super) fn asked(headers: &HeaderMap) -> Result<OriginalRequest<'_>, Contract
     })
 }
 
-pub(super) fn address(headers: &HeaderMap) -> Result<Address, ContractError> {
-    Address::parse(own(headers, "x-real-ip")?).ok_or(ContractError::Proxy("x-real-ip"))
+pub(super) fn parse_client_address(headers: &HeaderMap) -> Result<Address, ContractError> {
+    Address::parse(proxy_value(headers, "x-real-ip")?).ok_or(ContractError::Proxy("x-real-ip"))
 }
 
 #[cfg(test)]
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn the_sample_is_read() {
         let headers = headers(&GOOD);
-        let asked = asked(&headers).unwrap();
+        let asked = parse_check(&headers).unwrap();
         assert_eq!(
             (asked.host().as_str(), asked.target),
             ("app.example.com", "/a%2fb?q=1")
@@ -62,20 +62,29 @@ mod tests {
     fn missing_empty_doubled_and_odd_headers_are_named() {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
-            assert_eq!(asked(&headers(&without)), Err(ContractError::Proxy(name)));
+            assert_eq!(
+                parse_check(&headers(&without)),
+                Err(ContractError::Proxy(name))
+            );
             let doubled: Vec<_> = GOOD
                 .into_iter()
                 .chain(GOOD.into_iter().filter(|(n, _)| *n == name))
                 .collect();
-            assert_eq!(asked(&headers(&doubled)), Err(ContractError::Proxy(name)));
+            assert_eq!(
+                parse_check(&headers(&doubled)),
+                Err(ContractError::Proxy(name))
+            );
             let empty: Vec<_> = without.iter().copied().chain([(name, "")]).collect();
-            assert_eq!(asked(&headers(&empty)), Err(ContractError::Proxy(name)));
+            assert_eq!(
+                parse_check(&headers(&empty)),
+                Err(ContractError::Proxy(name))
+            );
         }
         for odd in ["http://app/", "/x"] {
             let mut pairs = GOOD;
             pairs[0].1 = odd;
             assert_eq!(
-                asked(&headers(&pairs)),
+                parse_check(&headers(&pairs)),
                 Err(ContractError::Proxy(URL)),
                 "{odd}"
             );
@@ -97,7 +106,7 @@ mod tests {
             let mut pairs = GOOD;
             pairs[0].1 = odd;
             assert_eq!(
-                asked(&headers(&pairs)),
+                parse_check(&headers(&pairs)),
                 Err(ContractError::Client(URL, client)),
                 "{odd}"
             );
@@ -112,7 +121,7 @@ mod tests {
             let mut pairs = GOOD;
             pairs[1].1 = odd;
             assert_eq!(
-                asked(&headers(&pairs)),
+                parse_check(&headers(&pairs)),
                 Err(ContractError::Client(METHOD, client)),
                 "{odd}"
             );
@@ -131,7 +140,7 @@ mod tests {
                 ("x-original-method", method),
                 GOOD[2],
             ]);
-            assert_eq!(asked(&headers).map(|asked| asked.method), Ok(method));
+            assert_eq!(parse_check(&headers).map(|asked| asked.method), Ok(method));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Traefik, ForwardAuth: X-Forwarded-Method, -Proto, -Host, -Uri, -For, with trustForwardHeader off.
 
 use super::contract::{
-    ContractError, OriginalRequest, clients, is_authority, is_method, is_target, own,
+    ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
 };
 use hyper::HeaderMap;
 use shared::network::address::Address;
@@ -11,18 +11,18 @@ const PROTO: &str = "x-forwarded-proto";
 const HOST: &str = "x-forwarded-host";
 const URI: &str = "x-forwarded-uri";
 
-pub(super) fn asked(
+pub(super) fn parse_check(
     headers: &HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
 ) -> Result<OriginalRequest<'_>, ContractError> {
-    let address = address(headers, is_trusted)?;
+    let address = parse_client_address(headers, is_trusted)?;
     // wss is what Traefik says of a websocket over TLS
-    if !matches!(own(headers, PROTO)?, "https" | "wss") {
+    if !matches!(proxy_value(headers, PROTO)?, "https" | "wss") {
         return Err(ContractError::Proxy(PROTO));
     }
-    let method = clients(headers, METHOD, address)?;
-    let authority = clients(headers, HOST, address)?;
-    let target = clients(headers, URI, address)?;
+    let method = client_value(headers, METHOD, address)?;
+    let authority = client_value(headers, HOST, address)?;
+    let target = client_value(headers, URI, address)?;
     for (is_sound, name) in [
         (is_method(method), METHOD),
         (is_authority(authority), HOST),
@@ -41,13 +41,13 @@ pub(super) fn asked(
 }
 
 /// The rightmost entry that is not a trusted proxy.
-pub(super) fn address(
+pub(super) fn parse_client_address(
     headers: &HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
 ) -> Result<Address, ContractError> {
     const NAME: &str = "x-forwarded-for";
     let mut found = None;
-    for entry in own(headers, NAME)?.rsplit(',') {
+    for entry in proxy_value(headers, NAME)?.rsplit(',') {
         let address = Address::parse(entry.trim()).ok_or(ContractError::Proxy(NAME))?;
         found = Some(address);
         if !is_trusted(address) {
@@ -74,7 +74,7 @@ mod tests {
     fn the_sample_is_read() {
         let headers = headers(&GOOD);
         assert_eq!(
-            asked(&headers, |_| false).unwrap().url(),
+            parse_check(&headers, |_| false).unwrap().url(),
             "https://app.example.com/?q=1"
         );
     }
@@ -82,7 +82,9 @@ mod tests {
     #[test]
     fn the_rightmost_stranger_is_the_client() {
         let proxy = Address::parse("10.0.0.1").unwrap();
-        let of = |list: &str| address(&headers(&[("x-forwarded-for", list)]), |a| a == proxy);
+        let of = |list: &str| {
+            parse_client_address(&headers(&[("x-forwarded-for", list)]), |a| a == proxy)
+        };
         assert_eq!(
             of("198.51.100.9, 192.0.2.7, 10.0.0.1"),
             Ok(Address::parse("192.0.2.7").unwrap())
@@ -106,7 +108,7 @@ mod tests {
             let mut pairs = GOOD;
             pairs[at].1 = odd;
             assert_eq!(
-                asked(&headers(&pairs), |_| false),
+                parse_check(&headers(&pairs), |_| false),
                 Err(ContractError::Client(name, client)),
                 "{odd}"
             );
@@ -118,14 +120,14 @@ mod tests {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
             assert_eq!(
-                asked(&headers(&without), |_| false),
+                parse_check(&headers(&without), |_| false),
                 Err(ContractError::Proxy(name))
             );
         }
         let mut http = GOOD;
         http[1].1 = "http";
         assert_eq!(
-            asked(&headers(&http), |_| false),
+            parse_check(&headers(&http), |_| false),
             Err(ContractError::Proxy("x-forwarded-proto"))
         );
     }

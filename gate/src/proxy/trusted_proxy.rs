@@ -42,25 +42,25 @@ struct TrustedPeer {
 
 /// The proxy that a request comes through, which has proven itself.
 #[derive(Clone, Copy)]
-pub(crate) struct Through<'a> {
+pub(crate) struct ProvenProxy<'a> {
     /// Its contract.
     pub(crate) proxy: ProxyKind,
     identity_header: Option<&'a IdentityHeader>,
 }
 
-impl Through<'_> {
+impl ProvenProxy<'_> {
     /// Who it says is there.
-    pub(crate) fn identity(&self, headers: &HeaderMap) -> Identity {
+    pub(crate) fn parse_identity(&self, headers: &HeaderMap) -> Identity {
         match self.identity_header {
-            Some(header) => Identity::read(headers, header.as_str()),
-            None => Identity::NotBrought,
+            Some(header) => Identity::parse(headers, header.as_str()),
+            None => Identity::NotProvided,
         }
     }
 }
 
 /// A peer that proves no proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unproven {
+pub(crate) struct UntrustedPeer {
     peer: ProxyConnection,
     why: UntrustedReason,
 }
@@ -79,7 +79,7 @@ enum UntrustedReason {
     Contract(ProxyKind),
 }
 
-impl Unproven {
+impl UntrustedPeer {
     /// Whether it may be a browser that came by itself: over TLS of the gate's own, from an address that no proxy has, and
     /// where a local process cannot stand in for it.
     pub(crate) fn as_browser(&self, insecure_loopback: bool) -> Option<Address> {
@@ -96,7 +96,7 @@ impl Unproven {
 }
 
 /// The peer, and the key to set.
-impl fmt::Display for Unproven {
+impl fmt::Display for UntrustedPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.peer.address {
             Some(address) => write!(f, "the peer {address} is ")?,
@@ -158,12 +158,12 @@ impl TrustedProxies {
     }
 
     /// The proxy that a request comes through, if it proves itself; one of this contract, if it is to be.
-    pub(crate) fn proxy(
+    pub(crate) fn authenticate(
         &self,
         connected: ProxyConnection,
         headers: &HeaderMap,
         contract: Option<ProxyKind>,
-    ) -> Result<Through<'_>, Unproven> {
+    ) -> Result<ProvenProxy<'_>, UntrustedPeer> {
         let mut shown = headers.get_all(HEADER).iter();
         // of two, another reader may take the other
         let shown = match (shown.next(), shown.next()) {
@@ -176,9 +176,9 @@ impl TrustedProxies {
             .iter()
             .filter(|one| one.from.iter().any(|peer| peer.covers(connected.address)))
         {
-            match self.doubt(one, connected, shown) {
+            match self.missing_proof(one, connected, shown) {
                 None if contract.is_none_or(|contract| one.proxy == contract) => {
-                    return Ok(Through {
+                    return Ok(ProvenProxy {
                         proxy: one.proxy,
                         identity_header: one.identity_header.as_ref(),
                     });
@@ -188,14 +188,14 @@ impl TrustedProxies {
                 Some(_) => {}
             }
         }
-        Err(Unproven {
+        Err(UntrustedPeer {
             peer: connected,
             why,
         })
     }
 
     /// What a peer that an entry lists lacks to be that proxy.
-    fn doubt(
+    fn missing_proof(
         &self,
         one: &TrustedPeer,
         connected: ProxyConnection,
@@ -281,7 +281,7 @@ mod tests {
         let believed = believed(list);
         let at = |peer: ProxyConnection, secrets: &[&str]| {
             believed
-                .proxy(peer, &showing(secrets), None)
+                .authenticate(peer, &showing(secrets), None)
                 .map(|t| t.proxy)
         };
         assert_eq!(at(peer("192.0.2.7", true), &[SECRET]), Ok(ProxyKind::Nginx));
@@ -317,7 +317,7 @@ mod tests {
             ("", false, true, false),
         ] {
             let unproven = believed
-                .proxy(peer(from, encrypted), &showing(&[]), None)
+                .authenticate(peer(from, encrypted), &showing(&[]), None)
                 .err()
                 .unwrap();
             let browser = Address::parse(from).filter(|_| is_browser);
@@ -344,13 +344,21 @@ mod tests {
             certificate: true,
             ..peer("192.0.2.7", true)
         };
-        assert!(believed.proxy(certified, &showing(&[SECRET]), None).is_ok());
+        assert!(
+            believed
+                .authenticate(certified, &showing(&[SECRET]), None)
+                .is_ok()
+        );
         for (peer, secrets) in [
             (certified, &[][..]),
             (certified, &[""]),
             (peer("192.0.2.7", true), &[SECRET]),
         ] {
-            assert!(believed.proxy(peer, &showing(secrets), None).is_err());
+            assert!(
+                believed
+                    .authenticate(peer, &showing(secrets), None)
+                    .is_err()
+            );
         }
     }
 
@@ -365,7 +373,7 @@ mod tests {
         let nginx = believed(&one("nginx"));
         let at = |believed: &TrustedProxies, contract| {
             believed
-                .proxy(
+                .authenticate(
                     peer("192.0.2.7", false),
                     &showing(&[SECRET]),
                     Some(contract),

@@ -23,7 +23,7 @@ pub(crate) fn check(asked: &OriginalRequest<'_>, ruling: &CheckResult, took: Dur
         "-"
     };
     line("check", asked.address, user, took)
-        .with("result", ruling.answered().name())
+        .with("result", ruling.label().name())
         .quoted("method", short(asked.method))
         .quoted("host", short(&asked.host()))
         .quoted("path", short(without_query(asked.target)))

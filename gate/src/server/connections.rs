@@ -72,7 +72,7 @@ impl Connections {
             .saturating_sub(OTHERS)
             .clamp(16, MOST);
         if most < MOST {
-            log::says(format_args!(
+            log::write_message(format_args!(
                 "accepts {most} connections at once instead of {MOST}, because the limit on open files is {limit}; set LimitNOFILE={wanted} or more in its unit"
             ));
         }
@@ -167,7 +167,7 @@ impl Connections {
             }
         }
         if !self.crowded.swap(true, Ordering::Relaxed) {
-            log::says(format_args!(
+            log::write_message(format_args!(
                 "all {} connections are in use; each new one now closes those that have been idle longest; ss -tx shows who opens so many",
                 self.most
             ));

@@ -5,7 +5,7 @@
 use super::connections::Connections;
 use super::listener::{AcceptedConnection, Listener};
 use crate::http::reply::{HttpReply, bare};
-use crate::live::store_pool::{Applicant, ShareKey};
+use crate::live::store_pool::{PoolClient, ShareKey};
 use crate::observe::log;
 use crate::observe::metrics::{METRICS, StoreHealth};
 use crate::state::site::Site;
@@ -98,7 +98,7 @@ impl MonitoredGate {
                     });
                 }
                 Err(error) => {
-                    log::says(format_args!(
+                    log::write_message(format_args!(
                         "a connection to gate.operations cannot be accepted: {error}"
                     ));
                     tokio::time::sleep(PAUSE).await;
@@ -183,9 +183,9 @@ impl MonitoredGate {
         let judge = self
             .sites
             .load()
-            .workers
-            .serving(Applicant::proven(ShareKey::Gate));
-        let try_it = judge.run(|door| {
+            .store_pool
+            .for_client(PoolClient::proven(ShareKey::Gate));
+        let try_it = judge.with_engine(|door| {
             door.try_write()?;
             // a clock that cannot be read is told by whatever needs it
             Ok::<_, EngineError>(match clock::now() {
@@ -204,8 +204,8 @@ impl MonitoredGate {
         if let Some(why) = &why {
             let line = log::event("failed")
                 .with("cause", "not-ready")
-                .seldom("not-ready");
-            line.because(format_args!("the store cannot be written: {why}"));
+                .rate_limited("not-ready");
+            line.write_with_message(format_args!("the store cannot be written: {why}"));
         }
         let came = StoreTry {
             takes_writes: why.is_none(),
@@ -218,8 +218,8 @@ impl MonitoredGate {
     fn standing(&self) -> StoreHealth {
         let site = self.sites.load();
         StoreHealth {
-            is_sure: site.watch.is_sure(),
-            last_sure: site.watch.last_sure(),
+            is_sure: site.revocation_cache.has_lease(),
+            last_sure: site.revocation_cache.since_last_read(),
             own_configuration: self.health.own_configuration.load(Ordering::Relaxed),
             connections: self.connections.count(),
         }

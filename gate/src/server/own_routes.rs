@@ -1,9 +1,9 @@
 //! The gate's own pages, by path and method: those of everyone, those of administrators, and the API.
 
 use crate::api;
-use crate::http::body::{form, is_same_origin};
+use crate::http::body::{is_same_origin, read_form};
 use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply, bare, last};
+use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::state::branding::SCRIPTS;
 use crate::web::login::RequestContext;
 use hyper::body::Incoming;
@@ -62,7 +62,7 @@ const FORMS: [&str; 23] = [
     "password",
 ];
 /// One of the gate's own pages, by its path below the gate's.
-pub(crate) async fn turn_to(
+pub(crate) async fn answer_page(
     guest: &RequestContext<'_>,
     parts: &Parts,
     page: &str,
@@ -82,9 +82,9 @@ pub(crate) async fn turn_to(
             if !is_same_origin(&parts.headers, &guest.site.url.origin()) {
                 return bare(StatusCode::FORBIDDEN);
             }
-            match form(&parts.headers, body).await {
+            match read_form(&parts.headers, body).await {
                 Ok(form) => take(guest, page, &form).await,
-                Err(status) => last(status),
+                Err(status) => bare_and_close(status),
             }
         }
         (_, page) if SHOWN.contains(&page) || FORMS.contains(&page) => {
@@ -102,7 +102,7 @@ async fn to_administrator(
     body: Incoming,
 ) -> HttpReply {
     if !guest.has_administration() || guest.session().is_none() {
-        return last(StatusCode::NOT_FOUND);
+        return bare_and_close(StatusCode::NOT_FOUND);
     }
     match (&parts.method, page) {
         (&Method::GET | &Method::HEAD, page) => {
@@ -112,14 +112,14 @@ async fn to_administrator(
         }
         (&Method::POST, "administration/act") => {
             if !is_same_origin(&parts.headers, &guest.site.url.origin()) {
-                return last(StatusCode::FORBIDDEN);
+                return bare_and_close(StatusCode::FORBIDDEN);
             }
-            match form(&parts.headers, body).await {
+            match read_form(&parts.headers, body).await {
                 Ok(form) => guest.administration_act(&form).await,
-                Err(status) => last(status),
+                Err(status) => bare_and_close(status),
             }
         }
-        _ => last(StatusCode::NOT_FOUND),
+        _ => bare_and_close(StatusCode::NOT_FOUND),
     }
 }
 
@@ -142,10 +142,10 @@ async fn show(guest: &RequestContext<'_>, page: &str, query: &str) -> HttpReply 
         "upgrade" => guest.rise_page(&asked_for("rd")).await,
         "code" => guest.code_page(query == "other"),
         "enroll" => guest.setup_page().await,
-        "style.css" => reply::content("text/css", guest.site.look.style.clone()),
+        "style.css" => reply::content("text/css", guest.site.branding.style.clone()),
         "code.js" => reply::content("text/javascript", SCRIPTS[0]),
         "keep.js" => reply::content("text/javascript", SCRIPTS[1]),
-        "logo" => match &guest.site.look.logo {
+        "logo" => match &guest.site.branding.logo {
             Some(logo) => reply::content(logo.kind, logo.bytes.clone()),
             None => bare(StatusCode::NOT_FOUND),
         },

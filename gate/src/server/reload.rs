@@ -59,7 +59,7 @@ impl Reload {
         };
         let next = Generation::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
         // from here on nothing can fail
-        log::goes_by(next.site.gate());
+        log::configure(next.site.gate());
         self.sites.store(Arc::clone(&next.site));
         if let (Some(shown), Some(certificate)) = (&self.certificate, &certificate) {
             shown.becomes(certificate);
@@ -74,8 +74,8 @@ impl Reload {
 fn announced(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
     service_manager::is_reloading();
     match renew() {
-        Ok(()) => log::says(format_args!("reloaded {}", path.display())),
-        Err(why) => log::says(format_args!(
+        Ok(()) => log::write_message(format_args!("reloaded {}", path.display())),
+        Err(why) => log::write_message(format_args!(
             "not reloaded, the previous configuration stays in force: {why}"
         )),
     }
@@ -85,7 +85,7 @@ fn announced(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
 /// A file that does not validate is no reason to go by an older copy: the gate has one in force.
 fn read(path: &Path) -> Result<Config, String> {
     let in_force = file::in_force(path).map_err(|error| error.to_string())?;
-    log::kept(path, &in_force);
+    log::warn_if_copy_differs(path, &in_force);
     match in_force.problem {
         Some(problem) => Err(problem.reason.with_remedy()),
         None => Ok(in_force.config),

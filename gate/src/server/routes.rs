@@ -10,7 +10,7 @@ use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
 use crate::proxy::contract::{self, ContractError};
 use crate::proxy::identity::Identity;
-use crate::proxy::trusted_proxy::{ProxyConnection, Through, Unproven};
+use crate::proxy::trusted_proxy::{ProvenProxy, ProxyConnection, UntrustedPeer};
 use crate::state::site::Site;
 use crate::web::language::Language;
 use crate::web::login::RequestContext;
@@ -31,18 +31,18 @@ pub(crate) async fn answer(
     join_crumbs(request.headers_mut());
     // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
     if request.headers().contains_key(TRANSFER_ENCODING) {
-        return reply::last(StatusCode::BAD_REQUEST);
+        return reply::bare_and_close(StatusCode::BAD_REQUEST);
     }
     let reply = match request.uri().path() {
         "/check/nginx" => check(site, connected, request.headers(), ProxyKind::Nginx),
         "/check/traefik" => check(site, connected, request.headers(), ProxyKind::Traefik),
-        "/healthz" => match site.watch.is_sure() {
+        "/healthz" => match site.revocation_cache.has_lease() {
             true => bare(StatusCode::OK),
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
         },
         _ => own_page(site, connected, request).await,
     };
-    proxy_reply::challenging(reply, Challenge::Form)
+    proxy_reply::with_challenge(reply, Challenge::Form)
 }
 
 /// Whether a request is answered without waiting for anything, a body included.
@@ -74,40 +74,45 @@ fn check(
     proxy: ProxyKind,
 ) -> HttpReply {
     let began = Instant::now();
-    let through = match site.believed.proxy(connected, headers, Some(proxy)) {
+    let through = match site
+        .trusted_proxies
+        .authenticate(connected, headers, Some(proxy))
+    {
         Ok(through) => through,
         Err(unproven) => return stranger(&unproven),
     };
-    let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
+    let asked = match contract::parse_check(proxy, headers, |address| {
+        site.trusted_proxies.is_proxy(address)
+    }) {
         Ok(asked) => asked,
         Err(broken) => {
             malformed(proxy, &broken, connected);
-            METRICS.checked(proxy, CheckLabel::Malformed, began.elapsed());
-            return proxy_reply::unauthorized(forward_auth::challenge("", headers));
+            METRICS.count_check(proxy, CheckLabel::Malformed, began.elapsed());
+            return proxy_reply::unauthorized(forward_auth::select_challenge("", headers));
         }
     };
-    let site = match site.own_paths.is_empty() {
+    let site = match site.own_path_sites.is_empty() {
         true => site,
-        false => site.protecting(&asked.host()),
+        false => site.find_site_protecting(&asked.host()),
     };
-    let ruling = forward_auth::check(site, &asked, headers, &through.identity(headers));
-    METRICS.checked(proxy, ruling.answered(), began.elapsed());
-    if log::has_access() {
+    let ruling = forward_auth::check(site, &asked, headers, &through.parse_identity(headers));
+    METRICS.count_check(proxy, ruling.label(), began.elapsed());
+    if log::has_access_log() {
         access_log::check(&asked, &ruling, began.elapsed());
     }
-    proxy_reply::ruling(
+    proxy_reply::check_reply(
         ruling,
         proxy,
         asked.method,
-        forward_auth::challenge(asked.method, headers),
+        forward_auth::select_challenge(asked.method, headers),
         |page| {
             let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
             match page {
                 GatePage::SignIn => {
-                    proxy_reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url()))
+                    proxy_reply::sign_in_url(&at("sign-in"), site.valid_return_url(&asked.url()))
                 }
-                GatePage::Rise => {
-                    proxy_reply::to_sign_in(&at("upgrade"), site.back_to(&asked.url()))
+                GatePage::Upgrade => {
+                    proxy_reply::sign_in_url(&at("upgrade"), site.valid_return_url(&asked.url()))
                 }
                 GatePage::Cookies => at("cookies"),
                 GatePage::NotCovered => at(&format!("not-covered?host={}", asked.host())),
@@ -116,12 +121,12 @@ fn check(
     )
 }
 
-fn stranger(unproven: &Unproven) -> HttpReply {
-    METRICS.turned_away();
+fn stranger(unproven: &UntrustedPeer) -> HttpReply {
+    METRICS.count_untrusted_request();
     let line = log::event("refused")
         .with("cause", "untrusted-proxy")
-        .seldom("untrusted-proxy");
-    line.because(unproven);
+        .rate_limited("untrusted-proxy");
+    line.write_with_message(unproven);
     bare(StatusCode::FORBIDDEN)
 }
 
@@ -133,8 +138,8 @@ fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnectio
                 .with("cause", "malformed-request")
                 .with("address", address);
             line.with("service", SERVICE)
-                .seldom("malformed-request")
-                .because(format_args!(
+                .rate_limited("malformed-request")
+                .write_with_message(format_args!(
                     "the client's request has an invalid method, host or path, see {name}"
                 ));
         }
@@ -142,7 +147,7 @@ fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnectio
             let peer = connected
                 .address
                 .map_or_else(|| "unix".to_owned(), |address| address.to_string());
-            log::event("refused").with("cause", "proxy-contract").with("peer", peer).seldom("proxy-contract").because(format_args!(
+            log::event("refused").with("cause", "proxy-contract").with("peer", peer).rate_limited("proxy-contract").write_with_message(format_args!(
                 "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
                 proxy.name()
             ));
@@ -156,10 +161,12 @@ async fn own_page(
     request: Request<Incoming>,
 ) -> HttpReply {
     let headers = request.headers();
-    let (address, identity) = match site.believed.proxy(connected, headers, None) {
-        Ok(through @ Through { proxy, .. }) => {
-            match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
-                Ok(address) => (address, through.identity(headers)),
+    let (address, identity) = match site.trusted_proxies.authenticate(connected, headers, None) {
+        Ok(through @ ProvenProxy { proxy, .. }) => {
+            match contract::parse_client_address(proxy, headers, |address| {
+                site.trusted_proxies.is_proxy(address)
+            }) {
+                Ok(address) => (address, through.parse_identity(headers)),
                 Err(broken) => {
                     malformed(proxy, &broken, connected);
                     return bare(StatusCode::BAD_REQUEST);
@@ -167,7 +174,7 @@ async fn own_page(
             }
         }
         Err(unproven) => match unproven.as_browser(site.gate().insecure_loopback) {
-            Some(address) => (address, Identity::NotBrought),
+            Some(address) => (address, Identity::NotProvided),
             None => return stranger(&unproven),
         },
     };
@@ -182,7 +189,7 @@ async fn own_page(
     };
     // as gate.url leaves it out
     let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
-    let Some(site) = host.and_then(|host| site.at(host)) else {
+    let Some(site) = host.and_then(|host| site.find_site_at(host)) else {
         return bare(StatusCode::MISDIRECTED_REQUEST);
     };
     // never good here, and so not even looked up
@@ -190,7 +197,7 @@ async fn own_page(
         let line = log::event("refused")
             .with("cause", "scope")
             .with("address", address);
-        line.because("an app password opens none of the gate's own pages");
+        line.write_with_message("an app password opens none of the gate's own pages");
         return bare(StatusCode::FORBIDDEN);
     }
     let Some(page) = request
@@ -211,12 +218,12 @@ async fn own_page(
         identity,
         t,
     };
-    if !log::has_access() {
-        return own_routes::turn_to(&guest, &parts, &page, body).await;
+    if !log::has_access_log() {
+        return own_routes::answer_page(&guest, &parts, &page, body).await;
     }
     // before a page of sign-out ends it
     let (began, session) = (Instant::now(), guest.session());
-    let reply = own_routes::turn_to(&guest, &parts, &page, body).await;
+    let reply = own_routes::answer_page(&guest, &parts, &page, body).await;
     let user = session.as_ref().map(|session| &session.name);
     access_log::page(
         &parts,
@@ -230,5 +237,5 @@ async fn own_page(
 }
 
 fn is_app_password(value: &HeaderValue) -> bool {
-    Authorization::read(value.as_bytes()).is_ours()
+    Authorization::parse(value.as_bytes()).is_app_password()
 }

@@ -61,11 +61,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
     let in_force =
         file::in_force(path).map_err(|error| StopReason::Configuration(error.to_string()))?;
-    log::goes_by(&in_force.config.gate);
+    log::configure(&in_force.config.gate);
     if let Some(problem) = &in_force.problem {
-        log::says(problem);
+        log::write_message(problem);
     }
-    log::kept(path, &in_force);
+    log::warn_if_copy_differs(path, &in_force);
     metrics::begin();
     let health = Arc::new(Health::default());
     if in_force.problem.is_none() {
@@ -157,7 +157,7 @@ async fn serve(
     };
     host.connections.end_idle();
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        log::says(format_args!(
+        log::write_message(format_args!(
             "requests that were still open after {} s were closed",
             DRAIN.as_secs()
         ));
@@ -202,13 +202,13 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
         operations = bound
             .map_err(|why| format!("gate.operations: {why}"))?
             .pop();
-        log::says(format_args!(
+        log::write_message(format_args!(
             "serves monitoring at {}",
             String::from(at.clone())
         ));
     }
     for listen in &gate.listen {
-        log::says(format_args!("listens on {}", String::from(listen.clone())));
+        log::write_message(format_args!("listens on {}", String::from(listen.clone())));
     }
     Ok(BoundListeners {
         listeners,
@@ -236,7 +236,7 @@ async fn accept(
         tokio::select! {
             _ = ended.changed() => return,
             accepted = one(&host, &listener, &graceful) => if let Err(error) = accepted {
-                log::says(format_args!("a connection cannot be accepted: {error}"));
+                log::write_message(format_args!("a connection cannot be accepted: {error}"));
                 tokio::time::sleep(PAUSE).await;
             },
         }
@@ -255,7 +255,7 @@ async fn one(
             Some(*address)
         }
     };
-    let from = from.filter(|address| !host.sites.load().believed.is_proxy(*address));
+    let from = from.filter(|address| !host.sites.load().trusted_proxies.is_proxy(*address));
     let seat = host.connections.seat(from).await?;
     let (sites, watcher) = (Arc::clone(&host.sites), graceful.watcher());
     tokio::spawn(async move {
@@ -339,12 +339,12 @@ fn holding(
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
     let is_proxy = site
-        .believed
-        .proxy(connected, request.headers(), None)
+        .trusted_proxies
+        .authenticate(connected, request.headers(), None)
         .is_ok();
     let address = connected.address.filter(|_| !is_proxy);
     let held = seat.holds(address, request).ok_or_else(|| {
-        METRICS.busy("memory", Busy::Own);
+        METRICS.count_rejection("memory", Busy::Own);
         StatusCode::SERVICE_UNAVAILABLE
     })?;
     Ok(Some((held, seat.sends(TAKEN))))
@@ -380,7 +380,7 @@ async fn talk(
                 Ok(held) => (routes::answer(&site, connected, request).await, held),
                 Err(status) => {
                     drop(request);
-                    (reply::last(status), None)
+                    (reply::bare_and_close(status), None)
                 }
             };
             drop(asking);

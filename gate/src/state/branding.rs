@@ -46,7 +46,7 @@ impl Branding {
             None => None,
             Some(file) => {
                 let path = file.path();
-                let bytes = trusted_file::read(path, Privacy::Public, Follow::Yes, LARGEST)
+                let bytes = trusted_file::read_trusted(path, Privacy::Public, Follow::Yes, LARGEST)
                     .map_err(|error| error.to_string())?;
                 let kind = kind(&bytes).ok_or_else(|| {
                     format!(

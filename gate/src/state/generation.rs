@@ -5,7 +5,7 @@ use super::admin_secret::AdminSecret;
 use super::branding::Branding;
 use super::exit::StopReason;
 use super::site::Site;
-use crate::http::cookies::Jar;
+use crate::http::cookies::CookieBuilder;
 use crate::live::revocation_cache::RevocationCache;
 use crate::live::store_pool::StorePool;
 use crate::live::usage_writer::UsageWriter;
@@ -23,8 +23,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A web gate at work.
 pub(crate) struct Generation {
     pub(crate) site: Arc<Site>,
-    watching: JoinHandle<()>,
-    secretary: UsageWriter,
+    refresher: JoinHandle<()>,
+    usage_writer: UsageWriter,
 }
 
 impl Generation {
@@ -47,24 +47,24 @@ impl Generation {
         let (watch, watching) =
             RevocationCache::start(&config).map_err(|error| error.to_string())?;
         let site = Site {
-            jar: Jar::new(&config.gate, &url.path),
+            cookies: CookieBuilder::new(&config.gate, &url.path),
             url,
-            own_paths: Vec::new(),
-            look: Arc::new(look),
-            administration: Arc::new(administration),
-            believed: Arc::new(believed),
-            uncovered: Arc::default(),
-            watch: Arc::new(watch),
-            workers: StorePool::new(&config),
-            asked_groups: Arc::new(RequestedGroups::of(&config)),
+            own_path_sites: Vec::new(),
+            branding: Arc::new(look),
+            admin_secret: Arc::new(administration),
+            trusted_proxies: Arc::new(believed),
+            uncovered_hosts: Arc::default(),
+            revocation_cache: Arc::new(watch),
+            store_pool: StorePool::new(&config),
+            requested_groups: Arc::new(RequestedGroups::of(&config)),
             config: Arc::new(config),
         };
         let site = Arc::new(site.with_own_paths());
-        let secretary = UsageWriter::start(&site.config, site.watch.app_passwords());
+        let secretary = UsageWriter::start(&site.config, site.revocation_cache.app_passwords());
         Ok(Generation {
             site,
-            watching,
-            secretary,
+            refresher: watching,
+            usage_writer: secretary,
         })
     }
 
@@ -74,9 +74,9 @@ impl Generation {
         while Arc::strong_count(&self.site) > 1 && began.elapsed() < patience {
             std::thread::sleep(LOOK);
         }
-        self.site.watch.end();
-        self.secretary.end();
+        self.site.revocation_cache.end();
+        self.usage_writer.end();
         // A panic there has nothing left to spoil.
-        let _ = self.watching.join();
+        let _ = self.refresher.join();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::admin_secret::AdminSecret;
 use super::branding::Branding;
-use crate::http::cookies::Jar;
+use crate::http::cookies::CookieBuilder;
 use crate::live::revocation_cache::RevocationCache;
 use crate::live::store_pool::StorePool;
 use crate::observe::log;
@@ -16,23 +16,23 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The longest page to come back to, in bytes: browsers keep cookies of up to 4096, sealed and in Base64.
-const LONGEST: usize = 2048;
+const MAX_RETURN_URL: usize = 2048;
 
 /// The hosts that no session is good for, and that the log has said so of.
 #[derive(Default)]
-pub(crate) struct Uncovered(Mutex<HashSet<String>>);
+pub(crate) struct UncoveredHosts(Mutex<HashSet<String>>);
 
-impl Uncovered {
+impl UncoveredHosts {
     /// The most of them: strangers choose names.
     const MOST: usize = 64;
 
     /// Says once of a host, in lower case, that somebody asked there who must sign in, and which key to set.
-    pub(crate) fn note(&self, site: &Site, host: &str) {
+    pub(crate) fn log_once(&self, site: &Site, host: &str) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !is_host(host) || noted.len() >= Uncovered::MOST || !noted.insert(host.to_owned()) {
+        if !is_host(host) || noted.len() >= UncoveredHosts::MOST || !noted.insert(host.to_owned()) {
             return;
         }
-        let last = if noted.len() == Uncovered::MOST {
+        let last = if noted.len() == UncoveredHosts::MOST {
             "; more such hosts are not logged"
         } else {
             ""
@@ -41,11 +41,11 @@ impl Uncovered {
             .with("cause", "host-outside-cookie-domain")
             .quoted("host", host);
         match &site.gate().cookie_domain {
-            Some(domain) if site.url.has_own_host() => line.because(format_args!(
+            Some(domain) if site.url.has_own_host() => line.write_with_message(format_args!(
                 "gate.cookie_domain = \"{}\" does not cover {host}, so sign-in is not possible there: set a parent domain, or give the host a path in gate.application_urls{last}",
                 domain.as_str()
             )),
-            _ => line.because(format_args!(
+            _ => line.write_with_message(format_args!(
                 "gate.url is a path of {}, and sessions are valid only there: sign-in is not possible at {host}{last}",
                 site.url.host()
             )),
@@ -57,16 +57,16 @@ impl Uncovered {
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) url: GateUrl,
-    pub(crate) jar: Jar,
+    pub(crate) cookies: CookieBuilder,
     /// The gate's other places.
-    pub(crate) own_paths: Vec<Arc<Site>>,
-    pub(crate) look: Arc<Branding>,
-    pub(crate) administration: Arc<AdminSecret>,
-    pub(crate) believed: Arc<TrustedProxies>,
-    pub(crate) uncovered: Arc<Uncovered>,
-    pub(crate) watch: Arc<RevocationCache>,
-    pub(crate) workers: Arc<StorePool>,
-    pub(crate) asked_groups: Arc<RequestedGroups>,
+    pub(crate) own_path_sites: Vec<Arc<Site>>,
+    pub(crate) branding: Arc<Branding>,
+    pub(crate) admin_secret: Arc<AdminSecret>,
+    pub(crate) trusted_proxies: Arc<TrustedProxies>,
+    pub(crate) uncovered_hosts: Arc<UncoveredHosts>,
+    pub(crate) revocation_cache: Arc<RevocationCache>,
+    pub(crate) store_pool: Arc<StorePool>,
+    pub(crate) requested_groups: Arc<RequestedGroups>,
     pub(crate) config: Arc<Config>,
 }
 
@@ -78,31 +78,36 @@ impl Site {
     /// With a place at each of `gate.application_urls`.
     pub(crate) fn with_own_paths(mut self) -> Site {
         let at = |url: &GateUrl| {
-            let jar = Jar::new(self.gate(), &url.path);
+            let jar = CookieBuilder::new(self.gate(), &url.path);
             Arc::new(Site {
                 url: url.clone(),
-                jar,
+                cookies: jar,
                 ..self.clone()
             })
         };
-        self.own_paths = self.gate().own_paths.iter().map(at).collect();
+        self.own_path_sites = self.gate().own_paths.iter().map(at).collect();
         self
     }
 
     /// The place that protects a host, in lower case.
-    pub(crate) fn protecting(&self, host: &str) -> &Site {
-        let own = self.own_paths.iter().find(|site| site.url.host() == host);
+    pub(crate) fn find_site_protecting(&self, host: &str) -> &Site {
+        let own = self
+            .own_path_sites
+            .iter()
+            .find(|site| site.url.host() == host);
         own.map_or(self, |site| site)
     }
 
     /// The place whose pages are at a host, with its port if that is not 443.
-    pub(crate) fn at<'a>(self: &'a Arc<Site>, authority: &str) -> Option<&'a Arc<Site>> {
+    pub(crate) fn find_site_at<'a>(self: &'a Arc<Site>, authority: &str) -> Option<&'a Arc<Site>> {
         let is_here = |site: &&Arc<Site>| site.url.authority.eq_ignore_ascii_case(authority);
-        std::iter::once(self).chain(&self.own_paths).find(is_here)
+        std::iter::once(self)
+            .chain(&self.own_path_sites)
+            .find(is_here)
     }
 
     /// The host or domain that sessions are good for.
-    pub(crate) fn scope(&self) -> &str {
+    pub(crate) fn session_scope(&self) -> &str {
         match &self.gate().cookie_domain {
             Some(domain) if self.url.has_own_host() => domain.as_str(),
             _ => self.url.host(),
@@ -110,8 +115,8 @@ impl Site {
     }
 
     /// Whether a session may be used at a host, in lower case.
-    pub(crate) fn is_good_at(&self, session: &Session, host: &str) -> bool {
-        session.scope == self.scope() && self.covers(host)
+    pub(crate) fn accepts_session_at(&self, session: &Session, host: &str) -> bool {
+        session.scope == self.session_scope() && self.covers(host)
     }
 
     /// Whether a host, in lower case, is protected by this gate.
@@ -123,7 +128,7 @@ impl Site {
     }
 
     /// Whether a request to a host, in lower case, may be for the gate's own pages.
-    pub(crate) fn is_own(&self, host: &str, target: &str) -> bool {
+    pub(crate) fn is_own_page(&self, host: &str, target: &str) -> bool {
         if host != self.url.host() {
             return false;
         }
@@ -136,7 +141,7 @@ impl Site {
 
     /// Where the browser may go back to: an https URL whose host is covered, else nowhere. Of one that no cookie
     /// could hold until the code has been given, the host's front page.
-    pub(crate) fn back_to<'a>(&self, url: &'a str) -> Option<&'a str> {
+    pub(crate) fn valid_return_url<'a>(&self, url: &'a str) -> Option<&'a str> {
         let rest = url.strip_prefix("https://")?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let authority = &rest[..end];
@@ -149,7 +154,7 @@ impl Site {
             && host
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
-        let whole = if url.len() <= LONGEST {
+        let whole = if url.len() <= MAX_RETURN_URL {
             url
         } else {
             &url[..url.len() - rest.len() + end]

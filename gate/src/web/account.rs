@@ -19,7 +19,7 @@ use super::pages::{self, html};
 use super::refusal::ActRefused;
 use super::step_up::{StepUpInput, StepUpProof};
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::at_door;
+use crate::live::store_pool::separate_engine_error;
 use crate::observe::log;
 use hyper::StatusCode;
 use shared::engine::{AdministrationError, Engine, LoginError, OpenedSession, Principal};
@@ -41,10 +41,10 @@ impl RequestContext<'_> {
         + 'static,
     ) -> Result<T, ActRefused> {
         let (session, visit) = (session.clone(), LoginRequest::of(self));
-        let run = self.judge().run(move |door| {
+        let run = self.judge().with_engine(move |door| {
             let now = visit.now()?;
             let actor = Principal::Session(&session.name, &visit.origin, session.id);
-            at_door(work(door, actor, now)).map_err(LoginError::Door)
+            separate_engine_error(work(door, actor, now)).map_err(LoginError::Engine)
         });
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
     }
@@ -57,7 +57,7 @@ impl RequestContext<'_> {
         + Send
         + 'static,
     ) -> Result<(T, Option<OpenedSession>), ActRefused> {
-        let run = self.judge().run(self.and_go_on(session, work));
+        let run = self.judge().with_engine(self.and_go_on(session, work));
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
     }
 
@@ -69,7 +69,9 @@ impl RequestContext<'_> {
         + Send
         + 'static,
     ) -> Result<(T, Option<OpenedSession>), ActRefused> {
-        let run = self.judge().run_hash(self.and_go_on(session, work));
+        let run = self
+            .judge()
+            .with_hashing_engine(self.and_go_on(session, work));
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
     }
 
@@ -85,11 +87,12 @@ impl RequestContext<'_> {
         move |door| {
             let now = visit.now()?;
             let actor = Principal::Session(&session.name, &visit.origin, session.id);
-            let done = match at_door(work(door, actor, now)).map_err(LoginError::Door)? {
-                Ok(done) => done,
-                Err(error) => return Ok(Err(error)),
-            };
-            let opened = door.go_on(&visit.browser(), &session, now)?;
+            let done =
+                match separate_engine_error(work(door, actor, now)).map_err(LoginError::Engine)? {
+                    Ok(done) => done,
+                    Err(error) => return Ok(Err(error)),
+                };
+            let opened = door.reopen_session(&visit.browser(), &session, now)?;
             Ok(Ok((done, opened)))
         }
     }
@@ -101,13 +104,14 @@ impl RequestContext<'_> {
         task: Operation,
     ) -> Result<ReplyBody, ActRefused> {
         let (session, visit) = (proven.session.clone(), LoginRequest::of(self));
-        let run = self.judge().run(move |door| {
+        let run = self.judge().with_engine(move |door| {
             let caller = shared::engine::Requester::SteppedUp(&session, &visit.origin);
             let errand = CommandRequest {
                 account: session.name.clone(),
                 task,
             };
-            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Door)
+            separate_engine_error(door.run_errand(caller, &errand, visit.now()?))
+                .map_err(LoginError::Engine)
         });
         Ok(self
             .came_of(run.await.map_err(|error| self.not_run(&error))?)?
@@ -120,7 +124,7 @@ impl RequestContext<'_> {
             let line = log::event("refused")
                 .with("cause", refused.code)
                 .with("address", self.address);
-            line.because(&error);
+            line.write_with_message(&error);
             refused
         })
     }

@@ -26,7 +26,7 @@ impl RequestContext<'_> {
     /// The secret, where programs may show it.
     pub(crate) fn administration_secret(&self) -> Option<&Zeroizing<String>> {
         self.site
-            .administration
+            .admin_secret
             .secret
             .as_ref()
             .filter(|_| self.is_at_administration())

@@ -1,7 +1,7 @@
 //! Whose share of the workers a request takes, by what it has proven.
 
 use super::login::{LoginRequest, RequestContext};
-use crate::live::store_pool::{Applicant, Judge, PoolError, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolError, PoolHandle, ShareKey};
 use shared::account::name::UserName;
 use shared::credential::input::Input;
 use shared::engine::LoginClass;
@@ -9,17 +9,17 @@ use shared::verify::decision::Refusal;
 
 impl RequestContext<'_> {
     /// The workers, for this request: of a valid session or token that it carries, else of its address.
-    pub(crate) fn judge(&self) -> Judge {
+    pub(crate) fn judge(&self) -> PoolHandle {
         let applicant = if let Some(session) = self.any_session() {
-            Applicant::of_session(&session)
+            PoolClient::of_session(&session)
         } else if let Some(ticket) = self.ticket() {
-            Applicant::proven(ShareKey::Account(ticket.account().clone()))
+            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
         } else if let Some(ticket) = self.setup_ticket() {
-            Applicant::proven(ShareKey::Account(ticket.account().clone()))
+            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
         } else {
-            Applicant::stranger(self.address)
+            PoolClient::unauthenticated(self.address)
         };
-        self.site.workers.serving(applicant)
+        self.site.store_pool.for_client(applicant)
     }
 
     /// The workers for a first factor of an account: by where it comes from, as far as that account is concerned. An
@@ -28,21 +28,27 @@ impl RequestContext<'_> {
         &self,
         name: &UserName,
         recovery: &Input,
-    ) -> Result<Result<Judge, Refusal>, PoolError> {
-        let stranger = self.site.workers.serving(Applicant::stranger(self.address));
+    ) -> Result<Result<PoolHandle, Refusal>, PoolError> {
+        let stranger = self
+            .site
+            .store_pool
+            .for_client(PoolClient::unauthenticated(self.address));
         let (who, visit) = (name.clone(), LoginRequest::of(self));
-        let looked =
-            stranger.look_up(move |door| door.sign_in_scope(&visit.browser(), &who, visit.now()?));
+        let looked = stranger.with_reading_engine(move |door| {
+            door.classify_login(&visit.browser(), &who, visit.now()?)
+        });
         let applicant = match looked.await? {
             LoginClass::AddressDelayed { wait }
                 if matches!(recovery, Input::Unfit | Input::Digits(_)) =>
             {
                 return Ok(Err(Refusal::AddressDelayed { wait }));
             }
-            LoginClass::TrustedBrowser => Applicant::proven(ShareKey::Browser(name.clone())),
-            LoginClass::FamiliarAddress => Applicant::known(self.address),
+            LoginClass::TrustedBrowser => {
+                PoolClient::proven(ShareKey::TrustedBrowser(name.clone()))
+            }
+            LoginClass::FamiliarAddress => PoolClient::known(self.address),
             LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => return Ok(Ok(stranger)),
         };
-        Ok(Ok(self.site.workers.serving(applicant)))
+        Ok(Ok(self.site.store_pool.for_client(applicant)))
     }
 }

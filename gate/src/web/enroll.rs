@@ -49,7 +49,7 @@ impl RequestContext<'_> {
     ) -> Result<Option<ShownEnrollment>, PoolError> {
         let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
         self.judge()
-            .run(move |door| door.begin_web_setup(&asked, visit.now()?))
+            .with_engine(move |door| door.begin_web_setup(&asked, visit.now()?))
             .await
     }
 
@@ -60,9 +60,9 @@ impl RequestContext<'_> {
         answer: Input,
     ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
         let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
-        let run = self
-            .judge()
-            .run(move |door| door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?));
+        let run = self.judge().with_engine(move |door| {
+            door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?)
+        });
         let invited = run.await?;
         if let Err(refusal) = &invited {
             self.log(ticket.account(), "refused", &refusal.to_string());
@@ -80,7 +80,7 @@ impl RequestContext<'_> {
         let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
         let run = self
             .judge()
-            .run(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
+            .with_engine(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
         run.await
     }
 
@@ -91,7 +91,7 @@ impl RequestContext<'_> {
         confirmed: TypedText,
     ) -> Result<AfterEnrollment, PoolError> {
         let (asked, visit) = (ticket.clone(), LoginRequest::of(self));
-        let run = self.judge().run(move |door| {
+        let run = self.judge().with_engine(move |door| {
             door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?)
         });
         run.await
@@ -218,9 +218,11 @@ impl RequestContext<'_> {
 
     /// The setup that has begun.
     pub(crate) fn setup_ticket(&self) -> Option<EnrollmentToken> {
-        let (keys, now) = (self.site.watch.keys(), clock::now().ok()?);
+        let (keys, now) = (self.site.revocation_cache.token_keys(), clock::now().ok()?);
         let read = |value: &str| EnrollmentToken::read(value, &keys, now);
-        let ticket = self.token(self.site.jar.names.setup, read).ok()??;
+        let ticket = self
+            .token(self.site.cookies.names.enrollment, read)
+            .ok()??;
         self.may_go_on(ticket.account()).then_some(ticket)
     }
 
@@ -230,11 +232,14 @@ impl RequestContext<'_> {
         page: HttpReply,
         ticket: &EnrollmentToken,
     ) -> Result<HttpReply, PoolError> {
-        let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys()));
+        let (jar, value) = (
+            &self.site.cookies,
+            ticket.seal(&self.site.revocation_cache.token_keys()),
+        );
         let value = value.map_err(|error| unavailable(&error))?;
         Ok(reply::with_cookie(
             page,
-            &jar.strict(jar.names.setup, &value, TokenKind::Enrollment.life()),
+            &jar.strict_cookie(jar.names.enrollment, &value, TokenKind::Enrollment.life()),
         ))
     }
 
@@ -242,7 +247,10 @@ impl RequestContext<'_> {
     pub(crate) fn without_ticket(&self, page: HttpReply) -> HttpReply {
         reply::with_cookie(
             page,
-            &self.site.jar.strict(self.site.jar.names.setup, "", 0),
+            &self
+                .site
+                .cookies
+                .strict_cookie(self.site.cookies.names.enrollment, "", 0),
         )
     }
 

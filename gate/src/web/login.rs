@@ -11,8 +11,8 @@ use super::language::Language;
 use super::pages::{self, PageFrame, html};
 use super::refusal::ActRefused;
 use crate::check::forward_auth;
-use crate::check::rules::BackTo;
-use crate::http::cookies::{ConflictingCookies, MOST, ShownSession, scan};
+use crate::check::rules::ReturnPage;
+use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies, scan_cookies};
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::observe::log;
@@ -118,7 +118,7 @@ impl RequestContext<'_> {
         trust: TrustRequest,
     ) -> Result<AfterCode, PoolError> {
         let (said, visit) = (ticket.clone(), LoginRequest::of(self));
-        let run = self.judge().run(move |door| {
+        let run = self.judge().with_engine(move |door| {
             door.enter_code(&visit.browser(), &said, &answer, trust, visit.now()?)
         });
         let next = run.await?;
@@ -130,11 +130,11 @@ impl RequestContext<'_> {
 
     /// Takes back what only a sign-in gives; the browser stays trusted.
     pub(crate) fn without_cookies(&self, page: HttpReply) -> HttpReply {
-        let jar = &self.site.jar;
-        let page = reply::with_cookie(page, &jar.session("", 0));
-        let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
-        let page = reply::with_cookie(page, &jar.strict(jar.names.step_up, "", 0));
-        reply::with_cookie(page, &jar.strict(jar.names.setup, "", 0))
+        let jar = &self.site.cookies;
+        let page = reply::with_cookie(page, &jar.session_cookie("", 0));
+        let page = reply::with_cookie(page, &jar.own_cookie(jar.names.login, "", 0));
+        let page = reply::with_cookie(page, &jar.strict_cookie(jar.names.step_up, "", 0));
+        reply::with_cookie(page, &jar.strict_cookie(jar.names.enrollment, "", 0))
     }
 
     /// The session, also one that the first factor alone opened.
@@ -145,50 +145,59 @@ impl RequestContext<'_> {
     /// The same, if it is clear which one counts.
     fn clear_session(&self) -> Result<Option<Session>, ConflictingCookies> {
         let line = forward_auth::cookie_line(self.headers)?;
-        let shown = ShownSession::read(
+        let shown = SessionCookies::parse(
             line.as_bytes(),
-            self.site.jar.names.session,
-            &self.site.watch.keys(),
-            MOST,
+            self.site.cookies.names.session,
+            &self.site.revocation_cache.token_keys(),
+            MAX_SESSION_COOKIES,
         );
         shown
-            .session(|session| self.is_good(session))
+            .select_session(|session| self.is_good(session))
             .map(|session| session.cloned())
     }
 
     /// What is unclear about the cookies of whoever is here.
     pub(crate) fn unclear(&self) -> Option<ConflictingCookies> {
         self.clear_session().err().or_else(|| {
-            self.token(self.site.jar.names.login, |value| self.read_ticket(value))
-                .err()
+            self.token(self.site.cookies.names.login, |value| {
+                self.read_ticket(value)
+            })
+            .err()
         })
     }
 
     /// Whether a session is good here and now. One that checks refuse is none here either, or the browser would be sent to
     /// and fro.
     pub(crate) fn is_good(&self, session: &Session) -> bool {
-        let is_live = clock::now().is_ok_and(|now| forward_auth::is_live(self.site, session, now));
-        let is_ours = self.site.is_good_at(session, self.site.url.host());
+        let is_live =
+            clock::now().is_ok_and(|now| forward_auth::is_valid_session(self.site, session, now));
+        let is_ours = self.site.accepts_session_at(session, self.site.url.host());
         is_live && is_ours && !self.identity.contradicts(&session.name)
     }
 
     /// Whether a ticket of this person's is good here: where a proxy says who is there, theirs alone.
     pub(crate) fn may_go_on(&self, name: &UserName) -> bool {
         match self.site.gate().first_factor {
-            FirstFactorSource::Header => self.identity.is(name),
+            FirstFactorSource::Header => self.identity.matches(name),
             FirstFactorSource::Password | FirstFactorSource::Pam => true,
         }
     }
 
     /// The sign-in that waits for its code.
     pub(crate) fn ticket(&self) -> Option<LoginToken> {
-        self.token(self.site.jar.names.login, |value| self.read_ticket(value))
-            .ok()
-            .flatten()
+        self.token(self.site.cookies.names.login, |value| {
+            self.read_ticket(value)
+        })
+        .ok()
+        .flatten()
     }
 
     fn read_ticket(&self, value: &str) -> Option<LoginToken> {
-        let token = LoginToken::read(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        let token = LoginToken::read(
+            value,
+            &self.site.revocation_cache.token_keys(),
+            clock::now().ok()?,
+        )?;
         self.may_go_on(token.account()).then_some(token)
     }
 
@@ -199,8 +208,8 @@ impl RequestContext<'_> {
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, ConflictingCookies> {
         let line = forward_auth::cookie_line(self.headers)?;
-        let values = scan(line.as_bytes(), name).values;
-        if values.len() > MOST {
+        let values = scan_cookies(line.as_bytes(), name).values;
+        if values.len() > MAX_SESSION_COOKIES {
             return Err(ConflictingCookies::TooMany);
         }
         let mut valid = values.into_iter().filter_map(read);
@@ -215,7 +224,9 @@ impl RequestContext<'_> {
     /// the trust: several are none.
     fn browser_cookie(&self) -> Option<Zeroizing<String>> {
         let read = |value: &str| Some(Zeroizing::new(value.to_owned()));
-        self.token(self.site.jar.names.browser, read).ok().flatten()
+        self.token(self.site.cookies.names.trusted_browser, read)
+            .ok()
+            .flatten()
     }
 
     /// The session has begun: its cookies, and the way back.
@@ -254,14 +265,14 @@ impl RequestContext<'_> {
 
     /// The cookies of a session that a sign-in has opened.
     pub(crate) fn with_sign_in(&self, page: HttpReply, opened: &OpenedSession) -> HttpReply {
-        let (gate, jar) = (self.site.gate(), &self.site.jar);
+        let (gate, jar) = (self.site.gate(), &self.site.cookies);
         self.log(&opened.session.name, "accepted", &opened.cause());
         let page = self.with_session(page, opened);
-        let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
+        let page = reply::with_cookie(page, &jar.own_cookie(jar.names.login, "", 0));
         let page = match &opened.browser_cookie {
             Some(value) => reply::with_cookie(
                 page,
-                &jar.own(jar.names.browser, value, gate.trust.seconds()),
+                &jar.own_cookie(jar.names.trusted_browser, value, gate.trust.seconds()),
             ),
             None => page,
         };
@@ -272,7 +283,7 @@ impl RequestContext<'_> {
         PageFrame {
             base: &self.site.url.path,
             t: self.t,
-            look: &self.site.look,
+            look: &self.site.branding,
         }
     }
 
@@ -281,7 +292,7 @@ impl RequestContext<'_> {
     }
 
     fn to_sign_in(&self, back_to: &str) -> String {
-        proxy_reply::to_sign_in(&self.at("sign-in"), Some(back_to))
+        proxy_reply::sign_in_url(&self.at("sign-in"), Some(back_to))
     }
 
     pub(crate) fn sign_in(
@@ -373,11 +384,11 @@ impl RequestContext<'_> {
     }
 
     pub(crate) fn failed(&self, cause: &str, why: &str) -> HttpReply {
-        METRICS.signed_in("failed", cause);
+        METRICS.count_sign_in("failed", cause);
         log::event("refused")
             .with("cause", cause)
             .with("address", self.address)
-            .because(why);
+            .write_with_message(why);
         let (title, line) = (self.t.say("unavailable"), self.t.say("unavailable-line"));
         self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
     }
@@ -385,14 +396,14 @@ impl RequestContext<'_> {
     /// What no door could judge on the way in, for a program.
     pub(crate) fn not_signed_in(&self, error: &PoolError) -> ActRefused {
         if let PoolError::Failed { cause, .. } = error {
-            METRICS.signed_in("failed", cause);
+            METRICS.count_sign_in("failed", cause);
         }
         self.not_run(error)
     }
 
     /// The same format as the PAM module's.
     pub(crate) fn log(&self, name: &UserName, result: &str, cause: &str) {
-        METRICS.signed_in(result, cause);
+        METRICS.count_sign_in(result, cause);
         let line = log::event(result)
             .with("cause", cause)
             .with("address", self.address);
@@ -401,13 +412,13 @@ impl RequestContext<'_> {
 
     /// Notes that a name is another spelling of an account's.
     pub(crate) fn log_spelling(&self, other: &OtherSpelling) {
-        METRICS.signed_in("refused", OTHER_SPELLING);
+        METRICS.count_sign_in("refused", OTHER_SPELLING);
         let line = log::event("refused")
             .with("cause", OTHER_SPELLING)
             .with("address", self.address);
         line.with("service", SERVICE)
             .quoted("user", &other.name)
-            .because(other);
+            .write_with_message(other);
     }
 }
 
@@ -420,7 +431,7 @@ pub(crate) struct LoginRequest {
     name: String,
     cookie: Option<Zeroizing<String>>,
     scope: String,
-    page: Option<BackTo>,
+    page: Option<ReturnPage>,
     session: Option<SessionId>,
 }
 
@@ -435,7 +446,7 @@ impl LoginRequest {
             origin: Origin::Remote(guest.address),
             name: agent.chars().take(160).collect(),
             cookie: guest.browser_cookie(),
-            scope: guest.site.scope().to_owned(),
+            scope: guest.site.session_scope().to_owned(),
             page: None,
             session: guest.any_session().map(|session| session.id),
         }
@@ -444,7 +455,7 @@ impl LoginRequest {
     /// The same, on the way to a page behind the gate.
     fn to(self, site: &Site, back_to: &str) -> LoginRequest {
         LoginRequest {
-            page: BackTo::read(site, back_to),
+            page: ReturnPage::parse(site, back_to),
             ..self
         }
     }
@@ -455,7 +466,7 @@ impl LoginRequest {
             name: &self.name,
             cookie: self.cookie.as_ref().map(|value| value.as_str()),
             scope: &self.scope,
-            page: self.page.as_ref().map(BackTo::page),
+            page: self.page.as_ref().map(ReturnPage::page),
             session: self.session,
         }
     }

@@ -6,9 +6,9 @@
 use super::login::RequestContext;
 use super::pages::{self, html};
 use crate::check::forward_auth;
-use crate::http::cookies::ShownSession;
+use crate::http::cookies::SessionCookies;
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::{Applicant, PoolError, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
 use crate::observe::log;
 use hyper::StatusCode;
 use shared::system::admission::Busy;
@@ -62,10 +62,10 @@ impl RequestContext<'_> {
             return SignedOut::Nothing;
         };
         // one who signs out is sure to have one of them, so that all are looked at
-        let shown = ShownSession::read(
+        let shown = SessionCookies::parse(
             line.as_bytes(),
-            self.site.jar.names.session,
-            &self.site.watch.keys(),
+            self.site.cookies.names.session,
+            &self.site.revocation_cache.token_keys(),
             usize::MAX,
         );
         let mut sessions: Vec<Session> = shown
@@ -96,7 +96,7 @@ impl RequestContext<'_> {
             let line = log::event("refused")
                 .with("cause", cause)
                 .with("address", self.address);
-            line.because(format_args!("a sign-out could not end the session: {why}"));
+            line.write_with_message(format_args!("a sign-out could not end the session: {why}"));
         }
         SignedOut::Left(left, why)
     }
@@ -105,10 +105,10 @@ impl RequestContext<'_> {
     async fn end(&self, session: &Session) -> Result<(), PoolError> {
         let workers = self
             .site
-            .workers
-            .serving(Applicant::proven(ShareKey::SignOut(session.name.clone())));
+            .store_pool
+            .for_client(PoolClient::proven(ShareKey::SignOut(session.name.clone())));
         let id = session.id;
-        workers.run(move |door| door.sign_out(id)).await
+        workers.with_engine(move |door| door.sign_out(id)).await
     }
 
     /// GET cookies: clears them where it is clear that this is wanted: they are not clear, or the way led here from a page
@@ -118,7 +118,7 @@ impl RequestContext<'_> {
             .headers
             .get("sec-fetch-site")
             .map(|site| site.as_bytes());
-        let led_here = forward_auth::navigates(self.headers)
+        let led_here = forward_auth::is_navigation(self.headers)
             && matches!(from, Some(b"none" | b"same-origin" | b"same-site"));
         if led_here || self.unclear().is_some() {
             return self.clear_cookies();
@@ -135,7 +135,7 @@ impl RequestContext<'_> {
     pub(crate) fn clear_cookies(&self) -> HttpReply {
         let lines = [self.t.say("cookies-line"), self.t.say("cookies-removed")];
         let page = self.notice(StatusCode::OK, &self.t.say("cookies"), &lines);
-        reply::without_any_cookie(page, &self.site.jar.none())
+        reply::with_cookies_cleared(page, &self.site.cookies.expired_cookies())
     }
 
     /// GET not-covered

@@ -8,7 +8,7 @@
 use super::login::{LoginRequest, RequestContext};
 use super::refusal::ActRefused;
 use crate::check::forward_auth;
-use crate::http::cookies::{MOST, scan};
+use crate::http::cookies::{MAX_SESSION_COOKIES, scan_cookies};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
@@ -85,10 +85,13 @@ impl RequestContext<'_> {
         let (session, now) = (self.session()?, clock::now().ok()?);
         // it is for this session alone, so that one is as good as another
         let line = forward_auth::cookie_line(self.headers).ok()?;
-        let values = scan(line.as_bytes(), self.site.jar.names.step_up).values;
-        let keys = self.site.watch.keys();
+        let values = scan_cookies(line.as_bytes(), self.site.cookies.names.step_up).values;
+        let keys = self.site.revocation_cache.token_keys();
         let read = |value| StepUpToken::read(value, &keys, &session, now);
-        let ticket = values.into_iter().take(MOST).find_map(read)?;
+        let ticket = values
+            .into_iter()
+            .take(MAX_SESSION_COOKIES)
+            .find_map(read)?;
         self.site
             .url
             .has_own_host()
@@ -101,7 +104,10 @@ impl RequestContext<'_> {
             return Ok(StepUpInput::default());
         }
         let name = session.name.clone();
-        let known = self.judge().run(move |door| door.membership(&name)).await;
+        let known = self
+            .judge()
+            .with_engine(move |door| door.load_policy_facts(&name))
+            .await;
         let known = known.map_err(|error| self.not_run(&error))?;
         Ok(StepUpInput {
             password: self.site.gate().first_factor != FirstFactorSource::Header,
@@ -126,14 +132,14 @@ impl RequestContext<'_> {
             FirstFactorSource::Pam => self.ask_host_again(&session, fresh, answer).await,
             FirstFactorSource::Header => {
                 let (whose, visit) = (session.clone(), LoginRequest::of(self));
-                let run = self.judge().run(move |door| {
+                let run = self.judge().with_engine(move |door| {
                     door.step_up_by_code(&visit.browser(), &whose, &answer, visit.now()?)
                 });
                 run.await
             }
         };
         let (refused, cause) = match judged.map_err(|error| self.not_run(&error))? {
-            AfterStepUp::Proven(ticket) => {
+            AfterStepUp::Verified(ticket) => {
                 self.log(&session.name, "accepted", "step-up");
                 return Ok(StepUpProof { session, ticket });
             }
@@ -152,7 +158,7 @@ impl RequestContext<'_> {
                     why,
                 }));
             }
-            AfterStepUp::Over => (
+            AfterStepUp::SessionEnded => (
                 ActRefused::signed_out(self.t),
                 "step-up-session-over".to_owned(),
             ),
@@ -169,7 +175,7 @@ impl RequestContext<'_> {
     ) -> Result<AfterStepUp, PoolError> {
         let (whose, visit) = (session.clone(), LoginRequest::of(self));
         let password = Password::typed(fresh.password.clone());
-        let run = self.judge().run_hash(move |door| {
+        let run = self.judge().with_hashing_engine(move |door| {
             door.step_up(
                 &visit.browser(),
                 &whose,
@@ -189,22 +195,22 @@ impl RequestContext<'_> {
         answer: Input,
     ) -> Result<AfterStepUp, PoolError> {
         let (name, visit) = (session.name.clone(), LoginRequest::of(self));
-        let run = self.judge().run(move |door| {
-            door.try_first_factor(&visit.browser(), &name, &Input::Unfit, visit.now()?)
+        let run = self.judge().with_engine(move |door| {
+            door.charge_first_factor(&visit.browser(), &name, &Input::Unfit, visit.now()?)
         });
         let tried = match run.await? {
             Ok(tried) => tried,
             Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
         };
         let said = self
-            .host_says(&self.judge().applicant, &session.name, &fresh.password)
+            .host_says(&self.judge().client, &session.name, &fresh.password)
             .await?;
         let said = said.unwrap_or_else(|why| {
-            log::says(why);
+            log::write_message(why);
             HostPasswordReply::Unasked
         });
         let (whose, visit) = (session.clone(), LoginRequest::of(self));
-        let run = self.judge().run(move |door| {
+        let run = self.judge().with_engine(move |door| {
             door.settle_step_up(
                 &visit.browser(),
                 &whose,
@@ -219,7 +225,11 @@ impl RequestContext<'_> {
 
     /// Remembers a proof that was given with an act.
     pub(crate) fn with_proof(&self, page: HttpReply, proven: &StepUpProof) -> HttpReply {
-        self.remembering(page, &proven.ticket, &self.site.watch.keys())
+        self.remembering(
+            page,
+            &proven.ticket,
+            &self.site.revocation_cache.token_keys(),
+        )
     }
 
     /// The session that goes on after an act that ended all, with the same proof for the time that is left.
@@ -243,7 +253,7 @@ impl RequestContext<'_> {
     pub(crate) fn with_session(&self, page: HttpReply, opened: &OpenedSession) -> HttpReply {
         let seconds = clock::now().map_or(0, |now| opened.session.expires.since(now));
         let value = opened.session.to_cookie(&opened.keys);
-        reply::with_cookie(page, &self.site.jar.session(&value, seconds))
+        reply::with_cookie(page, &self.site.cookies.session_cookie(&value, seconds))
     }
 
     fn remembering(
@@ -257,10 +267,10 @@ impl RequestContext<'_> {
         };
         match ticket.seal(keys) {
             Ok(value) => {
-                let jar = &self.site.jar;
+                let jar = &self.site.cookies;
                 reply::with_cookie(
                     page,
-                    &jar.strict(jar.names.step_up, &value, ticket.left(now)),
+                    &jar.strict_cookie(jar.names.step_up, &value, ticket.left(now)),
                 )
             }
             // asked again next time
@@ -274,7 +284,7 @@ impl RequestContext<'_> {
             log::event("refused")
                 .with("cause", cause)
                 .with("address", self.address)
-                .because(why);
+                .write_with_message(why);
         }
         ActRefused::not_judged(self.t, error)
     }

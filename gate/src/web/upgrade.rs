@@ -2,7 +2,7 @@
 //! takes that.
 
 use super::login::{LoginRequest, RequestContext};
-use crate::check::rules::{self, BackTo, SessionLevel};
+use crate::check::rules::{self, ReturnPage, SessionLevel};
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use hyper::StatusCode;
@@ -13,7 +13,7 @@ impl RequestContext<'_> {
     /// The session, if it is enough for the gate's own pages.
     pub(crate) fn session(&self) -> Option<Session> {
         self.any_session()
-            .filter(|session| rules::is_full(self.site, session, Some(self.address)))
+            .filter(|session| rules::is_full_session(self.site, session, Some(self.address)))
     }
 
     /// Whether the session is enough for a page behind the gate, or nothing ever would be.
@@ -21,13 +21,16 @@ impl RequestContext<'_> {
         let Some(session) = self.any_session() else {
             return false;
         };
-        match BackTo::read(self.site, back_to) {
+        match ReturnPage::parse(self.site, back_to) {
             Some(page) => {
                 let (_, reach) =
-                    rules::of_session(self.site, &page.request(self.address), &session);
-                reach != SessionLevel::TooLittle
+                    rules::decide_session(self.site, &page.request(self.address), &session);
+                reach != SessionLevel::UpgradeRequired
             }
-            None => !back_to.is_empty() && rules::is_full(self.site, &session, Some(self.address)),
+            None => {
+                !back_to.is_empty()
+                    && rules::is_full_session(self.site, &session, Some(self.address))
+            }
         }
     }
 
@@ -35,13 +38,17 @@ impl RequestContext<'_> {
     pub(crate) async fn rise(&self, session: Session) -> Result<Option<AfterPassword>, PoolError> {
         let visit = LoginRequest::of(self);
         self.judge()
-            .run(move |door| door.rise(&visit.browser(), &session, visit.now()?))
+            .with_engine(move |door| door.upgrade_session(&visit.browser(), &session, visit.now()?))
             .await
     }
 
     /// GET upgrade
     pub(crate) async fn rise_page(&self, rd: &str) -> HttpReply {
-        let back_to = self.site.back_to(rd).unwrap_or_default().to_owned();
+        let back_to = self
+            .site
+            .valid_return_url(rd)
+            .unwrap_or_default()
+            .to_owned();
         let Some(session) = self.any_session() else {
             return self.sign_in(StatusCode::OK, &back_to, "", None);
         };

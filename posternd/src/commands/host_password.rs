@@ -47,7 +47,7 @@ impl Passwords {
     ) -> Result<HostPasswordReply, HelperSilent> {
         let turn = self
             .0
-            .enter(question.class, uid)
+            .acquire(question.class, uid)
             .and_then(|turn| turn.wait(TURN));
         let _turn = turn.map_err(HelperSilent::Busy)?;
         let mut stream = reach().map_err(|error| {

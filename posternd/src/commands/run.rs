@@ -49,7 +49,7 @@ enum NotDone {
 impl NotDone {
     fn failed(error: &(dyn Error + 'static)) -> NotDone {
         NotDone::Failed {
-            cause: store::cause(error),
+            cause: store::log_cause(error),
             why: error.to_string(),
         }
     }
@@ -124,7 +124,7 @@ impl Commands<'_> {
         let question = HostPasswordRequest {
             name: name.clone(),
             address: None,
-            class: Class::Known,
+            class: Class::Familiar,
             password,
         };
         let said = match self.passwords.ask(*uid, &question) {
@@ -170,7 +170,7 @@ impl Commands<'_> {
         let acted = self.worker.run(config, |door| {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(door, caller, now);
-            for doubt in door.take_doubts() {
+            for doubt in door.take_group_warnings() {
                 self.write_log(Severity::Error, "warning", "group-unresolved", Some(&doubt));
             }
             match acted {

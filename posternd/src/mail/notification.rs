@@ -68,7 +68,7 @@ fn headline(event: &AuditEvent) -> &'static str {
         }
         EventKind::OneTimeCodeCancelled => "a one-time code was cancelled",
         EventKind::EmailConfirmed => {
-            "codes to sign in are mailed to an address that was confirmed just now"
+            "codes to sign in go to an address that was confirmed just now"
         }
         EventKind::EmailRemoved => "the e-mail address was removed, and no more codes are mailed",
         EventKind::Disabled => "the second factor was turned off",

@@ -75,7 +75,10 @@ impl DueMail {
 
 impl Outbox {
     pub(super) fn of(config: Config, command_socket: &Path) -> Outbox {
-        let (origin, class) = (ClientOrigin::Service(b"mail".to_vec()), Class::Proven);
+        let (origin, class) = (
+            ClientOrigin::Service(b"mail".to_vec()),
+            Class::Authenticated,
+        );
         let worker = Worker {
             engines: Engines::new(),
             origin,

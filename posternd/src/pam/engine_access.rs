@@ -64,7 +64,7 @@ pub(crate) struct EngineClient {
     /// The user whom the host runs as, if not root.
     user: Option<User>,
     /// Groups that could not be resolved, for the log.
-    doubts: RefCell<Vec<String>>,
+    group_warnings: RefCell<Vec<String>>,
 }
 
 type ClientResult<R> = Result<R, EngineClientError>;
@@ -80,7 +80,7 @@ impl EngineClient {
             config: Box::new(config.clone()),
             worker,
             user,
-            doubts: RefCell::default(),
+            group_warnings: RefCell::default(),
         }
     }
 
@@ -90,8 +90,8 @@ impl EngineClient {
     }
 
     /// Returns the groups that could not be resolved since the last call.
-    pub(crate) fn take_doubts(&self) -> BTreeSet<String> {
-        self.doubts.take().into_iter().collect()
+    pub(crate) fn take_group_warnings(&self) -> BTreeSet<String> {
+        self.group_warnings.take().into_iter().collect()
     }
 
     /// The user whom the host runs as, as the kernel says.
@@ -240,9 +240,9 @@ impl EngineClient {
     ) -> ClientResult<R> {
         let groups = self.look_up_groups(context.account);
         self.run(|engine, now| {
-            engine.foreknow(groups);
+            engine.preload_groups(groups);
             let result = operation(engine, now);
-            engine.foreknow(None);
+            engine.preload_groups(None);
             Ok(result?)
         })
     }
@@ -272,7 +272,9 @@ impl EngineClient {
             let result = clock::now()
                 .map_err(EngineClientError::from)
                 .and_then(|now| operation(engine, now));
-            self.doubts.borrow_mut().extend(engine.take_doubts());
+            self.group_warnings
+                .borrow_mut()
+                .extend(engine.take_group_warnings());
             result
         };
         match &self.worker {

@@ -206,7 +206,7 @@ impl PamEntry<'_> {
         self.log(
             Severity::Error,
             "refused",
-            &format!("{}: {error}", store::cause(error)),
+            &format!("{}: {error}", store::log_cause(error)),
         );
         PamFunctionResult::Denied(Denial::Unavailable)
     }
@@ -214,14 +214,14 @@ impl PamEntry<'_> {
     /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
     /// comes quoted.
     pub(crate) fn log(&self, severity: Severity, result: &str, cause: &str) {
-        for doubt in self.engine.take_doubts() {
+        for warning in self.engine.take_group_warnings() {
             let fields = self.log_fields(Some(self.user.clone()));
             fields.write(
                 self.host,
                 Severity::Error,
                 "warning",
                 "group-unresolved",
-                Some(&doubt),
+                Some(&warning),
             );
         }
         if self.settings.quiet && severity == Severity::Info {

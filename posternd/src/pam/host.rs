@@ -203,7 +203,7 @@ pub(crate) mod fake {
 
         fn process(&self) -> HostProcess {
             match self.unseen {
-                Some(why) => HostProcess::unseen(why),
+                Some(why) => HostProcess::unidentified(why),
                 None => HostProcess::new(ProcessId::new(self.process, 1), Vec::new()),
             }
         }

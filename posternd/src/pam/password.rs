@@ -53,7 +53,7 @@ pub(super) fn changed(host: &dyn PamHost, words: &[String]) {
         }
         Ok(None) => {}
         Err(error) => {
-            let why = format!("{}: {error}; {REMEDY}", store::cause(&error));
+            let why = format!("{}: {error}; {REMEDY}", store::log_cause(&error));
             line.log(Severity::Error, "not revoked", &why);
             host.tell(messages::NOT_SIGNED_OUT);
         }

@@ -45,11 +45,11 @@ impl fmt::Display for UserError {
         match self {
             UserError::Name(error) => error.fmt(f),
             UserError::Lookup(error) => {
-                let why = name_service::reason(*error, "passwd");
+                let why = name_service::explain_failure(*error, "passwd");
                 write!(f, "the user cannot be looked up: {why}; see getent passwd")
             }
             UserError::HostLookup(error) => {
-                let why = name_service::reason(*error, "passwd");
+                let why = name_service::explain_failure(*error, "passwd");
                 write!(
                     f,
                     "the user who runs the service cannot be looked up: {why}; see getent passwd"

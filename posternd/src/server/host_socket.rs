@@ -94,7 +94,7 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
             names.clone(),
         );
         let connection = Arc::clone(&stream);
-        let started = threads.run(move || {
+        let started = threads.spawn(move || {
             let _connection = CONNECTIONS.enter(&connection);
             report(converse(
                 &connection,
@@ -197,18 +197,18 @@ fn converse(
             class_of(&transaction, pam),
         )
     });
-    let proven = class != Class::Stranger;
+    let proven = class != Class::Unauthenticated;
     let worker = Worker {
         engines,
         origin: origin.clone(),
         class,
     };
     // the name service knows two classes
-    let _entered = names.enter(
+    let _entered = names.attach_thread(
         if proven {
-            Class::Proven
+            Class::Authenticated
         } else {
-            Class::Stranger
+            Class::Unauthenticated
         },
         format!("{origin:?}"),
     );

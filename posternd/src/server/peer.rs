@@ -80,7 +80,7 @@ impl ClientOrigin {
 /// Warns where /proc hides the processes of others: before they have sent anything users are then not told apart,
 /// and some hosts never.
 pub fn warn_of_hidden_processes() {
-    if !process::sees_others() {
+    if !process::sees_other_users() {
         log(
             "/proc hides the processes of others (hidepid=): PAM hosts that only connect are counted as one user, and marks of \
              users' hosts are refused; mount /proc with gid=postern or without hidepid=",
@@ -117,12 +117,12 @@ pub(crate) fn class_of(transaction: &PamTransaction, pam: &PamConfig) -> Class {
         .is_some_and(|said| !said.trim_ascii().is_empty());
     match &transaction.mark {
         // one that was removed may come back empty
-        Some(mark) if !mark.is_empty() => Class::Proven,
-        _ if says_key && conversation::is_sshd(transaction, pam) => Class::Known,
+        Some(mark) if !mark.is_empty() => Class::Authenticated,
+        _ if says_key && conversation::is_sshd(transaction, pam) => Class::Familiar,
         _ if conversation::first_factor(transaction, pam) == FirstFactorState::Passed => {
-            Class::Known
+            Class::Familiar
         }
-        _ => Class::Stranger,
+        _ => Class::Unauthenticated,
     }
 }
 
@@ -268,9 +268,15 @@ mod tests {
             mark: Some(Zeroizing::new(mark.to_vec())),
             ..transaction_of("x")
         };
-        assert_eq!(class(with(b"mark"), &PamConfig::default()), Class::Proven);
+        assert_eq!(
+            class(with(b"mark"), &PamConfig::default()),
+            Class::Authenticated
+        );
         // as the module leaves one that it removes
-        assert_eq!(class(with(b""), &PamConfig::default()), Class::Stranger);
+        assert_eq!(
+            class(with(b""), &PamConfig::default()),
+            Class::Unauthenticated
+        );
     }
 
     /// A service whose postern.toml says that the first factor has passed waited with strangers.
@@ -297,13 +303,13 @@ mod tests {
             }
         };
         for (service, word, pam, expected) in [
-            ("imap", "", &pam, Class::Known),
-            ("ftp", "", &pam, Class::Stranger),
-            ("ftp", "", &everywhere, Class::Known),
-            ("ftp", "first_factor=passed", &pam, Class::Known),
-            ("imap", "first_factor=unknown", &pam, Class::Stranger),
+            ("imap", "", &pam, Class::Familiar),
+            ("ftp", "", &pam, Class::Unauthenticated),
+            ("ftp", "", &everywhere, Class::Familiar),
+            ("ftp", "first_factor=passed", &pam, Class::Familiar),
+            ("imap", "first_factor=unknown", &pam, Class::Unauthenticated),
             // a line that is refused
-            ("imap", "first_factor=pased", &pam, Class::Stranger),
+            ("imap", "first_factor=pased", &pam, Class::Unauthenticated),
         ] {
             assert_eq!(
                 class(with(service, word), pam),
@@ -324,18 +330,18 @@ mod tests {
                 with("sshd", "publickey ssh-ed25519 AAAA\n"),
                 &PamConfig::default()
             ),
-            Class::Known
+            Class::Familiar
         );
         assert_eq!(
             class(with("sshd", "\n"), &PamConfig::default()),
-            Class::Stranger
+            Class::Unauthenticated
         );
         assert_eq!(
             class(
                 with("imap", "publickey ssh-ed25519 AAAA\n"),
                 &PamConfig::default()
             ),
-            Class::Stranger
+            Class::Unauthenticated
         );
     }
 }

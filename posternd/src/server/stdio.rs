@@ -11,7 +11,7 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::getresuid;
 use shared::config::file::{self, ConfigError, CurrentConfig};
-use shared::engine::privileges::{PrivilegesError, give_root_up};
+use shared::engine::privileges::{PrivilegesError, drop_root};
 use shared::engine::while_waiting;
 use shared::protocol::{
     DecodeError, Denial, Frame, FrameError, Greeting, Instruction, Opening, PamFunctionResult,
@@ -43,7 +43,7 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
     );
     // root keeps the copy that is in force in doubt, as root's commands do
     let mut configuration = file::in_force(config);
-    let unprivileged = give_root_up(
+    let unprivileged = drop_root(
         configuration
             .as_mut()
             .ok()
@@ -124,11 +124,11 @@ fn converse(
     let (hook, options) = (transaction.hook, transaction.options.clone());
     // the only conversation: it waits behind nobody
     let origin = ClientOrigin::Service(Vec::new());
-    let _entered = NameService::default().enter(Class::Proven, String::new());
+    let _entered = NameService::default().attach_thread(Class::Authenticated, String::new());
     let worker = Worker {
         engines: Engines::new(),
         origin,
-        class: Class::Proven,
+        class: Class::Authenticated,
     };
     let host = RemoteHost::new(
         stream,

@@ -35,14 +35,14 @@ const NONE: ClassLimits = ClassLimits {
 /// Look-ups of users; one who was found before never waits for one who was not.
 const LOOK_UPS: Limits = Limits {
     shared: 2,
-    proven: NONE,
-    known: ClassLimits {
+    authenticated: NONE,
+    familiar: ClassLimits {
         own: 1,
         per_key: 1,
         waiting_per_key: 3,
         waiting: 32,
     },
-    stranger: ClassLimits {
+    unauthenticated: ClassLimits {
         own: 1,
         per_key: 1,
         waiting_per_key: 3,
@@ -129,12 +129,12 @@ impl UserLimits {
                     turn: None,
                 });
             }
-            Some((Some(_), false)) => Class::Known,
-            Some((None, false)) | None => Class::Stranger,
+            Some((Some(_), false)) => Class::Familiar,
+            Some((None, false)) | None => Class::Unauthenticated,
         };
         let turn = self
             .look_ups
-            .enter(class, uid)
+            .acquire(class, uid)
             .map_err(|_| ServerState::Busy)?;
         Ok(Arriving {
             peers: Arc::clone(self),
@@ -370,7 +370,7 @@ mod tests {
         let stuck: Vec<_> = (1001..1100)
             .filter_map(|uid| peers.meet(uid).ok())
             .collect();
-        assert!(stuck.len() <= LOOK_UPS.places() + LOOK_UPS.stranger.waiting);
+        assert!(stuck.len() <= LOOK_UPS.capacity() + LOOK_UPS.unauthenticated.waiting);
         let began = Instant::now();
         assert!(admit(&peers, 1000).is_ok());
         assert!(began.elapsed() < Duration::from_millis(300));

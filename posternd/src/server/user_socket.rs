@@ -104,7 +104,7 @@ impl UserSocket {
             Err(state) => return drop(greet(&stream, state)),
         };
         let socket = Arc::clone(self);
-        let started = self.threads.run(move || {
+        let started = self.threads.spawn(move || {
             let stream = Arc::new(stream);
             let _connection = CONNECTIONS.enter(&stream);
             socket.admit(&stream, process, arriving);
@@ -155,9 +155,9 @@ impl UserSocket {
         let opening: Opening = receive(&mut stream)?;
         let user = &admitted.user;
         let class = if user.is_service {
-            Class::Proven
+            Class::Authenticated
         } else {
-            Class::Known
+            Class::Familiar
         };
         let worker = Worker {
             engines: Arc::clone(&self.engines),
@@ -166,11 +166,11 @@ impl UserSocket {
         };
         // the name service knows two classes
         let class = if user.is_service {
-            Class::Proven
+            Class::Authenticated
         } else {
-            Class::Stranger
+            Class::Unauthenticated
         };
-        let _entered = self.names.enter(class, user.uid.to_string());
+        let _entered = self.names.attach_thread(class, user.uid.to_string());
         match opening {
             Opening::Host { .. } => Err(UserSocketEnded::OtherSocket),
             Opening::UserHost { transaction, .. } => {

@@ -20,20 +20,20 @@ use std::time::Duration;
 const WORKERS: Limits = Limits {
     shared: 4,
     // with a mark: a code was spent for it, so nobody is told that others wait
-    proven: ClassLimits {
+    authenticated: ClassLimits {
         own: 4,
         per_key: 4,
         waiting_per_key: 1024,
         waiting: 1024,
     },
     // whose first factor has passed
-    known: ClassLimits {
+    familiar: ClassLimits {
         own: 4,
         per_key: 4,
         waiting_per_key: 256,
         waiting: 512,
     },
-    stranger: ClassLimits {
+    unauthenticated: ClassLimits {
         own: 4,
         per_key: 4,
         waiting_per_key: 64,
@@ -43,19 +43,19 @@ const WORKERS: Limits = Limits {
 /// The same for users of this host, each of whom has one: services that ask about others have some of their own.
 const WORKERS_OF_USERS: Limits = Limits {
     shared: 1,
-    proven: ClassLimits {
+    authenticated: ClassLimits {
         own: 2,
         per_key: 2,
         waiting_per_key: 64,
         waiting: 256,
     },
-    known: ClassLimits {
+    familiar: ClassLimits {
         own: 2,
         per_key: 1,
         waiting_per_key: 16,
         waiting: 256,
     },
-    stranger: ClassLimits {
+    unauthenticated: ClassLimits {
         own: 0,
         per_key: 0,
         waiting_per_key: 0,
@@ -124,7 +124,7 @@ impl Engines {
 
     /// None is open yet; for hosts and commands of users, who keep no host of root's waiting.
     pub fn of_users() -> Arc<Engines> {
-        Engines::limited(WORKERS_OF_USERS, Some(Class::Stranger))
+        Engines::limited(WORKERS_OF_USERS, Some(Class::Unauthenticated))
     }
 
     fn limited(limits: Limits, writes_as: Option<Class>) -> Arc<Engines> {
@@ -187,7 +187,7 @@ impl Worker {
         let turn = self
             .engines
             .workers
-            .enter(self.class, self.origin.clone())
+            .acquire(self.class, self.origin.clone())
             .map_err(WorkerError::Busy)?;
         let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
         // the turn alone may have taken some seconds
@@ -196,7 +196,7 @@ impl Worker {
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
         engine
             .door
-            .serve(self.engines.writes_as.unwrap_or(self.class));
+            .set_write_class(self.engines.writes_as.unwrap_or(self.class));
         let ran = act(&mut engine.door);
         if ran.is_ok() {
             self.engines.keep(engine);
@@ -229,7 +229,7 @@ impl EngineFiles {
 }
 
 fn above_key(config: &Config) -> Option<FolderStates> {
-    FolderStates::of(config.store.key_file.path()).ok()
+    FolderStates::capture(config.store.key_file.path()).ok()
 }
 
 fn key_file(config: &Config) -> io::Result<KeyFileState> {
@@ -284,14 +284,14 @@ mod tests {
     fn a_folder_that_is_opened_to_others_denies_until_it_is_closed() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder.path().canonicalize().unwrap());
-        let (origin, class) = (ClientOrigin::User(0), Class::Proven);
+        let (origin, class) = (ClientOrigin::User(0), Class::Authenticated);
         let worker = Worker {
             engines: Engines::new(),
             origin,
             class,
         };
         let name = "alice".parse().unwrap();
-        let act = || worker.run(&config, |door| door.membership(&name).map(drop));
+        let act = || worker.run(&config, |door| door.load_policy_facts(&name).map(drop));
         act().unwrap().unwrap();
         for (changed, mode) in [
             ("etc/postern", 0o755),

@@ -314,7 +314,7 @@ pub fn copy_path(path: &Path) -> PathBuf {
 fn text_of(path: &Path, follow: Follow) -> Result<String, ConfigError> {
     text(
         path,
-        &trusted_file::read(path, Privacy::Public, follow, LARGEST)?,
+        &trusted_file::read_trusted(path, Privacy::Public, follow, LARGEST)?,
     )
 }
 
@@ -342,10 +342,10 @@ fn accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     };
     let read = |name: PathBuf| {
         let path = path.join(&name);
-        let text = text(&path, &folder.read(&name, Privacy::Public, LARGEST)?)?;
+        let text = text(&path, &folder.read_file(&name, Privacy::Public, LARGEST)?)?;
         Ok((path, text))
     };
-    folder.names("toml")?.into_iter().map(read).collect()
+    folder.file_names("toml")?.into_iter().map(read).collect()
 }
 
 impl fmt::Debug for ValidConfig {

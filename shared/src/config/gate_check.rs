@@ -135,7 +135,7 @@ pub fn registrable_domain(host: &str) -> Option<&str> {
 }
 
 fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let bytes = trusted_file::read(path, Privacy::Secret, Follow::Yes, LARGEST)
+    let bytes = trusted_file::read_trusted(path, Privacy::Secret, Follow::Yes, LARGEST)
         .map_err(|error| error.to_string())?;
     let secret = Zeroizing::new(bytes.trim_ascii().to_vec());
     match secret.len() >= LEAST {

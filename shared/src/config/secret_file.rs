@@ -28,7 +28,7 @@ pub fn read(
             (path, Follow::No)
         }
     };
-    let bytes = trusted_file::read(&path, Privacy::Secret, follow, LARGEST)
+    let bytes = trusted_file::read_trusted(&path, Privacy::Secret, follow, LARGEST)
         .map_err(|error| format!("{key}: {error}"))?;
     match std::str::from_utf8(bytes.trim_ascii()) {
         Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => {

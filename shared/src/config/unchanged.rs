@@ -40,14 +40,14 @@ impl ConfigFiles {
     /// # Errors
     /// Those of looking at a file, and of a link that leads over what cannot be trusted.
     pub(super) fn of(path: &Path, copy: PathBuf) -> Result<ConfigFiles, FileError> {
-        let above = FolderStates::of(path)?;
+        let above = FolderStates::capture(path)?;
         let mut found = Vec::new();
         let mut add = |path: PathBuf| -> Result<(), FileError> {
             let io = |error| FileError::io(&path, error);
             let mut metadata = path.symlink_metadata().map_err(io)?;
             if metadata.is_symlink() {
                 // what it leads over is none of the folders above
-                metadata = trusted_file::real_path(&path)?.metadata().map_err(io)?;
+                metadata = trusted_file::resolve_path(&path)?.metadata().map_err(io)?;
             }
             let state = [
                 metadata.dev().into(),

@@ -33,7 +33,7 @@ impl MasterKeys {
     pub fn read(path: &Path) -> Result<MasterKeys, MasterKeyError> {
         MasterKeys::parse(
             path,
-            &trusted_file::read(path, Privacy::Secret, Follow::No, LARGEST.into())?,
+            &trusted_file::read_trusted(path, Privacy::Secret, Follow::No, LARGEST.into())?,
         )
     }
 
@@ -118,7 +118,7 @@ impl MasterKeys {
             .symlink_metadata()
             .map_err(|error| FileError::io(path, error))?;
         let (mode, group) = (metadata.mode() & 0o777, Some(metadata.gid()));
-        Ok(trusted_file::write(
+        Ok(trusted_file::write_atomically(
             path,
             self.text().as_bytes(),
             mode,

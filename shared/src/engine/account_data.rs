@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 const LARGEST: u64 = 4096;
 
 /// The secret of an account that the configuration declares.
-pub(super) fn declared(
+pub(super) fn read_declared_secret(
     config: &Config,
     name: &UserName,
 ) -> Result<Option<(Secret, OtpParameters)>, EngineError> {
@@ -35,7 +35,7 @@ pub(super) fn declared(
     let bytes = match declared.secret.bytes() {
         Some(bytes) => bytes,
         None => {
-            read = read_secret(declared).map_err(|error| wrong(DeclaredError::File(error)))?;
+            read = read_secret_file(declared).map_err(|error| wrong(DeclaredError::File(error)))?;
             &read
         }
     };
@@ -46,8 +46,8 @@ pub(super) fn declared(
 }
 
 /// What the secret file of a declared account holds.
-pub fn read_secret(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    trusted_file::read(
+pub fn read_secret_file(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    trusted_file::read_trusted(
         declared.secret_file.path(),
         Privacy::Secret,
         Follow::Yes,
@@ -56,7 +56,7 @@ pub fn read_secret(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>, Fil
 }
 
 /// All live authenticators of an account with their floors.
-pub(super) fn authenticators(
+pub(super) fn load_authenticators(
     vault: &Vault,
     transaction: &mut dyn Transaction,
     name: &UserName,
@@ -91,7 +91,7 @@ pub(super) fn authenticators(
 }
 
 /// What stands in place of authenticators where there are none: looked up like one, so that it takes as long.
-pub(super) fn decoy(
+pub(super) fn load_decoy(
     vault: &Vault,
     transaction: &mut dyn Transaction,
     name: &UserName,
@@ -110,7 +110,7 @@ fn with_floor(
     (secret, parameters): (Secret, OtpParameters),
 ) -> Result<LiveAuthenticator, StoreError> {
     let fingerprint = vault.fingerprint(&secret, parameters);
-    let floor = floor(vault, transaction, &secret, parameters)?;
+    let floor = load_floor(vault, transaction, &secret, parameters)?;
     let mut used_above = Vec::new();
     for older in vault.fingerprints(&secret, parameters) {
         used_above.extend(transaction.accepted_steps(&older)?);
@@ -125,14 +125,14 @@ fn with_floor(
 }
 
 /// The floor of a secret, which may have been written under an older key.
-pub(super) fn floor(
+pub(super) fn load_floor(
     vault: &Vault,
     transaction: &mut dyn Transaction,
     secret: &Secret,
     parameters: OtpParameters,
 ) -> Result<Option<Step>, StoreError> {
     for fingerprint in vault.fingerprints(secret, parameters) {
-        if let Some(floor) = transaction.floor(&fingerprint)? {
+        if let Some(floor) = transaction.step_floor(&fingerprint)? {
             return Ok(Some(floor));
         }
     }
@@ -140,14 +140,14 @@ pub(super) fn floor(
 }
 
 /// Where codes for an account are mailed: what the configuration declares, or the confirmed address.
-pub(super) fn mail_address(
+pub(super) fn load_mail_address(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     account: AccountId,
 ) -> Result<Option<EmailAddress>, StoreError> {
     // Looked up in every case: what is declared must not show in the time.
-    let MailAddresses { confirmed, .. } = tx.addresses(account)?;
+    let MailAddresses { confirmed, .. } = tx.mail_addresses(account)?;
     Ok(match config.declared(name) {
         Some(declared) => declared.email.clone(),
         None => confirmed,

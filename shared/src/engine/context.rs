@@ -41,9 +41,9 @@ pub struct Engine {
     pub(super) store: KeyedStore,
     pub(super) hashing: HashingMemory,
     /// What nobody knew of groups, for the log.
-    pub(super) doubts: Vec<String>,
+    pub(super) group_warnings: Vec<String>,
     /// What the host knows of the policy's groups of one person, looked up before this engine was taken.
-    pub(super) foreknown: Option<(UserName, PersonGroups)>,
+    pub(super) preloaded_groups: Option<(UserName, PersonGroups)>,
 }
 
 impl Engine {
@@ -55,8 +55,8 @@ impl Engine {
             vault,
             store,
             hashing: HashingMemory::default(),
-            doubts: Vec::new(),
-            foreknown: None,
+            group_warnings: Vec::new(),
+            preloaded_groups: None,
         })
     }
 
@@ -66,8 +66,8 @@ impl Engine {
     }
 
     /// Sets the class of the writes that follow, as `Store::serve` does.
-    pub fn serve(&mut self, class: Class) {
-        self.store.serve(class);
+    pub fn set_write_class(&mut self, class: Class) {
+        self.store.set_write_class(class);
     }
 
     /// Whether it was opened on a disk that took nothing. It stays so when the disk takes something again: whoever keeps
@@ -82,26 +82,27 @@ impl Engine {
     }
 
     /// What the policy asks about an account: whether it has a second factor now, and its groups.
-    pub fn membership(&mut self, name: &UserName) -> Result<PolicyFacts, EngineError> {
-        self.account_and_membership(name)
+    pub fn load_policy_facts(&mut self, name: &UserName) -> Result<PolicyFacts, EngineError> {
+        self.load_account_with_policy_facts(name)
             .map(|(_, membership)| membership)
     }
 
     /// An account as it is now, and what the policy asks about it, of one moment.
-    pub(super) fn account_and_membership(
+    pub(super) fn load_account_with_policy_facts(
         &mut self,
         name: &UserName,
     ) -> Result<(Option<AccountVersion>, PolicyFacts), EngineError> {
-        let declared = account_data::declared(&self.config, name)?;
+        let declared = account_data::read_declared_secret(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = transaction.account(name)?;
+        let record = transaction.find_account(name)?;
         let at = record.as_ref().map(AccountVersion::of);
         let (id, groups) = match record {
             Some(record) => (record.id, record.groups),
             None => (AccountId(0), Vec::new()),
         };
         let stored = is_enrolled(transaction.as_mut(), id)?;
-        let address = account_data::mail_address(&self.config, transaction.as_mut(), name, id)?;
+        let address =
+            account_data::load_mail_address(&self.config, transaction.as_mut(), name, id)?;
         let mail = if self.config.email.is_on() && address.is_some() {
             MailStatus::On
         } else {
@@ -126,7 +127,7 @@ impl Engine {
     }
 
     /// Wrong codes of the last 30 days are kept; older ones count no more.
-    pub(super) fn memory(now: Timestamp) -> Timestamp {
+    pub(super) fn lock_window_start(now: Timestamp) -> Timestamp {
         now.minus(crate::verify::throttle::LOCK_WINDOW)
     }
 }
@@ -136,7 +137,7 @@ pub(super) fn is_enrolled(
     tx: &mut dyn Transaction,
     account: AccountId,
 ) -> Result<bool, StoreError> {
-    Ok(!tx.authenticators(account)?.is_empty() || tx.addresses(account)?.confirmed.is_some())
+    Ok(!tx.authenticators(account)?.is_empty() || tx.mail_addresses(account)?.confirmed.is_some())
 }
 
 /// Why nobody can be let in. Each names what the administrator can mend.

@@ -46,7 +46,7 @@ pub struct RotationReport {
 
 impl Engine {
     /// What [`Door::rotate_keys`] with [`Renewal::All`] would end now.
-    pub fn ends_with_its_keys(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
+    pub fn list_key_bound(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
         Ok(key_bound(
             self.store.begin(&mut self.vault, Intent::Read)?.as_mut(),
             now,
@@ -78,7 +78,7 @@ impl Engine {
         // a rotation that was cut off may have left the store with two sealing keys
         let mut rotated = RotationReport::default();
         if self.vault.is_unsettled() {
-            self.seal_anew(&masters)?;
+            self.reseal_all(&masters)?;
         }
         let mut other = match renewal {
             Renewal::Seal => None,
@@ -86,23 +86,23 @@ impl Engine {
         };
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.replace_data_keys(&self.vault.renewed(renewal, &masters)?)?;
-        tx.log(&event(renewal, actor, now))?;
+        tx.add_event(&event(renewal, actor, now))?;
         match &mut other {
             None => tx.commit()?,
             Some(other) => {
                 // begun while nobody else writes, it sees exactly what ends, and holds nobody up
                 let mut before = other.begin(Intent::Read)?;
                 tx.end_key_bound()?;
-                let revision = tx.revise()?;
+                let revision = tx.raise_revision()?;
                 tx.commit()?;
                 let ended = key_bound(before.as_mut(), now);
-                self.await_gates(revision)?;
+                self.await_gate_confirmations(revision)?;
                 rotated.ended = ended?;
             }
         }
         drop(other);
-        self.forget_key_bound()?;
-        rotated.damaged = self.seal_anew(&masters)?;
+        self.remove_key_bound()?;
+        rotated.damaged = self.reseal_all(&masters)?;
         let path = || self.config.store.key_file.path().to_owned();
         self.store
             .scrub()
@@ -112,7 +112,7 @@ impl Engine {
     }
 
     /// Removes what ended with the keys, also that of a renewal that was cut off.
-    fn forget_key_bound(&mut self) -> Result<(), EngineError> {
+    fn remove_key_bound(&mut self) -> Result<(), EngineError> {
         loop {
             let began = Instant::now();
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -127,20 +127,20 @@ impl Engine {
     }
 
     /// Seals anew whatever the key of before sealed, and forgets that key. Returns whose secrets open with neither.
-    fn seal_anew(&mut self, masters: &MasterKeys) -> Result<BTreeSet<UserName>, EngineError> {
+    fn reseal_all(&mut self, masters: &MasterKeys) -> Result<BTreeSet<UserName>, EngineError> {
         let mut damaged = BTreeSet::new();
         for sealed_in in SealedValue::ALL {
             let mut after = 0;
             loop {
                 let began = Instant::now();
                 let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-                let rows = tx.sealed_after(sealed_in, after, BATCH)?;
+                let rows = tx.sealed_rows_after(sealed_in, after, BATCH)?;
                 let Some(last) = rows.last() else { break };
                 after = last.number;
                 for row in &rows {
-                    match self.vault.sealed_anew(&row.sealed, &row.bound)? {
+                    match self.vault.sealed_anew(&row.sealed, &row.associated_data)? {
                         Resealed::Already => {}
-                        Resealed::Anew(sealed) => tx.reseal(row, &sealed)?,
+                        Resealed::Anew(sealed) => tx.reseal_row(row, &sealed)?,
                         Resealed::Damaged => drop(damaged.insert(row.name.clone())),
                     }
                 }
@@ -159,7 +159,7 @@ impl Engine {
 fn key_bound(tx: &mut dyn Transaction, now: Timestamp) -> Result<EndedByRotation, StoreError> {
     let mut ended = EndedByRotation::new();
     for what in KeyBound::ALL {
-        for (name, count) in tx.key_bound(what, now)? {
+        for (name, count) in tx.count_key_bound(what, now)? {
             ended.entry(name).or_default().push((what, count));
         }
     }
@@ -190,7 +190,7 @@ pub enum RotationError {
     /// No random numbers.
     Random(RandomError),
     /// The store, or what lies in it.
-    Door(EngineError),
+    Engine(EngineError),
     /// All is done but the last step: the old master key is still in the file.
     OldKeyStays(PathBuf, StoreError),
 }
@@ -209,19 +209,19 @@ impl From<RandomError> for RotationError {
 
 impl From<EngineError> for RotationError {
     fn from(error: EngineError) -> RotationError {
-        RotationError::Door(error)
+        RotationError::Engine(error)
     }
 }
 
 impl From<StoreError> for RotationError {
     fn from(error: StoreError) -> RotationError {
-        RotationError::Door(error.into())
+        RotationError::Engine(error.into())
     }
 }
 
 impl From<VaultError> for RotationError {
     fn from(error: VaultError) -> RotationError {
-        RotationError::Door(error.into())
+        RotationError::Engine(error.into())
     }
 }
 
@@ -230,7 +230,7 @@ impl fmt::Display for RotationError {
         match self {
             RotationError::Key(error) => error.fmt(f),
             RotationError::Random(error) => error.fmt(f),
-            RotationError::Door(error) => error.fmt(f),
+            RotationError::Engine(error) => error.fmt(f),
             RotationError::OldKeyStays(path, error) => write!(
                 f,
                 "the keys are new, but old bytes may be left in the store's journal ({error}), so the old master key stays in {}; run postern key rotate again later",
@@ -245,7 +245,7 @@ impl std::error::Error for RotationError {
         match self {
             RotationError::Key(error) => Some(error),
             RotationError::Random(error) => Some(error),
-            RotationError::Door(error) => Some(error),
+            RotationError::Engine(error) => Some(error),
             RotationError::OldKeyStays(_, error) => Some(error),
         }
     }

@@ -56,8 +56,8 @@ impl KeyedStore {
     }
 
     /// See [`Store::serve`].
-    pub(super) fn serve(&mut self, class: Class) {
-        self.store.serve(class);
+    pub(super) fn set_write_class(&mut self, class: Class) {
+        self.store.set_write_class(class);
     }
 
     /// See [`Store::is_read_only`].
@@ -67,7 +67,7 @@ impl KeyedStore {
 
     /// See [`Store::scrub`].
     pub(super) fn scrub(&mut self) -> Result<(), StoreError> {
-        self.store.scrub()
+        self.store.truncate_wal()
     }
 }
 

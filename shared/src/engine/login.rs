@@ -22,7 +22,7 @@ pub use admission::LoginClass;
 pub use error::LoginError;
 pub use first_factor::FirstFactorAttempt;
 pub(super) use groups::HostGroups;
-pub(super) use known_browser::TrustedHere;
+pub(super) use known_browser::TrustedBrowserProof;
 pub use step_up::AfterStepUp;
 
 use super::{AfterRecovery, AppPasswordsAfter, EnrollmentToken};
@@ -80,9 +80,9 @@ pub struct OpenedSession {
     /// The session; its row is in the store.
     pub session: Session,
     /// By what.
-    pub means: AuthenticationMethod,
+    pub method: AuthenticationMethod,
     /// What spared the code.
-    pub spared: Option<CodeSkipped>,
+    pub code_skipped: Option<CodeSkipped>,
     /// What signs its cookie: the keys of the transaction that opened it, so that it ends with them.
     pub keys: TokenKeys,
     /// The browser's new cookie, if it is trusted.
@@ -111,10 +111,10 @@ pub enum CodeSkipped {
 impl OpenedSession {
     /// By what, as logs name it.
     pub fn cause(&self) -> Cow<'static, str> {
-        match self.spared {
+        match self.code_skipped {
             Some(CodeSkipped::Exemption(rule)) => format!("policy.exempt-{rule}").into(),
             Some(CodeSkipped::Rule(rule)) => RuleName(Some(rule)).to_string().into(),
-            None => self.means.name().into(),
+            None => self.method.name().into(),
         }
     }
 }
@@ -126,7 +126,7 @@ pub enum AfterPassword {
     /// The code: what leads to it.
     Code(Box<LoginToken>),
     /// Nobody enters without a second factor, and there is none: nothing but setting one up.
-    Setup(Box<EnrollmentToken>),
+    Enroll(Box<EnrollmentToken>),
     /// Refused.
     Refused(Refusal),
     /// Refused: no sign-in makes a second account for another spelling of a name.

@@ -15,7 +15,7 @@ pub mod privileges;
 mod revocation;
 pub(crate) mod verify;
 
-pub use account_data::read_secret;
+pub use account_data::read_secret_file;
 pub use administration::acting::{AdministrationError, AppPasswordError};
 pub use administration::api_secret::ShownSecret;
 pub use administration::app_passwords::AppPasswordsAfter;
@@ -36,7 +36,7 @@ pub use login::{
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
 pub use mail::waiting::{MailWait, still_waiting, while_waiting};
 pub use principal::Principal;
-pub use revocation::{GoesBy, LEASE, RevocationsSeen};
+pub use revocation::{KnownRevisions, LEASE, RevocationUpdate};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
 pub use verify::exemption::PolicyError;
 pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};

@@ -40,7 +40,7 @@ impl Principal<'_> {
     }
 
     /// Refuses whoever acts in a session that has ended, also since the act was begun.
-    pub(super) fn refuse_ended(
+    pub(super) fn refuse_ended_session(
         self,
         tx: &mut dyn Transaction,
         now: Timestamp,
@@ -48,8 +48,8 @@ impl Principal<'_> {
         let Principal::Session(name, _, id) = self else {
             return Ok(());
         };
-        let own = tx.account(name)?.map_or(AccountId(0), |own| own.id);
-        match tx.session(own, id, now)? {
+        let own = tx.find_account(name)?.map_or(AccountId(0), |own| own.id);
+        match tx.find_session(own, id, now)? {
             Some(_) => Ok(()),
             None => Err(AdministrationError::Stale),
         }
@@ -69,7 +69,7 @@ impl<'a> From<&'a String> for Principal<'a> {
 }
 
 /// What someone did to an account.
-pub(super) fn event(
+pub(super) fn audit_event(
     name: &UserName,
     what: EventKind,
     actor: Principal<'_>,

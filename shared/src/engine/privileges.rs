@@ -2,7 +2,7 @@
 //! opens key or store. A store may hold what an intruder wrote there: no bug in how it is read gives root away, and nothing
 //! that is made beside it is root's.
 
-use super::read_secret;
+use super::read_secret_file;
 use crate::config::{Config, SecretText};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
@@ -24,7 +24,7 @@ pub const GROUP: &str = "postern";
 ///
 /// # Errors
 /// Those of a host that lacks the user, or lets this process not become it.
-pub fn give_root_up(configuration: Option<&mut Config>) -> Result<(), PrivilegesError> {
+pub fn drop_root(configuration: Option<&mut Config>) -> Result<(), PrivilegesError> {
     let becoming = TargetUser::begin()?;
     if let Some(accounts) = configuration
         .map(|config| &mut config.account)
@@ -35,7 +35,7 @@ pub fn give_root_up(configuration: Option<&mut Config>) -> Result<(), Privileges
             .enumerate()
             .map(|(index, account)| (account.secret_file.path(), index));
         for index in becoming.unreadable(paths)? {
-            if let Ok(bytes) = read_secret(&accounts[index]) {
+            if let Ok(bytes) = read_secret_file(&accounts[index]) {
                 accounts[index].secret = SecretText::of(bytes);
             }
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What a gate goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GoesBy {
+pub struct KnownRevisions {
     /// The revision of all.
     pub revision: u64,
     /// The revision of app passwords.
@@ -18,7 +18,7 @@ pub struct GoesBy {
 }
 
 /// What a gate's look found.
-pub struct RevocationsSeen {
+pub struct RevocationUpdate {
     /// What was revoked since the revision that the gate goes by.
     pub revoked: RevokedSessions,
     /// The keys of cookies and app passwords.
@@ -35,17 +35,17 @@ const INTERVAL: Duration = Duration::from_millis(20);
 impl Engine {
     /// Waits until every gate goes by `revision`. One whose last look was before the commit is sure of its store
     /// for the length of a lease at most.
-    pub(super) fn await_gates(&mut self, revision: u64) -> Result<(), EngineError> {
+    pub(super) fn await_gate_confirmations(&mut self, revision: u64) -> Result<(), EngineError> {
         let over = clock::since_boot().saturating_add(LEASE);
         while self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .gates_behind(revision)?
+            .count_gates_behind(revision)?
             > 0
         {
             if clock::since_boot() > over {
                 let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
-                transaction.forget_gates_behind(revision)?;
+                transaction.remove_gates_behind(revision)?;
                 return Ok(transaction.commit()?);
             }
             still_waiting();
@@ -57,12 +57,12 @@ impl Engine {
     /// A gate's look at the store: what was revoked, the keys of cookies, and what changed of the app passwords, if that is
     /// not what it goes by already. Under the write lock it reads no more than what changed since it read without.
     /// Confirms the new revision; the caller must go by these from the moment `confirm` returns, and by no older ones.
-    pub fn look(
+    pub fn update_revocations(
         &mut self,
         gate: &[u8; 16],
-        goes_by: Option<GoesBy>,
+        goes_by: Option<KnownRevisions>,
         now: Timestamp,
-        confirm: impl FnOnce(RevocationsSeen),
+        confirm: impl FnOnce(RevocationUpdate),
     ) -> Result<(), EngineError> {
         let mut known = goes_by.map(|goes_by| goes_by.app_passwords);
         loop {
@@ -80,11 +80,12 @@ impl Engine {
                 None => transaction.live_app_passwords(now)?,
             };
             // what is revoked while these are read is all that is read while nobody else writes
-            let most = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+            let most = transaction
+                .revoked_sessions_after(goes_by.map_or(0, |goes_by| goes_by.revision))?;
             drop(transaction);
             let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
             transaction.forget_revocations(now)?;
-            let revoked = most.with(transaction.revoked(most.revision)?);
+            let revoked = most.with(transaction.revoked_sessions_after(most.revision)?);
             let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
                 // all keys were made anew meanwhile
                 known = None;
@@ -98,12 +99,12 @@ impl Engine {
                 app_passwords.push(first);
             }
             let revision = revoked.revision;
-            confirm(RevocationsSeen {
+            confirm(RevocationUpdate {
                 revoked,
                 keys: self.vault.token_keys(),
                 app_passwords,
             });
-            transaction.gate_goes_by(gate, revision)?;
+            transaction.set_gate_revision(gate, revision)?;
             return Ok(transaction.commit()?);
         }
     }
@@ -113,15 +114,15 @@ impl Engine {
     pub fn sign_out(&mut self, session: SessionId) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.end_session(session)?;
-        let revision = transaction.revise()?;
+        let revision = transaction.raise_revision()?;
         transaction.commit()?;
-        self.await_gates(revision)
+        self.await_gate_confirmations(revision)
     }
 
     /// A gate has ended.
-    pub fn gate_ended(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
+    pub fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
-        transaction.forget_gate(gate)?;
+        transaction.remove_gate(gate)?;
         Ok(transaction.commit()?)
     }
 }

@@ -43,7 +43,7 @@ impl fmt::Display for UnresolvedGroup {
                 write!(
                     f,
                     "its source does not answer ({})",
-                    name_service::reason(*error, "group")
+                    name_service::explain_failure(*error, "group")
                 )
             }
             UnresolvedGroup::Earlier => f.write_str("it was not known when the session began"),
@@ -304,7 +304,7 @@ impl fmt::Display for GroupsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             GroupsError::Lookup(error) => {
-                let why = name_service::reason(*error, "passwd");
+                let why = name_service::explain_failure(*error, "passwd");
                 write!(
                     f,
                     "users and groups cannot be looked up: {why}; see getent passwd and getent group"

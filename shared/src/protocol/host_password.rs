@@ -22,9 +22,9 @@ pub const LONGEST_QUESTION: usize =
 /// has four, one account has two, and whoever has proven more has some of their own.
 pub const QUESTIONS: Limits = Limits {
     shared: 8,
-    proven: ClassLimits { own: 4, ..OF_ONE },
-    known: ClassLimits { own: 4, ..OF_ONE },
-    stranger: ClassLimits { own: 32, ..OF_ONE },
+    authenticated: ClassLimits { own: 4, ..OF_ONE },
+    familiar: ClassLimits { own: 4, ..OF_ONE },
+    unauthenticated: ClassLimits { own: 32, ..OF_ONE },
 };
 const OF_ONE: ClassLimits = ClassLimits {
     own: 0,
@@ -123,13 +123,17 @@ impl HostPasswordRequest {
     }
 }
 
-const CLASSES: [Class; 3] = [Class::Proven, Class::Known, Class::Stranger];
+const CLASSES: [Class; 3] = [
+    Class::Authenticated,
+    Class::Familiar,
+    Class::Unauthenticated,
+];
 
 fn word(class: Class) -> &'static str {
     match class {
-        Class::Proven => "proven",
-        Class::Known => "known",
-        Class::Stranger => "stranger",
+        Class::Authenticated => "proven",
+        Class::Familiar => "known",
+        Class::Unauthenticated => "stranger",
     }
 }
 
@@ -201,7 +205,7 @@ mod tests {
         let longest = HostPasswordRequest {
             name: "n".repeat(name::LONGEST).parse().unwrap(),
             address: Address::parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
-            class: Class::Stranger,
+            class: Class::Unauthenticated,
             password: Candidate::typed(&[b'x'; LONGEST_PASSWORD]).unwrap(),
         };
         let bytes = longest.write();
@@ -268,7 +272,7 @@ mod tests {
         let question = HostPasswordRequest {
             name: "alice".parse().unwrap(),
             address: None,
-            class: Class::Known,
+            class: Class::Familiar,
             password,
         };
         assert!(!format!("{question:?}").contains("secret"));

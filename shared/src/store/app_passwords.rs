@@ -33,7 +33,7 @@ pub struct LiveAppPasswords {
     /// Raised by every change of them, and of what a gate takes from their accounts.
     pub revision: u64,
     /// Whether these are all that there are; else those that are new or changed.
-    pub is_whole: bool,
+    pub is_complete: bool,
     /// Each with its hash, in no order.
     pub all: Vec<(AppPasswordHash, FoundAppPassword)>,
     /// Those that were removed.
@@ -65,12 +65,12 @@ pub trait AppPasswordStore {
         now: Timestamp,
     ) -> Result<u64, StoreError>;
     /// Looks one up by its hash, whether or not its time is over.
-    fn app_password(
+    fn find_app_password(
         &mut self,
         hash: &AppPasswordHash,
     ) -> Result<Option<FoundAppPassword>, StoreError>;
     /// One was used in this minute.
-    fn use_app_password(&mut self, number: i64, at: Timestamp) -> Result<(), StoreError>;
+    fn record_app_password_use(&mut self, number: i64, at: Timestamp) -> Result<(), StoreError>;
     /// The revision of them all.
     fn app_passwords_revision(&mut self) -> Result<u64, StoreError>;
     /// All that are good at `now`. One that cannot be read is left out: it opens nothing, and the others do.

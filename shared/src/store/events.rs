@@ -7,7 +7,7 @@ use crate::account::event::{AuditEvent, EventFilter};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoggedEvent {
     /// It stands in the log.
-    Yes,
+    Added,
     /// There were too many of its kind in a day.
     TooMany,
 }
@@ -16,7 +16,7 @@ pub enum LoggedEvent {
 pub trait EventStore {
     /// Adds to the event log, within [`crate::account::event::What::daily_limit`], and forgets a few of those that are too many
     /// or too old.
-    fn log(&mut self, event: &AuditEvent) -> Result<LoggedEvent, StoreError>;
+    fn add_event(&mut self, event: &AuditEvent) -> Result<LoggedEvent, StoreError>;
     /// Events numbered after `after`, oldest first, at most `limit`.
     fn events(
         &mut self,
@@ -32,5 +32,6 @@ pub trait EventStore {
         limit: u32,
     ) -> Result<Vec<(i64, AuditEvent)>, StoreError>;
     /// The number after which the newest `count` come.
-    fn before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64, StoreError>;
+    fn number_before_newest(&mut self, filter: &EventFilter, count: u32)
+    -> Result<i64, StoreError>;
 }

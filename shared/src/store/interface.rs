@@ -46,7 +46,7 @@ pub enum BucketOwner {
     /// An account.
     Account(AccountId),
     /// Names without an account, spread over a fixed number of rows.
-    Stranger(u16),
+    UnknownName(u16),
 }
 
 /// Names one row of guesses: account × stage × place.
@@ -55,9 +55,9 @@ pub struct BucketKey {
     /// Whose.
     pub owner: BucketOwner,
     /// Before or after the first factor.
-    pub stage: Phase,
+    pub phase: Phase,
     /// From where.
-    pub place: ThrottleScope,
+    pub scope: ThrottleScope,
 }
 
 /// Wrong codes since the last sign-in.
@@ -86,14 +86,14 @@ pub trait Store: Send {
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
     /// Sets the class of the writes that follow: a better class writes first, up to a limit that keeps others from starving.
-    fn serve(&mut self, class: Class);
+    fn set_write_class(&mut self, class: Class);
 
     /// Whether nothing can be written, because the disk took nothing when the store was opened.
     fn is_read_only(&self) -> bool;
 
     /// Makes sure that nothing that was overwritten or removed is left in the journal. Waits for every transaction that
     /// still sees what was there.
-    fn scrub(&mut self) -> Result<(), StoreError>;
+    fn truncate_wal(&mut self) -> Result<(), StoreError>;
 }
 
 /// What can be read and changed in one transaction.
@@ -130,7 +130,7 @@ pub trait Transaction:
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// The last accepted step under a fingerprint.
-    fn floor(&mut self, fingerprint: &SecretFingerprint) -> Result<Option<Step>, StoreError>;
+    fn step_floor(&mut self, fingerprint: &SecretFingerprint) -> Result<Option<Step>, StoreError>;
     /// A step was accepted: it and every older one are used.
     fn raise_floor(
         &mut self,
@@ -169,9 +169,9 @@ pub trait Transaction:
         code: Option<&StoredOneTimeCode>,
     ) -> Result<(), StoreError>;
     /// Marks it as used.
-    fn use_one_time_code(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn consume_one_time_code(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Marks a recovery code as used.
-    fn use_recovery_code(
+    fn consume_recovery_code(
         &mut self,
         account: AccountId,
         code: &RecoveryHash,
@@ -179,7 +179,7 @@ pub trait Transaction:
     ) -> Result<(), StoreError>;
 
     /// The failures of a row since `since`, those of a clock that ran ahead included.
-    fn failures(
+    fn bucket_failures(
         &mut self,
         row: &BucketKey,
         since: Timestamp,
@@ -194,37 +194,37 @@ pub trait Transaction:
         since: Timestamp,
     ) -> Result<FailureId, StoreError>;
     /// Takes back what was charged for an answer that turned out to be right.
-    fn take_back(
+    fn remove_failure(
         &mut self,
         failure: FailureId,
         of_address: Option<FailureId>,
     ) -> Result<(), StoreError>;
     /// Forgets what one address put in a row.
-    fn forgive(&mut self, row: &BucketKey, from: &str) -> Result<(), StoreError>;
+    fn remove_failures_from(&mut self, row: &BucketKey, from: &str) -> Result<(), StoreError>;
     /// Brings failures from the future, of a clock that ran ahead, back to `now`: of this row and this address.
-    fn clamp(
+    fn clamp_future_failures(
         &mut self,
         row: &BucketKey,
         from: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError>;
     /// Whether a row is locked.
-    fn is_locked(&mut self, row: &BucketKey) -> Result<bool, StoreError>;
+    fn is_bucket_locked(&mut self, row: &BucketKey) -> Result<bool, StoreError>;
     /// Locks a row.
-    fn lock(&mut self, row: &BucketKey, now: Timestamp) -> Result<(), StoreError>;
+    fn lock_bucket(&mut self, row: &BucketKey, now: Timestamp) -> Result<(), StoreError>;
     /// Opens a row's lock and forgets its failures.
-    fn unlock(&mut self, row: &BucketKey) -> Result<(), StoreError>;
+    fn unlock_bucket(&mut self, row: &BucketKey) -> Result<(), StoreError>;
     /// Opens every lock of an account and forgets all its failures.
-    fn unlock_all(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn unlock_account(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Wrong codes of an account in all rows after `since`; wrong passwords are none.
-    fn missed(
+    fn missed_inputs(
         &mut self,
         account: AccountId,
         since: Timestamp,
     ) -> Result<Option<MissedInputs>, StoreError>;
 
     /// Of the same owner and stage, how many other keys have failed since `since`; counts to `most`.
-    fn other_keys(
+    fn count_other_failed_keys(
         &mut self,
         row: &BucketKey,
         most: u32,
@@ -256,7 +256,7 @@ pub trait Transaction:
         until: Timestamp,
     ) -> Result<bool, StoreError>;
     /// The account got in from an address at a door; forgets its addresses before `since`.
-    fn remember_address(
+    fn record_familiar_address(
         &mut self,
         account: AccountId,
         from: &str,
@@ -265,7 +265,7 @@ pub trait Transaction:
         since: Timestamp,
     ) -> Result<(), StoreError>;
     /// It did so by a code: from now on grace counts there.
-    fn remember_code(
+    fn record_code_time(
         &mut self,
         account: AccountId,
         from: &str,
@@ -273,21 +273,26 @@ pub trait Transaction:
         now: Timestamp,
     ) -> Result<(), StoreError>;
     /// When a code opened there last, unless something ended that since.
-    fn last_code(
+    fn last_code_time(
         &mut self,
         account: AccountId,
         from: &str,
         door: &str,
     ) -> Result<Option<Timestamp>, StoreError>;
     /// Ends an account's grace everywhere; whether it had any.
-    fn end_grace(&mut self, account: AccountId) -> Result<bool, StoreError>;
+    fn end_grace_period(&mut self, account: AccountId) -> Result<bool, StoreError>;
 
     /// Removes what is too old to count: failures and familiar addresses after 30 days, failures of addresses after
     /// `window` seconds, locks of addresses that are familiar no longer; at most `most` of each. How many rows that were.
     ///
     /// Floors are never removed: however old one is, a clock that is set back would open its codes again. Neither are other
     /// locks, which only a recovery code, a one-time code or an administrator opens.
-    fn clear(&mut self, now: Timestamp, window: u64, most: u32) -> Result<u64, StoreError>;
+    fn remove_expired_rows(
+        &mut self,
+        now: Timestamp,
+        window: u64,
+        most: u32,
+    ) -> Result<u64, StoreError>;
 
     /// Makes everything durable. Whatever opens a door waits for this.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
@@ -295,16 +300,18 @@ pub trait Transaction:
 
 /// Opens the store that the configuration names.
 pub fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
-    Ok(Box::new(super::sqlite::Sqlite::open(url.sqlite_path())?))
+    Ok(Box::new(super::sqlite::SqliteStore::open(
+        url.sqlite_path(),
+    )?))
 }
 
 /// What an upgrade came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Upgraded {
+pub enum UpgradeResult {
     /// The store has this program's version already.
-    Already(i64),
+    UpToDate(i64),
     /// It has it now.
-    Now {
+    Upgraded {
         /// The version that it had.
         from: i64,
         /// This program's.
@@ -315,21 +322,21 @@ pub enum Upgraded {
 }
 
 /// Takes the store that the configuration names to this program's version, whole or not at all.
-pub fn upgrade(url: &StoreUrl) -> Result<Upgraded, StoreError> {
-    super::sqlite::Sqlite::upgrade(url.sqlite_path())
+pub fn upgrade(url: &StoreUrl) -> Result<UpgradeResult, StoreError> {
+    super::sqlite::SqliteStore::upgrade(url.sqlite_path())
 }
 
 /// Whether the store's file says that it has this program's version already. No engine reads it for that.
 ///
 /// # Errors
 /// Those of a file in doubt.
-pub fn says_this_version(url: &StoreUrl) -> Result<bool, StoreError> {
-    super::sqlite::Sqlite::says_this_version(url.sqlite_path())
+pub fn has_current_version(url: &StoreUrl) -> Result<bool, StoreError> {
+    super::sqlite::SqliteStore::says_this_version(url.sqlite_path())
 }
 
 /// Makes a new store that holds these data keys, for `group` to share. Refuses if there is one.
 pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
-    super::sqlite::Sqlite::create(url.sqlite_path(), group, keys)
+    super::sqlite::SqliteStore::create(url.sqlite_path(), group, keys)
 }
 
 /// Makes empty files beside a store of which only the store itself was put back from a backup. For root, whose folder it is:
@@ -338,7 +345,7 @@ pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result
 /// # Errors
 /// Those of making a file.
 pub fn make_missing_files(url: &StoreUrl) -> Result<(), StoreError> {
-    super::sqlite::Sqlite::make_missing_files(url.sqlite_path())
+    super::sqlite::SqliteStore::make_missing_files(url.sqlite_path())
 }
 
 /// Whether the store exists.
@@ -390,7 +397,7 @@ pub enum StoreError {
 }
 
 /// The word in logs for why nobody can be let in: what an administrator would look for has a word of its own.
-pub fn cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
+pub fn log_cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
     let mut chain = std::iter::successors(Some(error), |error| error.source());
     let word = chain.find_map(|error| match error.downcast_ref() {
         Some(StoreError::Busy | StoreError::Held(_)) => Some("store-busy"),

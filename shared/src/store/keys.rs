@@ -11,12 +11,12 @@ pub enum SealedValue {
     /// The secrets of authenticators.
     Authenticators,
     /// The codes of letters that wait for a gate.
-    Letters,
+    QueuedMail,
 }
 
 impl SealedValue {
     /// Everywhere.
-    pub const ALL: [SealedValue; 2] = [SealedValue::Authenticators, SealedValue::Letters];
+    pub const ALL: [SealedValue; 2] = [SealedValue::Authenticators, SealedValue::QueuedMail];
 }
 
 /// A row in which something lies sealed.
@@ -28,7 +28,7 @@ pub struct SealedRow {
     /// Whose.
     pub name: UserName,
     /// What it is bound to.
-    pub bound: AssociatedData,
+    pub associated_data: AssociatedData,
     /// What lies there.
     pub sealed: Vec<u8>,
 }
@@ -71,17 +71,17 @@ pub trait KeyStore {
     /// These wrapped data keys in place of all that are there.
     fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> Result<(), StoreError>;
     /// Rows numbered after `after` in which something lies sealed, in order, at most `limit`.
-    fn sealed_after(
+    fn sealed_rows_after(
         &mut self,
         sealed_in: SealedValue,
         after: i64,
         limit: u32,
     ) -> Result<Vec<SealedRow>, StoreError>;
     /// The same, sealed anew.
-    fn reseal(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<(), StoreError>;
+    fn reseal_row(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<(), StoreError>;
     /// How much of it who has, in no order; what has ended and is not removed yet counts too. Reads whole tables, and so
     /// belongs in a transaction that only reads.
-    fn key_bound(
+    fn count_key_bound(
         &mut self,
         what: KeyBound,
         now: Timestamp,

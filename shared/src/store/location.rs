@@ -24,11 +24,11 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Checks the folder and the store's files; returns the path with every link above the file resolved.
-pub(super) fn trusted(path: &Path) -> Result<PathBuf, FileError> {
+pub(super) fn check_trusted(path: &Path) -> Result<PathBuf, FileError> {
     let folder = open(path.parent().unwrap_or(Path::new("/")))?;
     let name = path.file_name().unwrap_or_default();
     let path = folder.path().join(name);
-    match folder.look(name)? {
+    match folder.stat(name)? {
         Some(stat) => check(&path, &stat)?,
         None => return Err(FileError::io(&path, std::io::ErrorKind::NotFound.into())),
     }
@@ -36,14 +36,14 @@ pub(super) fn trusted(path: &Path) -> Result<PathBuf, FileError> {
     // can make one here, but for a folder that was open to others before.
     let journal = with_suffix(&path, "-journal");
     if folder
-        .look(journal.file_name().unwrap_or_default())?
+        .stat(journal.file_name().unwrap_or_default())?
         .is_some()
     {
         return Err(FileError::planted(&journal));
     }
     for suffix in BESIDE {
         let beside = with_suffix(&path, suffix);
-        match folder.look(beside.file_name().unwrap_or_default())? {
+        match folder.stat(beside.file_name().unwrap_or_default())? {
             Some(stat) => check(&beside, &stat)?,
             // the engine makes it, with the store's owner, group and mode
             None if folder.owner() == geteuid().as_raw() => {}
@@ -54,21 +54,23 @@ pub(super) fn trusted(path: &Path) -> Result<PathBuf, FileError> {
 }
 
 /// Makes the folder for root and the group that shares the store, if it is missing.
-pub(super) fn prepare(folder: &Path, group: Option<u32>) -> Result<Folder, FileError> {
+pub(super) fn prepare_folder(folder: &Path, group: Option<u32>) -> Result<Folder, FileError> {
     let io = |error| FileError::io(folder, error);
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => {
             chown(folder, None, group).map_err(io)?;
             std::fs::set_permissions(folder, Permissions::from_mode(FOLDER)).map_err(io)?;
         }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => adopt(folder, group)?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            adopt_empty_volume(folder, group)?
+        }
         Err(error) => return Err(io(error)),
     }
     open(folder)
 }
 
 /// Takes a file system of its own for the store's folder: a volume comes empty, with a mode that nobody chose.
-fn adopt(folder: &Path, group: Option<u32>) -> Result<(), FileError> {
+fn adopt_empty_volume(folder: &Path, group: Option<u32>) -> Result<(), FileError> {
     let io = |error| FileError::io(folder, error);
     let metadata = folder.symlink_metadata().map_err(io)?;
     let above = folder

@@ -7,7 +7,7 @@ use crate::token::{LoginToken, TokenId};
 
 /// What became of a sign-in; one that is not kept was not tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trials {
+pub struct LoginTokenState {
     /// Wrong codes.
     pub wrong: u32,
     /// Whether a code was right: the sign-in is over.
@@ -17,13 +17,13 @@ pub struct Trials {
 /// Their part of a transaction.
 pub trait LoginTokenStore {
     /// What became of a sign-in.
-    fn trials(&mut self, token: TokenId) -> Result<Trials, StoreError>;
+    fn login_token_state(&mut self, token: TokenId) -> Result<LoginTokenState, StoreError>;
     /// Keeps what became of it, and forgets those whose life ended long before `now`.
-    fn keep_trials(
+    fn set_login_token_state(
         &mut self,
         account: AccountId,
         token: &LoginToken,
-        trials: Trials,
+        trials: LoginTokenState,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 }

@@ -44,7 +44,7 @@ pub struct ExpiredMail {
     /// The account's name.
     pub name: UserName,
     /// What became of it.
-    pub fate: MailState,
+    pub state: MailState,
 }
 
 /// What became of a letter.
@@ -53,7 +53,7 @@ pub enum MailState {
     /// posternd has not taken it.
     Waiting,
     /// posternd is sending it.
-    Taken,
+    Sending,
     /// It is sent.
     Sent,
     /// It could not be sent: why.
@@ -63,9 +63,9 @@ pub enum MailState {
 /// Mail's part of a transaction.
 pub trait MailStore {
     /// The addresses of an account.
-    fn addresses(&mut self, account: AccountId) -> Result<MailAddresses, StoreError>;
+    fn mail_addresses(&mut self, account: AccountId) -> Result<MailAddresses, StoreError>;
     /// Sets them.
-    fn set_addresses(
+    fn set_mail_addresses(
         &mut self,
         account: AccountId,
         addresses: &MailAddresses,
@@ -83,12 +83,12 @@ pub trait MailStore {
         code: Option<(MailedFor, &StoredMailedCode)>,
     ) -> Result<(), StoreError>;
     /// Marks it as used.
-    fn use_mailed_code(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn consume_mailed_code(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Counts a wrong confirmation of the address that it was mailed to.
     fn count_wrong_confirmation(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// Leaves a letter in the outbox, in place of an older one of the account's; its number.
-    fn post(
+    fn queue_mail(
         &mut self,
         account: AccountId,
         to: &EmailAddress,
@@ -97,11 +97,16 @@ pub trait MailStore {
         sealed: &[u8],
     ) -> Result<i64, StoreError>;
     /// Letters that wait and whose codes have not expired, oldest first, at most `limit`.
-    fn waiting(&mut self, limit: usize, now: Timestamp) -> Result<Vec<QueuedMail>, StoreError>;
+    fn waiting_mail(&mut self, limit: usize, now: Timestamp)
+    -> Result<Vec<QueuedMail>, StoreError>;
     /// Letters whose codes have expired, whatever became of them, at most `limit`.
-    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredMail>, StoreError>;
+    fn expired_mail(
+        &mut self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<ExpiredMail>, StoreError>;
     /// When the oldest letter that waits was left.
-    fn oldest_letter(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    fn oldest_waiting_mail(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Letters that are to confirm an address and were not sent yet.
     fn unsent_confirmations(
         &mut self,
@@ -109,9 +114,9 @@ pub trait MailStore {
         now: Timestamp,
     ) -> Result<u32, StoreError>;
     /// Notes what became of a letter; its code is gone from it.
-    fn note_fate(&mut self, number: i64, fate: &MailState) -> Result<(), StoreError>;
+    fn set_mail_state(&mut self, number: i64, fate: &MailState) -> Result<(), StoreError>;
     /// What became of a letter, if it is still kept.
-    fn fate(&mut self, number: i64) -> Result<Option<MailState>, StoreError>;
+    fn mail_state(&mut self, number: i64) -> Result<Option<MailState>, StoreError>;
     /// Removes a letter.
-    fn withdraw(&mut self, number: i64) -> Result<(), StoreError>;
+    fn remove_mail(&mut self, number: i64) -> Result<(), StoreError>;
 }

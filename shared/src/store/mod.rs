@@ -20,12 +20,14 @@ pub use app_passwords::{AppPasswordRecord, AppPasswordStore, LiveAppPasswords};
 pub use events::{EventStore, LoggedEvent};
 pub use interface::{
     AuthenticatorRecord, BucketKey, BucketOwner, FailureId, Intent, LockHolder, MissedInputs,
-    Store, StoreError, Transaction, Upgraded, cause, create, exists, make_missing_files, open,
-    says_this_version, upgrade,
+    Store, StoreError, Transaction, UpgradeResult, create, exists, has_current_version, log_cause,
+    make_missing_files, open, upgrade,
 };
 pub use keys::{KeyBound, KeyStore, SealedRow, SealedValue};
-pub use login_tokens::{LoginTokenStore, Trials};
+pub use login_tokens::{LoginTokenState, LoginTokenStore};
 pub use mail::{ExpiredMail, MailAddresses, MailState, MailStore, QueuedMail};
-pub use notifications::{MOST_NOTICES, Notification, NotificationStore};
-pub use sessions::{BegunIn, BrowserRecord, BrowserToken, InBrowser, SessionRecord, SessionStore};
+pub use notifications::{MAX_NOTIFICATIONS, Notification, NotificationStore};
+pub use sessions::{
+    BrowserRecord, BrowserSessions, BrowserToken, SessionBrowser, SessionRecord, SessionStore,
+};
 pub use unchanged_files::UnchangedFiles;

@@ -24,12 +24,12 @@ pub struct SessionRecord {
     /// When it ends by itself.
     pub expires: Timestamp,
     /// The trusted browser that it was begun in, if any.
-    pub trusted_browser: Option<InBrowser>,
+    pub trusted_browser: Option<SessionBrowser>,
 }
 
 /// The trusted browser of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InBrowser {
+pub struct SessionBrowser {
     /// Its number.
     pub number: i64,
     /// Whether the trust took the place of the code.
@@ -45,9 +45,9 @@ impl SessionRecord {
 
 /// Sessions of a trusted browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BegunIn {
+pub enum BrowserSessions {
     /// All that were begun in it.
-    Any,
+    All,
     /// Those where the trust took the place of the code.
     ByTrust,
 }
@@ -85,16 +85,20 @@ pub enum BrowserToken {
 /// The web's part of a transaction.
 pub trait SessionStore {
     /// The hash of an account's password.
-    fn password(&mut self, account: AccountId) -> Result<Option<PasswordHash>, StoreError>;
+    fn password_hash(&mut self, account: AccountId) -> Result<Option<PasswordHash>, StoreError>;
     /// Sets it.
-    fn set_password(&mut self, account: AccountId, hash: &PasswordHash) -> Result<(), StoreError>;
+    fn set_password_hash(
+        &mut self,
+        account: AccountId,
+        hash: &PasswordHash,
+    ) -> Result<(), StoreError>;
 
     /// Ends every session of an account, and its grace: raises its generation.
     fn end_sessions(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Ends every session and every trusted browser of an account, and its grace.
-    fn end_all(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn end_sessions_and_browsers(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// What was revoked after a revision and is not forgotten; after 0 all.
-    fn revoked(&mut self, after: u64) -> Result<RevokedSessions, StoreError>;
+    fn revoked_sessions_after(&mut self, after: u64) -> Result<RevokedSessions, StoreError>;
     /// Forgets revocations that no session that is still good can have been opened before.
     ///
     /// A clock may run ahead and come back, so that no revocation may be forgotten by the time alone. Each has the
@@ -104,17 +108,17 @@ pub trait SessionStore {
     /// makes people sign in again, and lets nobody in.
     fn forget_revocations(&mut self, now: Timestamp) -> Result<(), StoreError>;
     /// Makes every gate's snapshot stale; the new revision.
-    fn revise(&mut self) -> Result<u64, StoreError>;
+    fn raise_revision(&mut self) -> Result<u64, StoreError>;
     /// The revision now.
     fn revision(&mut self) -> Result<u64, StoreError>;
     /// A gate goes by a revision from now on.
-    fn gate_goes_by(&mut self, gate: &[u8; 16], revision: u64) -> Result<(), StoreError>;
+    fn set_gate_revision(&mut self, gate: &[u8; 16], revision: u64) -> Result<(), StoreError>;
     /// How many gates go by an older one.
-    fn gates_behind(&mut self, revision: u64) -> Result<u64, StoreError>;
+    fn count_gates_behind(&mut self, revision: u64) -> Result<u64, StoreError>;
     /// Forgets those: their leases have run out.
-    fn forget_gates_behind(&mut self, revision: u64) -> Result<(), StoreError>;
+    fn remove_gates_behind(&mut self, revision: u64) -> Result<(), StoreError>;
     /// A gate has ended.
-    fn forget_gate(&mut self, gate: &[u8; 16]) -> Result<(), StoreError>;
+    fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<(), StoreError>;
 
     /// A new session.
     fn add_session(
@@ -129,45 +133,45 @@ pub trait SessionStore {
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, StoreError>;
     /// One of them, if it is good at `now`.
-    fn session(
+    fn find_session(
         &mut self,
         account: AccountId,
         id: SessionId,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError>;
     /// How many refresh tokens a session that is good at `now` has had after its first.
-    fn refreshed(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>, StoreError>;
+    fn refresh_count(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>, StoreError>;
     /// It has one more.
-    fn refresh(&mut self, id: SessionId, now: Timestamp) -> Result<(), StoreError>;
+    fn record_refresh(&mut self, id: SessionId, now: Timestamp) -> Result<(), StoreError>;
     /// Ends one session; whether there was one. Where there is none, no other takes its place.
     fn end_session(&mut self, id: SessionId) -> Result<bool, StoreError>;
     /// Ends the sessions that were begun in a trusted browser, but for one.
     fn end_sessions_of_browser(
         &mut self,
         browser: i64,
-        which: BegunIn,
+        which: BrowserSessions,
         but: Option<SessionId>,
     ) -> Result<(), StoreError>;
     /// Whether a session was ended by itself.
     fn is_revoked(&mut self, id: SessionId) -> Result<bool, StoreError>;
 
     /// A new trusted browser; its number.
-    fn add_browser(&mut self, browser: &BrowserRecord) -> Result<i64, StoreError>;
+    fn add_trusted_browser(&mut self, browser: &BrowserRecord) -> Result<i64, StoreError>;
     /// An account's trusted browsers that are good at `now`, newest first.
-    fn browsers(
+    fn trusted_browsers(
         &mut self,
         account: AccountId,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, StoreError>;
     /// The trusted browser that was given a token, good at `now`.
-    fn browser_of(
+    fn find_browser_by_token(
         &mut self,
         token: &BrowserHash,
         now: Timestamp,
     ) -> Result<Option<(BrowserRecord, BrowserToken)>, StoreError>;
     /// Gives a browser a new token. The newest until now becomes an older one; if it was `seen`, all others are
     /// stolen from now on.
-    fn rotate(
+    fn rotate_browser_token(
         &mut self,
         browser: i64,
         token: &BrowserHash,
@@ -176,5 +180,5 @@ pub trait SessionStore {
         now: Timestamp,
     ) -> Result<(), StoreError>;
     /// Trusts a browser no longer; whether it was.
-    fn remove_browser(&mut self, browser: i64) -> Result<bool, StoreError>;
+    fn remove_trusted_browser(&mut self, browser: i64) -> Result<bool, StoreError>;
 }

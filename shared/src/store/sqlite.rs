@@ -27,17 +27,17 @@ mod wal_end;
 mod write_lock;
 mod write_queue;
 
-use super::{Intent, Store, StoreError, Transaction, Upgraded, location};
+use super::{Intent, Store, StoreError, Transaction, UpgradeResult, location};
 use crate::crypto::vault::WrappedKey;
 use crate::system::admission::Class;
 use crate::system::trusted_file::{self, FileError, Folder};
-use handle::Handle;
+use handle::StoreConnection;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use shared_transaction::SharedTransaction;
+use shared_transaction::OpenTransaction;
 use statements::Statements;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
@@ -75,67 +75,67 @@ const PREPARED: usize = 64;
 /// Pages that a connection keeps, in KiB: more than an act reads. A daemon has several connections.
 const CACHED_KIB: i64 = 512;
 
-pub(super) struct Sqlite {
+pub(super) struct SqliteStore {
     /// Here between two transactions.
-    handle: Option<Handle>,
-    place: DatabasePath,
-    writers: Arc<WriteQueue>,
+    connection: Option<StoreConnection>,
+    path: DatabasePath,
+    write_queue: Arc<WriteQueue>,
     /// What whoever it works for has proven.
     class: Class,
 }
 
-impl Sqlite {
-    pub(super) fn open(path: &Path) -> Result<Sqlite, StoreError> {
-        limits()?;
+impl SqliteStore {
+    pub(super) fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+        refuse_file_size_limit()?;
         // whoever makes the WAL's index ready holds up all the others
         let _blocked = StopsBlocked::new();
-        let path = location::trusted(path)?;
+        let path = location::check_trusted(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = Connection::open_with_flags(&path, flags)
-            .map_err(|error| out_of_files(&path).unwrap_or(error.into()))?;
-        match Sqlite::check(&connection) {
+            .map_err(|error| descriptors_exhausted(&path).unwrap_or(error.into()))?;
+        match SqliteStore::check(&connection) {
             Ok(deadline) => {
-                let place = DatabasePath::of(&path)?;
-                let writers = WriteQueue::of(place.file());
-                let handle = Some(Handle {
+                let place = DatabasePath::open(&path)?;
+                let writers = WriteQueue::of_store(place.file_id());
+                let handle = Some(StoreConnection {
                     connection,
                     deadline,
-                    tail: WalEnd::of(&path),
+                    wal_end: WalEnd::new(&path),
                 });
-                Ok(Sqlite {
-                    handle,
-                    place,
-                    writers,
-                    class: Class::Known,
+                Ok(SqliteStore {
+                    connection: handle,
+                    path: place,
+                    write_queue: writers,
+                    class: Class::Familiar,
                 })
             }
             // whoever is stopped while it makes the WAL's index ready holds up already whoever opens the store
-            Err(StoreError::Busy) => Err(lock_holder::held(&path)),
-            Err(error) => Err(out_of_files(&path).unwrap_or(error)),
+            Err(StoreError::Busy) => Err(lock_holder::busy_error(&path)),
+            Err(error) => Err(descriptors_exhausted(&path).unwrap_or(error)),
         }
     }
 
     /// Prepares a connection, and refuses what is no store of this program's.
     fn check(connection: &Connection) -> Result<Deadline, StoreError> {
-        connection.busy_handler(Some(write_lock::wait))?;
+        connection.busy_handler(Some(write_lock::retry_while_busy))?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
-        let deadline = Deadline::of(connection)?;
-        deadline.is_in(READING);
+        let deadline = Deadline::install(connection)?;
+        deadline.set(READING);
         harden(connection)?;
         let application: i64 =
             connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        let found = version_of(connection)?;
+        let found = user_version(connection)?;
         if application != APPLICATION {
             return Err(StoreError::Damaged(
                 "it is not a store of Postern".to_owned(),
             ));
         }
         if found != VERSION {
-            return Err(migration::refusal(connection, found));
+            return Err(migration::version_error(connection, found));
         }
-        schema_check::check(connection)?;
+        schema_check::check_schema(connection)?;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode != "wal" {
             // A backup that VACUUM INTO made. The two bytes that change lie in one sector, and a journal in a file is one
@@ -153,18 +153,18 @@ impl Sqlite {
             return Ok(());
         };
         let path = folder.path().join(path.file_name().unwrap_or_default());
-        let Some(store) = folder.look(path.file_name().unwrap_or_default())? else {
+        let Some(store) = folder.stat(path.file_name().unwrap_or_default())? else {
             return Ok(());
         };
         for suffix in location::BESIDE {
             let beside = location::with_suffix(&path, suffix);
             let name = beside.file_name().unwrap_or_default();
-            if folder.look(name)?.is_some() {
+            if folder.stat(name)?.is_some() {
                 continue;
             }
-            match empty(&beside, Some(store.st_gid)) {
+            match create_empty(&beside, Some(store.st_gid)) {
                 // another command was first
-                Err(_) if folder.look(name)?.is_some() => {}
+                Err(_) if folder.stat(name)?.is_some() => {}
                 made => made?,
             }
             // the engine syncs no folder
@@ -175,15 +175,15 @@ impl Sqlite {
 
     /// Whether the store's file says that it has this program's version already.
     pub(super) fn says_this_version(path: &Path) -> Result<bool, StoreError> {
-        Ok(header::says_version(path, APPLICATION, VERSION)?)
+        Ok(header::has_version(path, APPLICATION, VERSION)?)
     }
 
     /// Takes the store to this program's version.
-    pub(super) fn upgrade(path: &Path) -> Result<Upgraded, StoreError> {
+    pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult, StoreError> {
         let _blocked = StopsBlocked::new();
         migration::upgrade(path).map_err(|error| match error {
             // what else the engine says where it cannot open one more file
-            StoreError::ReadOnly => out_of_files(path).unwrap_or(error),
+            StoreError::ReadOnly => descriptors_exhausted(path).unwrap_or(error),
             error => error,
         })
     }
@@ -195,9 +195,9 @@ impl Sqlite {
         group: Option<u32>,
         keys: &[WrappedKey],
     ) -> Result<(), StoreError> {
-        let folder = location::prepare(path.parent().unwrap_or(Path::new("/")), group)?;
+        let folder = location::prepare_folder(path.parent().unwrap_or(Path::new("/")), group)?;
         let path = folder.path().join(path.file_name().unwrap_or_default());
-        if folder.look(path.file_name().unwrap_or_default())?.is_some() {
+        if folder.stat(path.file_name().unwrap_or_default())?.is_some() {
             return Err(FileError::io(&path, std::io::ErrorKind::AlreadyExists.into()).into());
         }
         trusted_file::remove_abandoned(&path)?;
@@ -209,15 +209,15 @@ impl Sqlite {
             .collect();
         let io = |error| StoreError::File(FileError::io(&path, error));
         let make = |made: &mut Vec<PathBuf>| -> Result<(), StoreError> {
-            empty(&new, None)?;
+            create_empty(&new, None)?;
             Self::fill(&new, keys)?;
-            share(&new, group).map_err(io)?;
+            set_group_and_mode(&new, group).map_err(io)?;
             for suffix in location::BESIDE {
                 let beside = location::with_suffix(&path, suffix);
-                if is_left(&folder, &beside, group)? {
+                if adopt_empty_file(&folder, &beside, group)? {
                     continue;
                 }
-                empty(&beside, group)?;
+                create_empty(&beside, group)?;
                 made.push(beside);
             }
             // never in place of a store that appeared meanwhile
@@ -261,7 +261,7 @@ impl Sqlite {
 }
 
 /// A process may be started with a limit on the size of files. Then a right answer might fit and a wrong one not.
-fn limits() -> Result<(), StoreError> {
+fn refuse_file_size_limit() -> Result<(), StoreError> {
     match getrlimit(Resource::RLIMIT_FSIZE) {
         Ok((RLIM_INFINITY, _)) => Ok(()),
         _ => Err(StoreError::Limited),
@@ -269,20 +269,20 @@ fn limits() -> Result<(), StoreError> {
 }
 
 /// Opens a file to the group, and to nobody else.
-fn share(path: &Path, group: Option<u32>) -> std::io::Result<()> {
+fn set_group_and_mode(path: &Path, group: Option<u32>) -> std::io::Result<()> {
     chown(path, None, group)?;
     std::fs::set_permissions(path, Permissions::from_mode(location::FILE))
 }
 
 /// Makes an empty file that only the group shares. Nothing is there.
-fn empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
+fn create_empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
     let make = || -> std::io::Result<()> {
         let file = File::options()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(path)?;
-        share(path, group)?;
+        set_group_and_mode(path, group)?;
         file.sync_all()
     };
     Ok(make().map_err(|error| FileError::io(path, error))?)
@@ -290,11 +290,15 @@ fn empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
 
 /// Whether a file beside the store is there already. One that holds something belongs to a store that is gone: its
 /// content would be taken for this one's.
-fn is_left(folder: &Folder, beside: &Path, group: Option<u32>) -> Result<bool, StoreError> {
-    match folder.look(beside.file_name().unwrap_or_default())? {
+fn adopt_empty_file(
+    folder: &Folder,
+    beside: &Path,
+    group: Option<u32>,
+) -> Result<bool, StoreError> {
+    match folder.stat(beside.file_name().unwrap_or_default())? {
         None => Ok(false),
         Some(stat) if stat.st_size == 0 => {
-            share(beside, group).map_err(|error| FileError::io(beside, error))?;
+            set_group_and_mode(beside, group).map_err(|error| FileError::io(beside, error))?;
             Ok(true)
         }
         Some(_) => Err(FileError::left_over(beside).into()),
@@ -302,7 +306,7 @@ fn is_left(folder: &Folder, beside: &Path, group: Option<u32>) -> Result<bool, S
 }
 
 /// SQLite says of a process without file descriptors that the store cannot be opened.
-fn out_of_files(path: &Path) -> Option<StoreError> {
+fn descriptors_exhausted(path: &Path) -> Option<StoreError> {
     // as many as the engine opens at once, and never the store's: to close one of those would give up the locks of this
     // process's other connections
     let open: Result<Vec<File>, _> = (0..3).map(|_| File::open("/")).collect();
@@ -317,7 +321,7 @@ struct Deadline {
 }
 
 impl Deadline {
-    fn of(connection: &Connection) -> Result<Deadline, StoreError> {
+    fn install(connection: &Connection) -> Result<Deadline, StoreError> {
         let deadline = Deadline {
             began: Instant::now(),
             ends: Arc::new(AtomicU64::new(u64::MAX)),
@@ -329,7 +333,7 @@ impl Deadline {
         Ok(deadline)
     }
 
-    fn is_in(&self, patience: Duration) {
+    fn set(&self, patience: Duration) {
         let ends = (self.began.elapsed() + patience).as_millis();
         self.ends
             .store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -379,31 +383,32 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// The version that the store has now.
-fn version_of(connection: &Connection) -> Result<i64, StoreError> {
+fn user_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection
         .prepare_cached("PRAGMA user_version")?
         .query_row([], |row| row.get(0))?)
 }
 
-impl Sqlite {
+impl SqliteStore {
     /// The connection; none after a transaction that failed in a way that closed it.
-    fn handle(&self) -> Result<&Handle, StoreError> {
+    fn handle(&self) -> Result<&StoreConnection, StoreError> {
         let given_up = || {
             StoreError::Engine(
                 "its connection was closed, since it could not be rolled back".to_owned(),
             )
         };
-        self.handle.as_ref().ok_or_else(given_up)
+        self.connection.as_ref().ok_or_else(given_up)
     }
 
-    fn begin_reading(
-        &mut self,
-        blocked: StopsBlocked,
-    ) -> Result<SharedTransaction<'_>, StoreError> {
+    fn begin_reading(&mut self, blocked: StopsBlocked) -> Result<OpenTransaction<'_>, StoreError> {
         self.handle()?;
-        let Sqlite { handle, place, .. } = self;
-        let running = SharedTransaction::at_home(handle, None, blocked);
-        running.handle().deadline.is_in(READING);
+        let SqliteStore {
+            connection: handle,
+            path: place,
+            ..
+        } = self;
+        let running = OpenTransaction::new(handle, None, blocked);
+        running.handle().deadline.set(READING);
         begin(running, "BEGIN", place)
     }
 
@@ -412,70 +417,70 @@ impl Sqlite {
         &mut self,
         shares: bool,
         blocked: StopsBlocked,
-    ) -> Result<SharedTransaction<'_>, StoreError> {
+    ) -> Result<OpenTransaction<'_>, StoreError> {
         self.handle()?;
-        let Sqlite {
-            handle,
-            place,
-            writers,
+        let SqliteStore {
+            connection: handle,
+            path: place,
+            write_queue: writers,
             class,
         } = self;
-        let Some((turn, handed_on)) = writers.enter(*class, shares) else {
-            return Err(place.held(StoreError::Busy));
+        let Some((turn, handed_on)) = writers.acquire(*class, shares) else {
+            return Err(place.name_lock_holder(StoreError::Busy));
         };
         if let Some(handed_on) = handed_on {
-            write_lock::is_over();
-            handed_on.deadline.is_in(WRITING);
-            return Ok(SharedTransaction::joined(handed_on, handle, turn, blocked)?);
+            write_lock::reset_queue_time();
+            handed_on.deadline.set(WRITING);
+            return Ok(OpenTransaction::join(handed_on, handle, turn, blocked)?);
         }
-        let running = SharedTransaction::at_home(handle, Some(turn), blocked);
-        let Handle {
+        let running = OpenTransaction::new(handle, Some(turn), blocked);
+        let StoreConnection {
             connection,
             deadline,
-            tail,
+            wal_end: tail,
         } = running.handle();
         // its turn is waited for by another limit
-        deadline.is_in(PATIENCE + WRITING);
-        tail.is_sure(connection)?;
-        checkpoint::before_write(connection);
+        deadline.set(PATIENCE + WRITING);
+        tail.repair(connection)?;
+        checkpoint::checkpoint_if_long(connection);
         let mut running = begin(running, "BEGIN IMMEDIATE", place)?;
-        running.handle().deadline.is_in(WRITING);
-        running.has_begun();
+        running.handle().deadline.set(WRITING);
+        running.accept_joiners();
         Ok(running)
     }
 }
 
 /// Begins a transaction on the connection that is at home.
 fn begin<'a>(
-    running: SharedTransaction<'a>,
+    running: OpenTransaction<'a>,
     how: &str,
     place: &DatabasePath,
-) -> Result<SharedTransaction<'a>, StoreError> {
+) -> Result<OpenTransaction<'a>, StoreError> {
     let begun = begun(running.handle(), how, place);
-    write_lock::is_over();
+    write_lock::reset_queue_time();
     match begun {
         Ok(()) => Ok(running),
         Err(error) => {
             // whoever holds the store is looked up while nobody waits for this one
             drop(running);
-            Err(place.held(error))
+            Err(place.name_lock_holder(error))
         }
     }
 }
 
-fn begun(handle: &Handle, how: &str, place: &DatabasePath) -> Result<(), StoreError> {
+fn begun(handle: &StoreConnection, how: &str, place: &DatabasePath) -> Result<(), StoreError> {
     handle.run(how)?;
     // what a transaction that reads sees is fixed by this, not by its beginning; and no statement of this version runs on a
     // store that was upgraded under its feet
-    let found = version_of(&handle.connection)?;
+    let found = user_version(&handle.connection)?;
     if found != VERSION {
-        return Err(migration::refusal(&handle.connection, found));
+        return Err(migration::version_error(&handle.connection, found));
     }
     // after its beginning: from now on it stays with what it has
-    place.is_the_same()
+    place.check_unmoved()
 }
 
-impl Store for Sqlite {
+impl Store for SqliteStore {
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError> {
         let blocked = StopsBlocked::new();
         let running = match intent {
@@ -483,10 +488,12 @@ impl Store for Sqlite {
             Intent::Write => self.begin_writing(false, blocked)?,
             Intent::Attempt => self.begin_writing(true, blocked)?,
         };
-        Ok(Box::new(rows::Rows(Statements::of(running, intent))))
+        Ok(Box::new(rows::SqliteTransaction(Statements::of(
+            running, intent,
+        ))))
     }
 
-    fn serve(&mut self, class: Class) {
+    fn set_write_class(&mut self, class: Class) {
         self.class = class;
     }
 
@@ -496,15 +503,15 @@ impl Store for Sqlite {
         })
     }
 
-    fn scrub(&mut self) -> Result<(), StoreError> {
+    fn truncate_wal(&mut self) -> Result<(), StoreError> {
         let _blocked = StopsBlocked::new();
-        let Handle {
+        let StoreConnection {
             connection,
             deadline,
-            tail,
+            wal_end: tail,
         } = self.handle()?;
-        deadline.is_in(SCRUBBING);
-        tail.is_sure(connection)?;
+        deadline.set(SCRUBBING);
+        tail.repair(connection)?;
         // another process that does the same is not waited for by the engine: it says at once that it is busy
         let began = Instant::now();
         while began.elapsed() < SCRUB_PATIENCE {
@@ -514,11 +521,11 @@ impl Store for Sqlite {
                 .map_err(StoreError::from);
             match busy {
                 Ok(0) => return Ok(()),
-                Ok(_) | Err(StoreError::Busy) => write_lock::pause(),
+                Ok(_) | Err(StoreError::Busy) => write_lock::sleep_random(),
                 Err(error) => return Err(error),
             }
         }
-        Err(self.place.held(StoreError::Busy))
+        Err(self.path.name_lock_holder(StoreError::Busy))
     }
 }
 
@@ -555,17 +562,17 @@ mod tests {
     #[test]
     fn a_statement_without_end_is_stopped_at_the_deadline() {
         let connection = Connection::open_in_memory().unwrap();
-        let deadline = Deadline::of(&connection).unwrap();
+        let deadline = Deadline::install(&connection).unwrap();
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
-        deadline.is_in(Duration::from_millis(50));
+        deadline.set(Duration::from_millis(50));
         let began = Instant::now();
         let stopped = connection
             .query_row(endless, [], |row| row.get::<_, i64>(0))
             .unwrap_err();
         assert!(began.elapsed() < Duration::from_secs(5));
         assert!(matches!(StoreError::from(stopped), StoreError::TooLong));
-        deadline.is_in(Duration::from_secs(60));
+        deadline.set(Duration::from_secs(60));
         connection
             .query_row("SELECT 1", [], |row| row.get::<_, i64>(0))
             .unwrap();

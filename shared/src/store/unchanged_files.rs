@@ -4,7 +4,7 @@
 //! MUST take files for checked only where every one, and every folder on the way, is the one that was checked, with the
 //! same owner and mode.
 
-use super::location::{BESIDE, trusted, with_suffix};
+use super::location::{BESIDE, check_trusted, with_suffix};
 use crate::config::StoreUrl;
 use crate::system::trusted_file::FileError;
 use std::fs::Metadata;
@@ -33,7 +33,7 @@ impl UnchangedFiles {
         let path = url.sqlite_path();
         // looked at first: what changes between this and the check is found changed later
         let states = states(path);
-        let resolved = trusted(path)?;
+        let resolved = check_trusted(path)?;
         let is_plain = resolved == path;
         let states = if is_plain {
             states
@@ -49,7 +49,7 @@ impl UnchangedFiles {
 
     /// The length of the store in bytes, if nothing is in doubt now and all files are those that were checked.
     pub fn length_if_unchanged(&self) -> Option<u64> {
-        if !self.is_plain && trusted(&self.path).is_err() {
+        if !self.is_plain && check_trusted(&self.path).is_err() {
             return None;
         }
         let mut length = None;

@@ -23,11 +23,11 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// A valid session, token or trusted browser; a service that the configuration names.
-    Proven,
+    Authenticated,
     /// A familiar address.
-    Known,
+    Familiar,
     /// Everyone else.
-    Stranger,
+    Unauthenticated,
 }
 
 /// The limits of one class.
@@ -49,17 +49,17 @@ pub struct Limits {
     /// Places that every class takes, once its own are taken.
     pub shared: usize,
     /// Of [`Class::Proven`].
-    pub proven: ClassLimits,
+    pub authenticated: ClassLimits,
     /// Of [`Class::Known`].
-    pub known: ClassLimits,
+    pub familiar: ClassLimits,
     /// Of [`Class::Stranger`].
-    pub stranger: ClassLimits,
+    pub unauthenticated: ClassLimits,
 }
 
 impl Limits {
     /// All places together.
-    pub fn places(&self) -> usize {
-        self.shared + self.proven.own + self.known.own + self.stranger.own
+    pub fn capacity(&self) -> usize {
+        self.shared + self.authenticated.own + self.familiar.own + self.unauthenticated.own
     }
 }
 
@@ -100,9 +100,9 @@ impl<K: Clone + Eq + Hash> Admission<K> {
 
     /// Takes a place, or begins to wait for one. A key that waits nowhere yet displaces the newest request of the key
     /// that waits most often, where the queue is full.
-    pub fn enter(&self, class: Class, key: K) -> Result<WaitingThread<K>, Busy> {
+    pub fn acquire(&self, class: Class, key: K) -> Result<WaitingThread<K>, Busy> {
         let mut woken = Vec::new();
-        let entered = self.state().enter(class, &key, &mut woken);
+        let entered = self.state().acquire(class, &key, &mut woken);
         wake(woken);
         let number = entered?;
         Ok(WaitingThread {
@@ -114,8 +114,8 @@ impl<K: Clone + Eq + Hash> Admission<K> {
     }
 
     /// Takes a place, if there is one now.
-    pub fn try_enter(&self, class: Class, key: K) -> Result<AdmissionPermit<K>, Busy> {
-        self.state().take_now(class, &key)?;
+    pub fn try_acquire(&self, class: Class, key: K) -> Result<AdmissionPermit<K>, Busy> {
+        self.state().try_acquire(class, &key)?;
         Ok(AdmissionPermit {
             admission: self.clone(),
             class,
@@ -124,8 +124,8 @@ impl<K: Clone + Eq + Hash> Admission<K> {
     }
 
     /// Places that are taken.
-    pub fn taken(&self) -> usize {
-        self.state().taken()
+    pub fn in_use(&self) -> usize {
+        self.state().in_use()
     }
 
     /// Requests that wait for one.
@@ -138,9 +138,9 @@ impl<K: Clone + Eq + Hash> Admission<K> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leave(&self, class: Class, key: &K) {
+    fn release(&self, class: Class, key: &K) {
         let mut woken = Vec::new();
-        self.state().leave(class, key, &mut woken);
+        self.state().release(class, key, &mut woken);
         wake(woken);
     }
 }
@@ -158,7 +158,7 @@ pub struct AdmissionPermit<K: Clone + Eq + Hash> {
 
 impl<K: Clone + Eq + Hash> Drop for AdmissionPermit<K> {
     fn drop(&mut self) {
-        self.admission.leave(self.class, &self.key);
+        self.admission.release(self.class, &self.key);
     }
 }
 
@@ -179,7 +179,10 @@ impl<K: Clone + Eq + Hash> Future for WaitingThread<K> {
     type Output = Result<AdmissionPermit<K>, Busy>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = self.admission.state().answer(self.number, context.waker());
+        let answer = self
+            .admission
+            .state()
+            .poll_request(self.number, context.waker());
         let Some(answer) = answer else {
             return Poll::Pending;
         };

@@ -20,19 +20,19 @@ const WAITING_THREADS: usize = 2;
 /// Look-ups at once. One that is not waited for any more keeps its place until it returns.
 const LIMITS: Limits = Limits {
     shared: 0,
-    proven: ClassLimits {
+    authenticated: ClassLimits {
         own: 64,
         per_key: 4,
         waiting_per_key: 256,
         waiting: 1024,
     },
-    known: ClassLimits {
+    familiar: ClassLimits {
         own: 64,
         per_key: 4,
         waiting_per_key: 256,
         waiting: 1024,
     },
-    stranger: ClassLimits {
+    unauthenticated: ClassLimits {
         own: 64,
         per_key: 4,
         waiting_per_key: 256,
@@ -47,7 +47,7 @@ thread_local! {
 /// The look-ups of one daemon.
 #[derive(Clone)]
 pub struct NameService {
-    places: Admission<String>,
+    admission: Admission<String>,
     threads: Arc<ThreadPool>,
     patience: Duration,
 }
@@ -70,14 +70,14 @@ impl NameService {
     pub fn with_patience(patience: Duration) -> NameService {
         let threads = Arc::new(ThreadPool::new("name service", STACK, WAITING_THREADS));
         NameService {
-            places: Admission::new(LIMITS),
+            admission: Admission::new(LIMITS),
             threads,
             patience,
         }
     }
 
     /// Has the look-ups of this thread run on threads of their own, counted by `key`, until what is returned goes.
-    pub fn enter(&self, class: Class, key: String) -> LookupSlot {
+    pub fn attach_thread(&self, class: Class, key: String) -> LookupSlot {
         LOOK_UPS.replace(Some(Lookups {
             service: self.clone(),
             class,
@@ -86,16 +86,19 @@ impl NameService {
         LookupSlot(())
     }
 
-    fn run<T: Send + 'static>(
+    fn run_lookup<T: Send + 'static>(
         &self,
         (class, key): (Class, String),
         look_up: impl FnOnce() -> Result<T, Errno> + Send + 'static,
     ) -> Result<T, Errno> {
         let until = Instant::now() + self.patience;
-        let waiting = self.places.enter(class, key).map_err(|_| Errno::EAGAIN)?;
+        let waiting = self
+            .admission
+            .acquire(class, key)
+            .map_err(|_| Errno::EAGAIN)?;
         let place = waiting.wait(self.patience).map_err(|_| Errno::EAGAIN)?;
         let (answer, answered) = mpsc::sync_channel(1);
-        let started = self.threads.run(move || {
+        let started = self.threads.spawn(move || {
             let found = look_up();
             drop(place);
             // nobody may wait for it any more
@@ -134,13 +137,13 @@ pub fn look_up<T: Send + 'static>(
         )
     });
     match entered {
-        Some((service, class, key)) => service.run((class, key), look_up),
+        Some((service, class, key)) => service.run_lookup((class, key), look_up),
         None => look_up(),
     }
 }
 
 /// Why a look-up failed, in words that name what to look at: the sources of `database` (passwd, group).
-pub fn reason(error: Errno, database: &str) -> String {
+pub fn explain_failure(error: Errno, database: &str) -> String {
     let why = match error {
         Errno::ETIMEDOUT => format!("no answer within {} s", PATIENCE.as_secs()),
         Errno::EAGAIN => "too many look-ups wait for an answer".to_owned(),
@@ -181,15 +184,17 @@ mod tests {
     fn a_source_that_sleeps_is_not_waited_for_and_keeps_no_other_waiting() {
         let service = NameService::with_patience(Duration::from_millis(200));
         for number in 0..60 {
-            let _entered = service.enter(Class::Stranger, format!("made-up-{number}"));
+            let _entered =
+                service.attach_thread(Class::Unauthenticated, format!("made-up-{number}"));
             // as many threads as may be, without their patience
             let service = NameService {
                 patience: Duration::ZERO,
                 ..service.clone()
             };
-            let _ = service.run((Class::Stranger, format!("made-up-{number}")), never);
+            let _ =
+                service.run_lookup((Class::Unauthenticated, format!("made-up-{number}")), never);
         }
-        let _entered = service.enter(Class::Proven, "alice".to_owned());
+        let _entered = service.attach_thread(Class::Authenticated, "alice".to_owned());
         let began = Instant::now();
         assert_eq!(look_up(|| Ok(7)), Ok(7));
         assert!(began.elapsed() < service.patience, "it waited");
@@ -199,14 +204,14 @@ mod tests {
     #[test]
     fn one_origin_has_a_bounded_number_of_look_ups() {
         let service = NameService::with_patience(Duration::from_millis(20));
-        let mallory = || (Class::Stranger, "mallory".to_owned());
+        let mallory = || (Class::Unauthenticated, "mallory".to_owned());
         let errors: Vec<_> = (0..6)
-            .map(|_| service.run(mallory(), never).unwrap_err())
+            .map(|_| service.run_lookup(mallory(), never).unwrap_err())
             .collect();
         assert_eq!(errors[..4], [Errno::ETIMEDOUT; 4]);
         assert_eq!(errors[4..], [Errno::EAGAIN; 2]);
         assert_eq!(
-            service.run((Class::Stranger, "bob".to_owned()), || Ok(1)),
+            service.run_lookup((Class::Unauthenticated, "bob".to_owned()), || Ok(1)),
             Ok(1)
         );
     }
@@ -217,10 +222,10 @@ mod tests {
         let panics =
             || -> Result<(), Errno> { panic!("a look-up that panics, as the test wants it") };
         assert_eq!(
-            service.run((Class::Proven, "alice".to_owned()), panics),
+            service.run_lookup((Class::Authenticated, "alice".to_owned()), panics),
             Err(Errno::ETIMEDOUT)
         );
-        assert_eq!(service.places.taken(), 0);
+        assert_eq!(service.admission.in_use(), 0);
     }
 
     #[test]

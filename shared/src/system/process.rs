@@ -35,7 +35,7 @@ pub enum UnidentifiedProcess {
 /// transaction, and the child goes on with what its parent began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostProcess {
-    seen: Result<ProcessView, UnidentifiedProcess>,
+    view: Result<ProcessView, UnidentifiedProcess>,
     transaction: Option<TransactionId>,
 }
 
@@ -88,7 +88,7 @@ impl ProcessId {
 impl HostProcess {
     /// The process with this number, as /proc has it now; 0 is what the kernel says of one beyond a PID namespace.
     pub fn find(number: i32) -> HostProcess {
-        let seen = match start_and_parent(number) {
+        let view = match start_and_parent(number) {
             _ if number <= 0 => Err(UnidentifiedProcess::OtherNamespace),
             None => Err(UnidentifiedProcess::Hidden),
             Some((started, parent)) => Ok(ProcessView {
@@ -97,7 +97,7 @@ impl HostProcess {
             }),
         };
         HostProcess {
-            seen,
+            view,
             transaction: None,
         }
     }
@@ -109,15 +109,15 @@ impl HostProcess {
             ancestors: Ancestors::Known(ancestors),
         };
         HostProcess {
-            seen: Ok(seen),
+            view: Ok(seen),
             transaction: None,
         }
     }
 
     /// A process of which the kernel says nothing.
-    pub const fn unseen(why: UnidentifiedProcess) -> HostProcess {
+    pub const fn unidentified(why: UnidentifiedProcess) -> HostProcess {
         HostProcess {
-            seen: Err(why),
+            view: Err(why),
             transaction: None,
         }
     }
@@ -136,7 +136,7 @@ impl HostProcess {
     /// # Errors
     /// Where nothing tells this process from others: such a mark would fit all of them.
     pub fn binding(&self) -> Result<ProcessBinding, UnidentifiedProcess> {
-        let process = self.seen.as_ref().map(|seen| seen.itself);
+        let process = self.view.as_ref().map(|seen| seen.itself);
         match (process, self.transaction) {
             (Err(why), None) => Err(*why),
             (process, transaction) => Ok(ProcessBinding {
@@ -148,10 +148,10 @@ impl HostProcess {
 
     /// Whether a mark with this binding was left in this transaction. What the module names decides where it did so both
     /// times: the daemon and `--stdio` may see the process by different numbers, or not at all.
-    pub fn goes_on_with(&self, binding: &ProcessBinding) -> bool {
+    pub fn continues(&self, binding: &ProcessBinding) -> bool {
         match (self.transaction, binding.transaction) {
             (Some(this), Some(marked)) => this == marked,
-            (_, _) => match (&self.seen, binding.process) {
+            (_, _) => match (&self.view, binding.process) {
                 (Ok(seen), Some(marked)) => seen.descends_from(marked),
                 (_, _) => false,
             },
@@ -171,7 +171,7 @@ impl ProcessView {
 }
 
 /// Whether /proc shows processes of other users to this one: the first process of all is root's.
-pub fn sees_others() -> bool {
+pub fn sees_other_users() -> bool {
     start_and_parent(1).is_some()
 }
 
@@ -189,7 +189,7 @@ fn ancestors(parent: i32) -> impl Iterator<Item = ProcessId> {
 
 /// The real user of a process, whatever its effective user; none if it cannot be seen.
 pub fn real_uid(number: i32) -> Option<u32> {
-    parse_real_uid(&read(&format!("/proc/{number}/status"))?)
+    parse_real_uid(&read_proc_file(&format!("/proc/{number}/status"))?)
 }
 
 /// Reads proc_pid_status(5). In the name, on the first line, the kernel escapes line breaks.
@@ -207,11 +207,11 @@ fn parse_real_uid(status: &[u8]) -> Option<u32> {
 
 /// The start time of a process, and its parent.
 fn start_and_parent(number: i32) -> Option<(u64, i32)> {
-    parse(&read(&format!("/proc/{number}/stat"))?)
+    parse_stat(&read_proc_file(&format!("/proc/{number}/stat"))?)
 }
 
 /// The beginning of a file in /proc. The kernel gives such a file whole where the buffer is large enough.
-fn read(path: &str) -> Option<Vec<u8>> {
+fn read_proc_file(path: &str) -> Option<Vec<u8>> {
     let mut beginning = vec![0; LONGEST];
     let length = File::open(path)
         .and_then(|mut file| file.read(&mut beginning))
@@ -222,7 +222,7 @@ fn read(path: &str) -> Option<Vec<u8>> {
 
 /// Reads proc_pid_stat(5). The second field is the process's name, in which anything may stand; it ends at the last
 /// parenthesis.
-fn parse(stat: &[u8]) -> Option<(u64, i32)> {
+fn parse_stat(stat: &[u8]) -> Option<(u64, i32)> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let fields: Vec<&str> = std::str::from_utf8(&stat[end + 1..])
         .ok()?
@@ -250,14 +250,14 @@ mod tests {
     fn a_name_with_parentheses_and_numbers_hides_no_field() {
         let stat =
             b"812 (a) 1 2 (x\xff) S 77 812 812 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123456 1 2\n";
-        assert_eq!(parse(stat), Some((123_456, 77)));
+        assert_eq!(parse_stat(stat), Some((123_456, 77)));
         for cut in [
             &b"812 (a) S 77"[..],
             b"",
             b"812 (a",
             b"812 (a) S x 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 y",
         ] {
-            assert_eq!(parse(cut), None);
+            assert_eq!(parse_stat(cut), None);
         }
     }
 
@@ -279,11 +279,11 @@ mod tests {
 
     #[test]
     fn a_process_is_itself_and_its_parents_child() {
-        let seen = own().seen.unwrap();
+        let seen = own().view.unwrap();
         assert!(seen.descends_from(seen.itself));
         let number = i32::try_from(std::os::unix::process::parent_id()).unwrap();
         if number > 1 {
-            let parent = HostProcess::find(number).seen.unwrap();
+            let parent = HostProcess::find(number).view.unwrap();
             assert!(seen.descends_from(parent.itself) && !parent.descends_from(seen.itself));
         }
         let before = ProcessId {
@@ -311,14 +311,14 @@ mod tests {
             UnidentifiedProcess::OtherNamespace,
             UnidentifiedProcess::Hidden,
         ] {
-            let unseen = HostProcess::unseen(why);
+            let unseen = HostProcess::unidentified(why);
             assert_eq!(unseen.binding(), Err(why));
-            assert!(!unseen.goes_on_with(&own().binding().unwrap()));
-            assert!(!unseen.goes_on_with(&ProcessBinding {
+            assert!(!unseen.continues(&own().binding().unwrap()));
+            assert!(!unseen.continues(&ProcessBinding {
                 process: None,
                 transaction: None
             }));
-            assert!(!own().goes_on_with(&ProcessBinding {
+            assert!(!own().continues(&ProcessBinding {
                 process: None,
                 transaction: None
             }));
@@ -329,26 +329,22 @@ mod tests {
     #[test]
     fn the_transaction_that_the_module_names_decides_whatever_the_kernel_says() {
         let (this, other) = (Some(TransactionId([1; 16])), Some(TransactionId([2; 16])));
-        let unseen = || HostProcess::unseen(UnidentifiedProcess::OtherNamespace);
+        let unseen = || HostProcess::unidentified(UnidentifiedProcess::OtherNamespace);
         let elsewhere = || HostProcess::new(ProcessId::new(7, 1), Vec::new());
         let binding = unseen().in_transaction(this).binding().unwrap();
         for process in [unseen(), elsewhere(), own()] {
-            assert!(process.clone().in_transaction(this).goes_on_with(&binding));
-            assert!(!process.clone().in_transaction(other).goes_on_with(&binding));
-            assert!(
-                !process.goes_on_with(&binding),
-                "of a module that names none"
-            );
+            assert!(process.clone().in_transaction(this).continues(&binding));
+            assert!(!process.clone().in_transaction(other).continues(&binding));
+            assert!(!process.continues(&binding), "of a module that names none");
         }
         // the protocol's version changed between the two hooks: the kernel decides
         let (named, unnamed) = (
             own().in_transaction(this).binding().unwrap(),
             own().binding().unwrap(),
         );
-        assert!(own().goes_on_with(&named) && own().in_transaction(this).goes_on_with(&unnamed));
+        assert!(own().continues(&named) && own().in_transaction(this).continues(&unnamed));
         assert!(
-            !elsewhere().goes_on_with(&named)
-                && !elsewhere().in_transaction(this).goes_on_with(&unnamed)
+            !elsewhere().continues(&named) && !elsewhere().in_transaction(this).continues(&unnamed)
         );
     }
 }

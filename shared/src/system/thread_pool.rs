@@ -54,7 +54,7 @@ impl ThreadPool {
     ///
     /// # Errors
     /// Those of making a thread.
-    pub fn run(&self, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    pub fn spawn(&self, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let mut state = self.queue.lock();
         if state.waiting > state.jobs.len() {
             state.jobs.push_back(Box::new(job));
@@ -121,7 +121,7 @@ mod tests {
     fn runs_on(threads: &ThreadPool) -> ThreadId {
         let (send, receive) = mpsc::channel();
         threads
-            .run(move || send.send(thread::current().id()).unwrap())
+            .spawn(move || send.send(thread::current().id()).unwrap())
             .unwrap();
         receive.recv().unwrap()
     }
@@ -145,14 +145,14 @@ mod tests {
         for _ in 0..20 {
             let (send, receive) = mpsc::channel::<()>();
             threads
-                .run(move || {
+                .spawn(move || {
                     receive.recv().unwrap();
                     previous.send(()).unwrap();
                 })
                 .unwrap();
             previous = send;
         }
-        threads.run(move || previous.send(()).unwrap()).unwrap();
+        threads.spawn(move || previous.send(()).unwrap()).unwrap();
         ended.recv().unwrap();
         waits(&threads, 2);
     }
@@ -162,7 +162,7 @@ mod tests {
         let threads = threads(1);
         let first = runs_on(&threads);
         waits(&threads, 1);
-        threads.run(|| panic!("for a test")).unwrap();
+        threads.spawn(|| panic!("for a test")).unwrap();
         waits(&threads, 1);
         assert_eq!(runs_on(&threads), first);
     }

@@ -13,7 +13,9 @@ mod write;
 pub use error::FileError;
 pub use folder::Folder;
 pub use folder_states::FolderStates;
-pub use write::{Existing, remove_abandoned, remove_unfinished, replace_if, sync_folder, write};
+pub use write::{
+    Existing, remove_abandoned, remove_unfinished, replace_if, sync_folder, write_atomically,
+};
 
 use error::FileProblem;
 use nix::fcntl::{OFlag, openat};
@@ -45,18 +47,18 @@ pub enum Follow {
 }
 
 /// Reads a trusted file of at most `largest` bytes.
-pub fn read(
+pub fn read_trusted(
     path: &Path,
     privacy: Privacy,
     follow: Follow,
     largest: u64,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    let place = walk::find(path, follow)?;
-    read_at(&place.folder, &place.name, path, privacy, largest)
+    let place = walk::walk_to_file(path, follow)?;
+    read_in_folder(&place.folder, &place.name, path, privacy, largest)
 }
 
 /// Reads a file of a folder that was checked. A link in its place is refused.
-fn read_at(
+fn read_in_folder(
     folder: impl AsFd,
     name: &Path,
     path: &Path,
@@ -75,7 +77,7 @@ fn read_at(
     let metadata = file
         .metadata()
         .map_err(|error| FileError::io(path, error))?;
-    trust(path, &metadata, privacy)?;
+    check_metadata(path, &metadata, privacy)?;
     if metadata.len() > largest {
         return Err(FileError::new(path, FileProblem::TooLarge(largest)));
     }
@@ -92,7 +94,7 @@ fn read_bounded(file: &File, largest: u64) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// Checks what was opened: a plain file, of root or of the user who runs this, that nobody else can write and,
 /// if secret, that not everyone can read.
-fn trust(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), FileError> {
+fn check_metadata(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), FileError> {
     let forbidden = match privacy {
         Privacy::Public => 0o022,
         Privacy::Secret => 0o027,
@@ -115,8 +117,8 @@ fn trust(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), FileE
 }
 
 /// Where a path leads, without links, if the way there can be trusted. What is there need not exist.
-pub fn real_path(path: &Path) -> Result<PathBuf, FileError> {
-    Ok(walk::find(path, Follow::Yes)?.path)
+pub fn resolve_path(path: &Path) -> Result<PathBuf, FileError> {
+    Ok(walk::walk_to_file(path, Follow::Yes)?.path)
 }
 
 /// Whether root, or the user who runs this, owns something.
@@ -131,7 +133,9 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn refusal(path: &Path, privacy: Privacy) -> String {
-        read(path, privacy, Follow::No, 10).unwrap_err().to_string()
+        read_trusted(path, privacy, Follow::No, 10)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -143,7 +147,7 @@ mod tests {
         fs::write(&path, "12345").unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
         assert_eq!(
-            *read(&path, Privacy::Public, Follow::No, 10).unwrap(),
+            *read_trusted(&path, Privacy::Public, Follow::No, 10).unwrap(),
             b"12345"
         );
         assert!(
@@ -178,9 +182,9 @@ mod tests {
     fn replacing_leaves_one_whole_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        write(&path, b"one", 0o640, None, Existing::Refuse).unwrap();
-        assert!(write(&path, b"none", 0o640, None, Existing::Refuse).is_err());
-        write(&path, b"two", 0o600, None, Existing::Replace).unwrap();
+        write_atomically(&path, b"one", 0o640, None, Existing::Refuse).unwrap();
+        assert!(write_atomically(&path, b"none", 0o640, None, Existing::Refuse).is_err());
+        write_atomically(&path, b"two", 0o600, None, Existing::Replace).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

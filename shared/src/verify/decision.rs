@@ -138,14 +138,8 @@ pub enum Refusal {
     Expired,
 }
 
-/// The outcome of an attempt.
-#[derive(Debug, PartialEq, Eq)]
-pub enum VerificationResult {
-    /// The answer opens, once it is marked as used.
-    Accepted(Accepted),
-    /// It does not.
-    Refused(Refusal),
-}
+/// Whether one input is accepted, and why not.
+pub type VerificationResult = Result<Accepted, Refusal>;
 
 /// A verdict and what it costs.
 #[derive(Debug, PartialEq, Eq)]
@@ -161,7 +155,7 @@ pub struct Decision {
 impl Decision {
     fn free(refusal: Refusal) -> Decision {
         Decision {
-            verdict: VerificationResult::Refused(refusal),
+            verdict: Err(refusal),
             row_cost: None,
             charges_address: false,
         }
@@ -169,7 +163,7 @@ impl Decision {
 
     fn accepted(spent: Consumed) -> Decision {
         Decision {
-            verdict: VerificationResult::Accepted(Accepted { spent }),
+            verdict: Ok(Accepted { spent }),
             row_cost: None,
             charges_address: false,
         }
@@ -177,7 +171,7 @@ impl Decision {
 
     /// Whether the answer costs nothing and opens nothing, so that nothing is written about it.
     pub fn is_free(&self) -> bool {
-        let refused = matches!(self.verdict, VerificationResult::Refused(_));
+        let refused = self.verdict.is_err();
         refused && self.row_cost.is_none() && !self.charges_address
     }
 }
@@ -228,7 +222,7 @@ fn wrong_without_bucket(account: &AccountCredentials) -> Decision {
     match account.address_wait {
         Some(wait) => Decision::free(Refusal::AddressDelayed { wait }),
         None => {
-            let verdict = VerificationResult::Refused(Refusal::Wrong);
+            let verdict = Err(Refusal::Wrong);
             Decision {
                 verdict,
                 row_cost: None,
@@ -331,7 +325,7 @@ fn compare_all(
         Match::Live(..) | Match::Mailed | Match::None => Refusal::Wrong,
     };
     Decision {
-        verdict: VerificationResult::Refused(refusal),
+        verdict: Err(refusal),
         row_cost: Some(throttle::cost(compared)),
         charges_address: attempt.stage == Phase::Before,
     }

@@ -15,9 +15,7 @@ use shared::engine::{
 };
 use shared::network::address::Address;
 use shared::system::clock::Timestamp;
-use shared::verify::decision::{
-    AcceptedAppPassword, AppPasswordRefusal, Refusal, VerificationResult,
-};
+use shared::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, Refusal};
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 use std::io::{BufRead, BufReader};
@@ -42,8 +40,8 @@ fn fills_the_count_of(home: &mut Home, from: &Origin, now: Timestamp) {
     }
     let outcome = home.attempt_from("nobody", from, Phase::Before, WRONG, now);
     assert!(matches!(
-        outcome.verdict,
-        VerificationResult::Refused(Refusal::AddressDelayed { .. })
+        outcome.result,
+        Err(Refusal::AddressDelayed { .. })
     ));
 }
 
@@ -56,12 +54,12 @@ fn admits(
     let alice = name("alice");
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::Before,
+        phase: Phase::Before,
         origin: from,
         browser: None,
         service: "dovecot",
     };
-    home.door.admit(&visitor, typed, now).unwrap()
+    home.door.verify_app_password(&visitor, typed, now).unwrap()
 }
 
 fn app_password(home: &mut Home) -> AppPassword {
@@ -254,7 +252,7 @@ fn many_keys_of_one_account_buy_no_more_tries() {
         for _ in 0..6 {
             let outcome =
                 home.attempt_from("alice", &with_key(number, None), Phase::After, WRONG, NOW);
-            looked_at += u32::from(outcome.verdict == VerificationResult::Refused(Refusal::Wrong));
+            looked_at += u32::from(outcome.result == Err(Refusal::Wrong));
         }
     }
     assert_eq!(looked_at, 5 * 9);
@@ -488,7 +486,7 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
     let address = shared::network::address::Address::parse("198.51.100.7").unwrap();
     for minute in 0..3 {
         let wrong = vec![(address, NOW.plus(60 * minute)); 500];
-        home.door.note_app_passwords(&[], &wrong).unwrap();
+        home.door.record_app_password_use(&[], &wrong).unwrap();
     }
     let rows: i64 = home
         .engine()
@@ -498,8 +496,8 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
     let from = remote("198.51.100.7");
     let outcome = home.attempt_from("alice", &from, Phase::Before, WRONG, NOW);
     assert!(matches!(
-        outcome.verdict,
-        VerificationResult::Refused(Refusal::AddressDelayed { .. })
+        outcome.result,
+        Err(Refusal::AddressDelayed { .. })
     ));
 }
 
@@ -532,7 +530,7 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     home.attempt_from("somebody", &from(98), Phase::Before, WRONG, later);
     assert_eq!(count(&home, "failure"), before - 4 + 1, "a few at once");
     assert_eq!(count(&home, "familiar_address"), 1);
-    home.door.clear(later).unwrap();
+    home.door.remove_expired_rows(later).unwrap();
     assert_eq!(
         (count(&home, "failure"), count(&home, "address_failure")),
         (1, 1)
@@ -616,8 +614,8 @@ fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
             NOW,
         )
         .unwrap();
-    assert!(reading.account(&name("bob")).unwrap().is_none());
-    assert!(reading.account(&name("alice")).unwrap().is_some());
+    assert!(reading.find_account(&name("bob")).unwrap().is_none());
+    assert!(reading.find_account(&name("alice")).unwrap().is_some());
 }
 
 /// The process in which a test below stops, for that test alone.
@@ -740,7 +738,7 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
         let began = Instant::now();
         let mut told = 0;
         home.door
-            .look(&[7; 16], None, NOW, |seen| {
+            .update_revocations(&[7; 16], None, NOW, |seen| {
                 told = seen.app_passwords[0].all.len()
             })
             .unwrap();
@@ -762,22 +760,15 @@ fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting(
     let limit = home.config.throttle.address_limit.value();
     let mut tries = |now| {
         home.attempt_from("alice", &from, Phase::After, "ABCDE-FGHJK", now)
-            .verdict
+            .result
     };
     for round in 0..3 {
         let now = NOW.plus(round * window);
         for number in 0..limit {
-            assert_eq!(
-                tries(now),
-                VerificationResult::Refused(Refusal::Wrong),
-                "{round} {number}"
-            );
+            assert_eq!(tries(now), Err(Refusal::Wrong), "{round} {number}");
         }
         assert!(
-            matches!(
-                tries(now),
-                VerificationResult::Refused(Refusal::AddressDelayed { .. })
-            ),
+            matches!(tries(now), Err(Refusal::AddressDelayed { .. })),
             "{round}"
         );
     }
@@ -819,8 +810,8 @@ fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
     for then in &ahead {
         let again = home
             .attempt("alice", &code_at(&app, 0, *then), *then)
-            .verdict;
-        assert!(matches!(again, VerificationResult::Refused(_)), "{again:?}");
+            .result;
+        assert!(again.is_err(), "{again:?}");
     }
     let last = ahead[29].plus(60);
     accepted(&home.attempt("alice", &code_at(&app, 0, last), last));

@@ -12,7 +12,7 @@ use shared::credential::otpauth_uri;
 use shared::credential::totp::{Step, code};
 use shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
-    AfterStepUp, BrowserContext, Engine, GoesBy, PamContext, Principal, PromptEnrollment,
+    AfterStepUp, BrowserContext, Engine, KnownRevisions, PamContext, Principal, PromptEnrollment,
     RequestedPage, Requester, TrustRequest,
 };
 use shared::system::clock::Timestamp;
@@ -48,9 +48,9 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
 fn snapshot(home: &Home, now: Timestamp) -> RevokedSessions {
     let mut revoked = None;
     let mut gate = home.another();
-    gate.look(&[7; 16], None, now, |seen| revoked = Some(seen.revoked))
+    gate.update_revocations(&[7; 16], None, now, |seen| revoked = Some(seen.revoked))
         .unwrap();
-    gate.gate_ended(&[7; 16]).unwrap();
+    gate.remove_gate(&[7; 16]).unwrap();
     revoked.unwrap()
 }
 
@@ -65,7 +65,7 @@ fn an_enrollment_token_dies_with_its_session() {
         let proof = home
             .door
             .step_up(&browser(&from), &session, Some(&given), &Input::Unfit, NOW);
-        let AfterStepUp::Proven(proof) = proof.unwrap() else {
+        let AfterStepUp::Verified(proof) = proof.unwrap() else {
             panic!("not proven")
         };
         let ticket = home
@@ -128,8 +128,10 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             panic!("not opened")
         };
         let session = opened.session;
-        let Some(AfterPassword::Code(pass)) =
-            home.door.rise(&browser(&from), &session, NOW).unwrap()
+        let Some(AfterPassword::Code(pass)) = home
+            .door
+            .upgrade_session(&browser(&from), &session, NOW)
+            .unwrap()
         else {
             panic!("no code is asked")
         };
@@ -339,17 +341,17 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let (mut home, app) = alice_at_the_web("");
     let mut gate = home.another();
     let (mut known, mut by) = (RevokedSessions::default(), None);
-    let mut look = |by: &mut Option<GoesBy>, known: &mut RevokedSessions, now| {
-        let looked = gate.look(&[9; 16], *by, now, |seen| {
+    let mut look = |by: &mut Option<KnownRevisions>, known: &mut RevokedSessions, now| {
+        let looked = gate.update_revocations(&[9; 16], *by, now, |seen| {
             *known = known.with(seen.revoked);
-            *by = Some(GoesBy {
+            *by = Some(KnownRevisions {
                 revision: known.revision,
                 app_passwords: 0,
             });
         });
         looked.unwrap();
         // so that no revocation waits for this one
-        gate.gate_ended(&[9; 16]).unwrap();
+        gate.remove_gate(&[9; 16]).unwrap();
     };
     let mut ended = Vec::new();
     for day in 0..40 {
@@ -440,7 +442,10 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
         if signs_out {
             home.another().sign_out(session.id).unwrap();
         }
-        let after = home.door.go_on(&browser(&from), &session, NOW).unwrap();
+        let after = home
+            .door
+            .reopen_session(&browser(&from), &session, NOW)
+            .unwrap();
         assert_eq!(after.is_none(), signs_out);
         if let Some(opened) = after {
             assert_eq!(
@@ -477,8 +482,9 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
         .session;
     let mut door = Engine::open(config).unwrap();
     let later = NOW.plus(120);
-    let Some(AfterPassword::Code(token)) =
-        door.rise(&browser(&from), &opened.session, later).unwrap()
+    let Some(AfterPassword::Code(token)) = door
+        .upgrade_session(&browser(&from), &opened.session, later)
+        .unwrap()
     else {
         panic!("no code is asked")
     };
@@ -529,7 +535,7 @@ fn no_session_goes_on_in_another_account_of_the_same_name() {
     }
     assert!(
         home.door
-            .go_on(&browser(&from), &session, NOW)
+            .reopen_session(&browser(&from), &session, NOW)
             .unwrap()
             .is_none()
     );
@@ -598,7 +604,8 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let token = confirmed.unwrap().unwrap();
     // a gate that is slow to confirm: what the setup ended is not reported before
     let mut gate = home.another();
-    gate.look(&[7; 16], None, NOW, |_| ()).unwrap();
+    gate.update_revocations(&[7; 16], None, NOW, |_| ())
+        .unwrap();
     let mut prompt = home.another();
     let after = std::thread::scope(|scope| {
         let prompt = scope.spawn(move || prompt.activate_prompt_enrollment(context, &token, NOW));
@@ -616,7 +623,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         while generation(&home, "bob") < 2 {
             std::thread::yield_now();
         }
-        gate.gate_ended(&[7; 16]).unwrap();
+        gate.remove_gate(&[7; 16]).unwrap();
         revoked.join().unwrap().unwrap();
         prompt.join().unwrap()
     });

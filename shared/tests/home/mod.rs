@@ -19,7 +19,7 @@ use shared::engine::{
 use shared::network::address::Address;
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
-use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::decision::Refusal;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 use std::fs;
@@ -215,12 +215,12 @@ pub(crate) fn attempt_at(
     let name = name(who);
     let visitor = VerificationRequest {
         name: &name,
-        stage,
+        phase: stage,
         origin,
         browser: None,
         service: "test",
     };
-    door.attempt(&visitor, &Input::read(typed.as_bytes()), now)
+    door.verify_input(&visitor, &Input::read(typed.as_bytes()), now)
         .unwrap()
 }
 
@@ -248,14 +248,10 @@ pub(crate) fn recovery(pending: &PendingEnrollment, number: usize) -> String {
 
 #[track_caller]
 pub(crate) fn accepted(outcome: &VerifiedAttempt) {
-    assert!(
-        matches!(outcome.verdict, VerificationResult::Accepted(_)),
-        "{:?}",
-        outcome.verdict
-    );
+    assert!(outcome.result.is_ok(), "{:?}", outcome.result);
 }
 
 #[track_caller]
 pub(crate) fn refused(outcome: &VerifiedAttempt, refusal: Refusal) {
-    assert_eq!(outcome.verdict, VerificationResult::Refused(refusal));
+    assert_eq!(outcome.result, Err(refusal));
 }

@@ -56,7 +56,7 @@ pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<MailMes
     let (name, origin) = (name(who), Origin::Unknown);
     let visitor = VerificationRequest {
         name: &name,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: "test",

@@ -363,7 +363,12 @@ fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
 #[test]
 fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_nothing_twice() {
     let (mut home, app) = alice(&format!("{TRUSTING}\n[recovery]\non_use = \"disable\""));
-    let enrolled = |home: &mut Home| home.door.membership(&name("alice")).unwrap().enrolled;
+    let enrolled = |home: &mut Home| {
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled
+    };
     let mark = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped());
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
     // signing in elsewhere meanwhile does not keep it from what it does
@@ -519,13 +524,13 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
             let alice = name("alice");
             let visitor = VerificationRequest {
                 name: &alice,
-                stage: Phase::After,
+                phase: Phase::After,
                 origin: &origin,
                 browser: None,
                 service: "test",
             };
             home.door
-                .entered(&visitor, AuthenticationMethod::Code, NOW.plus(3))
+                .complete_login(&visitor, AuthenticationMethod::Code, NOW.plus(3))
                 .unwrap()
                 .unwrap();
         }),

@@ -208,7 +208,7 @@ fn a_process_that_cannot_be_told_has_no_mark_and_no_use_for_one() {
         let context = root(&service, &alice, &process, &nothing);
         granted(verify(&mut home.door, context, typed).unwrap())
     };
-    let unseen = || HostProcess::unseen(UnidentifiedProcess::OtherNamespace);
+    let unseen = || HostProcess::unidentified(UnidentifiedProcess::OtherNamespace);
     let recovery_code = app.recovery_codes()[0].grouped();
     assert!(accepts(&mut home, unseen(), &recovery_code).is_none());
 

@@ -211,7 +211,8 @@ fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
     use std::rc::Rc;
     let (mut home, _) = alice(TRUSTING);
     let mut gate = home.another();
-    gate.look(&[7; 16], None, NOW, |_| ()).unwrap();
+    gate.update_revocations(&[7; 16], None, NOW, |_| ())
+        .unwrap();
     let said = Rc::new(Cell::new(0));
     let counts = Rc::clone(&said);
     let waiting = while_waiting(move || counts.set(counts.get() + 1));

@@ -124,7 +124,7 @@ impl World {
         let browser = (from == From::Browser).then_some(7);
         let visitor = VerificationRequest {
             name: &alice,
-            stage,
+            phase: stage,
             origin: &origin,
             browser,
             service: "test",
@@ -138,9 +138,9 @@ impl World {
                 at_the_prompt(
                     &self
                         .door(door)
-                        .attempt(&visitor, &answer, now)
+                        .verify_input(&visitor, &answer, now)
                         .unwrap()
-                        .verdict,
+                        .result,
                 )
             }
         };
@@ -155,7 +155,7 @@ impl World {
         if met == Meets::OpenDoor {
             if stage == Phase::Before {
                 self.door(door)
-                    .entered(&visitor, means(&meaning), now)
+                    .complete_login(&visitor, means(&meaning), now)
                     .unwrap();
             }
             self.model.enters(&who, &meaning, now.0);
@@ -374,15 +374,15 @@ fn means(meaning: &Meaning) -> AuthenticationMethod {
 
 fn at_the_prompt(verdict: &VerificationResult) -> Meets {
     match verdict {
-        VerificationResult::Accepted(_) => Meets::OpenDoor,
-        VerificationResult::Refused(refusal) => refused(*refusal),
+        Ok(_) => Meets::OpenDoor,
+        Err(refusal) => refused(*refusal),
     }
 }
 
 fn at_the_web(after: &AfterPassword) -> Meets {
     match after {
         AfterPassword::Opened(_) => Meets::OpenDoor,
-        AfterPassword::Code(_) | AfterPassword::Setup(_) => Meets::NextPage,
+        AfterPassword::Code(_) | AfterPassword::Enroll(_) => Meets::NextPage,
         AfterPassword::Refused(refusal) => refused(*refusal),
         AfterPassword::OtherSpelling(other) => panic!("every name here is one of its own: {other}"),
     }

@@ -21,7 +21,7 @@ pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<Verificati
     let one = |who: &str, typed: &str| {
         let mut door = Engine::open(config.clone()).unwrap();
         barrier.wait();
-        attempt_at(&mut door, who, &Origin::Unknown, Phase::After, typed, NOW).verdict
+        attempt_at(&mut door, who, &Origin::Unknown, Phase::After, typed, NOW).result
     };
     thread::scope(|scope| {
         let running: Vec<_> = answers
@@ -36,10 +36,7 @@ pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<Verificati
 }
 
 pub(crate) fn opened(verdicts: &[VerificationResult]) -> usize {
-    verdicts
-        .iter()
-        .filter(|verdict| matches!(verdict, VerificationResult::Accepted(_)))
-        .count()
+    verdicts.iter().filter(|verdict| verdict.is_ok()).count()
 }
 
 /// What alice, who is not root, asks about her own account.
@@ -105,10 +102,10 @@ pub(crate) fn attempts(door: &mut Engine, typed: &str) -> Result<VerifiedAttempt
     let (alice, answer) = (name("alice"), Input::read(typed.as_bytes()));
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &Origin::Unknown,
         browser: None,
         service: "test",
     };
-    door.attempt(&visitor, &answer, NOW)
+    door.verify_input(&visitor, &answer, NOW)
 }

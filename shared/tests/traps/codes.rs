@@ -10,7 +10,7 @@ use shared::credential::totp::{OtpKind, OtpParameters, Step};
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{Engine, VerifiedAttempt, messages};
 use shared::system::clock::Timestamp;
-use shared::verify::decision::{Refusal, VerificationResult};
+use shared::verify::decision::Refusal;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 
@@ -24,9 +24,9 @@ fn trap_03_a_code_usable_again_within_its_window_or_by_parallel_requests() {
     );
     let end_of_window = NOW.0 / 30 * 30 + 59;
     for at in NOW.0..=end_of_window {
-        let again = home.attempt("alice", &code, Timestamp(at)).verdict;
+        let again = home.attempt("alice", &code, Timestamp(at)).result;
         assert!(
-            matches!(again, VerificationResult::Refused(Refusal::Used { .. })),
+            matches!(again, Err(Refusal::Used { .. })),
             "{at}: {again:?}"
         );
     }
@@ -139,7 +139,7 @@ fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_withou
         .activate(&app, &confirmation, "alice", NOW)
         .unwrap();
     let again = home.attempt("alice", &code, NOW);
-    let VerificationResult::Refused(refusal) = again.verdict else {
+    let Err(refusal) = again.result else {
         panic!("accepted again")
     };
     assert_eq!(
@@ -189,9 +189,9 @@ fn trap_15_one_text_for_every_failure() {
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     let mut said = Vec::new();
-    let mut says = |outcome: VerifiedAttempt| match outcome.verdict {
-        VerificationResult::Accepted(_) => {}
-        VerificationResult::Refused(refusal) => said.push(messages::refusal(refusal)),
+    let mut says = |outcome: VerifiedAttempt| match outcome.result {
+        Ok(_) => {}
+        Err(refusal) => said.push(messages::refusal(refusal)),
     };
     says(home.attempt("alice", &code_of(&app, 0), NOW));
     says(home.attempt("alice", &code_of(&app, 0), NOW));
@@ -264,9 +264,9 @@ fn trap_17_skew_learned_from_codes() {
     for offset in [-5, -1, 0] {
         let old = home
             .attempt("alice", &code_at(&app, offset, now), now)
-            .verdict;
+            .result;
         assert!(
-            matches!(old, VerificationResult::Refused(Refusal::Used { .. })),
+            matches!(old, Err(Refusal::Used { .. })),
             "{offset}: {old:?}"
         );
     }

@@ -18,12 +18,8 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
         .map(|number| ("alice", format!("{number:06}")))
         .collect();
     let verdicts = at_once(&home, &guesses);
-    let delayed = |verdict: &&VerificationResult| {
-        matches!(
-            verdict,
-            VerificationResult::Refused(Refusal::Delayed { wait: 30 })
-        )
-    };
+    let delayed =
+        |verdict: &&VerificationResult| matches!(verdict, Err(Refusal::Delayed { wait: 30 }));
     assert_eq!(
         verdicts.iter().filter(delayed).count(),
         24 - 5,

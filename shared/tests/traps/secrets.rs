@@ -88,7 +88,7 @@ fn at_the_web_too(home: &mut Home) {
     let proof = home
         .door
         .step_up(&browser(&from), &session, Some(&given), &Input::Unfit, NOW);
-    let AfterStepUp::Proven(proof) = proof.unwrap() else {
+    let AfterStepUp::Verified(proof) = proof.unwrap() else {
         panic!("not proven")
     };
     let ticket = home

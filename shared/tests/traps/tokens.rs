@@ -59,7 +59,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         &Input::Unfit,
         NOW,
     );
-    let AfterPassword::Setup(first) = entered.unwrap() else {
+    let AfterPassword::Enroll(first) = entered.unwrap() else {
         panic!("it opens")
     };
     let first = first.seal(&keys).unwrap().to_string();
@@ -195,9 +195,9 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     home.door.disable(&name("alice"), "root", NOW).unwrap();
     let mut snapshot = None;
     home.door
-        .look(&[7; 16], None, NOW, |seen| snapshot = Some(seen.revoked))
+        .update_revocations(&[7; 16], None, NOW, |seen| snapshot = Some(seen.revoked))
         .unwrap();
-    home.door.gate_ended(&[7; 16]).unwrap();
+    home.door.remove_gate(&[7; 16]).unwrap();
     assert!(
         snapshot.unwrap().covers(&opened.session),
         "its session is alive"

@@ -108,7 +108,7 @@ impl Home {
                 peer,
                 transaction,
                 process,
-                (worker(Class::Known), user),
+                (worker(Class::Familiar), user),
                 Box::new(log),
             )
         } else {
@@ -116,7 +116,7 @@ impl Home {
                 peer,
                 transaction,
                 process,
-                EngineAccess::Worker(worker(Class::Known)),
+                EngineAccess::Worker(worker(Class::Familiar)),
             )
         };
         let result = conversation::run(hook, &host, &options);

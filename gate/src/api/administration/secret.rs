@@ -5,9 +5,9 @@
 //! takes.
 
 use crate::api::problem::problem;
-use crate::http::authorization::bearer;
-use crate::http::reply::{HttpReply, closing};
-use crate::live::store_pool::Applicant;
+use crate::http::authorization::bearer_token;
+use crate::http::reply::{HttpReply, with_connection_close};
+use crate::live::store_pool::PoolClient;
 use crate::observe::log;
 use crate::web::login::RequestContext;
 use crate::web::refusal::ActRefused;
@@ -27,7 +27,7 @@ pub(in crate::api) async fn turned_away(
     secret: &Zeroizing<String>,
 ) -> Option<HttpReply> {
     let refused = weigh(guest, secret).await.err()?;
-    let mut reply = closing(problem(&refused));
+    let mut reply = with_connection_close(problem(&refused));
     if refused.status == StatusCode::UNAUTHORIZED {
         reply
             .headers_mut()
@@ -39,7 +39,7 @@ pub(in crate::api) async fn turned_away(
 async fn weigh(guest: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result<(), ActRefused> {
     let mut lines = guest.headers.get_all(AUTHORIZATION).iter();
     let shown = match (lines.next(), lines.next()) {
-        (Some(line), None) => bearer(line.as_bytes()).filter(|shown| !shown.is_empty()),
+        (Some(line), None) => bearer_token(line.as_bytes()).filter(|shown| !shown.is_empty()),
         _ => None,
     };
     let Some(shown) = shown else {
@@ -56,11 +56,14 @@ async fn weigh(guest: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result
         },
     );
     // whatever it shows, as a stranger: by the time that takes, no secret is told from another
-    let judge = guest.site.workers.serving(Applicant::stranger(address));
-    let run = judge.run(move |door| {
+    let judge = guest
+        .site
+        .store_pool
+        .for_client(PoolClient::unauthenticated(address));
+    let run = judge.with_engine(move |door| {
         let now = clock::now().map_err(LoginError::Clock)?;
         door.weigh_secret(address, shown, now)
-            .map_err(LoginError::Door)
+            .map_err(LoginError::Engine)
     });
     let refused = |cause: &str| {
         log::event("refused")

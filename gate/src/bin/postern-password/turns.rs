@@ -49,9 +49,9 @@ impl Turns {
     pub(crate) fn new() -> Turns {
         let all = |class| Limits {
             shared: 0,
-            proven: class,
-            known: class,
-            stranger: class,
+            authenticated: class,
+            familiar: class,
+            unauthenticated: class,
         };
         Turns {
             connections: Admission::new(all(OF_GATE)),
@@ -62,7 +62,10 @@ impl Turns {
 
     /// A place, if there is one.
     pub(crate) fn place(&self) -> Option<Seated> {
-        let place = self.connections.try_enter(Class::Stranger, ()).ok()?;
+        let place = self
+            .connections
+            .try_acquire(Class::Unauthenticated, ())
+            .ok()?;
         Some(Seated {
             turns: self.clone(),
             _place: place,
@@ -71,7 +74,7 @@ impl Turns {
 
     /// Whether nobody is here.
     pub(crate) fn is_empty(&self) -> bool {
-        self.connections.taken() == 0
+        self.connections.in_use() == 0
     }
 }
 
@@ -86,12 +89,12 @@ impl Seated {
         let account = self
             .turns
             .accounts
-            .enter(question.class, question.name.clone())
+            .acquire(question.class, question.name.clone())
             .ok()?
             .wait(within)
             .ok()?;
         let origin = question.address.map(|address| address.key());
-        let origin = self.turns.origins.enter(question.class, origin).ok()?;
+        let origin = self.turns.origins.acquire(question.class, origin).ok()?;
         let origin = origin
             .wait(over.saturating_duration_since(Instant::now()))
             .ok()?;
@@ -141,12 +144,23 @@ mod tests {
     fn one_account_keeps_no_other_waiting() {
         let turns = Turns::new();
         let seated = turns.place().unwrap();
-        let of_alice = |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Stranger);
+        let of_alice =
+            |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Unauthenticated);
         let taken: Vec<_> = (0..9).map_while(|n| now(&seated, &of_alice(n))).collect();
         assert_eq!(taken.len(), OF_ACCOUNT.per_key);
-        assert!(now(&seated, &question("bob", "192.0.2.9", Class::Stranger)).is_some());
         assert!(
-            now(&seated, &question("alice", "192.0.2.9", Class::Proven)).is_some(),
+            now(
+                &seated,
+                &question("bob", "192.0.2.9", Class::Unauthenticated)
+            )
+            .is_some()
+        );
+        assert!(
+            now(
+                &seated,
+                &question("alice", "192.0.2.9", Class::Authenticated)
+            )
+            .is_some(),
             "nor its owner"
         );
         drop(taken);
@@ -162,25 +176,25 @@ mod tests {
             now(&seated, &question(&format!("u{n}"), address, class))
         };
         let of_one: Vec<_> = (0..100)
-            .filter_map(|n| asked(n, "192.0.2.1", Class::Stranger))
+            .filter_map(|n| asked(n, "192.0.2.1", Class::Unauthenticated))
             .collect();
-        assert_eq!(of_one.len(), QUESTIONS.stranger.per_key);
+        assert_eq!(of_one.len(), QUESTIONS.unauthenticated.per_key);
         let all: Vec<_> = (0..200)
-            .filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Stranger))
+            .filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Unauthenticated))
             .collect();
         assert_eq!(
             all.len() + of_one.len(),
-            QUESTIONS.stranger.own + QUESTIONS.shared
+            QUESTIONS.unauthenticated.own + QUESTIONS.shared
         );
-        assert!(asked(500, "192.0.2.1", Class::Known).is_some());
-        assert!(asked(501, "192.0.2.1", Class::Proven).is_some());
+        assert!(asked(500, "192.0.2.1", Class::Familiar).is_some());
+        assert!(asked(501, "192.0.2.1", Class::Authenticated).is_some());
     }
 
     #[test]
     fn who_waits_gets_the_turn_that_ends() {
         let turns = Turns::new();
         let seated = turns.place().unwrap();
-        let alice = question("alice", "192.0.2.1", Class::Stranger);
+        let alice = question("alice", "192.0.2.1", Class::Unauthenticated);
         let taken: Vec<_> = (0..9).map_while(|_| now(&seated, &alice)).collect();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| seated.turn(&alice, Duration::from_secs(60)).is_some());

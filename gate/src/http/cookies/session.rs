@@ -1,7 +1,7 @@
 //! The session among a request's cookies. Of several cookies under its name the valid one counts; where two that are
 //! valid disagree, it cannot be said whose request it is.
 
-use super::{MOST, Scanned, scan};
+use super::{MAX_SESSION_COOKIES, ScannedCookies, scan_cookies};
 use crate::observe::log;
 use shared::account::name::UserName;
 use shared::crypto::vault::TokenKeys;
@@ -16,7 +16,7 @@ const SHORTEST: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ConflictingCookies {
     /// Two are valid, of these people, who may be the same.
-    Disagree(UserName, UserName),
+    Sessions(UserName, UserName),
     /// Two tokens of one sign-in are valid and not the same.
     Tokens,
     /// More could be valid than [`MOST`], which none of ours are.
@@ -33,13 +33,13 @@ impl ConflictingCookies {
             .with("address", address);
         line.with("service", SERVICE)
             .quoted("user", "-")
-            .because(self.text());
+            .write_with_message(self.text());
     }
 
     /// The word for it in logs.
     fn cause(&self) -> &'static str {
         match self {
-            ConflictingCookies::Disagree(..) | ConflictingCookies::Tokens => "cookies-conflict",
+            ConflictingCookies::Sessions(..) | ConflictingCookies::Tokens => "cookies-conflict",
             ConflictingCookies::TooMany => "cookies-too-many",
             ConflictingCookies::TooLong => "cookies-too-long",
         }
@@ -50,14 +50,16 @@ impl ConflictingCookies {
         const WHY: &str = "another host of the domain may set cookies for it: an application that is not trusted needs another \
                            registrable domain, see postern-gate(8)";
         match self {
-            ConflictingCookies::Disagree(one, other) => {
+            ConflictingCookies::Sessions(one, other) => {
                 format!("the request has two different valid sessions, of {one} and {other}; {WHY}")
             }
             ConflictingCookies::Tokens => {
                 format!("the request has two different valid tokens; {WHY}")
             }
             ConflictingCookies::TooMany => {
-                format!("the request has more than {MOST} cookies with the session's name; {WHY}")
+                format!(
+                    "the request has more than {MAX_SESSION_COOKIES} cookies with the session's name; {WHY}"
+                )
             }
             ConflictingCookies::TooLong => {
                 format!("the request has more cookies than are read; {WHY}")
@@ -67,23 +69,23 @@ impl ConflictingCookies {
 }
 
 /// What a Cookie line shows.
-pub(crate) struct ShownSession<'a> {
-    scanned: Scanned<'a>,
+pub(crate) struct SessionCookies<'a> {
+    scanned: ScannedCookies<'a>,
     /// Every session whose signature is right, with the value that it came as.
     pub(crate) signed: Vec<(&'a str, Session)>,
     /// Whether more than that many were left unread.
     overflows: bool,
 }
 
-impl<'a> ShownSession<'a> {
+impl<'a> SessionCookies<'a> {
     /// Reads the first of a line, at most `most` values.
-    pub(crate) fn read(
+    pub(crate) fn parse(
         line: &'a [u8],
         name: &'a str,
         keys: &TokenKeys,
         most: usize,
-    ) -> ShownSession<'a> {
-        let scanned = scan(line, name);
+    ) -> SessionCookies<'a> {
+        let scanned = scan_cookies(line, name);
         let likely = || {
             scanned
                 .values
@@ -94,7 +96,7 @@ impl<'a> ShownSession<'a> {
         let signed = likely()
             .take(most)
             .filter_map(|value| Some((value, Session::from_cookie(value, keys)?)));
-        ShownSession {
+        SessionCookies {
             signed: signed.collect(),
             overflows: likely().nth(most).is_some(),
             scanned,
@@ -102,7 +104,7 @@ impl<'a> ShownSession<'a> {
     }
 
     /// The session that counts, of those that are good here and now.
-    pub(crate) fn session(
+    pub(crate) fn select_session(
         &self,
         is_good: impl Fn(&Session) -> bool,
     ) -> Result<Option<&Session>, ConflictingCookies> {
@@ -118,7 +120,7 @@ impl<'a> ShownSession<'a> {
             return Ok(None);
         };
         match good.find(|other| other.id != first.id) {
-            Some(other) => Err(ConflictingCookies::Disagree(
+            Some(other) => Err(ConflictingCookies::Sessions(
                 first.name.clone(),
                 other.name.clone(),
             )),
@@ -127,9 +129,9 @@ impl<'a> ShownSession<'a> {
     }
 
     /// The cookies that are not ours, as they came.
-    pub(crate) fn others(&self) -> std::borrow::Cow<'a, [u8]> {
+    pub(crate) fn foreign_cookies(&self) -> std::borrow::Cow<'a, [u8]> {
         self.scanned
-            .others(|value| self.signed.iter().any(|(valid, _)| *valid == value))
+            .foreign_cookies(|value| self.signed.iter().any(|(valid, _)| *valid == value))
     }
 }
 
@@ -200,12 +202,16 @@ mod tests {
             &planted,
         ] {
             let line = line(values);
-            let shown = ShownSession::read(&line, NAME, &keys, MOST);
-            assert_eq!(shown.session(|_| true), Ok(Some(&alice)), "{values:?}");
+            let shown = SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES);
+            assert_eq!(
+                shown.select_session(|_| true),
+                Ok(Some(&alice)),
+                "{values:?}"
+            );
         }
         let line = line(&[&forged]);
         assert_eq!(
-            ShownSession::read(&line, NAME, &keys, MOST).session(|_| true),
+            SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES).select_session(|_| true),
             Ok(None)
         );
     }
@@ -215,19 +221,19 @@ mod tests {
         let keys = keys();
         let (alice, bob, again) = (session("alice"), session("bob"), session("alice"));
         let both = line(&[&alice.to_cookie(&keys), &bob.to_cookie(&keys)]);
-        let shown = ShownSession::read(&both, NAME, &keys, MOST);
-        let disagree = ConflictingCookies::Disagree(alice.name.clone(), bob.name.clone());
-        assert_eq!(shown.session(|_| true), Err(disagree));
+        let shown = SessionCookies::parse(&both, NAME, &keys, MAX_SESSION_COOKIES);
+        let disagree = ConflictingCookies::Sessions(alice.name.clone(), bob.name.clone());
+        assert_eq!(shown.select_session(|_| true), Err(disagree));
         assert_eq!(
-            shown.session(|session| session.id != alice.id),
+            shown.select_session(|session| session.id != alice.id),
             Ok(Some(&bob))
         );
-        assert_eq!(shown.session(|_| false), Ok(None));
+        assert_eq!(shown.select_session(|_| false), Ok(None));
         // also of one person: they are not the same sign-in
         let line = line(&[&alice.to_cookie(&keys), &again.to_cookie(&keys)]);
         assert!(
-            ShownSession::read(&line, NAME, &keys, MOST)
-                .session(|_| true)
+            SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES)
+                .select_session(|_| true)
                 .is_err()
         );
     }
@@ -235,25 +241,25 @@ mod tests {
     #[test]
     fn what_is_verified_is_bounded_and_too_much_of_it_is_unclear() {
         let (keys, others) = (keys(), keys());
-        let forged: Vec<String> = (0..=MOST)
+        let forged: Vec<String> = (0..=MAX_SESSION_COOKIES)
             .map(|_| session("mallory").to_cookie(&others))
             .collect();
         let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
         let good = session("alice").to_cookie(&keys);
-        let most = line(&[&forged[..MOST - 1], &[&good]].concat());
+        let most = line(&[&forged[..MAX_SESSION_COOKIES - 1], &[&good]].concat());
         assert!(
-            ShownSession::read(&most, NAME, &keys, MOST)
-                .session(|_| true)
+            SessionCookies::parse(&most, NAME, &keys, MAX_SESSION_COOKIES)
+                .select_session(|_| true)
                 .is_ok_and(|found| found.is_some())
         );
-        let more = line(&[&forged[..MOST], &[&good]].concat());
+        let more = line(&[&forged[..MAX_SESSION_COOKIES], &[&good]].concat());
         assert_eq!(
-            ShownSession::read(&more, NAME, &keys, MOST).session(|_| true),
+            SessionCookies::parse(&more, NAME, &keys, MAX_SESSION_COOKIES).select_session(|_| true),
             Err(ConflictingCookies::TooMany)
         );
         // a sign-out ends it all the same
         assert_eq!(
-            ShownSession::read(&more, NAME, &keys, usize::MAX)
+            SessionCookies::parse(&more, NAME, &keys, usize::MAX)
                 .signed
                 .len(),
             1
@@ -266,12 +272,13 @@ mod tests {
         let keys = keys();
         let alice = session("alice");
         let line = format!("a=1, {NAME}={}", alice.to_cookie(&keys));
-        let shown = ShownSession::read(line.as_bytes(), NAME, &keys, MOST);
-        assert_eq!(shown.session(|_| true), Ok(Some(&alice)));
-        assert_eq!(&*shown.others(), b"a=1");
+        let shown = SessionCookies::parse(line.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES);
+        assert_eq!(shown.select_session(|_| true), Ok(Some(&alice)));
+        assert_eq!(&*shown.foreign_cookies(), b"a=1");
         let forged = format!("a=1, {NAME}={}", alice.to_cookie(&self::keys()));
         assert_eq!(
-            &*ShownSession::read(forged.as_bytes(), NAME, &keys, MOST).others(),
+            &*SessionCookies::parse(forged.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES)
+                .foreign_cookies(),
             forged.as_bytes()
         );
     }

@@ -9,8 +9,8 @@ const BAD: &str = "bad-bad-bad-bad-bad";
 /// The values, and what goes on to the application.
 #[track_caller]
 fn scanned(line: &[u8]) -> (Vec<&str>, Vec<u8>) {
-    let scanned = scan(line, NAME);
-    let others = scanned.others(|value| value == GOOD).into_owned();
+    let scanned = scan_cookies(line, NAME);
+    let others = scanned.foreign_cookies(|value| value == GOOD).into_owned();
     (scanned.values, others)
 }
 

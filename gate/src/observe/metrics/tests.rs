@@ -72,24 +72,24 @@ fn read(text: &str) -> BTreeMap<String, f64> {
 fn the_text_is_open_metrics_and_counts_what_happened() {
     let metrics = Metrics::begin();
     for micros in [5, 10, 11, 200_000] {
-        metrics.checked(
+        metrics.count_check(
             ProxyKind::Nginx,
             CheckLabel::Allow,
             Duration::from_micros(micros),
         );
     }
-    metrics.checked(
+    metrics.count_check(
         ProxyKind::Traefik,
         CheckLabel::AppPasswordWrong,
         Duration::ZERO,
     );
-    metrics.turned_away();
-    metrics.signed_in("refused", "password-delayed-30s");
-    metrics.signed_in("refused", "password-delayed-60s");
-    metrics.signed_in("accepted", "code");
-    metrics.signed_in("disabled", "step-up");
-    metrics.mailed(MailResult::NotSent);
-    metrics.judged(Duration::from_secs(60));
+    metrics.count_untrusted_request();
+    metrics.count_sign_in("refused", "password-delayed-30s");
+    metrics.count_sign_in("refused", "password-delayed-60s");
+    metrics.count_sign_in("accepted", "code");
+    metrics.count_sign_in("disabled", "step-up");
+    metrics.count_mail(MailResult::Failed);
+    metrics.observe_verification(Duration::from_secs(60));
     let text = metrics.text(&STANDING);
     let samples = read(&text);
     for (sample, value) in [

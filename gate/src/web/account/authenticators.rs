@@ -2,7 +2,7 @@
 
 use crate::http::form::Form;
 use crate::http::reply::HttpReply;
-use crate::live::store_pool::at_door;
+use crate::live::store_pool::separate_engine_error;
 use crate::web::login::{LoginRequest, RequestContext};
 use crate::web::pages::account::StepUpQuestion;
 use crate::web::pages::{self, html};
@@ -60,10 +60,10 @@ impl RequestContext<'_> {
         ticket: TypedText,
     ) -> Result<ShownEnrollment, ActRefused> {
         let (session, visit) = (session.clone(), LoginRequest::of(self));
-        let run = self.judge().run(move |door| {
+        let run = self.judge().with_engine(move |door| {
             let caller = Requester::SteppedUp(&session, &visit.origin);
             let shown = door.shown_again(caller, &session.name, &ticket, visit.now()?);
-            at_door(shown).map_err(LoginError::Door)
+            separate_engine_error(shown).map_err(LoginError::Engine)
         });
         let shown = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(shown)
@@ -77,7 +77,7 @@ impl RequestContext<'_> {
         code: TypedText,
     ) -> Result<ConfirmedAuthenticator, ActRefused> {
         let (session, visit) = (session.clone(), LoginRequest::of(self));
-        let run = self.judge().run(move |door| {
+        let run = self.judge().with_engine(move |door| {
             let now = visit.now()?;
             let caller = Requester::SteppedUp(&session, &visit.origin);
             let errand = |finish| CommandRequest {
@@ -85,24 +85,25 @@ impl RequestContext<'_> {
                 task: Operation::Finish(finish),
             };
             let confirm = errand(FinishOperation::Confirm { ticket, code });
-            let ticket =
-                match at_door(door.run_errand(caller, &confirm, now)).map_err(LoginError::Door)? {
-                    Err(error) => return Ok::<_, LoginError>(Err(error)),
-                    Ok(reply) => match reply.answer {
-                        ReplyBody::Confirmed { ticket } => ticket,
-                        ReplyBody::NotConfirmed(why) => {
-                            return Ok(Ok(ConfirmedAuthenticator::Not(why)));
-                        }
-                        _ => return Ok(Err(AdministrationError::Stale)),
-                    },
-                };
+            let ticket = match separate_engine_error(door.run_errand(caller, &confirm, now))
+                .map_err(LoginError::Engine)?
+            {
+                Err(error) => return Ok::<_, LoginError>(Err(error)),
+                Ok(reply) => match reply.answer {
+                    ReplyBody::Confirmed { ticket } => ticket,
+                    ReplyBody::NotConfirmed(why) => {
+                        return Ok(Ok(ConfirmedAuthenticator::Not(why)));
+                    }
+                    _ => return Ok(Err(AdministrationError::Stale)),
+                },
+            };
             let activate = errand(FinishOperation::Activate { ticket });
-            if let Err(error) =
-                at_door(door.run_errand(caller, &activate, now)).map_err(LoginError::Door)?
+            if let Err(error) = separate_engine_error(door.run_errand(caller, &activate, now))
+                .map_err(LoginError::Engine)?
             {
                 return Ok(Err(error));
             }
-            let opened = door.go_on(&visit.browser(), &session, now)?;
+            let opened = door.reopen_session(&visit.browser(), &session, now)?;
             Ok(Ok(ConfirmedAuthenticator::Live(opened.map(Box::new))))
         });
         let confirmed = run.await.map_err(|error| self.not_run(&error))?;

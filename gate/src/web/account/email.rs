@@ -39,7 +39,7 @@ impl RequestContext<'_> {
             door.set_email(&account, &to, actor, now)
         };
         let posted = self.act(&proven.session, set).await?;
-        match outbox::fate(&self.judge(), &Arc::new(posted)).await {
+        match outbox::wait_for_delivery(&self.judge(), &Arc::new(posted)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(ActRefused::act(
                 self.t,

@@ -2,7 +2,7 @@
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::at_door;
+use crate::live::store_pool::separate_engine_error;
 use crate::web::login::{LoginRequest, RequestContext};
 use crate::web::pages::account::StepUpQuestion;
 use crate::web::refusal::ActRefused;
@@ -47,14 +47,15 @@ impl RequestContext<'_> {
         ticket: TypedText,
     ) -> Result<(), ActRefused> {
         let (session, visit) = (session.clone(), LoginRequest::of(self));
-        let run = self.judge().run(move |door| {
+        let run = self.judge().with_engine(move |door| {
             let task = Operation::Finish(FinishOperation::KeepRecoveryCodes { ticket });
             let errand = CommandRequest {
                 account: session.name.clone(),
                 task,
             };
             let caller = Requester::SteppedUp(&session, &visit.origin);
-            at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(LoginError::Door)
+            separate_engine_error(door.run_errand(caller, &errand, visit.now()?))
+                .map_err(LoginError::Engine)
         });
         let kept = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(kept.map(|_| ()))

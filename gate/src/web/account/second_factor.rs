@@ -35,7 +35,10 @@ impl RequestContext<'_> {
 
     pub(super) async fn is_required(&self, name: &UserName) -> Result<bool, ActRefused> {
         let name = name.clone();
-        let run = self.judge().run(move |door| door.is_required(&name)).await;
+        let run = self
+            .judge()
+            .with_engine(move |door| door.is_required(&name))
+            .await;
         run.map_err(|error| self.not_run(&error))
     }
 
@@ -113,7 +116,7 @@ impl RequestContext<'_> {
         );
         let run = self
             .judge()
-            .run(move |door| door.replace(&session, &token, visit.now()?));
+            .with_engine(move |door| door.replace(&session, &token, visit.now()?));
         run.await.map_err(|error| self.not_run(&error))
     }
 
@@ -129,7 +132,7 @@ impl RequestContext<'_> {
         );
         let run = self
             .judge()
-            .run(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
+            .with_engine(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
         let begun = run.await.map_err(|error| self.not_run(&error))?;
         begun.ok_or_else(|| {
             ActRefused::new(

@@ -5,7 +5,7 @@ use super::{LoginRequest, RequestContext};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::live::host_password::{self, HelperUnavailable};
-use crate::live::store_pool::{Applicant, PoolError, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
 use crate::observe::log;
 use crate::web::pages;
 use hyper::StatusCode;
@@ -29,7 +29,7 @@ const PACE: Duration = Duration::from_secs(4);
 impl RequestContext<'_> {
     /// GET sign-in
     pub(crate) async fn sign_in_page(&self, rd: &str) -> HttpReply {
-        let back_to = self.site.back_to(rd).unwrap_or_default();
+        let back_to = self.site.valid_return_url(rd).unwrap_or_default();
         if self.may_go_to(back_to) {
             return reply::see_other(back_to);
         }
@@ -46,7 +46,10 @@ impl RequestContext<'_> {
 
     /// POST sign-in
     pub(crate) async fn enter_password(&self, form: &Form) -> HttpReply {
-        let back_to = self.site.back_to(form.field("rd")).unwrap_or_default();
+        let back_to = self
+            .site
+            .valid_return_url(form.field("rd"))
+            .unwrap_or_default();
         let user = form.field("user").trim();
         let refused = || self.t.say("sign-in-refused");
         let Ok(name) = UserName::parse(user.as_bytes()) else {
@@ -115,15 +118,15 @@ impl RequestContext<'_> {
 
     /// Whom the proxy names; where it names nobody, the log says why.
     pub(crate) fn named(&self) -> Option<UserName> {
-        let (cause, why) = match (&self.identity, self.identity.nobody()) {
-            (crate::proxy::identity::Identity::Of(name), None) => return Some(name.clone()),
+        let (cause, why) = match (&self.identity, self.identity.missing_reason()) {
+            (crate::proxy::identity::Identity::Named(name), None) => return Some(name.clone()),
             (_, nobody) => nobody.unwrap_or_default(),
         };
         log::event("refused")
             .with("cause", cause)
             .with("address", self.address)
             .with("service", SERVICE)
-            .because(why);
+            .write_with_message(why);
         None
     }
 
@@ -137,9 +140,10 @@ impl RequestContext<'_> {
         // a trusted proxy has established who it is
         let judge = self
             .site
-            .workers
-            .serving(Applicant::proven(ShareKey::Account(name.clone())));
-        let run = judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
+            .store_pool
+            .for_client(PoolClient::proven(ShareKey::Account(name.clone())));
+        let run = judge
+            .with_engine(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
         let next = run.await?;
         if let AfterPassword::Refused(refusal) = &next {
             self.log(name, "refused", &format!("identity-{refusal}"));
@@ -152,7 +156,7 @@ impl RequestContext<'_> {
         match next {
             AfterPassword::Opened(opened) => self.opened(&opened, back_to),
             AfterPassword::Code(token) => self.ask_code(&token.to_page(back_to.to_owned())),
-            AfterPassword::Setup(token) => {
+            AfterPassword::Enroll(token) => {
                 self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
                 self.ask_setup(&token.to_page(back_to.to_owned()))
             }
@@ -186,7 +190,7 @@ impl RequestContext<'_> {
         };
         let visit = LoginRequest::of(self).to(self.site, back_to);
         let (who, password) = (name.clone(), Password::typed(typed));
-        let run = judge.run_hash(move |door| {
+        let run = judge.with_hashing_engine(move |door| {
             door.enter_password(
                 &visit.browser(),
                 &who,
@@ -212,8 +216,9 @@ impl RequestContext<'_> {
             Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
         };
         let (who, visit) = (name.clone(), LoginRequest::of(self));
-        let run = judge.run(move |door| {
-            let tried = door.try_first_factor(&visit.browser(), &who, &recovery, visit.now()?)?;
+        let run = judge.with_engine(move |door| {
+            let tried =
+                door.charge_first_factor(&visit.browser(), &who, &recovery, visit.now()?)?;
             Ok::<_, shared::engine::LoginError>((tried, recovery))
         });
         let (tried, recovery) = match run.await? {
@@ -226,12 +231,12 @@ impl RequestContext<'_> {
                 return Ok(AfterPassword::Refused(refusal));
             }
         };
-        let (said, unasked) = match self.host_says(&judge.applicant, name, typed).await? {
+        let (said, unasked) = match self.host_says(&judge.client, name, typed).await? {
             Ok(said) => (said, None),
             Err(unasked) => (HostPasswordReply::Unasked, Some(unasked)),
         };
         let (who, visit) = (name.clone(), LoginRequest::of(self).to(self.site, back_to));
-        let run = judge.run(move |door| {
+        let run = judge.with_engine(move |door| {
             door.settle_first_factor(&visit.browser(), &who, tried, said, &recovery, visit.now()?)
         });
         let next = run.await?;
@@ -253,7 +258,7 @@ impl RequestContext<'_> {
     /// What the host says of a password; why not, where it was never asked.
     pub(crate) async fn host_says(
         &self,
-        applicant: &Applicant,
+        applicant: &PoolClient,
         name: &UserName,
         typed: &str,
     ) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
@@ -267,7 +272,7 @@ impl RequestContext<'_> {
             class: applicant.class,
             password,
         };
-        match host_password::ask(applicant.key.clone(), &question).await {
+        match host_password::verify_host_password(applicant.key.clone(), &question).await {
             Ok(said) => Ok(Ok(said)),
             Err(HelperUnavailable::Busy(busy)) => Ok(Err(PoolError::Busy(busy))),
             Err(HelperUnavailable::Absent(why)) => Ok(Err(PoolError::Failed {
@@ -294,10 +299,13 @@ impl RequestContext<'_> {
         page: HttpReply,
         ticket: &LoginToken,
     ) -> Result<HttpReply, VaultError> {
-        let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys())?);
+        let (jar, value) = (
+            &self.site.cookies,
+            ticket.seal(&self.site.revocation_cache.token_keys())?,
+        );
         Ok(reply::with_cookie(
             page,
-            &jar.own(jar.names.login, &value, TokenKind::Login.life()),
+            &jar.own_cookie(jar.names.login, &value, TokenKind::Login.life()),
         ))
     }
 

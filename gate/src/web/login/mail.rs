@@ -77,16 +77,16 @@ impl RequestContext<'_> {
     /// Leaves a code for a sign-in in the outbox, and waits for what becomes of the letter.
     pub(crate) async fn post_code(&self, ticket: &LoginToken) -> Result<CodeMailed, PoolError> {
         let (token, visit) = (ticket.clone(), LoginRequest::of(self));
-        let asked = self.judge().run(move |door| {
+        let asked = self.judge().with_engine(move |door| {
             let visitor = VerificationRequest {
                 name: token.account(),
-                stage: Phase::After,
+                phase: Phase::After,
                 origin: &visit.origin,
                 browser: None,
                 service: SERVICE,
             };
             door.mail_code(&visitor, Some(&token), visit.now()?)
-                .map_err(LoginError::Door)
+                .map_err(LoginError::Engine)
         });
         let posted = match asked.await? {
             MailRequest::For(posted) => Arc::new(posted),
@@ -95,20 +95,20 @@ impl RequestContext<'_> {
                 return Ok(CodeMailed::Refused(refusal));
             }
         };
-        let fate = outbox::fate(&self.judge(), &posted).await?;
+        let fate = outbox::wait_for_delivery(&self.judge(), &posted).await?;
         let (mailed, became) = match &fate {
             Ok(()) => (MailResult::Sent, CodeMailed::Sent(posted.to.clone())),
-            Err(NotMailed::Waits) => (MailResult::Waits, CodeMailed::Waits),
-            Err(_) => (MailResult::NotSent, CodeMailed::NotSent),
+            Err(NotMailed::Waits) => (MailResult::Queued, CodeMailed::Waits),
+            Err(_) => (MailResult::Failed, CodeMailed::NotSent),
         };
-        METRICS.mailed(mailed);
+        METRICS.count_mail(mailed);
         if let Err(why) = fate {
             let line = log::event("not mailed")
                 .with("cause", mailed.name())
                 .with("address", self.address);
             line.with("service", SERVICE)
                 .quoted("user", ticket.account())
-                .because(why);
+                .write_with_message(why);
         }
         Ok(became)
     }

@@ -37,7 +37,7 @@ fn worker() -> EngineAccess {
     EngineAccess::Worker(Worker {
         engines: Engines::new(),
         origin: ClientOrigin::User(1000),
-        class: Class::Proven,
+        class: Class::Authenticated,
     })
 }
 
@@ -284,7 +284,7 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     let worker = || Worker {
         engines: engines.clone(),
         origin: ClientOrigin::User(1000),
-        class: Class::Proven,
+        class: Class::Authenticated,
     };
     let config = || {
         shared::config::file::read(&home.path("postern.toml"))
@@ -293,7 +293,9 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     };
     let reads = || {
         worker()
-            .run(&config(), |door| door.membership(&"alice".parse().unwrap()))
+            .run(&config(), |door| {
+                door.load_policy_facts(&"alice".parse().unwrap())
+            })
             .map(|read| read.is_ok())
     };
     let (key, store) = (home.path("postern.key"), home.path("store/postern.db"));

@@ -37,7 +37,7 @@ impl OfUser {
         Worker {
             engines: Engines::of_users(),
             origin: ClientOrigin::User(self.user.uid),
-            class: Class::Known,
+            class: Class::Familiar,
         }
     }
 

@@ -16,7 +16,7 @@ pub(in crate::engine) fn new_name(
     if distinct == Distinct::Yes || config.declared(name).is_some() {
         return Ok(Ok(NewName::by_root(name)));
     }
-    let stored = tx.spelled_like(&name.key())?;
+    let stored = tx.find_names_by_key(&name.key())?;
     Ok(among(config, &stored, name))
 }
 
@@ -26,7 +26,7 @@ pub(in crate::engine) fn spelled_otherwise(
     tx: &mut dyn Transaction,
     name: &UserName,
 ) -> Result<Option<OtherSpelling>, StoreError> {
-    let stored = tx.spelled_like(&name.key())?;
+    let stored = tx.find_names_by_key(&name.key())?;
     if config.declared(name).is_some() || stored.contains(name) {
         return Ok(None);
     }

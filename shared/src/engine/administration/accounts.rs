@@ -24,7 +24,7 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        if tx.account(name)?.is_some() {
+        if tx.find_account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
         let new = new_name(&self.config, tx.as_mut(), name, distinct)?;
@@ -61,9 +61,9 @@ impl Engine {
             now,
         )?;
         tx.remove_account(record.id)?;
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
     }
 
@@ -81,7 +81,7 @@ impl Engine {
         self.refuse_declared(new)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        if tx.account(new)?.is_some() {
+        if tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
         let named = match name.is_spelled_otherwise(new) {
@@ -102,7 +102,7 @@ impl Engine {
         }
         tx.rename_account(record.id, &named)?;
         tx.end_sessions(record.id)?;
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         log(
             &self.config,
             tx.as_mut(),
@@ -120,7 +120,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        Ok(self.await_gates(revision)?)
+        Ok(self.await_gate_confirmations(revision)?)
     }
 
     /// Adds an account to groups and removes it from others; all that it is in then. Every session ends, since
@@ -156,7 +156,7 @@ impl Engine {
         }
         tx.set_groups(record.id, &groups)?;
         tx.end_sessions(record.id)?;
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         log(
             &self.config,
             tx.as_mut(),
@@ -166,7 +166,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(groups)
     }
 
@@ -175,7 +175,7 @@ impl Engine {
         let found = self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .tallies(Some(name))?
+            .account_tallies(Some(name))?
             .pop();
         match (found, self.config.declared(name)) {
             (Some(tally), _) => Ok(self.state_of(tally)),
@@ -189,7 +189,7 @@ impl Engine {
         let tallies = self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .tallies(None)?;
+            .account_tallies(None)?;
         let kept: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
         let declared = self.config.account.iter().map(|declared| &declared.name);
         let declared = declared.filter(|name| !kept.contains(name)).map(unused);
@@ -218,7 +218,7 @@ impl Engine {
         let kept = self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .names_with(part, after, most)?;
+            .find_account_names(part, after, most)?;
         let wanted = part.to_ascii_lowercase();
         let declared = self.config.account.iter().map(|declared| &declared.name);
         let fits = |name: &&UserName| {

@@ -8,7 +8,7 @@ use crate::account::name::{Distinct, UserName};
 use crate::account::record::AccountRecord;
 use crate::config::Config;
 use crate::engine::mail::notification;
-use crate::engine::principal::{Principal, event};
+use crate::engine::principal::{Principal, audit_event};
 use crate::store::{StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -32,11 +32,16 @@ pub(in crate::engine) fn known_or_distinct<'a>(
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AccountRecord, AdministrationError> {
-    if let Some(record) = tx.account(name)? {
+    if let Some(record) = tx.find_account(name)? {
         return Ok(record);
     }
     let new = new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
-    tx.log(&event(name, EventKind::AccountAdded, actor.into(), now))?;
+    tx.add_event(&audit_event(
+        name,
+        EventKind::AccountAdded,
+        actor.into(),
+        now,
+    ))?;
     Ok(tx.add_account(&new, now)?)
 }
 
@@ -44,7 +49,7 @@ pub(in crate::engine) fn known(
     tx: &mut dyn Transaction,
     name: &UserName,
 ) -> Result<AccountRecord, AdministrationError> {
-    tx.account(name)?
+    tx.find_account(name)?
         .ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
@@ -71,7 +76,7 @@ pub(in crate::engine) fn log_because<'a>(
 ) -> Result<(), StoreError> {
     let event = AuditEvent {
         cause: cause.to_owned(),
-        ..event(name, what, actor.into(), now)
+        ..audit_event(name, what, actor.into(), now)
     };
     notification::log(config, tx, &event)
 }

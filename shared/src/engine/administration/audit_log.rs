@@ -23,7 +23,7 @@ impl Engine {
         Ok(self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .before_newest(filter, count)?)
+            .number_before_newest(filter, count)?)
     }
 
     /// Events numbered before `before`, newest first, at most `limit`.

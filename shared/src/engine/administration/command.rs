@@ -30,7 +30,7 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient};
-use crate::verify::decision::{Invitation, VerificationResult};
+use crate::verify::decision::Invitation;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -229,7 +229,7 @@ impl Engine {
         // Whoever runs a process as this user has passed what lets in as this user.
         let visitor = VerificationRequest {
             name: account,
-            stage: Phase::After,
+            phase: Phase::After,
             origin: &origin,
             browser: None,
             service: COMMAND,
@@ -244,10 +244,10 @@ impl Engine {
             proof.invitation = Some(self.invite(&visitor, &answer, now)?);
             return Ok(proof);
         }
-        let outcome = self.attempt(&visitor, &answer, now)?;
-        match outcome.verdict {
-            VerificationResult::Refused(refusal) => Err(AdministrationError::Code(refusal)),
-            VerificationResult::Accepted(_) => {
+        let outcome = self.verify_input(&visitor, &answer, now)?;
+        match outcome.result {
+            Err(refusal) => Err(AdministrationError::Code(refusal)),
+            Ok(_) => {
                 proof
                     .told
                     .extend(outcome.missed.as_ref().map(messages::missed));
@@ -269,7 +269,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AccountSnapshot, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        caller.actor().refuse_ended(tx.as_mut(), now)?;
+        caller.actor().refuse_ended_session(tx.as_mut(), now)?;
         Ok(footing(tx.as_mut(), &self.vault, account)?)
     }
 

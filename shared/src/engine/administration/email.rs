@@ -32,7 +32,7 @@ impl Engine {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         match code::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
@@ -45,8 +45,8 @@ impl Engine {
                 self.config.email.cooldown.seconds(),
             ));
         }
-        let addresses = tx.addresses(record.id)?;
-        tx.set_addresses(
+        let addresses = tx.mail_addresses(record.id)?;
+        tx.set_mail_addresses(
             record.id,
             &MailAddresses {
                 pending: Some(to.clone()),
@@ -82,7 +82,7 @@ impl Engine {
     ) -> Result<EmailAddress, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = known(tx.as_mut(), name)?;
-        let pending = tx.addresses(record.id)?.pending;
+        let pending = tx.mail_addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
     }
 
@@ -100,8 +100,8 @@ impl Engine {
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
-        let Some(address) = tx.addresses(record.id)?.pending else {
+        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let Some(address) = tx.mail_addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
         let Input::Digits(digits) = answer else {
@@ -123,7 +123,7 @@ impl Engine {
             return refuse(Refusal::CodeExpired);
         }
         let was_on = is_enrolled(tx.as_mut(), record.id)?;
-        tx.use_mailed_code(record.id)?;
+        tx.consume_mailed_code(record.id)?;
         let addresses = MailAddresses {
             confirmed: Some(address.clone()),
             pending: None,
@@ -137,9 +137,9 @@ impl Engine {
             actor,
             now,
         )?;
-        tx.set_addresses(record.id, &addresses)?;
-        tx.end_all(record.id)?;
-        let revision = tx.revise()?;
+        tx.set_mail_addresses(record.id, &addresses)?;
+        tx.end_sessions_and_browsers(record.id)?;
+        let revision = tx.raise_revision()?;
         let after = match was_on {
             true => AppPasswordsAfter::None,
             false => {
@@ -148,7 +148,7 @@ impl Engine {
             }
         };
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok((address, after))
     }
 
@@ -164,8 +164,8 @@ impl Engine {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
-        let addresses = tx.addresses(record.id)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let addresses = tx.mail_addresses(record.id)?;
         if addresses == MailAddresses::default() {
             return Err(AdministrationError::NoAddress(name.clone()));
         }
@@ -186,7 +186,7 @@ impl Engine {
         let mut after = AppPasswordsAfter::None;
         if addresses.confirmed.is_some() && enrolled == Enrolled::No {
             tx.remove_second_factor(record.id)?;
-            tx.unlock_all(record.id)?;
+            tx.unlock_account(record.id)?;
             let account = (name, record.id);
             after = app_passwords::after_administration(
                 &self.config,
@@ -196,11 +196,11 @@ impl Engine {
                 now,
             )?;
         }
-        tx.set_addresses(record.id, &MailAddresses::default())?;
-        tx.end_all(record.id)?;
-        let revision = tx.revise()?;
+        tx.set_mail_addresses(record.id, &MailAddresses::default())?;
+        tx.end_sessions_and_browsers(record.id)?;
+        let revision = tx.raise_revision()?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         self.store
             .scrub()
             .map_err(AdministrationError::NotScrubbed)?;

@@ -82,12 +82,12 @@ impl Engine {
                 all[at] = importing.take(tx, &found[at], &mut new)?;
             }
             if trial == ImportMode::No && !new.is_empty() {
-                revision = Some(tx.revise()?);
+                revision = Some(tx.raise_revision()?);
                 transaction.commit()?;
             }
         }
         if let Some(revision) = revision {
-            self.await_gates(revision)?;
+            self.await_gate_confirmations(revision)?;
         }
         Ok(all)
     }
@@ -159,10 +159,12 @@ impl Importing<'_> {
         }
         let parameters = one.parameters();
         let fingerprint = vault.fingerprint(&one.secret, parameters);
-        if let Some(floor) =
-            one.used_up_to()
-                .max(account_data::floor(vault, tx, &one.secret, parameters)?)
-        {
+        if let Some(floor) = one.used_up_to().max(account_data::load_floor(
+            vault,
+            tx,
+            &one.secret,
+            parameters,
+        )?) {
             tx.raise_floor(&fingerprint, floor)?;
         }
         let label = label(one.label.as_deref(), &live);
@@ -183,7 +185,7 @@ impl Importing<'_> {
         };
         tx.add_authenticator(record.id, &added)?;
         if new.insert(name) {
-            tx.end_all(record.id)?;
+            tx.end_sessions_and_browsers(record.id)?;
             log(config, tx, name, EventKind::Imported, actor, now)?;
             app_passwords::after_administration(config, tx, (name, record.id), actor, now)?;
         }

@@ -8,7 +8,7 @@ use crate::credential::input::Input;
 use crate::credential::recovery_code::OneTimeCode;
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::VaultError;
-use crate::engine::login::token_validity::alive;
+use crate::engine::login::token_validity::check_token;
 use crate::engine::principal::Principal;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{Engine, EngineError, EnrollmentToken, VerificationRequest};
@@ -35,7 +35,7 @@ impl Engine {
             Some(_) => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
             None => known(tx.as_mut(), name)?,
         };
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFE);
         tx.set_one_time_code(
@@ -91,12 +91,12 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         if let Some(token) = token {
-            if alive(token, tx, &vault.token_keys(), now)?.is_none() {
+            if check_token(token, tx, &vault.token_keys(), now)?.is_none() {
                 return Ok(Err(Refusal::Expired));
             }
         }
         let visit = Evaluation::load(config, vault, tx, visitor, None, now)?;
-        let decided = visit.invite(tx, answer)?;
+        let decided = visit.check_invitation(tx, answer)?;
         drop(visit);
         transaction.commit()?;
         Ok(decided)
@@ -109,7 +109,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let Some(record) = tx.account(name)? else {
+        let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
         let kept = tx
@@ -128,7 +128,7 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
             Some(kept) if !kept.used && !kept.is_over(now) => {}
             _ => {

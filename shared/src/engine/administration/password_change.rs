@@ -22,8 +22,8 @@ pub(in crate::engine) fn end_with_password(
     actor: Principal<'_>,
     now: Timestamp,
 ) -> Result<(u64, AppPasswordsAfter), StoreError> {
-    tx.end_all(account)?;
-    let revision = tx.revise()?;
+    tx.end_sessions_and_browsers(account)?;
+    let revision = tx.raise_revision()?;
     log(config, tx, name, what, actor, now)?;
     let after = app_passwords::after_administration(config, tx, (name, account), actor, now)?;
     Ok((revision, after))
@@ -39,14 +39,14 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<AppPasswordsAfter>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let Some(record) = tx.account(name)? else {
+        let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
         let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);
         let (revision, after) =
             end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(Some(after))
     }
 }

@@ -9,7 +9,7 @@ use crate::account::second_factor::Enrolled;
 use crate::crypto::password::Password;
 use crate::engine::Engine;
 use crate::engine::principal::Principal;
-use crate::store::{BegunIn, BrowserRecord, Intent, SessionRecord};
+use crate::store::{BrowserRecord, BrowserSessions, Intent, SessionRecord};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
@@ -30,7 +30,7 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<AdministratorStatus, AdministrationError> {
-        let known = self.membership(name)?;
+        let known = self.load_policy_facts(name)?;
         let is_one = self.is_administrator(name, &known.groups)?;
         Ok(match (is_one, known.enrolled) {
             (false, _) => AdministratorStatus::No,
@@ -55,13 +55,13 @@ impl Engine {
             .hash_password(password)
             .map_err(AdministrationError::Password)?;
         let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
-        tx.set_password(record.id, &hash)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
+        tx.set_password_hash(record.id, &hash)?;
         let (account, what) = ((name, record.id), EventKind::PasswordSet);
         let (revision, after) =
             end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(after)
     }
 
@@ -84,7 +84,7 @@ impl Engine {
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = known(tx.as_mut(), name)?;
-        Ok(tx.browsers(record.id, now)?)
+        Ok(tx.trusted_browsers(record.id, now)?)
     }
 
     /// Ends one session of an account, or all; how many. Its grace ends in either case. All is also what has no session
@@ -99,12 +99,12 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
-        let had_grace = tx.end_grace(record.id)?;
+        let had_grace = tx.end_grace_period(record.id)?;
         let ended = match one {
             // also one that has ended by a clock that runs ahead
-            Some(id) => match tx.session(record.id, id, Timestamp(0))? {
+            Some(id) => match tx.find_session(record.id, id, Timestamp(0))? {
                 Some(_) => usize::from(tx.end_session(id)?),
                 None => return Err(nothing()),
             },
@@ -115,7 +115,7 @@ impl Engine {
             }
         };
         let is_seen = ended > 0 || had_grace;
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         if is_seen {
             log(
                 &self.config,
@@ -127,7 +127,7 @@ impl Engine {
             )?;
         }
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         if is_seen { Ok(ended) } else { Err(nothing()) }
     }
 
@@ -144,24 +144,24 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let mut ended = 0;
         // also those whose trust has ended by a clock that runs ahead
-        for browser in tx.browsers(record.id, Timestamp(0))? {
+        for browser in tx.trusted_browsers(record.id, Timestamp(0))? {
             if one.is_some_and(|one| one != browser.number) {
                 continue;
             }
-            ended += usize::from(tx.remove_browser(browser.number)?);
-            tx.end_sessions_of_browser(browser.number, BegunIn::ByTrust, actor.session())?;
+            ended += usize::from(tx.remove_trusted_browser(browser.number)?);
+            tx.end_sessions_of_browser(browser.number, BrowserSessions::ByTrust, actor.session())?;
         }
-        let had_grace = tx.end_grace(record.id)? && one.is_none();
+        let had_grace = tx.end_grace_period(record.id)? && one.is_none();
         if ended == 0 && !had_grace {
             return Err(AdministrationError::NothingToRevoke(
                 "trusted browser",
                 name.clone(),
             ));
         }
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         log(
             &self.config,
             tx.as_mut(),
@@ -171,7 +171,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(ended)
     }
 }

@@ -11,8 +11,8 @@ impl Engine {
         // no gate has this number, which says nothing of random ones
         let nobody = [0; 16];
         let revision = tx.revision()?;
-        tx.gate_goes_by(&nobody, revision)?;
-        tx.forget_gate(&nobody)?;
+        tx.set_gate_revision(&nobody, revision)?;
+        tx.remove_gate(&nobody)?;
         Ok(tx.commit()?)
     }
 }

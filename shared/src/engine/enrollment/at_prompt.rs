@@ -121,7 +121,7 @@ impl Engine {
             record.generation != generation || before.is_some_and(|before| before.id != record.id)
         };
         // The activation waited for the gates: what ended all sessions meanwhile ends this sign-in too.
-        match self.entered_unless(&request, AuthenticationMethod::Code, now, is_over)? {
+        match self.complete_login_unless(&request, AuthenticationMethod::Code, now, is_over)? {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
         }

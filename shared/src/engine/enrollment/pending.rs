@@ -15,7 +15,7 @@ use crate::crypto::vault::SecretFingerprint;
 use crate::system::clock::Timestamp;
 use crate::token::{AccountVersion, TokenParent};
 use crate::verify::account::{AccountCredentials, LiveAuthenticator};
-use crate::verify::decision::{Attempt, Consumed, Invitation, Refusal, VerificationResult, decide};
+use crate::verify::decision::{Attempt, Consumed, Invitation, Refusal, decide};
 use crate::verify::throttle::{Bucket, Phase};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -290,8 +290,8 @@ impl PendingEnrollment {
             stage,
         };
         match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
-            VerificationResult::Refused(refusal) => Err(refusal),
-            VerificationResult::Accepted(accepted) => match accepted.spent() {
+            Err(refusal) => Err(refusal),
+            Ok(accepted) => match accepted.spent() {
                 Consumed::Step(_, step) => Ok(EnrollmentConfirmation(Some(step))),
                 Consumed::RecoveryCode(_) | Consumed::OneTimeCode | Consumed::MailedCode => {
                     Err(Refusal::Unfit)

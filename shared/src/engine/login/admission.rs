@@ -27,7 +27,7 @@ pub enum LoginClass {
 
 impl Engine {
     /// Looks up where a sign-in of an account comes from. A name without an account is from anywhere else.
-    pub fn sign_in_scope(
+    pub fn classify_login(
         &mut self,
         browser: &BrowserContext<'_>,
         name: &UserName,
@@ -42,9 +42,9 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Read)?;
         let tx = transaction.as_mut();
         let from = browser.origin.address().map(|address| address.key());
-        if let Some(record) = tx.account(name)? {
+        if let Some(record) = tx.find_account(name)? {
             if let Some(value) = browser.cookie {
-                let found = tx.browser_of(&vault.browser_hash(value.as_bytes()), now)?;
+                let found = tx.find_browser_by_token(&vault.browser_hash(value.as_bytes()), now)?;
                 if found.is_some_and(|(of, token)| {
                     of.account == record.id && token != BrowserToken::Stolen
                 }) {
@@ -53,7 +53,7 @@ impl Engine {
             }
             if let Some(from) = &from {
                 let until = now.plus(throttle::CLOCK_SLACK);
-                if tx.is_familiar(record.id, from, Engine::memory(now), until)? {
+                if tx.is_familiar(record.id, from, Engine::lock_window_start(now), until)? {
                     return Ok(LoginClass::FamiliarAddress);
                 }
             }

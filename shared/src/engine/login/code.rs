@@ -1,18 +1,18 @@
 //! The code of a sign-in whose first factor has passed. So many wrong ones, and it begins anew; a right one ends it.
 
-use super::known_browser::{RecognizedBrowser, recognise};
+use super::known_browser::{RecognizedBrowser, recognize_browser};
 use super::new_session::NewSession;
 use super::next::step_up;
-use super::proof::{FirstFactorPassed, OpensSession, SecondFactorPassed, SteppedUp};
-use super::token_validity::alive;
+use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
+use super::token_validity::check_token;
 use super::{AfterCode, BrowserContext, LoginError, OpenedSession, SERVICE, TrustRequest};
 use crate::credential::input::Input;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{AfterRecovery, Engine, VerificationRequest, account_data};
-use crate::store::{Intent, Trials};
+use crate::store::{Intent, LoginTokenState};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginPayload, LoginToken};
-use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::decision::Refusal;
 use crate::verify::throttle::Phase;
 
 impl Engine {
@@ -31,7 +31,7 @@ impl Engine {
         }
         let name = token.account();
         self.end_stolen_browser(browser, name, now)?;
-        let host = self.host_groups(name)?;
+        let host = self.load_host_groups(name)?;
         let Engine {
             config,
             vault,
@@ -40,10 +40,10 @@ impl Engine {
         } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognize_browser(vault, tx, browser, name, now)?;
         let visitor = VerificationRequest {
             name,
-            stage: Phase::After,
+            phase: Phase::After,
             origin: browser.origin,
             browser: None,
             service: SERVICE,
@@ -53,37 +53,36 @@ impl Engine {
             vault,
             tx,
             &visitor,
-            account_data::declared(config, name)?,
+            account_data::read_declared_secret(config, name)?,
             now,
         )?;
-        let trials = tx.trials(token.id())?;
-        let alive = alive(token, tx, &vault.token_keys(), now)?;
-        let first = alive.and_then(|alive| FirstFactorPassed::of(token.parent(), &alive, now));
+        let trials = tx.login_token_state(token.id())?;
+        let alive = check_token(token, tx, &vault.token_keys(), now)?;
+        let first =
+            alive.and_then(|alive| FirstFactorPassed::by_token_parent(token.parent(), &alive, now));
         let (record, first) = match (&visit.record, first) {
             (Some(record), Some(first)) if !trials.used => (record, first),
             _ => return Ok(AfterCode::Refused(Refusal::Expired)),
         };
-        let ruling = visit.decide(answer);
+        let ruling = visit.decide_input(answer);
         // Whoever waits learns how long, also where so many were wrong that waiting will not help.
         let waits = matches!(
             ruling.verdict,
-            VerificationResult::Refused(
-                Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked
-            )
+            Err(Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked)
         );
         // What lets in through delay and lock does here too: the words about them offer it.
-        let opens_anyway = matches!(answer, Input::Recovery(_) | Input::OneTime(_))
-            && matches!(ruling.verdict, VerificationResult::Accepted(_));
+        let opens_anyway =
+            matches!(answer, Input::Recovery(_) | Input::OneTime(_)) && ruling.verdict.is_ok();
         if trials.wrong >= LoginPayload::TRIALS && !waits && !opens_anyway {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
-        let outcome = visit.apply(tx, ruling)?;
-        let accepted = match outcome.verdict {
-            VerificationResult::Accepted(accepted) => {
-                tx.keep_trials(
+        let outcome = visit.apply_decision(tx, ruling)?;
+        let accepted = match outcome.result {
+            Ok(accepted) => {
+                tx.set_login_token_state(
                     record.id,
                     token,
-                    Trials {
+                    LoginTokenState {
                         used: true,
                         ..trials
                     },
@@ -91,15 +90,15 @@ impl Engine {
                 )?;
                 accepted
             }
-            VerificationResult::Refused(refusal) => {
+            Err(refusal) => {
                 if !outcome.is_free {
-                    let trials = Trials {
+                    let trials = LoginTokenState {
                         wrong: trials.wrong + 1,
                         ..trials
                     };
-                    tx.keep_trials(record.id, token, trials, now)?;
+                    tx.set_login_token_state(record.id, token, trials, now)?;
                 }
-                if !outcome.is_free || visit.mended {
+                if !outcome.is_free || visit.clock_corrected {
                     drop(visit);
                     transaction.commit()?;
                 }
@@ -107,7 +106,7 @@ impl Engine {
             }
         };
         // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
-        let record = tx.account(name)?.unwrap_or_else(|| record.clone());
+        let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
         let opening = NewSession {
             config,
             vault,
@@ -119,23 +118,25 @@ impl Engine {
         let trusted = match (outcome.recovery, &recognised, trust) {
             (Some(AfterRecovery::TurnedOff(_)), ..) => None,
             // the use of a recovery code ended every trust
-            (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::Asked) => Some(opening.trust(tx)?),
+            (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::Asked) => {
+                Some(opening.trust_browser(tx)?)
+            }
             (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::NotAsked) => None,
-            (None, RecognizedBrowser::Behind(number), _) => {
-                Some(opening.rotate(tx, *number, false)?)
+            (None, RecognizedBrowser::OlderCookie(number), _) => {
+                Some(opening.rotate_cookie(tx, *number, false)?)
             }
             // another tab was first: it is one browser
             (_, RecognizedBrowser::Trusted(here), TrustRequest::Asked) => {
-                Some(opening.rotate(tx, here.number(), true)?)
+                Some(opening.rotate_cookie(tx, here.number(), true)?)
             }
-            (_, _, TrustRequest::Asked) => Some(opening.trust(tx)?),
+            (_, _, TrustRequest::Asked) => Some(opening.trust_browser(tx)?),
             (_, _, TrustRequest::NotAsked) => None,
         };
         let (number, cookie) = trusted.unzip();
-        let opens = OpensSession::by(&first, &SecondFactorPassed::accepted(&accepted));
+        let opens = SessionGrant::by_factors(&first, &SecondFactorPassed::by_input(&accepted));
         let opens = opens.in_browser(number.or(recognised.number()));
-        let mut opened = opening.session(tx, opens, cookie)?;
-        opened.step_up = step_up(&opened, SteppedUp::by_sign_in(&accepted), now)?;
+        let mut opened = opening.open(tx, opens, cookie)?;
+        opened.step_up = step_up(&opened, SteppedUp::by_login(&accepted), now)?;
         let opened = OpenedSession {
             missed: outcome.missed,
             recovery: outcome.recovery,
@@ -144,7 +145,7 @@ impl Engine {
         drop(visit);
         transaction.commit()?;
         self.settle_recovery(opened.recovery)?;
-        self.settle_session(&opened)?;
+        self.await_session_end(&opened)?;
         Ok(AfterCode::Opened(Box::new(opened)))
     }
 }

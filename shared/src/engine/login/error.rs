@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Debug)]
 pub enum LoginError {
     /// Key, store, or what lies in it.
-    Door(EngineError),
+    Engine(EngineError),
     /// A password's hash.
     Password(PasswordError),
     /// The clock.
@@ -24,7 +24,7 @@ pub enum LoginError {
 
 impl<E: Into<EngineError>> From<E> for LoginError {
     fn from(error: E) -> LoginError {
-        LoginError::Door(error.into())
+        LoginError::Engine(error.into())
     }
 }
 
@@ -37,7 +37,7 @@ impl From<PasswordError> for LoginError {
 impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LoginError::Door(error) => error.fmt(f),
+            LoginError::Engine(error) => error.fmt(f),
             LoginError::Password(error) => error.fmt(f),
             LoginError::Clock(error) => error.fmt(f),
             LoginError::Groups(error) => error.fmt(f),
@@ -49,7 +49,7 @@ impl fmt::Display for LoginError {
 impl std::error::Error for LoginError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            LoginError::Door(error) => Some(error),
+            LoginError::Engine(error) => Some(error),
             LoginError::Password(error) => Some(error),
             LoginError::Clock(error) => Some(error),
             LoginError::Groups(error) => Some(error),

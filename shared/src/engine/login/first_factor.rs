@@ -5,7 +5,7 @@
 //! MUST NOT take a try back that nobody judged, but for one that the host was never asked about.
 //! MUST look at no password where another first factor is configured.
 
-use super::known_browser::{RecognizedBrowser, recognise};
+use super::known_browser::{RecognizedBrowser, recognize_browser};
 use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
 use super::{AfterPassword, BrowserContext, LoginError, SERVICE};
@@ -50,9 +50,9 @@ impl Engine {
         if self.config.gate.first_factor != FirstFactorSource::Password {
             return Ok(AfterPassword::Refused(Refusal::Unfit));
         }
-        match self.try_first_factor(browser, name, recovery, now)? {
+        match self.charge_first_factor(browser, name, recovery, now)? {
             Ok(tried) => {
-                let said = self.judge_password(&tried, password)?;
+                let said = self.verify_stored_password(&tried, password)?;
                 self.settle_first_factor(browser, name, tried, said, recovery, now)
             }
             Err(refusal) => {
@@ -75,11 +75,11 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
         match self.config.gate.first_factor {
-            FirstFactorSource::Header => match self.name_on_host(name)? {
+            FirstFactorSource::Header => match self.find_other_spelling(name)? {
                 Some(other) => Ok(AfterPassword::OtherSpelling(other)),
                 None => {
-                    let first = FirstFactorPassed::established(self.config.gate.first_factor, now);
-                    self.enter(browser, name, None, first, &Input::Unfit, now)
+                    let first = FirstFactorPassed::by_identity(self.config.gate.first_factor, now);
+                    self.continue_after_first_factor(browser, name, None, first, &Input::Unfit, now)
                 }
             },
             FirstFactorSource::Password | FirstFactorSource::Pam => {
@@ -90,8 +90,11 @@ impl Engine {
 
     /// The account that an unknown identity is on this host, if the host knows it by another name: some name services take
     /// `alice@example.com` for alice.
-    fn name_on_host(&mut self, name: &UserName) -> Result<Option<OtherSpelling>, LoginError> {
-        if self.config.declared(name).is_some() || self.record(name)?.is_some() {
+    fn find_other_spelling(
+        &mut self,
+        name: &UserName,
+    ) -> Result<Option<OtherSpelling>, LoginError> {
+        if self.config.declared(name).is_some() || self.load_account(name)?.is_some() {
             return Ok(None);
         }
         let Some(of) = groups::name_of(name)
@@ -100,24 +103,24 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let is_account = self.config.declared(&of).is_some() || self.record(&of)?.is_some();
+        let is_account = self.config.declared(&of).is_some() || self.load_account(&of)?.is_some();
         Ok(is_account.then(|| OtherSpelling {
             name: name.clone(),
             of,
         }))
     }
 
-    fn record(&mut self, name: &UserName) -> Result<Option<AccountRecord>, LoginError> {
+    fn load_account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, LoginError> {
         Ok(self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .account(name)?)
+            .find_account(name)?)
     }
 
     /// Charges a password, before it is judged. With a valid recovery or one-time code along with it no delay holds that
     /// others have caused, of the account or of the address: it has a bucket of its own, in which whoever found such a code
     /// guesses no more passwords than anybody else.
-    pub fn try_first_factor(
+    pub fn charge_first_factor(
         &mut self,
         browser: &BrowserContext<'_>,
         name: &UserName,
@@ -131,23 +134,23 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::declared(config, name)?;
+        let declared = account_data::read_declared_secret(config, name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognize_browser(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
         let visit = Evaluation::load(config, vault, tx, &visitor, declared, now)?;
         let with_recovery = visit.has_recovery_code(recovery);
         let visit = match with_recovery {
-            true => visit.with_recovery_code(tx)?,
+            true => visit.in_recovery_bucket(tx)?,
             false => visit,
         };
-        if let Some(refusal) = visit.standing() {
+        if let Some(refusal) = visit.first_factor_refusal() {
             let delayed = matches!(refusal, Refusal::Delayed { .. });
             if delayed {
                 visit.write_as_if_charged(tx)?;
             }
-            let worth_keeping = delayed || visit.mended;
+            let worth_keeping = delayed || visit.clock_corrected;
             drop(visit);
             match worth_keeping {
                 true => transaction.commit()?,
@@ -155,9 +158,9 @@ impl Engine {
             }
             return Ok(Err(refusal));
         }
-        let row = visit.charge(tx, 1, WrongFactor::Password)?;
+        let row = visit.charge_bucket(tx, 1, WrongFactor::Password)?;
         let address = visit.charge_address(tx)?;
-        let hash = tx.password(
+        let hash = tx.password_hash(
             visit
                 .record
                 .as_ref()
@@ -186,20 +189,24 @@ impl Engine {
     ) -> Result<AfterPassword, LoginError> {
         match said {
             HostPasswordReply::Right => {
-                let first =
-                    FirstFactorPassed::judged(&tried, said, self.config.gate.first_factor, now);
-                self.enter(browser, name, Some(&tried), first, recovery, now)
+                let first = FirstFactorPassed::by_password(
+                    &tried,
+                    said,
+                    self.config.gate.first_factor,
+                    now,
+                );
+                self.continue_after_first_factor(browser, name, Some(&tried), first, recovery, now)
             }
             HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
             HostPasswordReply::Unasked => {
-                self.take_back(&tried)?;
+                self.refund_attempt(&tried)?;
                 Ok(AfterPassword::Refused(Refusal::Unfit))
             }
         }
     }
 
     /// Has the store's own password judged.
-    pub(super) fn judge_password(
+    pub(super) fn verify_stored_password(
         &mut self,
         tried: &FirstFactorAttempt,
         password: Option<&Password>,
@@ -214,15 +221,15 @@ impl Engine {
         })
     }
 
-    pub(super) fn take_back(&mut self, tried: &FirstFactorAttempt) -> Result<(), LoginError> {
+    pub(super) fn refund_attempt(&mut self, tried: &FirstFactorAttempt) -> Result<(), LoginError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Attempt)?;
-        tx.take_back(tried.row, tried.address)?;
+        tx.remove_failure(tried.row, tried.address)?;
         Ok(tx.commit()?)
     }
 
     /// The one point where a first factor has passed: what it cost is taken back, and what follows happens together with
     /// it.
-    fn enter(
+    fn continue_after_first_factor(
         &mut self,
         browser: &BrowserContext<'_>,
         name: &UserName,
@@ -235,25 +242,25 @@ impl Engine {
             return Ok(AfterPassword::Refused(Refusal::Unfit));
         };
         self.end_stolen_browser(browser, name, now)?;
-        let host = self.host_groups(name)?;
+        let host = self.load_host_groups(name)?;
         let Engine {
             config,
             vault,
             store,
             ..
         } = self;
-        let declared = || account_data::declared(config, name);
+        let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         if let Some(tried) = tried {
-            tx.take_back(tried.row, tried.address)?;
+            tx.remove_failure(tried.row, tried.address)?;
         }
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognize_browser(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
         let mut visit = Evaluation::load(config, vault, tx, &visitor, declared()?, now)?;
         if tried.is_some() {
-            visit.forgive(tx)?;
-            visit.forgive_with_recovery_code(tx)?;
+            visit.forget_own_failures(tx)?;
+            visit.forget_recovery_failures(tx)?;
         }
         // Whatever ended all sessions meanwhile (a new password, the second factor on or off) ended this too.
         let found = visit.record.as_ref().map(|record| record.generation);
@@ -270,7 +277,7 @@ impl Engine {
                     return Ok(AfterPassword::OtherSpelling(other));
                 }
             };
-            exemption::log(tx, &visitor, EventKind::AccountAdded, "first-sign-in", now)?;
+            exemption::log_request(tx, &visitor, EventKind::AccountAdded, "first-sign-in", now)?;
             tx.add_account(&new, now)?;
             visit = Evaluation::load(config, vault, tx, &visitor, declared()?, now)?;
         }
@@ -293,27 +300,27 @@ impl Engine {
             parent,
             now,
         };
-        let next = entering.next(tx, &visit, &recognised)?;
+        let next = entering.continue_login(tx, &visit, &recognised)?;
         drop(visit);
         transaction.commit()?;
         match next {
             AfterPassword::Opened(opened) => {
                 self.settle_recovery(opened.recovery)?;
-                self.settle_session(&opened)?;
+                self.await_session_end(&opened)?;
                 Ok(AfterPassword::Opened(opened))
             }
             // They may set it up by themselves while they could come in without.
-            AfterPassword::Setup(token) => {
+            AfterPassword::Enroll(token) => {
                 let visitor = VerificationRequest {
-                    stage: Phase::After,
+                    phase: Phase::After,
                     browser: None,
                     ..visitor
                 };
-                let may = match self.first_setup_needs(&visitor, now)? {
+                let may = match self.enrollment_requirement(&visitor, now)? {
                     EnrollmentRequirement::Free => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
-                Ok(AfterPassword::Setup(Box::new(token.that_may(may))))
+                Ok(AfterPassword::Enroll(Box::new(token.that_may(may))))
             }
             AfterPassword::Code(_)
             | AfterPassword::Refused(_)
@@ -334,7 +341,7 @@ pub(super) fn before<'a>(
     };
     VerificationRequest {
         name,
-        stage: Phase::Before,
+        phase: Phase::Before,
         origin: browser.origin,
         browser: browser_number,
         service: SERVICE,

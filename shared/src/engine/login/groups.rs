@@ -19,12 +19,12 @@ pub(in crate::engine) struct HostGroups {
 
 impl Engine {
     /// Looks up those that the policy or a rule names, and all where accounts are the host's.
-    pub(in crate::engine) fn host_groups(
+    pub(in crate::engine) fn load_host_groups(
         &mut self,
         name: &UserName,
     ) -> Result<HostGroups, PolicyError> {
         let named = NamedGroups::look_up(self.config.groups_asked()).of(name);
-        let named = self.settled(named)?;
+        let named = self.resolve_groups(named)?;
         let all = match self.config.gate.first_factor {
             FirstFactorSource::Pam => groups::of(name).map_err(PolicyError::Groups)?,
             FirstFactorSource::Password | FirstFactorSource::Header => Vec::new(),

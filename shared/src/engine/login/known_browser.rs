@@ -7,26 +7,26 @@ use crate::account::record::AccountRecord;
 use crate::crypto::vault::Vault;
 use crate::engine::mail::notification;
 use crate::engine::{Engine, EngineError};
-use crate::store::{BegunIn, BrowserRecord, BrowserToken, Intent, StoreError, Transaction};
+use crate::store::{BrowserRecord, BrowserSessions, BrowserToken, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
 /// What the store says of a browser's cookie.
 pub(super) enum RecognizedBrowser {
     /// It is trusted.
-    Trusted(TrustedHere),
+    Trusted(TrustedBrowserProof),
     /// It was, until the newest cookie that it was given: a code makes it trusted again. Its number.
-    Behind(i64),
+    OlderCookie(i64),
     /// Nothing.
-    Stranger,
+    Unknown,
 }
 
 /// The account trusts this browser. Only this file makes one.
 #[derive(Debug)]
-pub(in crate::engine) struct TrustedHere {
+pub(in crate::engine) struct TrustedBrowserProof {
     number: i64,
 }
 
-impl TrustedHere {
+impl TrustedBrowserProof {
     /// The number of the browser.
     pub(super) fn number(&self) -> i64 {
         self.number
@@ -38,30 +38,32 @@ impl RecognizedBrowser {
     pub(super) fn number(&self) -> Option<i64> {
         match self {
             RecognizedBrowser::Trusted(trusted) => Some(trusted.number),
-            RecognizedBrowser::Behind(number) => Some(*number),
-            RecognizedBrowser::Stranger => None,
+            RecognizedBrowser::OlderCookie(number) => Some(*number),
+            RecognizedBrowser::Unknown => None,
         }
     }
 }
 
 /// Looks a browser's cookie up; one of another account's says nothing, nor does one that was stolen.
-pub(super) fn recognise(
+pub(super) fn recognize_browser(
     vault: &Vault,
     tx: &mut dyn Transaction,
     browser: &BrowserContext<'_>,
     name: &UserName,
     now: Timestamp,
 ) -> Result<RecognizedBrowser, StoreError> {
-    Ok(match found(vault, tx, browser, name, now)? {
-        Some((record, _, BrowserToken::Newest)) => RecognizedBrowser::Trusted(TrustedHere {
-            number: record.number,
-        }),
-        Some((record, _, BrowserToken::Older)) => RecognizedBrowser::Behind(record.number),
-        Some((_, _, BrowserToken::Stolen)) | None => RecognizedBrowser::Stranger,
+    Ok(match find_browser(vault, tx, browser, name, now)? {
+        Some((record, _, BrowserToken::Newest)) => {
+            RecognizedBrowser::Trusted(TrustedBrowserProof {
+                number: record.number,
+            })
+        }
+        Some((record, _, BrowserToken::Older)) => RecognizedBrowser::OlderCookie(record.number),
+        Some((_, _, BrowserToken::Stolen)) | None => RecognizedBrowser::Unknown,
     })
 }
 
-fn found(
+fn find_browser(
     vault: &Vault,
     tx: &mut dyn Transaction,
     browser: &BrowserContext<'_>,
@@ -71,11 +73,13 @@ fn found(
     let Some(value) = browser.cookie else {
         return Ok(None);
     };
-    let Some((record, token)) = tx.browser_of(&vault.browser_hash(value.as_bytes()), now)? else {
+    let Some((record, token)) =
+        tx.find_browser_by_token(&vault.browser_hash(value.as_bytes()), now)?
+    else {
         return Ok(None);
     };
     let owner = tx
-        .account(name)?
+        .find_account(name)?
         .filter(|account| account.id == record.account);
     Ok(owner.map(|owner| (record, owner, token)))
 }
@@ -101,20 +105,27 @@ impl Engine {
         }
         let mut transaction = store.begin(vault, Intent::Read)?;
         let is_stolen = |found| matches!(found, Some((_, _, BrowserToken::Stolen)));
-        if !is_stolen(found(vault, transaction.as_mut(), browser, name, now)?) {
+        if !is_stolen(find_browser(
+            vault,
+            transaction.as_mut(),
+            browser,
+            name,
+            now,
+        )?) {
             return Ok(());
         }
         drop(transaction);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         // as it is when this one's turn has come
-        let Some((record, owner, BrowserToken::Stolen)) = found(vault, tx, browser, name, now)?
+        let Some((record, owner, BrowserToken::Stolen)) =
+            find_browser(vault, tx, browser, name, now)?
         else {
             return Ok(());
         };
-        tx.remove_browser(record.number)?;
-        tx.end_sessions_of_browser(record.number, BegunIn::Any, None)?;
-        let revision = tx.revise()?;
+        tx.remove_trusted_browser(record.number)?;
+        tx.end_sessions_of_browser(record.number, BrowserSessions::All, None)?;
+        let revision = tx.raise_revision()?;
         let event = AuditEvent {
             at: now,
             account: owner.name,
@@ -126,6 +137,6 @@ impl Engine {
         };
         notification::log(config, tx, &event)?;
         transaction.commit()?;
-        self.await_gates(revision)
+        self.await_gate_confirmations(revision)
     }
 }

@@ -2,7 +2,7 @@
 //! proofs of what has passed, and the cookie says that and no more.
 
 use super::HostGroups;
-use super::proof::OpensSession;
+use super::proof::SessionGrant;
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::config::Config;
@@ -13,7 +13,7 @@ use crate::engine::{
     AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession, account_data,
 };
 use crate::policy::session_groups::RequestedGroups;
-use crate::store::{BrowserRecord, InBrowser, Intent, SessionRecord, Transaction};
+use crate::store::{BrowserRecord, Intent, SessionBrowser, SessionRecord, Transaction};
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
 use crate::token::session::{SecondFactorMethod, Session, SessionId};
@@ -24,7 +24,7 @@ impl Engine {
     /// The session that takes the place of one in which someone just did what ends all sessions of the account. It keeps
     /// what had passed in that one, and lasts no longer than that one would have. None if anything else ended them as
     /// well, or that one by itself.
-    pub fn go_on(
+    pub fn reopen_session(
         &mut self,
         browser: &BrowserContext<'_>,
         before: &Session,
@@ -35,19 +35,19 @@ impl Engine {
             generation: before.generation,
         };
         let whose = (&before.name, at, Some(before.id));
-        self.open_after(browser, whose, OpensSession::going_on(before), now)
+        self.open_session_after(browser, whose, SessionGrant::like_session(before), now)
     }
 
     /// A session for the browser of someone who just did what ends all sessions of the account: the account as it was before
     /// that, and the session in which it was done. None in another account that has the name meanwhile.
-    pub(in crate::engine) fn open_after(
+    pub(in crate::engine) fn open_session_after(
         &mut self,
         browser: &BrowserContext<'_>,
         (name, at, before): (&UserName, AccountVersion, Option<SessionId>),
-        opens: OpensSession,
+        opens: SessionGrant,
         now: Timestamp,
     ) -> Result<Option<OpenedSession>, LoginError> {
-        let host = self.host_groups(name)?;
+        let host = self.load_host_groups(name)?;
         let Engine {
             config,
             vault,
@@ -58,7 +58,7 @@ impl Engine {
         let tx = transaction.as_mut();
         let is_after =
             |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
-        let record = tx.account(name)?.filter(is_after);
+        let record = tx.find_account(name)?.filter(is_after);
         let Some(record) = record else {
             return Ok(None);
         };
@@ -66,7 +66,7 @@ impl Engine {
         if before.is_some_and(|before| tx.is_revoked(before).unwrap_or(true)) {
             return Ok(None);
         }
-        tx.signed_in(record.id, now)?;
+        tx.record_sign_in(record.id, now)?;
         let opening = NewSession {
             config,
             vault,
@@ -75,7 +75,7 @@ impl Engine {
             host: &host,
             now,
         };
-        let opened = opening.session(tx, opens, None)?;
+        let opened = opening.open(tx, opens, None)?;
         transaction.commit()?;
         Ok(Some(opened))
     }
@@ -100,10 +100,10 @@ impl NewSession<'_> {
     }
 
     /// A session and its row.
-    pub(in crate::engine) fn session(
+    pub(in crate::engine) fn open(
         &self,
         tx: &mut dyn Transaction,
-        opens: OpensSession,
+        opens: SessionGrant,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<OpenedSession, LoginError> {
         let groups = self
@@ -123,11 +123,13 @@ impl NewSession<'_> {
                 created: self.now,
                 last_seen: self.now,
                 expires,
-                trusted_browser: opens.browser.map(|number| InBrowser { number, by_trust }),
+                trusted_browser: opens
+                    .browser
+                    .map(|number| SessionBrowser { number, by_trust }),
             },
         )?;
         let ended = match self.browser.session {
-            Some(before) if tx.end_session(before)? => Some(tx.revise()?),
+            Some(before) if tx.end_session(before)? => Some(tx.raise_revision()?),
             _ => None,
         };
         let session = Session {
@@ -142,13 +144,18 @@ impl NewSession<'_> {
             scope: self.browser.scope.to_owned(),
             groups,
             host_groups: self.host.known(&RequestedGroups::of(self.config)),
-            email: account_data::mail_address(self.config, tx, &self.record.name, self.record.id)?,
+            email: account_data::load_mail_address(
+                self.config,
+                tx,
+                &self.record.name,
+                self.record.id,
+            )?,
         };
         let keys = self.vault.token_keys();
         Ok(OpenedSession {
             session,
-            means: opens.means(),
-            spared: None,
+            method: opens.method(),
+            code_skipped: None,
             keys,
             browser_cookie,
             step_up: None,
@@ -160,11 +167,11 @@ impl NewSession<'_> {
     }
 
     /// A new trusted browser; its number and its cookie.
-    pub(in crate::engine) fn trust(
+    pub(in crate::engine) fn trust_browser(
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<(i64, Zeroizing<String>), LoginError> {
-        let number = tx.add_browser(&BrowserRecord {
+        let number = tx.add_trusted_browser(&BrowserRecord {
             number: 0,
             account: self.record.id,
             name: self.browser.name.to_owned(),
@@ -173,11 +180,11 @@ impl NewSession<'_> {
             last_seen: self.now,
             expires: self.now.plus(self.config.gate.trust.seconds()),
         })?;
-        self.rotate(tx, number, false)
+        self.rotate_cookie(tx, number, false)
     }
 
     /// A new cookie for a trusted browser, after its number.
-    pub(in crate::engine) fn rotate(
+    pub(in crate::engine) fn rotate_cookie(
         &self,
         tx: &mut dyn Transaction,
         number: i64,
@@ -187,7 +194,7 @@ impl NewSession<'_> {
         fill_random(&mut *bytes).map_err(PasswordError::from)?;
         let value = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
         let hash = self.vault.browser_hash(value.as_bytes());
-        tx.rotate(number, &hash, seen, &self.address(), self.now)?;
+        tx.rotate_browser_token(number, &hash, seen, &self.address(), self.now)?;
         Ok((number, value))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::known_browser::RecognizedBrowser;
 use super::new_session::NewSession;
-use super::proof::{FirstFactorPassed, OpensSession, SecondFactorPassed, SteppedUp};
+use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
 use super::{
     AfterPassword, BrowserContext, CodeSkipped, HostGroups, LoginError, OpenedSession,
     RequestedPage, SERVICE,
@@ -27,7 +27,7 @@ use crate::system::clock::Timestamp;
 use crate::token::{
     AccountVersion, LoginPayload, StepUpToken, Token, TokenHolder, TokenParent, TokenRecipient,
 };
-use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::throttle::Phase;
 
@@ -47,66 +47,73 @@ pub(super) struct LoginProgress<'a> {
 }
 
 impl LoginProgress<'_> {
-    pub(super) fn next(
+    pub(super) fn continue_login(
         &self,
         tx: &mut dyn Transaction,
         visit: &Evaluation<'_>,
         recognised: &RecognizedBrowser,
     ) -> Result<AfterPassword, LoginError> {
-        let need = self.need(visit.account.enrolled);
+        let need = self.requirement(visit.credentials.enrolled);
         if let Requirement::Nothing | Requirement::Exempt(_) = need {
-            let mut opened =
-                self.opening(self.record)
-                    .session(tx, self.alone(visit, recognised), None)?;
+            let mut opened = self.new_session(self.record).open(
+                tx,
+                self.first_factor_only(visit, recognised),
+                None,
+            )?;
             if let Requirement::Exempt(rule) = need {
-                opened.spared = Some(CodeSkipped::Exemption(rule));
+                opened.code_skipped = Some(CodeSkipped::Exemption(rule));
             }
-            visit.log(tx, EventKind::Accepted, &opened.cause())?;
+            visit.log_event(tx, EventKind::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         let by_rule = match self.recovery {
-            Input::Digits(_) | Input::Unfit => self.rule(),
+            Input::Digits(_) | Input::Unfit => self.password_rule(),
             // whoever gives more gets more
             Input::Recovery(_) | Input::OneTime(_) => None,
         };
-        if visit.account.enrolled == Enrolled::No && by_rule.is_none() {
-            visit.log(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
-            return Ok(AfterPassword::Setup(Box::new(self.enrollment()?)));
+        if visit.credentials.enrolled == Enrolled::No && by_rule.is_none() {
+            visit.log_event(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
+            return Ok(AfterPassword::Enroll(Box::new(self.enrollment()?)));
         }
         if let RecognizedBrowser::Trusted(trusted) = recognised {
-            visit.log(
+            visit.log_event(
                 tx,
                 EventKind::Accepted,
                 AuthenticationMethod::TrustedBrowser.name(),
             )?;
             let missed = visit
-                .enter(tx, self.record, AuthenticationMethod::TrustedBrowser)?
+                .record_login(tx, self.record, AuthenticationMethod::TrustedBrowser)?
                 .missed;
-            let opening = self.opening(self.record);
-            let (_, cookie) = opening.rotate(tx, trusted.number(), true)?;
-            let opens = OpensSession::by(&self.first, &SecondFactorPassed::trusted(trusted));
+            let opening = self.new_session(self.record);
+            let (_, cookie) = opening.rotate_cookie(tx, trusted.number(), true)?;
+            let opens = SessionGrant::by_factors(
+                &self.first,
+                &SecondFactorPassed::by_trusted_browser(trusted),
+            );
             let opens = opens.in_browser(Some(trusted.number()));
             let opened = OpenedSession {
                 missed,
-                ..opening.session(tx, opens, Some(cookie))?
+                ..opening.open(tx, opens, Some(cookie))?
             };
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         if let Some(rule) = by_rule {
-            let mut opened =
-                self.opening(self.record)
-                    .session(tx, self.alone(visit, recognised), None)?;
-            opened.spared = Some(CodeSkipped::Rule(rule));
-            visit.log(tx, EventKind::Accepted, &opened.cause())?;
+            let mut opened = self.new_session(self.record).open(
+                tx,
+                self.first_factor_only(visit, recognised),
+                None,
+            )?;
+            opened.code_skipped = Some(CodeSkipped::Rule(rule));
+            visit.log_event(tx, EventKind::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         match self.recovery {
-            Input::Recovery(_) | Input::OneTime(_) => self.recover(tx),
-            Input::Digits(_) | Input::Unfit => self.ask(tx, visit),
+            Input::Recovery(_) | Input::OneTime(_) => self.verify_recovery_input(tx),
+            Input::Digits(_) | Input::Unfit => self.ask_for_code(tx, visit),
         }
     }
 
-    fn opening<'a>(&'a self, record: &'a AccountRecord) -> NewSession<'a> {
+    fn new_session<'a>(&'a self, record: &'a AccountRecord) -> NewSession<'a> {
         let LoginProgress {
             config,
             vault,
@@ -126,13 +133,17 @@ impl LoginProgress<'_> {
     }
 
     /// The first factor alone.
-    fn alone(&self, visit: &Evaluation<'_>, recognised: &RecognizedBrowser) -> OpensSession {
-        let none = SecondFactorPassed::none(visit.account.enrolled);
-        OpensSession::by(&self.first, &none).in_browser(recognised.number())
+    fn first_factor_only(
+        &self,
+        visit: &Evaluation<'_>,
+        recognised: &RecognizedBrowser,
+    ) -> SessionGrant {
+        let none = SecondFactorPassed::none(visit.credentials.enrolled);
+        SessionGrant::by_factors(&self.first, &none).in_browser(recognised.number())
     }
 
     /// For whom a token is.
-    fn to(&self) -> TokenRecipient<'_> {
+    fn token_recipient(&self) -> TokenRecipient<'_> {
         let at = AccountVersion {
             id: self.record.id,
             generation: self.record.generation,
@@ -152,11 +163,16 @@ impl LoginProgress<'_> {
             may: EnrollmentPermission::WithOneTimeCode,
             back_to: String::new(),
         };
-        let token = Token::issue(&self.vault.token_keys(), self.to(), enrollment, self.now);
+        let token = Token::issue(
+            &self.vault.token_keys(),
+            self.token_recipient(),
+            enrollment,
+            self.now,
+        );
         Ok(token.map_err(PasswordError::from)?)
     }
 
-    fn need(&self, enrolled: Enrolled) -> Requirement {
+    fn requirement(&self, enrolled: Enrolled) -> Requirement {
         let groups = self.host.for_policy(self.config, self.record);
         let subject = PolicySubject {
             name: &self.record.name,
@@ -169,7 +185,7 @@ impl LoginProgress<'_> {
     }
 
     /// The rule by which the page that the browser came from takes no more than the first factor.
-    fn rule(&self) -> Option<usize> {
+    fn password_rule(&self) -> Option<usize> {
         let RequestedPage { host, target } = self.browser.page?;
         let asked = RequestedGroups::of(self.config);
         let known = self.host.known(&asked);
@@ -197,7 +213,7 @@ impl LoginProgress<'_> {
     }
 
     /// A recovery code or a one-time code that came along.
-    fn recover(&self, tx: &mut dyn Transaction) -> Result<AfterPassword, LoginError> {
+    fn verify_recovery_input(&self, tx: &mut dyn Transaction) -> Result<AfterPassword, LoginError> {
         let LoginProgress {
             config,
             vault,
@@ -210,7 +226,7 @@ impl LoginProgress<'_> {
         let origin = browser.origin;
         let after = VerificationRequest {
             name,
-            stage: Phase::After,
+            phase: Phase::After,
             origin,
             browser: None,
             service: SERVICE,
@@ -220,19 +236,19 @@ impl LoginProgress<'_> {
             vault,
             tx,
             &after,
-            account_data::declared(config, name)?,
+            account_data::read_declared_secret(config, name)?,
             now,
         )?;
-        let outcome = visit.judge(tx, self.recovery)?;
-        let accepted = match outcome.verdict {
-            VerificationResult::Refused(refusal) => return Ok(AfterPassword::Refused(refusal)),
-            VerificationResult::Accepted(accepted) => accepted,
+        let outcome = visit.verify_input(tx, self.recovery)?;
+        let accepted = match outcome.result {
+            Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
+            Ok(accepted) => accepted,
         };
         // its use may have ended all sessions: the new one belongs to what is now
-        let record = tx.account(name)?.unwrap_or_else(|| record.clone());
-        let opens = OpensSession::by(&self.first, &SecondFactorPassed::accepted(&accepted));
-        let mut opened = self.opening(&record).session(tx, opens, None)?;
-        opened.step_up = step_up(&opened, SteppedUp::by_sign_in(&accepted), now)?;
+        let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
+        let opens = SessionGrant::by_factors(&self.first, &SecondFactorPassed::by_input(&accepted));
+        let mut opened = self.new_session(&record).open(tx, opens, None)?;
+        opened.step_up = step_up(&opened, SteppedUp::by_login(&accepted), now)?;
         let opened = OpenedSession {
             missed: outcome.missed,
             recovery: outcome.recovery,
@@ -242,18 +258,18 @@ impl LoginProgress<'_> {
     }
 
     /// The code is to be asked for.
-    fn ask(
+    fn ask_for_code(
         &self,
         tx: &mut dyn Transaction,
         visit: &Evaluation<'_>,
     ) -> Result<AfterPassword, LoginError> {
         let (config, record) = (self.config, self.record);
         let to = match config.email.is_on() {
-            true => account_data::mail_address(config, tx, &record.name, record.id)?
+            true => account_data::load_mail_address(config, tx, &record.name, record.id)?
                 .map(|address| address.masked()),
             false => None,
         };
-        let authenticators = &visit.account.authenticators;
+        let authenticators = &visit.credentials.authenticators;
         let lengths = authenticators.iter().map(|a| a.parameters.digits);
         let digits = lengths
             .chain(to.as_ref().map(|_| code::DIGITS))
@@ -269,7 +285,12 @@ impl LoginProgress<'_> {
             methods,
             back_to: String::new(),
         };
-        let token = Token::issue(&self.vault.token_keys(), self.to(), login, self.now);
+        let token = Token::issue(
+            &self.vault.token_keys(),
+            self.token_recipient(),
+            login,
+            self.now,
+        );
         Ok(AfterPassword::Code(Box::new(
             token.map_err(PasswordError::from)?,
         )))

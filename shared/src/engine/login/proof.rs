@@ -2,7 +2,7 @@
 //! none can be copied, kept, or read from anywhere.
 
 use super::token_validity::TokenValidity;
-use super::{FirstFactorAttempt, TrustedHere};
+use super::{FirstFactorAttempt, TrustedBrowserProof};
 use crate::account::second_factor::Enrolled;
 use crate::config::gate::FirstFactorSource;
 use crate::engine::enrollment::pending::EnrollmentConfirmation;
@@ -26,7 +26,7 @@ pub(in crate::engine) struct FirstFactorPassed {
 
 impl FirstFactorPassed {
     /// By a password that was charged, and was found to be right.
-    pub(in crate::engine) fn judged(
+    pub(in crate::engine) fn by_password(
         _: &FirstFactorAttempt,
         said: HostPasswordReply,
         configured: FirstFactorSource,
@@ -46,7 +46,7 @@ impl FirstFactorPassed {
     }
 
     /// By an identity, where a trusted proxy establishes it.
-    pub(in crate::engine) fn established(
+    pub(in crate::engine) fn by_identity(
         configured: FirstFactorSource,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
@@ -61,7 +61,7 @@ impl FirstFactorPassed {
     }
 
     /// Before what is alive; none at a prompt or a local socket.
-    pub(in crate::engine) fn of(
+    pub(in crate::engine) fn by_token_parent(
         parent: &TokenParent,
         alive: &TokenValidity,
         now: Timestamp,
@@ -109,7 +109,7 @@ impl SecondFactorPassed {
     }
 
     /// By an answer that was accepted.
-    pub(in crate::engine) fn accepted(accepted: &Accepted) -> SecondFactorPassed {
+    pub(in crate::engine) fn by_input(accepted: &Accepted) -> SecondFactorPassed {
         SecondFactorPassed(match accepted.spent() {
             Consumed::Step(..) => SecondFactorMethod::Code,
             Consumed::MailedCode => SecondFactorMethod::MailedCode,
@@ -119,12 +119,12 @@ impl SecondFactorPassed {
     }
 
     /// By the trust in the browser.
-    pub(in crate::engine) fn trusted(_: &TrustedHere) -> SecondFactorPassed {
+    pub(in crate::engine) fn by_trusted_browser(_: &TrustedBrowserProof) -> SecondFactorPassed {
         SecondFactorPassed(SecondFactorMethod::TrustedBrowser)
     }
 
     /// By the code that confirmed a new authenticator; none where an administrator vouched for it.
-    pub(in crate::engine) fn confirmed(
+    pub(in crate::engine) fn by_enrollment(
         confirmation: &EnrollmentConfirmation,
     ) -> Option<SecondFactorPassed> {
         confirmation
@@ -135,7 +135,7 @@ impl SecondFactorPassed {
 
 /// What opens a session.
 #[derive(Debug)]
-pub(in crate::engine) struct OpensSession {
+pub(in crate::engine) struct SessionGrant {
     pub(in crate::engine) passed: CompletedFactors,
     /// When it begins, and ends at the latest.
     pub(in crate::engine) began: Timestamp,
@@ -146,12 +146,12 @@ pub(in crate::engine) struct OpensSession {
     _made_here: (),
 }
 
-impl OpensSession {
+impl SessionGrant {
     /// Both factors of a sign-in.
-    pub(in crate::engine) fn by(
+    pub(in crate::engine) fn by_factors(
         first: &FirstFactorPassed,
         second: &SecondFactorPassed,
-    ) -> OpensSession {
+    ) -> SessionGrant {
         let SecondFactorPassed(second) = *second;
         let FirstFactorPassed {
             first,
@@ -159,7 +159,7 @@ impl OpensSession {
             until,
             browser,
         } = *first;
-        OpensSession {
+        SessionGrant {
             passed: CompletedFactors { first, second },
             began,
             until,
@@ -170,14 +170,14 @@ impl OpensSession {
 
     /// What had passed in a session whose place is taken, and no more. To be asked for only once the transaction has shown
     /// that nothing but the person's own act ended that one.
-    pub(in crate::engine) fn going_on(before: &Session) -> OpensSession {
+    pub(in crate::engine) fn like_session(before: &Session) -> SessionGrant {
         let Session {
             passed,
             issued,
             expires,
             ..
         } = *before;
-        OpensSession {
+        SessionGrant {
             passed,
             began: issued,
             until: Some(expires),
@@ -188,15 +188,15 @@ impl OpensSession {
 
     /// The same in a trusted browser.
     #[must_use]
-    pub(in crate::engine) fn in_browser(self, number: Option<i64>) -> OpensSession {
-        OpensSession {
+    pub(in crate::engine) fn in_browser(self, number: Option<i64>) -> SessionGrant {
+        SessionGrant {
             browser: number.or(self.browser),
             ..self
         }
     }
 
     /// By what someone gets in, as logs name it.
-    pub(in crate::engine) fn means(&self) -> AuthenticationMethod {
+    pub(in crate::engine) fn method(&self) -> AuthenticationMethod {
         match (self.passed.second, self.passed.first) {
             (SecondFactorMethod::None(_), FirstFactorMethod::Identity) => {
                 AuthenticationMethod::Identity
@@ -220,7 +220,7 @@ pub(crate) struct SteppedUp(());
 
 impl SteppedUp {
     /// By an answer that was accepted in the session.
-    pub(in crate::engine) fn by_answer(_: &Accepted) -> SteppedUp {
+    pub(in crate::engine) fn by_input(_: &Accepted) -> SteppedUp {
         SteppedUp(())
     }
 
@@ -231,7 +231,7 @@ impl SteppedUp {
 
     /// By the answer of a sign-in: whoever comes in by a recovery code or a one-time code has lost the way in, and is
     /// here to mend that.
-    pub(in crate::engine) fn by_sign_in(accepted: &Accepted) -> Option<SteppedUp> {
+    pub(in crate::engine) fn by_login(accepted: &Accepted) -> Option<SteppedUp> {
         match accepted.spent() {
             Consumed::RecoveryCode(_) | Consumed::OneTimeCode => Some(SteppedUp(())),
             Consumed::Step(..) | Consumed::MailedCode => None,

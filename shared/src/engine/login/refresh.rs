@@ -1,7 +1,7 @@
 //! A session's next access token, for the newest refresh token of that session, once. An older one was used before, so
 //! that either its user or that of the newer one is a thief: the session ends.
 
-use super::token_validity::alive;
+use super::token_validity::check_token;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::crypto::vault::VaultError;
 use crate::engine::mail::notification;
@@ -17,14 +17,14 @@ pub enum AfterRefresh {
     /// It was the newest; the next one.
     Next(Box<RefreshToken>),
     /// It was used before: the session is over at every gate when this is returned.
-    Used,
+    Reused,
     /// Its session is over.
-    Over,
+    SessionEnded,
 }
 
 impl Engine {
     /// Takes a refresh token for the next one. Whether the session is otherwise good, the caller has looked at.
-    pub fn refresh(
+    pub fn refresh_session(
         &mut self,
         shown: RefreshToken,
         origin: &Origin,
@@ -38,22 +38,22 @@ impl Engine {
         } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let (tx, keys) = (transaction.as_mut(), vault.token_keys());
-        let account = alive(&shown, tx, &keys, now)?.and_then(|alive| alive.record);
+        let account = check_token(&shown, tx, &keys, now)?.and_then(|alive| alive.record);
         let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
-            return Ok(AfterRefresh::Over);
+            return Ok(AfterRefresh::SessionEnded);
         };
-        let Some(newest) = tx.refreshed(session.id, now)? else {
-            return Ok(AfterRefresh::Over);
+        let Some(newest) = tx.refresh_count(session.id, now)? else {
+            return Ok(AfterRefresh::SessionEnded);
         };
         if shown.number() == newest {
-            tx.refresh(session.id, now)?;
+            tx.record_refresh(session.id, now)?;
             transaction.commit()?;
             let next = RefreshToken::numbered(&session, newest + 1, &keys, now)
                 .map_err(VaultError::Random)?;
             return Ok(AfterRefresh::Next(Box::new(next)));
         }
         tx.end_session(session.id)?;
-        let revision = tx.revise()?;
+        let revision = tx.raise_revision()?;
         let event = AuditEvent {
             at: now,
             actor: account.name.to_string(),
@@ -65,7 +65,7 @@ impl Engine {
         };
         notification::log(config, tx, &event)?;
         transaction.commit()?;
-        self.await_gates(revision)?;
-        Ok(AfterRefresh::Used)
+        self.await_gate_confirmations(revision)?;
+        Ok(AfterRefresh::Reused)
     }
 }

@@ -4,9 +4,9 @@
 //! A recovery code steps nobody up here: its use ends every session, this one too; signing in with it does.
 
 use super::first_factor::{FirstFactorAttempt, before};
-use super::known_browser::recognise;
+use super::known_browser::recognize_browser;
 use super::proof::{FirstFactorPassed, SteppedUp};
-use super::token_validity::session_is_alive;
+use super::token_validity::check_session;
 use super::{BrowserContext, LoginError, SERVICE};
 use crate::account::event::EventKind;
 use crate::account::second_factor::Enrolled;
@@ -22,13 +22,13 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{StepUpPayload, StepUpToken, Token, TokenHolder};
-use crate::verify::decision::{Refusal, VerificationResult};
+use crate::verify::decision::Refusal;
 use crate::verify::throttle::Phase;
 
 /// What comes of it.
 pub enum AfterStepUp {
     /// The proof, for this session.
-    Proven(StepUpToken),
+    Verified(StepUpToken),
     /// The password is refused; the code was not looked at.
     Password(Refusal),
     /// The code is refused.
@@ -36,7 +36,7 @@ pub enum AfterStepUp {
     /// The host could not be asked; nothing was charged.
     Unasked,
     /// The session has ended.
-    Over,
+    SessionEnded,
 }
 
 impl Engine {
@@ -52,10 +52,10 @@ impl Engine {
         if self.config.gate.first_factor != FirstFactorSource::Password {
             return Ok(AfterStepUp::Password(Refusal::Unfit));
         }
-        match self.try_first_factor(browser, &session.name, &Input::Unfit, now)? {
+        match self.charge_first_factor(browser, &session.name, &Input::Unfit, now)? {
             Err(refusal) => Ok(AfterStepUp::Password(refusal)),
             Ok(tried) => {
-                let said = self.judge_password(&tried, password)?;
+                let said = self.verify_stored_password(&tried, password)?;
                 self.settle_step_up(browser, session, &tried, said, answer, now)
             }
         }
@@ -74,12 +74,12 @@ impl Engine {
         match said {
             HostPasswordReply::Right => {
                 let first =
-                    FirstFactorPassed::judged(tried, said, self.config.gate.first_factor, now);
-                self.prove_again(browser, session, Some(tried).zip(first), answer, now)
+                    FirstFactorPassed::by_password(tried, said, self.config.gate.first_factor, now);
+                self.verify_step_up(browser, session, Some(tried).zip(first), answer, now)
             }
             HostPasswordReply::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
             HostPasswordReply::Unasked => {
-                self.take_back(tried)?;
+                self.refund_attempt(tried)?;
                 Ok(AfterStepUp::Unasked)
             }
         }
@@ -94,14 +94,14 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         match self.config.gate.first_factor {
-            FirstFactorSource::Header => self.prove_again(browser, session, None, answer, now),
+            FirstFactorSource::Header => self.verify_step_up(browser, session, None, answer, now),
             FirstFactorSource::Password | FirstFactorSource::Pam => {
                 Ok(AfterStepUp::Password(Refusal::Unfit))
             }
         }
     }
 
-    fn prove_again(
+    fn verify_step_up(
         &mut self,
         browser: &BrowserContext<'_>,
         session: &Session,
@@ -117,40 +117,41 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = || account_data::declared(config, name);
+        let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         if let Some((tried, _)) = &tried {
-            tx.take_back(tried.row, tried.address)?;
-            let recognised = recognise(vault, tx, browser, name, now)?;
+            tx.remove_failure(tried.row, tried.address)?;
+            let recognised = recognize_browser(vault, tx, browser, name, now)?;
             let visitor = before(browser, name, &recognised);
-            Evaluation::load(config, vault, tx, &visitor, declared()?, now)?.forgive(tx)?;
+            Evaluation::load(config, vault, tx, &visitor, declared()?, now)?
+                .forget_own_failures(tx)?;
         }
         let after = VerificationRequest {
             name,
-            stage: Phase::After,
+            phase: Phase::After,
             origin: browser.origin,
             browser: None,
             service: SERVICE,
         };
         let visit = Evaluation::load(config, vault, tx, &after, declared()?, now)?;
-        let lives = session_is_alive(session, tx, now)?.is_some();
+        let lives = check_session(session, tx, now)?.is_some();
         let is_same = tried
             .as_ref()
             .is_none_or(|(tried, _)| tried.generation == Some(session.generation));
         if !lives || !is_same {
             drop(visit);
             transaction.commit()?;
-            return Ok(AfterStepUp::Over);
+            return Ok(AfterStepUp::SessionEnded);
         }
-        let proof = match (visit.account.enrolled, answer, &tried) {
+        let proof = match (visit.credentials.enrolled, answer, &tried) {
             (Enrolled::Yes, Input::Recovery(_), _) => Err(Refusal::Unfit),
-            (Enrolled::Yes, _, _) => match visit.judge(tx, answer)?.verdict {
-                VerificationResult::Accepted(accepted) => Ok(SteppedUp::by_answer(&accepted)),
-                VerificationResult::Refused(refusal) => Err(refusal),
+            (Enrolled::Yes, _, _) => match visit.verify_input(tx, answer)?.result {
+                Ok(accepted) => Ok(SteppedUp::by_input(&accepted)),
+                Err(refusal) => Err(refusal),
             },
             (Enrolled::No, _, Some((_, first))) => {
-                visit.log(tx, EventKind::Accepted, "password-again")?;
+                visit.log_event(tx, EventKind::Accepted, "password-again")?;
                 Ok(SteppedUp::by_first_factor(first))
             }
             (Enrolled::No, _, None) => Err(Refusal::NotEnrolled),
@@ -160,7 +161,7 @@ impl Engine {
         Ok(match proof {
             Ok(proof) => {
                 let token = StepUpToken::begun(&proof, session, &self.vault.token_keys(), now);
-                AfterStepUp::Proven(token.map_err(PasswordError::from)?)
+                AfterStepUp::Verified(token.map_err(PasswordError::from)?)
             }
             Err(refusal) => AfterStepUp::Code(refusal),
         })

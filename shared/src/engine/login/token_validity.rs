@@ -22,7 +22,7 @@ pub(in crate::engine) struct TokenValidity {
 }
 
 /// Whether a token is good in this transaction.
-pub(in crate::engine) fn alive<P>(
+pub(in crate::engine) fn check_token<P>(
     token: &Token<P>,
     tx: &mut dyn Transaction,
     keys: &TokenKeys,
@@ -32,27 +32,29 @@ pub(in crate::engine) fn alive<P>(
     if token.is_over(now) || !token.is_of(keys) {
         return Ok(None);
     }
-    parent_is_alive(tx, token.account(), token.at(), token.parent(), now)
+    check_token_parent(tx, token.account(), token.at(), token.parent(), now)
 }
 
 /// Whether what something was born of is alive, and the account is as it was.
-pub(in crate::engine) fn parent_is_alive(
+pub(in crate::engine) fn check_token_parent(
     tx: &mut dyn Transaction,
     account: &UserName,
     at: Option<AccountVersion>,
     parent: &TokenParent,
     now: Timestamp,
 ) -> Result<Option<TokenValidity>, StoreError> {
-    let record = tx.account(account)?;
+    let record = tx.find_account(account)?;
     let found = record.as_ref().map(AccountVersion::of);
     if found != at {
         return Ok(None);
     }
     let session = match (parent, &record) {
-        (TokenParent::Session { id, .. }, Some(record)) => match tx.session(record.id, *id, now)? {
-            None => return Ok(None),
-            found => found,
-        },
+        (TokenParent::Session { id, .. }, Some(record)) => {
+            match tx.find_session(record.id, *id, now)? {
+                None => return Ok(None),
+                found => found,
+            }
+        }
         (TokenParent::Session { .. }, None) => return Ok(None),
         (TokenParent::FirstFactor { .. } | TokenParent::Peer, _) => None,
     };
@@ -68,11 +70,11 @@ pub(in crate::engine) fn account_at(
     tx: &mut dyn Transaction,
     account: &UserName,
 ) -> Result<Option<AccountVersion>, StoreError> {
-    Ok(tx.account(account)?.as_ref().map(AccountVersion::of))
+    Ok(tx.find_account(account)?.as_ref().map(AccountVersion::of))
 }
 
 /// Whether a session is alive.
-pub(in crate::engine) fn session_is_alive(
+pub(in crate::engine) fn check_session(
     session: &Session,
     tx: &mut dyn Transaction,
     now: Timestamp,
@@ -81,7 +83,7 @@ pub(in crate::engine) fn session_is_alive(
     let is_same =
         |at: AccountVersion| at.id.0 == session.account && at.generation == session.generation;
     match at.is_some_and(is_same) {
-        true => parent_is_alive(tx, &session.name, at, &TokenParent::session(session), now),
+        true => check_token_parent(tx, &session.name, at, &TokenParent::session(session), now),
         false => Ok(None),
     }
 }

@@ -2,10 +2,10 @@
 //! enough, what else a sign-in takes comes then, and the session that it opens takes the place of the one before.
 
 use super::first_factor::before;
-use super::known_browser::recognise;
+use super::known_browser::recognize_browser;
 use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
-use super::token_validity::session_is_alive;
+use super::token_validity::check_session;
 use super::{AfterPassword, BrowserContext, LoginError, OpenedSession};
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
@@ -19,7 +19,7 @@ use crate::token::session::Session;
 impl Engine {
     /// What comes after the first factor of a session. None where that is over, or has no second factor to ask for: a
     /// first setup takes the first factor itself, and so the whole sign-in.
-    pub fn rise(
+    pub fn upgrade_session(
         &mut self,
         browser: &BrowserContext<'_>,
         session: &Session,
@@ -27,7 +27,7 @@ impl Engine {
     ) -> Result<Option<AfterPassword>, LoginError> {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
-        let host = self.host_groups(name)?;
+        let host = self.load_host_groups(name)?;
         let Engine {
             config,
             vault,
@@ -36,25 +36,25 @@ impl Engine {
         } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognize_browser(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
         let visit = Evaluation::load(
             config,
             vault,
             tx,
             &visitor,
-            account_data::declared(config, name)?,
+            account_data::read_declared_secret(config, name)?,
             now,
         )?;
-        let alive = session_is_alive(session, tx, now)?;
+        let alive = check_session(session, tx, now)?;
         let (Some(record), Some(alive)) = (&visit.record, alive) else {
             return Ok(None);
         };
-        if visit.account.enrolled == Enrolled::No {
+        if visit.credentials.enrolled == Enrolled::No {
             return Ok(None);
         }
         let parent = TokenParent::session(session);
-        let Some(first) = FirstFactorPassed::of(&parent, &alive, now) else {
+        let Some(first) = FirstFactorPassed::by_token_parent(&parent, &alive, now) else {
             return Ok(None);
         };
         let recovery = &Input::Unfit;
@@ -69,19 +69,19 @@ impl Engine {
             parent,
             now,
         };
-        let next = entering.next(tx, &visit, &recognised)?;
+        let next = entering.continue_login(tx, &visit, &recognised)?;
         drop(visit);
         transaction.commit()?;
         if let AfterPassword::Opened(opened) = &next {
-            self.settle_session(opened)?;
+            self.await_session_end(opened)?;
         }
         Ok(Some(next))
     }
 
     /// The session before has ended at every gate when this returns.
-    pub(super) fn settle_session(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
+    pub(super) fn await_session_end(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
         opened
             .ended
-            .map_or(Ok(()), |revision| self.await_gates(revision))
+            .map_or(Ok(()), |revision| self.await_gate_confirmations(revision))
     }
 }

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
-use crate::engine::login::token_validity::alive;
+use crate::engine::login::token_validity::check_token;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
@@ -120,7 +120,7 @@ impl Engine {
         token: Option<&LoginToken>,
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, EngineError> {
-        if visitor.stage == Phase::Before {
+        if visitor.phase == Phase::Before {
             return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
         let Engine {
@@ -162,15 +162,15 @@ impl Engine {
             .store
             .begin(&mut self.vault, Intent::Read)
             .map_err(NotMailed::from);
-        let fate = match looked.and_then(|mut tx| Ok(tx.fate(posted.number)?)) {
+        let fate = match looked.and_then(|mut tx| Ok(tx.mail_state(posted.number)?)) {
             Ok(fate) => fate,
             Err(error) => return Some(Err(error)),
         };
         let sent = match fate {
             Some(MailState::Waiting) if waited < NOTICED => return None,
-            Some(MailState::Taken) if waited < NOTICED + limit => return None,
+            Some(MailState::Sending) if waited < NOTICED + limit => return None,
             Some(MailState::Waiting) => return Some(Err(NotMailed::Waits)),
-            Some(MailState::Taken) => Err(NotMailed::TooSlow),
+            Some(MailState::Sending) => Err(NotMailed::TooSlow),
             Some(MailState::Failed(why)) => Err(NotMailed::Failed(why)),
             Some(MailState::Sent) => Ok(()),
             None => Err(NotMailed::Replaced),
@@ -184,7 +184,7 @@ impl Engine {
         sent: Result<(), NotMailed>,
     ) -> Result<(), NotMailed> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.withdraw(posted.number)?;
+        tx.remove_mail(posted.number)?;
         if sent.is_err() {
             kill(tx.as_mut(), posted.account, posted.hash)?;
         }
@@ -203,14 +203,14 @@ impl Engine {
             || self
                 .store
                 .begin(&mut self.vault, Intent::Read)?
-                .waiting(1, now)?
+                .waiting_mail(1, now)?
                 .is_empty()
         {
             return Ok(Vec::new());
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let mut letters = Vec::new();
-        for waiting in tx.waiting(limit, now)? {
+        for waiting in tx.waiting_mail(limit, now)? {
             let QueuedMail {
                 account,
                 purpose,
@@ -226,10 +226,10 @@ impl Engine {
             };
             let Some(code) = self.vault.unseal_code(&waiting.sealed, &binding) else {
                 // not of our making
-                tx.withdraw(waiting.number)?;
+                tx.remove_mail(waiting.number)?;
                 continue;
             };
-            tx.note_fate(waiting.number, &MailState::Taken)?;
+            tx.set_mail_state(waiting.number, &MailState::Sending)?;
             letters.push(MailMessage {
                 hash: self
                     .vault
@@ -252,16 +252,21 @@ impl Engine {
         if self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .expired(1, now)?
+            .expired_mail(1, now)?
             .is_empty()
         {
             return Ok(Vec::new());
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let mut unsent = Vec::new();
-        for ExpiredMail { number, name, fate } in tx.expired(MOST_EXPIRED, now)? {
-            tx.withdraw(number)?;
-            if matches!(fate, MailState::Waiting | MailState::Taken) {
+        for ExpiredMail {
+            number,
+            name,
+            state: fate,
+        } in tx.expired_mail(MOST_EXPIRED, now)?
+        {
+            tx.remove_mail(number)?;
+            if matches!(fate, MailState::Waiting | MailState::Sending) {
                 unsent.push(name);
             }
         }
@@ -280,7 +285,7 @@ impl Engine {
         let fate = sent
             .as_ref()
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
-        tx.note_fate(letter.number, &fate)?;
+        tx.set_mail_state(letter.number, &fate)?;
         if sent.is_err() {
             kill(tx.as_mut(), letter.account, letter.hash)?;
         }
@@ -294,7 +299,10 @@ impl Engine {
             return Ok(false);
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let oldest = [tx.oldest_letter(now)?, tx.oldest_due_notice(now)?];
+        let oldest = [
+            tx.oldest_waiting_mail(now)?,
+            tx.oldest_due_notification(now)?,
+        ];
         Ok(oldest
             .into_iter()
             .flatten()
@@ -345,7 +353,7 @@ pub(in crate::engine) fn post(
         expires,
     };
     let sealed = vault.seal_code(&code, &binding)?;
-    let number = tx.post(account, &to, purpose, expires, &sealed)?;
+    let number = tx.queue_mail(account, &to, purpose, expires, &sealed)?;
     Ok(MailQueued {
         number,
         account,
@@ -377,13 +385,13 @@ fn ask(
         vault,
         tx,
         visitor,
-        account_data::declared(config, visitor.name)?,
+        account_data::read_declared_secret(config, visitor.name)?,
         now,
     )?;
     let Some(record) = &visit.record else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    let standing = match visit.account.row.standing(&config.throttle, now) {
+    let standing = match visit.credentials.row.standing(&config.throttle, now) {
         BucketState::Open => None,
         BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
         BucketState::Locked => Some(Refusal::Locked),
@@ -392,19 +400,19 @@ fn ask(
         return Ok(MailRequest::Refused(MailRefusal::Code(refusal)));
     }
     if let Some(token) = token {
-        let trials = tx.trials(token.id())?;
-        let is_alive = alive(token, tx, &vault.token_keys(), now)?.is_some();
+        let trials = tx.login_token_state(token.id())?;
+        let is_alive = check_token(token, tx, &vault.token_keys(), now)?.is_some();
         if !is_alive || trials.used || trials.wrong >= LoginPayload::TRIALS {
             return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
-    let Some(to) = account_data::mail_address(config, tx, visitor.name, record.id)? else {
+    let Some(to) = account_data::load_mail_address(config, tx, visitor.name, record.id)? else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
     if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    visit.log(tx, EventKind::CodeAsked, "")?;
+    visit.log_event(tx, EventKind::CodeAsked, "")?;
     Ok(MailRequest::For(post(
         &config.email,
         vault,

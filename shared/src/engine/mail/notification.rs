@@ -20,14 +20,14 @@ pub(in crate::engine) fn log(
     tx: &mut dyn Transaction,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
-    let logged = tx.log(event)?;
+    let logged = tx.add_event(event)?;
     // what one's own processes can do as often as they like must not fill one's mailbox
     if logged == LoggedEvent::TooMany && event.what == EventKind::HostPasswordChanged {
         return Ok(());
     }
     if config.email.is_on() && concerns_its_person(event) {
         if let Some(to) = address(config, tx, event)? {
-            tx.add_notice(&to, event, event.at.minus(KEPT))?;
+            tx.add_notification(&to, event, event.at.minus(KEPT))?;
         }
     }
     Ok(())
@@ -85,10 +85,10 @@ fn address(
     if let Some(declared) = config.declared(&event.account) {
         return Ok(declared.email.clone());
     }
-    let Some(record) = tx.account(&event.account)? else {
+    let Some(record) = tx.find_account(&event.account)? else {
         return Ok(None);
     };
-    let addresses = tx.addresses(record.id)?;
+    let addresses = tx.mail_addresses(record.id)?;
     Ok(addresses.confirmed.or(addresses.pending))
 }
 
@@ -101,15 +101,15 @@ impl Engine {
     ) -> Result<Vec<Notification>, EngineError> {
         let again = now.plus(AGAIN);
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        if limit == 0 || tx.due_notices(now, again, 1)?.is_empty() {
+        if limit == 0 || tx.due_notifications(now, again, 1)?.is_empty() {
             return Ok(Vec::new());
         }
         drop(tx);
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.remove_notices_before(now.minus(KEPT))?;
-        let due = tx.due_notices(now, again, limit)?;
+        tx.remove_notifications_before(now.minus(KEPT))?;
+        let due = tx.due_notifications(now, again, limit)?;
         for notice in &due {
-            tx.put_notice_off(notice.number, again)?;
+            tx.postpone_notification(notice.number, again)?;
         }
         tx.commit()?;
         Ok(due)
@@ -118,7 +118,7 @@ impl Engine {
     /// posternd has sent a notice.
     pub fn notice_sent(&mut self, notice: &Notification) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.remove_notice(notice.number)?;
+        tx.remove_notification(notice.number)?;
         Ok(tx.commit()?)
     }
 }

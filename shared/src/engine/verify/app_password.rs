@@ -21,7 +21,7 @@ const BETWEEN: Duration = Duration::from_millis(20);
 impl Engine {
     /// Judges an app password that was typed at a PAM service. A right one is no sign-in with a second factor: it
     /// clears no wrong codes and makes no address familiar, or whoever holds it could go on guessing codes.
-    pub fn admit(
+    pub fn verify_app_password(
         &mut self,
         visitor: &VerificationRequest<'_>,
         typed: &AppPassword,
@@ -33,23 +33,23 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::declared(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        let found = tx.app_password(&vault.app_password_hash(typed))?;
-        let wait = visit.account.address_wait;
+        let found = tx.find_app_password(&vault.app_password_hash(typed))?;
+        let wait = visit.credentials.address_wait;
         let decided = decide_admission(found.as_ref(), visitor.name, visitor.service, wait, now);
         match &decided {
             // mail programs sign in every few minutes: the last use says it, events would push others out
-            Ok(admission) => tx.use_app_password(admission.number(), now)?,
+            Ok(admission) => tx.record_app_password_use(admission.number(), now)?,
             Err(AppPasswordRefusal::AddressDelayed { .. }) => return Ok(decided),
             Err(refusal) => {
                 if *refusal == AppPasswordRefusal::Wrong {
                     visit.charge_address(tx)?;
                 }
-                if visitor.stage == Phase::After {
-                    visit.log(tx, EventKind::Refused, &refusal.to_string())?;
+                if visitor.phase == Phase::After {
+                    visit.log_event(tx, EventKind::Refused, &refusal.to_string())?;
                 }
             }
         }
@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// What a gate saw since it last said so: app passwords that were used, and addresses that sent wrong ones.
-    pub fn note_app_passwords(
+    pub fn record_app_password_use(
         &mut self,
         used: &[(i64, Timestamp)],
         wrong: &[(Address, Timestamp)],
@@ -75,7 +75,7 @@ impl Engine {
         for used in used.chunks(AT_ONCE) {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             for (number, at) in used {
-                tx.use_app_password(*number, *at)?;
+                tx.record_app_password_use(*number, *at)?;
             }
             tx.commit()?;
         }
@@ -93,13 +93,13 @@ impl Engine {
     /// once; the next call goes on.
     ///
     /// [`Transaction::clear`]: crate::store::Transaction::clear
-    pub fn clear(&mut self, now: Timestamp) -> Result<(), EngineError> {
+    pub fn remove_expired_rows(&mut self, now: Timestamp) -> Result<(), EngineError> {
         let window = self.config.throttle.address_window.seconds();
         for _ in 0..MOST_CLEARINGS {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             // a renewal of all keys that was cut off leaves something behind
-            let cleared =
-                tx.clear(now, window, AT_ONCE as u32)? + tx.forget_key_bound(AT_ONCE as u32)?;
+            let cleared = tx.remove_expired_rows(now, window, AT_ONCE as u32)?
+                + tx.forget_key_bound(AT_ONCE as u32)?;
             tx.commit()?;
             if cleared == 0 {
                 break;

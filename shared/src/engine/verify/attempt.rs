@@ -19,7 +19,7 @@ pub struct VerificationRequest<'a> {
     /// The account's name.
     pub name: &'a UserName,
     /// Whether the first factor is known to have passed.
-    pub stage: Phase,
+    pub phase: Phase,
     /// Where from.
     pub origin: &'a Origin,
     /// The trusted browser of this account that it is, by number.
@@ -50,7 +50,7 @@ pub struct AfterLogin {
 #[derive(Debug)]
 pub struct VerifiedAttempt {
     /// The verdict. If it accepts, what it spends is durably marked.
-    pub verdict: VerificationResult,
+    pub result: VerificationResult,
     /// Wrong codes since the last sign-in; told to whoever got in.
     pub missed: Option<MissedInputs>,
     /// What the use of a recovery code left.
@@ -63,7 +63,7 @@ pub struct VerifiedAttempt {
 
 impl Engine {
     /// Judges one answer.
-    pub fn attempt(
+    pub fn verify_input(
         &mut self,
         visitor: &VerificationRequest<'_>,
         answer: &Input,
@@ -75,15 +75,15 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::declared(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        let mut outcome = visit.judge(tx, answer)?;
-        if let VerificationResult::Accepted(_) = outcome.verdict {
+        let mut outcome = visit.verify_input(tx, answer)?;
+        if outcome.result.is_ok() {
             outcome.at = account_at(tx, visitor.name)?;
         }
-        let worth_keeping = !outcome.is_free || visit.mended;
+        let worth_keeping = !outcome.is_free || visit.clock_corrected;
         drop(visit);
         match worth_keeping {
             true => transaction.commit()?,
@@ -94,17 +94,17 @@ impl Engine {
     }
 
     /// Someone whose code was accepted before the first factor has passed that too: what a success brings.
-    pub fn entered(
+    pub fn complete_login(
         &mut self,
         visitor: &VerificationRequest<'_>,
         means: AuthenticationMethod,
         now: Timestamp,
     ) -> Result<Option<AfterLogin>, EngineError> {
-        self.entered_unless(visitor, means, now, |_| false)
+        self.complete_login_unless(visitor, means, now, |_| false)
     }
 
     /// The same, unless that was booked before.
-    pub(in crate::engine) fn entered_unless(
+    pub(in crate::engine) fn complete_login_unless(
         &mut self,
         visitor: &VerificationRequest<'_>,
         means: AuthenticationMethod,
@@ -117,7 +117,7 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::declared(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
@@ -127,7 +127,7 @@ impl Engine {
             transaction.commit()?;
             return Ok(None);
         };
-        let entered = visit.enter(tx, record, means)?;
+        let entered = visit.record_login(tx, record, means)?;
         drop(visit);
         transaction.commit()?;
         self.settle_recovery(entered.recovery)?;
@@ -148,7 +148,7 @@ impl Engine {
             .store
             .begin(&mut self.vault, Intent::Read)?
             .revision()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         match recovered {
             AfterRecovery::TurnedOff(_) => Ok(self.store.scrub()?),
             AfterRecovery::CodesLeft(_) => Ok(()),

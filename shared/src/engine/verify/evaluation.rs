@@ -20,7 +20,7 @@ use crate::store::{BucketKey, BucketOwner, FailureId, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::account::AccountCredentials;
 use crate::verify::decision::{
-    Attempt, Consumed, Decision, Invitation, Refusal, VerificationResult, decide, decide_invitation,
+    Attempt, Consumed, Decision, Invitation, Refusal, decide, decide_invitation,
 };
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
@@ -39,13 +39,13 @@ pub(in crate::engine) struct Evaluation<'a> {
     /// The account, if there is one.
     pub(in crate::engine) record: Option<AccountRecord>,
     /// How it stands.
-    pub(in crate::engine) account: AccountCredentials,
+    pub(in crate::engine) credentials: AccountCredentials,
     key: BucketKey,
     from: Option<String>,
     /// Under which its wrong inputs for all accounts are counted.
     count_key: Option<String>,
     /// Whether something was mended that is worth a commit of its own.
-    pub(in crate::engine) mended: bool,
+    pub(in crate::engine) clock_corrected: bool,
 }
 
 impl<'a> Evaluation<'a> {
@@ -58,16 +58,16 @@ impl<'a> Evaluation<'a> {
         declared: Option<(Secret, OtpParameters)>,
         now: Timestamp,
     ) -> Result<Evaluation<'a>, EngineError> {
-        let record = match tx.account(visitor.name)? {
+        let record = match tx.find_account(visitor.name)? {
             None if declared.is_some() => {
                 Some(tx.add_account(&NewName::by_root(visitor.name), now)?)
             }
             found => found,
         };
         let authenticators =
-            account_data::authenticators(vault, tx, visitor.name, record.as_ref(), declared)?;
+            account_data::load_authenticators(vault, tx, visitor.name, record.as_ref(), declared)?;
         let decoy = match authenticators.is_empty() {
-            true => Some(account_data::decoy(
+            true => Some(account_data::load_decoy(
                 vault,
                 tx,
                 visitor.name,
@@ -76,7 +76,7 @@ impl<'a> Evaluation<'a> {
             false => None,
         };
         let id = record.as_ref().map_or(AccountId(0), |record| record.id);
-        let mail = match account_data::mail_address(config, tx, visitor.name, id)? {
+        let mail = match account_data::load_mail_address(config, tx, visitor.name, id)? {
             Some(_) => MailStatus::On,
             None => MailStatus::Off,
         };
@@ -89,23 +89,23 @@ impl<'a> Evaluation<'a> {
             .filter(|(purpose, _)| *purpose == MailedFor::SignIn);
         let owner = match &record {
             Some(record) => BucketOwner::Account(record.id),
-            None => BucketOwner::Stranger(vault.bucket(visitor.name)),
+            None => BucketOwner::UnknownName(vault.bucket(visitor.name)),
         };
         let key = BucketKey {
             owner,
-            stage: visitor.stage,
-            place: place(tx, id, owner, visitor, now)?,
+            phase: visitor.phase,
+            scope: throttle_scope(tx, id, owner, visitor, now)?,
         };
         let from = visitor.origin.address().map(|address| address.key());
         let count_key = visitor.origin.count_key();
 
         let mut mended = false;
-        let mut failures = tx.failures(&key, Engine::memory(now))?;
+        let mut failures = tx.bucket_failures(&key, Engine::lock_window_start(now))?;
         let mut of_address = address_failures(tx, config, count_key.as_deref(), now)?;
         let ahead = |at: Timestamp| at > now;
         if failures.iter().any(|f| ahead(f.at)) || of_address.iter().any(|at| ahead(*at)) {
             // The clock ran ahead and was set back: no delay may end later than max_delay from now.
-            tx.clamp(&key, count_key.as_deref(), now)?;
+            tx.clamp_future_failures(&key, count_key.as_deref(), now)?;
             failures.iter_mut().for_each(|f| f.at = f.at.min(now));
             of_address.iter_mut().for_each(|at| *at = (*at).min(now));
             mended = true;
@@ -120,9 +120,9 @@ impl<'a> Evaluation<'a> {
             one_time_code: tx.one_time_code(id)?,
             row: Bucket {
                 failures,
-                locked: tx.is_locked(&key)?,
+                locked: tx.is_bucket_locked(&key)?,
             },
-            address_wait: match key.place.is_exempt_from_address_count() {
+            address_wait: match key.scope.is_exempt_from_address_count() {
                 true => None,
                 false => address_wait(config, &of_address, now),
             },
@@ -133,53 +133,53 @@ impl<'a> Evaluation<'a> {
             visitor,
             now,
             record,
-            account,
+            credentials: account,
             key,
             from,
             count_key,
-            mended,
+            clock_corrected: mended,
         })
     }
 
     /// The same, counted in the bucket of whoever has a right recovery or one-time code. No delay of others' making holds
     /// there, and none of an address.
-    pub(in crate::engine) fn with_recovery_code(
+    pub(in crate::engine) fn in_recovery_bucket(
         mut self,
         tx: &mut dyn Transaction,
     ) -> Result<Evaluation<'a>, StoreError> {
-        self.key.place = ThrottleScope::RecoveryCode;
-        let mut failures = tx.failures(&self.key, Engine::memory(self.now))?;
+        self.key.scope = ThrottleScope::RecoveryCode;
+        let mut failures = tx.bucket_failures(&self.key, Engine::lock_window_start(self.now))?;
         failures
             .iter_mut()
             .for_each(|failure| failure.at = failure.at.min(self.now));
-        self.account.row = Bucket {
+        self.credentials.row = Bucket {
             failures,
-            locked: tx.is_locked(&self.key)?,
+            locked: tx.is_bucket_locked(&self.key)?,
         };
-        self.account.address_wait = None;
+        self.credentials.address_wait = None;
         Ok(self)
     }
 
     /// Has an answer decided, and writes what the ruling says.
-    pub(in crate::engine) fn judge(
+    pub(in crate::engine) fn verify_input(
         &self,
         tx: &mut dyn Transaction,
         answer: &Input,
     ) -> Result<VerifiedAttempt, StoreError> {
-        let ruling = self.decide(answer);
-        self.apply(tx, ruling)
+        let ruling = self.decide_input(answer);
+        self.apply_decision(tx, ruling)
     }
 
     /// Has an answer decided, and writes nothing. What comes of it MUST be applied: a guess that is told and not counted
     /// is one of any number.
-    pub(in crate::engine) fn decide(&self, answer: &Input) -> Decision {
-        self.decide_at(answer, self.visitor.stage)
+    pub(in crate::engine) fn decide_input(&self, answer: &Input) -> Decision {
+        self.decide_at(answer, self.visitor.phase)
     }
 
     fn decide_at(&self, answer: &Input, stage: Phase) -> Decision {
         let attempt = self.attempt(answer, stage);
         decide(
-            &self.account,
+            &self.credentials,
             &attempt,
             &self.config.totp,
             &self.config.throttle,
@@ -192,29 +192,26 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn has_recovery_code(&self, answer: &Input) -> bool {
         match answer {
             Input::Recovery(_) | Input::OneTime(_) => {
-                matches!(
-                    self.decide_at(answer, Phase::After).verdict,
-                    VerificationResult::Accepted(_)
-                )
+                matches!(self.decide_at(answer, Phase::After).verdict, Ok(_))
             }
             Input::Digits(_) | Input::Unfit => false,
         }
     }
 
     /// Has decided whether an answer invites to a first setup; what is wrong leaves an event.
-    pub(in crate::engine) fn invite(
+    pub(in crate::engine) fn check_invitation(
         &self,
         tx: &mut dyn Transaction,
         answer: &Input,
     ) -> Result<Result<Invitation, Refusal>, StoreError> {
         let decided = decide_invitation(
-            &self.account,
-            &self.attempt(answer, self.visitor.stage),
+            &self.credentials,
+            &self.attempt(answer, self.visitor.phase),
             self.now,
         );
         if let Err(Refusal::Wrong) = decided {
             self.charge_address(tx)?;
-            self.log(tx, EventKind::Refused, &Refusal::Wrong.to_string())?;
+            self.log_event(tx, EventKind::Refused, &Refusal::Wrong.to_string())?;
         }
         Ok(decided)
     }
@@ -245,10 +242,12 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Why no first factor is looked at now, if so.
-    pub(in crate::engine) fn standing(&self) -> Option<Refusal> {
+    pub(in crate::engine) fn first_factor_refusal(&self) -> Option<Refusal> {
         match (
-            self.account.address_wait,
-            self.account.row.standing(&self.config.throttle, self.now),
+            self.credentials.address_wait,
+            self.credentials
+                .row
+                .standing(&self.config.throttle, self.now),
         ) {
             (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
             (None, BucketState::Delayed { wait }) => Some(Refusal::Delayed { wait }),
@@ -258,21 +257,21 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Writes what a ruling says.
-    pub(in crate::engine) fn apply(
+    pub(in crate::engine) fn apply_decision(
         &self,
         tx: &mut dyn Transaction,
         ruling: Decision,
     ) -> Result<VerifiedAttempt, StoreError> {
         let free = ruling.is_free();
         let mut outcome = VerifiedAttempt {
-            verdict: ruling.verdict,
+            result: ruling.verdict,
             missed: None,
             recovery: None,
             at: None,
             is_free: free,
         };
-        match &outcome.verdict {
-            VerificationResult::Accepted(accepted) => {
+        match &outcome.result {
+            Ok(accepted) => {
                 let record = self
                     .record
                     .as_ref()
@@ -282,35 +281,33 @@ impl<'a> Evaluation<'a> {
                 match accepted.spent() {
                     Consumed::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
                     Consumed::RecoveryCode(hash) => {
-                        tx.use_recovery_code(record.id, &hash, self.now)?
+                        tx.consume_recovery_code(record.id, &hash, self.now)?
                     }
-                    Consumed::OneTimeCode => tx.use_one_time_code(record.id)?,
-                    Consumed::MailedCode => tx.use_mailed_code(record.id)?,
+                    Consumed::OneTimeCode => tx.consume_one_time_code(record.id)?,
+                    Consumed::MailedCode => tx.consume_mailed_code(record.id)?,
                 }
                 let means = AuthenticationMethod::from(accepted.spent());
-                self.log(tx, EventKind::Accepted, means.name())?;
-                if self.visitor.stage == Phase::After {
-                    let entered = self.enter(tx, record, means)?;
+                self.log_event(tx, EventKind::Accepted, means.name())?;
+                if self.visitor.phase == Phase::After {
+                    let entered = self.record_login(tx, record, means)?;
                     (outcome.missed, outcome.recovery) = (entered.missed, entered.recovery);
                 }
             }
-            VerificationResult::Refused(Refusal::Delayed { .. })
-                if self.visitor.stage == Phase::Before =>
-            {
+            Err(Refusal::Delayed { .. }) if self.visitor.phase == Phase::Before => {
                 self.write_as_if_charged(tx)?;
                 outcome.is_free = false;
             }
-            VerificationResult::Refused(_) if free => {}
-            VerificationResult::Refused(refusal) => {
+            Err(_) if free => {}
+            Err(refusal) => {
                 if let Some(cost) = ruling.row_cost {
-                    self.charge(tx, cost, WrongFactor::Code)?;
+                    self.charge_bucket(tx, cost, WrongFactor::Code)?;
                 }
                 if ruling.charges_address {
                     self.charge_address(tx)?;
                 }
                 // Names without an account leave no event: before the first factor, neither may the others.
-                if self.visitor.stage == Phase::After {
-                    self.log(tx, EventKind::Refused, &refusal.to_string())?;
+                if self.visitor.phase == Phase::After {
+                    self.log_event(tx, EventKind::Refused, &refusal.to_string())?;
                 }
             }
         }
@@ -318,7 +315,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Adds a failure to the row, and locks it if that was one too many.
-    pub(in crate::engine) fn charge(
+    pub(in crate::engine) fn charge_bucket(
         &self,
         tx: &mut dyn Transaction,
         cost: u32,
@@ -332,10 +329,10 @@ impl<'a> Evaluation<'a> {
             self.from.as_deref(),
             self.remembered(),
         )?;
-        let locks = self.account.row.locks_with(cost, &self.config.throttle);
-        if self.visitor.stage == Phase::After && locks {
-            tx.lock(&self.key, self.now)?;
-            self.log(tx, EventKind::Locked, "too many wrong codes in 30 days")?;
+        let locks = self.credentials.row.locks_with(cost, &self.config.throttle);
+        if self.visitor.phase == Phase::After && locks {
+            tx.lock_bucket(&self.key, self.now)?;
+            self.log_event(tx, EventKind::Locked, "too many wrong codes in 30 days")?;
         }
         Ok(charged)
     }
@@ -360,14 +357,14 @@ impl<'a> Evaluation<'a> {
             self.remembered(),
         )?;
         let charged_address = self.charge_address(tx)?;
-        tx.take_back(charged, charged_address)
+        tx.remove_failure(charged, charged_address)
     }
 
     /// Since when failures of the bucket are kept. Before the first factor nothing locks, so only a day is remembered.
     fn remembered(&self) -> Timestamp {
-        match self.visitor.stage {
+        match self.visitor.phase {
             Phase::Before => self.now.minus(throttle::DELAY_WINDOW),
-            Phase::After => Engine::memory(self.now),
+            Phase::After => Engine::lock_window_start(self.now),
         }
     }
 
@@ -380,7 +377,7 @@ impl<'a> Evaluation<'a> {
             .now
             .minus(self.config.throttle.address_window.seconds());
         match &self.count_key {
-            Some(from) if !self.key.place.is_exempt_from_address_count() => {
+            Some(from) if !self.key.scope.is_exempt_from_address_count() => {
                 let limit = self.config.throttle.address_limit.value();
                 Ok(tx.add_address_failure(from, self.now, since, limit)?)
             }
@@ -390,22 +387,25 @@ impl<'a> Evaluation<'a> {
 
     /// Forgets what this visitor's own address put in the bucket. Where there is none it forgets nothing: everyone
     /// without an address would be forgiven by everyone else's success.
-    pub(in crate::engine) fn forgive(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
+    pub(in crate::engine) fn forget_own_failures(
+        &self,
+        tx: &mut dyn Transaction,
+    ) -> Result<(), StoreError> {
         match &self.from {
-            Some(from) => tx.forgive(&self.key, from),
+            Some(from) => tx.remove_failures_from(&self.key, from),
             None => Ok(()),
         }
     }
 
     /// The same of the bucket of [`Visit::with_recovery_code`].
-    pub(in crate::engine) fn forgive_with_recovery_code(
+    pub(in crate::engine) fn forget_recovery_failures(
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<(), StoreError> {
         match &self.from {
-            Some(from) => tx.forgive(
+            Some(from) => tx.remove_failures_from(
                 &BucketKey {
-                    place: ThrottleScope::RecoveryCode,
+                    scope: ThrottleScope::RecoveryCode,
                     ..self.key.clone()
                 },
                 from,
@@ -416,39 +416,45 @@ impl<'a> Evaluation<'a> {
 
     /// A success: what its own address put in the row is forgotten, the address is familiar from now on. A code begins
     /// a grace.
-    pub(in crate::engine) fn enter(
+    pub(in crate::engine) fn record_login(
         &self,
         tx: &mut dyn Transaction,
         record: &AccountRecord,
         means: AuthenticationMethod,
     ) -> Result<AfterLogin, StoreError> {
-        let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
+        let missed = tx.missed_inputs(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
             | AuthenticationMethod::TrustedBrowser
             | AuthenticationMethod::Password
-            | AuthenticationMethod::Identity => self.forgive(tx)?,
+            | AuthenticationMethod::Identity => self.forget_own_failures(tx)?,
             // These open a lock.
             AuthenticationMethod::RecoveryCode | AuthenticationMethod::OneTimeCode => {
-                tx.unlock(&self.key)?
+                tx.unlock_bucket(&self.key)?
             }
         }
         if let Some(from) = &self.from {
             let door = self.visitor.service;
-            tx.remember_address(record.id, from, door, self.now, Engine::memory(self.now))?;
+            tx.record_familiar_address(
+                record.id,
+                from,
+                door,
+                self.now,
+                Engine::lock_window_start(self.now),
+            )?;
             // One that was given before the first factor is booked in a transaction of its own, and something may have
             // ended all sessions between the two.
-            if self.visitor.stage == Phase::After
+            if self.visitor.phase == Phase::After
                 && matches!(
                     means,
                     AuthenticationMethod::Code | AuthenticationMethod::MailedCode
                 )
             {
-                tx.remember_code(record.id, from, door, self.now)?;
+                tx.record_code_time(record.id, from, door, self.now)?;
             }
         }
-        tx.signed_in(record.id, self.now)?;
+        tx.record_sign_in(record.id, self.now)?;
         let recovery = match means {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
@@ -469,14 +475,14 @@ impl<'a> Evaluation<'a> {
         record: &AccountRecord,
     ) -> Result<AfterRecovery, StoreError> {
         let declared = self.config.declared(&record.name).is_some();
-        tx.end_all(record.id)?;
-        tx.revise()?;
+        tx.end_sessions_and_browsers(record.id)?;
+        tx.raise_revision()?;
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
-            self.log(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
+            self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
             let after = app_passwords::after_change(self.config, tx, record.id, self.now)?;
             if let Some((what, cause)) = after.event() {
-                self.log(tx, what, cause)?;
+                self.log_event(tx, what, cause)?;
             }
             return Ok(AfterRecovery::TurnedOff(after));
         }
@@ -488,7 +494,7 @@ impl<'a> Evaluation<'a> {
         Ok(AfterRecovery::CodesLeft(left))
     }
 
-    pub(in crate::engine) fn log(
+    pub(in crate::engine) fn log_event(
         &self,
         tx: &mut dyn Transaction,
         what: EventKind,
@@ -516,7 +522,7 @@ impl<'a> Evaluation<'a> {
 }
 
 /// The place whose row counts this visitor's guesses.
-fn place(
+fn throttle_scope(
     tx: &mut dyn Transaction,
     account: AccountId,
     owner: BucketOwner,
@@ -528,11 +534,11 @@ fn place(
         (None, Origin::Key { key, address }) => {
             let own = BucketKey {
                 owner,
-                stage: visitor.stage,
-                place: ThrottleScope::VerifiedKey(key.clone()),
+                phase: visitor.phase,
+                scope: ThrottleScope::VerifiedKey(key.clone()),
             };
-            match tx.other_keys(&own, KEYS, Engine::memory(now))? < KEYS {
-                true => own.place,
+            match tx.count_other_failed_keys(&own, KEYS, Engine::lock_window_start(now))? < KEYS {
+                true => own.scope,
                 false => match address {
                     Some(address) if is_familiar(tx, account, *address, now)? => {
                         ThrottleScope::Familiar(*address)
@@ -563,7 +569,7 @@ fn is_familiar(
     tx.is_familiar(
         account,
         &address.key(),
-        Engine::memory(now),
+        Engine::lock_window_start(now),
         now.plus(throttle::CLOCK_SLACK),
     )
 }

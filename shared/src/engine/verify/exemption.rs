@@ -22,15 +22,15 @@ const MOST: usize = 10_000;
 impl Engine {
     /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
     /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
-    pub fn waive(
+    pub fn grant_enrollment_grace(
         &mut self,
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Option<Waiver>, PolicyError> {
-        let waiver = self.waiver(visitor, now)?;
+        let waiver = self.enrollment_grace(visitor, now)?;
         if let Some(waiver) = waiver {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            log(
+            log_request(
                 tx.as_mut(),
                 visitor,
                 EventKind::Accepted,
@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// Whether they may.
-    fn waiver(
+    fn enrollment_grace(
         &mut self,
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
@@ -51,12 +51,12 @@ impl Engine {
         let mut waiver = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            let record = match tx.account(visitor.name)? {
+            let record = match tx.find_account(visitor.name)? {
                 Some(record) => record,
                 None => {
                     let new = new_name(&self.config, tx.as_mut(), visitor.name, Distinct::No)?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
-                    log(
+                    log_request(
                         tx.as_mut(),
                         visitor,
                         EventKind::AccountAdded,
@@ -66,7 +66,7 @@ impl Engine {
                     tx.add_account(&new, now)?
                 }
             };
-            let first = tx.first_sign_in(record.id, now)?;
+            let first = tx.record_first_sign_in(record.id, now)?;
             waiver = self
                 .config
                 .policy
@@ -82,12 +82,12 @@ impl Engine {
 
     /// What a first setup needs besides the first factor, which has passed: an administrator's one-time code, where a
     /// second factor is required and nothing waives it any more.
-    pub(in crate::engine) fn first_setup_needs(
+    pub(in crate::engine) fn enrollment_requirement(
         &mut self,
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<EnrollmentRequirement, PolicyError> {
-        if self.is_required(visitor.name)? && self.waiver(visitor, now)?.is_none() {
+        if self.is_required(visitor.name)? && self.enrollment_grace(visitor, now)?.is_none() {
             return Ok(EnrollmentRequirement::OneTimeCode);
         }
         Ok(self
@@ -98,8 +98,8 @@ impl Engine {
 
     /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
-        let kept = self.membership(name)?.groups;
-        let groups = self.policy_groups(name, &kept)?;
+        let kept = self.load_policy_facts(name)?.groups;
+        let groups = self.load_policy_groups(name, &kept)?;
         let subject = PolicySubject {
             name,
             groups: &groups,
@@ -112,29 +112,29 @@ impl Engine {
 
     /// Whether this is an administrator, and no administrator has a second factor.
     fn is_last_administrator(&mut self, name: &UserName) -> Result<bool, PolicyError> {
-        let kept = self.membership(name)?.groups;
+        let kept = self.load_policy_facts(name)?.groups;
         if !self.is_administrator(name, &kept)? {
             return Ok(false);
         }
         let enrolled = self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .enrolled(MOST + 1)?;
+            .enrolled_accounts(MOST + 1)?;
         if enrolled.len() > MOST {
             return Ok(false);
         }
-        Ok(!self.an_administrator_is_enrolled(&enrolled)?)
+        Ok(!self.has_enrolled_administrator(&enrolled)?)
     }
 }
 
-pub(in crate::engine) fn log(
+pub(in crate::engine) fn log_request(
     tx: &mut dyn Transaction,
     visitor: &VerificationRequest<'_>,
     what: EventKind,
     cause: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.log(&AuditEvent {
+    tx.add_event(&AuditEvent {
         at: now,
         account: visitor.name.clone(),
         what,
@@ -150,7 +150,7 @@ pub(in crate::engine) fn log(
 #[derive(Debug)]
 pub enum PolicyError {
     /// Key, store, or what lies in it.
-    Door(EngineError),
+    Engine(EngineError),
     /// The host's name service.
     Groups(GroupsError),
     /// The name is another spelling of an account's.
@@ -159,14 +159,14 @@ pub enum PolicyError {
 
 impl<E: Into<EngineError>> From<E> for PolicyError {
     fn from(error: E) -> PolicyError {
-        PolicyError::Door(error.into())
+        PolicyError::Engine(error.into())
     }
 }
 
 impl From<PolicyError> for LoginError {
     fn from(error: PolicyError) -> LoginError {
         match error {
-            PolicyError::Door(error) => LoginError::Door(error),
+            PolicyError::Engine(error) => LoginError::Engine(error),
             PolicyError::Groups(error) => LoginError::Groups(error),
             PolicyError::OtherSpelling(error) => LoginError::OtherSpelling(error),
         }
@@ -176,7 +176,7 @@ impl From<PolicyError> for LoginError {
 impl From<PolicyError> for AdministrationError {
     fn from(error: PolicyError) -> AdministrationError {
         match error {
-            PolicyError::Door(error) => AdministrationError::Door(error),
+            PolicyError::Engine(error) => AdministrationError::Door(error),
             PolicyError::Groups(error) => AdministrationError::Groups(error),
             PolicyError::OtherSpelling(error) => AdministrationError::OtherSpelling(error),
         }
@@ -186,7 +186,7 @@ impl From<PolicyError> for AdministrationError {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PolicyError::Door(error) => error.fmt(f),
+            PolicyError::Engine(error) => error.fmt(f),
             PolicyError::Groups(error) => error.fmt(f),
             PolicyError::OtherSpelling(error) => error.fmt(f),
         }
@@ -196,7 +196,7 @@ impl fmt::Display for PolicyError {
 impl std::error::Error for PolicyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            PolicyError::Door(error) => Some(error),
+            PolicyError::Engine(error) => Some(error),
             PolicyError::Groups(error) => Some(error),
             PolicyError::OtherSpelling(error) => Some(error),
         }

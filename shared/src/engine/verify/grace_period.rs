@@ -10,13 +10,13 @@ use crate::verify::throttle::Phase;
 
 impl Engine {
     /// Whether an earlier code spares this visitor the next. Writes nothing: only a code begins a grace anew.
-    pub fn grace(
+    pub fn check_grace_period(
         &mut self,
         visitor: &VerificationRequest<'_>,
         grace: GracePeriod,
         now: Timestamp,
     ) -> Result<WithinGrace, EngineError> {
-        let (Phase::After, Some(address)) = (visitor.stage, visitor.origin.certain_address())
+        let (Phase::After, Some(address)) = (visitor.phase, visitor.origin.certain_address())
         else {
             return Ok(WithinGrace::No);
         };
@@ -26,15 +26,15 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::declared(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         let last = match &visit.record {
-            Some(record) => tx.last_code(record.id, &address.key(), visitor.service)?,
+            Some(record) => tx.last_code_time(record.id, &address.key(), visitor.service)?,
             None => None,
         };
-        let spared = decide_grace(&visit.account, last, grace, &config.throttle, now);
+        let spared = decide_grace(&visit.credentials, last, grace, &config.throttle, now);
         drop(visit);
         // what it goes by may have been written by an attempt that shares its commit
         transaction.commit()?;

@@ -16,29 +16,29 @@ const MOST_LOOKED_UP: usize = 256;
 
 impl Engine {
     /// The groups that nothing was known of since this was asked last, and which keys name them: each a text for the log.
-    pub fn take_doubts(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.doubts)
+    pub fn take_group_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.group_warnings)
     }
 
     /// Has the next acts go by what the host knows of someone's groups, which was looked up where nobody waits for it; by
     /// nothing such from now on, if that is none.
-    pub fn foreknow(&mut self, groups: Option<(UserName, PersonGroups)>) {
-        self.foreknown = groups;
+    pub fn preload_groups(&mut self, groups: Option<(UserName, PersonGroups)>) {
+        self.preloaded_groups = groups;
     }
 
     /// Of the groups that the policy names, which a person is in.
-    pub(in crate::engine) fn policy_groups(
+    pub(in crate::engine) fn load_policy_groups(
         &mut self,
         name: &UserName,
         kept: &[Group],
     ) -> Result<PersonGroups, EngineError> {
-        let host = match &self.foreknown {
+        let host = match &self.preloaded_groups {
             Some((known, groups)) if known == name => groups.clone(),
             _ => NamedGroups::look_up(self.config.policy.groups_asked()).of(name),
         };
         let ours = self.config.memberships(name, kept).map(Group::as_str);
         let groups = host.and(ours);
-        self.settled(groups)
+        self.resolve_groups(groups)
     }
 
     /// Whether an account administers, as far as that is certain.
@@ -53,12 +53,12 @@ impl Engine {
             return Ok(true);
         }
         let host = NamedGroups::look_up(policy.administrating_groups()).of(name);
-        let groups = self.settled(host)?;
+        let groups = self.resolve_groups(host)?;
         Ok(self.config.policy.is_administrator(name, &groups))
     }
 
     /// Whether an administrator has a second factor, or it is not certain that none has.
-    pub(in crate::engine) fn an_administrator_is_enrolled(
+    pub(in crate::engine) fn has_enrolled_administrator(
         &mut self,
         enrolled: &[(UserName, Vec<Group>)],
     ) -> Result<bool, PolicyError> {
@@ -94,7 +94,7 @@ impl Engine {
     }
 
     /// Leaves out what another source knows, and notes for the log what nobody does.
-    pub(in crate::engine) fn settled(
+    pub(in crate::engine) fn resolve_groups(
         &mut self,
         mut groups: PersonGroups,
     ) -> Result<PersonGroups, EngineError> {
@@ -115,7 +115,7 @@ impl Engine {
                 .collect();
             let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
             for group in unknown {
-                if tx.is_group_kept(&group)? {
+                if tx.is_group_in_use(&group)? {
                     known.insert(group);
                 }
             }
@@ -126,8 +126,8 @@ impl Engine {
             let doubt = format!(
                 "the group {group:?} in {keys}: {why}; until this is corrected, the stricter policy applies to everyone who could be a member; see getent group"
             );
-            if self.doubts.len() < MOST_DOUBTS && !self.doubts.contains(&doubt) {
-                self.doubts.push(doubt);
+            if self.group_warnings.len() < MOST_DOUBTS && !self.group_warnings.contains(&doubt) {
+                self.group_warnings.push(doubt);
             }
         }
         Ok(groups)

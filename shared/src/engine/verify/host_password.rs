@@ -24,7 +24,7 @@ pub struct HostPasswordAttempt {
 #[derive(Debug)]
 pub enum HostPasswordResult {
     /// The password is right.
-    Proven(HostPassword),
+    Verified(HostPassword),
     /// It is not.
     Refused(Refusal),
     /// The host was not asked; the try costs nothing.
@@ -37,7 +37,7 @@ pub struct HostPassword(());
 
 impl Engine {
     /// Charges a try, before the host is asked.
-    pub fn try_host_password(
+    pub fn charge_host_password(
         &mut self,
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
@@ -48,12 +48,12 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::declared(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        if let Some(refusal) = visit.standing() {
-            let mended = visit.mended;
+        if let Some(refusal) = visit.first_factor_refusal() {
+            let mended = visit.clock_corrected;
             drop(visit);
             match mended {
                 true => transaction.commit()?,
@@ -61,7 +61,7 @@ impl Engine {
             }
             return Ok(Err(refusal));
         }
-        let row = visit.charge(tx, 1, WrongFactor::Password)?;
+        let row = visit.charge_bucket(tx, 1, WrongFactor::Password)?;
         let address = visit.charge_address(tx)?;
         drop(visit);
         transaction.commit()?;
@@ -85,15 +85,15 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::declared(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        tx.take_back(tried.row, tried.address)?;
+        tx.remove_failure(tried.row, tried.address)?;
         let settled = match said {
             HostPasswordReply::Right => {
                 let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-                visit.forgive(tx)?;
-                HostPasswordResult::Proven(HostPassword(()))
+                visit.forget_own_failures(tx)?;
+                HostPasswordResult::Verified(HostPassword(()))
             }
             HostPasswordReply::Wrong | HostPasswordReply::Unasked => HostPasswordResult::Unasked,
         };

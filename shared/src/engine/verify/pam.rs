@@ -25,7 +25,7 @@ use crate::policy::requirement::{PolicySubject, Requirement, Waiver};
 use crate::protocol::command_request::TypedText;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::{Refusal, VerificationResult, WithinGrace};
+use crate::verify::decision::{Refusal, WithinGrace};
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
@@ -56,7 +56,7 @@ impl Engine {
         // a process of the account's own user could claim any service, so no service is exempt
         let service = if own { "" } else { request.service };
         let request = VerificationRequest { service, ..request };
-        let (at, membership) = self.account_and_membership(context.account)?;
+        let (at, membership) = self.load_account_with_policy_facts(context.account)?;
         let mail = membership.mail;
         let requirement = self.policy_requirement(&request, completed_methods, membership)?;
         let mark = match requirement {
@@ -90,25 +90,27 @@ impl Engine {
         if let Ok(app_password) = AppPassword::read(code) {
             // read before the password is verified, so that the mark does not outlive a revocation between the two
             let at = self.account_at(context.account)?;
-            return Ok(match self.admit(&request, &app_password, now)? {
-                Ok(_) => PamVerification::Accepted {
-                    grant: PamGrant::new(APP_PASSWORD, self.seal_mark(context, at, now)?),
-                    messages: Vec::new(),
-                    code_length,
-                },
-                Err(refusal) => PamVerification::Refused {
-                    refusal: PamRefusal {
-                        cause: refusal.to_string(),
-                        message: messages::not_admitted(refusal),
+            return Ok(
+                match self.verify_app_password(&request, &app_password, now)? {
+                    Ok(_) => PamVerification::Accepted {
+                        grant: PamGrant::new(APP_PASSWORD, self.seal_mark(context, at, now)?),
+                        messages: Vec::new(),
+                        code_length,
                     },
-                    code_length,
+                    Err(refusal) => PamVerification::Refused {
+                        refusal: PamRefusal {
+                            cause: refusal.to_string(),
+                            message: messages::not_admitted(refusal),
+                        },
+                        code_length,
+                    },
                 },
-            });
+            );
         }
-        let attempt = self.attempt(&request, &Input::read(code.as_bytes()), now)?;
-        let method = match attempt.verdict {
-            VerificationResult::Accepted(accepted) => AuthenticationMethod::from(accepted.spent()),
-            VerificationResult::Refused(refusal) => {
+        let attempt = self.verify_input(&request, &Input::read(code.as_bytes()), now)?;
+        let method = match attempt.result {
+            Ok(accepted) => AuthenticationMethod::from(accepted.spent()),
+            Err(refusal) => {
                 let mut refused = PamRefusal::from(refusal);
                 // a hint about a future code would be usable later, and this process's user may be who guesses
                 if let (Refusal::Ahead { .. }, Requester::Owner { .. }) =
@@ -159,7 +161,7 @@ impl Engine {
         }
         let request = context.verification_request(&origin, phase);
         let before = self.account_at(context.account)?;
-        let Some(waiver) = self.waive(&request, now)? else {
+        let Some(waiver) = self.grant_enrollment_grace(&request, now)? else {
             return Ok(None);
         };
         let at = match before {
@@ -181,7 +183,7 @@ impl Engine {
         let request = context.verification_request(&origin, phase);
         // read before the decision, so that the mark does not outlive a revocation between the two
         let at = self.account_at(context.account)?;
-        Ok(match self.grace(&request, period, now)? {
+        Ok(match self.check_grace_period(&request, period, now)? {
             WithinGrace::No => None,
             WithinGrace::Yes => Some(PamGrant::new(
                 GRACE_PERIOD,
@@ -263,7 +265,7 @@ impl Engine {
         membership: PolicyFacts,
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
-            match (visitor.stage, groups::name_of(visitor.name)) {
+            match (visitor.phase, groups::name_of(visitor.name)) {
                 // Unix takes them for two users
                 (_, Ok(Some(own))) if own == *visitor.name => {}
                 // strangers must not learn that there is such an account
@@ -272,7 +274,7 @@ impl Engine {
                 (Phase::After, Err(error)) => return Err(PolicyError::Groups(error)),
             }
         }
-        let groups = self.policy_groups(visitor.name, &membership.groups)?;
+        let groups = self.load_policy_groups(visitor.name, &membership.groups)?;
         let subject = PolicySubject {
             name: visitor.name,
             groups: &groups,
@@ -305,10 +307,12 @@ impl Engine {
 
     /// How long the codes are that someone may type.
     fn code_lengths(&mut self, name: &UserName) -> Result<(Enrolled, Vec<u32>), EngineError> {
-        let declared = account_data::declared(&self.config, name)?;
-        let mail = self.membership(name)?.mail;
+        let declared = account_data::read_declared_secret(&self.config, name)?;
+        let mail = self.load_policy_facts(name)?.mail;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let id = tx.account(name)?.map_or(AccountId(0), |record| record.id);
+        let id = tx
+            .find_account(name)?
+            .map_or(AccountId(0), |record| record.id);
         let stored = tx.authenticators(id)?;
         let mut lengths: Vec<u32> = match declared {
             Some((_, parameters)) => vec![parameters.digits],

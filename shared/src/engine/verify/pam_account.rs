@@ -8,7 +8,7 @@ use super::pam_context::{MarkRefusal, PamContext};
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::crypto::vault::VaultError;
-use crate::engine::login::token_validity::{account_at, alive};
+use crate::engine::login::token_validity::{account_at, check_token};
 use crate::engine::{AdministrationError, Engine, EngineError, VerificationRequest, messages};
 use crate::protocol::command_request::TypedText;
 use crate::store::Intent;
@@ -98,10 +98,10 @@ impl Engine {
             accepted,
             told,
         } = token.payload();
-        let refusal = match alive(&token, tx.as_mut(), &keys, now)? {
+        let refusal = match check_token(&token, tx.as_mut(), &keys, now)? {
             _ if user != context.user => Some(MarkRefusal::User),
             _ if service != context.service => Some(MarkRefusal::Service),
-            _ if !context.process.goes_on_with(binding) => Some(MarkRefusal::Process),
+            _ if !context.process.continues(binding) => Some(MarkRefusal::Process),
             None => Some(MarkRefusal::Revoked),
             Some(_) => None,
         };
@@ -122,7 +122,7 @@ impl Engine {
     ) -> MarkResult {
         let visitor = VerificationRequest {
             name: token.account(),
-            stage: Phase::Before,
+            phase: Phase::Before,
             origin: &accepted.from,
             browser: None,
             service: token.payload().service.as_str(),
@@ -134,7 +134,7 @@ impl Engine {
             is_over = token.at() != Some(AccountVersion::of(record));
             is_over || is_booked(record, accepted)
         };
-        let entered = self.entered_unless(&visitor, accepted.means, now, is_settled)?;
+        let entered = self.complete_login_unless(&visitor, accepted.means, now, is_settled)?;
         if is_over {
             return Ok(Err(MarkRefusal::Revoked));
         }

@@ -40,7 +40,7 @@ impl<'a> PamContext<'a> {
     ) -> VerificationRequest<'a> {
         VerificationRequest {
             name: self.account,
-            stage: phase,
+            phase,
             origin,
             browser: None,
             service: self.service.as_str(),

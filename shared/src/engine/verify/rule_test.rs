@@ -15,19 +15,19 @@ pub struct RuleTest {
     /// What the rules say.
     pub decision: RuleDecision,
     /// What the policy says where the code is asked.
-    pub need: Option<Requirement>,
+    pub requirement: Option<Requirement>,
 }
 
 impl Engine {
     /// Says what a request would meet. Nothing is written, and no account needs to exist.
-    pub fn rehearse(
+    pub fn test_rules(
         &mut self,
         name: &UserName,
         request: &RuleRequest<'_>,
     ) -> Result<RuleTest, PolicyError> {
-        let membership = self.membership(name)?;
+        let membership = self.load_policy_facts(name)?;
         let asked = RequestedGroups::of(&self.config);
-        let host = self.host_groups(name)?;
+        let host = self.load_host_groups(name)?;
         let known = host.known(&asked);
         let declared = self
             .config
@@ -42,7 +42,7 @@ impl Engine {
         let decision = rule::decide(&self.config.gate.rule, request, Some(&person));
         let need = match decision.access {
             RuleAccess::Code => {
-                let groups = self.policy_groups(name, &membership.groups)?;
+                let groups = self.load_policy_groups(name, &membership.groups)?;
                 let earlier = self.config.gate.first_factor.earlier();
                 let address = request.address;
                 let subject = PolicySubject {
@@ -70,7 +70,7 @@ impl Engine {
         Ok(RuleTest {
             groups,
             decision,
-            need,
+            requirement: need,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The statements of accounts: each method of [`Accounts`] in SQL, and nothing else.
 
 use super::mail::address;
-use super::rows::{Rows, damaged, signed, time, unsigned};
+use super::rows::{SqliteTransaction, damaged, signed, time, unsigned};
 use crate::account::name::{Group, NameKey, NewName, UserName};
 use crate::account::record::{AccountId, AccountRecord};
 use crate::store::{AccountStore, AccountTally, Intent, MailAddresses, StoreError};
@@ -34,8 +34,8 @@ pub(super) fn groups(text: &str) -> Result<Vec<Group>> {
     text.lines().map(read).collect()
 }
 
-impl AccountStore for Rows<'_> {
-    fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>> {
+impl AccountStore for SqliteTransaction<'_> {
+    fn find_account(&mut self, name: &UserName) -> Result<Option<AccountRecord>> {
         let sql = "SELECT id, name, created, last_sign_in, generation + number, member_of, at_renewal < number \
              FROM account, renewal WHERE name = ?1";
         let read = |row: &Row<'_>| -> rusqlite::Result<(AccountColumns, bool)> {
@@ -61,7 +61,7 @@ impl AccountStore for Rows<'_> {
         Ok(Some(record))
     }
 
-    fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<AccountTally>> {
+    fn account_tallies(&mut self, name: Option<&UserName>) -> Result<Vec<AccountTally>> {
         let sql = format!(
             "SELECT name, last_sign_in, \
              (SELECT count(*) FROM authenticator WHERE account = account.id), \
@@ -128,7 +128,7 @@ impl AccountStore for Rows<'_> {
         found.into_iter().map(tally).collect()
     }
 
-    fn names_with(
+    fn find_account_names(
         &mut self,
         part: &str,
         after: Option<&UserName>,
@@ -144,7 +144,7 @@ impl AccountStore for Rows<'_> {
         found.iter().map(|name| account_name(name)).collect()
     }
 
-    fn spelled_like(&mut self, key: &NameKey) -> Result<Vec<UserName>> {
+    fn find_names_by_key(&mut self, key: &NameKey) -> Result<Vec<UserName>> {
         let sql = "SELECT name FROM account WHERE name_key = ?1 ORDER BY id";
         let found: Vec<String> = self.all(sql, [key.as_str()], |row: &Row<'_>| row.get(0))?;
         found.iter().map(|name| account_name(name)).collect()
@@ -184,7 +184,7 @@ impl AccountStore for Rows<'_> {
         self.app_passwords_changed_of(account)
     }
 
-    fn is_group_kept(&mut self, group: &str) -> Result<bool> {
+    fn is_group_in_use(&mut self, group: &str) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM account_group WHERE name = ?1)";
         Ok(self.0.query_row(sql, [group], |row| row.get(0))?)
     }
@@ -203,7 +203,7 @@ impl AccountStore for Rows<'_> {
         self.app_passwords_changed_of(account)
     }
 
-    fn enrolled(&mut self, most: usize) -> Result<Vec<(UserName, Vec<Group>)>> {
+    fn enrolled_accounts(&mut self, most: usize) -> Result<Vec<(UserName, Vec<Group>)>> {
         let sql = "SELECT name, member_of FROM account \
                    WHERE EXISTS (SELECT 1 FROM authenticator WHERE account = account.id) \
                    OR EXISTS (SELECT 1 FROM email WHERE account = account.id AND confirmed IS NOT NULL) LIMIT ?1";
@@ -215,7 +215,7 @@ impl AccountStore for Rows<'_> {
             .collect()
     }
 
-    fn first_sign_in(&mut self, account: AccountId, now: Timestamp) -> Result<Timestamp> {
+    fn record_first_sign_in(&mut self, account: AccountId, now: Timestamp) -> Result<Timestamp> {
         let sql = "UPDATE account SET first_sign_in = min(coalesce(first_sign_in, ?2), ?2) WHERE id = ?1 \
                    RETURNING first_sign_in";
         Ok(self
@@ -223,7 +223,7 @@ impl AccountStore for Rows<'_> {
             .query_row(sql, (account.0, signed(now.0)), |row| time(row, 0))?)
     }
 
-    fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
+    fn record_sign_in(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
         let sql = "UPDATE account SET last_sign_in = ?2, first_sign_in = coalesce(first_sign_in, ?2) WHERE id = ?1";
         self.execute(sql, (account.0, signed(now.0)))
     }

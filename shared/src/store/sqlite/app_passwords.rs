@@ -1,7 +1,7 @@
 //! The statements of app passwords: each method of [`AppPasswords`] in SQL, and nothing else.
 
 use super::accounts::{account_name, groups};
-use super::rows::{Rows, bytes, damaged, signed, time, unsigned};
+use super::rows::{SqliteTransaction, bytes, damaged, signed, time, unsigned};
 use crate::account::email::EmailAddress;
 use crate::account::name::Label;
 use crate::account::record::AccountId;
@@ -68,7 +68,7 @@ fn at(column: Option<i64>) -> Option<Timestamp> {
     column.map(|at| Timestamp(unsigned(at)))
 }
 
-impl Rows<'_> {
+impl SqliteTransaction<'_> {
     /// Raises the revision of app passwords; what changes with it is marked with the new one.
     fn next_app_password_revision(&mut self) -> Result<i64> {
         let sql = "UPDATE app_password_revision SET number = number + 1 RETURNING number";
@@ -119,7 +119,7 @@ impl Rows<'_> {
     }
 }
 
-impl AppPasswordStore for Rows<'_> {
+impl AppPasswordStore for SqliteTransaction<'_> {
     fn app_passwords(&mut self, of: Option<AccountId>) -> Result<Vec<AppPasswordRecord>> {
         let sql = format!(
             "SELECT app_password.id, account.name, app_password.name, scope, app_password.created, expires, last_used \
@@ -224,7 +224,7 @@ impl AppPasswordStore for Rows<'_> {
         Ok(unsigned(live))
     }
 
-    fn app_password(&mut self, hash: &AppPasswordHash) -> Result<Option<FoundAppPassword>> {
+    fn find_app_password(&mut self, hash: &AppPasswordHash) -> Result<Option<FoundAppPassword>> {
         let sql = format!("SELECT {FOUND} {BY_HASH}");
         self.0
             .query_row(&sql, [&hash.0[..]], columns)
@@ -233,7 +233,7 @@ impl AppPasswordStore for Rows<'_> {
             .transpose()
     }
 
-    fn use_app_password(&mut self, number: i64, at: Timestamp) -> Result<()> {
+    fn record_app_password_use(&mut self, number: i64, at: Timestamp) -> Result<()> {
         let minute = signed(at.0 / 60 * 60);
         let sql =
             "UPDATE app_password SET last_used = max(coalesce(last_used, 0), ?2) WHERE id = ?1";
@@ -256,7 +256,7 @@ impl AppPasswordStore for Rows<'_> {
             .filter_map(read_one);
         Ok(LiveAppPasswords {
             revision,
-            is_whole: true,
+            is_complete: true,
             all: all.collect(),
             removed: Vec::new(),
         })
@@ -284,7 +284,7 @@ impl AppPasswordStore for Rows<'_> {
             .filter_map(|hash| bytes(hash, "an app password").ok().map(AppPasswordHash));
         Ok(Some(LiveAppPasswords {
             revision,
-            is_whole: false,
+            is_complete: false,
             all,
             removed: removed.collect(),
         }))

@@ -34,29 +34,29 @@ struct Frames {
 /// What can keep it long is a transaction that reads and does not end. One ends after 30 seconds of work at most; one
 /// whose process is stopped ends with the process, and until then the WAL grows with each commit: to wait for it, or to
 /// refuse others, would let it hold everybody up.
-pub(super) fn before_write(connection: &Connection) {
+pub(super) fn checkpoint_if_long(connection: &Connection) {
     // outside of a transaction, where an error leaves everything as it was
-    let _ = shorten(connection);
+    let _ = restart_wal(connection);
 }
 
-fn shorten(connection: &Connection) -> rusqlite::Result<()> {
+fn restart_wal(connection: &Connection) -> rusqlite::Result<()> {
     let began = Instant::now();
     loop {
-        let found = run(connection, "NOOP")?;
+        let found = run_checkpoint(connection, "NOOP")?;
         if found.all < LONG {
             return Ok(());
         }
         if !found.is_worth_waiting() {
-            return run(connection, "PASSIVE").map(|_| ());
+            return run_checkpoint(connection, "PASSIVE").map(|_| ());
         }
-        connection.busy_handler(Some(write_lock::wait_briefly))?;
-        let restarted = run(connection, "RESTART");
-        connection.busy_handler(Some(write_lock::wait))?;
+        connection.busy_handler(Some(write_lock::retry_briefly))?;
+        let restarted = run_checkpoint(connection, "RESTART");
+        connection.busy_handler(Some(write_lock::retry_while_busy))?;
         restarted?;
         if found.all < FULL || began.elapsed() >= PATIENCE {
             return Ok(());
         }
-        write_lock::pause();
+        write_lock::sleep_random();
     }
 }
 
@@ -68,7 +68,7 @@ impl Frames {
     }
 }
 
-fn run(connection: &Connection, mode: &str) -> rusqlite::Result<Frames> {
+fn run_checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Frames> {
     let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
     statement.query_row([], |row| {
         Ok(Frames {

@@ -1,6 +1,6 @@
 //! The event log's statements: each method of [`Events`] in SQL, and nothing else.
 
-use super::rows::{Rows, damaged, signed, time};
+use super::rows::{SqliteTransaction, damaged, signed, time};
 use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY};
 use crate::account::name::UserName;
 use crate::store::{EventStore, LoggedEvent, StoreError};
@@ -32,7 +32,7 @@ fn meant(filter: &EventFilter) -> Meant<'_> {
     )
 }
 
-impl Rows<'_> {
+impl SqliteTransaction<'_> {
     /// How many events of this kind the account had in the day before this one; counts to `limit` at most.
     fn in_a_day(&mut self, event: &AuditEvent, limit: u32) -> Result<u32> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
@@ -51,7 +51,7 @@ impl Rows<'_> {
     }
 }
 
-impl Rows<'_> {
+impl SqliteTransaction<'_> {
     fn events_of(
         &mut self,
         filter: &EventFilter,
@@ -113,8 +113,8 @@ impl Rows<'_> {
     }
 }
 
-impl EventStore for Rows<'_> {
-    fn log(&mut self, event: &AuditEvent) -> Result<LoggedEvent> {
+impl EventStore for SqliteTransaction<'_> {
+    fn add_event(&mut self, event: &AuditEvent) -> Result<LoggedEvent> {
         let AuditEvent {
             at,
             account,
@@ -150,7 +150,7 @@ impl EventStore for Rows<'_> {
         self.execute(sql, [newest - i64::from(KEPT)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
         self.execute(sql, [signed(at.minus(KEPT_FOR).0)])?;
-        Ok(LoggedEvent::Yes)
+        Ok(LoggedEvent::Added)
     }
 
     fn events(
@@ -171,7 +171,7 @@ impl EventStore for Rows<'_> {
         self.events_of(filter, "id < ?6", "id DESC", (before, limit))
     }
 
-    fn before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64> {
+    fn number_before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64> {
         let sql = format!(
             "SELECT id FROM event NOT INDEXED WHERE {MEANT} ORDER BY id DESC LIMIT 1 OFFSET ?6"
         );

@@ -6,40 +6,40 @@ use crate::store::StoreError;
 use rusqlite::{Connection, ffi};
 
 /// A connection to the store.
-pub(super) struct Handle {
+pub(super) struct StoreConnection {
     pub(super) connection: Connection,
     pub(super) deadline: Deadline,
-    pub(super) tail: WalEnd,
+    pub(super) wal_end: WalEnd,
 }
 
 /// The outcome of a commit, for each attempt that shared it.
-pub(super) type HandleResult = Result<(), HandleFailure>;
+pub(super) type CommitResult = Result<(), CommitError>;
 
 /// The error of a commit, as SQLite reports it.
 #[derive(Clone, Debug)]
-pub(super) struct HandleFailure {
+pub(super) struct CommitError {
     code: ffi::Error,
     message: Option<String>,
 }
 
-impl Handle {
+impl StoreConnection {
     /// Whether its transaction still goes on. The engine may have rolled it back as a whole, such as after an I/O error.
-    pub(super) fn is_under_way(&self) -> bool {
+    pub(super) fn is_in_transaction(&self) -> bool {
         !self.connection.is_autocommit()
     }
 
     /// Makes its transaction durable.
-    pub(super) fn commit(&self) -> HandleResult {
+    pub(super) fn commit(&self) -> CommitResult {
         self.run("COMMIT").map_err(|error| {
-            self.tail.failed(&self.connection, &error);
+            self.wal_end.record_failed_commit(&self.connection, &error);
             self.roll_back();
-            HandleFailure::from(error)
+            CommitError::from(error)
         })
     }
 
     /// Leaves nothing of it.
     pub(super) fn roll_back(&self) {
-        if self.is_under_way() {
+        if self.is_in_transaction() {
             // what the engine cannot roll back now it rolls back when the connection is used or closed
             let _ = self.run("ROLLBACK");
         }
@@ -54,22 +54,22 @@ impl Handle {
     }
 }
 
-impl HandleFailure {
+impl CommitError {
     /// Of a commit that was not reached.
-    pub(super) fn lost() -> HandleFailure {
+    pub(super) fn aborted() -> CommitError {
         let message = "the transaction ended before its commit".to_owned();
-        HandleFailure {
+        CommitError {
             code: ffi::Error::new(ffi::SQLITE_ABORT),
             message: Some(message),
         }
     }
 }
 
-impl From<rusqlite::Error> for HandleFailure {
-    fn from(error: rusqlite::Error) -> HandleFailure {
+impl From<rusqlite::Error> for CommitError {
+    fn from(error: rusqlite::Error) -> CommitError {
         match error {
-            rusqlite::Error::SqliteFailure(code, message) => HandleFailure { code, message },
-            other => HandleFailure {
+            rusqlite::Error::SqliteFailure(code, message) => CommitError { code, message },
+            other => CommitError {
                 code: ffi::Error::new(ffi::SQLITE_ERROR),
                 message: Some(other.to_string()),
             },
@@ -77,8 +77,8 @@ impl From<rusqlite::Error> for HandleFailure {
     }
 }
 
-impl From<HandleFailure> for StoreError {
-    fn from(HandleFailure { code, message }: HandleFailure) -> StoreError {
+impl From<CommitError> for StoreError {
+    fn from(CommitError { code, message }: CommitError) -> StoreError {
         rusqlite::Error::SqliteFailure(code, message).into()
     }
 }

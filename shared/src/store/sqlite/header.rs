@@ -16,8 +16,8 @@ const APPLICATION_ID: usize = 68;
 
 /// Whether the file says that it is a store of this version. One that does not may be one all the same: what was written
 /// last may lie in the journal.
-pub(super) fn says_version(path: &Path, application: i64, version: i64) -> Result<bool, FileError> {
-    let path = location::trusted(path)?;
+pub(super) fn has_version(path: &Path, application: i64, version: i64) -> Result<bool, FileError> {
+    let path = location::check_trusted(path)?;
     let io = |error| FileError::io(&path, error);
     let mut options = File::options();
     let opened = options
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::crypto::master_key::MasterKeys;
     use crate::crypto::vault::Vault;
-    use crate::store::sqlite::{APPLICATION, Sqlite, VERSION};
+    use crate::store::sqlite::{APPLICATION, SqliteStore, VERSION};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
@@ -52,9 +52,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
         let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        Sqlite::create(&path, None, &keys).unwrap();
-        assert!(says_version(&path, APPLICATION, VERSION).unwrap());
-        assert!(!says_version(&path, APPLICATION, VERSION + 1).unwrap());
+        SqliteStore::create(&path, None, &keys).unwrap();
+        assert!(has_version(&path, APPLICATION, VERSION).unwrap());
+        assert!(!has_version(&path, APPLICATION, VERSION + 1).unwrap());
 
         let of_version_3 =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/version-3/postern.db");
@@ -64,12 +64,9 @@ mod tests {
             (vec![b'S'; 200], "none"),
         ] {
             fs::write(&path, bytes).unwrap();
-            assert!(
-                !says_version(&path, APPLICATION, VERSION).unwrap(),
-                "{what}"
-            );
+            assert!(!has_version(&path, APPLICATION, VERSION).unwrap(), "{what}");
         }
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
-        assert!(says_version(&path, APPLICATION, VERSION).is_err());
+        assert!(has_version(&path, APPLICATION, VERSION).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! The keys' statements: each method of [`Keys`] in SQL, and nothing else.
 
 use super::mail;
-use super::rows::{Rows, damaged, parameters, signed, time, unsigned};
+use super::rows::{SqliteTransaction, damaged, parameters, signed, time, unsigned};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::crypto::vault::{LetterBinding, SecretBinding, WrappedKey};
@@ -22,7 +22,7 @@ const SEALED_LETTERS: &str = "SELECT outbox.id, account.id, account.name, purpos
 fn reseal(sealed_in: SealedValue) -> &'static str {
     match sealed_in {
         SealedValue::Authenticators => "UPDATE secret SET sealed = ?2 WHERE authenticator = ?1",
-        SealedValue::Letters => "UPDATE outbox SET sealed = ?2 WHERE id = ?1",
+        SealedValue::QueuedMail => "UPDATE outbox SET sealed = ?2 WHERE id = ?1",
     }
 }
 
@@ -97,7 +97,7 @@ fn sealed_secret(
         sealed_in: SealedValue::Authenticators,
         number,
         name,
-        bound,
+        associated_data: bound,
         sealed,
     })
 }
@@ -122,10 +122,10 @@ fn sealed_letter(
     }
     .bytes();
     Ok(SealedRow {
-        sealed_in: SealedValue::Letters,
+        sealed_in: SealedValue::QueuedMail,
         number,
         name: account_name(&name)?,
-        bound,
+        associated_data: bound,
         sealed,
     })
 }
@@ -134,7 +134,7 @@ fn account_name(name: &str) -> Result<UserName> {
     UserName::kept(name).map_err(|_| damaged("an account's name"))
 }
 
-impl KeyStore for Rows<'_> {
+impl KeyStore for SqliteTransaction<'_> {
     fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> Result<()> {
         self.execute("DELETE FROM data_key", [])?;
         for key in keys {
@@ -144,7 +144,7 @@ impl KeyStore for Rows<'_> {
         Ok(())
     }
 
-    fn sealed_after(
+    fn sealed_rows_after(
         &mut self,
         sealed_in: SealedValue,
         after: i64,
@@ -166,7 +166,7 @@ impl KeyStore for Rows<'_> {
                 .into_iter()
                 .map(sealed_secret)
                 .collect(),
-            SealedValue::Letters => self
+            SealedValue::QueuedMail => self
                 .all(SEALED_LETTERS, (after, limit), |row| {
                     Ok((
                         row.get(0)?,
@@ -184,11 +184,11 @@ impl KeyStore for Rows<'_> {
         }
     }
 
-    fn reseal(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<()> {
+    fn reseal_row(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<()> {
         self.execute(reseal(row.sealed_in), (row.number, sealed))
     }
 
-    fn key_bound(&mut self, what: KeyBound, now: Timestamp) -> Result<Vec<(UserName, u64)>> {
+    fn count_key_bound(&mut self, what: KeyBound, now: Timestamp) -> Result<Vec<(UserName, u64)>> {
         let mut statement = self.0.prepare(who_has(what))?;
         let found = statement.query_map([signed(now.0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let one = |found: rusqlite::Result<(String, i64)>| {
@@ -216,7 +216,7 @@ impl KeyStore for Rows<'_> {
     }
 }
 
-impl Rows<'_> {
+impl SqliteTransaction<'_> {
     /// Removes what hung on keys that are renewed, of an account that is behind.
     pub(super) fn forget_key_bound_of(&mut self, account: AccountId) -> Result<()> {
         for what in KeyBound::ALL {
@@ -224,7 +224,7 @@ impl Rows<'_> {
         }
         // letters whose codes are gone
         self.execute("DELETE FROM outbox WHERE account = ?1", [account.0])?;
-        self.end_grace(account)?;
+        self.end_grace_period(account)?;
         let sql = "UPDATE account SET at_renewal = (SELECT number FROM renewal) WHERE id = ?1";
         self.execute(sql, [account.0])
     }

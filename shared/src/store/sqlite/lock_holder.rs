@@ -19,12 +19,12 @@ const MAKER: u64 = 128;
 const MOST_LINES: usize = 10_000;
 
 /// A wait that was in vain, with who holds the store at `path`, if another process does.
-pub(super) fn held(path: &Path) -> StoreError {
-    holder(path).map_or(StoreError::Busy, StoreError::Held)
+pub(super) fn busy_error(path: &Path) -> StoreError {
+    find_holder(path).map_or(StoreError::Busy, StoreError::Held)
 }
 
 /// Another process that holds a lock of the store at `path`, the writer before others.
-fn holder(path: &Path) -> Option<LockHolder> {
+fn find_holder(path: &Path) -> Option<LockHolder> {
     let inode = fs::metadata(crate::store::location::with_suffix(path, "-shm"))
         .ok()?
         .ino();
@@ -32,14 +32,14 @@ fn holder(path: &Path) -> Option<LockHolder> {
     let held = locks
         .lines()
         .take(MOST_LINES)
-        .filter_map(|line| read(line, inode));
+        .filter_map(|line| parse_lock_line(line, inode));
     let others = held.filter(|(pid, _)| *pid != std::process::id());
     let (pid, _) = others.min_by_key(|(_, first)| *first)?;
-    Some(describe(pid))
+    Some(describe_process(pid))
 }
 
 /// The process and the first byte of a lock of that file, if a line is about one: `1: POSIX ADVISORY WRITE 123 08:01:77 120 120`.
-fn read(line: &str, inode: u64) -> Option<(u32, u64)> {
+fn parse_lock_line(line: &str, inode: u64) -> Option<(u32, u64)> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let [_, "POSIX", _, kind, pid, file, first, last] = words[..] else {
         return None;
@@ -52,7 +52,7 @@ fn read(line: &str, inode: u64) -> Option<(u32, u64)> {
 }
 
 /// What /proc says of a process; it may be hidden, or gone by now.
-fn describe(pid: u32) -> LockHolder {
+fn describe_process(pid: u32) -> LockHolder {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let name = stat
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_lock_of_the_store_is_told_from_others() {
-        let line = |rest: &str| read(&format!("1: POSIX  ADVISORY  WRITE {rest}"), 77);
+        let line = |rest: &str| parse_lock_line(&format!("1: POSIX  ADVISORY  WRITE {rest}"), 77);
         assert_eq!(line("123 08:01:77 120 120"), Some((123, 120)));
         assert_eq!(line("123 08:01:77 123 123"), Some((123, 123)));
         assert_eq!(line("123 08:01:77 128 128"), Some((123, 128)));
@@ -105,15 +105,15 @@ mod tests {
             assert_eq!(line(other), None, "{other}");
         }
         assert_eq!(
-            read("1: POSIX  ADVISORY  READ 123 08:01:77 128 128", 77),
+            parse_lock_line("1: POSIX  ADVISORY  READ 123 08:01:77 128 128", 77),
             None
         );
         assert_eq!(
-            read("1: -> POSIX  ADVISORY  WRITE 123 08:01:77 120 120", 77),
+            parse_lock_line("1: -> POSIX  ADVISORY  WRITE 123 08:01:77 120 120", 77),
             None
         );
         assert_eq!(
-            read("1: FLOCK  ADVISORY  WRITE 123 08:01:77 0 EOF", 77),
+            parse_lock_line("1: FLOCK  ADVISORY  WRITE 123 08:01:77 0 EOF", 77),
             None
         );
     }

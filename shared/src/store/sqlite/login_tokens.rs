@@ -1,20 +1,20 @@
 //! The statements of [`LoginTickets`] in SQL, and nothing else.
 
-use super::rows::{Rows, signed};
+use super::rows::{SqliteTransaction, signed};
 use super::sessions::REVOCATIONS_KEPT;
 use crate::account::record::AccountId;
-use crate::store::{LoginTokenStore, StoreError, Trials};
+use crate::store::{LoginTokenState, LoginTokenStore, StoreError};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginToken, TokenId};
 use rusqlite::OptionalExtension;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-impl LoginTokenStore for Rows<'_> {
-    fn trials(&mut self, token: TokenId) -> Result<Trials> {
+impl LoginTokenStore for SqliteTransaction<'_> {
+    fn login_token_state(&mut self, token: TokenId) -> Result<LoginTokenState> {
         let sql = "SELECT wrong, used FROM login_token WHERE id = ?1";
         let kept = self.0.query_row(sql, [&token.0[..]], |row| {
-            Ok(Trials {
+            Ok(LoginTokenState {
                 wrong: row.get(0)?,
                 used: row.get(1)?,
             })
@@ -22,11 +22,11 @@ impl LoginTokenStore for Rows<'_> {
         Ok(kept.optional()?.unwrap_or_default())
     }
 
-    fn keep_trials(
+    fn set_login_token_state(
         &mut self,
         account: AccountId,
         token: &LoginToken,
-        trials: Trials,
+        trials: LoginTokenState,
         now: Timestamp,
     ) -> Result<()> {
         // later than its life ends, so that a clock that ran ahead and comes back makes none good again

@@ -1,6 +1,6 @@
 //! Mail's statements: each method of [`Mails`] in SQL, and nothing else.
 
-use super::rows::{Rows, bytes, damaged, signed, time};
+use super::rows::{SqliteTransaction, bytes, damaged, signed, time};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
@@ -28,14 +28,14 @@ pub(super) fn purpose(name: &str) -> Result<MailedFor> {
 fn fate_of(fate: i64, why: Option<String>) -> MailState {
     match fate {
         WAITING => MailState::Waiting,
-        TAKEN => MailState::Taken,
+        TAKEN => MailState::Sending,
         SENT => MailState::Sent,
         _ => MailState::Failed(why.unwrap_or_default()),
     }
 }
 
-impl MailStore for Rows<'_> {
-    fn addresses(&mut self, account: AccountId) -> Result<MailAddresses> {
+impl MailStore for SqliteTransaction<'_> {
+    fn mail_addresses(&mut self, account: AccountId) -> Result<MailAddresses> {
         let sql = "SELECT confirmed, pending FROM email WHERE account = ?1";
         let read = |row: &Row<'_>| {
             Ok((
@@ -54,7 +54,7 @@ impl MailStore for Rows<'_> {
         })
     }
 
-    fn set_addresses(&mut self, account: AccountId, addresses: &MailAddresses) -> Result<()> {
+    fn set_mail_addresses(&mut self, account: AccountId, addresses: &MailAddresses) -> Result<()> {
         self.app_passwords_changed_of(account)?;
         self.execute("DELETE FROM email WHERE account = ?1", [account.0])?;
         if *addresses == MailAddresses::default() {
@@ -143,7 +143,7 @@ impl MailStore for Rows<'_> {
         )
     }
 
-    fn use_mailed_code(&mut self, account: AccountId) -> Result<()> {
+    fn consume_mailed_code(&mut self, account: AccountId) -> Result<()> {
         self.execute(
             "UPDATE mailed_code SET used = TRUE WHERE account = ?1",
             [account.0],
@@ -157,7 +157,7 @@ impl MailStore for Rows<'_> {
         )
     }
 
-    fn post(
+    fn queue_mail(
         &mut self,
         account: AccountId,
         to: &EmailAddress,
@@ -183,7 +183,7 @@ impl MailStore for Rows<'_> {
         Ok(self.0.last_insert_rowid())
     }
 
-    fn waiting(&mut self, limit: usize, now: Timestamp) -> Result<Vec<QueuedMail>> {
+    fn waiting_mail(&mut self, limit: usize, now: Timestamp) -> Result<Vec<QueuedMail>> {
         let sql = "SELECT outbox.id, account.id, account.name, address, purpose, expires, sealed \
                    FROM outbox JOIN account ON account.id = outbox.account \
                    WHERE fate = 0 AND expires > ?2 AND at_renewal = (SELECT number FROM renewal) \
@@ -217,7 +217,7 @@ impl MailStore for Rows<'_> {
             .collect()
     }
 
-    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredMail>> {
+    fn expired_mail(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredMail>> {
         let sql = "SELECT outbox.id, account.name, fate, why \
                    FROM outbox JOIN account ON account.id = outbox.account \
                    WHERE expires <= ?2 ORDER BY expires LIMIT ?1";
@@ -233,13 +233,13 @@ impl MailStore for Rows<'_> {
                 Ok(ExpiredMail {
                     number,
                     name,
-                    fate: fate_of(fate, why),
+                    state: fate_of(fate, why),
                 })
             })
             .collect()
     }
 
-    fn oldest_letter(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
+    fn oldest_waiting_mail(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
         let sql = "SELECT mailed_code.sent FROM outbox \
                    JOIN account ON account.id = outbox.account \
                    JOIN mailed_code ON mailed_code.account = outbox.account \
@@ -262,10 +262,10 @@ impl MailStore for Rows<'_> {
         )?)
     }
 
-    fn note_fate(&mut self, number: i64, fate: &MailState) -> Result<()> {
+    fn set_mail_state(&mut self, number: i64, fate: &MailState) -> Result<()> {
         let (fate, why) = match fate {
             MailState::Waiting => (WAITING, None),
-            MailState::Taken => (TAKEN, None),
+            MailState::Sending => (TAKEN, None),
             MailState::Sent => (SENT, None),
             MailState::Failed(why) => (FAILED, Some(why.as_str())),
         };
@@ -273,14 +273,14 @@ impl MailStore for Rows<'_> {
         self.execute(sql, (number, fate, why))
     }
 
-    fn fate(&mut self, number: i64) -> Result<Option<MailState>> {
+    fn mail_state(&mut self, number: i64) -> Result<Option<MailState>> {
         let sql = "SELECT fate, why FROM outbox WHERE id = ?1";
         let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?));
         let found = self.0.query_row(sql, [number], read).optional()?;
         Ok(found.map(|(fate, why)| fate_of(fate, why)))
     }
 
-    fn withdraw(&mut self, number: i64) -> Result<()> {
+    fn remove_mail(&mut self, number: i64) -> Result<()> {
         self.execute("DELETE FROM outbox WHERE id = ?1", [number])
     }
 }

@@ -10,10 +10,10 @@ mod version_4;
 use super::throttle_scope::DatabasePath;
 use super::wal_end::WalEnd;
 use super::{
-    APPLICATION, Deadline, SCHEMA, VERSION, harden, limits, location, lock_holder, schema_check,
-    write_lock,
+    APPLICATION, Deadline, SCHEMA, VERSION, harden, location, lock_holder, refuse_file_size_limit,
+    schema_check, write_lock,
 };
-use crate::store::{StoreError, Upgraded};
+use crate::store::{StoreError, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -57,8 +57,8 @@ fn is_upgradable(version: i64) -> bool {
 }
 
 /// Why a store of another version is not opened.
-pub(super) fn refusal(connection: &Connection, found: i64) -> StoreError {
-    match unreleased::find(connection) {
+pub(super) fn version_error(connection: &Connection, found: i64) -> StoreError {
+    match unreleased::find_commit(connection) {
         Ok(Some(commit)) => StoreError::Unreleased { found, commit },
         Ok(None) => StoreError::Version {
             found,
@@ -70,26 +70,26 @@ pub(super) fn refusal(connection: &Connection, found: i64) -> StoreError {
 }
 
 /// Upgrades the store at a path, unless it has this program's version already.
-pub(super) fn upgrade(path: &Path) -> Result<Upgraded> {
-    limits()?;
-    let path = location::trusted(path)?;
-    let upgraded = under_lock(&path);
+pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult> {
+    refuse_file_size_limit()?;
+    let path = location::check_trusted(path)?;
+    let upgraded = upgrade_under_lock(&path);
     match upgraded {
-        Err(StoreError::Busy) => Err(lock_holder::held(&path)),
+        Err(StoreError::Busy) => Err(lock_holder::busy_error(&path)),
         upgraded => upgraded,
     }
 }
 
-fn under_lock(path: &Path) -> Result<Upgraded> {
+fn upgrade_under_lock(path: &Path) -> Result<UpgradeResult> {
     let connection = open(path)?;
-    let place = DatabasePath::of(path)?;
+    let place = DatabasePath::open(path)?;
     // refused before anything is waited for
     let found = version(&connection)?;
     if found == VERSION {
-        schema_check::check(&connection)?;
-        return Ok(Upgraded::Already(VERSION));
+        schema_check::check_schema(&connection)?;
+        return Ok(UpgradeResult::UpToDate(VERSION));
     }
-    check(&connection, found)?;
+    check_old_schema(&connection, found)?;
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" {
         // as when a store is opened
@@ -97,25 +97,25 @@ fn under_lock(path: &Path) -> Result<Upgraded> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    place.is_the_same()?;
+    place.check_unmoved()?;
     // another upgrade may have been first
     let found = version(&connection)?;
     if found == VERSION {
-        return Ok(Upgraded::Already(VERSION));
+        return Ok(UpgradeResult::UpToDate(VERSION));
     }
-    check(&connection, found)?;
+    check_old_schema(&connection, found)?;
     // nobody writes meanwhile: what is copied is what the migration begins with
     let backup = back_up(path)?;
     migrate(&connection, found)?;
-    place.is_the_same()?;
+    place.check_unmoved()?;
     connection.execute_batch("COMMIT").map_err(|error| {
         // whoever opens the store next must not go on behind what may not have reached the disk
-        WalEnd::of(path).failed(&connection, &error);
+        WalEnd::new(path).record_failed_commit(&connection, &error);
         StoreError::from(error)
     })?;
     // best effort: what the journal holds is folded in by whoever writes next
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    Ok(Upgraded::Now {
+    Ok(UpgradeResult::Upgraded {
         from: found,
         to: VERSION,
         backup,
@@ -127,8 +127,8 @@ fn open(path: &Path) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_handler(Some(write_lock::wait))?;
-    Deadline::of(&connection)?.is_in(UPGRADING);
+    connection.busy_handler(Some(write_lock::retry_while_busy))?;
+    Deadline::install(&connection)?.set(UPGRADING);
     harden(&connection)?;
     // A table that others refer to is made again under its own name: the references stay as they are written.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
@@ -148,16 +148,16 @@ fn version(connection: &Connection) -> Result<i64> {
 }
 
 /// Refuses a store that no step begins with.
-fn check(connection: &Connection, found: i64) -> Result<()> {
+fn check_old_schema(connection: &Connection, found: i64) -> Result<()> {
     match MIGRATIONS.iter().find(|step| step.from == found) {
-        Some(step) => match schema_check::compare(connection, step.schema) {
-            Err(StoreError::Shape(what)) => match unreleased::find(connection)? {
+        Some(step) => match schema_check::compare_schema(connection, step.schema) {
+            Err(StoreError::Shape(what)) => match unreleased::find_commit(connection)? {
                 Some(commit) => Err(StoreError::Unreleased { found, commit }),
                 None => Err(StoreError::Shape(what)),
             },
             compared => compared,
         },
-        None => Err(refusal(connection, found)),
+        None => Err(version_error(connection, found)),
     }
 }
 
@@ -185,11 +185,11 @@ fn migrate(connection: &Connection, found: i64) -> Result<()> {
             "a row refers to an account that is gone".to_owned(),
         ));
     }
-    schema_check::check(connection)
+    schema_check::check_schema(connection)
 }
 
 /// Makes whatever of a schema is missing. What its tables hold at first is for the step to say.
-fn set_up(connection: &Connection, schema: &str) -> Result<()> {
+fn create_missing(connection: &Connection, schema: &str) -> Result<()> {
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
     for (name, sql) in schema_check::created_by(schema) {
         if !connection.query_row(exists, [name], |row| row.get::<_, bool>(0))? {
@@ -294,15 +294,18 @@ mod tests {
         drop(connection);
         let left = after.path().join("postern.db");
         assert_eq!(version_at(&left), 3);
-        check(&open(&left).unwrap(), 3).unwrap();
+        check_old_schema(&open(&left).unwrap(), 3).unwrap();
         assert_eq!(
             version_at(&after.path().join(backup.file_name().unwrap())),
             3
         );
 
         let again = upgrade(&left).unwrap();
-        assert!(matches!(again, Upgraded::Now { from: 3, to: 5, .. }));
-        assert_eq!(upgrade(&left).unwrap(), Upgraded::Already(5));
+        assert!(matches!(
+            again,
+            UpgradeResult::Upgraded { from: 3, to: 5, .. }
+        ));
+        assert_eq!(upgrade(&left).unwrap(), UpgradeResult::UpToDate(5));
     }
 
     #[test]
@@ -322,7 +325,10 @@ mod tests {
         assert!(matches!(migrate(&connection, 3), Err(StoreError::Full)));
         drop(connection);
         assert_eq!(version_at(&path), 3);
-        assert!(matches!(upgrade(&path).unwrap(), Upgraded::Now { .. }));
+        assert!(matches!(
+            upgrade(&path).unwrap(),
+            UpgradeResult::Upgraded { .. }
+        ));
     }
 
     #[test]
@@ -335,7 +341,7 @@ mod tests {
         assert!(matches!(upgrade(&path), Err(StoreError::Busy)));
         writer.execute_batch("COMMIT").unwrap();
         // what is in the journal alone is upgraded, and backed up
-        let Upgraded::Now { backup, .. } = upgrade(&path).unwrap() else {
+        let UpgradeResult::Upgraded { backup, .. } = upgrade(&path).unwrap() else {
             panic!("not upgraded")
         };
         let number = "SELECT number FROM revision";

@@ -1,18 +1,18 @@
 //! The notices' statements: each method of [`Notices`] in SQL, and nothing else.
 
 use super::mail::address;
-use super::rows::{Rows, damaged, signed, time};
+use super::rows::{SqliteTransaction, damaged, signed, time};
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
-use crate::store::{MOST_NOTICES, Notification, NotificationStore, StoreError};
+use crate::store::{MAX_NOTIFICATIONS, Notification, NotificationStore, StoreError};
 use crate::system::clock::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-impl NotificationStore for Rows<'_> {
-    fn add_notice(
+impl NotificationStore for SqliteTransaction<'_> {
+    fn add_notification(
         &mut self,
         to: &EmailAddress,
         event: &AuditEvent,
@@ -44,12 +44,12 @@ impl NotificationStore for Rows<'_> {
                 origin,
                 actor,
                 cause,
-                MOST_NOTICES,
+                MAX_NOTIFICATIONS,
             ),
         )
     }
 
-    fn due_notices(
+    fn due_notifications(
         &mut self,
         now: Timestamp,
         latest: Timestamp,
@@ -108,7 +108,7 @@ impl NotificationStore for Rows<'_> {
         found.into_iter().map(notice).collect()
     }
 
-    fn oldest_due_notice(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
+    fn oldest_due_notification(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
         let sql = "SELECT due FROM notification WHERE due <= ?1 ORDER BY due LIMIT 1";
         Ok(self
             .0
@@ -116,18 +116,18 @@ impl NotificationStore for Rows<'_> {
             .optional()?)
     }
 
-    fn put_notice_off(&mut self, number: i64, due: Timestamp) -> Result<()> {
+    fn postpone_notification(&mut self, number: i64, due: Timestamp) -> Result<()> {
         self.execute(
             "UPDATE notification SET due = ?2 WHERE id = ?1",
             (number, signed(due.0)),
         )
     }
 
-    fn remove_notice(&mut self, number: i64) -> Result<()> {
+    fn remove_notification(&mut self, number: i64) -> Result<()> {
         self.execute("DELETE FROM notification WHERE id = ?1", [number])
     }
 
-    fn remove_notices_before(&mut self, since: Timestamp) -> Result<()> {
+    fn remove_notifications_before(&mut self, since: Timestamp) -> Result<()> {
         let sql = "DELETE FROM notification WHERE id IN (SELECT id FROM notification WHERE at < ?1 ORDER BY at LIMIT 100)";
         self.execute(sql, [signed(since.0)])
     }

@@ -17,7 +17,7 @@ use rusqlite::{OptionalExtension, Row};
 pub(super) const IS_UP_TO_DATE: &str =
     "(SELECT at_renewal FROM account WHERE id = ?1) = (SELECT number FROM renewal)";
 
-pub(super) struct Rows<'a>(pub(super) Statements<'a>);
+pub(super) struct SqliteTransaction<'a>(pub(super) Statements<'a>);
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -49,7 +49,7 @@ pub(super) fn damaged(what: &str) -> StoreError {
 fn owner(owner: BucketOwner) -> i64 {
     match owner {
         BucketOwner::Account(AccountId(id)) => id,
-        BucketOwner::Stranger(bucket) => -1 - i64::from(bucket),
+        BucketOwner::UnknownName(bucket) => -1 - i64::from(bucket),
     }
 }
 
@@ -69,7 +69,7 @@ fn wrong_name(wrong: WrongFactor) -> &'static str {
 
 /// The three columns that name a row of guesses.
 fn key(row: &BucketKey) -> (i64, i64, String) {
-    (owner(row.owner), stage(row.stage), row.place.key())
+    (owner(row.owner), stage(row.phase), row.scope.key())
 }
 
 pub(super) fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N]> {
@@ -86,7 +86,7 @@ pub(super) fn parameters(algorithm: &str, digits: u32, period: i64) -> Result<Ot
     parameters.check().map_err(|_| damaged("an authenticator"))
 }
 
-impl Rows<'_> {
+impl SqliteTransaction<'_> {
     pub(super) fn execute(&mut self, sql: &str, parameters: impl rusqlite::Params) -> Result<()> {
         self.0.execute(sql, parameters)?;
         Ok(())
@@ -125,7 +125,7 @@ impl Rows<'_> {
     }
 }
 
-impl Transaction for Rows<'_> {
+impl Transaction for SqliteTransaction<'_> {
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>> {
         // more than there are is for `Vault::open` to refuse
         let sql = "SELECT purpose, master, wrapped FROM data_key LIMIT 65";
@@ -231,7 +231,7 @@ impl Transaction for Rows<'_> {
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])
     }
 
-    fn floor(&mut self, fingerprint: &SecretFingerprint) -> Result<Option<Step>> {
+    fn step_floor(&mut self, fingerprint: &SecretFingerprint) -> Result<Option<Step>> {
         let sql = "SELECT step FROM floor WHERE fingerprint = ?1";
         let step: Option<i64> = self
             .0
@@ -299,7 +299,7 @@ impl Transaction for Rows<'_> {
         Ok(())
     }
 
-    fn use_recovery_code(
+    fn consume_recovery_code(
         &mut self,
         account: AccountId,
         code: &RecoveryHash,
@@ -360,14 +360,18 @@ impl Transaction for Rows<'_> {
         )
     }
 
-    fn use_one_time_code(&mut self, account: AccountId) -> Result<()> {
+    fn consume_one_time_code(&mut self, account: AccountId) -> Result<()> {
         self.execute(
             "UPDATE one_time_code SET used = TRUE WHERE account = ?1",
             [account.0],
         )
     }
 
-    fn failures(&mut self, row: &BucketKey, since: Timestamp) -> Result<Vec<ThrottleFailure>> {
+    fn bucket_failures(
+        &mut self,
+        row: &BucketKey,
+        since: Timestamp,
+    ) -> Result<Vec<ThrottleFailure>> {
         let (owner, stage, place) = key(row);
         let sql = "SELECT at, cost FROM failure \
                    WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND at >= ?4";
@@ -379,7 +383,12 @@ impl Transaction for Rows<'_> {
         })
     }
 
-    fn other_keys(&mut self, row: &BucketKey, most: u32, since: Timestamp) -> Result<u32> {
+    fn count_other_failed_keys(
+        &mut self,
+        row: &BucketKey,
+        most: u32,
+        since: Timestamp,
+    ) -> Result<u32> {
         let (owner, stage, place) = key(row);
         // as a range, which the index of the rows fits
         let (from, to) = (format!("{KEY} "), format!("{KEY}!"));
@@ -408,7 +417,7 @@ impl Transaction for Rows<'_> {
         Ok(FailureId(self.0.last_insert_rowid()))
     }
 
-    fn take_back(&mut self, failure: FailureId, of_address: Option<FailureId>) -> Result<()> {
+    fn remove_failure(&mut self, failure: FailureId, of_address: Option<FailureId>) -> Result<()> {
         self.execute("DELETE FROM failure WHERE id = ?1", [failure.0])?;
         self.execute(
             "DELETE FROM address_failure WHERE id = ?1",
@@ -416,14 +425,19 @@ impl Transaction for Rows<'_> {
         )
     }
 
-    fn forgive(&mut self, row: &BucketKey, from: &str) -> Result<()> {
+    fn remove_failures_from(&mut self, row: &BucketKey, from: &str) -> Result<()> {
         let (owner, stage, place) = key(row);
         let sql =
             "DELETE FROM failure WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND address = ?4";
         self.execute(sql, (owner, stage, place, from))
     }
 
-    fn clamp(&mut self, row: &BucketKey, from: Option<&str>, now: Timestamp) -> Result<()> {
+    fn clamp_future_failures(
+        &mut self,
+        row: &BucketKey,
+        from: Option<&str>,
+        now: Timestamp,
+    ) -> Result<()> {
         let (owner, stage, place) = key(row);
         let sql = "UPDATE failure SET at = ?4 \
                    WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND at > ?4";
@@ -432,7 +446,7 @@ impl Transaction for Rows<'_> {
         self.execute(sql, (from, signed(now.0)))
     }
 
-    fn is_locked(&mut self, row: &BucketKey) -> Result<bool> {
+    fn is_bucket_locked(&mut self, row: &BucketKey) -> Result<bool> {
         let (owner, stage, place) = key(row);
         let sql = "SELECT EXISTS (SELECT 1 FROM bucket_lock WHERE owner = ?1 AND phase = ?2 AND scope = ?3)";
         Ok(self
@@ -440,14 +454,14 @@ impl Transaction for Rows<'_> {
             .query_row(sql, (owner, stage, place), |row| row.get(0))?)
     }
 
-    fn lock(&mut self, row: &BucketKey, now: Timestamp) -> Result<()> {
+    fn lock_bucket(&mut self, row: &BucketKey, now: Timestamp) -> Result<()> {
         let (owner, stage, place) = key(row);
         let sql =
             "INSERT OR IGNORE INTO bucket_lock (owner, phase, scope, at) VALUES (?1, ?2, ?3, ?4)";
         self.execute(sql, (owner, stage, place, signed(now.0)))
     }
 
-    fn unlock(&mut self, row: &BucketKey) -> Result<()> {
+    fn unlock_bucket(&mut self, row: &BucketKey) -> Result<()> {
         for table in ["bucket_lock", "failure"] {
             let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND phase = ?2 AND scope = ?3");
             self.execute(&sql, key(row))?;
@@ -455,12 +469,16 @@ impl Transaction for Rows<'_> {
         Ok(())
     }
 
-    fn unlock_all(&mut self, account: AccountId) -> Result<()> {
+    fn unlock_account(&mut self, account: AccountId) -> Result<()> {
         self.execute("DELETE FROM bucket_lock WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])
     }
 
-    fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<MissedInputs>> {
+    fn missed_inputs(
+        &mut self,
+        account: AccountId,
+        since: Timestamp,
+    ) -> Result<Option<MissedInputs>> {
         let sql = "SELECT count(*) OVER (), coalesce(address, '-') FROM failure \
                    WHERE owner = ?1 AND at > ?2 AND factor = ?3 ORDER BY at DESC, id DESC LIMIT 1";
         let found = self.0.query_row(
@@ -520,7 +538,7 @@ impl Transaction for Rows<'_> {
             .query_row(sql, (account.0, from, since, until), |row| row.get(0))?)
     }
 
-    fn remember_address(
+    fn record_familiar_address(
         &mut self,
         account: AccountId,
         from: &str,
@@ -537,7 +555,7 @@ impl Transaction for Rows<'_> {
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
-    fn remember_code(
+    fn record_code_time(
         &mut self,
         account: AccountId,
         from: &str,
@@ -549,7 +567,7 @@ impl Transaction for Rows<'_> {
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
-    fn last_code(
+    fn last_code_time(
         &mut self,
         account: AccountId,
         from: &str,
@@ -565,13 +583,13 @@ impl Transaction for Rows<'_> {
             .optional()?)
     }
 
-    fn end_grace(&mut self, account: AccountId) -> Result<bool> {
+    fn end_grace_period(&mut self, account: AccountId) -> Result<bool> {
         let sql =
             "UPDATE familiar_address SET code_at = NULL WHERE account = ?1 AND code_at IS NOT NULL";
         Ok(self.0.execute(sql, [account.0])? > 0)
     }
 
-    fn clear(&mut self, now: Timestamp, window: u64, most: u32) -> Result<u64> {
+    fn remove_expired_rows(&mut self, now: Timestamp, window: u64, most: u32) -> Result<u64> {
         let since = now.minus(LOCK_WINDOW);
         let sql = "DELETE FROM address_failure WHERE id IN \
                    (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at LIMIT ?2)";

@@ -26,8 +26,8 @@ const MOST_OBJECTS: usize = 200;
 type Object = (String, String, String, Option<String>);
 
 /// Refuses a store of any other shape than this program's, by name.
-pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
-    compare(connection, SCHEMA)?;
+pub(super) fn check_schema(connection: &Connection) -> Result<(), StoreError> {
+    compare_schema(connection, SCHEMA)?;
     for (table, most) in SMALL {
         let sql = format!(
             "SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {})",
@@ -44,8 +44,8 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Refuses a store that another schema made than this one, and names what differs.
-pub(super) fn compare(connection: &Connection, schema: &str) -> Result<(), StoreError> {
-    let found = read(connection)?;
+pub(super) fn compare_schema(connection: &Connection, schema: &str) -> Result<(), StoreError> {
+    let found = read_schema(connection)?;
     let known = expected(schema);
     let wrong = |what: String| Err(StoreError::Shape(what));
     for (name, object) in &found {
@@ -70,9 +70,9 @@ pub(super) fn compare(connection: &Connection, schema: &str) -> Result<(), Store
 }
 
 /// What tells the schema of a store from all others, in hexadecimal.
-pub(super) fn mark(connection: &Connection) -> Result<String, StoreError> {
+pub(super) fn schema_hash(connection: &Connection) -> Result<String, StoreError> {
     let mut hash = Sha256::new();
-    for (kind, name, table, sql) in read(connection)?.into_values() {
+    for (kind, name, table, sql) in read_schema(connection)?.into_values() {
         for text in [kind, name, table, sql.unwrap_or_default()] {
             hash.update(text);
             hash.update([0]);
@@ -93,7 +93,7 @@ pub(super) fn created_by(schema: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-fn read(connection: &Connection) -> Result<BTreeMap<String, Object>, StoreError> {
+fn read_schema(connection: &Connection) -> Result<BTreeMap<String, Object>, StoreError> {
     let sql = format!(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema LIMIT {}",
         MOST_OBJECTS + 1
@@ -236,8 +236,8 @@ mod tests {
     fn the_expected_shape_is_what_the_schema_makes() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
-        assert_eq!(read(&connection).unwrap(), expected(SCHEMA));
-        check(&connection).unwrap();
+        assert_eq!(read_schema(&connection).unwrap(), expected(SCHEMA));
+        check_schema(&connection).unwrap();
     }
 
     #[test]

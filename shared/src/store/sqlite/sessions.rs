@@ -1,12 +1,12 @@
 //! The web's statements: each method of [`Sessions`] in SQL, and nothing else.
 
-use super::rows::{IS_UP_TO_DATE, Rows, bytes, signed, time, unsigned};
+use super::rows::{IS_UP_TO_DATE, SqliteTransaction, bytes, signed, time, unsigned};
 use crate::account::record::AccountId;
 use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::BrowserHash;
 use crate::store::{
-    BegunIn, BrowserRecord, BrowserToken, InBrowser, SessionRecord, SessionStore, StoreError,
-    Transaction,
+    BrowserRecord, BrowserSessions, BrowserToken, SessionBrowser, SessionRecord, SessionStore,
+    StoreError, Transaction,
 };
 use crate::system::clock::Timestamp;
 use crate::token::session::{CLOCKS_APART, RevokedSessions, SessionId};
@@ -30,7 +30,7 @@ const SESSION: &str = "id, name, address, created, last_seen, expires, trusted_b
 
 /// A session as it is read, its id not yet looked at.
 fn session(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, SessionRecord)> {
-    let in_browser = |number| InBrowser {
+    let in_browser = |number| SessionBrowser {
         number,
         by_trust: row.get(7).unwrap_or(true),
     };
@@ -67,8 +67,8 @@ fn browser(row: &Row<'_>) -> rusqlite::Result<BrowserRecord> {
     })
 }
 
-impl SessionStore for Rows<'_> {
-    fn password(&mut self, account: AccountId) -> Result<Option<PasswordHash>> {
+impl SessionStore for SqliteTransaction<'_> {
+    fn password_hash(&mut self, account: AccountId) -> Result<Option<PasswordHash>> {
         let sql = "SELECT password FROM account WHERE id = ?1";
         let found: Option<Option<String>> = self
             .0
@@ -77,7 +77,7 @@ impl SessionStore for Rows<'_> {
         Ok(found.flatten().map(PasswordHash))
     }
 
-    fn set_password(&mut self, account: AccountId, hash: &PasswordHash) -> Result<()> {
+    fn set_password_hash(&mut self, account: AccountId, hash: &PasswordHash) -> Result<()> {
         self.execute(
             "UPDATE account SET password = ?2 WHERE id = ?1",
             (account.0, &hash.0),
@@ -88,11 +88,11 @@ impl SessionStore for Rows<'_> {
         let sql = "UPDATE account SET generation = generation + 1, \
                    generation_revision = (SELECT number + 1 FROM revision) * had_session WHERE id = ?1";
         self.execute(sql, [account.0])?;
-        self.end_grace(account)?;
+        self.end_grace_period(account)?;
         self.execute("DELETE FROM session WHERE account = ?1", [account.0])
     }
 
-    fn end_all(&mut self, account: AccountId) -> Result<()> {
+    fn end_sessions_and_browsers(&mut self, account: AccountId) -> Result<()> {
         self.end_sessions(account)?;
         self.execute(
             "DELETE FROM trusted_browser WHERE account = ?1",
@@ -100,7 +100,7 @@ impl SessionStore for Rows<'_> {
         )
     }
 
-    fn revoked(&mut self, after: u64) -> Result<RevokedSessions> {
+    fn revoked_sessions_after(&mut self, after: u64) -> Result<RevokedSessions> {
         let sql = "SELECT number, forgotten FROM revision";
         let (revision, forgotten): (i64, i64) = self
             .0
@@ -158,7 +158,7 @@ impl SessionStore for Rows<'_> {
         self.execute("DELETE FROM revision_time WHERE number <= ?1", [forgotten])
     }
 
-    fn revise(&mut self) -> Result<u64> {
+    fn raise_revision(&mut self) -> Result<u64> {
         self.execute("UPDATE revision SET number = number + 1", [])?;
         self.revision()
     }
@@ -171,13 +171,13 @@ impl SessionStore for Rows<'_> {
         )?))
     }
 
-    fn gate_goes_by(&mut self, gate: &[u8; 16], revision: u64) -> Result<()> {
+    fn set_gate_revision(&mut self, gate: &[u8; 16], revision: u64) -> Result<()> {
         let sql = "INSERT INTO gate (id, seen) VALUES (?1, ?2) \
                    ON CONFLICT (id) DO UPDATE SET seen = excluded.seen";
         self.execute(sql, (&gate[..], signed(revision)))
     }
 
-    fn gates_behind(&mut self, revision: u64) -> Result<u64> {
+    fn count_gates_behind(&mut self, revision: u64) -> Result<u64> {
         let sql = "SELECT count(*) FROM gate WHERE seen < ?1";
         Ok(unsigned(self.0.query_row(
             sql,
@@ -186,11 +186,11 @@ impl SessionStore for Rows<'_> {
         )?))
     }
 
-    fn forget_gates_behind(&mut self, revision: u64) -> Result<()> {
+    fn remove_gates_behind(&mut self, revision: u64) -> Result<()> {
         self.execute("DELETE FROM gate WHERE seen < ?1", [signed(revision)])
     }
 
-    fn forget_gate(&mut self, gate: &[u8; 16]) -> Result<()> {
+    fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<()> {
         self.execute("DELETE FROM gate WHERE id = ?1", [&gate[..]])
     }
 
@@ -247,7 +247,7 @@ impl SessionStore for Rows<'_> {
             .collect()
     }
 
-    fn session(
+    fn find_session(
         &mut self,
         account: AccountId,
         id: SessionId,
@@ -267,12 +267,12 @@ impl SessionStore for Rows<'_> {
     fn end_sessions_of_browser(
         &mut self,
         browser: i64,
-        which: BegunIn,
+        which: BrowserSessions,
         but: Option<SessionId>,
     ) -> Result<()> {
         let sql = match which {
-            BegunIn::Any => "SELECT id FROM session WHERE trusted_browser = ?1",
-            BegunIn::ByTrust => {
+            BrowserSessions::All => "SELECT id FROM session WHERE trusted_browser = ?1",
+            BrowserSessions::ByTrust => {
                 "SELECT id FROM session WHERE trusted_browser = ?1 AND by_trust = 1"
             }
         };
@@ -291,7 +291,7 @@ impl SessionStore for Rows<'_> {
         Ok(self.0.query_row(sql, [&id.0[..]], |row| row.get(0))?)
     }
 
-    fn refreshed(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>> {
+    fn refresh_count(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>> {
         let sql = "SELECT refreshed FROM session WHERE id = ?1 AND expires > ?2";
         let key = (&id.0[..], signed(now.0));
         Ok(self
@@ -301,7 +301,7 @@ impl SessionStore for Rows<'_> {
             .map(unsigned))
     }
 
-    fn refresh(&mut self, id: SessionId, now: Timestamp) -> Result<()> {
+    fn record_refresh(&mut self, id: SessionId, now: Timestamp) -> Result<()> {
         let sql = "UPDATE session SET refreshed = refreshed + 1, last_seen = ?2 WHERE id = ?1";
         self.execute(sql, (&id.0[..], signed(now.0)))
     }
@@ -315,7 +315,7 @@ impl SessionStore for Rows<'_> {
             > 0)
     }
 
-    fn add_browser(&mut self, new: &BrowserRecord) -> Result<i64> {
+    fn add_trusted_browser(&mut self, new: &BrowserRecord) -> Result<i64> {
         let sql = "DELETE FROM trusted_browser WHERE account = ?1 AND expires < ?2";
         self.execute(sql, (new.account.0, signed(new.created.0)))?;
         let sql = "INSERT INTO trusted_browser (account, name, address, created, last_seen, expires) \
@@ -336,7 +336,11 @@ impl SessionStore for Rows<'_> {
         Ok(self.0.last_insert_rowid())
     }
 
-    fn browsers(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<BrowserRecord>> {
+    fn trusted_browsers(
+        &mut self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<Vec<BrowserRecord>> {
         let sql = format!(
             "SELECT {BROWSER} FROM trusted_browser WHERE account = ?1 AND expires > ?2 AND {IS_UP_TO_DATE} \
              ORDER BY id DESC"
@@ -344,7 +348,7 @@ impl SessionStore for Rows<'_> {
         self.all(&sql, (account.0, signed(now.0)), browser)
     }
 
-    fn browser_of(
+    fn find_browser_by_token(
         &mut self,
         token: &BrowserHash,
         now: Timestamp,
@@ -372,7 +376,7 @@ impl SessionStore for Rows<'_> {
         }))
     }
 
-    fn rotate(
+    fn rotate_browser_token(
         &mut self,
         browser: i64,
         token: &BrowserHash,
@@ -396,7 +400,7 @@ impl SessionStore for Rows<'_> {
         self.execute(sql, (browser, now, address))
     }
 
-    fn remove_browser(&mut self, browser: i64) -> Result<bool> {
+    fn remove_trusted_browser(&mut self, browser: i64) -> Result<bool> {
         Ok(self
             .0
             .execute("DELETE FROM trusted_browser WHERE id = ?1", [browser])?

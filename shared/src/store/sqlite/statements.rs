@@ -2,8 +2,8 @@
 //! statement of a writing transaction is planned first: one that would read a whole table that grows ends the test.
 //! Whoever waits for the write lock waits for every row that is read under it.
 
-use super::handle::HandleResult;
-use super::shared_transaction::SharedTransaction;
+use super::handle::CommitResult;
+use super::shared_transaction::OpenTransaction;
 use crate::store::Intent;
 #[cfg(debug_assertions)]
 use rusqlite::Connection;
@@ -25,12 +25,12 @@ const SHORT: [&str; 1] = ["outbox_waiting"];
 
 /// A transaction.
 pub(super) struct Statements<'a> {
-    running: SharedTransaction<'a>,
+    running: OpenTransaction<'a>,
     intent: Intent,
 }
 
 impl<'a> Statements<'a> {
-    pub(super) fn of(running: SharedTransaction<'a>, intent: Intent) -> Statements<'a> {
+    pub(super) fn of(running: OpenTransaction<'a>, intent: Intent) -> Statements<'a> {
         Statements { running, intent }
     }
 
@@ -38,7 +38,7 @@ impl<'a> Statements<'a> {
         self.intent
     }
 
-    pub(super) fn commit(self) -> HandleResult {
+    pub(super) fn commit(self) -> CommitResult {
         self.running.commit()
     }
 
@@ -105,7 +105,7 @@ fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
 mod tests {
     use super::*;
     use crate::store::sqlite::Deadline;
-    use crate::store::sqlite::handle::Handle;
+    use crate::store::sqlite::handle::StoreConnection;
     use crate::store::sqlite::stop_signals::StopsBlocked;
     use crate::store::sqlite::wal_end::WalEnd;
 
@@ -132,13 +132,13 @@ mod tests {
         connection
             .execute_batch(include_str!("../schema.sql"))
             .unwrap();
-        let deadline = Deadline::of(&connection).unwrap();
-        let mut home = Some(Handle {
+        let deadline = Deadline::install(&connection).unwrap();
+        let mut home = Some(StoreConnection {
             connection,
             deadline,
-            tail: WalEnd::of("/none".as_ref()),
+            wal_end: WalEnd::new("/none".as_ref()),
         });
-        let running = SharedTransaction::at_home(&mut home, None, StopsBlocked::new());
+        let running = OpenTransaction::new(&mut home, None, StopsBlocked::new());
         let statements = Statements::of(running, Intent::Write);
         let _ = statements.execute("DELETE FROM failure WHERE cost = ?1", [1]);
     }

@@ -52,8 +52,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
         let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        crate::store::sqlite::Sqlite::create(&path, None, &keys).unwrap();
-        let mut store = crate::store::sqlite::Sqlite::open(&path).unwrap();
+        crate::store::sqlite::SqliteStore::create(&path, None, &keys).unwrap();
+        let mut store = crate::store::sqlite::SqliteStore::open(&path).unwrap();
         for intent in [Intent::Read, Intent::Write] {
             let transaction = store.begin(intent).unwrap();
             assert!(is_blocked());

@@ -13,7 +13,7 @@ pub(super) struct DatabasePath {
 }
 
 impl DatabasePath {
-    pub(super) fn of(path: &Path) -> Result<DatabasePath, StoreError> {
+    pub(super) fn open(path: &Path) -> Result<DatabasePath, StoreError> {
         let file = file(path).map_err(|_| StoreError::Moved)?;
         Ok(DatabasePath {
             path: path.to_owned(),
@@ -22,19 +22,19 @@ impl DatabasePath {
     }
 
     /// Device and number of the file.
-    pub(super) fn file(&self) -> (u64, u64) {
+    pub(super) fn file_id(&self) -> (u64, u64) {
         self.file
     }
 
     /// A wait that was in vain, with who holds the store, if another process does.
-    pub(super) fn held(&self, error: StoreError) -> StoreError {
+    pub(super) fn name_lock_holder(&self, error: StoreError) -> StoreError {
         match error {
-            StoreError::Busy => super::lock_holder::held(&self.path),
+            StoreError::Busy => super::lock_holder::busy_error(&self.path),
             error => error,
         }
     }
 
-    pub(super) fn is_the_same(&self) -> Result<(), StoreError> {
+    pub(super) fn check_unmoved(&self) -> Result<(), StoreError> {
         match file(&self.path) {
             Ok(file) if file == self.file => Ok(()),
             _ => Err(StoreError::Moved),

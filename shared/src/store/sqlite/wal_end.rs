@@ -24,7 +24,7 @@ pub(super) struct WalEnd {
 }
 
 impl WalEnd {
-    pub(super) fn of(path: &Path) -> WalEnd {
+    pub(super) fn new(path: &Path) -> WalEnd {
         WalEnd {
             wal: with_suffix(path, "-wal"),
             is_in_doubt: Cell::new(false),
@@ -32,15 +32,15 @@ impl WalEnd {
     }
 
     /// To be called before anything is written.
-    pub(super) fn is_sure(&self, connection: &Connection) -> Result<(), StoreError> {
+    pub(super) fn repair(&self, connection: &Connection) -> Result<(), StoreError> {
         match self.is_in_doubt.get() {
             false => Ok(()),
-            true => self.cut(connection),
+            true => self.truncate_uncommitted(connection),
         }
     }
 
     /// A commit has failed. Whether the end of the WAL can be made good is seen now, and else before the next write.
-    pub(super) fn failed(&self, connection: &Connection, error: &rusqlite::Error) {
+    pub(super) fn record_failed_commit(&self, connection: &Connection, error: &rusqlite::Error) {
         if matches!(
             error.sqlite_error_code(),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
@@ -49,21 +49,21 @@ impl WalEnd {
         }
         self.is_in_doubt.set(true);
         // the error that is reported is the commit's
-        let _ = self.cut(connection);
+        let _ = self.truncate_uncommitted(connection);
     }
 
     /// Cuts off what lies behind the last commit, under the write lock, so that nobody is appending.
-    fn cut(&self, connection: &Connection) -> Result<(), StoreError> {
+    fn truncate_uncommitted(&self, connection: &Connection) -> Result<(), StoreError> {
         if !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
         }
         for _ in 0..TRIES {
-            let before = changes(connection)?;
+            let before = data_version(connection)?;
             let frames: i64 =
                 connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))?;
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            let cut = match changes(connection) {
-                Ok(now) if now == before => Some(self.cut_after(connection, frames)),
+            let cut = match data_version(connection) {
+                Ok(now) if now == before => Some(self.truncate_after(connection, frames)),
                 Ok(_) => None,
                 Err(error) => Some(Err(error)),
             };
@@ -79,7 +79,7 @@ impl WalEnd {
         Err(StoreError::Busy)
     }
 
-    fn cut_after(&self, connection: &Connection, frames: i64) -> Result<(), StoreError> {
+    fn truncate_after(&self, connection: &Connection, frames: i64) -> Result<(), StoreError> {
         let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let length = match u64::try_from(frames) {
             Ok(0) | Err(_) => 0,
@@ -97,7 +97,7 @@ impl WalEnd {
 }
 
 /// Changes whenever another connection has committed.
-fn changes(connection: &Connection) -> Result<i64, StoreError> {
+fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 
@@ -148,11 +148,11 @@ mod tests {
         // written and not synced: the engine says that it failed
         let wal = fs::read(at("written")).unwrap();
         fs::write(at("db-wal"), wal).unwrap();
-        let tail = WalEnd::of(&at("db"));
+        let tail = WalEnd::new(&at("db"));
         let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
-        tail.failed(&connection, &failed);
+        tail.record_failed_commit(&connection, &failed);
         assert_eq!(fs::metadata(at("db-wal")).unwrap().len(), length);
-        tail.is_sure(&connection).unwrap();
+        tail.repair(&connection).unwrap();
         assert_eq!(rows(&connection), 1);
         drop(connection);
 
@@ -169,11 +169,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let connection = opened(&folder.path().join("db"));
         connection.execute_batch("CREATE TABLE a (b)").unwrap();
-        let tail = WalEnd::of(&folder.path().join("other"));
+        let tail = WalEnd::new(&folder.path().join("other"));
         let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
-        tail.failed(&connection, &failed);
-        assert!(tail.is_sure(&connection).is_err());
+        tail.record_failed_commit(&connection, &failed);
+        assert!(tail.repair(&connection).is_err());
         fs::write(folder.path().join("other-wal"), "").unwrap();
-        tail.is_sure(&connection).unwrap();
+        tail.repair(&connection).unwrap();
     }
 }

@@ -20,27 +20,27 @@ thread_local! {
 }
 
 /// So long was waited in the queue of this process.
-pub(super) fn has_queued(waited: Duration) {
+pub(super) fn set_queue_time(waited: Duration) {
     QUEUED.set(waited);
 }
 
 /// The transaction that was waited for has begun, or cannot.
-pub(super) fn is_over() {
+pub(super) fn reset_queue_time() {
     QUEUED.set(Duration::ZERO);
 }
 
 /// Called by the engine for the `turn`th time while another process holds what it needs; whether it looks again. What was
 /// waited in the queue counts.
-pub(super) fn wait(turn: i32) -> bool {
-    wait_for(PATIENCE.saturating_sub(QUEUED.get()), turn)
+pub(super) fn retry_while_busy(turn: i32) -> bool {
+    retry_within(PATIENCE.saturating_sub(QUEUED.get()), turn)
 }
 
 /// The same, in order to restart the WAL.
-pub(super) fn wait_briefly(turn: i32) -> bool {
-    wait_for(checkpoint::PATIENCE, turn)
+pub(super) fn retry_briefly(turn: i32) -> bool {
+    retry_within(checkpoint::PATIENCE, turn)
 }
 
-fn wait_for(patience: Duration, turn: i32) -> bool {
+fn retry_within(patience: Duration, turn: i32) -> bool {
     let now = Instant::now();
     let since = match SINCE.get() {
         Some(since) if turn > 0 => since,
@@ -50,12 +50,12 @@ fn wait_for(patience: Duration, turn: i32) -> bool {
     if now.duration_since(since) >= patience {
         return false;
     }
-    pause();
+    sleep_random();
     true
 }
 
 /// The time between two looks.
-pub(super) fn pause() {
+pub(super) fn sleep_random() {
     // keyed anew each time, and so different in each process
     let random = RandomState::new().build_hasher().finish();
     std::thread::sleep(Duration::from_micros(500 + random % LONGEST));

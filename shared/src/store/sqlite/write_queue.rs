@@ -5,7 +5,7 @@
 //!
 //! MUST NOT return from any attempt before the commit, nor delay one for an attempt that arrived after its transaction began.
 
-use super::handle::{Handle, HandleFailure, HandleResult};
+use super::handle::{CommitError, CommitResult, StoreConnection};
 use super::write_lock;
 use crate::system::admission::Class;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -28,23 +28,23 @@ static QUEUES: Mutex<Vec<(File, Weak<WriteQueue>)>> = Mutex::new(Vec::new());
 
 /// Writers to one store.
 #[derive(Default)]
-pub(super) struct WriteQueue(Mutex<WaitingWriters>);
+pub(super) struct WriteQueue(Mutex<WriteQueueState>);
 
 #[derive(Default)]
-struct WaitingWriters {
+struct WriteQueueState {
     next: u64,
     /// Number of the writer that has the turn.
-    at: Option<u64>,
+    current: Option<u64>,
     waiting: Vec<WaitingWriter>,
     /// Open transaction that the writer with the turn continues.
-    handed_on: Option<(QueueHandle, Handle)>,
-    ended: Vec<WriterEnded>,
+    handed_over: Option<(CommitGroup, StoreConnection)>,
+    finished: Vec<FinishedGroup>,
 }
 
 struct WaitingWriter {
     number: u64,
     class: Class,
-    shares: bool,
+    may_join: bool,
     /// Number of later writers that were preferred.
     passed_over: u32,
     thread: Thread,
@@ -52,7 +52,7 @@ struct WaitingWriter {
 
 /// A transaction with the work of several attempts.
 #[derive(Clone)]
-struct QueueHandle {
+struct CommitGroup {
     /// Number of the attempt that began it, on its own connection.
     leader: u64,
     /// First number that arrived too late to join.
@@ -62,9 +62,9 @@ struct QueueHandle {
     members: Vec<Thread>,
 }
 
-impl QueueHandle {
-    fn alone(leader: u64) -> QueueHandle {
-        QueueHandle {
+impl CommitGroup {
+    fn new(leader: u64) -> CommitGroup {
+        CommitGroup {
             leader,
             until: 0,
             began: Instant::now(),
@@ -74,32 +74,32 @@ impl QueueHandle {
 }
 
 /// Outcome of a commit that some members have not read yet.
-struct WriterEnded {
+struct FinishedGroup {
     leader: u64,
-    outcome: HandleResult,
+    result: CommitResult,
     /// Connection of the leader, until the leader takes it back.
-    handle: Option<Handle>,
-    untold: usize,
+    handle: Option<StoreConnection>,
+    unread: usize,
 }
 
 /// A turn to write, until this is dropped.
-pub(super) struct WriteTurn {
-    writers: Arc<WriteQueue>,
+pub(super) struct WritePermit {
+    queue: Arc<WriteQueue>,
     number: u64,
-    shares: bool,
+    may_share: bool,
     /// The transaction that it shares, if it shares one.
-    shared: Option<QueueHandle>,
-    is_over: bool,
+    group: Option<CommitGroup>,
+    is_released: bool,
 }
 
-impl WaitingWriters {
+impl WriteQueueState {
     /// Index of the next writer.
-    fn next(&self) -> Option<usize> {
+    fn next_index(&self) -> Option<usize> {
         let all = self.waiting.iter().enumerate();
         let order = |one: &WaitingWriter| (one.passed_over < PASSED_OVER, one.class, one.number);
         // of those that were passed too often, the first to arrive
         let order = |one: &WaitingWriter| match order(one) {
-            (false, _, number) => (false, Class::Proven, number),
+            (false, _, number) => (false, Class::Authenticated, number),
             in_turn => in_turn,
         };
         all.min_by_key(|(_, one)| order(one))
@@ -107,26 +107,28 @@ impl WaitingWriters {
     }
 
     /// Gives the turn to the next writer, if `may` accepts it.
-    fn pass_on(&mut self, may: impl Fn(&WaitingWriter) -> bool) -> Option<Thread> {
-        let index = self.next().filter(|index| may(&self.waiting[*index]))?;
+    fn start_next_if(&mut self, may: impl Fn(&WaitingWriter) -> bool) -> Option<Thread> {
+        let index = self
+            .next_index()
+            .filter(|index| may(&self.waiting[*index]))?;
         let next = self.waiting.swap_remove(index);
         for other in &mut self.waiting {
             other.passed_over += u32::from(other.number < next.number);
         }
-        self.at = Some(next.number);
+        self.current = Some(next.number);
         Some(next.thread)
     }
 
     /// Gives the turn to the next writer, which begins a transaction of its own.
-    fn pass_on_to_any(&mut self) -> Option<Thread> {
-        self.at = None;
-        self.pass_on(|_| true)
+    fn start_next(&mut self) -> Option<Thread> {
+        self.current = None;
+        self.start_next_if(|_| true)
     }
 }
 
 impl WriteQueue {
     /// Returns the queue of a store.
-    pub(super) fn of(store: File) -> Arc<WriteQueue> {
+    pub(super) fn of_store(store: File) -> Arc<WriteQueue> {
         let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|(_, queue)| queue.strong_count() > 0);
         let open = queues
@@ -142,30 +144,31 @@ impl WriteQueue {
 
     /// Waits for a turn; returns `None` after [`write_lock::PATIENCE`]. A turn that continues a shared transaction comes with the
     /// connection of that.
-    pub(super) fn enter(
+    pub(super) fn acquire(
         self: &Arc<Self>,
         class: Class,
         shares: bool,
-    ) -> Option<(WriteTurn, Option<Handle>)> {
+    ) -> Option<(WritePermit, Option<StoreConnection>)> {
         let began = Instant::now();
         let mut queue = self.lock();
         let number = queue.next;
         queue.next += 1;
-        if queue.at.is_none() {
-            queue.at = Some(number);
+        if queue.current.is_none() {
+            queue.current = Some(number);
         } else {
             let thread = thread::current();
             queue.waiting.push(WaitingWriter {
                 number,
                 class,
-                shares,
+                may_join: shares,
                 passed_over: 0,
                 thread,
             });
         }
         drop(queue);
-        let is_at =
-            |queue: &mut WaitingWriters| (queue.at == Some(number)).then(|| queue.handed_on.take());
+        let is_at = |queue: &mut WriteQueueState| {
+            (queue.current == Some(number)).then(|| queue.handed_over.take())
+        };
         let found = self.wait(Some(began + write_lock::PATIENCE), is_at);
         let handed_on = match found {
             Some(handed_on) => handed_on,
@@ -173,21 +176,21 @@ impl WriteQueue {
                 let mut queue = self.lock();
                 queue.waiting.retain(|one| one.number != number);
                 // the turn may have arrived after the time limit
-                if queue.at != Some(number) {
+                if queue.current != Some(number) {
                     return None;
                 }
-                queue.handed_on.take()
+                queue.handed_over.take()
             }
         };
-        write_lock::has_queued(began.elapsed());
+        write_lock::set_queue_time(began.elapsed());
         let (shared, handle) = handed_on.unzip();
         Some((
-            WriteTurn {
-                writers: Arc::clone(self),
+            WritePermit {
+                queue: Arc::clone(self),
                 number,
-                shares,
-                shared,
-                is_over: false,
+                may_share: shares,
+                group: shared,
+                is_released: false,
             },
             handle,
         ))
@@ -197,7 +200,7 @@ impl WriteQueue {
     fn wait<T>(
         &self,
         until: Option<Instant>,
-        mut ready: impl FnMut(&mut WaitingWriters) -> Option<T>,
+        mut ready: impl FnMut(&mut WriteQueueState) -> Option<T>,
     ) -> Option<T> {
         loop {
             if let Some(found) = ready(&mut self.lock()) {
@@ -211,103 +214,110 @@ impl WriteQueue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, WaitingWriters> {
+    fn lock(&self) -> MutexGuard<'_, WriteQueueState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl WriteTurn {
+impl WritePermit {
     /// Returns whether it continues a transaction that another attempt began.
     pub(super) fn has_joined(&self) -> bool {
-        self.shared
+        self.group
             .as_ref()
             .is_some_and(|shared| shared.leader != self.number)
     }
 
     /// Opens its own transaction, which has begun, to the attempts that wait now.
-    pub(super) fn has_begun(&mut self) {
-        if self.shares {
-            let until = self.writers.lock().next;
-            self.shared = Some(QueueHandle {
+    pub(super) fn accept_joiners(&mut self) {
+        if self.may_share {
+            let until = self.queue.lock().next;
+            self.group = Some(CommitGroup {
                 until,
-                ..QueueHandle::alone(self.number)
+                ..CommitGroup::new(self.number)
             });
         }
     }
 
     /// Ends its part: hands the transaction on, or commits it. Returns after the commit, with the connection if that is its
     /// own.
-    pub(super) fn end(mut self, handle: Handle) -> (HandleResult, Option<Handle>) {
+    pub(super) fn hand_over_or_commit(
+        mut self,
+        handle: StoreConnection,
+    ) -> (CommitResult, Option<StoreConnection>) {
         let mut shared = self
-            .shared
+            .group
             .take()
-            .unwrap_or_else(|| QueueHandle::alone(self.number));
-        let mut queue = self.writers.lock();
+            .unwrap_or_else(|| CommitGroup::new(self.number));
+        let mut queue = self.queue.lock();
         let is_short = shared.members.len() < MOST - 1 && shared.began.elapsed() < LONGEST;
-        let may_go_on = is_short && handle.is_under_way();
+        let may_go_on = is_short && handle.is_in_transaction();
         let next = match may_go_on {
-            true => queue.pass_on(|one| one.shares && one.number < shared.until),
+            true => queue.start_next_if(|one| one.may_join && one.number < shared.until),
             false => None,
         };
         if let Some(next) = next {
             let leader = shared.leader;
             shared.members.push(thread::current());
-            queue.handed_on = Some((shared, handle));
+            queue.handed_over = Some((shared, handle));
             drop(queue);
-            self.is_over = true;
+            self.is_released = true;
             next.unpark();
             return self.wait_for_commit(leader);
         }
         drop(queue);
-        self.shared = Some(shared);
+        self.group = Some(shared);
         let outcome = handle.commit();
-        let handle = self.finish(outcome.clone(), Some(handle));
+        let handle = self.release(outcome.clone(), Some(handle));
         (outcome, handle)
     }
 
     /// Reports the outcome to the other members and passes the turn on. Returns the connection if there are no other members.
-    fn finish(&mut self, outcome: HandleResult, handle: Option<Handle>) -> Option<Handle> {
-        self.is_over = true;
-        let QueueHandle {
+    fn release(
+        &mut self,
+        outcome: CommitResult,
+        handle: Option<StoreConnection>,
+    ) -> Option<StoreConnection> {
+        self.is_released = true;
+        let CommitGroup {
             leader, members, ..
         } = self
-            .shared
+            .group
             .take()
-            .unwrap_or_else(|| QueueHandle::alone(self.number));
-        let mut queue = self.writers.lock();
-        let next = queue.pass_on_to_any();
+            .unwrap_or_else(|| CommitGroup::new(self.number));
+        let mut queue = self.queue.lock();
+        let next = queue.start_next();
         let is_alone = members.is_empty();
         let (ended, handle) = match is_alone {
             true => (None, handle),
             false => (
-                Some(WriterEnded {
+                Some(FinishedGroup {
                     leader,
-                    outcome,
+                    result: outcome,
                     handle,
-                    untold: members.len(),
+                    unread: members.len(),
                 }),
                 None,
             ),
         };
-        queue.ended.extend(ended);
+        queue.finished.extend(ended);
         drop(queue);
         next.iter().chain(&members).for_each(Thread::unpark);
         handle
     }
 
-    fn wait_for_commit(&self, leader: u64) -> (HandleResult, Option<Handle>) {
+    fn wait_for_commit(&self, leader: u64) -> (CommitResult, Option<StoreConnection>) {
         let is_leader = leader == self.number;
-        let told = self.writers.wait(None, |queue| {
+        let told = self.queue.wait(None, |queue| {
             let index = queue
-                .ended
+                .finished
                 .iter()
                 .position(|ended| ended.leader == leader)?;
-            let ended = &mut queue.ended[index];
-            ended.untold -= 1;
+            let ended = &mut queue.finished[index];
+            ended.unread -= 1;
             let handle = if is_leader { ended.handle.take() } else { None };
-            let told = (ended.outcome.clone(), handle);
-            if ended.untold == 0 {
-                queue.ended.swap_remove(index);
+            let told = (ended.result.clone(), handle);
+            if ended.unread == 0 {
+                queue.finished.swap_remove(index);
             }
             Some(told)
         });
@@ -315,11 +325,11 @@ impl WriteTurn {
     }
 }
 
-impl Drop for WriteTurn {
+impl Drop for WritePermit {
     fn drop(&mut self) {
-        write_lock::is_over();
-        if !self.is_over {
-            self.finish(Err(HandleFailure::lost()), None);
+        write_lock::reset_queue_time();
+        if !self.is_released {
+            self.release(Err(CommitError::aborted()), None);
         }
     }
 }

@@ -11,7 +11,11 @@ use std::task::Waker;
 /// Keys that wait for turns strictly in turn.
 const MANY: usize = 64;
 
-const CLASSES: [Class; 3] = [Class::Proven, Class::Known, Class::Stranger];
+const CLASSES: [Class; 3] = [
+    Class::Authenticated,
+    Class::Familiar,
+    Class::Unauthenticated,
+];
 
 pub(super) struct QueueState<K> {
     limits: Limits,
@@ -68,7 +72,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         }
     }
 
-    pub(super) fn taken(&self) -> usize {
+    pub(super) fn in_use(&self) -> usize {
         self.classes.iter().map(|queue| queue.running).sum()
     }
 
@@ -83,7 +87,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// Takes a place without waiting.
-    pub(super) fn take_now(&mut self, class: Class, key: &K) -> Result<(), Busy> {
+    pub(super) fn try_acquire(&mut self, class: Class, key: &K) -> Result<(), Busy> {
         let most = self.limits.of(class).per_key;
         let queue = &self.classes[class as usize];
         if queue
@@ -93,7 +97,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         {
             return Err(Busy::Own);
         }
-        if !self.has_place(class) {
+        if !self.has_room(class) {
             return Err(Busy::All);
         }
         let queue = &mut self.classes[class as usize];
@@ -103,7 +107,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// Takes a place or waits; the number to ask with.
-    pub(super) fn enter(
+    pub(super) fn acquire(
         &mut self,
         class: Class,
         key: &K,
@@ -111,7 +115,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     ) -> Result<u64, Busy> {
         let number = self.next;
         self.next += 1;
-        if self.take_now(class, key).is_ok() {
+        if self.try_acquire(class, key).is_ok() {
             self.requests.insert(number, QueuedRequest::Admitted);
             return Ok(number);
         }
@@ -136,7 +140,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// What became of a request, if it is known.
-    pub(super) fn answer(&mut self, number: u64, waker: &Waker) -> Option<Result<(), Busy>> {
+    pub(super) fn poll_request(&mut self, number: u64, waker: &Waker) -> Option<Result<(), Busy>> {
         let answer = match self.requests.get_mut(&number) {
             Some(QueuedRequest::Waits(kept)) => {
                 match kept {
@@ -156,13 +160,13 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     pub(super) fn forget(&mut self, class: Class, key: &K, number: u64, woken: &mut Vec<Waker>) {
         match self.requests.remove(&number) {
             Some(QueuedRequest::Waits(_)) => self.classes[class as usize].remove(key, number),
-            Some(QueuedRequest::Admitted) => self.leave(class, key, woken),
+            Some(QueuedRequest::Admitted) => self.release(class, key, woken),
             Some(QueuedRequest::Displaced) | None => {}
         }
     }
 
     /// Gives a place back, to whoever comes next.
-    pub(super) fn leave(&mut self, class: Class, key: &K, woken: &mut Vec<Waker>) {
+    pub(super) fn release(&mut self, class: Class, key: &K, woken: &mut Vec<Waker>) {
         let limits = *self.limits.of(class);
         let queue = &mut self.classes[class as usize];
         queue.running = queue.running.saturating_sub(1);
@@ -172,7 +176,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         queue.make_ready(key, false, &limits);
         queue.drop_empty(key);
         for class in CLASSES {
-            while self.has_place(class) {
+            while self.has_room(class) {
                 let limits = *self.limits.of(class);
                 let Some(number) = self.classes[class as usize].next(&limits) else {
                     break;
@@ -184,7 +188,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// Whether a class may take one more: one of its own, or a shared one.
-    fn has_place(&self, class: Class) -> bool {
+    fn has_room(&self, class: Class) -> bool {
         let beyond_own = |class: Class| {
             self.classes[class as usize]
                 .running
@@ -289,9 +293,9 @@ impl QueuedRequest {
 impl Limits {
     fn of(&self, class: Class) -> &ClassLimits {
         match class {
-            Class::Proven => &self.proven,
-            Class::Known => &self.known,
-            Class::Stranger => &self.stranger,
+            Class::Authenticated => &self.authenticated,
+            Class::Familiar => &self.familiar,
+            Class::Unauthenticated => &self.unauthenticated,
         }
     }
 }

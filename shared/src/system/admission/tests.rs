@@ -13,9 +13,9 @@ const CLASS: ClassLimits = ClassLimits {
 };
 const LIMITS: Limits = Limits {
     shared: 2,
-    proven: CLASS,
-    known: CLASS,
-    stranger: CLASS,
+    authenticated: CLASS,
+    familiar: CLASS,
+    unauthenticated: CLASS,
 };
 
 fn look<K: Clone + Eq + Hash>(
@@ -32,7 +32,7 @@ fn admitted<K: Clone + Eq + Hash>(
     class: Class,
     key: K,
 ) -> AdmissionPermit<K> {
-    look(&mut admission.enter(class, key).unwrap())
+    look(&mut admission.acquire(class, key).unwrap())
         .unwrap()
         .unwrap()
 }
@@ -41,16 +41,16 @@ fn admitted<K: Clone + Eq + Hash>(
 fn strangers_in_any_number_leave_the_places_of_whoever_has_proven_more() {
     let admission = Admission::new(LIMITS);
     let places: Vec<_> = (0..100)
-        .filter_map(|key| admission.try_enter(Class::Stranger, key).ok())
+        .filter_map(|key| admission.try_acquire(Class::Unauthenticated, key).ok())
         .collect();
     assert_eq!(places.len(), LIMITS.shared + CLASS.own);
     let mut waiting: Vec<_> = (0..100)
-        .filter_map(|key| admission.enter(Class::Stranger, 1000 + key).ok())
+        .filter_map(|key| admission.acquire(Class::Unauthenticated, 1000 + key).ok())
         .collect();
     assert_eq!(waiting.len(), CLASS.waiting);
-    let _known = admitted(&admission, Class::Known, 0);
-    let proven = admitted(&admission, Class::Proven, 0);
-    let mut more = admission.enter(Class::Proven, 1).unwrap();
+    let _known = admitted(&admission, Class::Familiar, 0);
+    let proven = admitted(&admission, Class::Authenticated, 0);
+    let mut more = admission.acquire(Class::Authenticated, 1).unwrap();
     assert!(look(&mut more).is_none());
     drop(places);
     assert!(
@@ -66,7 +66,7 @@ fn strangers_in_any_number_leave_the_places_of_whoever_has_proven_more() {
 fn a_key_that_asks_a_hundred_times_is_refused_for_its_own_share() {
     let admission = Admission::new(LIMITS);
     let held: Vec<_> = (0..100)
-        .map(|_| admission.enter(Class::Stranger, "one"))
+        .map(|_| admission.acquire(Class::Unauthenticated, "one"))
         .collect();
     assert_eq!(
         held.iter().filter(|one| one.is_ok()).count(),
@@ -76,24 +76,24 @@ fn a_key_that_asks_a_hundred_times_is_refused_for_its_own_share() {
         held.iter()
             .all(|one| one.as_ref().err().is_none_or(|busy| *busy == Busy::Own))
     );
-    let _other = admitted(&admission, Class::Stranger, "other");
+    let _other = admitted(&admission, Class::Unauthenticated, "other");
 }
 
 #[test]
 fn keys_take_turns_however_many_requests_one_has() {
     let admission = Admission::new(Limits {
         shared: 0,
-        stranger: ClassLimits {
+        unauthenticated: ClassLimits {
             per_key: 1,
             ..CLASS
         },
         ..LIMITS
     });
-    let first = admitted(&admission, Class::Stranger, "many");
+    let first = admitted(&admission, Class::Unauthenticated, "many");
     let mut many: VecDeque<_> = (0..3)
-        .map(|_| admission.enter(Class::Stranger, "many").unwrap())
+        .map(|_| admission.acquire(Class::Unauthenticated, "many").unwrap())
         .collect();
-    let mut few = admission.enter(Class::Stranger, "few").unwrap();
+    let mut few = admission.acquire(Class::Unauthenticated, "few").unwrap();
     drop(first);
     let few = look(&mut few)
         .expect("it is next: the other one has had a turn")
@@ -117,14 +117,17 @@ fn where_very_many_keys_wait_the_newest_comes_soon_and_the_oldest_too() {
     };
     let admission = Admission::new(Limits {
         shared: 0,
-        stranger: of_many,
+        unauthenticated: of_many,
         ..LIMITS
     });
-    let mut place = Some(admitted(&admission, Class::Stranger, 9999));
+    let mut place = Some(admitted(&admission, Class::Unauthenticated, 9999));
     let mut waiting: Vec<_> = (0..300)
-        .map(|key| (key, admission.enter(Class::Stranger, key).unwrap()))
+        .map(|key| (key, admission.acquire(Class::Unauthenticated, key).unwrap()))
         .collect();
-    waiting.push((1000, admission.enter(Class::Stranger, 1000).unwrap()));
+    waiting.push((
+        1000,
+        admission.acquire(Class::Unauthenticated, 1000).unwrap(),
+    ));
     let mut order = Vec::new();
     while !waiting.is_empty() {
         drop(place.take());
@@ -147,18 +150,18 @@ fn where_the_queue_is_full_a_new_key_displaces_the_newest_of_the_key_that_waits_
         shared: 0,
         ..LIMITS
     });
-    let _place = admitted(&admission, Class::Stranger, "a");
+    let _place = admitted(&admission, Class::Unauthenticated, "a");
     let mut a: Vec<_> = (0..3)
-        .map(|_| admission.enter(Class::Stranger, "a").unwrap())
+        .map(|_| admission.acquire(Class::Unauthenticated, "a").unwrap())
         .collect();
     let _b: Vec<_> = (0..3)
-        .map(|_| admission.enter(Class::Stranger, "b").unwrap())
+        .map(|_| admission.acquire(Class::Unauthenticated, "b").unwrap())
         .collect();
     let _new = admission
-        .enter(Class::Stranger, "c")
+        .acquire(Class::Unauthenticated, "c")
         .expect("it waits nowhere yet");
     let _other = admission
-        .enter(Class::Stranger, "d")
+        .acquire(Class::Unauthenticated, "d")
         .expect("nor does this one");
     assert_eq!(admission.waiting(), CLASS.waiting);
     assert!(matches!(look(&mut a[2]), None | Some(Err(Busy::Own))));
@@ -167,12 +170,12 @@ fn where_the_queue_is_full_a_new_key_displaces_the_newest_of_the_key_that_waits_
         shared: 0,
         ..LIMITS
     });
-    let _place = admitted(&single, Class::Stranger, 0);
+    let _place = admitted(&single, Class::Unauthenticated, 0);
     let _all: Vec<_> = (1..=CLASS.waiting)
-        .map(|key| single.enter(Class::Stranger, key).unwrap())
+        .map(|key| single.acquire(Class::Unauthenticated, key).unwrap())
         .collect();
     assert_eq!(
-        single.enter(Class::Stranger, 99).err(),
+        single.acquire(Class::Unauthenticated, 99).err(),
         Some(Busy::All),
         "nobody has more than one"
     );
@@ -182,18 +185,18 @@ fn where_the_queue_is_full_a_new_key_displaces_the_newest_of_the_key_that_waits_
 fn whoever_no_longer_waits_leaves_nothing() {
     let admission = Admission::new(LIMITS);
     let places: Vec<_> = (0..3)
-        .map(|key| admitted(&admission, Class::Stranger, key))
+        .map(|key| admitted(&admission, Class::Unauthenticated, key))
         .collect();
     let waiting: Vec<_> = (0..3)
-        .map(|key| admission.enter(Class::Stranger, key).unwrap())
+        .map(|key| admission.acquire(Class::Unauthenticated, key).unwrap())
         .collect();
     drop(waiting);
     assert_eq!(admission.waiting(), 0);
-    let unread = admission.enter(Class::Stranger, 7).unwrap();
+    let unread = admission.acquire(Class::Unauthenticated, 7).unwrap();
     drop(places);
-    assert_eq!(admission.taken(), 1, "admitted, and nobody has looked yet");
+    assert_eq!(admission.in_use(), 1, "admitted, and nobody has looked yet");
     drop(unread);
-    assert_eq!((admission.taken(), admission.state().requests()), (0, 0));
+    assert_eq!((admission.in_use(), admission.state().requests()), (0, 0));
 }
 
 #[test]
@@ -202,10 +205,10 @@ fn a_thread_waits_for_a_place_and_no_longer_than_it_was_told() {
         shared: 0,
         ..LIMITS
     });
-    let place = admitted(&admission, Class::Known, "key");
+    let place = admitted(&admission, Class::Familiar, "key");
     assert_eq!(
         admission
-            .enter(Class::Known, "key")
+            .acquire(Class::Familiar, "key")
             .unwrap()
             .wait(Duration::ZERO)
             .err(),
@@ -215,7 +218,7 @@ fn a_thread_waits_for_a_place_and_no_longer_than_it_was_told() {
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| {
             admission
-                .enter(Class::Known, "key")
+                .acquire(Class::Familiar, "key")
                 .unwrap()
                 .wait(Duration::from_secs(60))
                 .is_ok()
@@ -223,7 +226,7 @@ fn a_thread_waits_for_a_place_and_no_longer_than_it_was_told() {
         drop(place);
         assert!(waits.join().unwrap());
     });
-    assert_eq!(admission.taken(), 0);
+    assert_eq!(admission.in_use(), 0);
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -235,9 +238,9 @@ enum Act {
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let class = prop_oneof![
-        Just(Class::Proven),
-        Just(Class::Known),
-        Just(Class::Stranger)
+        Just(Class::Authenticated),
+        Just(Class::Familiar),
+        Just(Class::Unauthenticated)
     ];
     let act = prop_oneof![
         4 => (class, 0_u8..4).prop_map(|(class, key)| Act::Enter(class, key)),
@@ -256,7 +259,7 @@ proptest! {
         for act in acts {
             match act {
                 Act::Enter(class, key) => {
-                    if let Ok(entered) = admission.enter(class, key) {
+                    if let Ok(entered) = admission.acquire(class, key) {
                         waiting.push((class, key, entered));
                     }
                 }
@@ -278,10 +281,10 @@ proptest! {
                 *of_key.entry((*class, *key)).or_default() += 1;
             }
             prop_assert!(of_key.values().all(|count| *count <= CLASS.per_key));
-            prop_assert!(places.len() <= LIMITS.places());
-            prop_assert_eq!((places.len(), waiting.len()), (admission.taken(), admission.waiting()));
+            prop_assert!(places.len() <= LIMITS.capacity());
+            prop_assert_eq!((places.len(), waiting.len()), (admission.in_use(), admission.waiting()));
             let of_class = |class: Class| places.iter().filter(|(of, ..)| *of == class).count();
-            let classes = [Class::Proven, Class::Known, Class::Stranger];
+            let classes = [Class::Authenticated, Class::Familiar, Class::Unauthenticated];
             let beyond_own: usize = classes.map(|class| of_class(class).saturating_sub(CLASS.own)).iter().sum();
             for class in classes {
                 let taken = of_class(class);
@@ -307,6 +310,6 @@ proptest! {
             waiting = still;
         }
         prop_assert!(waiting.is_empty());
-        prop_assert_eq!((admission.taken(), admission.waiting(), admission.state().requests()), (0, 0, 0));
+        prop_assert_eq!((admission.in_use(), admission.waiting(), admission.state().requests()), (0, 0, 0));
     }
 }

@@ -1,6 +1,6 @@
 //! A folder that is trusted: checked once, however many files are read in it.
 
-use super::{FileError, Follow, Privacy, read, read_at, walk};
+use super::{FileError, Follow, Privacy, read_in_folder, read_trusted, walk};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
@@ -22,7 +22,7 @@ pub struct Folder {
 impl Folder {
     /// Opens it; links on the way are followed where they can be trusted.
     pub fn open(path: &Path) -> Result<Folder, FileError> {
-        let (open, stat, real) = walk::find_folder(path)?;
+        let (open, stat, real) = walk::walk_to_folder(path)?;
         Ok(Folder {
             open,
             stat,
@@ -47,7 +47,7 @@ impl Folder {
     }
 
     /// What is in it, as it is, links not followed; `None` if there is nothing by that name.
-    pub fn look(&self, name: &OsStr) -> Result<Option<FileStat>, FileError> {
+    pub fn stat(&self, name: &OsStr) -> Result<Option<FileStat>, FileError> {
         match fstatat(&self.open, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::ENOENT) => Ok(None),
@@ -56,7 +56,7 @@ impl Folder {
     }
 
     /// The names in it that end in `extension`, in their order.
-    pub fn names(&self, extension: &str) -> Result<Vec<PathBuf>, FileError> {
+    pub fn file_names(&self, extension: &str) -> Result<Vec<PathBuf>, FileError> {
         let io = |errno: Errno| FileError::io(&self.asked, errno.into());
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut open = Dir::openat(&self.open, ".", flags, Mode::empty()).map_err(io)?;
@@ -73,15 +73,15 @@ impl Folder {
     }
 
     /// Reads a trusted file in it, of at most `largest` bytes; a link is followed where it can be trusted.
-    pub fn read(
+    pub fn read_file(
         &self,
         name: &Path,
         privacy: Privacy,
         largest: u64,
     ) -> Result<Zeroizing<Vec<u8>>, FileError> {
         let path = self.asked.join(name);
-        match read_at(&self.open, name, &path, privacy, largest) {
-            Err(error) if error.is_link() => read(&path, privacy, Follow::Yes, largest),
+        match read_in_folder(&self.open, name, &path, privacy, largest) {
+            Err(error) if error.is_link() => read_trusted(&path, privacy, Follow::Yes, largest),
             read => read,
         }
     }

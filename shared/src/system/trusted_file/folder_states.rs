@@ -3,7 +3,7 @@
 //!
 //! MUST NOT take a way with a link in it for the same by its folders alone: it is walked anew.
 
-use super::{FileError, real_path};
+use super::{FileError, resolve_path};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ impl FolderStates {
     ///
     /// # Errors
     /// Those of looking at a folder; where there is a link, also those of a way that cannot be trusted.
-    pub fn of(path: &Path) -> Result<FolderStates, FileError> {
+    pub fn capture(path: &Path) -> Result<FolderStates, FileError> {
         let mut has_link = false;
         let state = |folder: &Path| {
             let found = folder
@@ -39,7 +39,7 @@ impl FolderStates {
             .map(state)
             .collect::<Result<_, FileError>>()?;
         let leads_to = if has_link {
-            Some(real_path(path)?)
+            Some(resolve_path(path)?)
         } else {
             None
         };
@@ -73,22 +73,22 @@ mod tests {
         let inner = folder.path().join("above/inner");
         fs::create_dir_all(&inner).unwrap();
         let path = inner.join("file");
-        let before = FolderStates::of(&path).unwrap();
+        let before = FolderStates::capture(&path).unwrap();
         for changed in [&inner, &folder.path().join("above")] {
             mode(changed, 0o777);
-            assert_ne!(FolderStates::of(&path).unwrap(), before);
+            assert_ne!(FolderStates::capture(&path).unwrap(), before);
             mode(changed, 0o755);
-            assert_eq!(FolderStates::of(&path).unwrap(), before);
+            assert_eq!(FolderStates::capture(&path).unwrap(), before);
         }
         fs::write(inner.join("another"), "").unwrap();
         assert_eq!(
-            FolderStates::of(&path).unwrap(),
+            FolderStates::capture(&path).unwrap(),
             before,
             "names come and go"
         );
         fs::rename(&inner, folder.path().join("moved")).unwrap();
         fs::create_dir(&inner).unwrap();
-        assert_ne!(FolderStates::of(&path).unwrap(), before);
+        assert_ne!(FolderStates::capture(&path).unwrap(), before);
     }
 
     /// What a link leads over is no folder above the file.
@@ -99,15 +99,15 @@ mod tests {
         fs::create_dir_all(at("over/real")).unwrap();
         symlink("over/real", at("link")).unwrap();
         let path = at("link/file");
-        let before = FolderStates::of(&path).unwrap();
-        assert_eq!(FolderStates::of(&path).unwrap(), before);
+        let before = FolderStates::capture(&path).unwrap();
+        assert_eq!(FolderStates::capture(&path).unwrap(), before);
         mode(&at("over"), 0o777);
-        let doubt = FolderStates::of(&path).unwrap_err().to_string();
+        let doubt = FolderStates::capture(&path).unwrap_err().to_string();
         assert!(
             doubt.contains("the folder has mode 0777, too open"),
             "{doubt}"
         );
         mode(&at("over"), 0o755);
-        assert_eq!(FolderStates::of(&path).unwrap(), before);
+        assert_eq!(FolderStates::capture(&path).unwrap(), before);
     }
 }

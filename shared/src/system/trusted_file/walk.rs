@@ -28,9 +28,9 @@ pub(super) struct PathPosition {
 }
 
 /// Walks to a file. Nobody but root, or the user who runs this, can make the path lead elsewhere afterwards.
-pub(super) fn find(path: &Path, follow: Follow) -> Result<PathPosition, FileError> {
+pub(super) fn walk_to_file(path: &Path, follow: Follow) -> Result<PathPosition, FileError> {
     let (way, name) = walk(path, WantedFile::File(follow))?;
-    way.is_closed(
+    way.check_not_writable(
         path.parent()
             .filter(|folder| !folder.as_os_str().is_empty()),
     )?;
@@ -43,9 +43,9 @@ pub(super) fn find(path: &Path, follow: Follow) -> Result<PathPosition, FileErro
 }
 
 /// Walks to a folder, which is checked too.
-pub(super) fn find_folder(path: &Path) -> Result<(OwnedFd, FileStat, PathBuf), FileError> {
+pub(super) fn walk_to_folder(path: &Path) -> Result<(OwnedFd, FileStat, PathBuf), FileError> {
     let (way, _) = walk(path, WantedFile::Folder)?;
-    way.is_closed(Some(path))?;
+    way.check_not_writable(Some(path))?;
     let stat = fstat(&way.folder).map_err(|errno| FileError::io(path, errno.into()))?;
     Ok((way.folder, stat, way.path))
 }
@@ -61,7 +61,7 @@ enum WantedFile {
 fn walk(path: &Path, wanted: WantedFile) -> Result<(PathWalk, OsString), FileError> {
     let io = |path: &Path, errno: Errno| FileError::io(path, errno.into());
     let whole = std::path::absolute(path).map_err(|error| FileError::io(path, error))?;
-    let mut at = PathWalk::begin()?;
+    let mut at = PathWalk::from_root()?;
     let mut rest = reversed(&whole);
     let (mut links, mut steps) = (0, 0);
     while let Some(name) = rest.pop() {
@@ -97,12 +97,12 @@ fn walk(path: &Path, wanted: WantedFile) -> Result<(PathWalk, OsString), FileErr
                 let target = readlinkat(&found, c"").map_err(|errno| io(&here, errno))?;
                 let target = PathBuf::from(target);
                 if target.is_absolute() {
-                    at = PathWalk::begin()?;
+                    at = PathWalk::from_root()?;
                 }
                 rest.extend(reversed(&target));
             }
             _ if is_last => return Ok((at, name)),
-            SFlag::S_IFDIR => at.take(found, &stat, here)?,
+            SFlag::S_IFDIR => at.move_to(found, &stat, here)?,
             _ => return Err(io(&here, Errno::ENOTDIR)),
         }
     }
@@ -120,12 +120,12 @@ struct PathWalk {
 }
 
 impl PathWalk {
-    fn begin() -> Result<PathWalk, FileError> {
+    fn from_root() -> Result<PathWalk, FileError> {
         let path = PathBuf::from("/");
         let io = |errno: Errno| FileError::io(Path::new("/"), errno.into());
         let folder = open("/", LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
         let stat = fstat(&folder).map_err(io)?;
-        check(&path, &stat)?;
+        check_folder(&path, &stat)?;
         Ok(PathWalk {
             folder,
             mode: stat.st_mode,
@@ -138,11 +138,16 @@ impl PathWalk {
         let folder =
             openat(&self.folder, name, LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
         let stat = fstat(&folder).map_err(io)?;
-        self.take(folder, &stat, path)
+        self.move_to(folder, &stat, path)
     }
 
-    fn take(&mut self, folder: OwnedFd, stat: &FileStat, path: PathBuf) -> Result<(), FileError> {
-        check(&path, stat)?;
+    fn move_to(
+        &mut self,
+        folder: OwnedFd,
+        stat: &FileStat,
+        path: PathBuf,
+    ) -> Result<(), FileError> {
+        check_folder(&path, stat)?;
         *self = PathWalk {
             folder,
             mode: stat.st_mode,
@@ -152,7 +157,7 @@ impl PathWalk {
     }
 
     /// Only a folder that nobody else can write holds what is trusted.
-    fn is_closed(&self, asked: Option<&Path>) -> Result<(), FileError> {
+    fn check_not_writable(&self, asked: Option<&Path>) -> Result<(), FileError> {
         match self.mode & 0o022 {
             0 => Ok(()),
             _ => Err(FileError::folder_mode(
@@ -166,7 +171,7 @@ impl PathWalk {
 
 /// A folder on the way: of root or of the user who runs this, and nobody else can exchange what is ours in it. In one
 /// with the sticky bit, such as /tmp, nobody can.
-fn check(path: &Path, stat: &FileStat) -> Result<(), FileError> {
+fn check_folder(path: &Path, stat: &FileStat) -> Result<(), FileError> {
     if !is_ours(stat.st_uid) {
         return Err(FileError::owner(path, stat.st_uid));
     }

@@ -22,7 +22,7 @@ pub enum Existing {
 }
 
 /// Writes a file in one step: whoever reads sees the old one or the new one, whole and on disk.
-pub fn write(
+pub fn write_atomically(
     path: &Path,
     bytes: &[u8],
     mode: u32,
@@ -33,7 +33,7 @@ pub fn write(
         Existing::Replace => RenameFlags::empty(),
         Existing::Refuse => RenameFlags::RENAME_NOREPLACE,
     };
-    in_one_step(path, bytes, mode, group, flags, || Ok(()))
+    write_and_rename(path, bytes, mode, group, flags, || Ok(()))
 }
 
 /// The same, in place of what is there, if `is_current` still holds at the last moment; it is asked once the new file
@@ -44,7 +44,7 @@ pub fn replace_if(
     mode: u32,
     is_current: impl FnOnce() -> bool,
 ) -> Result<(), FileError> {
-    in_one_step(
+    write_and_rename(
         path,
         bytes,
         mode,
@@ -57,7 +57,7 @@ pub fn replace_if(
     )
 }
 
-fn in_one_step(
+fn write_and_rename(
     path: &Path,
     bytes: &[u8],
     mode: u32,
@@ -68,7 +68,7 @@ fn in_one_step(
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let new = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
     let fill = || -> io::Result<()> {
-        fits(bytes.len())?;
+        check_size_limit(bytes.len())?;
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -96,7 +96,7 @@ fn in_one_step(
 }
 
 /// A process with a limit on the size of files is ended by a signal where it writes beyond.
-fn fits(length: usize) -> io::Result<()> {
+fn check_size_limit(length: usize) -> io::Result<()> {
     let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
     match u64::try_from(length) {
         Ok(length) if length <= limit => Ok(()),
@@ -106,19 +106,19 @@ fn fits(length: usize) -> io::Result<()> {
 
 /// Removes what a [`write`] of this file left behind when it was cut off. The caller knows that none is at work.
 pub fn remove_unfinished(path: &Path) -> Result<(), FileError> {
-    remove(path, |_| true)
+    remove_temporary_files(path, |_| true)
 }
 
 /// The same, where others may be at work: what processes left that have ended.
 pub fn remove_abandoned(path: &Path) -> Result<(), FileError> {
-    remove(path, |number| {
+    remove_temporary_files(path, |number| {
         let process = number.parse().map(Pid::from_raw);
         process.is_ok_and(|process| kill(process, None) == Err(Errno::ESRCH))
     })
 }
 
 /// `.NAME.PID.new`, and what an engine makes beside it: `.NAME.PID.new-wal`.
-fn remove(path: &Path, is_left: impl Fn(&str) -> bool) -> Result<(), FileError> {
+fn remove_temporary_files(path: &Path, is_left: impl Fn(&str) -> bool) -> Result<(), FileError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let io = |error| FileError::io(folder, error);
     let begins = format!(

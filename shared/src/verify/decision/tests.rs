@@ -101,18 +101,18 @@ fn verdict(account: &AccountCredentials, typed: &str) -> VerificationResult {
 
 fn accepted(seed: u8, offset: i64) -> VerificationResult {
     let spent = Consumed::Step(SecretFingerprint([seed; 32]), step(offset));
-    VerificationResult::Accepted(Accepted { spent })
+    Ok(Accepted { spent })
 }
 
 fn refused(refusal: Refusal) -> VerificationResult {
-    VerificationResult::Refused(refusal)
+    Err(refusal)
 }
 
 /// What an answer met, as the table writes it: `in`, or the cause and what is charged.
 fn told(ruling: &Decision) -> String {
     let mut told = match ruling.verdict {
-        VerificationResult::Accepted(_) => "in".to_owned(),
-        VerificationResult::Refused(refusal) => refusal.to_string(),
+        Ok(_) => "in".to_owned(),
+        Err(refusal) => refusal.to_string(),
     };
     match ruling.row_cost {
         Some(1) => told += "+row",
@@ -162,11 +162,7 @@ fn the_window_moves_at_the_second() {
     ] {
         let at = Timestamp(begin.0.checked_add_signed(at).unwrap());
         let ruling = ruling(&account(), &code, Phase::After, at);
-        assert_eq!(
-            matches!(ruling.verdict, VerificationResult::Accepted(_)),
-            passes,
-            "{at:?}"
-        );
+        assert_eq!(ruling.verdict.is_ok(), passes, "{at:?}");
     }
 }
 
@@ -176,11 +172,7 @@ fn past_and_future_steps_are_configured_apart() {
     for (offset, passes) in [(-4, false), (-3, true), (0, true), (1, false)] {
         let answer = Input::read(code_of(1, offset).as_bytes());
         let ruling = decided(&account(), &answer, 0, Phase::After, &totp, NOW);
-        assert_eq!(
-            matches!(ruling.verdict, VerificationResult::Accepted(_)),
-            passes,
-            "{offset}"
-        );
+        assert_eq!(ruling.verdict.is_ok(), passes, "{offset}");
     }
 }
 
@@ -230,7 +222,7 @@ fn counter_code(counter: u64) -> String {
 }
 
 fn accepted_counter(counter: u64) -> VerificationResult {
-    VerificationResult::Accepted(Accepted {
+    Ok(Accepted {
         spent: Consumed::Step(SecretFingerprint([3; 32]), Step(counter)),
     })
 }
@@ -349,7 +341,7 @@ fn steps_at_the_ends_of_time_do_not_overflow() {
     for at in [Timestamp(0), Timestamp(u64::MAX)] {
         assert!(matches!(
             ruling(&account(), "000000", Phase::After, at).verdict,
-            VerificationResult::Refused(_)
+            Err(_)
         ));
     }
 }
@@ -439,8 +431,5 @@ fn of_equal_codes_the_highest_step_is_spent() {
     );
     let spent = Consumed::Step(SecretFingerprint([1; 32]), Step(BETWEEN + 1));
     let opened = ruling(&account(), equal, Phase::After, now);
-    assert_eq!(
-        opened.verdict,
-        VerificationResult::Accepted(Accepted { spent })
-    );
+    assert_eq!(opened.verdict, Ok(Accepted { spent }));
 }

@@ -25,8 +25,8 @@ const SHAPES: [(&str, &str); 4] = [
 ];
 
 /// The commit that made a store of an unreleased shape.
-pub(super) fn find(connection: &Connection) -> Result<Option<&'static str>, StoreError> {
-    let mark = schema_check::mark(connection)?;
+pub(super) fn find_commit(connection: &Connection) -> Result<Option<&'static str>, StoreError> {
+    let mark = schema_check::schema_hash(connection)?;
     Ok(SHAPES
         .iter()
         .find(|(_, known)| *known == mark)
@@ -46,8 +46,12 @@ mod tests {
             let schema = std::fs::read_to_string(folder.join(format!("{commit}.sql"))).unwrap();
             let connection = Connection::open_in_memory().unwrap();
             connection.execute_batch(&schema).unwrap();
-            assert_eq!(schema_check::mark(&connection).unwrap(), known, "{commit}");
-            assert_eq!(find(&connection).unwrap(), Some(commit));
+            assert_eq!(
+                schema_check::schema_hash(&connection).unwrap(),
+                known,
+                "{commit}"
+            );
+            assert_eq!(find_commit(&connection).unwrap(), Some(commit));
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Sessions end: their cookies are of a form that this program does not read. Everything else goes on.
 
-use super::{Result, set_up};
+use super::{Result, create_missing};
 use crate::account::name::UserName;
 use crate::store::StoreError;
 use rusqlite::Connection;
@@ -56,7 +56,7 @@ pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
     for table in CHANGED {
         connection.execute_batch(&format!("ALTER TABLE {table} RENAME TO former_{table}"))?;
     }
-    set_up(connection, next)?;
+    create_missing(connection, next)?;
     fill_accounts(connection)?;
     connection.execute_batch(FILL)?;
     for table in NUMBERED {

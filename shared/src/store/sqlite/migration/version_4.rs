@@ -1,7 +1,7 @@
 //! Version 4 to version 5: tables and columns have other names. Each renamed table is made again and filled from the
 //! former one; all others stay where they are, sealed secrets among them.
 
-use super::{Result, set_up};
+use super::{Result, create_missing};
 use rusqlite::Connection;
 
 pub(super) const SCHEMA: &str = include_str!("schema_4.sql");
@@ -65,7 +65,7 @@ pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
         let sql = format!("ALTER TABLE {0} RENAME TO former_{0}", table.old);
         connection.execute_batch(&sql)?;
     }
-    set_up(connection, next)?;
+    create_missing(connection, next)?;
     for table in RENAMED {
         let Renamed {
             old,

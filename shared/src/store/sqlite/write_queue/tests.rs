@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-fn entered(writers: &Arc<WriteQueue>) -> WriteTurn {
-    writers.enter(Class::Known, false).unwrap().0
+fn entered(writers: &Arc<WriteQueue>) -> WritePermit {
+    writers.acquire(Class::Familiar, false).unwrap().0
 }
 
 fn waits_for(writers: &WriteQueue, count: usize) {
@@ -18,24 +18,24 @@ fn waits_for(writers: &WriteQueue, count: usize) {
 
 #[test]
 fn who_has_proven_more_writes_first_and_else_who_came_first() {
-    let writers = WriteQueue::of((0, 1));
-    assert!(Arc::ptr_eq(&writers, &WriteQueue::of((0, 1))));
+    let writers = WriteQueue::of_store((0, 1));
+    assert!(Arc::ptr_eq(&writers, &WriteQueue::of_store((0, 1))));
     let first = entered(&writers);
-    let _other_store = entered(&WriteQueue::of((0, 2)));
+    let _other_store = entered(&WriteQueue::of_store((0, 2)));
     let (send, order) = mpsc::channel();
     let classes = [
-        Class::Stranger,
-        Class::Known,
-        Class::Stranger,
-        Class::Known,
-        Class::Proven,
+        Class::Unauthenticated,
+        Class::Familiar,
+        Class::Unauthenticated,
+        Class::Familiar,
+        Class::Authenticated,
     ];
     let all: Vec<_> = (0..)
         .zip(classes)
         .map(|(number, class)| {
-            let (waiting, send) = (WriteQueue::of((0, 1)), send.clone());
+            let (waiting, send) = (WriteQueue::of_store((0, 1)), send.clone());
             let thread = thread::spawn(move || {
-                let _turn = waiting.enter(class, false).unwrap();
+                let _turn = waiting.acquire(class, false).unwrap();
                 send.send(number).unwrap();
             });
             waits_for(&writers, number + 1);
@@ -53,43 +53,45 @@ fn whoever_was_passed_over_some_times_is_next() {
     let waiting = |number, class, shares| WaitingWriter {
         number,
         class,
-        shares,
+        may_join: shares,
         passed_over: 0,
         thread: thread::current(),
     };
-    let mut queue = WaitingWriters {
-        waiting: vec![waiting(0, Class::Stranger, true)],
-        ..WaitingWriters::default()
+    let mut queue = WriteQueueState {
+        waiting: vec![waiting(0, Class::Unauthenticated, true)],
+        ..WriteQueueState::default()
     };
     let mut order = Vec::new();
     for number in 1..10 {
-        queue.waiting.push(waiting(number, Class::Proven, false));
-        queue.pass_on_to_any().unwrap();
-        order.push(queue.at.unwrap());
+        queue
+            .waiting
+            .push(waiting(number, Class::Authenticated, false));
+        queue.start_next().unwrap();
+        order.push(queue.current.unwrap());
     }
     assert_eq!(order, [1, 2, 3, 4, 0, 5, 6, 7, 8]);
     // nor is anybody overtaken by those who could share a transaction
-    let mut queue = WaitingWriters {
+    let mut queue = WriteQueueState {
         waiting: vec![
-            waiting(1, Class::Known, true),
-            waiting(0, Class::Known, false),
+            waiting(1, Class::Familiar, true),
+            waiting(0, Class::Familiar, false),
         ],
         ..queue
     };
-    assert!(queue.pass_on(|one| one.shares).is_none());
-    queue.waiting.retain(|one| one.shares);
-    assert!(queue.pass_on(|one| one.shares).is_some());
+    assert!(queue.start_next_if(|one| one.may_join).is_none());
+    queue.waiting.retain(|one| one.may_join);
+    assert!(queue.start_next_if(|one| one.may_join).is_some());
 }
 
 #[test]
 fn a_turn_that_does_not_come_in_time_is_given_up() {
-    let writers = WriteQueue::of((0, 3));
+    let writers = WriteQueue::of_store((0, 3));
     let first = entered(&writers);
-    let gives_up = || assert!(writers.enter(Class::Known, true).is_none());
+    let gives_up = || assert!(writers.acquire(Class::Familiar, true).is_none());
     thread::scope(|scope| scope.spawn(gives_up).join().unwrap());
     assert!(writers.lock().waiting.is_empty());
     drop(first);
-    assert_eq!(writers.lock().at, None);
+    assert_eq!(writers.lock().current, None);
 }
 
 /// A store, and those who write to it.
@@ -99,8 +101,8 @@ struct Shop {
     writers: Arc<WriteQueue>,
 }
 
-fn opened(path: &Path) -> crate::store::sqlite::Sqlite {
-    crate::store::sqlite::Sqlite::open(path).unwrap()
+fn opened(path: &Path) -> crate::store::sqlite::SqliteStore {
+    crate::store::sqlite::SqliteStore::open(path).unwrap()
 }
 
 impl Shop {
@@ -108,8 +110,8 @@ impl Shop {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
         let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        crate::store::sqlite::Sqlite::create(&path, None, &keys).unwrap();
-        let writers = Arc::clone(&opened(&path).writers);
+        crate::store::sqlite::SqliteStore::create(&path, None, &keys).unwrap();
+        let writers = Arc::clone(&opened(&path).write_queue);
         Shop {
             _folder: folder,
             path,
@@ -128,7 +130,7 @@ impl Shop {
 
     fn attempt_on(
         &self,
-        mut store: crate::store::sqlite::Sqlite,
+        mut store: crate::store::sqlite::SqliteStore,
         waiting: usize,
         act: impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), StoreError> + Send + 'static,
     ) -> JoinHandle<Result<(), StoreError>> {
@@ -141,7 +143,7 @@ impl Shop {
         let mut store = opened(&self.path);
         let mut tx = store.begin(Intent::Read).unwrap();
         (0..100)
-            .filter(|number| tx.floor(&fingerprint(*number)).unwrap().is_some())
+            .filter(|number| tx.step_floor(&fingerprint(*number)).unwrap().is_some())
             .collect()
     }
 }
@@ -182,7 +184,7 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
         panic!("within its part")
     });
     let last = shop.attempt(4, uses(5));
-    let commits = |store: &crate::store::sqlite::Sqlite| -> i64 {
+    let commits = |store: &crate::store::sqlite::SqliteStore| -> i64 {
         store
             .handle()
             .unwrap()
@@ -200,8 +202,8 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
     assert_eq!(shop.used(), [0, 1, 2, 5]);
     assert_ne!(commits(&watch), before);
     let queue = shop.writers.lock();
-    assert!(queue.at.is_none() && queue.waiting.is_empty() && queue.ended.is_empty());
-    assert!(queue.handed_on.is_none());
+    assert!(queue.current.is_none() && queue.waiting.is_empty() && queue.finished.is_empty());
+    assert!(queue.handed_over.is_none());
 }
 
 #[test]
@@ -246,7 +248,7 @@ fn a_commit_that_fails_fails_for_all_who_share_it_and_the_next_one_is_its_own() 
     let leader = shop.attempt_on(leads, 1, uses(1));
     // and for whoever only goes by what they wrote
     let reads = |mut tx: Box<dyn Transaction + '_>| {
-        assert!(tx.floor(&fingerprint(1))?.is_some());
+        assert!(tx.step_floor(&fingerprint(1))?.is_some());
         tx.commit()
     };
     let others = [
@@ -272,7 +274,7 @@ fn a_turn_that_is_lost_leaves_nobody_waiting() {
     let leader = shop.attempt(1, uses(1));
     let writers = Arc::clone(&shop.writers);
     let lost = thread::spawn(move || {
-        let (turn, handle) = writers.enter(Class::Known, true).unwrap();
+        let (turn, handle) = writers.acquire(Class::Familiar, true).unwrap();
         assert!(turn.has_joined() && handle.is_some());
     });
     waits_for(&shop.writers, 2);
@@ -297,7 +299,9 @@ fn a_crowd_uses_each_code_once() {
                 let mut store = opened(path);
                 for code in 0..CODES {
                     let mut tx = store.begin(Intent::Attempt).unwrap();
-                    if tx.floor(&fingerprint(code)).unwrap().is_some() || (code + thread) % 7 == 0 {
+                    if tx.step_floor(&fingerprint(code)).unwrap().is_some()
+                        || (code + thread) % 7 == 0
+                    {
                         continue;
                     }
                     tx.raise_floor(&fingerprint(code), crate::credential::totp::Step(1))
@@ -312,5 +316,5 @@ fn a_crowd_uses_each_code_once() {
     accepted.sort_unstable();
     assert_eq!(accepted, shop.used());
     assert_eq!(accepted.len(), usize::from(CODES));
-    assert_eq!(shop.writers.lock().at, None);
+    assert_eq!(shop.writers.lock().current, None);
 }

@@ -31,8 +31,8 @@ use std::time::{Duration, Instant};
 const CONFIGURATION: Duration = Duration::from_millis(500);
 /// How long what is on its way has at the end, and how often it is looked whether it is done. Conversations, which end
 /// first, have had time already.
-const LAST: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(20);
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest reason that is kept of why a letter was not sent, in characters.
 const LONGEST_REASON: usize = 300;
 
@@ -62,8 +62,8 @@ impl MailThread {
     /// Waits a while for what is on its way, once the process drains.
     pub fn end(self) {
         let began = Instant::now();
-        while !self.0.is_finished() && began.elapsed() < LAST {
-            thread::sleep(LOOK);
+        while !self.0.is_finished() && began.elapsed() < SHUTDOWN_WAIT {
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -195,14 +195,14 @@ impl Mailer {
         };
         match tokio::time::timeout(self.limit, sending).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(reason(&why, written.secret())),
+            Ok(Err(why)) => Err(sanitize_reason(&why, written.secret())),
             Err(_) => Err(format!("no answer within {} s", self.limit.as_secs())),
         }
     }
 }
 
 /// What a server or program said, fit for a log: one line, not long, and without the code, which it may have quoted.
-fn reason(said: &str, secret: Option<&str>) -> String {
+fn sanitize_reason(said: &str, secret: Option<&str>) -> String {
     let said = secret.map_or_else(|| said.to_owned(), |secret| said.replace(secret, "…"));
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let line: String = said
@@ -222,7 +222,7 @@ mod tests {
             "554 spam: \"code 123456\"\r\nsee\u{2028}123456 {}",
             "x".repeat(500)
         );
-        let reason = reason(&said, Some("123456"));
+        let reason = sanitize_reason(&said, Some("123456"));
         assert!(
             reason.starts_with("554 spam: \"code …\"  see … x"),
             "{reason}"

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         .map(|word| word.to_str())
         .collect::<Vec<_>>()[..]
     {
-        [] => match sockets::handed_over() {
+        [] => match sockets::activated_sockets() {
             Ok(sockets) => report(serve(sockets)),
             Err(error) => {
                 log(error);

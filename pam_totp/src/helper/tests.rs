@@ -1,7 +1,7 @@
-//! PAM hosts under every condition that a user can put theirs in. Each is this test program again, as a process of its own
-//! (`hostile_host`), which starts the helper and writes what it saw to a file.
+//! The helper under every condition that a user can set for a PAM host. Each host is this test program again, as a process
+//! of its own (`hostile_host`), which starts the helper and writes its observations to a file.
 //!
-//! They need root, as the helper does; for anyone else they show that it is refused.
+//! The tests need root, as the helper does; for another user they verify that it is refused.
 #![allow(unsafe_code)]
 
 use super::*;
@@ -33,7 +33,7 @@ const FACTS: &str = "
     echo end
     exec cat";
 
-/// Runs a host under a condition; returns what it saw.
+/// Runs a host under a condition. Returns its observations.
 fn host(case: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let result = folder.path().join("result");
@@ -55,13 +55,13 @@ fn host(case: &str) -> String {
     fs::read_to_string(&result).unwrap_or_else(|error| panic!("{case}: {status}, {error}"))
 }
 
-/// The cgroups that there were before a case; dropped, those that it made are removed.
+/// The cgroups that existed before a case. Dropping this removes those that the case made.
 struct Cgroups {
     before: Vec<PathBuf>,
     _making: MutexGuard<'static, ()>,
 }
 
-/// One case at a time makes cgroups.
+/// A lock, so that one case at a time makes cgroups.
 static MAKING: Mutex<()> = Mutex::new(());
 
 impl Cgroups {
@@ -73,7 +73,7 @@ impl Cgroups {
         }
     }
 
-    /// Every folder in which a case may have made one, the innermost first.
+    /// Returns every folder in which a case may have made a cgroup, the innermost first.
     fn all() -> impl Iterator<Item = PathBuf> {
         let mounts = ["unified", "freezer", "systemd"].map(|name| format!("/sys/fs/cgroup/{name}"));
         let folders = mounts
@@ -99,7 +99,7 @@ impl Drop for Cgroups {
             if !name.starts_with("postern-test-") && name != "user.slice" {
                 continue;
             }
-            // a process that has just ended is in it for a moment more
+            // a process that has just ended stays in the cgroup for a moment
             let until = Instant::now() + Duration::from_secs(10);
             while fs::remove_dir(&new).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
             {
@@ -185,7 +185,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn the_helper_is_entered_whatever_the_host_inherited() {
+fn the_helper_starts_whatever_the_host_inherited() {
     for case in [
         "plain",
         "real-user",
@@ -216,7 +216,7 @@ fn the_helper_is_entered_whatever_the_host_inherited() {
 
 /// (The kernel tells the parent of a child that is stopped, whatever its exit signal is: that one SIGCHLD is the user's doing.)
 #[test]
-fn what_keeps_the_helper_away_is_named() {
+fn an_error_names_what_prevents_the_helper() {
     for (case, error) in [
         ("nofile", "raise RLIMIT_NOFILE"),
         ("missing", "cannot be run (No such file"),
@@ -354,7 +354,7 @@ fn close_standard(fds: &[i32]) {
     }
 }
 
-/// What the condition does to this process.
+/// Applies a condition to this process.
 fn apply(case: &str) {
     let mount = "/sys/fs/cgroup";
     let name = format!("postern-test-{}", std::process::id());
@@ -603,7 +603,7 @@ fn use_helper(case: &str, helper: HelperProcess) -> String {
     seen
 }
 
-/// What the kernel says to signals of a user.
+/// The results of signals that a user sends.
 fn signal_as_nobody(pid: i32) -> String {
     let script = format!("kill -STOP {pid} || kill -KILL {pid}");
     let output = Command::new("setpriv")
@@ -628,7 +628,7 @@ fn signal_as_nobody(pid: i32) -> String {
     }
 }
 
-/// Starts the helper until a copy was stopped on the way: a user needs luck, too.
+/// Starts the helper again and again until a copy is stopped in time, which is a race for a user too.
 fn start_stopped() -> Result<HelperProcess, HelperError> {
     let once = || {
         let is_over = Arc::new(AtomicBool::new(false));

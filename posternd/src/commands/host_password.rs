@@ -22,7 +22,7 @@ const SAYS: Duration = JUDGED
     .saturating_add(Duration::from_secs(2));
 
 /// The way to the helper; so many are asked at once, counted by user.
-pub(crate) struct Passwords(Admission<u32>);
+pub(crate) struct HostPasswordHelper(Admission<u32>);
 
 /// Nothing was said.
 pub(crate) enum HelperSilent {
@@ -34,13 +34,13 @@ pub(crate) enum HelperSilent {
     Unanswered(String),
 }
 
-impl Passwords {
-    pub(crate) fn new() -> Passwords {
-        Passwords(Admission::new(QUESTIONS))
+impl HostPasswordHelper {
+    pub(crate) fn new() -> HostPasswordHelper {
+        HostPasswordHelper(Admission::new(QUESTIONS))
     }
 
     /// Has it asked, for a user.
-    pub(crate) fn ask(
+    pub(crate) fn verify_password(
         &self,
         uid: u32,
         question: &HostPasswordRequest,
@@ -50,7 +50,7 @@ impl Passwords {
             .acquire(question.class, uid)
             .and_then(|turn| turn.wait(TURN));
         let _turn = turn.map_err(HelperSilent::Busy)?;
-        let mut stream = reach().map_err(|error| {
+        let mut stream = connect_helper().map_err(|error| {
             HelperSilent::Absent(format!(
                 "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
             ))
@@ -60,12 +60,12 @@ impl Passwords {
                 "postern-password did not answer: {why}; its log says more"
             ))
         };
-        let word = put(&mut stream, question).map_err(|error| unanswered(&error))?;
+        let word = send_request(&mut stream, question).map_err(|error| unanswered(&error))?;
         HostPasswordReply::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))
     }
 }
 
-fn reach() -> io::Result<LocalStream> {
+fn connect_helper() -> io::Result<LocalStream> {
     let mut stream = LocalStream::connect_to_root(Path::new(SOCKET), Instant::now() + GREETED)?;
     let mut greeting = [0; GREETING.len()];
     stream.read_exact(&mut greeting)?;
@@ -75,7 +75,7 @@ fn reach() -> io::Result<LocalStream> {
     }
 }
 
-fn put(stream: &mut LocalStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
+fn send_request(stream: &mut LocalStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
     stream.wait_until(Instant::now() + SAYS);
     stream.write_all(&question.write())?;
     stream.close_half()?;

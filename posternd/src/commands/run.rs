@@ -1,6 +1,6 @@
 //! Commands of users, for their own accounts: reads the request, has an engine act, writes the reply.
 
-use super::host_password::{HelperSilent, Passwords};
+use super::host_password::{HelperSilent, HostPasswordHelper};
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::user_log::UserLog;
 use crate::pam::conversation::{LogFields, User};
@@ -25,7 +25,7 @@ use std::path::Path;
 /// One command of one user.
 pub(crate) struct Commands<'a> {
     pub(crate) config: &'a Path,
-    pub(crate) passwords: &'a Passwords,
+    pub(crate) passwords: &'a HostPasswordHelper,
     pub(crate) log: &'a UserLog,
     pub(crate) worker: Worker,
     pub(crate) user: &'a User,
@@ -73,10 +73,10 @@ impl Commands<'_> {
                 refused("invalid request; the command and posternd may have different versions")
             }
             Some(errand) => {
-                let done = panic::catch_unwind(AssertUnwindSafe(|| self.run(errand)));
+                let done = panic::catch_unwind(AssertUnwindSafe(|| self.run_command(errand)));
                 match done {
                     Ok(Ok(reply)) => reply,
-                    Ok(Err(why)) => self.refuse(why),
+                    Ok(Err(why)) => self.log_refusal(why),
                     // the panic's own message stands in the log
                     Err(_) => refused(NOT_NOW),
                 }
@@ -87,7 +87,7 @@ impl Commands<'_> {
         CommandReply(bytes.unwrap_or_default())
     }
 
-    fn run(&self, errand: CommandRequest) -> Result<EngineReply, NotDone> {
+    fn run_command(&self, errand: CommandRequest) -> Result<EngineReply, NotDone> {
         let in_force = CONFIGURATION
             .in_force(self.config)
             .map_err(|error| NotDone::failed(&error))?;
@@ -100,7 +100,7 @@ impl Commands<'_> {
                 account,
                 task: Operation::FirstSetup { password, setup },
             } => self.begin_first_setup(&config, account, &password, setup),
-            errand => self.act(&config, |door, caller, now| {
+            errand => self.run_at_engine(&config, |door, caller, now| {
                 door.run_errand(caller, &errand, now)
             }),
         }
@@ -117,7 +117,7 @@ impl Commands<'_> {
         let Some(password) = Candidate::typed(password.as_bytes()) else {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
-        let asking = self.act(config, |door, caller, now| {
+        let asking = self.run_at_engine(config, |door, caller, now| {
             door.ask_first_setup(caller, &account, setup, now)
         })?;
         let User { uid, name, .. } = self.user;
@@ -127,7 +127,7 @@ impl Commands<'_> {
             class: Class::Familiar,
             password,
         };
-        let said = match self.passwords.ask(*uid, &question) {
+        let said = match self.passwords.verify_password(*uid, &question) {
             Ok(said) => said,
             Err(HelperSilent::Unanswered(why)) => {
                 self.write_log(Severity::Error, "warning", "password-timeout", Some(&why));
@@ -152,13 +152,13 @@ impl Commands<'_> {
                 HostPasswordReply::Unasked
             }
         };
-        self.act(config, |door, caller, now| {
+        self.run_at_engine(config, |door, caller, now| {
             door.begin_first_setup(caller, asking, said, now)
         })
     }
 
     /// An act at the engine, as the user whom the kernel names.
-    fn act<R>(
+    fn run_at_engine<R>(
         &self,
         config: &Config,
         act: impl FnOnce(&mut Engine, Requester<'_>, Timestamp) -> Result<R, AdministrationError>,
@@ -167,7 +167,7 @@ impl Commands<'_> {
             name: &self.user.name,
             uid: self.user.uid,
         };
-        let acted = self.worker.run(config, |door| {
+        let acted = self.worker.run_operation(config, |door| {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(door, caller, now);
             for doubt in door.take_group_warnings() {
@@ -186,7 +186,7 @@ impl Commands<'_> {
         }
     }
 
-    fn refuse(&self, why: NotDone) -> EngineReply {
+    fn log_refusal(&self, why: NotDone) -> EngineReply {
         match why {
             NotDone::Failed { cause, why } => {
                 self.write_log(Severity::Error, "refused", cause, Some(&why));
@@ -230,8 +230,11 @@ impl Commands<'_> {
             service: Service::named(COMMAND.as_bytes()),
             user: Some(self.user.name.clone()),
         };
-        self.log
-            .write(self.user.uid, severity, &fields.line(result, cause, detail));
+        self.log.write(
+            self.user.uid,
+            severity,
+            &fields.format_line(result, cause, detail),
+        );
     }
 }
 

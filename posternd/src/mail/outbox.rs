@@ -109,7 +109,7 @@ impl Outbox {
             // a letter goes by what the files say when it is sent
             if is_due || looked.elapsed() >= CONFIGURATION {
                 looked = Instant::now();
-                self.goes_by(configuration.in_force());
+                self.uses_configuration(configuration.in_force());
             }
             let problem = match taken {
                 Ok(found) => self.send(found).await,
@@ -131,7 +131,7 @@ impl Outbox {
         }
     }
 
-    fn goes_by(&mut self, config: Option<Config>) {
+    fn uses_configuration(&mut self, config: Option<Config>) {
         if let Some(config) = config.filter(|config| *config != self.store.config) {
             self.store = self.store.under(config);
         }
@@ -252,7 +252,7 @@ impl OutboxStore {
         let (worker, config) = (self.worker.clone(), self.config.clone());
         let ran = tokio::task::spawn_blocking(move || {
             let now = clock::now().map_err(|error| error.to_string())?;
-            match worker.run(&config, |door| act(door, now)) {
+            match worker.run_operation(&config, |door| act(door, now)) {
                 Ok(ran) => ran.map_err(|error| error.to_string()),
                 Err(WorkerError::Open(error)) => Err(error.to_string()),
                 Err(WorkerError::Busy(busy)) => Err(busy.to_string()),

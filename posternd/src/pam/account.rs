@@ -1,7 +1,7 @@
 //! The `account` line: refuses an entry for which the `auth` line of the same transaction never passed, such
 //! as a key alone at an sshd without AuthenticationMethods.
 
-use super::entry::{Front, PamEntry, misconfigured};
+use super::entry::{PamConversation, PamServiceContext, deny_misconfigured};
 use super::host::PamHost;
 use super::log::LogFields;
 use super::options::PamOptions;
@@ -12,9 +12,9 @@ use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 
 /// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.
-pub(super) fn account(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
-    match check(host, words) {
-        PamFunctionResult::Passed => match host.forget() {
+pub(super) fn check_account(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
+    match verify_kept_mark(host, words) {
+        PamFunctionResult::Passed => match host.remove_mark() {
             Ok(()) => PamFunctionResult::Passed,
             Err(error) => {
                 LogFields::of_host(host).write(
@@ -31,48 +31,50 @@ pub(super) fn account(host: &dyn PamHost, words: &[String]) -> PamFunctionResult
     }
 }
 
-fn check(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
-    let options = match PamOptions::read(words) {
+fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
+    let options = match PamOptions::parse(words) {
         Ok(options) => options,
-        Err(error) => return misconfigured(host, &error),
+        Err(error) => return deny_misconfigured(host, &error),
     };
-    let front = match Front::open(host, &options) {
+    let front = match PamServiceContext::open(host, &options) {
         Ok(front) => front,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
-    let line = match front.line() {
+    let line = match front.identify_user() {
         Ok(line) => line,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
     // the module leaves an empty mark where it removes one
-    let mark = host.recall().and_then(|mark| String::from_utf8(mark).ok());
+    let mark = host
+        .kept_mark()
+        .and_then(|mark| String::from_utf8(mark).ok());
     match mark.filter(|mark| !mark.is_empty()) {
         Some(mark) => match line.engine.verify_mark(line.context(Phase::Before), &mark) {
             Ok(Ok(told)) => {
-                line.tell(&told);
+                line.show_messages(&told);
                 PamFunctionResult::Passed
             }
-            Ok(Err(refusal)) => ask_policy(&line, Some(refusal)),
-            Err(error) => line.unavailable(&error),
+            Ok(Err(refusal)) => check_policy(&line, Some(refusal)),
+            Err(error) => line.deny_unavailable(&error),
         },
         // where nothing tells the process, auth has left none
-        None => ask_policy(&line, line.process.binding().err().map(MarkRefusal::Unseen)),
+        None => check_policy(&line, line.process.binding().err().map(MarkRefusal::Unseen)),
     }
 }
 
 /// Nobody was asked for a code in this transaction, or what `auth` decided counts no more: that is right only where none
 /// is needed.
-fn ask_policy(line: &PamEntry<'_>, refusal: Option<MarkRefusal>) -> PamFunctionResult {
+fn check_policy(line: &PamConversation<'_>, refusal: Option<MarkRefusal>) -> PamFunctionResult {
     let requirement = match line.engine.find_requirement(line.context(Phase::After)) {
         Ok(found) => found.requirement,
-        Err(error) => return line.unavailable(&error),
+        Err(error) => return line.deny_unavailable(&error),
     };
     let needed = match (requirement, line.settings.unenrolled) {
         (Requirement::Exempt(_), _) => false,
         (Requirement::Code, _) => true,
         (_, Some(UnenrolledAction::Allow)) => false,
         (_, Some(UnenrolledAction::Deny | UnenrolledAction::Enroll)) => true,
-        (Requirement::Enrolment, None) => match line.waived() {
+        (Requirement::Enrolment, None) => match line.waive_requirement() {
             PamFunctionResult::NotNeeded => false,
             denied => return denied,
         },
@@ -88,6 +90,6 @@ fn ask_policy(line: &PamEntry<'_>, refusal: Option<MarkRefusal>) -> PamFunctionR
     } else {
         "not-verified: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
     };
-    line.log(Severity::Notice, "refused", cause);
+    line.log_result(Severity::Notice, "refused", cause);
     PamFunctionResult::Denied(Denial::NotAsked)
 }

@@ -1,11 +1,11 @@
 //! The `auth` line: asks for the code. From the prompt to the desk that judges and back; it is gone to after the
 //! prompt, and nothing is held across it.
 
-use super::entry::{Front, PamEntry, misconfigured};
+use super::entry::{PamConversation, PamServiceContext, deny_misconfigured};
 use super::host::{NoAnswer, PamHost};
-use super::input::{InputSource, PromptInputs, TypedInput, hand_on};
+use super::input::{InputSource, PromptInputs, TypedInput, forward_password};
 use super::log::LogFields;
-use super::options::{OptionValue, PamOptions};
+use super::options::{AcceptedCredentials, PamOptions};
 use super::user;
 use shared::account::second_factor::MailStatus;
 use shared::config::{FirstFactorState, PamConfig, UnenrolledAction};
@@ -23,7 +23,7 @@ const MAIL: &[u8] = b"m";
 /// `auth … pam_totp.so`. What an earlier one of the same transaction left is removed first: a host may authenticate
 /// several times on one handle.
 pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
-    if let Err(error) = host.forget() {
+    if let Err(error) = host.remove_mark() {
         LogFields::of_host(host).write(
             host,
             Severity::Error,
@@ -33,14 +33,14 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
         );
         return PamFunctionResult::Denied(Denial::Unavailable);
     }
-    let options = match PamOptions::read(words) {
+    let options = match PamOptions::parse(words) {
         Ok(options) => options,
-        Err(error) => return misconfigured(host, &error),
+        Err(error) => return deny_misconfigured(host, &error),
     };
     if options.proven() {
-        return prove(host, &options);
+        return check_completed_methods(host, &options);
     }
-    let front = match Front::open(host, &options) {
+    let front = match PamServiceContext::open(host, &options) {
         Ok(front) => front,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
@@ -49,108 +49,114 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
     }
     let stage = match front.settings.first_factor {
         FirstFactorState::Passed => Phase::After,
-        FirstFactorState::Unknown if !front.earlier.is_nothing() => Phase::After,
+        FirstFactorState::Unknown if !front.completed_methods.is_nothing() => Phase::After,
         FirstFactorState::Unknown => Phase::Before,
     };
-    let line = match front.line() {
+    let line = match front.identify_user() {
         Ok(line) => line,
         Err(denial) => {
             // Where anyone may be typing, a name that nobody can have meets the same prompt and text.
             if stage == Phase::Before {
-                let _ = PromptInputs::one(host, &front.settings).next(&front.settings.prompt);
-                host.tell(messages::BEFORE_FIRST_FACTOR);
+                let _ =
+                    PromptInputs::single(host, &front.settings).read_input(&front.settings.prompt);
+                host.show_message(messages::BEFORE_FIRST_FACTOR);
             }
             return PamFunctionResult::Denied(denial);
         }
     };
-    match (front.settings.takes, stage) {
-        (OptionValue::AppPasswords, _) => line.ask_for_app_password(),
-        (OptionValue::Anything, Phase::After) => line.ask_kindly(),
-        (OptionValue::Anything, Phase::Before) => line.ask_everyone_alike(),
+    match (front.settings.accepts, stage) {
+        (AcceptedCredentials::AppPasswords, _) => line.ask_for_app_password(),
+        (AcceptedCredentials::All, Phase::After) => line.authenticate_after_first_factor(),
+        (AcceptedCredentials::All, Phase::Before) => line.authenticate_before_first_factor(),
     }
 }
 
 /// `auth … pam_totp.so proven`: asks nothing. A configuration that cannot be read is for the line that asks to
 /// refuse and to log; here the service's name decides.
-fn prove(host: &dyn PamHost, options: &PamOptions) -> PamFunctionResult {
-    let service = user::service(host);
-    let in_force = host.configuration(&options.config_path());
+fn check_completed_methods(host: &dyn PamHost, options: &PamOptions) -> PamFunctionResult {
+    let service = user::read_service(host);
+    let in_force = host.load_configuration(&options.config_path());
     let pam = in_force.map_or_else(|_| PamConfig::default(), |file| file.config.pam);
-    match user::earlier(host, options.settings(&pam, service.as_str()).sshd).is_nothing() {
+    match user::read_completed_methods(host, options.merge_settings(&pam, service.as_str()).sshd)
+        .is_nothing()
+    {
         true => PamFunctionResult::NotNeeded,
         false => PamFunctionResult::Passed,
     }
 }
 
-impl PamEntry<'_> {
+impl PamConversation<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
-    fn ask_kindly(&self) -> PamFunctionResult {
+    fn authenticate_after_first_factor(&self) -> PamFunctionResult {
         let context = PamContext {
-            completed_methods: &user::earlier_behind(self.host, self.settings.sshd),
+            completed_methods: &user::completed_methods_after_first_factor(
+                self.host,
+                self.settings.sshd,
+            ),
             ..self.context(Phase::After)
         };
         let policy = match self.engine.find_requirement(context) {
             Ok(found) => found,
-            Err(error) => return self.unavailable(&error),
+            Err(error) => return self.deny_unavailable(&error),
         };
         let nobody_enrolled = matches!(
             policy.requirement,
             Requirement::Enrolment | Requirement::Nothing
         );
         if nobody_enrolled && self.settings.unenrolled == Some(UnenrolledAction::Enroll) {
-            return self.set_up();
+            return self.enroll_at_prompt();
         }
         let mail = policy.mail;
-        match self.without_code(policy, Phase::After) {
-            None => match self.by_grace() {
+        match self.decide_without_code(policy, Phase::After) {
+            None => match self.grant_grace_period() {
                 None => self.ask_for_code(mail),
                 Some(PamFunctionResult::Denied(denial)) => PamFunctionResult::Denied(denial),
                 Some(entry) => self
-                    .hand_on_alone()
+                    .forward_password_alone()
                     .map_or_else(|denied| denied, |()| entry),
             },
             Some(PamFunctionResult::Denied(Denial::Refused)) => {
-                self.host.tell(messages::NOT_ENROLLED);
+                self.host.show_message(messages::NOT_ENROLLED);
                 PamFunctionResult::Denied(Denial::Refused)
             }
             Some(PamFunctionResult::Denied(denial)) => PamFunctionResult::Denied(denial),
             Some(entry) => self
-                .hand_on_alone()
+                .forward_password_alone()
                 .map_or_else(|denied| denied, |()| entry),
         }
     }
 
     fn ask_for_code(&self, mail: MailStatus) -> PamFunctionResult {
-        let mut answers = PromptInputs::several(self.host, &self.settings);
+        let mut answers = PromptInputs::up_to_tries(self.host, &self.settings);
         let mut mails = 0;
         let mut said: Option<String> = None;
         let mut denial = Denial::Refused;
-        while let Some(typed) = answers.next(&self.prompt(said.as_deref(), mail)) {
+        while let Some(typed) = answers.read_input(&self.compose_prompt(said.as_deref(), mail)) {
             let typed = match typed {
                 Ok(typed) => typed,
-                Err(NoAnswer) => return self.cancelled(),
+                Err(NoAnswer) => return self.deny_cancelled(),
             };
             if mail == MailStatus::On && typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) {
-                said = match self.mail() {
+                said = match self.mail_code() {
                     Ok(said) => Some(said),
                     Err(denied) => return denied,
                 };
                 mails += 1;
                 if mails < self.settings.tries {
-                    answers.give_back();
+                    answers.add_prompt();
                 }
                 continue;
             }
-            let refusal = match self.judge(Phase::After, &typed) {
+            let refusal = match self.verify_input(Phase::After, &typed) {
                 Err(denied) => return denied,
                 Ok(PamVerification::Accepted {
                     grant,
                     messages,
                     code_length,
                 }) => {
-                    hand_on(self.host, &self.settings, &typed, code_length);
-                    self.tell(&messages);
-                    return self.passed(grant);
+                    forward_password(self.host, &self.settings, &typed, code_length);
+                    self.show_messages(&messages);
+                    return self.grant_access(grant);
                 }
                 Ok(PamVerification::Refused { refusal, .. }) => refusal,
             };
@@ -162,12 +168,12 @@ impl PamEntry<'_> {
             if typed.source == InputSource::Prompt {
                 denial = Denial::TooManyTries;
             }
-            self.refused(&refusal);
+            self.log_refusal(&refusal);
             said = Some(refusal.message);
         }
         match said {
-            Some(said) => self.host.tell(&said),
-            None => self.log(
+            Some(said) => self.host.show_message(&said),
+            None => self.log_result(
                 Severity::Notice,
                 "refused",
                 "no-input: no earlier module asked for a code",
@@ -177,7 +183,7 @@ impl PamEntry<'_> {
     }
 
     /// What was said of the last answer, what else may be typed, and the prompt.
-    fn prompt(&self, said: Option<&str>, mail: MailStatus) -> String {
+    fn compose_prompt(&self, said: Option<&str>, mail: MailStatus) -> String {
         let offer = match mail {
             MailStatus::On => Some(messages::MAIL_OFFER),
             MailStatus::Off => None,
@@ -191,19 +197,19 @@ impl PamEntry<'_> {
     }
 
     /// Has a code mailed; what there is to say.
-    fn mail(&self) -> Result<String, PamFunctionResult> {
+    fn mail_code(&self) -> Result<String, PamFunctionResult> {
         match self.engine.mail_code(self.context(Phase::After)) {
-            Err(error) => Err(self.unavailable(&error)),
+            Err(error) => Err(self.deny_unavailable(&error)),
             Ok(Ok(told)) => Ok(told),
             Ok(Err(PamRefusal { cause, message })) => {
-                self.log(Severity::Notice, "not mailed", &cause);
+                self.log_result(Severity::Notice, "not mailed", &cause);
                 Ok(message)
             }
         }
     }
 
     /// Before the first factor: one prompt, one text, one timing for everyone.
-    fn ask_everyone_alike(&self) -> PamFunctionResult {
+    fn authenticate_before_first_factor(&self) -> PamFunctionResult {
         let context = self.context(Phase::Before);
         let exempts = self
             .config
@@ -212,22 +218,24 @@ impl PamEntry<'_> {
         if let Some(rule) = exempts.filter(|_| self.engine.trusts_claims()) {
             // A store that cannot be read closes this door too.
             return match self.engine.find_requirement(context) {
-                Err(error) => self.unavailable(&error),
+                Err(error) => self.deny_unavailable(&error),
                 Ok(policy) => self
-                    .hand_on_alone()
-                    .map_or_else(|denied| denied, |()| self.exempt(rule, policy.mark)),
+                    .forward_password_alone()
+                    .map_or_else(|denied| denied, |()| self.exempt_user(rule, policy.mark)),
             };
         }
-        let typed = match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
+        let typed = match PromptInputs::single(self.host, &self.settings)
+            .read_input(&self.settings.prompt)
+        {
             Some(Ok(typed)) => typed,
-            Some(Err(NoAnswer)) => return self.cancelled(),
+            Some(Err(NoAnswer)) => return self.deny_cancelled(),
             None => TypedInput {
                 text: Default::default(),
                 source: InputSource::Stacked,
             },
         };
-        let ruled = self.judge(Phase::Before, &typed);
-        self.host.tell(messages::BEFORE_FIRST_FACTOR);
+        let ruled = self.verify_input(Phase::Before, &typed);
+        self.host.show_message(messages::BEFORE_FIRST_FACTOR);
         let ruled = match ruled {
             Ok(ruled) => ruled,
             Err(denied) => return denied,
@@ -241,10 +249,10 @@ impl PamEntry<'_> {
                 },
                 _,
             ) => {
-                hand_on(self.host, &self.settings, &typed, code_length);
-                self.passed(grant)
+                forward_password(self.host, &self.settings, &typed, code_length);
+                self.grant_access(grant)
             }
-            (PamVerification::Refused { .. }, Err(error)) => self.unavailable(&error),
+            (PamVerification::Refused { .. }, Err(error)) => self.deny_unavailable(&error),
             (
                 PamVerification::Refused {
                     refusal,
@@ -252,15 +260,15 @@ impl PamEntry<'_> {
                 },
                 Ok(policy),
             ) => {
-                let entry = self.without_code(policy, Phase::Before);
-                hand_on(
+                let entry = self.decide_without_code(policy, Phase::Before);
+                forward_password(
                     self.host,
                     &self.settings,
                     &typed,
                     if entry.is_some() { 0 } else { code_length },
                 );
                 entry.unwrap_or_else(|| {
-                    self.refused(&refusal);
+                    self.log_refusal(&refusal);
                     PamFunctionResult::Denied(Denial::Refused)
                 })
             }
@@ -269,9 +277,11 @@ impl PamEntry<'_> {
 
     /// An app password and nothing else, whoever stands there; what is none is not looked at any further.
     fn ask_for_app_password(&self) -> PamFunctionResult {
-        let typed = match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
+        let typed = match PromptInputs::single(self.host, &self.settings)
+            .read_input(&self.settings.prompt)
+        {
             Some(Ok(typed)) => typed,
-            Some(Err(NoAnswer)) => return self.cancelled(),
+            Some(Err(NoAnswer)) => return self.deny_cancelled(),
             None => TypedInput {
                 text: Default::default(),
                 source: InputSource::Stacked,
@@ -280,7 +290,7 @@ impl PamEntry<'_> {
         let is_one =
             std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
         let ruled = match is_one {
-            true => self.judge(Phase::Before, &typed),
+            true => self.verify_input(Phase::Before, &typed),
             false => Ok(PamVerification::Refused {
                 refusal: PamRefusal {
                     cause: "malformed".to_owned(),
@@ -291,23 +301,23 @@ impl PamEntry<'_> {
         };
         match ruled {
             Err(denied) => denied,
-            Ok(PamVerification::Accepted { grant, .. }) => self.passed(grant),
+            Ok(PamVerification::Accepted { grant, .. }) => self.grant_access(grant),
             // another line would judge it again
             Ok(PamVerification::Refused { refusal, .. })
                 if is_one || self.settings.reading == InputReading::Whole =>
             {
-                self.refused(&refusal);
+                self.log_refusal(&refusal);
                 PamFunctionResult::Denied(Denial::Refused)
             }
             // what goes on to another line is for that one to refuse
             Ok(PamVerification::Refused { .. }) => {
-                hand_on(self.host, &self.settings, &typed, 0);
+                forward_password(self.host, &self.settings, &typed, 0);
                 PamFunctionResult::Denied(Denial::Refused)
             }
         }
     }
 
-    fn judge(
+    fn verify_input(
         &self,
         stage: Phase,
         typed: &TypedInput,
@@ -315,15 +325,16 @@ impl PamEntry<'_> {
         let ruled =
             self.engine
                 .verify_input(self.context(stage), &typed.text, self.settings.reading);
-        ruled.map_err(|error| self.unavailable(&error))
+        ruled.map_err(|error| self.deny_unavailable(&error))
     }
 
     /// Nobody needs a code here, but the next module wants a password of this line.
-    fn hand_on_alone(&self) -> Result<(), PamFunctionResult> {
-        if self.settings.reading == InputReading::Ending && self.host.stacked().is_none() {
-            match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
-                Some(Ok(typed)) => hand_on(self.host, &self.settings, &typed, 0),
-                Some(Err(NoAnswer)) => return Err(self.cancelled()),
+    fn forward_password_alone(&self) -> Result<(), PamFunctionResult> {
+        if self.settings.reading == InputReading::Ending && self.host.stacked_password().is_none() {
+            match PromptInputs::single(self.host, &self.settings).read_input(&self.settings.prompt)
+            {
+                Some(Ok(typed)) => forward_password(self.host, &self.settings, &typed, 0),
+                Some(Err(NoAnswer)) => return Err(self.deny_cancelled()),
                 None => {}
             }
         }
@@ -331,22 +342,28 @@ impl PamEntry<'_> {
     }
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
-    fn without_code(&self, policy: PamRequirement, stage: Phase) -> Option<PamFunctionResult> {
+    fn decide_without_code(
+        &self,
+        policy: PamRequirement,
+        stage: Phase,
+    ) -> Option<PamFunctionResult> {
         match (policy.requirement, self.settings.unenrolled) {
-            (Requirement::Exempt(rule), _) => Some(self.exempt(rule, policy.mark)),
+            (Requirement::Exempt(rule), _) => Some(self.exempt_user(rule, policy.mark)),
             (Requirement::Code, _) => None,
             (_, Some(UnenrolledAction::Allow)) | (Requirement::Nothing, None) => {
-                self.log(Severity::Info, "not needed", "not-enrolled");
-                Some(self.not_needed(policy.mark))
+                self.log_result(Severity::Info, "not needed", "not-enrolled");
+                Some(self.pass_without_code(policy.mark))
             }
             // Only someone who has passed the first factor signs in for the first time.
-            (Requirement::Enrolment, None) if stage == Phase::After => Some(self.waived()),
-            (Requirement::Enrolment | Requirement::Nothing, _) => Some(self.not_enrolled()),
+            (Requirement::Enrolment, None) if stage == Phase::After => {
+                Some(self.waive_requirement())
+            }
+            (Requirement::Enrolment | Requirement::Nothing, _) => Some(self.deny_unenrolled()),
         }
     }
 
     /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
-    fn by_grace(&self) -> Option<PamFunctionResult> {
+    fn grant_grace_period(&self) -> Option<PamFunctionResult> {
         if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
             return None;
         }
@@ -354,43 +371,43 @@ impl PamEntry<'_> {
             .engine
             .grant_grace_period(self.context(Phase::After), self.settings.grace)
         {
-            Err(error) => Some(self.unavailable(&error)),
+            Err(error) => Some(self.deny_unavailable(&error)),
             Ok(None) => None,
             // not PAM_IGNORE: this person needs a code here, and gave it earlier
-            Ok(Some(granted)) => Some(self.passed_as("not needed", granted)),
+            Ok(Some(granted)) => Some(self.grant_access_as("not needed", granted)),
         }
     }
 
-    fn exempt(&self, rule: usize, mark: Option<TypedText>) -> PamFunctionResult {
-        self.log(
+    fn exempt_user(&self, rule: usize, mark: Option<TypedText>) -> PamFunctionResult {
+        self.log_result(
             Severity::Info,
             "not needed",
             &format!("policy.exempt-{rule}"),
         );
-        self.not_needed(mark)
+        self.pass_without_code(mark)
     }
 
     /// No code is needed. Without a mark the guard asks the policy anew.
-    fn not_needed(&self, mark: Option<TypedText>) -> PamFunctionResult {
+    fn pass_without_code(&self, mark: Option<TypedText>) -> PamFunctionResult {
         if let Some(mark) = mark {
-            self.mark(Some(&mark));
+            self.keep_mark(Some(&mark));
         }
         PamFunctionResult::NotNeeded
     }
 
     /// The line passes, by what was decided and nothing else.
-    pub(crate) fn passed(&self, granted: PamGrant) -> PamFunctionResult {
-        self.passed_as("accepted", granted)
+    pub(crate) fn grant_access(&self, granted: PamGrant) -> PamFunctionResult {
+        self.grant_access_as("accepted", granted)
     }
 
-    fn passed_as(&self, result: &str, granted: PamGrant) -> PamFunctionResult {
+    fn grant_access_as(&self, result: &str, granted: PamGrant) -> PamFunctionResult {
         let (by, mark) = granted.into_parts();
-        self.log(Severity::Info, result, by);
-        self.mark(mark.as_ref());
+        self.log_result(Severity::Info, result, by);
+        self.keep_mark(mark.as_ref());
         PamFunctionResult::Passed
     }
 
-    fn refused(&self, refusal: &PamRefusal) {
-        self.log(Severity::Notice, "refused", &refusal.cause);
+    fn log_refusal(&self, refusal: &PamRefusal) {
+        self.log_result(Severity::Notice, "refused", &refusal.cause);
     }
 }

@@ -279,7 +279,7 @@ impl EngineClient {
         };
         match &self.worker {
             None => operation(&mut Engine::open((*self.config).clone())?),
-            Some(worker) => worker.run(&self.config, operation)?,
+            Some(worker) => worker.run_operation(&self.config, operation)?,
         }
     }
 }

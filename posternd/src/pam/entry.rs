@@ -23,7 +23,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 /// What is known before it is known who stands there.
-pub(crate) struct Front<'a> {
+pub(crate) struct PamServiceContext<'a> {
     pub(crate) host: &'a dyn PamHost,
     pub(crate) config: Config,
     pub(crate) engine: EngineClient,
@@ -32,27 +32,27 @@ pub(crate) struct Front<'a> {
     pub(crate) service: Service,
     pub(crate) origin: Origin,
     /// What sshd says has passed before.
-    pub(crate) earlier: CompletedMethods,
+    pub(crate) completed_methods: CompletedMethods,
 }
 
 /// A line, and who stands there.
-pub(crate) struct PamEntry<'a> {
-    front: &'a Front<'a>,
+pub(crate) struct PamConversation<'a> {
+    front: &'a PamServiceContext<'a>,
     /// Who signs in.
     pub(crate) user: UserName,
     /// Whose code is asked for.
     pub(crate) account: UserName,
 }
 
-impl<'a> Deref for PamEntry<'a> {
-    type Target = Front<'a>;
+impl<'a> Deref for PamConversation<'a> {
+    type Target = PamServiceContext<'a>;
 
-    fn deref(&self) -> &Front<'a> {
+    fn deref(&self) -> &PamServiceContext<'a> {
         self.front
     }
 }
 
-pub(crate) fn misconfigured(host: &dyn PamHost, error: &dyn Display) -> PamFunctionResult {
+pub(crate) fn deny_misconfigured(host: &dyn PamHost, error: &dyn Display) -> PamFunctionResult {
     LogFields::of_host(host).write(
         host,
         Severity::Error,
@@ -63,17 +63,20 @@ pub(crate) fn misconfigured(host: &dyn PamHost, error: &dyn Display) -> PamFunct
     PamFunctionResult::Denied(Denial::Misconfigured)
 }
 
-impl<'a> Front<'a> {
+impl<'a> PamServiceContext<'a> {
     /// Reads the configuration and where the host stands.
-    pub(crate) fn open(host: &'a dyn PamHost, options: &PamOptions) -> Result<Front<'a>, Denial> {
-        let service = user::service(host);
-        let config = configuration(host, &options.config_path()).map_err(|error| {
-            misconfigured(host, &error);
+    pub(crate) fn open(
+        host: &'a dyn PamHost,
+        options: &PamOptions,
+    ) -> Result<PamServiceContext<'a>, Denial> {
+        let service = user::read_service(host);
+        let config = load_configuration(host, &options.config_path()).map_err(|error| {
+            deny_misconfigured(host, &error);
             Denial::Misconfigured
         })?;
-        let settings = options.settings(&config.pam, service.as_str());
+        let settings = options.merge_settings(&config.pam, service.as_str());
         let origin =
-            user::origin(host, settings.sshd, settings.rhost_is_address).map_err(|error| {
+            user::find_origin(host, settings.sshd, settings.rhost_is_address).map_err(|error| {
                 let error = UserError::HostLookup(error);
                 LogFields::of_host(host).write(
                     host,
@@ -84,9 +87,9 @@ impl<'a> Front<'a> {
                 );
                 Denial::Unavailable
             })?;
-        let earlier = user::earlier(host, settings.sshd);
-        let engine = EngineClient::new(host.reach(), &config);
-        Ok(Front {
+        let earlier = user::read_completed_methods(host, settings.sshd);
+        let engine = EngineClient::new(host.engine_access(), &config);
+        Ok(PamServiceContext {
             host,
             config,
             engine,
@@ -94,7 +97,7 @@ impl<'a> Front<'a> {
             settings,
             service,
             origin,
-            earlier,
+            completed_methods: earlier,
         })
     }
 
@@ -107,11 +110,11 @@ impl<'a> Front<'a> {
     }
 
     /// Finds out who stands there.
-    pub(crate) fn line(&self) -> Result<PamEntry<'_>, Denial> {
-        match user::user(self.host) {
+    pub(crate) fn identify_user(&self) -> Result<PamConversation<'_>, Denial> {
+        match user::find_user(self.host) {
             Ok(user) => {
                 let account = self.settings.user.clone().unwrap_or_else(|| user.clone());
-                Ok(PamEntry {
+                Ok(PamConversation {
                     front: self,
                     user,
                     account,
@@ -136,7 +139,7 @@ impl<'a> Front<'a> {
     }
 }
 
-impl PamEntry<'_> {
+impl PamConversation<'_> {
     /// What this hook asks the engine about.
     pub(crate) fn context(&self, phase: Phase) -> PamContext<'_> {
         PamContext {
@@ -147,15 +150,15 @@ impl PamEntry<'_> {
             process: &self.process,
             origin: &self.origin,
             phase,
-            completed_methods: &self.earlier,
+            completed_methods: &self.completed_methods,
         }
     }
 
     /// Leaves the mark of a line that has passed. Without one the guard asks the policy anew, and the log says why there is
     /// none.
-    pub(crate) fn mark(&self, mark: Option<&TypedText>) {
+    pub(crate) fn keep_mark(&self, mark: Option<&TypedText>) {
         match (mark, self.process.binding()) {
-            (Some(mark), _) => self.host.remember(mark.as_bytes().to_vec()),
+            (Some(mark), _) => self.host.keep_mark(mark.as_bytes().to_vec()),
             (None, Err(why)) => {
                 let fields = self.log_fields(Some(self.user.clone()));
                 let detail = format_args!("the account line will not accept this login: {why}");
@@ -172,38 +175,38 @@ impl PamEntry<'_> {
     }
 
     /// What a success brings, told to whoever got in.
-    pub(crate) fn tell(&self, told: &[String]) {
+    pub(crate) fn show_messages(&self, told: &[String]) {
         for text in told {
-            self.host.tell(text);
+            self.host.show_message(text);
         }
     }
 
     /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
-    pub(crate) fn waived(&self) -> PamFunctionResult {
+    pub(crate) fn waive_requirement(&self) -> PamFunctionResult {
         match self.engine.waive_requirement(self.context(Phase::After)) {
-            Err(error) => self.unavailable(&error),
-            Ok(None) => self.not_enrolled(),
+            Err(error) => self.deny_unavailable(&error),
+            Ok(None) => self.deny_unenrolled(),
             Ok(Some((waiver, mark))) => {
-                self.host.tell(&messages::waived(waiver));
-                self.log(Severity::Notice, "not needed", waiver.name());
-                self.mark(mark.as_ref());
+                self.host.show_message(&messages::waived(waiver));
+                self.log_result(Severity::Notice, "not needed", waiver.name());
+                self.keep_mark(mark.as_ref());
                 PamFunctionResult::NotNeeded
             }
         }
     }
 
-    pub(crate) fn not_enrolled(&self) -> PamFunctionResult {
-        self.log(Severity::Notice, "refused", "not-enrolled");
+    pub(crate) fn deny_unenrolled(&self) -> PamFunctionResult {
+        self.log_result(Severity::Notice, "refused", "not-enrolled");
         PamFunctionResult::Denied(Denial::Refused)
     }
 
-    pub(crate) fn cancelled(&self) -> PamFunctionResult {
-        self.log(Severity::Notice, "refused", "cancelled");
+    pub(crate) fn deny_cancelled(&self) -> PamFunctionResult {
+        self.log_result(Severity::Notice, "refused", "cancelled");
         PamFunctionResult::Denied(Denial::Conversation)
     }
 
-    pub(crate) fn unavailable(&self, error: &(dyn Error + 'static)) -> PamFunctionResult {
-        self.log(
+    pub(crate) fn deny_unavailable(&self, error: &(dyn Error + 'static)) -> PamFunctionResult {
+        self.log_result(
             Severity::Error,
             "refused",
             &format!("{}: {error}", store::log_cause(error)),
@@ -213,7 +216,7 @@ impl PamEntry<'_> {
 
     /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
     /// comes quoted.
-    pub(crate) fn log(&self, severity: Severity, result: &str, cause: &str) {
+    pub(crate) fn log_result(&self, severity: Severity, result: &str, cause: &str) {
         for warning in self.engine.take_group_warnings() {
             let fields = self.log_fields(Some(self.user.clone()));
             fields.write(
@@ -235,9 +238,9 @@ impl PamEntry<'_> {
         let detail = detail.as_ref().map(|detail| detail as &dyn Display);
         fields.write(self.host, severity, result, cause, detail);
         if self.settings.debug {
-            let Front {
+            let PamServiceContext {
                 origin,
-                earlier,
+                completed_methods: earlier,
                 settings,
                 ..
             } = self.front;
@@ -251,8 +254,8 @@ impl PamEntry<'_> {
 }
 
 /// postern.toml, or its last valid copy with a line in the log.
-fn configuration(host: &dyn PamHost, path: &Path) -> Result<Config, ConfigError> {
-    let in_force = host.configuration(path)?;
+fn load_configuration(host: &dyn PamHost, path: &Path) -> Result<Config, ConfigError> {
+    let in_force = host.load_configuration(path)?;
     if let Some(problem) = in_force.problem {
         LogFields::of_host(host).write(
             host,

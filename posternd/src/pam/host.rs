@@ -30,9 +30,9 @@ pub struct NoAnswer;
 /// The host process, as one hook sees it.
 pub trait PamHost {
     /// Which engine decides for it, and who it is.
-    fn reach(&self) -> EngineAccess;
+    fn engine_access(&self) -> EngineAccess;
     /// The configuration in force.
-    fn configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
+    fn load_configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
         file::in_force(path)
     }
     /// An item, if it is set and not empty.
@@ -53,11 +53,11 @@ pub trait PamHost {
     /// Asks and waits. An answer beyond [`shared::credential::input::LONGEST`] comes cut just above it.
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer>;
     /// Tells something that needs no answer; it may arrive late or never.
-    fn tell(&self, text: &str);
+    fn show_message(&self, text: &str);
     /// The password that an earlier module has asked for (PAM_AUTHTOK), if there is one; cut like an answer.
-    fn stacked(&self) -> Option<Zeroizing<Vec<u8>>>;
+    fn stacked_password(&self) -> Option<Zeroizing<Vec<u8>>>;
     /// Hands a password on to later modules.
-    fn hand_on(&self, password: &[u8]);
+    fn set_stacked_password(&self, password: &[u8]);
     /// Has libpam wait so many seconds, more or less, if the entry fails.
     fn delay_failure(&self, seconds: u64);
     /// Writes one line to the system log.
@@ -65,18 +65,18 @@ pub trait PamHost {
     /// The user, if the host or an earlier module has said one; unlike [`Item::User`] it asks nobody.
     fn known_user(&self) -> Option<Vec<u8>>;
     /// Keeps the mark with the transaction.
-    fn remember(&self, mark: Vec<u8>);
+    fn keep_mark(&self, mark: Vec<u8>);
     /// The mark that was kept, if any.
-    fn recall(&self) -> Option<Vec<u8>>;
+    fn kept_mark(&self) -> Option<Vec<u8>>;
     /// Removes the mark.
-    fn forget(&self) -> Result<(), NotForgotten>;
+    fn remove_mark(&self) -> Result<(), MarkNotRemoved>;
 }
 
 /// The host keeps a mark that it was to remove.
 #[derive(Debug)]
-pub struct NotForgotten;
+pub struct MarkNotRemoved;
 
-impl fmt::Display for NotForgotten {
+impl fmt::Display for MarkNotRemoved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "libpam still has data of an earlier auth of this transaction; restart the service",
@@ -183,7 +183,7 @@ pub(crate) mod fake {
     }
 
     impl PamHost for Fake {
-        fn reach(&self) -> EngineAccess {
+        fn engine_access(&self) -> EngineAccess {
             self.reach.clone().unwrap_or(EngineAccess::Store)
         }
 
@@ -234,15 +234,15 @@ pub(crate) mod fake {
             ))
         }
 
-        fn tell(&self, text: &str) {
+        fn show_message(&self, text: &str) {
             self.told.borrow_mut().push(text.to_owned());
         }
 
-        fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
+        fn stacked_password(&self) -> Option<Zeroizing<Vec<u8>>> {
             self.stacked.borrow().clone().map(Zeroizing::new)
         }
 
-        fn hand_on(&self, password: &[u8]) {
+        fn set_stacked_password(&self, password: &[u8]) {
             self.stacked.replace(Some(password.to_vec()));
         }
 
@@ -254,17 +254,17 @@ pub(crate) mod fake {
             self.logged.borrow_mut().push(line.to_owned());
         }
 
-        fn remember(&self, mark: Vec<u8>) {
+        fn keep_mark(&self, mark: Vec<u8>) {
             self.mark.replace(Some(mark));
         }
 
-        fn recall(&self) -> Option<Vec<u8>> {
+        fn kept_mark(&self) -> Option<Vec<u8>> {
             self.mark.borrow().clone()
         }
 
-        fn forget(&self) -> Result<(), NotForgotten> {
+        fn remove_mark(&self) -> Result<(), MarkNotRemoved> {
             if self.keeps_marks {
-                return Err(NotForgotten);
+                return Err(MarkNotRemoved);
             }
             self.mark.replace(None);
             Ok(())

@@ -31,11 +31,14 @@ pub(crate) struct PromptInputs<'a> {
 
 impl<'a> PromptInputs<'a> {
     /// As many as the line allows.
-    pub(crate) fn several(host: &'a dyn PamHost, settings: &'a PamSettings) -> PromptInputs<'a> {
+    pub(crate) fn up_to_tries(
+        host: &'a dyn PamHost,
+        settings: &'a PamSettings,
+    ) -> PromptInputs<'a> {
         let (stacked, prompts) = match settings.first_pass {
-            FirstPass::Left => (None, settings.tries),
-            FirstPass::Tried => (host.stacked(), settings.tries),
-            FirstPass::Used => (host.stacked(), 0),
+            FirstPass::Ignored => (None, settings.tries),
+            FirstPass::Tried => (host.stacked_password(), settings.tries),
+            FirstPass::Used => (host.stacked_password(), 0),
         };
         PromptInputs {
             host,
@@ -46,8 +49,8 @@ impl<'a> PromptInputs<'a> {
     }
 
     /// One. Whether anything is asked for hangs on nothing that was found out, so that it tells nothing.
-    pub(crate) fn one(host: &'a dyn PamHost, settings: &'a PamSettings) -> PromptInputs<'a> {
-        let several = PromptInputs::several(host, settings);
+    pub(crate) fn single(host: &'a dyn PamHost, settings: &'a PamSettings) -> PromptInputs<'a> {
+        let several = PromptInputs::up_to_tries(host, settings);
         let prompts = match several.stacked {
             Some(_) => 0,
             None => several.prompts.min(1),
@@ -56,7 +59,7 @@ impl<'a> PromptInputs<'a> {
     }
 
     /// The next one, if there is one more.
-    pub(crate) fn next(&mut self, prompt: &str) -> Option<Result<TypedInput, NoAnswer>> {
+    pub(crate) fn read_input(&mut self, prompt: &str) -> Option<Result<TypedInput, NoAnswer>> {
         if let Some(text) = self.stacked.take() {
             return Some(Ok(TypedInput {
                 text,
@@ -72,13 +75,13 @@ impl<'a> PromptInputs<'a> {
     }
 
     /// The last one was none that counts.
-    pub(crate) fn give_back(&mut self) {
+    pub(crate) fn add_prompt(&mut self) {
         self.prompts += 1;
     }
 }
 
 /// Hands the password on that stood before the last `taken` bytes, and before one blank.
-pub(crate) fn hand_on(
+pub(crate) fn forward_password(
     host: &dyn PamHost,
     settings: &PamSettings,
     typed: &TypedInput,
@@ -93,5 +96,5 @@ pub(crate) fn hand_on(
         Some(password) if !code.is_empty() => password,
         _ => password,
     };
-    host.hand_on(password);
+    host.set_stacked_password(password);
 }

@@ -20,8 +20,8 @@ impl LogFields {
     /// What the host says, where the configuration cannot be read or was not read yet: an sshd is one by its name. Asks
     /// nobody for a name.
     pub fn of_host(host: &dyn PamHost) -> LogFields {
-        let service = user::service(host);
-        let origin = user::origin(host, service.as_str() == "sshd", false).ok();
+        let service = user::read_service(host);
+        let origin = user::find_origin(host, service.as_str() == "sshd", false).ok();
         let address = origin.and_then(|origin| origin.address());
         let user = host
             .known_user()
@@ -43,7 +43,7 @@ impl LogFields {
     }
 
     /// One line of the log.
-    pub fn line(&self, result: &str, cause: &str, detail: Option<&dyn Display>) -> String {
+    pub fn format_line(&self, result: &str, cause: &str, detail: Option<&dyn Display>) -> String {
         let LogFields {
             address,
             service,
@@ -64,6 +64,6 @@ impl LogFields {
         cause: &str,
         detail: Option<&dyn Display>,
     ) {
-        host.log(severity, &self.line(result, cause, detail));
+        host.log(severity, &self.format_line(result, cause, detail));
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct PamSettings {
     pub(crate) echo: Echo,
     pub(crate) first_pass: FirstPass,
     pub(crate) reading: InputReading,
-    pub(crate) takes: OptionValue,
+    pub(crate) accepts: AcceptedCredentials,
     /// Whose code is asked for, whoever signs in.
     pub(crate) user: Option<UserName>,
     pub(crate) tries: u32,
@@ -60,7 +60,7 @@ pub(crate) struct PamSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FirstPass {
     /// Nothing.
-    Left,
+    Ignored,
     /// The first answer, if there is one.
     Tried,
     /// The only answer.
@@ -69,9 +69,9 @@ pub(crate) enum FirstPass {
 
 /// What opens a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OptionValue {
+pub(crate) enum AcceptedCredentials {
     /// Every kind of code, and app passwords.
-    Anything,
+    All,
     /// App passwords alone.
     AppPasswords,
 }
@@ -92,7 +92,7 @@ impl fmt::Display for UnknownOption {
 
 impl PamOptions {
     /// Reads the words. Any that is unknown denies: a mistyped option must not weaken a line.
-    pub(crate) fn read(words: &[String]) -> Result<PamOptions, UnknownOption> {
+    pub(crate) fn parse(words: &[String]) -> Result<PamOptions, UnknownOption> {
         let mut options = PamOptions::default();
         for word in words {
             let unknown = || UnknownOption(word.chars().take(64).collect());
@@ -166,7 +166,7 @@ impl PamOptions {
     }
 
     /// Merges with the configuration for a service.
-    pub(crate) fn settings(&self, pam: &PamConfig, service: &str) -> PamSettings {
+    pub(crate) fn merge_settings(&self, pam: &PamConfig, service: &str) -> PamSettings {
         let none = PamServiceConfig::default();
         let own = pam.service.get(service).unwrap_or(&none);
         let is_on =
@@ -178,15 +178,15 @@ impl PamOptions {
             .or(pam.prompt.as_ref());
         let forward_pass = is_on(self.forward_pass, own.forward_pass, pam.forward_pass);
         let takes = match is_on(self.app_password, own.app_password, pam.app_password) {
-            true => OptionValue::AppPasswords,
-            false => OptionValue::Anything,
+            true => AcceptedCredentials::AppPasswords,
+            false => AcceptedCredentials::All,
         };
         let first_pass = if is_on(self.use_first_pass, own.use_first_pass, pam.use_first_pass) {
             FirstPass::Used
         } else if is_on(self.try_first_pass, own.try_first_pass, pam.try_first_pass) {
             FirstPass::Tried
         } else {
-            FirstPass::Left
+            FirstPass::Ignored
         };
         PamSettings {
             first_factor: self
@@ -209,7 +209,7 @@ impl PamOptions {
             } else {
                 InputReading::Whole
             },
-            takes,
+            accepts: takes,
             user: self.user.as_ref().or(own.user.as_ref()).cloned(),
             tries: self
                 .tries
@@ -236,10 +236,10 @@ impl PamOptions {
 
 /// What the stack guarantees before a transaction's line; nothing if a word of it is unknown, which denies.
 pub(crate) fn first_factor(transaction: &PamTransaction, pam: &PamConfig) -> FirstFactorState {
-    match PamOptions::read(&transaction.options) {
+    match PamOptions::parse(&transaction.options) {
         Ok(options) => {
             options
-                .settings(pam, service(transaction).as_str())
+                .merge_settings(pam, service(transaction).as_str())
                 .first_factor
         }
         Err(_) => FirstFactorState::Unknown,
@@ -249,7 +249,7 @@ pub(crate) fn first_factor(transaction: &PamTransaction, pam: &PamConfig) -> Fir
 /// Whether a transaction is of an sshd.
 pub(crate) fn is_sshd(transaction: &PamTransaction, pam: &PamConfig) -> bool {
     PamOptions::default()
-        .settings(pam, service(transaction).as_str())
+        .merge_settings(pam, service(transaction).as_str())
         .sshd
 }
 
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     fn read(words: &str) -> Result<PamOptions, UnknownOption> {
-        PamOptions::read(
+        PamOptions::parse(
             &words
                 .split_whitespace()
                 .map(str::to_owned)
@@ -285,24 +285,26 @@ mod tests {
             service: [("sudo".to_owned(), sudo)].into(),
             ..PamConfig::default()
         };
-        let settings = read("tries=5").unwrap().settings(&pam, "sudo");
+        let settings = read("tries=5").unwrap().merge_settings(&pam, "sudo");
         assert_eq!((settings.tries, settings.prompt.as_str()), (5, "B: "));
         assert_eq!(settings.first_factor, FirstFactorState::Passed);
-        let settings = read("").unwrap().settings(&pam, "login");
+        let settings = read("").unwrap().merge_settings(&pam, "login");
         assert_eq!((settings.tries, settings.prompt.as_str()), (1, "A: "));
     }
 
     #[test]
     fn the_defaults_are_those_of_the_manual() {
-        let settings = read("").unwrap().settings(&PamConfig::default(), "sshd");
+        let settings = read("")
+            .unwrap()
+            .merge_settings(&PamConfig::default(), "sshd");
         let expected = PamSettings {
             first_factor: FirstFactorState::Unknown,
             unenrolled: None,
             prompt: "Verification code: ".to_owned(),
             echo: Echo::Off,
-            first_pass: FirstPass::Left,
+            first_pass: FirstPass::Ignored,
             reading: InputReading::Whole,
-            takes: OptionValue::Anything,
+            accepts: AcceptedCredentials::All,
             user: None,
             tries: 3,
             grace: GracePeriod::of(0),
@@ -316,7 +318,7 @@ mod tests {
         assert!(
             !read("")
                 .unwrap()
-                .settings(&PamConfig::default(), "sudo")
+                .merge_settings(&PamConfig::default(), "sudo")
                 .sshd
         );
     }
@@ -341,7 +343,11 @@ mod tests {
             ("grace=30d", "sudo", 30 * 86_400),
         ] {
             assert_eq!(
-                read(words).unwrap().settings(&pam, service).grace.seconds(),
+                read(words)
+                    .unwrap()
+                    .merge_settings(&pam, service)
+                    .grace
+                    .seconds(),
                 seconds,
                 "{words}"
             );
@@ -349,7 +355,7 @@ mod tests {
         assert_eq!(
             read("")
                 .unwrap()
-                .settings(&PamConfig::default(), "sshd")
+                .merge_settings(&PamConfig::default(), "sshd")
                 .grace
                 .seconds(),
             0
@@ -363,7 +369,11 @@ mod tests {
 
     #[test]
     fn use_first_pass_is_stricter_than_try_first_pass() {
-        let settings = |words| read(words).unwrap().settings(&PamConfig::default(), "vpn");
+        let settings = |words| {
+            read(words)
+                .unwrap()
+                .merge_settings(&PamConfig::default(), "vpn")
+        };
         assert_eq!(settings("try_first_pass").first_pass, FirstPass::Tried);
         assert_eq!(
             settings("use_first_pass try_first_pass").first_pass,
@@ -376,7 +386,7 @@ mod tests {
         assert_eq!(
             read("try_first_pass")
                 .unwrap()
-                .settings(&pam, "vpn")
+                .merge_settings(&pam, "vpn")
                 .first_pass,
             FirstPass::Used
         );
@@ -387,7 +397,7 @@ mod tests {
         let delay = |words| {
             read(words)
                 .unwrap()
-                .settings(&PamConfig::default(), "login")
+                .merge_settings(&PamConfig::default(), "login")
                 .fail_delay
         };
         assert_eq!(

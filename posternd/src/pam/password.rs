@@ -3,7 +3,7 @@
 //! MUST NOT change what comes of the stack: the password is changed already, and a success of ours could make up for
 //! a module that refused.
 
-use super::entry::{Front, misconfigured};
+use super::entry::{PamServiceContext, deny_misconfigured};
 use super::host::PamHost;
 use super::log::LogFields;
 use super::options::PamOptions;
@@ -17,23 +17,23 @@ use shared::verify::throttle::Phase;
 const REMEDY: &str = "end open sessions with postern session revoke USER --all and postern browser revoke USER --all";
 
 /// `password … pam_totp.so`, once everything above it has changed the password.
-pub(super) fn changed(host: &dyn PamHost, words: &[String]) {
-    let front = match PamOptions::read(words) {
-        Ok(options) => Front::open(host, &options),
+pub(super) fn handle_changed_password(host: &dyn PamHost, words: &[String]) {
+    let front = match PamOptions::parse(words) {
+        Ok(options) => PamServiceContext::open(host, &options),
         Err(error) => {
-            misconfigured(host, &error);
+            deny_misconfigured(host, &error);
             Err(Denial::Misconfigured)
         }
     };
     let front = match front {
         Ok(front) => front,
-        Err(_) => return not_ended(host),
+        Err(_) => return report_not_ended(host),
     };
-    let line = match front.line() {
+    let line = match front.identify_user() {
         Ok(line) => line,
         // nobody of such a name can have anything open
         Err(Denial::BadName) => return,
-        Err(_) => return not_ended(host),
+        Err(_) => return report_not_ended(host),
     };
     let actor = host.runs_as();
     let origin = match &front.origin {
@@ -48,20 +48,20 @@ pub(super) fn changed(host: &dyn PamHost, words: &[String]) {
     };
     match line.engine.end_for_changed_password(context) {
         Ok(Some(told)) => {
-            line.log(Severity::Info, "revoked", "host-password");
-            line.tell(&told);
+            line.log_result(Severity::Info, "revoked", "host-password");
+            line.show_messages(&told);
         }
         Ok(None) => {}
         Err(error) => {
             let why = format!("{}: {error}; {REMEDY}", store::log_cause(&error));
-            line.log(Severity::Error, "not revoked", &why);
-            host.tell(messages::NOT_SIGNED_OUT);
+            line.log_result(Severity::Error, "not revoked", &why);
+            host.show_message(messages::NOT_SIGNED_OUT);
         }
     }
 }
 
 /// A configuration that cannot be read, or a user who cannot be looked up; the line above in the log says why.
-fn not_ended(host: &dyn PamHost) {
+fn report_not_ended(host: &dyn PamHost) {
     let detail = format_args!("a password was changed; {REMEDY}");
     LogFields::of_host(host).write(
         host,
@@ -70,5 +70,5 @@ fn not_ended(host: &dyn PamHost) {
         "misconfigured",
         Some(&detail),
     );
-    host.tell(messages::NOT_SIGNED_OUT);
+    host.show_message(messages::NOT_SIGNED_OUT);
 }

@@ -2,7 +2,7 @@
 //!
 //! MUST NOT run a conversation further once the connection has failed: whoever asks then gets no input.
 
-use super::conversation::{EngineAccess, NoAnswer, NotForgotten, PamHost, PamItem, User};
+use super::conversation::{EngineAccess, MarkNotRemoved, NoAnswer, PamHost, PamItem, User};
 use crate::daemon::configuration::CONFIGURATION;
 use crate::workers::engines::Worker;
 use nix::errno::Errno;
@@ -207,11 +207,11 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
 }
 
 impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
-    fn reach(&self) -> EngineAccess {
+    fn engine_access(&self) -> EngineAccess {
         self.reach.clone()
     }
 
-    fn configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
+    fn load_configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
         self.configuration
             .take()
             .unwrap_or_else(|| CONFIGURATION.in_force(path))
@@ -278,11 +278,11 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
         }
     }
 
-    fn tell(&self, text: &str) {
+    fn show_message(&self, text: &str) {
         self.send(&Instruction::Tell(cut(text, TEXT).to_owned()));
     }
 
-    fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
+    fn stacked_password(&self) -> Option<Zeroizing<Vec<u8>>> {
         match self.ask(&Instruction::GetStacked) {
             Some(RelayReply::Stacked(password)) => password,
             other => {
@@ -292,7 +292,7 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
         }
     }
 
-    fn hand_on(&self, password: &[u8]) {
+    fn set_stacked_password(&self, password: &[u8]) {
         self.send(&Instruction::SetStacked(Zeroizing::new(password.to_vec())));
     }
 
@@ -316,16 +316,16 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
         self.transaction.user.clone()
     }
 
-    fn remember(&self, mark: Vec<u8>) {
+    fn keep_mark(&self, mark: Vec<u8>) {
         self.send_later(&Instruction::KeepMark(Zeroizing::new(mark)));
     }
 
-    fn recall(&self) -> Option<Vec<u8>> {
+    fn kept_mark(&self) -> Option<Vec<u8>> {
         self.transaction.mark.as_ref().map(|mark| mark.to_vec())
     }
 
     /// Does nothing: the module removes the mark before every `auth`, and when `account` has passed.
-    fn forget(&self) -> Result<(), NotForgotten> {
+    fn remove_mark(&self) -> Result<(), MarkNotRemoved> {
         Ok(())
     }
 }
@@ -393,8 +393,8 @@ mod tests {
         type Act = fn(&RemoteHost<'_, &mut Recorded>);
         let acts: [Act; 3] = [
             |host| drop(PamHost::ask(host, SECRET, Echo::On)),
-            |host| host.tell(SECRET),
-            |host| host.hand_on(SECRET.as_bytes()),
+            |host| host.show_message(SECRET),
+            |host| host.set_stacked_password(SECRET.as_bytes()),
         ];
         for act in acts {
             let mut recorded = Recorded::default();

@@ -78,7 +78,7 @@ impl Home {
     }
 
     fn account(&self, host: &Fake, words: &str) -> PamFunctionResult {
-        account::account(host, &self.words(words))
+        account::check_account(host, &self.words(words))
     }
 
     /// The code of a step relative to now.

@@ -12,14 +12,14 @@ use shared::verify::origin::Origin;
 use std::fmt;
 
 /// The service, as text that is fit for a log.
-pub(crate) fn service(host: &dyn PamHost) -> Service {
+pub(crate) fn read_service(host: &dyn PamHost) -> Service {
     Service::named(&host.item(PamItem::Service).unwrap_or_default())
 }
 
 /// The user, under the host's own name for it: some name services take other spellings too (Alice,
 /// alice@example.com), and each of them must find the one account. A user whom the host does not know keeps the
 /// name as it is.
-pub(crate) fn user(host: &dyn PamHost) -> Result<UserName, UserError> {
+pub(crate) fn find_user(host: &dyn PamHost) -> Result<UserName, UserError> {
     let typed =
         UserName::parse(&host.item(PamItem::User).unwrap_or_default()).map_err(UserError::Name)?;
     match groups::user_named(&typed) {
@@ -66,15 +66,20 @@ impl fmt::Display for UserError {
 ///
 /// # Errors
 /// Those of the name service, where it is the user who counts.
-pub(crate) fn origin(
+pub(crate) fn find_origin(
     host: &dyn PamHost,
     sshd: bool,
     rhost_is_address: bool,
 ) -> Result<Origin, Errno> {
-    Ok(place(host, sshd, rhost_is_address)?.with_key_of(&earlier(host, sshd)))
+    Ok(find_unkeyed_origin(host, sshd, rhost_is_address)?
+        .with_key_of(&read_completed_methods(host, sshd)))
 }
 
-fn place(host: &dyn PamHost, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
+fn find_unkeyed_origin(
+    host: &dyn PamHost,
+    sshd: bool,
+    rhost_is_address: bool,
+) -> Result<Origin, Errno> {
     let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     if sshd {
         let connection = text(host.variable("SSH_CONNECTION")).unwrap_or_default();
@@ -113,8 +118,11 @@ const SAID: &str = "SSH_AUTH_INFO_0";
 
 /// What has passed before a line that stands behind the first factor. Where nothing is said it is a password, whichever
 /// the stack asked for; but sshd's own password method says nothing also of a key that came before it.
-pub(crate) fn earlier_behind(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
-    match earlier(host, sshd) {
+pub(crate) fn completed_methods_after_first_factor(
+    host: &dyn PamHost,
+    sshd: bool,
+) -> CompletedMethods {
+    match read_completed_methods(host, sshd) {
         nothing if nothing.is_nothing() && sshd && host.variable(SAID).is_none() => nothing,
         nothing if nothing.is_nothing() => CompletedMethods::PASSWORD,
         said => said,
@@ -122,7 +130,7 @@ pub(crate) fn earlier_behind(host: &dyn PamHost, sshd: bool) -> CompletedMethods
 }
 
 /// What sshd says has passed before, such as a key; of any other service nothing is known.
-pub(crate) fn earlier(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
+pub(crate) fn read_completed_methods(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
     match host.variable(SAID) {
         Some(said) if sshd => CompletedMethods::of_sshd(&said),
         _ => CompletedMethods::default(),
@@ -135,7 +143,7 @@ mod tests {
     use crate::pam::host::fake::Fake;
 
     fn origin(host: &Fake, sshd: bool, rhost_is_address: bool) -> Origin {
-        super::origin(host, sshd, rhost_is_address).unwrap()
+        super::find_origin(host, sshd, rhost_is_address).unwrap()
     }
 
     fn remote(text: &str) -> Origin {
@@ -204,21 +212,24 @@ mod tests {
     fn only_an_sshd_can_prove_an_earlier_factor() {
         let host =
             Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "publickey ssh-ed25519 AAAA\n");
-        assert!(!earlier(&host, true).is_nothing());
-        assert!(earlier(&host, false).is_nothing());
+        assert!(!read_completed_methods(&host, true).is_nothing());
+        assert!(read_completed_methods(&host, false).is_nothing());
         let blank = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "\n");
-        assert!(earlier(&blank, true).is_nothing());
+        assert!(read_completed_methods(&blank, true).is_nothing());
     }
 
     /// sshd sets it for keyboard-interactive, empty where nothing came before.
     #[test]
     fn where_sshd_says_nothing_at_all_nothing_is_known() {
         let host = || Fake::at("x", "alice");
-        assert!(earlier_behind(&host(), true).is_nothing());
+        assert!(completed_methods_after_first_factor(&host(), true).is_nothing());
         assert_eq!(
-            earlier_behind(&host().with_variable(SAID, ""), true),
+            completed_methods_after_first_factor(&host().with_variable(SAID, ""), true),
             CompletedMethods::PASSWORD
         );
-        assert_eq!(earlier_behind(&host(), false), CompletedMethods::PASSWORD);
+        assert_eq!(
+            completed_methods_after_first_factor(&host(), false),
+            CompletedMethods::PASSWORD
+        );
     }
 }

@@ -32,7 +32,7 @@ pub struct ConversationPermit<K: Eq + Hash> {
 
 impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
     /// Room for `most` conversations, of which one origin has `most_of_one` before the first factor, and as many after it.
-    pub fn with_room_for(most: usize, most_of_one: usize) -> ConnectionLimit<K> {
+    pub fn new(most: usize, most_of_one: usize) -> ConnectionLimit<K> {
         let state = Arc::new(Mutex::new(LimitState {
             next: 0,
             open: HashMap::new(),
@@ -46,14 +46,14 @@ impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
 
     /// Takes a place for a conversation of an origin; `proven` if its first factor has passed. `end` shuts its connection
     /// down, and may be called at any time. `None` if no other conversation may be ended for it.
-    pub fn enter(
+    pub fn admit(
         &self,
         origin: K,
         proven: bool,
         end: impl Fn() + Send + 'static,
     ) -> Option<ConversationPermit<K>> {
         let mut state = lock(&self.state);
-        while let Some(oldest) = state.oldest_beyond(self.most_of_one, &origin, proven) {
+        while let Some(oldest) = state.oldest_to_evict(self.most_of_one, &origin, proven) {
             state.end(oldest);
         }
         while state.open.len() >= self.most {
@@ -65,13 +65,13 @@ impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
 
     /// The same for one that can come again soon: `None` also if its own origin holds more than every other, so that one
     /// origin's crowd does not end its own.
-    pub fn enter_or_wait(
+    pub fn admit_or_wait(
         &self,
         origin: K,
         end: impl Fn() + Send + 'static,
     ) -> Option<ConversationPermit<K>> {
         let mut state = lock(&self.state);
-        if state.held_by(&origin, false) >= self.most_of_one {
+        if state.connections_of(&origin, false) >= self.most_of_one {
             return None;
         }
         if state.open.len() >= self.most {
@@ -120,7 +120,7 @@ impl<K: Clone + Eq + Hash> LimitState<K> {
         }
     }
 
-    fn held_by(&self, origin: &K, proven: bool) -> usize {
+    fn connections_of(&self, origin: &K, proven: bool) -> usize {
         self.open
             .values()
             .filter(|open| open.origin == *origin && open.proven == proven)
@@ -128,8 +128,8 @@ impl<K: Clone + Eq + Hash> LimitState<K> {
     }
 
     /// The oldest conversation of an origin that has as many already.
-    fn oldest_beyond(&self, most: usize, origin: &K, proven: bool) -> Option<u64> {
-        if self.held_by(origin, proven) < most {
+    fn oldest_to_evict(&self, most: usize, origin: &K, proven: bool) -> Option<u64> {
+        if self.connections_of(origin, proven) < most {
             return None;
         }
         let of_it = self
@@ -190,7 +190,7 @@ mod tests {
     impl Hall {
         fn of(most: usize) -> Hall {
             Hall {
-                all: ConnectionLimit::with_room_for(most, most.div_ceil(2) + 2),
+                all: ConnectionLimit::new(most, most.div_ceil(2) + 2),
                 ended: Arc::default(),
                 places: Vec::new(),
             }
@@ -199,7 +199,7 @@ mod tests {
         fn enters(&mut self, origin: &str, name: &str, proven: bool) -> bool {
             let (ended, name) = (Arc::clone(&self.ended), name.to_owned());
             let end = move || ended.lock().unwrap().push(name.clone());
-            let place = self.all.enter(origin.to_owned(), proven, end);
+            let place = self.all.admit(origin.to_owned(), proven, end);
             let entered = place.is_some();
             self.places.extend(place);
             entered
@@ -278,7 +278,7 @@ mod tests {
     /// Connections that one user stops before they say what they are about: the user waits, and nobody else.
     #[test]
     fn whoever_holds_most_waits_and_others_enter() {
-        let all = ConnectionLimit::with_room_for(8, 8);
+        let all = ConnectionLimit::new(8, 8);
         let ended = Arc::new(AtomicUsize::new(0));
         let end = || {
             let ended = Arc::clone(&ended);
@@ -287,27 +287,27 @@ mod tests {
             }
         };
         let mut places: Vec<_> = (0..2_000)
-            .filter_map(|_| all.enter_or_wait("mallory", end()))
+            .filter_map(|_| all.admit_or_wait("mallory", end()))
             .collect();
         assert_eq!((places.len(), ended.load(Ordering::SeqCst)), (8, 0));
         for name in ["alice", "root", "root"] {
-            places.push(all.enter_or_wait(name, end()).unwrap());
+            places.push(all.admit_or_wait(name, end()).unwrap());
         }
         assert_eq!((all.open(), ended.load(Ordering::SeqCst)), (8, 3));
-        let bounded = ConnectionLimit::with_room_for(8, 2);
+        let bounded = ConnectionLimit::new(8, 2);
         let places: Vec<_> = (0..9)
-            .filter_map(|_| bounded.enter_or_wait("mallory", end()))
+            .filter_map(|_| bounded.admit_or_wait("mallory", end()))
             .collect();
         assert_eq!(places.len(), 2);
     }
 
     #[test]
     fn a_place_is_given_back() {
-        let all = ConnectionLimit::with_room_for(1, 1);
+        let all = ConnectionLimit::new(1, 1);
         let ended = Arc::new(AtomicUsize::new(0));
         for _ in 0..3 {
             let ended = Arc::clone(&ended);
-            let place = all.enter("alice", false, move || {
+            let place = all.admit("alice", false, move || {
                 ended.fetch_add(1, Ordering::SeqCst);
             });
             assert_eq!(all.open(), 1);

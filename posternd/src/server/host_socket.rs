@@ -75,8 +75,8 @@ impl From<io::Error> for HostSocketEnded {
 /// Those of [`Daemon::accept`].
 pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
     raise_descriptor_limit();
-    let conversations = Arc::new(ConnectionLimit::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
-    let opening = ConnectionLimit::with_room_for(OPENING, OF_ONE_USER);
+    let conversations = Arc::new(ConnectionLimit::new(CONVERSATIONS, OF_ONE_ORIGIN));
+    let opening = ConnectionLimit::new(OPENING, OF_ONE_USER);
     let (engines, names) = (Engines::new(), NameService::default());
     let threads = ThreadPool::new("conversation", STACK, WAITING_THREADS);
     daemon.accept(listener, move |stream| {
@@ -84,7 +84,7 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
         let Ok(peer) = PeerProcess::of(&stream) else {
             return;
         };
-        let Some(place) = opening.enter_or_wait(peer.connecting(), ends(&stream)) else {
+        let Some(place) = opening.admit_or_wait(peer.connecting(), ends(&stream)) else {
             let _ = greet(&stream, ServerState::Busy);
             return;
         };
@@ -212,7 +212,7 @@ fn converse(
         },
         format!("{origin:?}"),
     );
-    let Some(_place) = all.enter(origin, proven, ends(stream)) else {
+    let Some(_place) = all.admit(origin, proven, ends(stream)) else {
         return Err(HostSocketEnded::Busy);
     };
     // a person takes as long as it takes
@@ -226,7 +226,7 @@ fn converse(
     let _waiting = says_still_working(stream);
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
     let ran = panic::catch_unwind(AssertUnwindSafe(|| {
-        conversation::run(hook, &host, &options)
+        conversation::run_hook(hook, &host, &options)
     }));
     // the panic's own message stands in the log of the daemon
     host.end(ran.unwrap_or(PamFunctionResult::Denied(Denial::Unavailable)))?;

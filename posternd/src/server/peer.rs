@@ -167,8 +167,8 @@ mod tests {
     /// Each name that a stranger's name server made up was an origin with a share of its own.
     #[test]
     fn five_thousand_made_up_names_and_addresses_of_one_network_are_two_origins() {
-        let all = ConnectionLimit::with_room_for(64, 16);
-        let enter = |origin: ClientOrigin| all.enter(origin, false, || {});
+        let all = ConnectionLimit::new(64, 16);
+        let enter = |origin: ClientOrigin| all.admit(origin, false, || {});
         let owner = enter(from("sshd", "192.0.2.7")).unwrap();
         let mut held = Vec::new();
         for number in 0..5_000 {
@@ -250,12 +250,12 @@ mod tests {
             .connecting(),
             Connecting::User(1000)
         );
-        let all = ConnectionLimit::with_room_for(256, 64);
+        let all = ConnectionLimit::new(256, 64);
         let unseen: Vec<_> = (0..100)
-            .filter_map(|_| all.enter_or_wait(Connecting::Unseen, || {}))
+            .filter_map(|_| all.admit_or_wait(Connecting::Unseen, || {}))
             .collect();
         assert_eq!(unseen.len(), 64);
-        assert!(all.enter_or_wait(Connecting::User(0), || {}).is_some());
+        assert!(all.admit_or_wait(Connecting::User(0), || {}).is_some());
     }
 
     fn class(transaction: PamTransaction, pam: &PamConfig) -> Class {

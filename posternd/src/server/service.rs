@@ -81,7 +81,7 @@ impl Daemon {
     pub fn run(self) -> io::Result<()> {
         let round = sd_notify::watchdog_enabled().map_or(ROUND, |patience| ROUND.min(patience / 4));
         log_configuration();
-        tell(&[NotifyState::Ready]);
+        notify_systemd(&[NotifyState::Ready]);
         loop {
             feed_watchdog();
             match self.wait_for_signal(round)? {
@@ -93,7 +93,7 @@ impl Daemon {
                 return Err(io::Error::other("a thread that accepts has ended"));
             }
         }
-        tell(&[NotifyState::Stopping]);
+        notify_systemd(&[NotifyState::Stopping]);
         self.drain(round)
     }
 
@@ -181,7 +181,7 @@ fn wait_for_input(descriptor: &impl AsFd, within: Duration) -> io::Result<()> {
 /// Says that the daemon lives, unless one of its activities is late.
 fn feed_watchdog() {
     match ACTIVITIES.late(Instant::now()) {
-        None => tell(&[NotifyState::Watchdog]),
+        None => notify_systemd(&[NotifyState::Watchdog]),
         Some(what) => log(format_args!(
             "{what} makes no progress; the watchdog is not notified"
         )),
@@ -191,13 +191,13 @@ fn feed_watchdog() {
 /// Every conversation goes by the configuration that is in force when it begins; here it is said which that is.
 fn reload() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(_) => tell(&[NotifyState::Reloading]),
+        Ok(now) => notify_systemd(&[NotifyState::Reloading, now]),
+        Err(_) => notify_systemd(&[NotifyState::Reloading]),
     }
     if log_configuration() {
         log(format_args!("reloaded {DEFAULT_PATH}"));
     }
-    tell(&[NotifyState::Ready]);
+    notify_systemd(&[NotifyState::Ready]);
 }
 
 /// A line for each doubt about the configuration; whether there is none.
@@ -223,7 +223,7 @@ fn log_configuration() -> bool {
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+fn notify_systemd(state: &[NotifyState<'_>]) {
     // a manager that does not listen is no reason to serve nobody
     let _ = sd_notify::notify(state);
 }

@@ -64,7 +64,7 @@ impl std::error::Error for SocketError {
 ///
 /// # Errors
 /// [`SocketError`], also for a socket that nobody would serve: whoever connects to it would wait in vain.
-pub fn handed_over() -> Result<ListeningSockets, SocketError> {
+pub fn activated_sockets() -> Result<ListeningSockets, SocketError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut descriptors = ListenFd::from_env();
     if descriptors.len() == 0 {
@@ -82,13 +82,13 @@ pub fn handed_over() -> Result<ListeningSockets, SocketError> {
         if place.is_some() {
             return Err(SocketError::Name(name.to_owned()));
         }
-        let taken = take(&mut descriptors, number);
+        let taken = take_listener(&mut descriptors, number);
         *place = Some(taken.map_err(|error| SocketError::Unusable(name.to_owned(), error))?);
     }
     Ok(sockets)
 }
 
-fn take(descriptors: &mut ListenFd, number: usize) -> io::Result<UnixListener> {
+fn take_listener(descriptors: &mut ListenFd, number: usize) -> io::Result<UnixListener> {
     let listener = descriptors.take_unix_listener(number)?;
     let listener = listener.ok_or_else(|| io::Error::other("it was taken already"))?;
     match getsockopt(&listener, AcceptConn)? {

@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs the conversation.
 pub fn serve(config: &Path) -> Result<(), StdioError> {
-    let stream = roots_stream()?;
+    let stream = accept_root_stream()?;
     // The module made both ends of the socket: the peer is the host process. Root sees it also where /proc hides it.
     let process = HostProcess::find(
         getsockopt(&stream, PeerCredentials)
@@ -61,16 +61,16 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
     match unprivileged {
         Ok(()) => converse(&stream, process, configuration),
         Err(error) => {
-            deny_unheard(&stream, &error)?;
+            deny_before_request(&stream, &error)?;
             Err(error.into())
         }
     }
 }
 
 /// Denies without reading what the module says.
-fn deny_unheard(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), FrameError> {
+fn deny_before_request(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), FrameError> {
     let fields = LogFields::unknown();
-    let line = fields.line(
+    let line = fields.format_line(
         "refused",
         "unavailable",
         Some(&format_args!("posternd --stdio: {error}")),
@@ -93,7 +93,7 @@ fn deny_unheard(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), 
 }
 
 /// Standard input, if it is a socket of root's and whoever started this was root: nobody else has a use for it.
-fn roots_stream() -> Result<UnixStream, StdioError> {
+fn accept_root_stream() -> Result<UnixStream, StdioError> {
     let ids = getresuid().map_err(io::Error::from)?;
     if ![ids.real, ids.effective, ids.saved]
         .iter()
@@ -143,7 +143,7 @@ fn converse(
         let _ = send(&mut &module, &Instruction::StillWorking);
     });
     let ran = panic::catch_unwind(AssertUnwindSafe(|| {
-        conversation::run(hook, &host, &options)
+        conversation::run_hook(hook, &host, &options)
     }));
     let result = ran.unwrap_or_else(|_| {
         let detail = "internal error of posternd --stdio; please report it";

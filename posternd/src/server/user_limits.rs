@@ -106,8 +106,8 @@ impl UserLimits {
 
     fn finding(find: fn(u32) -> UserFound, named: NamedUser) -> UserLimits {
         UserLimits {
-            users: ConnectionLimit::with_room_for(OF_USERS, OF_ONE_USER),
-            services: ConnectionLimit::with_room_for(OF_SERVICES, OF_SERVICES),
+            users: ConnectionLimit::new(OF_USERS, OF_ONE_USER),
+            services: ConnectionLimit::new(OF_SERVICES, OF_SERVICES),
             look_ups: Admission::new(LOOK_UPS),
             known: Mutex::default(),
             named: Mutex::new(named),
@@ -116,11 +116,14 @@ impl UserLimits {
     }
 
     /// Begins to let one more of a user's in; returns at once.
-    pub(super) fn meet(self: &Arc<UserLimits>, uid: u32) -> Result<Arriving, ServerState> {
+    pub(super) fn admit_connection(
+        self: &Arc<UserLimits>,
+        uid: u32,
+    ) -> Result<Arriving, ServerState> {
         if uid == OVERFLOW {
             return Err(ServerState::NoAccount);
         }
-        let class = match self.remembered(uid) {
+        let class = match self.cached_user(uid) {
             Some((None, true)) => return Err(ServerState::NoAccount),
             Some((Some(_), true)) => {
                 return Ok(Arriving {
@@ -143,19 +146,19 @@ impl UserLimits {
         })
     }
 
-    fn known(&self) -> MutexGuard<'_, KnownUsers> {
+    fn known_users(&self) -> MutexGuard<'_, KnownUsers> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was found of a user, and whether that is fresh.
-    fn remembered(&self, uid: u32) -> Option<(Option<UserName>, bool)> {
-        self.known()
+    fn cached_user(&self, uid: u32) -> Option<(Option<UserName>, bool)> {
+        self.known_users()
             .get(&uid)
             .map(|(name, at)| (name.clone(), at.elapsed() < FRESH))
     }
 
-    fn remember(&self, uid: u32, name: Option<UserName>) {
-        let mut known = self.known();
+    fn cache_user(&self, uid: u32, name: Option<UserName>) {
+        let mut known = self.known_users();
         if known.len() >= REMEMBERED && !known.contains_key(&uid) {
             known.retain(|_, (name, at)| name.is_some() && at.elapsed() < KNOWN);
         }
@@ -180,8 +183,8 @@ impl UserLimits {
                 let _place = place;
                 let found = (peers.find)(uid);
                 match &found {
-                    Ok(name) => peers.remember(uid, Some(name.clone())),
-                    Err(ServerState::NoAccount) => peers.remember(uid, None),
+                    Ok(name) => peers.cache_user(uid, Some(name.clone())),
+                    Err(ServerState::NoAccount) => peers.cache_user(uid, None),
                     Err(_) => {}
                 }
                 // whoever asked may have given up
@@ -224,7 +227,7 @@ impl Arriving {
         let Arriving { peers, uid, turn } = self;
         let name = match turn {
             None => peers
-                .remembered(uid)
+                .cached_user(uid)
                 .and_then(|(name, _)| name)
                 .ok_or(ServerState::NoAccount)?,
             Some(turn) => {
@@ -243,7 +246,7 @@ impl Arriving {
         } else {
             &peers.users
         };
-        let place = places.enter(uid, false, end).ok_or(ServerState::Busy)?;
+        let place = places.admit(uid, false, end).ok_or(ServerState::Busy)?;
         Ok(Admitted {
             user: User {
                 uid,
@@ -291,7 +294,7 @@ mod tests {
     }
 
     fn admit(peers: &Arc<UserLimits>, uid: u32) -> Result<Admitted, ServerState> {
-        peers.meet(uid)?.admit_until(|| {})
+        peers.admit_connection(uid)?.admit_until(|| {})
     }
 
     /// Sixteen users without a name took every place.
@@ -321,14 +324,14 @@ mod tests {
         let of_others = Arc::new(AtomicUsize::new(0));
         held.push(
             peers
-                .meet(1001)
+                .admit_connection(1001)
                 .unwrap()
                 .admit_until(counting(&of_others))
                 .unwrap(),
         );
         held.push(
             peers
-                .meet(990)
+                .admit_connection(990)
                 .unwrap()
                 .admit_until(counting(&of_others))
                 .unwrap(),
@@ -336,7 +339,7 @@ mod tests {
         for _ in 0..2000 {
             held.push(
                 peers
-                    .meet(1000)
+                    .admit_connection(1000)
                     .unwrap()
                     .admit_until(counting(&ended))
                     .unwrap(),
@@ -344,7 +347,7 @@ mod tests {
         }
         held.push(
             peers
-                .meet(1002)
+                .admit_connection(1002)
                 .unwrap()
                 .admit_until(counting(&of_others))
                 .unwrap(),
@@ -368,7 +371,7 @@ mod tests {
         let peers = peers_finding(find, &[]);
         assert!(admit(&peers, 1000).is_ok());
         let stuck: Vec<_> = (1001..1100)
-            .filter_map(|uid| peers.meet(uid).ok())
+            .filter_map(|uid| peers.admit_connection(uid).ok())
             .collect();
         assert!(stuck.len() <= LOOK_UPS.capacity() + LOOK_UPS.unauthenticated.waiting);
         let began = Instant::now();
@@ -389,7 +392,7 @@ mod tests {
             Some(ServerState::NameUnavailable)
         );
         let until = Instant::now() + Duration::from_secs(10);
-        while peers.remembered(1000).is_none() && Instant::now() < until {
+        while peers.cached_user(1000).is_none() && Instant::now() < until {
             thread::yield_now();
         }
         assert!(admit(&peers, 1000).is_ok());

@@ -15,7 +15,7 @@ mod tests;
 use super::host_socket::{PATIENCE, STACK, WAITING_THREADS, greet};
 use super::service::Daemon;
 use super::user_limits::{Admitted, Arriving, UserLimits};
-use crate::commands::host_password::Passwords;
+use crate::commands::host_password::HostPasswordHelper;
 use crate::commands::run::Commands;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::user_log::UserLog;
@@ -47,7 +47,7 @@ pub struct UserSocket {
     peers: Arc<UserLimits>,
     names: NameService,
     engines: Arc<Engines>,
-    passwords: Passwords,
+    passwords: HostPasswordHelper,
     threads: ThreadPool,
     log: UserLog,
 }
@@ -74,7 +74,7 @@ impl UserSocket {
             peers: UserLimits::new(config),
             names: NameService::default(),
             engines: Engines::of_users(),
-            passwords: Passwords::new(),
+            passwords: HostPasswordHelper::new(),
             threads: ThreadPool::new("user", STACK, WAITING_THREADS),
             log: UserLog::default(),
         })
@@ -98,7 +98,7 @@ impl UserSocket {
             return;
         };
         let (uid, process) = (peer.uid(), peer.pid());
-        let arriving = match self.peers.meet(uid) {
+        let arriving = match self.peers.admit_connection(uid) {
             Ok(arriving) => arriving,
             // a new socket has room for a greeting: this does not wait
             Err(state) => return drop(greet(&stream, state)),
@@ -227,7 +227,7 @@ impl UserSocket {
             let _ = send(&mut &module, &Instruction::StillWorking);
         });
         let ran = panic::catch_unwind(AssertUnwindSafe(|| {
-            conversation::run(hook, &host, &options)
+            conversation::run_hook(hook, &host, &options)
         }));
         // the panic's own message stands in the log
         host.end(ran.unwrap_or(PamFunctionResult::Denied(Denial::Unavailable)))

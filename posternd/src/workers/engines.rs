@@ -63,11 +63,11 @@ const WORKERS_OF_USERS: Limits = Limits {
     },
 };
 /// How long an act waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(8);
+const WORKER_WAIT: Duration = Duration::from_secs(8);
 /// How long an act takes at most, by the time limits of what it does: longer than anyone waits for its result.
-const LONGEST: Duration = Duration::from_secs(40);
+const LONGEST_OPERATION: Duration = Duration::from_secs(40);
 /// Engines that are kept open while nobody uses them.
-const IDLE: usize = 4;
+const MAX_IDLE: usize = 4;
 
 /// The engines of this process.
 pub struct Engines {
@@ -136,14 +136,14 @@ impl Engines {
     }
 
     /// An engine under this configuration, opened before if it can still be used.
-    fn take(&self, config: &Config) -> Result<PooledEngine, EngineError> {
+    fn acquire_engine(&self, config: &Config) -> Result<PooledEngine, EngineError> {
         let kept = self
             .idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
         if let Some(engine) = kept {
-            if let Some(length) = engine.length_if_good_for(config) {
+            if let Some(length) = engine.usable_length(config) {
                 return Ok(PooledEngine { length, ..engine });
             }
             // the others were opened from the same files, and hold what must not be held beside new ones
@@ -165,12 +165,12 @@ impl Engines {
         })
     }
 
-    fn keep(&self, engine: PooledEngine) {
+    fn return_engine(&self, engine: PooledEngine) {
         if engine.door.is_read_only() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE {
+        if idle.len() < MAX_IDLE {
             idle.push(engine);
         }
     }
@@ -179,7 +179,7 @@ impl Engines {
 impl Worker {
     /// Runs an act, when it is its turn. One that fails or panics takes its engine along: a disk may have been read-only
     /// while the engine was opened.
-    pub fn run<R, E>(
+    pub fn run_operation<R, E>(
         &self,
         config: &Config,
         act: impl FnOnce(&mut Engine) -> Result<R, E>,
@@ -189,17 +189,20 @@ impl Worker {
             .workers
             .acquire(self.class, self.origin.clone())
             .map_err(WorkerError::Busy)?;
-        let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
+        let _place = turn.wait(WORKER_WAIT).map_err(WorkerError::Busy)?;
         // the turn alone may have taken some seconds
         still_waiting();
-        let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
-        let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
+        let _activity = ACTIVITIES.begin("an act on the store", LONGEST_OPERATION);
+        let mut engine = self
+            .engines
+            .acquire_engine(config)
+            .map_err(WorkerError::Open)?;
         engine
             .door
             .set_write_class(self.engines.writes_as.unwrap_or(self.class));
         let ran = act(&mut engine.door);
         if ran.is_ok() {
-            self.engines.keep(engine);
+            self.engines.return_engine(engine);
         }
         Ok(ran)
     }
@@ -207,7 +210,7 @@ impl Worker {
 
 impl PooledEngine {
     /// The length of the store, if this engine can be used under a configuration.
-    fn length_if_good_for(&self, config: &Config) -> Option<u64> {
+    fn usable_length(&self, config: &Config) -> Option<u64> {
         let files = self.opened.as_ref()?;
         let length = files.store.length_if_unchanged()?;
         let is_key = files.key == key_file(config).ok()? && files.above_key == above_key(config)?;
@@ -291,7 +294,7 @@ mod tests {
             class,
         };
         let name = "alice".parse().unwrap();
-        let act = || worker.run(&config, |door| door.load_policy_facts(&name).map(drop));
+        let act = || worker.run_operation(&config, |door| door.load_policy_facts(&name).map(drop));
         act().unwrap().unwrap();
         for (changed, mode) in [
             ("etc/postern", 0o755),

@@ -128,7 +128,7 @@ fn no_line_of_the_log_lacks_user_service_address_or_cause() {
             let (one, other, changed) = (host(), host(), host());
             home.auth(&one, words);
             home.account(&other, words);
-            crate::pam::password::changed(&changed, &home.words(words));
+            crate::pam::password::handle_changed_password(&changed, &home.words(words));
             let shown = if user == "../x" { "-" } else { user };
             for line in [one, other, changed]
                 .iter()

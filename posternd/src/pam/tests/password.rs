@@ -11,7 +11,7 @@ use std::fs;
 
 impl Home {
     fn changed(&self, host: &Fake, words: &str) {
-        password::changed(host, &self.words(words));
+        password::handle_changed_password(host, &self.words(words));
     }
 
     fn changes(&self) -> Vec<AuditEvent> {

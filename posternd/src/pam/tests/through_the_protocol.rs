@@ -64,7 +64,7 @@ fn runs_at(
     let conversation = thread::spawn(move || {
         let host = RemoteHost::new(daemon, transaction, process, reach);
         let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
-        let result = crate::pam::conversation::run(hook, &host, &options);
+        let result = crate::pam::conversation::run_hook(hook, &host, &options);
         host.end(result).unwrap();
     });
     let (mut prompts, mut log, mut mark) = (Vec::new(), String::new(), None);
@@ -196,7 +196,7 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
             worker(),
         );
         let options = host.transaction().options.clone();
-        let result = crate::pam::conversation::run(PamFunction::Auth, &host, &options);
+        let result = crate::pam::conversation::run_hook(PamFunction::Auth, &host, &options);
         (result, host.end(result).is_err())
     });
     let asked: Instruction = receive(&mut module).unwrap();
@@ -293,7 +293,7 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     };
     let reads = || {
         worker()
-            .run(&config(), |door| {
+            .run_operation(&config(), |door| {
                 door.load_policy_facts(&"alice".parse().unwrap())
             })
             .map(|read| read.is_ok())

@@ -54,7 +54,7 @@ impl OfUser {
     }
 
     fn account(&self, host: &Fake) -> PamFunctionResult {
-        account::account(host, &self.home.words(""))
+        account::check_account(host, &self.home.words(""))
     }
 }
 
@@ -184,7 +184,7 @@ fn whoever_asks_for_another_is_refused_and_the_log_says_what_to_set() {
 fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
     let of_user = OfUser::new("[pam]\nsocket_users = [\"kdc\"]", "kdc");
     let host = of_user.host("kpasswd", "alice", &[]);
-    password::changed(&host, &of_user.home.words(""));
+    password::handle_changed_password(&host, &of_user.home.words(""));
     assert_eq!(
         host.log_text(),
         "revoked cause=host-password address=- service=kpasswd user=\"alice\""
@@ -193,7 +193,7 @@ fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
     let of_user = OfUser::new("", "alice");
     for user in ["alice", "bob"] {
         let host = of_user.host("kpasswd", user, &[]);
-        password::changed(&host, &of_user.home.words(""));
+        password::handle_changed_password(&host, &of_user.home.words(""));
         let log = host.log_text();
         assert!(
             log.contains("not revoked cause=unavailable") && log.contains("alice"),

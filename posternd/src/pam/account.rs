@@ -36,12 +36,12 @@ fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
         Ok(options) => options,
         Err(error) => return deny_misconfigured(host, &error),
     };
-    let front = match PamServiceContext::open(host, &options) {
-        Ok(front) => front,
+    let context = match PamServiceContext::open(host, &options) {
+        Ok(context) => context,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
-    let line = match front.identify_user() {
-        Ok(line) => line,
+    let conversation = match context.identify_user() {
+        Ok(conversation) => conversation,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
     // the module leaves an empty mark where it removes one
@@ -49,32 +49,48 @@ fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
         .kept_mark()
         .and_then(|mark| String::from_utf8(mark).ok());
     match mark.filter(|mark| !mark.is_empty()) {
-        Some(mark) => match line.engine.verify_mark(line.context(Phase::Before), &mark) {
-            Ok(Ok(told)) => {
-                line.show_messages(&told);
+        Some(mark) => match conversation
+            .engine
+            .verify_mark(conversation.context(Phase::Before), &mark)
+        {
+            Ok(Ok(messages)) => {
+                conversation.show_messages(&messages);
                 PamFunctionResult::Passed
             }
-            Ok(Err(refusal)) => check_policy(&line, Some(refusal)),
-            Err(error) => line.deny_unavailable(&error),
+            Ok(Err(refusal)) => check_policy(&conversation, Some(refusal)),
+            Err(error) => conversation.deny_unavailable(&error),
         },
         // where nothing tells the process, auth has left none
-        None => check_policy(&line, line.process.binding().err().map(MarkRefusal::Unseen)),
+        None => check_policy(
+            &conversation,
+            conversation
+                .process
+                .binding()
+                .err()
+                .map(MarkRefusal::Unseen),
+        ),
     }
 }
 
 /// Nobody was asked for a code in this transaction, or what `auth` decided counts no more: that is right only where none
 /// is needed.
-fn check_policy(line: &PamConversation<'_>, refusal: Option<MarkRefusal>) -> PamFunctionResult {
-    let requirement = match line.engine.find_requirement(line.context(Phase::After)) {
+fn check_policy(
+    conversation: &PamConversation<'_>,
+    refusal: Option<MarkRefusal>,
+) -> PamFunctionResult {
+    let requirement = match conversation
+        .engine
+        .find_requirement(conversation.context(Phase::After))
+    {
         Ok(found) => found.requirement,
-        Err(error) => return line.deny_unavailable(&error),
+        Err(error) => return conversation.deny_unavailable(&error),
     };
-    let needed = match (requirement, line.settings.unenrolled) {
+    let needed = match (requirement, conversation.settings.unenrolled) {
         (Requirement::Exempt(_), _) => false,
         (Requirement::Code, _) => true,
         (_, Some(UnenrolledAction::Allow)) => false,
         (_, Some(UnenrolledAction::Deny | UnenrolledAction::Enroll)) => true,
-        (Requirement::Enrolment, None) => match line.waive_requirement() {
+        (Requirement::Enrolment, None) => match conversation.waive_requirement() {
             PamFunctionResult::NotNeeded => false,
             denied => return denied,
         },
@@ -85,11 +101,11 @@ fn check_policy(line: &PamConversation<'_>, refusal: Option<MarkRefusal>) -> Pam
     }
     let cause = if let Some(refusal) = refusal {
         &format!("not-verified: {refusal}")
-    } else if line.settings.sshd {
+    } else if conversation.settings.sshd {
         "not-verified: no code was asked for; set KbdInteractiveAuthentication yes and AuthenticationMethods publickey,keyboard-interactive:pam in sshd_config"
     } else {
         "not-verified: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
     };
-    line.log_result(Severity::Notice, "refused", cause);
+    conversation.log_result(Severity::Notice, "refused", cause);
     PamFunctionResult::Denied(Denial::NotAsked)
 }

@@ -40,34 +40,36 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
     if options.proven() {
         return check_completed_methods(host, &options);
     }
-    let front = match PamServiceContext::open(host, &options) {
-        Ok(front) => front,
+    let context = match PamServiceContext::open(host, &options) {
+        Ok(context) => context,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
-    if let Some(seconds) = front.settings.fail_delay {
+    if let Some(seconds) = context.settings.fail_delay {
         host.delay_failure(seconds);
     }
-    let stage = match front.settings.first_factor {
+    let phase = match context.settings.first_factor {
         FirstFactorState::Passed => Phase::After,
-        FirstFactorState::Unknown if !front.completed_methods.is_nothing() => Phase::After,
+        FirstFactorState::Unknown if !context.completed_methods.is_nothing() => Phase::After,
         FirstFactorState::Unknown => Phase::Before,
     };
-    let line = match front.identify_user() {
-        Ok(line) => line,
+    let conversation = match context.identify_user() {
+        Ok(conversation) => conversation,
         Err(denial) => {
             // Where anyone may be typing, a name that nobody can have meets the same prompt and text.
-            if stage == Phase::Before {
-                let _ =
-                    PromptInputs::single(host, &front.settings).read_input(&front.settings.prompt);
+            if phase == Phase::Before {
+                let _ = PromptInputs::single(host, &context.settings)
+                    .read_input(&context.settings.prompt);
                 host.show_message(messages::BEFORE_FIRST_FACTOR);
             }
             return PamFunctionResult::Denied(denial);
         }
     };
-    match (front.settings.accepts, stage) {
-        (AcceptedCredentials::AppPasswords, _) => line.ask_for_app_password(),
-        (AcceptedCredentials::All, Phase::After) => line.authenticate_after_first_factor(),
-        (AcceptedCredentials::All, Phase::Before) => line.authenticate_before_first_factor(),
+    match (context.settings.accepts, phase) {
+        (AcceptedCredentials::AppPasswords, _) => conversation.ask_for_app_password(),
+        (AcceptedCredentials::All, Phase::After) => conversation.authenticate_after_first_factor(),
+        (AcceptedCredentials::All, Phase::Before) => {
+            conversation.authenticate_before_first_factor()
+        }
     }
 }
 
@@ -200,7 +202,7 @@ impl PamConversation<'_> {
     fn mail_code(&self) -> Result<String, PamFunctionResult> {
         match self.engine.mail_code(self.context(Phase::After)) {
             Err(error) => Err(self.deny_unavailable(&error)),
-            Ok(Ok(told)) => Ok(told),
+            Ok(Ok(messages)) => Ok(messages),
             Ok(Err(PamRefusal { cause, message })) => {
                 self.log_result(Severity::Notice, "not mailed", &cause);
                 Ok(message)
@@ -319,12 +321,12 @@ impl PamConversation<'_> {
 
     fn verify_input(
         &self,
-        stage: Phase,
+        phase: Phase,
         typed: &TypedInput,
     ) -> Result<PamVerification, PamFunctionResult> {
         let ruled =
             self.engine
-                .verify_input(self.context(stage), &typed.text, self.settings.reading);
+                .verify_input(self.context(phase), &typed.text, self.settings.reading);
         ruled.map_err(|error| self.deny_unavailable(&error))
     }
 
@@ -345,7 +347,7 @@ impl PamConversation<'_> {
     fn decide_without_code(
         &self,
         policy: PamRequirement,
-        stage: Phase,
+        phase: Phase,
     ) -> Option<PamFunctionResult> {
         match (policy.requirement, self.settings.unenrolled) {
             (Requirement::Exempt(rule), _) => Some(self.exempt_user(rule, policy.mark)),
@@ -355,7 +357,7 @@ impl PamConversation<'_> {
                 Some(self.pass_without_code(policy.mark))
             }
             // Only someone who has passed the first factor signs in for the first time.
-            (Requirement::Enrolment, None) if stage == Phase::After => {
+            (Requirement::Enrolment, None) if phase == Phase::After => {
                 Some(self.waive_requirement())
             }
             (Requirement::Enrolment | Requirement::Nothing, _) => Some(self.deny_unenrolled()),
@@ -374,7 +376,7 @@ impl PamConversation<'_> {
             Err(error) => Some(self.deny_unavailable(&error)),
             Ok(None) => None,
             // not PAM_IGNORE: this person needs a code here, and gave it earlier
-            Ok(Some(granted)) => Some(self.grant_access_as("not needed", granted)),
+            Ok(Some(grant)) => Some(self.grant_access_as("not needed", grant)),
         }
     }
 
@@ -396,12 +398,12 @@ impl PamConversation<'_> {
     }
 
     /// The line passes, by what was decided and nothing else.
-    pub(crate) fn grant_access(&self, granted: PamGrant) -> PamFunctionResult {
-        self.grant_access_as("accepted", granted)
+    pub(crate) fn grant_access(&self, grant: PamGrant) -> PamFunctionResult {
+        self.grant_access_as("accepted", grant)
     }
 
-    fn grant_access_as(&self, result: &str, granted: PamGrant) -> PamFunctionResult {
-        let (by, mark) = granted.into_parts();
+    fn grant_access_as(&self, result: &str, grant: PamGrant) -> PamFunctionResult {
+        let (by, mark) = grant.into_parts();
         self.log_result(Severity::Info, result, by);
         self.keep_mark(mark.as_ref());
         PamFunctionResult::Passed

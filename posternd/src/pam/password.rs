@@ -18,43 +18,43 @@ const REMEDY: &str = "end open sessions with postern session revoke USER --all a
 
 /// `password … pam_totp.so`, once everything above it has changed the password.
 pub(super) fn handle_changed_password(host: &dyn PamHost, words: &[String]) {
-    let front = match PamOptions::parse(words) {
+    let context = match PamOptions::parse(words) {
         Ok(options) => PamServiceContext::open(host, &options),
         Err(error) => {
             deny_misconfigured(host, &error);
             Err(Denial::Misconfigured)
         }
     };
-    let front = match front {
-        Ok(front) => front,
+    let context = match context {
+        Ok(context) => context,
         Err(_) => return report_not_ended(host),
     };
-    let line = match front.identify_user() {
-        Ok(line) => line,
+    let conversation = match context.identify_user() {
+        Ok(conversation) => conversation,
         // nobody of such a name can have anything open
         Err(Denial::BadName) => return,
         Err(_) => return report_not_ended(host),
     };
     let actor = host.runs_as();
-    let origin = match &front.origin {
+    let origin = match &context.origin {
         Origin::Unknown => Origin::Local(actor.clone()),
         known => known.clone(),
     };
-    let context = PamContext {
-        requester: line.engine.requester_named(Requester::Root(&actor)),
-        account: &line.user,
+    let operation = PamContext {
+        requester: conversation.engine.requester_named(Requester::Root(&actor)),
+        account: &conversation.user,
         origin: &origin,
-        ..line.context(Phase::After)
+        ..conversation.context(Phase::After)
     };
-    match line.engine.end_for_changed_password(context) {
-        Ok(Some(told)) => {
-            line.log_result(Severity::Info, "revoked", "host-password");
-            line.show_messages(&told);
+    match conversation.engine.end_for_changed_password(operation) {
+        Ok(Some(messages)) => {
+            conversation.log_result(Severity::Info, "revoked", "host-password");
+            conversation.show_messages(&messages);
         }
         Ok(None) => {}
         Err(error) => {
             let why = format!("{}: {error}; {REMEDY}", store::log_cause(&error));
-            line.log_result(Severity::Error, "not revoked", &why);
+            conversation.log_result(Severity::Error, "not revoked", &why);
             host.show_message(messages::NOT_SIGNED_OUT);
         }
     }

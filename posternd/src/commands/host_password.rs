@@ -1,6 +1,6 @@
-//! Asking the root helper `postern-password` whether a password of this host is right.
+//! Verifies a password of this host through the root helper `postern-password`.
 //!
-//! MUST NOT speak to a helper that is not root's: it is given passwords.
+//! MUST NOT send a password to a helper that is not root's.
 
 use shared::network::local_stream::LocalStream;
 use shared::protocol::host_password::{
@@ -12,25 +12,25 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long the helper may take to be started by systemd, and to greet.
+/// Time limit of systemd for starting the helper, and of the helper for its greeting.
 const GREETED: Duration = Duration::from_millis(1200);
-/// How long a question waits for its turn.
+/// Time limit of waiting for a turn.
 const TURN: Duration = Duration::from_secs(8);
-/// How long it may take to say something: longer than it gives PAM.
+/// Time limit of the reply: longer than the helper's own limit for PAM.
 const SAYS: Duration = JUDGED
     .saturating_add(WAITED)
     .saturating_add(Duration::from_secs(2));
 
-/// The way to the helper; so many are asked at once, counted by user.
+/// The client of the helper; limits the requests at the same time, by user.
 pub(crate) struct HostPasswordHelper(Admission<u32>);
 
-/// Nothing was said.
+/// Why there is no reply.
 pub(crate) enum HelperSilent {
-    /// There was no place for the question.
+    /// Too many requests waited.
     Busy(Busy),
-    /// The helper was not reached: it knows nothing of the question.
+    /// The helper was not reached and has not received the request.
     Absent(String),
-    /// It has the question.
+    /// The helper has received the request.
     Unanswered(String),
 }
 
@@ -39,7 +39,7 @@ impl HostPasswordHelper {
         HostPasswordHelper(Admission::new(QUESTIONS))
     }
 
-    /// Has it asked, for a user.
+    /// Has the helper verify a password, for a user.
     pub(crate) fn verify_password(
         &self,
         uid: u32,

@@ -1,4 +1,7 @@
-//! Commands of users, for their own accounts: reads the request, has an engine act, writes the reply.
+//! Commands of users who are not root, for their own accounts: each is parsed, run by an engine,
+//! and replied to.
+//!
+//! MUST NOT act for another account than that of the user whom the kernel names.
 
 use super::host_password::{HelperSilent, HostPasswordHelper};
 use crate::daemon::configuration::CONFIGURATION;
@@ -22,7 +25,7 @@ use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-/// One command of one user.
+/// A command of a user.
 pub(crate) struct Commands<'a> {
     pub(crate) config: &'a Path,
     pub(crate) passwords: &'a HostPasswordHelper,
@@ -31,17 +34,17 @@ pub(crate) struct Commands<'a> {
     pub(crate) user: &'a User,
 }
 
-/// Why there is no reply but a refusal.
+/// Why a command was refused.
 enum NotDone {
-    /// In words for the user.
+    /// With a message for the user.
     Refused(AdministrationError),
-    /// The user's commands have all workers, or others' do.
+    /// All workers are in use.
     Busy(Busy),
-    /// For the log.
+    /// With a log line.
     Failed {
-        /// The word for it.
+        /// The cause, as logs name it.
         cause: &'static str,
-        /// What is wrong, and what to do.
+        /// The problem and the remedy.
         why: String,
     },
 }
@@ -56,7 +59,7 @@ impl NotDone {
 }
 
 impl From<AdministrationError> for NotDone {
-    /// What only the administrator can repair is for the log.
+    /// Errors that only an administrator can solve are logged.
     fn from(error: AdministrationError) -> NotDone {
         match error {
             AdministrationError::Door(error) => NotDone::failed(&error),
@@ -66,7 +69,7 @@ impl From<AdministrationError> for NotDone {
 }
 
 impl Commands<'_> {
-    /// Does what a request asks.
+    /// Runs the command of a request.
     pub(crate) fn reply(&self, request: &[u8]) -> CommandReply {
         let reply = match wire::read::<CommandRequest>(request) {
             None => {
@@ -77,7 +80,7 @@ impl Commands<'_> {
                 match done {
                     Ok(Ok(reply)) => reply,
                     Ok(Err(why)) => self.log_refusal(why),
-                    // the panic's own message stands in the log
+                    // the panic hook has logged its message
                     Err(_) => refused(NOT_NOW),
                 }
             }
@@ -106,7 +109,8 @@ impl Commands<'_> {
         }
     }
 
-    /// The try is charged by one act, the helper is asked while no worker is held, and another act goes on by what it said.
+    /// Charges the try in one operation, asks the helper while no worker is held, and continues in
+    /// a second operation.
     fn begin_first_setup(
         &self,
         config: &Config,
@@ -157,7 +161,7 @@ impl Commands<'_> {
         })
     }
 
-    /// An act at the engine, as the user whom the kernel names.
+    /// Runs an operation at the engine, as the user whom the kernel names.
     fn run_at_engine<R>(
         &self,
         config: &Config,
@@ -174,7 +178,7 @@ impl Commands<'_> {
                 self.write_log(Severity::Error, "warning", "group-unresolved", Some(&doubt));
             }
             match acted {
-                // the engine goes with it
+                // an error closes the engine
                 Err(AdministrationError::Door(error)) => Err(NotDone::failed(&error)),
                 acted => Ok(acted),
             }

@@ -1,9 +1,10 @@
-//! The `account` line: refuses an entry for which the `auth` line of the same transaction never passed, such
-//! as a key alone at an sshd without AuthenticationMethods.
+//! The `account` hook: denies access where the `auth` hook of the same transaction never passed, such as at an sshd that
+//! accepts a key without AuthenticationMethods.
+//!
+//! MUST NOT pass without a valid mark, unless the policy requires no code.
 
-use super::entry::{PamConversation, PamServiceContext, deny_misconfigured};
+use super::entry::{PamConversation, PamServiceContext, deny_mark_not_removed, deny_misconfigured};
 use super::host::PamHost;
-use super::log::LogFields;
 use super::options::PamOptions;
 use shared::config::UnenrolledAction;
 use shared::engine::MarkRefusal;
@@ -11,21 +12,12 @@ use shared::policy::requirement::Requirement;
 use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 
-/// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.
+/// Runs `account … pam_totp.so`. Removes the mark when it passes: a mark is valid for one `account` call.
 pub(super) fn check_account(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
     match verify_kept_mark(host, words) {
         PamFunctionResult::Passed => match host.remove_mark() {
             Ok(()) => PamFunctionResult::Passed,
-            Err(error) => {
-                LogFields::of_host(host).write(
-                    host,
-                    Severity::Error,
-                    "refused",
-                    "unavailable",
-                    Some(&error),
-                );
-                PamFunctionResult::Denied(Denial::Unavailable)
-            }
+            Err(error) => deny_mark_not_removed(host, &error),
         },
         refused => refused,
     }
@@ -60,7 +52,7 @@ fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
             Ok(Err(refusal)) => check_policy(&conversation, Some(refusal)),
             Err(error) => conversation.deny_unavailable(&error),
         },
-        // where nothing tells the process, auth has left none
+        // the auth hook has left no mark where the process cannot be distinguished from others
         None => check_policy(
             &conversation,
             conversation
@@ -72,8 +64,7 @@ fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
     }
 }
 
-/// Nobody was asked for a code in this transaction, or what `auth` decided counts no more: that is right only where none
-/// is needed.
+/// Evaluates the policy, where this transaction has no valid mark: the hook passes only if no code is required.
 fn check_policy(
     conversation: &PamConversation<'_>,
     refusal: Option<MarkRefusal>,

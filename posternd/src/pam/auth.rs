@@ -1,10 +1,11 @@
-//! The `auth` line: asks for the code. From the prompt to the desk that judges and back; it is gone to after the
-//! prompt, and nothing is held across it.
+//! The `auth` hook: prompts for a code, and passes with the engine's grant.
+//!
+//! MUST NOT hold a worker or an engine while a prompt waits.
+//! MUST NOT let the prompts or the texts before the first factor depend on the account.
 
-use super::entry::{PamConversation, PamServiceContext, deny_misconfigured};
+use super::entry::{PamConversation, PamServiceContext, deny_mark_not_removed, deny_misconfigured};
 use super::host::{NoAnswer, PamHost};
 use super::input::{InputSource, PromptInputs, TypedInput, forward_password};
-use super::log::LogFields;
 use super::options::{AcceptedCredentials, PamOptions};
 use super::user;
 use shared::account::second_factor::MailStatus;
@@ -17,21 +18,14 @@ use shared::protocol::command_request::TypedText;
 use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 
-/// The letter that asks for a code by mail.
+/// The input that requests a code by mail.
 const MAIL: &[u8] = b"m";
 
-/// `auth … pam_totp.so`. What an earlier one of the same transaction left is removed first: a host may authenticate
-/// several times on one handle.
+/// Runs `auth … pam_totp.so`. Removes the mark of an earlier `auth` first: a host may authenticate several times in one
+/// transaction.
 pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
     if let Err(error) = host.remove_mark() {
-        LogFields::of_host(host).write(
-            host,
-            Severity::Error,
-            "refused",
-            "unavailable",
-            Some(&error),
-        );
-        return PamFunctionResult::Denied(Denial::Unavailable);
+        return deny_mark_not_removed(host, &error);
     }
     let options = match PamOptions::parse(words) {
         Ok(options) => options,
@@ -55,7 +49,7 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
     let conversation = match context.identify_user() {
         Ok(conversation) => conversation,
         Err(denial) => {
-            // Where anyone may be typing, a name that nobody can have meets the same prompt and text.
+            // Before the first factor, a name that no account can have gets the same prompt and text as others.
             if phase == Phase::Before {
                 let _ = PromptInputs::single(host, &context.settings)
                     .read_input(&context.settings.prompt);
@@ -73,8 +67,8 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
     }
 }
 
-/// `auth … pam_totp.so proven`: asks nothing. A configuration that cannot be read is for the line that asks to
-/// refuse and to log; here the service's name decides.
+/// Runs `auth … pam_totp.so proven`, which prompts for nothing. The `auth` hook that prompts denies and logs an invalid
+/// configuration; here the name of the service decides then.
 fn check_completed_methods(host: &dyn PamHost, options: &PamOptions) -> PamFunctionResult {
     let service = user::read_service(host);
     let in_force = host.load_configuration(&options.config_path());
@@ -88,7 +82,8 @@ fn check_completed_methods(host: &dyn PamHost, options: &PamOptions) -> PamFunct
 }
 
 impl PamConversation<'_> {
-    /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
+    /// Authenticates after the first factor: a user who needs no code passes, texts name the reason of a refusal, and there
+    /// are several prompts.
     fn authenticate_after_first_factor(&self) -> PamFunctionResult {
         let context = PamContext {
             completed_methods: &user::completed_methods_after_first_factor(
@@ -101,51 +96,45 @@ impl PamConversation<'_> {
             Ok(found) => found,
             Err(error) => return self.deny_unavailable(&error),
         };
-        let nobody_enrolled = matches!(
+        let is_unenrolled = matches!(
             policy.requirement,
             Requirement::Enrolment | Requirement::Nothing
         );
-        if nobody_enrolled && self.settings.unenrolled == Some(UnenrolledAction::Enroll) {
+        if is_unenrolled && self.settings.unenrolled == Some(UnenrolledAction::Enroll) {
             return self.enroll_at_prompt();
         }
         let mail = policy.mail;
         match self.decide_without_code(policy, Phase::After) {
             None => match self.grant_grace_period() {
                 None => self.ask_for_code(mail),
-                Some(PamFunctionResult::Denied(denial)) => PamFunctionResult::Denied(denial),
-                Some(entry) => self
-                    .forward_password_alone()
-                    .map_or_else(|denied| denied, |()| entry),
+                Some(result) => self.pass_after_password(result),
             },
             Some(PamFunctionResult::Denied(Denial::Refused)) => {
                 self.host.show_message(messages::NOT_ENROLLED);
                 PamFunctionResult::Denied(Denial::Refused)
             }
-            Some(PamFunctionResult::Denied(denial)) => PamFunctionResult::Denied(denial),
-            Some(entry) => self
-                .forward_password_alone()
-                .map_or_else(|denied| denied, |()| entry),
+            Some(result) => self.pass_after_password(result),
         }
     }
 
     fn ask_for_code(&self, mail: MailStatus) -> PamFunctionResult {
-        let mut answers = PromptInputs::up_to_tries(self.host, &self.settings);
+        let mut inputs = PromptInputs::up_to_tries(self.host, &self.settings);
         let mut mails = 0;
-        let mut said: Option<String> = None;
+        let mut text: Option<String> = None;
         let mut denial = Denial::Refused;
-        while let Some(typed) = answers.read_input(&self.compose_prompt(said.as_deref(), mail)) {
+        while let Some(typed) = inputs.read_input(&self.compose_prompt(text.as_deref(), mail)) {
             let typed = match typed {
                 Ok(typed) => typed,
                 Err(NoAnswer) => return self.deny_cancelled(),
             };
             if mail == MailStatus::On && typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) {
-                said = match self.mail_code() {
-                    Ok(said) => Some(said),
+                text = match self.mail_code() {
+                    Ok(text) => Some(text),
                     Err(denied) => return denied,
                 };
                 mails += 1;
                 if mails < self.settings.tries {
-                    answers.add_prompt();
+                    inputs.add_prompt();
                 }
                 continue;
             }
@@ -162,19 +151,19 @@ impl PamConversation<'_> {
                 }
                 Ok(PamVerification::Refused { refusal, .. }) => refusal,
             };
-            // What an earlier module asked for may be a password alone, where the code is asked for here.
+            // The stacked password may contain no code: then the code is prompted for here.
             if typed.source == InputSource::Stacked && refusal.cause == "malformed" {
-                said = None;
+                text = None;
                 continue;
             }
             if typed.source == InputSource::Prompt {
                 denial = Denial::TooManyTries;
             }
             self.log_refusal(&refusal);
-            said = Some(refusal.message);
+            text = Some(refusal.message);
         }
-        match said {
-            Some(said) => self.host.show_message(&said),
+        match text {
+            Some(text) => self.host.show_message(&text),
             None => self.log_result(
                 Severity::Notice,
                 "refused",
@@ -184,13 +173,13 @@ impl PamConversation<'_> {
         PamFunctionResult::Denied(denial)
     }
 
-    /// What was said of the last answer, what else may be typed, and the prompt.
-    fn compose_prompt(&self, said: Option<&str>, mail: MailStatus) -> String {
+    /// Joins the text about the last input, the offer of a code by mail, and the prompt.
+    fn compose_prompt(&self, text: Option<&str>, mail: MailStatus) -> String {
         let offer = match mail {
             MailStatus::On => Some(messages::MAIL_OFFER),
             MailStatus::Off => None,
         };
-        let lines: Vec<&str> = said
+        let lines: Vec<&str> = text
             .into_iter()
             .chain(offer)
             .chain([self.settings.prompt.as_str()])
@@ -198,11 +187,11 @@ impl PamConversation<'_> {
         lines.join("\n")
     }
 
-    /// Has a code mailed; what there is to say.
+    /// Mails a code. Returns the text for the next prompt.
     fn mail_code(&self) -> Result<String, PamFunctionResult> {
         match self.engine.mail_code(self.context(Phase::After)) {
             Err(error) => Err(self.deny_unavailable(&error)),
-            Ok(Ok(messages)) => Ok(messages),
+            Ok(Ok(text)) => Ok(text),
             Ok(Err(PamRefusal { cause, message })) => {
                 self.log_result(Severity::Notice, "not mailed", &cause);
                 Ok(message)
@@ -210,7 +199,7 @@ impl PamConversation<'_> {
         }
     }
 
-    /// Before the first factor: one prompt, one text, one timing for everyone.
+    /// Authenticates before the first factor: prompt, text and timing are the same for every name.
     fn authenticate_before_first_factor(&self) -> PamFunctionResult {
         let context = self.context(Phase::Before);
         let exempts = self
@@ -218,33 +207,28 @@ impl PamConversation<'_> {
             .policy
             .exempts_everyone(self.service.as_str(), self.origin.certain_address());
         if let Some(rule) = exempts.filter(|_| self.engine.trusts_claims()) {
-            // A store that cannot be read closes this door too.
+            // the engine is used all the same: a store that cannot be read denies access here too
             return match self.engine.find_requirement(context) {
                 Err(error) => self.deny_unavailable(&error),
-                Ok(policy) => self
-                    .forward_password_alone()
-                    .map_or_else(|denied| denied, |()| self.exempt_user(rule, policy.mark)),
+                Ok(policy) => match self.forward_password_alone() {
+                    Ok(()) => self.exempt_user(rule, policy.mark),
+                    Err(denied) => denied,
+                },
             };
         }
-        let typed = match PromptInputs::single(self.host, &self.settings)
-            .read_input(&self.settings.prompt)
-        {
-            Some(Ok(typed)) => typed,
-            Some(Err(NoAnswer)) => return self.deny_cancelled(),
-            None => TypedInput {
-                text: Default::default(),
-                source: InputSource::Stacked,
-            },
-        };
-        let ruled = self.verify_input(Phase::Before, &typed);
-        self.host.show_message(messages::BEFORE_FIRST_FACTOR);
-        let ruled = match ruled {
-            Ok(ruled) => ruled,
+        let typed = match self.read_single_input() {
+            Ok(typed) => typed,
             Err(denied) => return denied,
         };
-        // asked for everyone, so that it takes everyone as long
+        let result = self.verify_input(Phase::Before, &typed);
+        self.host.show_message(messages::BEFORE_FIRST_FACTOR);
+        let result = match result {
+            Ok(result) => result,
+            Err(denied) => return denied,
+        };
+        // for accepted inputs too, so that the time does not depend on the result
         let policy = self.engine.find_requirement(context);
-        match (ruled, policy) {
+        match (result, policy) {
             (
                 PamVerification::Accepted {
                     grant, code_length, ..
@@ -262,14 +246,18 @@ impl PamConversation<'_> {
                 },
                 Ok(policy),
             ) => {
-                let entry = self.decide_without_code(policy, Phase::Before);
+                let without_code = self.decide_without_code(policy, Phase::Before);
                 forward_password(
                     self.host,
                     &self.settings,
                     &typed,
-                    if entry.is_some() { 0 } else { code_length },
+                    if without_code.is_some() {
+                        0
+                    } else {
+                        code_length
+                    },
                 );
-                entry.unwrap_or_else(|| {
+                without_code.unwrap_or_else(|| {
                     self.log_refusal(&refusal);
                     PamFunctionResult::Denied(Denial::Refused)
                 })
@@ -277,21 +265,15 @@ impl PamConversation<'_> {
         }
     }
 
-    /// An app password and nothing else, whoever stands there; what is none is not looked at any further.
+    /// Accepts an app password and nothing else. An input of another form is not verified.
     fn ask_for_app_password(&self) -> PamFunctionResult {
-        let typed = match PromptInputs::single(self.host, &self.settings)
-            .read_input(&self.settings.prompt)
-        {
-            Some(Ok(typed)) => typed,
-            Some(Err(NoAnswer)) => return self.deny_cancelled(),
-            None => TypedInput {
-                text: Default::default(),
-                source: InputSource::Stacked,
-            },
+        let typed = match self.read_single_input() {
+            Ok(typed) => typed,
+            Err(denied) => return denied,
         };
-        let is_one =
+        let is_app_password =
             std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
-        let ruled = match is_one {
+        let result = match is_app_password {
             true => self.verify_input(Phase::Before, &typed),
             false => Ok(PamVerification::Refused {
                 refusal: PamRefusal {
@@ -301,20 +283,42 @@ impl PamConversation<'_> {
                 code_length: 0,
             }),
         };
-        match ruled {
+        match result {
             Err(denied) => denied,
             Ok(PamVerification::Accepted { grant, .. }) => self.grant_access(grant),
-            // another line would judge it again
+            // forwarding an app password would have another module verify it again
             Ok(PamVerification::Refused { refusal, .. })
-                if is_one || self.settings.reading == InputReading::Whole =>
+                if is_app_password || self.settings.reading == InputReading::Whole =>
             {
                 self.log_refusal(&refusal);
                 PamFunctionResult::Denied(Denial::Refused)
             }
-            // what goes on to another line is for that one to refuse
+            // the module that gets the password logs the refusal
             Ok(PamVerification::Refused { .. }) => {
                 forward_password(self.host, &self.settings, &typed, 0);
                 PamFunctionResult::Denied(Denial::Refused)
+            }
+        }
+    }
+
+    /// Reads one input; an empty one where `use_first_pass` forbids a prompt and there is no stacked password.
+    fn read_single_input(&self) -> Result<TypedInput, PamFunctionResult> {
+        match PromptInputs::single(self.host, &self.settings).read_input(&self.settings.prompt) {
+            Some(Ok(typed)) => Ok(typed),
+            Some(Err(NoAnswer)) => Err(self.deny_cancelled()),
+            None => Ok(TypedInput {
+                text: Default::default(),
+                source: InputSource::Stacked,
+            }),
+        }
+    }
+
+    /// Returns the result, once the password for later modules is set.
+    fn pass_after_password(&self, result: PamFunctionResult) -> PamFunctionResult {
+        match result {
+            PamFunctionResult::Denied(_) => result,
+            PamFunctionResult::Passed | PamFunctionResult::NotNeeded => {
+                self.forward_password_alone().err().unwrap_or(result)
             }
         }
     }
@@ -324,13 +328,13 @@ impl PamConversation<'_> {
         phase: Phase,
         typed: &TypedInput,
     ) -> Result<PamVerification, PamFunctionResult> {
-        let ruled =
+        let result =
             self.engine
                 .verify_input(self.context(phase), &typed.text, self.settings.reading);
-        ruled.map_err(|error| self.deny_unavailable(&error))
+        result.map_err(|error| self.deny_unavailable(&error))
     }
 
-    /// Nobody needs a code here, but the next module wants a password of this line.
+    /// Prompts for the password alone, where no code is needed but a later module expects the password of this hook.
     fn forward_password_alone(&self) -> Result<(), PamFunctionResult> {
         if self.settings.reading == InputReading::Ending && self.host.stacked_password().is_none() {
             match PromptInputs::single(self.host, &self.settings).read_input(&self.settings.prompt)
@@ -343,7 +347,7 @@ impl PamConversation<'_> {
         Ok(())
     }
 
-    /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
+    /// Returns the result for a user who needs no code, or has none to give; `None` where a code is required.
     fn decide_without_code(
         &self,
         policy: PamRequirement,
@@ -356,7 +360,7 @@ impl PamConversation<'_> {
                 self.log_result(Severity::Info, "not needed", "not-enrolled");
                 Some(self.pass_without_code(policy.mark))
             }
-            // Only someone who has passed the first factor signs in for the first time.
+            // a first sign-in, from which the enrollment grace period counts, is one after the first factor
             (Requirement::Enrolment, None) if phase == Phase::After => {
                 Some(self.waive_requirement())
             }
@@ -364,7 +368,7 @@ impl PamConversation<'_> {
         }
     }
 
-    /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
+    /// Grants access within the grace period; `None` where a code is required.
     fn grant_grace_period(&self) -> Option<PamFunctionResult> {
         if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
             return None;
@@ -375,7 +379,7 @@ impl PamConversation<'_> {
         {
             Err(error) => Some(self.deny_unavailable(&error)),
             Ok(None) => None,
-            // not PAM_IGNORE: this person needs a code here, and gave it earlier
+            // not PAM_IGNORE: a code is required here, and was given earlier
             Ok(Some(grant)) => Some(self.grant_access_as("not needed", grant)),
         }
     }
@@ -389,7 +393,7 @@ impl PamConversation<'_> {
         self.pass_without_code(mark)
     }
 
-    /// No code is needed. Without a mark the guard asks the policy anew.
+    /// Returns that no code is needed. Without a mark the `account` hook evaluates the policy again.
     fn pass_without_code(&self, mark: Option<TypedText>) -> PamFunctionResult {
         if let Some(mark) = mark {
             self.keep_mark(Some(&mark));
@@ -397,7 +401,7 @@ impl PamConversation<'_> {
         PamFunctionResult::NotNeeded
     }
 
-    /// The line passes, by what was decided and nothing else.
+    /// Passes the hook, which only the engine's grant allows.
     pub(crate) fn grant_access(&self, grant: PamGrant) -> PamFunctionResult {
         self.grant_access_as("accepted", grant)
     }

@@ -1,6 +1,7 @@
-//! A PAM conversation: what each hook asks, tells, logs and decides. `login`, `guard` and `password` are the kinds of
-//! lines in a service file; what they need of the PAM host they ask through the trait in `host`, and what they ask of
-//! the engine at `desk`.
+//! The hooks of PAM conversations: which function runs each of them. What a hook needs of the PAM
+//! host goes through the trait in `host`; the engine's operations are in `engine_access`.
+//!
+//! MUST NOT let a host that is not root's choose a configuration.
 
 pub use super::engine_access::{EngineAccess, User};
 pub use super::host::{MarkNotRemoved, NoAnswer, PamHost, PamItem};
@@ -22,7 +23,7 @@ pub fn run_hook(hook: PamFunction, host: &dyn PamHost, options: &[String]) -> Pa
     }
 }
 
-/// Refuses a hook whose line names a configuration of its own: only root's lines may.
+/// Denies a hook whose options name a configuration: only root's hosts may choose one.
 pub fn refuse_config(host: &dyn PamHost, hook: PamFunction) -> PamFunctionResult {
     let denied = deny_misconfigured(
         host,

@@ -1,7 +1,7 @@
-//! What a conversation asks of the engine, and as whom: as root where the PAM host is root's, else as the user whom the
-//! kernel names.
+//! The engine's operations for a PAM conversation, and the requester of each: root where the PAM host is root's, else the
+//! user whom the host runs as.
 //!
-//! MUST take who asks from the kernel, and nothing about it from the host.
+//! MUST take the requester from the kernel, and nothing about it from the host.
 
 use crate::workers::engines::{Worker, WorkerError};
 use shared::account::name::UserName;
@@ -34,25 +34,23 @@ const LONGEST_MAIL: Duration = Duration::from_secs(20);
 const STILL_ON_ITS_WAY: &str =
     "the mail is still being sent after 20 seconds; the log of posternd will show the result";
 
-/// Which engine decides for a PAM host, and who the host is.
+/// The engine that decides for a PAM host, and the user whom the host runs as.
 #[derive(Clone)]
 pub enum EngineAccess {
-    /// One of its own, for a host of root's.
+    /// An engine that the conversation opens, for a host of root's.
     Store,
-    /// One of posternd's, for a host of root's.
+    /// An engine of posternd's, for a host of root's.
     Worker(Worker),
-    /// One of posternd's, for a host of this user's.
+    /// An engine of posternd's, for a host of this user's.
     User(Worker, User),
 }
 
-/// A user of this host, as the kernel says.
+/// A user of this host, as the kernel states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The user's number.
     pub uid: u32,
-    /// The user's name.
     pub name: UserName,
-    /// Whether `pam.socket_users` names it.
+    /// Whether `pam.socket_users` names the user.
     pub is_service: bool,
 }
 
@@ -94,12 +92,12 @@ impl EngineClient {
         self.group_warnings.take().into_iter().collect()
     }
 
-    /// The user whom the host runs as, as the kernel says.
+    /// Returns the user whom the host runs as, as the kernel states.
     pub(crate) fn requester(&self) -> Requester<'_> {
         self.requester_named(ROOT)
     }
 
-    /// The same, with another name for root in the audit log.
+    /// Returns the same, with another name of root for the audit log.
     pub(crate) fn requester_named<'a>(&'a self, root: Requester<'a>) -> Requester<'a> {
         match &self.user {
             None => root,
@@ -291,8 +289,8 @@ fn not_mailed(cause: &dyn fmt::Display, message: &str) -> PamRefusal {
     }
 }
 
-/// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code
-/// it does not matter here what it says.
+/// Converts an input to text. An input that is not UTF-8, or too long, counts as an empty one. Of a password before the
+/// code only the end matters, so its other bytes may be replaced.
 fn text(typed: &[u8], reading: InputReading) -> TypedText {
     let text = match (std::str::from_utf8(typed), reading) {
         _ if typed.len() > LONGEST => String::new(),
@@ -303,14 +301,13 @@ fn text(typed: &[u8], reading: InputReading) -> TypedText {
     TypedText::from(Zeroizing::new(text))
 }
 
-/// Why nothing was decided.
+/// Why there is no decision.
 #[derive(Debug)]
 pub(crate) enum EngineClientError {
-    /// The store, the key, or what the host knows of groups.
+    /// The store, the key, or the look-up of groups failed.
     Store(AdministrationError),
-    /// The clock.
     Clock(ClockError),
-    /// posternd's workers have too much to do.
+    /// No worker was free in time.
     Busy(Busy),
 }
 

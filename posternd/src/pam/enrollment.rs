@@ -1,6 +1,7 @@
-//! `unenrolled=enroll`: a first setup at the prompt, by someone who has passed the first factor. All that is to be read
-//! stands in prompts, since hosts show messages late or never. It becomes active in the `auth` line, once a code has
-//! confirmed it and the recovery codes are saved; until then nothing keeps it.
+//! `unenrolled=enroll`: an enrollment in the `auth` hook, by a user who has passed the first factor. The authenticator is
+//! activated once a code has confirmed it and the recovery codes are saved; until then nothing is stored.
+//!
+//! MUST put every text into a prompt: hosts show messages late or never.
 
 use super::entry::{PamConversation, deny_misconfigured};
 use super::host::NoAnswer;
@@ -11,11 +12,11 @@ use shared::protocol::{Denial, Echo, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 use zeroize::Zeroizing;
 
-/// What the person types when the recovery codes are saved.
+/// The input that confirms that the recovery codes are saved.
 const SAVED: &[u8] = b"saved";
 
 impl PamConversation<'_> {
-    /// From the QR to the recovery codes; each part asks as often as `tries` allows.
+    /// Runs the enrollment, from the QR code to the recovery codes. Each step prompts at most `tries` times.
     pub(crate) fn enroll_at_prompt(&self) -> PamFunctionResult {
         if self.account != self.user {
             return deny_misconfigured(
@@ -34,7 +35,7 @@ impl PamConversation<'_> {
         }
     }
 
-    /// The authenticator counts from here on, whatever becomes of the rest of the stack.
+    /// Activates the authenticator, which is stored then, whatever the rest of the stack returns.
     fn activate_enrollment(&self, confirmed: &TypedText) -> Result<PamGrant, PamFunctionResult> {
         let activated = self
             .engine
@@ -48,9 +49,9 @@ impl PamConversation<'_> {
     fn begin_enrollment(&self) -> Result<ShownAuthenticator, PamFunctionResult> {
         let context = self.context(Phase::After);
         let mut code: Option<Zeroizing<Vec<u8>>> = None;
-        let mut said: Option<String> = None;
+        let mut text: Option<String> = None;
         let mut tries = self.settings.tries;
-        // the first time without a code, which may not be needed
+        // the first attempt is without a one-time code, which may not be required
         loop {
             let begun = self
                 .engine
@@ -59,14 +60,14 @@ impl PamConversation<'_> {
                 PromptEnrollment::Begun(shown) => return Ok(shown),
                 PromptEnrollment::OneTimeCodeNeeded => {}
                 PromptEnrollment::Refused(refusal) => {
-                    said = Some(self.log_enrollment_refusal(refusal))
+                    text = Some(self.log_enrollment_refusal(refusal))
                 }
             }
             tries = match tries.checked_sub(1) {
                 Some(left) => left,
-                None => return Err(self.deny_too_many_tries(said)),
+                None => return Err(self.deny_too_many_tries(text)),
             };
-            let above = said.as_deref().unwrap_or(messages::SET_UP_BY_INVITATION);
+            let above = text.as_deref().unwrap_or(messages::SET_UP_BY_INVITATION);
             code = Some(self.ask(
                 &format!("{above}\n{}", messages::ONE_TIME_CODE_PROMPT),
                 Echo::Off,
@@ -74,7 +75,7 @@ impl PamConversation<'_> {
         }
     }
 
-    /// What confirms the authenticator: a ticket to its activation.
+    /// Confirms the authenticator by a code. Returns the token for its activation.
     fn confirm_enrollment(
         &self,
         shown: &ShownAuthenticator,
@@ -86,7 +87,7 @@ impl PamConversation<'_> {
             ));
         };
         let (secret, url) = (group_by_four(&shown.secret), &*shown.url);
-        // secret and URL stand above the picture, whose last row the prompt follows: 24 rows show it whole
+        // secret and URI come before the QR code, so that a terminal of 24 rows shows the whole QR code with the prompt
         let mut prompt = Zeroizing::new(format!(
             "{}\nSecret: {}\n{url}\n{}{}",
             messages::SET_UP_AT_PROMPT,
@@ -95,23 +96,23 @@ impl PamConversation<'_> {
             messages::CODE_PROMPT
         ));
         let context = self.context(Phase::After);
-        let mut said = None;
+        let mut text = None;
         for _ in 0..self.settings.tries {
             let typed = self.ask(&prompt, Echo::On)?;
             let confirmed = self
                 .engine
                 .confirm_enrollment(context, &shown.token, &typed);
             match confirmed.map_err(|error| self.deny_unavailable(&error))? {
-                Ok(ticket) => return Ok(ticket),
+                Ok(token) => return Ok(token),
                 Err(refusal) => {
                     let why = self.log_enrollment_refusal(refusal);
-                    // it is shown once, and still stands above
+                    // the QR code is not repeated: the terminal still shows it
                     prompt = Zeroizing::new(format!("{why}\n{}", messages::CODE_PROMPT));
-                    said = Some(why);
+                    text = Some(why);
                 }
             }
         }
-        Err(self.deny_too_many_tries(said))
+        Err(self.deny_too_many_tries(text))
     }
 
     fn wait_until_saved(&self, codes: &[TypedText]) -> Result<(), PamFunctionResult> {
@@ -141,15 +142,15 @@ impl PamConversation<'_> {
             .map_err(|NoAnswer| self.deny_cancelled())
     }
 
-    /// Notes a refusal; why, for the next prompt.
+    /// Logs a refusal. Returns the text for the next prompt.
     fn log_enrollment_refusal(&self, refusal: PamRefusal) -> String {
         self.log_result(Severity::Notice, "enrollment failed", &refusal.cause);
         refusal.message
     }
 
-    fn deny_too_many_tries(&self, said: Option<String>) -> PamFunctionResult {
-        if let Some(said) = said {
-            self.host.show_message(&said);
+    fn deny_too_many_tries(&self, text: Option<String>) -> PamFunctionResult {
+        if let Some(text) = text {
+            self.host.show_message(&text);
         }
         self.host.show_message(messages::NOT_SET_UP);
         self.deny_unenrolled();
@@ -157,7 +158,7 @@ impl PamConversation<'_> {
     }
 }
 
-/// The secret in groups of four, as people type it.
+/// Returns the secret in groups of four letters.
 fn group_by_four(secret: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(secret.len() * 2));
     for (at, letter) in secret.chars().enumerate() {

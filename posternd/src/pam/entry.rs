@@ -1,8 +1,10 @@
-//! A line of a service file at work: what it knows of the host and of who stands there, what it logs, and the mark
-//! that it leaves. What kinds of lines do is in [`crate::login`] and [`crate::guard`].
+//! The state of one PAM conversation, its log lines, and the mark that it keeps with the transaction. The hooks are in
+//! [`super::auth`], [`super::account`] and [`super::password`].
+//!
+//! MUST NOT log a name that no account can have: it may be a password typed at the prompt for the name.
 
 use super::engine_access::EngineClient;
-use super::host::PamHost;
+use super::host::{MarkNotRemoved, PamHost};
 use super::log::LogFields;
 use super::options::{PamOptions, PamSettings};
 use super::user::{self, UserError};
@@ -22,7 +24,7 @@ use std::fmt::Display;
 use std::ops::Deref;
 use std::path::Path;
 
-/// What is known before it is known who stands there.
+/// The state of a conversation that does not depend on the user.
 pub(crate) struct PamServiceContext<'a> {
     pub(crate) host: &'a dyn PamHost,
     pub(crate) config: Config,
@@ -31,16 +33,16 @@ pub(crate) struct PamServiceContext<'a> {
     pub(crate) settings: PamSettings,
     pub(crate) service: Service,
     pub(crate) origin: Origin,
-    /// What sshd says has passed before.
+    /// The methods that sshd states were completed.
     pub(crate) completed_methods: CompletedMethods,
 }
 
-/// A line, and who stands there.
+/// A conversation with a user.
 pub(crate) struct PamConversation<'a> {
     front: &'a PamServiceContext<'a>,
     /// Who signs in.
     pub(crate) user: UserName,
-    /// Whose code is asked for.
+    /// The account whose codes count.
     pub(crate) account: UserName,
 }
 
@@ -50,6 +52,15 @@ impl<'a> Deref for PamConversation<'a> {
     fn deref(&self) -> &PamServiceContext<'a> {
         self.front
     }
+}
+
+/// Denies access where libpam keeps the mark of an earlier `auth`.
+pub(super) fn deny_mark_not_removed(
+    host: &dyn PamHost,
+    error: &MarkNotRemoved,
+) -> PamFunctionResult {
+    LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(error));
+    PamFunctionResult::Denied(Denial::Unavailable)
 }
 
 pub(crate) fn deny_misconfigured(host: &dyn PamHost, error: &dyn Display) -> PamFunctionResult {
@@ -64,7 +75,7 @@ pub(crate) fn deny_misconfigured(host: &dyn PamHost, error: &dyn Display) -> Pam
 }
 
 impl<'a> PamServiceContext<'a> {
-    /// Reads the configuration and where the host stands.
+    /// Loads the configuration and finds the origin.
     pub(crate) fn open(
         host: &'a dyn PamHost,
         options: &PamOptions,
@@ -109,7 +120,7 @@ impl<'a> PamServiceContext<'a> {
         }
     }
 
-    /// Finds out who stands there.
+    /// Looks up the user who signs in. A failure is logged.
     pub(crate) fn identify_user(&self) -> Result<PamConversation<'_>, Denial> {
         match user::find_user(self.host) {
             Ok(user) => {
@@ -140,7 +151,7 @@ impl<'a> PamServiceContext<'a> {
 }
 
 impl PamConversation<'_> {
-    /// What this hook asks the engine about.
+    /// Returns the parameters of the engine's operations.
     pub(crate) fn context(&self, phase: Phase) -> PamContext<'_> {
         PamContext {
             requester: self.engine.requester(),
@@ -154,8 +165,8 @@ impl PamConversation<'_> {
         }
     }
 
-    /// Leaves the mark of a line that has passed. Without one the guard asks the policy anew, and the log says why there is
-    /// none.
+    /// Keeps the mark of a passed `auth` hook. Without a mark the `account` hook evaluates the policy again, and a log line
+    /// names the reason.
     pub(crate) fn keep_mark(&self, mark: Option<&TypedText>) {
         match (mark, self.process.binding()) {
             (Some(mark), _) => self.host.keep_mark(mark.as_bytes().to_vec()),
@@ -174,14 +185,13 @@ impl PamConversation<'_> {
         }
     }
 
-    /// What a success brings, told to whoever got in.
-    pub(crate) fn show_messages(&self, told: &[String]) {
-        for text in told {
+    pub(crate) fn show_messages(&self, messages: &[String]) {
+        for text in messages {
             self.host.show_message(text);
         }
     }
 
-    /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
+    /// Decides on a user without a required second factor, where neither the options nor postern.toml set `unenrolled`.
     pub(crate) fn waive_requirement(&self) -> PamFunctionResult {
         match self.engine.waive_requirement(self.context(Phase::After)) {
             Err(error) => self.deny_unavailable(&error),
@@ -214,8 +224,7 @@ impl PamConversation<'_> {
         PamFunctionResult::Denied(Denial::Unavailable)
     }
 
-    /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
-    /// comes quoted.
+    /// Writes a log line in the fixed format of [`LogFields`].
     pub(crate) fn log_result(&self, severity: Severity, result: &str, cause: &str) {
         for warning in self.engine.take_group_warnings() {
             let fields = self.log_fields(Some(self.user.clone()));
@@ -253,7 +262,7 @@ impl PamConversation<'_> {
     }
 }
 
-/// postern.toml, or its last valid copy with a line in the log.
+/// Loads postern.toml, or its last valid copy, which is logged.
 fn load_configuration(host: &dyn PamHost, path: &Path) -> Result<Config, ConfigError> {
     let in_force = host.load_configuration(path)?;
     if let Some(problem) = in_force.problem {

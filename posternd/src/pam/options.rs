@@ -1,5 +1,7 @@
-//! The words after pam_totp.so in a service file, and what they mean together with postern.toml: options
-//! override `[pam.service.NAME]`, which overrides `[pam]`.
+//! The options of pam_totp.so in a service file, merged with postern.toml: options override
+//! `[pam.service.NAME]`, which overrides `[pam]`.
+//!
+//! MUST NOT ignore an unknown option: a mistyped one must not weaken a service.
 
 use shared::account::name::{Service, UserName};
 use shared::config::value::{BoundedInteger, Duration, SingleLine};
@@ -12,7 +14,7 @@ use shared::protocol::{Echo, PamTransaction};
 use std::fmt;
 use std::path::PathBuf;
 
-/// The options as typed.
+/// The options of one module in a stack.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct PamOptions {
     config: Option<PathBuf>,
@@ -33,7 +35,7 @@ pub(crate) struct PamOptions {
     quiet: bool,
 }
 
-/// What the options and the configuration mean together.
+/// The options merged with the configuration.
 #[derive(Debug, PartialEq)]
 pub(crate) struct PamSettings {
     pub(crate) first_factor: FirstFactorState,
@@ -43,40 +45,38 @@ pub(crate) struct PamSettings {
     pub(crate) first_pass: FirstPass,
     pub(crate) reading: InputReading,
     pub(crate) accepts: AcceptedCredentials,
-    /// Whose code is asked for, whoever signs in.
+    /// The account whose codes count, whoever signs in.
     pub(crate) user: Option<UserName>,
     pub(crate) tries: u32,
     pub(crate) grace: GracePeriod,
-    /// Seconds.
+    /// The delay after a failure, in seconds.
     pub(crate) fail_delay: Option<u64>,
     pub(crate) sshd: bool,
-    /// Whether PAM_RHOST holds the client's address, never a name.
+    /// Whether PAM_RHOST contains the client's address, never a name.
     pub(crate) rhost_is_address: bool,
     pub(crate) debug: bool,
     pub(crate) quiet: bool,
 }
 
-/// What is made of a password that an earlier module has asked for.
+/// The use of the stacked password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FirstPass {
-    /// Nothing.
     Ignored,
-    /// The first answer, if there is one.
+    /// It is the first input, if there is one.
     Tried,
-    /// The only answer.
+    /// It is the only input.
     Used,
 }
 
-/// What opens a line.
+/// The credentials that pass a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptedCredentials {
-    /// Every kind of code, and app passwords.
+    /// Codes of every kind, and app passwords.
     All,
-    /// App passwords alone.
     AppPasswords,
 }
 
-/// A word that is no option, or whose value is out of range.
+/// An unknown option, or one whose value is out of range.
 #[derive(Debug, PartialEq)]
 pub(crate) struct UnknownOption(String);
 
@@ -91,7 +91,7 @@ impl fmt::Display for UnknownOption {
 }
 
 impl PamOptions {
-    /// Reads the words. Any that is unknown denies: a mistyped option must not weaken a line.
+    /// Parses the options. An unknown one is an error.
     pub(crate) fn parse(words: &[String]) -> Result<PamOptions, UnknownOption> {
         let mut options = PamOptions::default();
         for word in words {
@@ -153,19 +153,19 @@ impl PamOptions {
         Ok(options)
     }
 
-    /// Where postern.toml is.
+    /// Returns the path of postern.toml.
     pub(crate) fn config_path(&self) -> PathBuf {
         self.config
             .clone()
             .unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH))
     }
 
-    /// Whether the line only looks for a proven earlier factor.
+    /// Returns whether the hook only checks the completed methods.
     pub(crate) fn proven(&self) -> bool {
         self.proven
     }
 
-    /// Merges with the configuration for a service.
+    /// Merges the options with the configuration of a service.
     pub(crate) fn merge_settings(&self, pam: &PamConfig, service: &str) -> PamSettings {
         let none = PamServiceConfig::default();
         let own = pam.service.get(service).unwrap_or(&none);
@@ -234,7 +234,8 @@ impl PamOptions {
     }
 }
 
-/// What the stack guarantees before a transaction's line; nothing if a word of it is unknown, which denies.
+/// Returns whether the stack guarantees a first factor before this hook. An unknown option, which
+/// denies access, guarantees nothing.
 pub(crate) fn first_factor(transaction: &PamTransaction, pam: &PamConfig) -> FirstFactorState {
     match PamOptions::parse(&transaction.options) {
         Ok(options) => {
@@ -246,7 +247,7 @@ pub(crate) fn first_factor(transaction: &PamTransaction, pam: &PamConfig) -> Fir
     }
 }
 
-/// Whether a transaction is of an sshd.
+/// Returns whether a transaction is of an sshd.
 pub(crate) fn is_sshd(transaction: &PamTransaction, pam: &PamConfig) -> bool {
     PamOptions::default()
         .merge_settings(pam, service(transaction).as_str())

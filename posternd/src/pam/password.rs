@@ -1,7 +1,7 @@
-//! The `password` line: someone's password was changed through PAM. Ends what a password of Postern's own would end.
+//! The `password` hook, after a change of the user's password on this host. It ends what a new password of Postern's ends.
 //!
-//! MUST NOT change what comes of the stack: the password is changed already, and a success of ours could make up for
-//! a module that refused.
+//! MUST NOT change the result of the stack: the password is changed already, and PAM_SUCCESS could override a module that
+//! refused.
 
 use super::entry::{PamServiceContext, deny_misconfigured};
 use super::host::PamHost;
@@ -13,10 +13,10 @@ use shared::store;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 
-/// What is left to do if nothing was ended.
+/// What an administrator does where nothing was ended.
 const REMEDY: &str = "end open sessions with postern session revoke USER --all and postern browser revoke USER --all";
 
-/// `password … pam_totp.so`, once everything above it has changed the password.
+/// Runs `password … pam_totp.so`, after the modules above it have changed the password.
 pub(super) fn handle_changed_password(host: &dyn PamHost, words: &[String]) {
     let context = match PamOptions::parse(words) {
         Ok(options) => PamServiceContext::open(host, &options),
@@ -31,7 +31,7 @@ pub(super) fn handle_changed_password(host: &dyn PamHost, words: &[String]) {
     };
     let conversation = match context.identify_user() {
         Ok(conversation) => conversation,
-        // nobody of such a name can have anything open
+        // no account can have such a name
         Err(Denial::BadName) => return,
         Err(_) => return report_not_ended(host),
     };
@@ -60,7 +60,8 @@ pub(super) fn handle_changed_password(host: &dyn PamHost, words: &[String]) {
     }
 }
 
-/// A configuration that cannot be read, or a user who cannot be looked up; the line above in the log says why.
+/// Reports that nothing was ended: the configuration is invalid, or the user cannot be looked up. The log line before
+/// this one names the reason.
 fn report_not_ended(host: &dyn PamHost) {
     let detail = format_args!("a password was changed; {REMEDY}");
     LogFields::of_host(host).write(

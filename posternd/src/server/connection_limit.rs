@@ -1,12 +1,14 @@
-//! Who holds the daemon's places: the conversations that are open, counted by origin, and the connections that have not
-//! sent their opening. When all places are taken, the conversation of the origin that holds most which has waited longest
-//! for its person ends; one whose first factor has passed ends only for its like.
+//! The connection limit of a socket: open conversations, counted by origin, and connections that
+//! have not sent their opening. At the limit, the conversation ends that has waited longest for
+//! its user among those of the origin with the most.
+//!
+//! MUST NOT end a conversation after the first factor for one before it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The conversations of one socket.
+/// The open conversations of one socket.
 pub struct ConnectionLimit<K> {
     most: usize,
     most_of_one: usize,
@@ -24,14 +26,15 @@ struct LimitedConversation<K> {
     end: Box<dyn Fn() + Send>,
 }
 
-/// A conversation's place, until this is dropped.
+/// An admitted conversation, until this is dropped.
 pub struct ConversationPermit<K: Eq + Hash> {
     number: u64,
     state: Arc<Mutex<LimitState<K>>>,
 }
 
 impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
-    /// Room for `most` conversations, of which one origin has `most_of_one` before the first factor, and as many after it.
+    /// Returns a limit of `most` conversations, of which one origin has `most_of_one` before the
+    /// first factor, and as many after it.
     pub fn new(most: usize, most_of_one: usize) -> ConnectionLimit<K> {
         let state = Arc::new(Mutex::new(LimitState {
             next: 0,
@@ -44,8 +47,9 @@ impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
         }
     }
 
-    /// Takes a place for a conversation of an origin; `proven` if its first factor has passed. `end` shuts its connection
-    /// down, and may be called at any time. `None` if no other conversation may be ended for it.
+    /// Admits a conversation of an origin; `proven` if its first factor has passed. `end` shuts
+    /// its connection down, and may be called at any time. Returns `None` where no other
+    /// conversation may be ended for it.
     pub fn admit(
         &self,
         origin: K,
@@ -63,8 +67,9 @@ impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
         Some(self.insert(&mut state, origin, proven, Box::new(end)))
     }
 
-    /// The same for one that can come again soon: `None` also if its own origin holds more than every other, so that one
-    /// origin's crowd does not end its own.
+    /// The same for a client that can connect again soon. Returns `None` also where its own origin
+    /// has more conversations than every other, so that many connections of one origin do not end
+    /// its own.
     pub fn admit_or_wait(
         &self,
         origin: K,
@@ -107,7 +112,7 @@ impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
         }
     }
 
-    /// How many are open.
+    /// Returns the number of open conversations.
     pub fn open(&self) -> usize {
         lock(&self.state).open.len()
     }
@@ -127,7 +132,7 @@ impl<K: Clone + Eq + Hash> LimitState<K> {
             .count()
     }
 
-    /// The oldest conversation of an origin that has as many already.
+    /// Returns the oldest conversation of an origin that has reached its limit.
     fn oldest_to_evict(&self, most: usize, origin: &K, proven: bool) -> Option<u64> {
         if self.connections_of(origin, proven) < most {
             return None;
@@ -139,8 +144,9 @@ impl<K: Clone + Eq + Hash> LimitState<K> {
         of_it.map(|(number, _)| *number).min()
     }
 
-    /// The oldest conversation of the greediest origin. One more of `origin` counts as held already: whoever holds most by
-    /// it makes room for it. Proven ones are touched only where none else is left.
+    /// Returns the oldest conversation of the origin with the most. The new conversation of
+    /// `origin` counts already: if that origin has the most, one of its own ends. Conversations
+    /// after the first factor are chosen only where no others are left.
     fn evict(&self, origin: &K, proven: bool) -> Option<u64> {
         let any_stranger = self.open.values().any(|open| !open.proven);
         if !any_stranger && !proven {
@@ -227,8 +233,8 @@ mod tests {
         assert_eq!(hall.all.open(), 5);
     }
 
-    /// Five thousand conversations from made-up addresses, each of which holds one place, end one another and nobody who
-    /// has passed the first factor.
+    /// Five thousand conversations from invented addresses, of one connection each, end one
+    /// another, and none that has passed the first factor.
     #[test]
     fn conversations_from_made_up_addresses_end_none_whose_first_factor_has_passed() {
         let mut hall = Hall::of(64);
@@ -259,7 +265,7 @@ mod tests {
         assert_eq!(hall.ended(), ["a1"]);
     }
 
-    /// The first factor may have passed, and still one person's crowd is bounded.
+    /// Even after the first factor, the connections of one user are limited.
     #[test]
     fn an_origin_has_a_bounded_share_of_each_kind() {
         let mut hall = Hall::of(64);
@@ -275,7 +281,8 @@ mod tests {
         assert!(!hall.ended().contains(&"a1".to_owned()));
     }
 
-    /// Connections that one user stops before they say what they are about: the user waits, and nobody else.
+    /// One user stops connections before they send an opening: the user waits, and no other client
+    /// does.
     #[test]
     fn whoever_holds_most_waits_and_others_enter() {
         let all = ConnectionLimit::new(8, 8);

@@ -76,6 +76,104 @@ pub(crate) enum AcceptedCredentials {
     AppPasswords,
 }
 
+/// The declaration of an option. pam_totp(8) describes each of them.
+struct PamOption {
+    name: &'static str,
+    /// Sets the option, or returns `None` where its value is missing, out of range, or not allowed.
+    set: fn(&mut PamOptions, Option<&str>) -> Option<()>,
+}
+
+const fn option(
+    name: &'static str,
+    set: fn(&mut PamOptions, Option<&str>) -> Option<()>,
+) -> PamOption {
+    PamOption { name, set }
+}
+
+/// Every option. The defaults are in [`PamOptions::merge_settings`], since postern.toml comes between.
+const OPTIONS: [PamOption; 17] = [
+    option("config", |options, value| {
+        let path = value.filter(|path| path.starts_with('/'));
+        set(&mut options.config, path.map(PathBuf::from))
+    }),
+    option("first_factor", |options, value| {
+        let state = match value? {
+            "passed" => FirstFactorState::Passed,
+            "unknown" => FirstFactorState::Unknown,
+            _ => return None,
+        };
+        set(&mut options.first_factor, Some(state))
+    }),
+    option("proven", |options, value| {
+        switch_on(&mut options.proven, value)
+    }),
+    option("unenrolled", |options, value| {
+        let action = match value? {
+            "enroll" => UnenrolledAction::Enroll,
+            "deny" => UnenrolledAction::Deny,
+            "allow" => UnenrolledAction::Allow,
+            _ => return None,
+        };
+        set(&mut options.unenrolled, Some(action))
+    }),
+    option("nullok", |options, value| match value {
+        None => set(&mut options.unenrolled, Some(UnenrolledAction::Allow)),
+        Some(_) => None,
+    }),
+    option("prompt", |options, value| {
+        set(
+            &mut options.prompt,
+            SingleLine::try_from(value?.to_owned()).ok(),
+        )
+    }),
+    option("echo", |options, value| switch_on(&mut options.echo, value)),
+    option("tries", |options, value| {
+        let number = value?
+            .parse()
+            .ok()
+            .filter(|number| (1..=10).contains(number));
+        set(&mut options.tries, number.map(BoundedInteger::of))
+    }),
+    option("grace", |options, value| {
+        set(&mut options.grace, value?.parse().ok())
+    }),
+    option("try_first_pass", |options, value| {
+        switch_on(&mut options.try_first_pass, value)
+    }),
+    option("use_first_pass", |options, value| {
+        switch_on(&mut options.use_first_pass, value)
+    }),
+    option("forward_pass", |options, value| {
+        switch_on(&mut options.forward_pass, value)
+    }),
+    option("app_password", |options, value| {
+        switch_on(&mut options.app_password, value)
+    }),
+    option("user", |options, value| {
+        set(&mut options.user, UserName::parse(value?.as_bytes()).ok())
+    }),
+    option("fail_delay", |options, value| match value {
+        None => set(&mut options.fail_delay, Some(Duration::of(2))),
+        Some(seconds) => set(&mut options.fail_delay, seconds.parse().ok()),
+    }),
+    option("debug", |options, value| {
+        switch_on(&mut options.debug, value)
+    }),
+    option("quiet", |options, value| {
+        switch_on(&mut options.quiet, value)
+    }),
+];
+
+fn set<T>(option: &mut Option<T>, value: Option<T>) -> Option<()> {
+    *option = Some(value?);
+    Some(())
+}
+
+fn switch_on(option: &mut bool, value: Option<&str>) -> Option<()> {
+    *option = true;
+    value.is_none().then_some(())
+}
+
 /// An unknown option, or one whose value is out of range.
 #[derive(Debug, PartialEq)]
 pub(crate) struct UnknownOption(String);
@@ -95,60 +193,15 @@ impl PamOptions {
     pub(crate) fn parse(words: &[String]) -> Result<PamOptions, UnknownOption> {
         let mut options = PamOptions::default();
         for word in words {
-            let unknown = || UnknownOption(word.chars().take(64).collect());
             let (name, value) = match word.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
                 None => (word.as_str(), None),
             };
-            match (name, value) {
-                ("config", Some(path)) if path.starts_with('/') => {
-                    options.config = Some(path.into())
-                }
-                ("first_factor", Some("passed")) => {
-                    options.first_factor = Some(FirstFactorState::Passed)
-                }
-                ("first_factor", Some("unknown")) => {
-                    options.first_factor = Some(FirstFactorState::Unknown)
-                }
-                ("proven", None) => options.proven = true,
-                ("unenrolled", Some("enroll")) => {
-                    options.unenrolled = Some(UnenrolledAction::Enroll)
-                }
-                ("unenrolled", Some("deny")) => options.unenrolled = Some(UnenrolledAction::Deny),
-                ("unenrolled", Some("allow")) | ("nullok", None) => {
-                    options.unenrolled = Some(UnenrolledAction::Allow);
-                }
-                ("prompt", Some(text)) => {
-                    options.prompt =
-                        Some(SingleLine::try_from(text.to_owned()).map_err(|_| unknown())?);
-                }
-                ("echo", None) => options.echo = true,
-                ("tries", Some(number)) => {
-                    let number = number
-                        .parse()
-                        .ok()
-                        .filter(|n| (1..=10).contains(n))
-                        .ok_or_else(unknown)?;
-                    options.tries = Some(BoundedInteger::of(number));
-                }
-                ("grace", Some(time)) => {
-                    options.grace = Some(time.parse().map_err(|()| unknown())?)
-                }
-                ("try_first_pass", None) => options.try_first_pass = true,
-                ("use_first_pass", None) => options.use_first_pass = true,
-                ("forward_pass", None) => options.forward_pass = true,
-                ("app_password", None) => options.app_password = true,
-                ("user", Some(name)) => {
-                    options.user = Some(UserName::parse(name.as_bytes()).map_err(|_| unknown())?);
-                }
-                ("fail_delay", None) => options.fail_delay = Some(Duration::of(2)),
-                ("fail_delay", Some(text)) => {
-                    options.fail_delay = Some(text.parse().map_err(|()| unknown())?);
-                }
-                ("debug", None) => options.debug = true,
-                ("quiet", None) => options.quiet = true,
-                _ => return Err(unknown()),
-            }
+            OPTIONS
+                .iter()
+                .find(|option| option.name == name)
+                .and_then(|option| (option.set)(&mut options, value))
+                .ok_or_else(|| UnknownOption(word.chars().take(64).collect()))?;
         }
         Ok(options)
     }
@@ -438,25 +491,10 @@ mod tests {
         }
     }
 
-    /// Every option that the reader knows, from its own source, stands in the man page.
     #[test]
-    fn every_option_stands_in_the_man_page() {
+    fn every_option_is_in_the_man_page() {
         let manual = include_str!("../../../packaging/man/pam_totp.8");
-        let source = include_str!("options.rs");
-        let reader = source
-            .split("match (name, value) {")
-            .nth(1)
-            .unwrap()
-            .split("_ =>")
-            .next()
-            .unwrap();
-        let names: Vec<_> = reader
-            .split(" (\"")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next())
-            .collect();
-        assert!(names.contains(&"nullok") && names.contains(&"config"));
-        for name in names {
+        for PamOption { name, .. } in OPTIONS {
             assert!(
                 manual.contains(&format!("Cm {name}")),
                 "pam_totp(8) lacks {name}"

@@ -19,7 +19,7 @@ fn enters(home: &mut Home, pending: &PendingEnrollment, now: Timestamp) -> Sessi
 
 /// A session's first refresh token.
 fn first_of(home: &Home, session: &Session) -> RefreshToken {
-    RefreshToken::first(session, &home.door.token_keys(), session.issued).unwrap()
+    RefreshToken::issue_first(session, &home.door.token_keys(), session.issued).unwrap()
 }
 
 /// P2: the newest works once, an older one ends the session, and the other sessions go on.
@@ -58,7 +58,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
         "the thief's, too"
     );
     let filter = EventFilter {
-        what: Some(EventKind::SessionRevoked),
+        kind: Some(EventKind::SessionRevoked),
         ..EventFilter::default()
     };
     let events = home.door.events(&filter, 0, 10).unwrap();

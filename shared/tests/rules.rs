@@ -47,7 +47,7 @@ fn at(page: &str) -> At<'_> {
 impl Home {
     fn password(&mut self, who: &str, at: At<'_>, recovery: &str) -> AfterPassword {
         let origin = remote(at.address.unwrap_or("198.51.100.7"));
-        let recovery = Input::read(recovery.as_bytes());
+        let recovery = Input::parse(recovery.as_bytes());
         self.door
             .enter_password(
                 &at.browser(&origin),
@@ -66,7 +66,7 @@ impl Home {
         typed: &str,
         trust: TrustRequest,
     ) -> OpenedSession {
-        let (origin, answer) = (remote("198.51.100.7"), Input::read(typed.as_bytes()));
+        let (origin, answer) = (remote("198.51.100.7"), Input::parse(typed.as_bytes()));
         match self
             .door
             .enter_code(&at.browser(&origin), &pass, &answer, trust, NOW)
@@ -203,9 +203,9 @@ fn the_groups_that_postern_keeps_count_and_those_of_the_host_are_kept_in_the_ses
         .unwrap();
     home.enrols(&me.name);
     let session = by_rule(home.password(&me.name, at("/x"), ""), 7);
-    let asks = RequestedGroups::of(&home.config);
-    let answered = session.host_groups.answer(&asks).unwrap();
-    assert_eq!(answered.held().collect::<Vec<_>>(), [group]);
+    let asks = RequestedGroups::from_config(&home.config);
+    let answered = session.host_groups.read_for(&asks).unwrap();
+    assert_eq!(answered.confirmed().collect::<Vec<_>>(), [group]);
 }
 
 #[test]
@@ -338,20 +338,20 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
         (
             said.decision.access,
             said.decision.rule,
-            said.decision.why,
+            said.decision.reason,
             said.requirement,
         )
     };
     assert_eq!(
         rehearse("bob", "/bob"),
-        (RuleAccess::Password, Some(2), RuleReason::First, None)
+        (RuleAccess::Password, Some(2), RuleReason::FirstMatch, None)
     );
     assert_eq!(
         rehearse("alice", "/bob"),
         (
             RuleAccess::Code,
             None,
-            RuleReason::First,
+            RuleReason::FirstMatch,
             Some(Requirement::Code)
         )
     );
@@ -360,7 +360,7 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
         (
             RuleAccess::Code,
             None,
-            RuleReason::First,
+            RuleReason::FirstMatch,
             Some(Requirement::Nothing)
         )
     );
@@ -410,7 +410,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
     );
     let third = begun(&mut home);
     let pass = asked(rise(&mut home, &third, None, "198.51.100.7"));
-    let answer = Input::read(code_at(&app, 0, late).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, late).as_bytes());
     let (origin, at) = (
         remote("198.51.100.7"),
         At {

@@ -46,7 +46,7 @@ impl Home {
             page: None,
             session: None,
         };
-        let recovery = Input::read(recovery.as_bytes());
+        let recovery = Input::parse(recovery.as_bytes());
         self.door
             .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
             .unwrap()
@@ -75,7 +75,7 @@ impl Home {
             page: None,
             session: None,
         };
-        let answer = Input::read(typed.as_bytes());
+        let answer = Input::parse(typed.as_bytes());
         self.door
             .enter_code(&browser, pass, &answer, trust, NOW)
             .unwrap()
@@ -252,7 +252,7 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     assert!(
         log.iter()
-            .any(|(_, event)| event.what.name() == "browser-revoked")
+            .any(|(_, event)| event.kind.name() == "browser-revoked")
     );
 }
 
@@ -325,7 +325,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     let of = |name: &str| {
         log.iter()
-            .filter(|(_, e)| e.what.name() == name)
+            .filter(|(_, e)| e.kind.name() == name)
             .map(|(_, e)| e)
             .next_back()
             .unwrap()
@@ -333,7 +333,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     for name in ["host-password-changed", "app-password-revoked"] {
         let event = of(name);
         assert_eq!(
-            (event.actor.as_str(), event.door.as_str()),
+            (event.principal.as_str(), event.service.as_str()),
             ("carol", "passwd")
         );
         assert_eq!(

@@ -71,7 +71,7 @@ impl From<AdministrationError> for NotDone {
 impl Commands<'_> {
     /// Runs the command of a request.
     pub(crate) fn reply(&self, request: &[u8]) -> CommandReply {
-        let reply = match wire::read::<CommandRequest>(request) {
+        let reply = match wire::decode::<CommandRequest>(request) {
             None => {
                 refused("invalid request; the command and posternd may have different versions")
             }
@@ -85,23 +85,23 @@ impl Commands<'_> {
                 }
             }
         };
-        let fits = wire::write(&reply).filter(|bytes| bytes.len() + 16 <= CommandReply::LIMIT);
-        let bytes = fits.or_else(|| wire::write(&refused("the reply is too long")));
+        let fits = wire::encode(&reply).filter(|bytes| bytes.len() + 16 <= CommandReply::LIMIT);
+        let bytes = fits.or_else(|| wire::encode(&refused("the reply is too long")));
         CommandReply(bytes.unwrap_or_default())
     }
 
     fn run_command(&self, errand: CommandRequest) -> Result<EngineReply, NotDone> {
         let in_force = CONFIGURATION
-            .in_force(self.config)
+            .load_config(self.config)
             .map_err(|error| NotDone::failed(&error))?;
-        if let Some(problem) = in_force.problem {
+        if let Some(problem) = in_force.fallback {
             self.write_log(Severity::Error, "warning", "misconfigured", Some(&problem));
         }
         let config = in_force.config;
         match errand {
             CommandRequest {
                 account,
-                task: Operation::FirstSetup { password, setup },
+                operation: Operation::FirstEnrollment { password, setup },
             } => self.begin_first_setup(&config, account, &password, setup),
             errand => self.run_at_engine(&config, |door, caller, now| {
                 door.run_errand(caller, &errand, now)
@@ -118,7 +118,7 @@ impl Commands<'_> {
         password: &TypedText,
         setup: EnrollmentOperation,
     ) -> Result<EngineReply, NotDone> {
-        let Some(password) = Candidate::typed(password.as_bytes()) else {
+        let Some(password) = Candidate::from_input(password.as_bytes()) else {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
         let asking = self.run_at_engine(config, |door, caller, now| {
@@ -144,7 +144,7 @@ impl Commands<'_> {
                     "password-unavailable",
                     Some(&why),
                 );
-                HostPasswordReply::Unasked
+                HostPasswordReply::NotVerified
             }
             Err(HelperSilent::Busy(busy)) => {
                 self.write_log(
@@ -153,7 +153,7 @@ impl Commands<'_> {
                     "password-unavailable",
                     Some(&busy),
                 );
-                HostPasswordReply::Unasked
+                HostPasswordReply::NotVerified
             }
         };
         self.run_at_engine(config, |door, caller, now| {
@@ -231,7 +231,7 @@ impl Commands<'_> {
     ) {
         let fields = LogFields {
             address: None,
-            service: Service::named(COMMAND.as_bytes()),
+            service: Service::from_pam(COMMAND.as_bytes()),
             user: Some(self.user.name.clone()),
         };
         self.log.write(

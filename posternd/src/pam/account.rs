@@ -81,7 +81,7 @@ fn check_policy(
         (Requirement::Code, _) => true,
         (_, Some(UnenrolledAction::Allow)) => false,
         (_, Some(UnenrolledAction::Deny | UnenrolledAction::Enroll)) => true,
-        (Requirement::Enrolment, None) => match conversation.waive_requirement() {
+        (Requirement::Enrollment, None) => match conversation.waive_requirement() {
             PamFunctionResult::NotNeeded => false,
             denied => return denied,
         },

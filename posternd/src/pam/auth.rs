@@ -43,7 +43,7 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
     }
     let phase = match context.settings.first_factor {
         FirstFactorState::Passed => Phase::After,
-        FirstFactorState::Unknown if !context.completed_methods.is_nothing() => Phase::After,
+        FirstFactorState::Unknown if !context.completed_methods.is_empty() => Phase::After,
         FirstFactorState::Unknown => Phase::Before,
     };
     let conversation = match context.identify_user() {
@@ -74,7 +74,7 @@ fn check_completed_methods(host: &dyn PamHost, options: &PamOptions) -> PamFunct
     let in_force = host.load_configuration(&options.config_path());
     let pam = in_force.map_or_else(|_| PamConfig::default(), |file| file.config.pam);
     match user::read_completed_methods(host, options.merge_settings(&pam, service.as_str()).sshd)
-        .is_nothing()
+        .is_empty()
     {
         true => PamFunctionResult::NotNeeded,
         false => PamFunctionResult::Passed,
@@ -98,7 +98,7 @@ impl PamConversation<'_> {
         };
         let is_unenrolled = matches!(
             policy.requirement,
-            Requirement::Enrolment | Requirement::Nothing
+            Requirement::Enrollment | Requirement::Nothing
         );
         if is_unenrolled && self.settings.unenrolled == Some(UnenrolledAction::Enroll) {
             return self.enroll_at_prompt();
@@ -272,7 +272,7 @@ impl PamConversation<'_> {
             Err(denied) => return denied,
         };
         let is_app_password =
-            std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
+            std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::parse(text).is_ok());
         let result = match is_app_password {
             true => self.verify_input(Phase::Before, &typed),
             false => Ok(PamVerification::Refused {
@@ -336,7 +336,9 @@ impl PamConversation<'_> {
 
     /// Prompts for the password alone, where no code is needed but a later module expects the password of this hook.
     fn forward_password_alone(&self) -> Result<(), PamFunctionResult> {
-        if self.settings.reading == InputReading::Ending && self.host.stacked_password().is_none() {
+        if self.settings.reading == InputReading::CodeAtEnd
+            && self.host.stacked_password().is_none()
+        {
             match PromptInputs::single(self.host, &self.settings).read_input(&self.settings.prompt)
             {
                 Some(Ok(typed)) => forward_password(self.host, &self.settings, &typed, 0),
@@ -361,10 +363,10 @@ impl PamConversation<'_> {
                 Some(self.pass_without_code(policy.mark))
             }
             // a first sign-in, from which the enrollment grace period counts, is one after the first factor
-            (Requirement::Enrolment, None) if phase == Phase::After => {
+            (Requirement::Enrollment, None) if phase == Phase::After => {
                 Some(self.waive_requirement())
             }
-            (Requirement::Enrolment | Requirement::Nothing, _) => Some(self.deny_unenrolled()),
+            (Requirement::Enrollment | Requirement::Nothing, _) => Some(self.deny_unenrolled()),
         }
     }
 

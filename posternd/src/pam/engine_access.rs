@@ -13,7 +13,7 @@ use shared::engine::{
     still_waiting,
 };
 use shared::policy::groups::{NamedGroups, PersonGroups};
-use shared::policy::requirement::Waiver;
+use shared::policy::requirement::EnrollmentGrace;
 use shared::protocol::command_request::TypedText;
 use shared::system::admission::Busy;
 use shared::system::clock::{self, ClockError, Timestamp};
@@ -135,7 +135,7 @@ impl EngineClient {
     pub(crate) fn waive_requirement(
         &self,
         context: PamContext<'_>,
-    ) -> ClientResult<Option<(Waiver, Option<TypedText>)>> {
+    ) -> ClientResult<Option<(EnrollmentGrace, Option<TypedText>)>> {
         self.run_with_groups(context, |engine, now| {
             engine.waive_pam_requirement(context, now)
         })
@@ -257,7 +257,8 @@ impl EngineClient {
         }
         Some((
             account.clone(),
-            NamedGroups::look_up(self.config.policy.groups_asked()).of(account),
+            NamedGroups::look_up_groups(self.config.policy.named_groups())
+                .find_memberships(account),
         ))
     }
 
@@ -296,7 +297,7 @@ fn text(typed: &[u8], reading: InputReading) -> TypedText {
         _ if typed.len() > LONGEST => String::new(),
         (Ok(text), _) => text.to_owned(),
         (Err(_), InputReading::Whole) => String::new(),
-        (Err(_), InputReading::Ending) => String::from_utf8_lossy(typed).into_owned(),
+        (Err(_), InputReading::CodeAtEnd) => String::from_utf8_lossy(typed).into_owned(),
     };
     TypedText::from(Zeroizing::new(text))
 }

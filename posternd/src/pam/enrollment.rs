@@ -80,7 +80,7 @@ impl PamConversation<'_> {
         &self,
         shown: &ShownAuthenticator,
     ) -> Result<TypedText, PamFunctionResult> {
-        let Some(picture) = qr::half_blocks(&shown.url) else {
+        let Some(picture) = qr::draw_half_blocks(&shown.url) else {
             return Err(deny_misconfigured(
                 self.host,
                 &"the otpauth URI is too long for a QR code; shorten totp.issuer",

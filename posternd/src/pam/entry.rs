@@ -265,7 +265,7 @@ impl PamConversation<'_> {
 /// Loads postern.toml, or its last valid copy, which is logged.
 fn load_configuration(host: &dyn PamHost, path: &Path) -> Result<Config, ConfigError> {
     let in_force = host.load_configuration(path)?;
-    if let Some(problem) = in_force.problem {
+    if let Some(problem) = in_force.fallback {
         LogFields::of_host(host).write(
             host,
             Severity::Error,

@@ -30,7 +30,7 @@ pub trait PamHost {
     fn engine_access(&self) -> EngineAccess;
     /// Loads the configuration in force.
     fn load_configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
-        file::in_force(path)
+        file::load_config(path)
     }
     /// Returns an item, if it is set and not empty.
     fn item(&self, item: PamItem) -> Option<Vec<u8>>;

@@ -132,7 +132,7 @@ const OPTIONS: [PamOption; 17] = [
             .parse()
             .ok()
             .filter(|number| (1..=10).contains(number));
-        set(&mut options.tries, number.map(BoundedInteger::of))
+        set(&mut options.tries, number.map(BoundedInteger::new))
     }),
     option("grace", |options, value| {
         set(&mut options.grace, value?.parse().ok())
@@ -153,7 +153,7 @@ const OPTIONS: [PamOption; 17] = [
         set(&mut options.user, UserName::parse(value?.as_bytes()).ok())
     }),
     option("fail_delay", |options, value| match value {
-        None => set(&mut options.fail_delay, Some(Duration::of(2))),
+        None => set(&mut options.fail_delay, Some(Duration::new(2))),
         Some(seconds) => set(&mut options.fail_delay, seconds.parse().ok()),
     }),
     option("debug", |options, value| {
@@ -258,7 +258,7 @@ impl PamOptions {
             },
             first_pass,
             reading: if forward_pass {
-                InputReading::Ending
+                InputReading::CodeAtEnd
             } else {
                 InputReading::Whole
             },
@@ -273,7 +273,7 @@ impl PamOptions {
                 .grace
                 .or(own.grace)
                 .or(pam.grace)
-                .unwrap_or(GracePeriod::of(0)),
+                .unwrap_or(GracePeriod::new(0)),
             fail_delay: self
                 .fail_delay
                 .or(own.fail_delay)
@@ -308,7 +308,7 @@ pub(crate) fn is_sshd(transaction: &PamTransaction, pam: &PamConfig) -> bool {
 }
 
 fn service(transaction: &PamTransaction) -> Service {
-    Service::named(transaction.service.as_deref().unwrap_or_default())
+    Service::from_pam(transaction.service.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -328,12 +328,12 @@ mod tests {
     fn options_override_the_service_which_overrides_the_defaults() {
         let prompt = |text: &str| Some(SingleLine::try_from(text.to_owned()).unwrap());
         let sudo = PamServiceConfig {
-            tries: Some(BoundedInteger::of(2)),
+            tries: Some(BoundedInteger::new(2)),
             prompt: prompt("B: "),
             ..PamServiceConfig::default()
         };
         let pam = PamConfig {
-            tries: Some(BoundedInteger::of(1)),
+            tries: Some(BoundedInteger::new(1)),
             prompt: prompt("A: "),
             first_factor: Some(FirstFactorState::Passed),
             service: [("sudo".to_owned(), sudo)].into(),
@@ -361,7 +361,7 @@ mod tests {
             accepts: AcceptedCredentials::All,
             user: None,
             tries: 3,
-            grace: GracePeriod::of(0),
+            grace: GracePeriod::new(0),
             fail_delay: None,
             sshd: true,
             rhost_is_address: false,
@@ -380,11 +380,11 @@ mod tests {
     #[test]
     fn grace_is_off_unless_given_and_can_be_off_at_one_service_or_line() {
         let sudo = PamServiceConfig {
-            grace: Some(GracePeriod::of(0)),
+            grace: Some(GracePeriod::new(0)),
             ..PamServiceConfig::default()
         };
         let pam = PamConfig {
-            grace: Some(GracePeriod::of(3600)),
+            grace: Some(GracePeriod::new(3600)),
             service: [("sudo".to_owned(), sudo)].into(),
             ..PamConfig::default()
         };

@@ -194,7 +194,7 @@ fn converse(
     };
     drop(opening);
     // the configuration in memory; the conversation loads the one in force
-    let (origin, class) = CONFIGURATION.look_at(|pam| {
+    let (origin, class) = CONFIGURATION.with_pam_config(|pam| {
         (
             ClientOrigin::of(&transaction, peer, pam),
             class_of(&transaction, pam),

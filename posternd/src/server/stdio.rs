@@ -43,7 +43,7 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
             .pid(),
     );
     // root saves a copy of the configuration in force, as root's commands do
-    let mut configuration = file::in_force(config);
+    let mut configuration = file::load_config(config);
     let unprivileged = drop_root(
         configuration
             .as_mut()

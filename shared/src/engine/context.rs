@@ -95,7 +95,7 @@ impl Engine {
         let declared = account_data::read_declared_secret(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = transaction.find_account(name)?;
-        let at = record.as_ref().map(AccountVersion::of);
+        let at = record.as_ref().map(AccountVersion::from_record);
         let (id, groups) = match record {
             Some(record) => (record.id, record.groups),
             None => (AccountId(0), Vec::new()),
@@ -103,7 +103,7 @@ impl Engine {
         let stored = is_enrolled(transaction.as_mut(), id)?;
         let address =
             account_data::load_mail_address(&self.config, transaction.as_mut(), name, id)?;
-        let mail = if self.config.email.is_on() && address.is_some() {
+        let mail = if self.config.email.is_enabled() && address.is_some() {
             MailStatus::On
         } else {
             MailStatus::Off

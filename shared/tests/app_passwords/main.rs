@@ -36,7 +36,7 @@ fn label(text: &str) -> Label {
 }
 
 fn password() -> Password {
-    Password::typed(Zeroizing::new("correct horse".to_owned())).unwrap()
+    Password::from_input(Zeroizing::new("correct horse".to_owned())).unwrap()
 }
 
 /// A home where alice has an account, and nothing else.
@@ -297,7 +297,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     let of = |what: EventKind| {
         log.iter()
-            .filter(move |(_, event)| event.what == what)
+            .filter(move |(_, event)| event.kind == what)
             .map(|(_, event)| &event.cause)
     };
     assert!(of(EventKind::AppPasswordAdded).eq(["mail", "other"]));
@@ -429,7 +429,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         browser: None,
         service: "dovecot",
     };
-    let wrong = shared::credential::input::Input::read(b"000000");
+    let wrong = shared::credential::input::Input::parse(b"000000");
     for _ in 0..5 {
         home.door.verify_input(&visitor, &wrong, NOW).unwrap();
         assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
@@ -448,7 +448,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         .door
         .events(
             &EventFilter {
-                what: Some(EventKind::Accepted),
+                kind: Some(EventKind::Accepted),
                 ..EventFilter::default()
             },
             0,
@@ -478,10 +478,10 @@ fn it_is_no_code_and_changes_nothing() {
             browser: None,
             service,
         };
-        let answer = shared::credential::input::Input::read(widest.grouped().as_bytes());
+        let answer = shared::credential::input::Input::parse(widest.grouped().as_bytes());
         refused(
             &home.door.verify_input(&visitor, &answer, NOW).unwrap(),
-            Refusal::Unfit,
+            Refusal::Malformed,
         );
     }
 }

@@ -9,7 +9,7 @@ use shared::config::Config;
 use shared::credential::completed_methods::CompletedMethods;
 use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::{Step, code};
+use shared::credential::totp::{Step, generate_code};
 use shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
     AfterStepUp, BrowserContext, Engine, KnownRevisions, PamContext, Principal, PromptEnrollment,
@@ -35,7 +35,7 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
         &browser(from),
         &name("bob"),
         Some(&password(PASSWORD)),
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     );
     let AfterPassword::Opened(opened) = entered.unwrap() else {
@@ -62,9 +62,13 @@ fn an_enrollment_token_dies_with_its_session() {
         let mut home = Home::new("");
         let session = bob_signs_in(&mut home, &from);
         let given = password(PASSWORD);
-        let proof = home
-            .door
-            .step_up(&browser(&from), &session, Some(&given), &Input::Unfit, NOW);
+        let proof = home.door.step_up(
+            &browser(&from),
+            &session,
+            Some(&given),
+            &Input::Malformed,
+            NOW,
+        );
         let AfterStepUp::Verified(proof) = proof.unwrap() else {
             panic!("not proven")
         };
@@ -80,9 +84,9 @@ fn an_enrollment_token_dies_with_its_session() {
         let Some(shown) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
             continue;
         };
-        let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
-        let shows = Input::read(
-            code(&secret, parameters, Step(NOW.0 / 30))
+        let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
+        let shows = Input::parse(
+            generate_code(&secret, parameters, Step(NOW.0 / 30))
                 .to_string()
                 .as_bytes(),
         );
@@ -121,7 +125,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             &cheap,
             &name("alice"),
             Some(&password(PASSWORD)),
-            &Input::Unfit,
+            &Input::Malformed,
             NOW,
         );
         let AfterPassword::Opened(opened) = entered.unwrap() else {
@@ -139,7 +143,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
         home.another()
             .revoke_sessions(&name("alice"), one, "root", NOW)
             .unwrap();
-        let answer = Input::read(code_of(&app, 0).as_bytes());
+        let answer = Input::parse(code_of(&app, 0).as_bytes());
         let after =
             home.door
                 .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
@@ -196,7 +200,7 @@ fn a_process_of_the_users_own_says_no_password_changed() {
             name: &bob,
             uid: 1000,
         },
-        service: &Service::named(b"passwd"),
+        service: &Service::from_pam(b"passwd"),
         user: &bob,
         account: &bob,
         process: &HostProcess::find(1),
@@ -231,7 +235,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
                 &browser,
                 &name("alice"),
                 Some(&password(PASSWORD)),
-                &Input::Unfit,
+                &Input::Malformed,
                 NOW,
             )
             .unwrap()
@@ -239,7 +243,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let AfterPassword::Code(pass) = enters(&mut home, None) else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered = home
         .door
         .enter_code(&browser(&from), &pass, &answer, TrustRequest::Asked, NOW);
@@ -279,7 +283,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
             &browser(&from),
             &name("alice"),
             Some(&given),
-            &Input::Unfit,
+            &Input::Malformed,
             now,
         );
         let AfterPassword::Code(token) = after.unwrap() else {
@@ -288,7 +292,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
         token
     };
     let enters = |home: &mut Home, token: &LoginToken, typed: &str, now| {
-        let answer = Input::read(typed.as_bytes());
+        let answer = Input::parse(typed.as_bytes());
         home.door
             .enter_code(&browser(&from), token, &answer, TrustRequest::NotAsked, now)
             .unwrap()
@@ -343,7 +347,7 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let (mut known, mut by) = (RevokedSessions::default(), None);
     let mut look = |by: &mut Option<KnownRevisions>, known: &mut RevokedSessions, now| {
         let looked = gate.update_revocations(&[9; 16], *by, now, |seen| {
-            *known = known.with(seen.revoked);
+            *known = known.merge(seen.revoked);
             *by = Some(KnownRevisions {
                 revision: known.revision,
                 app_passwords: 0,
@@ -403,13 +407,19 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
             ..browser(&from)
         };
         home.door
-            .enter_password(&browser, &name("alice"), Some(&given), &Input::Unfit, NOW)
+            .enter_password(
+                &browser,
+                &name("alice"),
+                Some(&given),
+                &Input::Malformed,
+                NOW,
+            )
             .unwrap()
     };
     let AfterPassword::Code(token) = enters(&mut home, None) else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered = home
         .door
         .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, NOW);
@@ -471,15 +481,15 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     let given = password(PASSWORD);
     let entered =
         home.door
-            .enter_password(&cheap, &name("alice"), Some(&given), &Input::Unfit, NOW);
+            .enter_password(&cheap, &name("alice"), Some(&given), &Input::Malformed, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
     let mut config = home.config.clone();
-    config.gate.session = toml::from_str::<Config>("[gate]\nsession_lifetime = \"12h\"")
+    config.gate.session_lifetime = toml::from_str::<Config>("[gate]\nsession_lifetime = \"12h\"")
         .unwrap()
         .gate
-        .session;
+        .session_lifetime;
     let mut door = Engine::open(config).unwrap();
     let later = NOW.plus(120);
     let Some(AfterPassword::Code(token)) = door
@@ -488,7 +498,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_at(&app, 0, later).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, later).as_bytes());
     let after = door
         .enter_code(
             &browser(&from),
@@ -503,7 +513,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     };
     assert_eq!(raised.session.expires, opened.session.expires);
     let late = NOW.plus(300);
-    let answer = Input::read(code_at(&app, 0, late).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, late).as_bytes());
     let over = door
         .enter_code(
             &browser(&from),
@@ -553,7 +563,13 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
             ..browser(&from)
         };
         home.door
-            .enter_password(&browser, &name("alice"), Some(&given), &Input::Unfit, now)
+            .enter_password(
+                &browser,
+                &name("alice"),
+                Some(&given),
+                &Input::Malformed,
+                now,
+            )
             .unwrap()
     };
     for ahead in [0, 60, HOUR, 400 * 24 * HOUR] {
@@ -561,7 +577,7 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
         let AfterPassword::Code(token) = enters(&mut home, None, then) else {
             panic!("no code is asked")
         };
-        let answer = Input::read(code_at(&app, 0, then).as_bytes());
+        let answer = Input::parse(code_at(&app, 0, then).as_bytes());
         let entered = home
             .door
             .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, then)
@@ -579,7 +595,7 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
 #[test]
 fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let mut home = Home::new("");
-    let (service, bob) = (Service::named(b"sshd"), name("bob"));
+    let (service, bob) = (Service::from_pam(b"sshd"), name("bob"));
     let (process, origin) = (HostProcess::find(1), remote("192.0.2.7"));
     let completed_methods = CompletedMethods::default();
     let context = PamContext {
@@ -596,8 +612,8 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let PromptEnrollment::Begun(shown) = begun.unwrap() else {
         panic!("no enrollment")
     };
-    let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
-    let code = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
+    let code = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = home
         .door
         .confirm_prompt_enrollment(context, &shown.token, &code, NOW);

@@ -20,7 +20,7 @@ use shared::engine::{
     PamRefusal, PamRequirement, PamVerification, Principal, PromptEnrollment, Requester,
     VerificationRequest,
 };
-use shared::policy::requirement::{Requirement, Waiver};
+use shared::policy::requirement::{EnrollmentGrace, Requirement};
 use shared::protocol::command_request::TypedText;
 use shared::system::clock::Timestamp;
 use shared::system::process::{HostProcess, ProcessId, TransactionId, UnidentifiedProcess};
@@ -79,7 +79,9 @@ impl Host {
             process: &HostProcess::new(self.process[0], self.process[1..].to_vec()),
             origin: &self.address.map_or(Origin::Unknown, home::remote),
             phase: self.phase,
-            completed_methods: &CompletedMethods::of_sshd(self.completed_methods.as_bytes()),
+            completed_methods: &CompletedMethods::parse_ssh_auth_info(
+                self.completed_methods.as_bytes(),
+            ),
         };
         operation(&mut home.door, context)
     }
@@ -118,7 +120,11 @@ impl Host {
         self.finds_requirement(home, account).requirement
     }
 
-    fn waives(&self, home: &mut Home, account: &str) -> Option<(Waiver, Option<TypedText>)> {
+    fn waives(
+        &self,
+        home: &mut Home,
+        account: &str,
+    ) -> Option<(EnrollmentGrace, Option<TypedText>)> {
         self.run(home, account, |engine, context| {
             engine.waive_pam_requirement(context, NOW).unwrap()
         })
@@ -232,7 +238,7 @@ fn for_ones_own_account_no_claim_chooses_the_row() {
         );
     }
     let refused = EventFilter {
-        what: Some(EventKind::Refused),
+        kind: Some(EventKind::Refused),
         ..EventFilter::default()
     };
     let events = home.door.events(&refused, 0, 100).unwrap();
@@ -311,7 +317,7 @@ fn a_service_that_is_named_is_believed_and_counted_by_address() {
     home.activates(&app);
     own.opens(&mut home, "dovecot", &code_of(&app, 0));
     let accepted = EventFilter {
-        what: Some(EventKind::Accepted),
+        kind: Some(EventKind::Accepted),
         account: Some(name("dovecot")),
         ..EventFilter::default()
     };
@@ -431,10 +437,10 @@ fn the_gates_policy_counts() {
         phase: Phase::Before,
         ..LOCKER
     };
-    assert_eq!(bob.need(&mut home, "bob"), Requirement::Enrolment);
+    assert_eq!(bob.need(&mut home, "bob"), Requirement::Enrollment);
     assert_eq!(
         waived(&mut home, &bob, "bob"),
-        Some(Waiver::Until(NOW.plus(3600)))
+        Some(EnrollmentGrace::Until(NOW.plus(3600)))
     );
     assert_eq!(
         waived(&mut home, &DOVECOT, "carol"),

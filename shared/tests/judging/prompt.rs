@@ -29,8 +29,8 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
         panic!("no enrollment")
     };
     let (url, token) = (enrollment.url, enrollment.token);
-    let (secret, parameters) = otpauth_uri::read(&url).unwrap();
-    let shown = totp::code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
+    let shown = totp::generate_code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     let shown = shown.to_string();
     let confirms = |home: &mut Home, host: &Host, account: &str| {
         host.run(home, account, |engine, context| {
@@ -58,16 +58,16 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     assert!(activates(&mut home, &confirmed, NOW).is_err(), "once");
     assert_eq!(after.refused(&mut home, "bob", &shown), "used");
     let enrolled = EventFilter {
-        what: Some(EventKind::Enrolled),
+        kind: Some(EventKind::Enrolled),
         account: Some(name("bob")),
         ..EventFilter::default()
     };
     let events = home.door.events(&enrolled, 0, 10).unwrap();
     let (_, event) = &events[0];
     let said = (
-        event.door.as_str(),
+        event.service.as_str(),
         event.origin.as_str(),
-        event.actor.as_str(),
+        event.principal.as_str(),
     );
     assert_eq!(said, ("test", "192.0.2.7", "bob"));
 }
@@ -119,13 +119,13 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     }
     assert!(says(&mut home, &DOVECOT, "alice").unwrap().is_some());
     let only = EventFilter {
-        what: Some(EventKind::HostPasswordChanged),
+        kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
     let events = home.door.events(&only, 0, 100).unwrap();
     let by: Vec<_> = events
         .iter()
-        .map(|(_, event)| (event.actor.as_str(), event.origin.as_str()))
+        .map(|(_, event)| (event.principal.as_str(), event.origin.as_str()))
         .collect();
     assert_eq!(by, [("dovecot", "192.0.2.7")]);
 }
@@ -137,7 +137,7 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
     let mut home = Home::new(TRUSTING);
     let eight = OtpParameters {
         digits: 8,
-        ..home.door.config().totp.parameters()
+        ..home.door.config().totp.otp_parameters()
     };
     let app = PendingEnrollment::new(home.door.config(), &name("alice"))
         .unwrap()
@@ -153,7 +153,7 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
     ] {
         let of = |home: &mut Home, account: &str| {
             let result = DOVECOT.run(home, account, |engine, context| {
-                engine.verify_pam_input(context, typed, InputReading::Ending, NOW)
+                engine.verify_pam_input(context, typed, InputReading::CodeAtEnd, NOW)
             });
             let cause = refusal(result.unwrap()).cause;
             let charged = |table: &str| -> u32 {

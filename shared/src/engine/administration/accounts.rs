@@ -84,7 +84,7 @@ impl Engine {
         if tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
-        let named = match name.is_spelled_otherwise(new) {
+        let named = match name.is_other_spelling_of(new) {
             // of this account itself
             true => new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
             false => new_name(&self.config, tx.as_mut(), new, distinct)?,
@@ -177,7 +177,7 @@ impl Engine {
             .begin(&mut self.vault, Intent::Read)?
             .account_tallies(Some(name))?
             .pop();
-        match (found, self.config.declared(name)) {
+        match (found, self.config.find_declared_account(name)) {
             (Some(tally), _) => Ok(self.state_of(tally)),
             (None, Some(_)) => Ok(self.state_of(unused(name))),
             (None, None) => Err(AdministrationError::UnknownAccount(name.clone())),
@@ -239,7 +239,7 @@ impl Engine {
     }
 
     fn state_of(&self, tally: AccountTally) -> AccountStatus {
-        let is_declared = self.config.declared(&tally.name).is_some();
+        let is_declared = self.config.find_declared_account(&tally.name).is_some();
         state_of(tally, is_declared)
     }
 }

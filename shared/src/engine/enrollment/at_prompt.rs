@@ -42,14 +42,17 @@ impl Engine {
         self.refuse_setup(&pending)?;
         let footing = self.footing(account)?;
         // the PAM service's configuration says that a user without a second factor enrolls here, required or not
-        let requirement = self.config.policy.enrolling(origin.certain_address());
+        let requirement = self
+            .config
+            .policy
+            .enrollment_requirement(origin.certain_address());
         let invitation = match (requirement, one_time_code) {
-            (EnrollmentRequirement::Free, _) => None,
+            (EnrollmentRequirement::None, _) => None,
             (EnrollmentRequirement::OneTimeCode, None) => {
                 return Ok(PromptEnrollment::OneTimeCodeNeeded);
             }
             (EnrollmentRequirement::OneTimeCode, Some(code)) => {
-                let input = Input::read(code.as_bytes());
+                let input = Input::parse(code.as_bytes());
                 match self.judge_invitation(&request, &input, None, now)? {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(PromptEnrollment::Refused(refusal.into())),
@@ -87,12 +90,13 @@ impl Engine {
         let token =
             self.opened::<EnrollmentDraft>(token, context.requester, context.account, now)?;
         let pending = self.pending(token.payload(), &token)?;
-        let confirmation = match pending.confirm(&Input::read(code.as_bytes()), &self.config, now) {
+        let confirmation = match pending.confirm(&Input::parse(code.as_bytes()), &self.config, now)
+        {
             Ok(confirmation) => confirmation,
             Err(refusal) => return Ok(Err(refusal.into())),
         };
         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-        let confirmed = token.next(|draft| ConfirmedEnrollment { draft, step });
+        let confirmed = token.into_next(|draft| ConfirmedEnrollment { draft, step });
         Ok(Ok(confirmed.seal(&self.token_keys())?.into()))
     }
 

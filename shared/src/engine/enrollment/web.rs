@@ -163,7 +163,7 @@ impl Engine {
             .iter()
             .map(|code| code.grouped().into())
             .collect();
-        let confirmed = opened.next(|draft| ConfirmedEnrollment { draft, step });
+        let confirmed = opened.into_next(|draft| ConfirmedEnrollment { draft, step });
         Ok(AfterEnrollmentCode::Confirmed {
             codes,
             confirmed: confirmed.seal(&self.token_keys())?.into(),
@@ -181,7 +181,7 @@ impl Engine {
     ) -> Result<Option<EnrollmentToken>, LoginError> {
         let may = match self.turning_on_needs(session, origin, now)? {
             None => return Ok(None),
-            Some(EnrollmentRequirement::Free) => EnrollmentPermission::Yes,
+            Some(EnrollmentRequirement::None) => EnrollmentPermission::Yes,
             Some(EnrollmentRequirement::OneTimeCode) => EnrollmentPermission::WithOneTimeCode,
         };
         Ok(Some(self.enrollment_of(session, proof, may, now)?))
@@ -251,7 +251,7 @@ impl Engine {
             return Ok(None);
         }
         if self.load_policy_facts(name)?.enrolled == Enrolled::Yes {
-            return Ok(Some(EnrollmentRequirement::Free));
+            return Ok(Some(EnrollmentRequirement::None));
         }
         let visitor = VerificationRequest {
             name,

@@ -48,7 +48,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
         if self.config.gate.first_factor != FirstFactorSource::Password {
-            return Ok(AfterPassword::Refused(Refusal::Unfit));
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
         }
         match self.charge_first_factor(browser, name, recovery, now)? {
             Ok(tried) => {
@@ -79,11 +79,18 @@ impl Engine {
                 Some(other) => Ok(AfterPassword::OtherSpelling(other)),
                 None => {
                     let first = FirstFactorPassed::by_identity(self.config.gate.first_factor, now);
-                    self.continue_after_first_factor(browser, name, None, first, &Input::Unfit, now)
+                    self.continue_after_first_factor(
+                        browser,
+                        name,
+                        None,
+                        first,
+                        &Input::Malformed,
+                        now,
+                    )
                 }
             },
             FirstFactorSource::Password | FirstFactorSource::Pam => {
-                Ok(AfterPassword::Refused(Refusal::Unfit))
+                Ok(AfterPassword::Refused(Refusal::Malformed))
             }
         }
     }
@@ -94,19 +101,20 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<Option<OtherSpelling>, LoginError> {
-        if self.config.declared(name).is_some() || self.load_account(name)?.is_some() {
+        if self.config.find_declared_account(name).is_some() || self.load_account(name)?.is_some() {
             return Ok(None);
         }
-        let Some(of) = groups::name_of(name)
+        let Some(of) = groups::find_canonical_name(name)
             .map_err(LoginError::Groups)?
             .filter(|of| of != name)
         else {
             return Ok(None);
         };
-        let is_account = self.config.declared(&of).is_some() || self.load_account(&of)?.is_some();
+        let is_account =
+            self.config.find_declared_account(&of).is_some() || self.load_account(&of)?.is_some();
         Ok(is_account.then(|| OtherSpelling {
             name: name.clone(),
-            of,
+            existing: of,
         }))
     }
 
@@ -198,9 +206,9 @@ impl Engine {
                 self.continue_after_first_factor(browser, name, Some(&tried), first, recovery, now)
             }
             HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
-            HostPasswordReply::Unasked => {
+            HostPasswordReply::NotVerified => {
                 self.refund_attempt(&tried)?;
-                Ok(AfterPassword::Refused(Refusal::Unfit))
+                Ok(AfterPassword::Refused(Refusal::Malformed))
             }
         }
     }
@@ -239,7 +247,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
         let Some(first) = first else {
-            return Ok(AfterPassword::Refused(Refusal::Unfit));
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
         };
         self.end_stolen_browser(browser, name, now)?;
         let host = self.load_host_groups(name)?;
@@ -267,7 +275,7 @@ impl Engine {
         if tried.is_some_and(|tried| tried.generation != found) {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         }
-        if visit.record.is_none() && config.gate.first_factor.makes_accounts() {
+        if visit.record.is_none() && config.gate.first_factor.creates_accounts() {
             drop(visit);
             let new = match new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
@@ -317,7 +325,7 @@ impl Engine {
                     ..visitor
                 };
                 let may = match self.enrollment_requirement(&visitor, now)? {
-                    EnrollmentRequirement::Free => EnrollmentPermission::Yes,
+                    EnrollmentRequirement::None => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
                 Ok(AfterPassword::Enroll(Box::new(token.that_may(may))))

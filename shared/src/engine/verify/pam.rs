@@ -13,7 +13,7 @@ use crate::account::second_factor::Enrolled;
 use crate::config::GracePeriod;
 use crate::credential::app_password::AppPassword;
 use crate::credential::completed_methods::CompletedMethods;
-use crate::credential::input::{Input, InputReading, LENGTHS, ending};
+use crate::credential::input::{Input, InputReading, LENGTHS, code_length_at_end};
 use crate::engine::administration::command::Requester;
 use crate::engine::mail::code::MailQueued;
 use crate::engine::{
@@ -21,7 +21,7 @@ use crate::engine::{
     VerificationRequest, account_data, messages,
 };
 use crate::policy::groups;
-use crate::policy::requirement::{PolicySubject, Requirement, Waiver};
+use crate::policy::requirement::{EnrollmentGrace, PolicySubject, Requirement};
 use crate::protocol::command_request::TypedText;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -61,7 +61,7 @@ impl Engine {
         let requirement = self.policy_requirement(&request, completed_methods, membership)?;
         let mark = match requirement {
             Requirement::Code => None,
-            Requirement::Exempt(_) | Requirement::Enrolment | Requirement::Nothing => {
+            Requirement::Exempt(_) | Requirement::Enrollment | Requirement::Nothing => {
                 self.seal_mark(context, at, now)?
             }
         };
@@ -85,9 +85,9 @@ impl Engine {
         let request = context.verification_request(&origin, phase);
         let (code, code_length) = match reading {
             InputReading::Whole => (input, input.len()),
-            InputReading::Ending => self.split_code(context.account, input)?,
+            InputReading::CodeAtEnd => self.split_code(context.account, input)?,
         };
-        if let Ok(app_password) = AppPassword::read(code) {
+        if let Ok(app_password) = AppPassword::parse(code) {
             // read before the password is verified, so that the mark does not outlive a revocation between the two
             let at = self.account_at(context.account)?;
             return Ok(
@@ -107,9 +107,9 @@ impl Engine {
                 },
             );
         }
-        let attempt = self.verify_input(&request, &Input::read(code.as_bytes()), now)?;
+        let attempt = self.verify_input(&request, &Input::parse(code.as_bytes()), now)?;
         let method = match attempt.result {
-            Ok(accepted) => AuthenticationMethod::from(accepted.spent()),
+            Ok(accepted) => AuthenticationMethod::from(accepted.consumed()),
             Err(refusal) => {
                 let mut refused = PamRefusal::from(refusal);
                 // a hint about a future code would be usable later, and this process's user may be who guesses
@@ -153,7 +153,7 @@ impl Engine {
         &mut self,
         context: PamContext<'_>,
         now: Timestamp,
-    ) -> Result<Option<(Waiver, Option<TypedText>)>, AdministrationError> {
+    ) -> Result<Option<(EnrollmentGrace, Option<TypedText>)>, AdministrationError> {
         let (origin, phase) = self.trusted_claims(context)?;
         // a first sign-in, from which the period counts, is one after the first factor
         if phase == Phase::Before {
@@ -265,7 +265,7 @@ impl Engine {
         membership: PolicyFacts,
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
-            match (visitor.phase, groups::name_of(visitor.name)) {
+            match (visitor.phase, groups::find_canonical_name(visitor.name)) {
                 // Unix takes them for two users
                 (_, Ok(Some(own))) if own == *visitor.name => {}
                 // strangers must not learn that there is such an account
@@ -280,9 +280,12 @@ impl Engine {
             groups: &groups,
             service: visitor.service,
             address: visitor.origin.certain_address(),
-            earlier,
+            completed_methods: earlier,
         };
-        Ok(self.config.policy.need(&subject, membership.enrolled))
+        Ok(self
+            .config
+            .policy
+            .evaluate_requirement(&subject, membership.enrolled))
     }
 
     /// The answer behind a password in one field, and how many bytes that takes of what was typed. An app password
@@ -293,13 +296,13 @@ impl Engine {
         name: &UserName,
         typed: &'t str,
     ) -> Result<(&'t str, usize), EngineError> {
-        if AppPassword::read(typed).is_ok() {
+        if AppPassword::parse(typed).is_ok() {
             return Ok((typed, typed.len()));
         }
         let (enrolled, lengths) = self.code_lengths(name)?;
         let end = |taken: usize| &typed[typed.len() - taken..];
-        match (enrolled, ending(typed, &lengths)) {
-            (_, 0) => Ok((end(ending(typed, &LENGTHS)), 0)),
+        match (enrolled, code_length_at_end(typed, &lengths)) {
+            (_, 0) => Ok((end(code_length_at_end(typed, &LENGTHS)), 0)),
             (Enrolled::Yes, taken) => Ok((end(taken), taken)),
             (Enrolled::No, taken) => Ok((end(taken), 0)),
         }
@@ -323,7 +326,7 @@ impl Engine {
         };
         lengths.extend(crate::engine::mail::code::digits(mail));
         match lengths.is_empty() {
-            true => Ok((Enrolled::No, vec![self.config.totp.parameters().digits])),
+            true => Ok((Enrolled::No, vec![self.config.totp.otp_parameters().digits])),
             false => Ok((Enrolled::Yes, lengths)),
         }
     }

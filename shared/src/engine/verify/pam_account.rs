@@ -131,7 +131,7 @@ impl Engine {
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {
             // the use of a recovery code is a revocation itself, so that such a mark is good for once
-            is_over = token.at() != Some(AccountVersion::of(record));
+            is_over = token.at() != Some(AccountVersion::from_record(record));
             is_over || is_booked(record, accepted)
         };
         let entered = self.complete_login_unless(&visitor, accepted.means, now, is_settled)?;

@@ -1,5 +1,5 @@
-//! A connection to a local socket from inside a PAM host: every read and write ends at a deadline, and none raises
-//! SIGPIPE. Signals of the host neither end a read or write nor move its deadline.
+//! A connection to a local socket from inside a PAM host: every read and write ends at a deadline,
+//! and none raises SIGPIPE. Signals of the host neither end a read or write nor move its deadline.
 //!
 //! MUST NOT connect to a socket on which another user than root listens.
 
@@ -92,7 +92,8 @@ impl Read for LocalConnection {
             (&self.socket).read(buffer).map_err(as_timed_out)
         });
         match read {
-            // Bytes that are in the buffer came in time, however long the user had stopped this process.
+            // Bytes that are in the buffer came in time, however long the user had stopped this
+            // process.
             Err(error) if error.kind() == ErrorKind::TimedOut => {
                 let read = recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT);
                 read.map_err(|error| as_timed_out(error.into()))

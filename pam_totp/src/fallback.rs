@@ -1,6 +1,8 @@
-//! `posternd --stdio`, which decides where no daemon listens, or where the module's options name a configuration.
+//! `posternd --stdio`, which decides where no daemon listens, or where the module's options name a
+//! configuration.
 //!
-//! MUST NOT run a program that anyone but root can write, or one at another path than that of the packages.
+//! MUST NOT run a program that anyone but root can write, or one at another path than that of the
+//! packages.
 
 use crate::helper::{self, HelperError, HelperProcess};
 use std::ffi::{CStr, CString};
@@ -20,7 +22,8 @@ pub(crate) fn own_configuration(options: &[String]) -> Option<&str> {
         .find_map(|option| option.strip_prefix("config="))
 }
 
-/// Starts `posternd --stdio` with the configuration that the options name. It must have begun by `until`.
+/// Starts `posternd --stdio` with the configuration that the options name. It must have begun by
+/// `until`.
 pub(crate) fn start(options: &[String], until: Instant) -> Result<HelperProcess, FallbackError> {
     check_root_owned(FOLDER)?;
     check_root_owned(PROGRAM)?;

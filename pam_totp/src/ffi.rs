@@ -60,8 +60,8 @@ impl PamServiceModule for Module {
                 run(PamFunction::Password, host, &words)
             });
         }
-        // Whatever the result: PAM_SUCCESS could override a module that refused the change, and an error would report a
-        // change as failed that is done.
+        // Whatever the result: PAM_SUCCESS could override a module that refused the change, and an
+        // error would report a change as failed that is done.
         PamError::IGNORE
     }
 }
@@ -87,8 +87,8 @@ fn hook(host: &Libpam, run: impl FnOnce(&dyn HostCalls) -> PamFunctionResult) ->
         static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
     }
     static QUIET: Once = Once::new();
-    // This copy of std belongs to the module alone, so no other code sets the hook. The message of a panic is
-    // not kept: it could contain a code or a password.
+    // This copy of std belongs to the module alone, so no other code sets the hook. The message of
+    // a panic is not kept: it could contain a code or a password.
     QUIET.call_once(|| {
         panic::set_hook(Box::new(|panic| {
             let place = panic
@@ -172,38 +172,42 @@ unsafe extern "C" {
 
 impl Libpam {
     fn handle(&self) -> *const c_void {
-        // SAFETY: Pam is a transparent wrapper of libpam's handle pointer; callers use the copy at once, while the
-        // transaction lives.
+        // SAFETY: Pam is a transparent wrapper of libpam's handle pointer; callers use the copy at
+        // once, while the transaction lives.
         unsafe { std::mem::transmute_copy(&self.pam) }
     }
 
     /// Returns the name of the terminal, if the host has set it.
     fn terminal(&self) -> Option<&CStr> {
         let mut item: *const c_void = std::ptr::null();
-        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives the call.
+        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives
+        // the call.
         let status = unsafe { pam_get_item(self.handle(), PAM_TTY, &raw mut item) };
         if status != 0 || item.is_null() {
             return None;
         }
-        // SAFETY: PAM_TTY is a NUL-terminated string of libpam's own, which stays until it is set anew; only the host sets
-        // it, and runs nothing beside this hook. The caller copies it at once.
+        // SAFETY: PAM_TTY is a NUL-terminated string of libpam's own, which stays until it is set
+        // anew; only the host sets it, and runs nothing beside this hook. The caller copies it at
+        // once.
         Some(unsafe { CStr::from_ptr(item.cast()) })
     }
 
     /// Returns the conversation function of the host, if it has one.
     fn conversation(&self) -> Option<&LibpamConversation> {
         let mut item: *const c_void = std::ptr::null();
-        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives the call.
+        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives
+        // the call.
         let status = unsafe { pam_get_item(self.handle(), PAM_CONV, &raw mut item) };
         if status != 0 {
             return None;
         }
-        // SAFETY: the item is null or a struct pam_conv that stays as long as the transaction, which outlives
-        // this hook, and so `self`.
+        // SAFETY: the item is null or a struct pam_conv that stays as long as the transaction,
+        // which outlives this hook, and so `self`.
         unsafe { item.cast::<LibpamConversation>().as_ref() }
     }
 
-    /// Sends one message. The reply is copied up to one byte more than the longest input, then wiped and freed.
+    /// Sends one message. The reply is copied up to one byte more than the longest input, then
+    /// wiped and freed.
     fn converse(&self, style: c_int, text: &str) -> Result<Zeroizing<Vec<u8>>, NoInput> {
         let conversation = self.conversation().ok_or(NoInput)?;
         let converse = conversation.converse.ok_or(NoInput)?;
@@ -215,11 +219,13 @@ impl Libpam {
         };
         let mut messages: *const PamMessage = &raw const message;
         let mut responses: *mut Response = std::ptr::null_mut();
-        // SAFETY: one message is announced and one passed; all of it outlives the call; `data` is the host's.
+        // SAFETY: one message is announced and one passed; all of it outlives the call; `data` is
+        // the host's.
         let status =
             unsafe { converse(1, &raw mut messages, &raw mut responses, conversation.data) };
-        // SAFETY: on success libpam's contract gives null or a malloced array of one response, which is ours.
-        // After a failure it gives nothing, and what `responses` holds is not looked at.
+        // SAFETY: on success libpam's contract gives null or a malloced array of one response,
+        // which is ours. After a failure it gives nothing, and what `responses` holds is not looked
+        // at.
         let reply = unsafe {
             if status == 0 {
                 take_reply(responses)
@@ -244,7 +250,8 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
     let text = unsafe { (*responses).text };
     let mut copy = None;
     if !text.is_null() {
-        // SAFETY: not null, so by the contract it is a NUL-terminated string, exclusively ours to write to.
+        // SAFETY: not null, so by the contract it is a NUL-terminated string, exclusively ours to
+        // write to.
         let bytes =
             unsafe { std::slice::from_raw_parts_mut(text.cast::<u8>(), libc::strlen(text)) };
         let shown = bytes.len().min(input::LONGEST + 1);
@@ -321,8 +328,8 @@ impl HostCalls for Libpam {
 
     fn delay_failure(&self, seconds: u64) {
         let micros = c_uint::try_from(seconds.saturating_mul(1_000_000)).unwrap_or(c_uint::MAX);
-        // SAFETY: libpam checks the handle itself, which is alive as long as the transaction, and keeps a number.
-        // Without the delay the result is the same.
+        // SAFETY: libpam checks the handle itself, which is alive as long as the transaction, and
+        // keeps a number. Without the delay the result is the same.
         let _ = unsafe { pam_fail_delay(self.handle(), micros) };
     }
 
@@ -348,7 +355,8 @@ impl HostCalls for Libpam {
 
     fn name_transaction(&self) -> Option<TransactionId> {
         let mut id = [0; TransactionId::LENGTH];
-        // SAFETY: the kernel writes at most as many bytes as `id` has. The system call opens no file, and does not wait.
+        // SAFETY: the kernel writes at most as many bytes as `id` has. The system call opens no
+        // file, and does not wait.
         let written =
             unsafe { libc::getrandom(id.as_mut_ptr().cast(), id.len(), libc::GRND_NONBLOCK) };
         // the kernel returns up to 256 bytes in one piece
@@ -366,7 +374,8 @@ impl HostCalls for Libpam {
 
     fn remove_mark(&self) -> Result<(), MarkStays> {
         match self.pam.retrieve_bytes(MARK) {
-            // libpam deletes no data before the end of the transaction, and an empty mark counts as none
+            // libpam deletes no data before the end of the transaction, and an empty mark counts as
+            // none
             Ok(_) => self
                 .pam
                 .send_bytes(MARK, Vec::new(), None)

@@ -1,13 +1,16 @@
-//! The helper: starts `posternd --stdio` as a process that the user cannot influence, as pam_unix runs unix_chkpwd.
+//! The helper: starts `posternd --stdio` as a process that the user cannot influence, as pam_unix
+//! runs unix_chkpwd.
 //!
-//! The effective user of a PAM host is root, but the user controls the rest: the user can stop the host, freeze its cgroup
-//! and limit its CPU time, and has chosen its descriptors, signals and priority. The helper may hold the store's write lock
-//! and must inherit none of that: `child` resets it, `cgroup` leaves the user's cgroup, and an error names what cannot be
-//! reset. The user can stop the copies of the host only before they become root, when they hold nothing; the host then ends
-//! them at its deadline.
+//! The effective user of a PAM host is root, but the user controls the rest: the user can stop the
+//! host, freeze its cgroup and limit its CPU time, and has chosen its descriptors, signals and
+//! priority. The helper may hold the store's write lock and must inherit none of that: `child`
+//! resets it, `cgroup` leaves the user's cgroup, and an error names what cannot be reset. The user
+//! can stop the copies of the host only before they become root, when they hold nothing; the host
+//! then ends them at its deadline.
 //!
-//! MUST leave the host as it was: no SIGCHLD, no zombie, no descriptor, no allocation that a limit could refuse. (A host that
-//! is a child subreaper, or process 1, adopts the helper like any orphan, and receives SIGCHLD as for any other.)
+//! MUST leave the host as it was: no SIGCHLD, no zombie, no descriptor, no allocation that a limit
+//! could refuse. (A host that is a child subreaper, or process 1, adopts the helper like any
+//! orphan, and receives SIGCHLD as for any other.)
 
 mod cgroup;
 mod child;
@@ -27,20 +30,22 @@ use std::time::{Duration, Instant};
 use std::{fmt, ptr};
 use sys::SignalsBlocked;
 
-/// Time limit of a helper that is ready until it runs its program, and of one whose socket was closed until it ends.
+/// Time limit of a helper that is ready until it runs its program, and of one whose socket was
+/// closed until it ends.
 const HELPER_WAIT: Duration = Duration::from_millis(500);
 
-/// A running helper, connected through its descriptors 0 and 1. Dropping this closes the socket, at which the helper ends;
-/// one that does not is killed.
+/// A running helper, connected through its descriptors 0 and 1. Dropping this closes the socket, at
+/// which the helper ends; one that does not is killed.
 pub(crate) struct HelperProcess {
     socket: UnixStream,
-    /// A pidfd. `None` before Linux 5.3, where a helper that does not end when its socket closes is not killed.
+    /// A pidfd. `None` before Linux 5.3, where a helper that does not end when its socket closes is
+    /// not killed.
     process: Option<OwnedFd>,
     deadline: Instant,
 }
 
-/// Starts a program as root and apart from this process and its user. Both the start and later reads and writes end at the
-/// deadline, on CLOCK_MONOTONIC.
+/// Starts a program as root and apart from this process and its user. Both the start and later
+/// reads and writes end at the deadline, on CLOCK_MONOTONIC.
 pub(crate) fn start(
     program: &CStr,
     arguments: &[&CStr],
@@ -64,7 +69,8 @@ pub(crate) fn start(
         socket: helpers_socket.as_raw_fd(),
         report: helpers_report.as_raw_fd(),
     };
-    // The host's handlers must not run in the copy, which gets a terminal's signals as the host does.
+    // The host's handlers must not run in the copy, which gets a terminal's signals as the host
+    // does.
     let blocked = SignalsBlocked::new().map_err(HelperError::Process)?;
     let copy = sys::run_in_copy(child::detach, &launch);
     drop(blocked);
@@ -79,7 +85,8 @@ pub(crate) fn start(
     })
 }
 
-/// Waits until the helper runs its program, which closes the other end. Returns the pidfd that the helper sent before.
+/// Waits until the helper runs its program, which closes the other end. Returns the pidfd that the
+/// helper sent before.
 fn wait_for_program(
     report: &UnixStream,
     deadline: Instant,
@@ -94,8 +101,9 @@ fn wait_for_program(
     let soon = deadline.min(Instant::now() + HELPER_WAIT);
     match next_report(report, soon) {
         Ok(Some(Report(failure, _))) => Err(HelperError::Step(failure)),
-        // Silence is accepted too: another thread of the host may have forked meanwhile, which keeps that end open, or the
-        // disk is slow. If the program does not run, reads of the socket fail.
+        // Silence is accepted too: another thread of the host may have forked meanwhile, which
+        // keeps that end open, or the disk is slow. If the program does not run, reads of the
+        // socket fail.
         Ok(None) | Err(HelperError::Silent) => Ok(process),
         Err(error) => Err(error),
     }
@@ -150,8 +158,8 @@ fn retry_until<T>(
     }
 }
 
-/// Returns a pair of sockets, close-on-exec and above 2: a host that closed its standard descriptors must not print into
-/// one of them.
+/// Returns a pair of sockets, close-on-exec and above 2: a host that closed its standard
+/// descriptors must not print into one of them.
 fn socket_pair() -> Result<(UnixStream, UnixStream), Errno> {
     let (one, other) = UnixStream::pair().map_err(errno_of)?;
     Ok((

@@ -1,4 +1,5 @@
-//! The calls of the relay to the PAM host, as a trait, so that everything but `ffi` is tested without libpam.
+//! The calls of the relay to the PAM host, as a trait, so that everything but `ffi` is tested
+//! without libpam.
 //!
 //! MUST NOT name a type of libpam's.
 
@@ -24,12 +25,13 @@ pub(crate) struct NoInput;
 pub(crate) trait HostCalls {
     /// Returns an item, if it is set and not empty.
     fn item(&self, item: PamItemType) -> Option<Vec<u8>>;
-    /// Returns the user, if the host or an earlier module has set one. Unlike [`PamItemType::User`] it never prompts.
+    /// Returns the user, if the host or an earlier module has set one. Unlike [`PamItemType::User`]
+    /// it never prompts.
     fn known_user(&self) -> Option<Vec<u8>>;
     /// Returns a variable of the transaction's environment (pam_getenv), never one of the process.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
-    /// Shows a prompt and waits for the input. A longer input than [`shared::credential::input::LONGEST`] is cut to one
-    /// byte more.
+    /// Shows a prompt and waits for the input. A longer input than
+    /// [`shared::credential::input::LONGEST`] is cut to one byte more.
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoInput>;
     /// Shows a text. A host may show it late or never.
     fn tell(&self, text: &str);
@@ -45,8 +47,9 @@ pub(crate) trait HostCalls {
     fn keep_mark(&self, mark: Vec<u8>);
     /// Returns the mark that was kept.
     fn mark(&self) -> Option<Vec<u8>>;
-    /// Gives the transaction a random id, and keeps it with the transaction for later hooks and for children that the host
-    /// forks. Returns `None` where the kernel has no random bytes yet, or libpam does not keep the id.
+    /// Gives the transaction a random id, and keeps it with the transaction for later hooks and for
+    /// children that the host forks. Returns `None` where the kernel has no random bytes yet, or
+    /// libpam does not keep the id.
     fn name_transaction(&self) -> Option<TransactionId>;
     /// Returns the id that [`HostCalls::name_transaction`] gave.
     fn transaction_id(&self) -> Option<TransactionId>;

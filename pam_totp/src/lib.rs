@@ -1,7 +1,8 @@
-//! pam_totp.so, the PAM module: relays PAM conversations of sshd, sudo and the console to posternd, which decides.
+//! pam_totp.so, the PAM module: relays PAM conversations of sshd, sudo and the console to posternd,
+//! which decides.
 //!
-//! `ffi` calls libpam, behind the trait in `host`. `relay` speaks the protocol over a `connection` with the
-//! daemon, or with `posternd --stdio`, which `fallback` starts through `helper`.
+//! `ffi` calls libpam, behind the trait in `host`. `relay` speaks the protocol over a `connection`
+//! with the daemon, or with `posternd --stdio`, which `fallback` starts through `helper`.
 //!
 //! MUST NOT decide anything itself but to deny access.
 #![deny(unsafe_code)]

@@ -1,7 +1,8 @@
-//! The module's own log lines, for conversations that posternd does not log. Their format is that of posternd's lines:
-//! fail2ban's filter and pam_totp(8) depend on it.
+//! The module's own log lines, for conversations that posternd does not log. Their format is that
+//! of posternd's lines: fail2ban's filter and pam_totp(8) depend on it.
 //!
-//! MUST NOT log a name that no account can have: it may be a password typed at the prompt for the name.
+//! MUST NOT log a name that no account can have: it may be a password typed at the prompt for the
+//! name.
 
 use crate::host::{HostCalls, PamItemType};
 use shared::account::name::{Service, UserName};
@@ -24,8 +25,8 @@ pub(crate) fn log_denied(host: &dyn HostCalls, cause: &str, detail: &dyn Display
     host.log(Severity::Error, &line);
 }
 
-/// Returns the client's address: for the service sshd that of SSH_CONNECTION, else PAM_RHOST where it is a literal
-/// address.
+/// Returns the client's address: for the service sshd that of SSH_CONNECTION, else PAM_RHOST where
+/// it is a literal address.
 fn find_address(host: &dyn HostCalls, service: &str) -> Option<String> {
     let literal = |bytes: Vec<u8>| {
         let first = bytes.split(|byte| *byte == b' ').next()?;

@@ -1,9 +1,11 @@
-//! The module's side of the protocol with posternd. It connects to the daemon, or starts `posternd --stdio` where none
-//! listens, sends the transaction, and follows instructions within limits of its own. A host whose effective user is not
-//! root has no fallback: it can read neither store nor key.
+//! The module's side of the protocol with posternd. It connects to the daemon, or starts `posternd
+//! --stdio` where none listens, sends the transaction, and follows instructions within limits of
+//! its own. A host whose effective user is not root has no fallback: it can read neither store nor
+//! key.
 //!
 //! MUST NOT trust a socket on which another user than root listens.
-//! MUST NOT let the stacked password leave the host process unless the module's own options ask for it.
+//! MUST NOT let the stacked password leave the host process unless the module's own options ask for
+//! it.
 
 use crate::connection::{ConnectError, LocalConnection, Timed};
 use crate::fallback::{self, FallbackError};
@@ -124,7 +126,8 @@ impl RelayError {
 /// The effective user of the PAM host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostUser {
-    /// Root: posternd trusts what the host states, and the fallback decides where no daemon listens.
+    /// Root: posternd trusts what the host states, and the fallback decides where no daemon
+    /// listens.
     Root,
     /// Another user, who can read neither store nor key.
     User,
@@ -152,7 +155,8 @@ impl HostUser {
     }
 }
 
-/// Relays a hook to posternd at `socket`; for a host of root's to the fallback, where no daemon listens.
+/// Relays a hook to posternd at `socket`; for a host of root's to the fallback, where no daemon
+/// listens.
 pub(crate) fn relay(
     user: HostUser,
     socket: &Path,
@@ -165,7 +169,8 @@ pub(crate) fn relay(
             return deny_unavailable(host, &error);
         }
     }
-    // before the module connects: libpam may prompt for the name, and a connection would count against the limit meanwhile
+    // before the module connects: libpam may prompt for the name, and a connection would count
+    // against the limit meanwhile
     let transaction = collect_transaction(hook, host, options);
     let id = match hook {
         PamFunction::Auth => host.name_transaction(),
@@ -213,8 +218,8 @@ fn deny_failed(host: &dyn HostCalls, error: &RelayError, sent_input: bool) -> Pa
 type Stream = Box<dyn Timed>;
 type RelayConnection = (RelayServer, Stream, u16);
 
-/// Connects to the daemon or starts the fallback; with the version to speak. A full backlog or a busy daemon is no reason
-/// for the fallback; an option `config=` is one.
+/// Connects to the daemon or starts the fallback; with the version to speak. A full backlog or a
+/// busy daemon is no reason for the fallback; an option `config=` is one.
 fn connect(
     user: HostUser,
     socket: &Path,
@@ -293,7 +298,8 @@ impl fmt::Display for Absent {
     }
 }
 
-/// Connects to a posternd and reads its greeting. Returns the version to speak, or `None` where posternd is busy.
+/// Connects to a posternd and reads its greeting. Returns the version to speak, or `None` where
+/// posternd is busy.
 fn receive_greeting(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, Absent> {
     let mut connection: Stream = match LocalConnection::open(socket, until) {
         Ok(connection) => Box::new(connection),
@@ -320,8 +326,8 @@ struct RelayedConversation<'a> {
     connection: Stream,
     /// Whether something was sent that may contain a code.
     sent_input: bool,
-    /// The mark, which is kept once posternd has granted access and not before: a connection that is lost in between
-    /// denies access.
+    /// The mark, which is kept once posternd has granted access and not before: a connection that
+    /// is lost in between denies access.
     mark: Option<Zeroizing<Vec<u8>>>,
 }
 

@@ -2,15 +2,18 @@
 //!
 //! There are three kinds of cgroup, by its path and its files:
 //!
-//! - **a user's**: below `user.slice`, where logind lets users signal the processes of their sessions, or with a file in it
-//!   or above it that someone other than root can write (delegation). It must be left; else the helper is not started.
-//! - **perhaps a session's**: in the hierarchy that the service manager tracks, neither the root nor below `system.slice` or
-//!   `init.scope` (elogind calls its sessions `/5`). It is left if possible; in a container that may fail, and need not work.
+//! - **a user's**: below `user.slice`, where logind lets users signal the processes of their
+//!   sessions, or with a file in it or above it that someone other than root can write
+//!   (delegation). It must be left; else the helper is not started.
+//! - **perhaps a session's**: in the hierarchy that the service manager tracks, neither the root
+//!   nor below `system.slice` or `init.scope` (elogind calls its sessions `/5`). It is left if
+//!   possible; in a container that may fail, and need not work.
 //! - **root's**: the helper stays in it.
 //!
-//! The target is the root of the hierarchy, or `init.scope` where the root takes no processes (a container's root that has
-//! controllers enabled). Hierarchies of version 1 are handled one by one, so that `freezer` and `name=systemd` count too. A
-//! hierarchy that is not mounted under /sys/fs/cgroup has no writable file: there only `user.slice` counts.
+//! The target is the root of the hierarchy, or `init.scope` where the root takes no processes (a
+//! container's root that has controllers enabled). Hierarchies of version 1 are handled one by one,
+//! so that `freezer` and `name=systemd` count too. A hierarchy that is not mounted under
+//! /sys/fs/cgroup has no writable file: there only `user.slice` counts.
 
 use super::child::{LaunchFailure, LaunchStep};
 use super::sys;
@@ -144,7 +147,8 @@ fn move_to_root_cgroup(mount: &Path) -> Result<(), Errno> {
     write(b"/cgroup.procs").or_else(|root| write(b"/init.scope/cgroup.procs").map_err(|_| root))
 }
 
-/// Returns the mount point of a hierarchy, among the paths that systemd, elogind and the distributions' scripts use.
+/// Returns the mount point of a hierarchy, among the paths that systemd, elogind and the
+/// distributions' scripts use.
 fn find_mount(hierarchy: &[u8]) -> Option<Path> {
     let at = |folder: &[u8], kind| {
         let mut path = Path::new(b"/sys/fs/cgroup");

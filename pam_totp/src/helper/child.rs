@@ -1,8 +1,9 @@
 //! The steps between the copy of the PAM host and the helper program, in two processes:
 //!
 //! 1. the copy becomes root, starts a session, leaves the cgroups of users, copies itself and ends;
-//! 2. the second copy, which is an orphan by then, resets what it inherited, reports that it is ready, and runs the program.
-//!    (execve(2) sets the exit signal of a child to SIGCHLD again: hence the second copy.)
+//! 2. the second copy, which is an orphan by then, resets what it inherited, reports that it is
+//!    ready, and runs the program. (execve(2) sets the exit signal of a child to SIGCHLD again:
+//!    hence the second copy.)
 //!
 //! MUST NOT allocate, lock or panic: see `sys`. The host prepares everything before the copy.
 
@@ -111,8 +112,8 @@ fn failure_at(step: LaunchStep) -> impl Fn(Errno) -> LaunchFailure {
     move |errno| LaunchFailure::new(step, errno)
 }
 
-/// The new limits of a resource, and the least hard limit with which the helper is started where root cannot raise it
-/// (containers without CAP_SYS_RESOURCE).
+/// The new limits of a resource, and the least hard limit with which the helper is started where
+/// root cannot raise it (containers without CAP_SYS_RESOURCE).
 struct ResourceLimit {
     name: &'static str,
     resource: libc::c_int,
@@ -252,8 +253,8 @@ fn reset_limit(limit: &ResourceLimit) -> Result<(), Errno> {
     }
 }
 
-/// Sets the descriptors: 0 and 1 are the socket, 2 is /dev/null, 3 is the socket for reports until the program runs.
-/// All others are closed.
+/// Sets the descriptors: 0 and 1 are the socket, 2 is /dev/null, 3 is the socket for reports until
+/// the program runs. All others are closed.
 fn reset_descriptors(launch: &Launch<'_>, report: &mut RawFd) -> Result<(), LaunchFailure> {
     sys::duplicate(launch.socket, 0, 0).map_err(failure_at(LaunchStep::Descriptors))?;
     sys::duplicate(launch.socket, 1, 0).map_err(failure_at(LaunchStep::Descriptors))?;
@@ -271,7 +272,8 @@ fn reset_descriptors(launch: &Launch<'_>, report: &mut RawFd) -> Result<(), Laun
     sys::close_from(4).map_err(failure_at(LaunchStep::Descriptors))
 }
 
-/// Resets the score, which the user may have set to 1000 so that the helper is the first process that the kernel kills.
+/// Resets the score, which the user may have set to 1000 so that the helper is the first process
+/// that the kernel kills.
 fn reset_out_of_memory_score() -> Result<(), Errno> {
     let path = c"/proc/self/oom_score_adj";
     let mut score = [0; 8];

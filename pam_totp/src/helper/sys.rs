@@ -1,8 +1,10 @@
 //! The system calls that start the helper, each as a safe function.
 //!
-//! MUST NOT allocate, lock or touch what libc keeps for its threads: most of this runs in a copy of a PAM host that may
-//! have had threads, where a lock that another thread held stays locked for ever.
-//! MUST NOT change the host process: the signal mask of the calling thread is restored before a function returns.
+//! MUST NOT allocate, lock or touch what libc keeps for its threads: most of this runs in a copy of
+//! a PAM host that may have had threads, where a lock that another thread held stays locked for
+//! ever.
+//! MUST NOT change the host process: the signal mask of the calling thread is restored before a
+//! function returns.
 #![allow(unsafe_code)]
 
 use libc::{c_char, c_int, c_long, c_uint, c_void};
@@ -97,8 +99,9 @@ pub(super) fn send_with(fd: RawFd, bytes: &[u8], passed: Option<RawFd>) -> Resul
     message.msg_iovlen = 1;
     if let Some(passed) = passed {
         message.msg_control = (&raw mut control).cast();
-        // SAFETY: the three macros compute sizes and places inside `control`, which is longer than one header with one
-        // descriptor (24 bytes), and msg_controllen is set before CMSG_FIRSTHDR reads it.
+        // SAFETY: the three macros compute sizes and places inside `control`, which is longer than
+        // one header with one descriptor (24 bytes), and msg_controllen is set before CMSG_FIRSTHDR
+        // reads it.
         unsafe {
             message.msg_controllen = libc::CMSG_SPACE(size_of::<RawFd>() as c_uint) as _;
             let header = libc::CMSG_FIRSTHDR(&raw const message);
@@ -133,8 +136,8 @@ pub(super) fn receive_with(
     // SAFETY: every pointer in the message is to something that outlives the call.
     let got = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) };
     let got = usize::try_from(got).map_err(|_| Errno::last())?;
-    // SAFETY: the kernel wrote the header and its length; a header for SCM_RIGHTS that is long enough holds a descriptor,
-    // which is nobody else's.
+    // SAFETY: the kernel wrote the header and its length; a header for SCM_RIGHTS that is long
+    // enough holds a descriptor, which is nobody else's.
     let passed = unsafe {
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         let is_descriptor = !header.is_null()
@@ -166,8 +169,8 @@ impl Drop for SignalsBlocked {
     }
 }
 
-/// Calls the kernel directly: libc's function leaves out the signals that libc uses, whose handlers must not run in the
-/// copy.
+/// Calls the kernel directly: libc's function leaves out the signals that libc uses, whose handlers
+/// must not run in the copy.
 fn set_signal_mask(mask: &SignalSet, before: &mut SignalSet) -> Result<(), Errno> {
     let (mask, before) = (mask.as_ptr(), before.as_mut_ptr());
     // SAFETY: both sets are at least SIGNAL_SET bytes long.
@@ -183,9 +186,11 @@ fn set_signal_mask(mask: &SignalSet, before: &mut SignalSet) -> Result<(), Errno
     .map(drop)
 }
 
-/// Gives every signal its default action, also the two that libc reserves, then unblocks all of them.
+/// Gives every signal its default action, also the two that libc reserves, then unblocks all of
+/// them.
 pub(super) fn reset_signals() -> Result<(), Errno> {
-    // longer than the kernel's struct on any architecture; zeros are SIG_DFL, no flags, an empty mask
+    // longer than the kernel's struct on any architecture; zeros are SIG_DFL, no flags, an empty
+    // mask
     let default = [0u64; 8];
     for signal in
         (1..=SIGNAL_SET * 8).filter(|n| ![libc::SIGKILL, libc::SIGSTOP].contains(&(*n as c_int)))
@@ -205,14 +210,14 @@ pub(super) fn reset_signals() -> Result<(), Errno> {
     set_signal_mask(&[0; 2], &mut [0; 2])
 }
 
-/// Runs `child` in a copy of this process, as fork does, but without the handlers that libc would run, and with no signal to
-/// the parent when the copy ends (exit signal 0). Returns its number.
+/// Runs `child` in a copy of this process, as fork does, but without the handlers that libc would
+/// run, and with no signal to the parent when the copy ends (exit signal 0). Returns its number.
 ///
 /// `child` runs with one thread. It MUST follow the rules at the head of this file.
 pub(super) fn run_in_copy<T>(child: fn(&T) -> !, argument: &T) -> Result<libc::pid_t, Errno> {
     let zero: c_long = 0;
-    // SAFETY: no CLONE_VM and no stack: both processes go on from here, each with memory of its own. All arguments are 0, so
-    // their order, which differs by architecture, does not matter.
+    // SAFETY: no CLONE_VM and no stack: both processes go on from here, each with memory of its
+    // own. All arguments are 0, so their order, which differs by architecture, does not matter.
     match check(unsafe { libc::syscall(libc::SYS_clone, zero, zero, zero, zero, zero) })? {
         0 => child(argument),
         process => Ok(process as libc::pid_t),
@@ -246,11 +251,12 @@ pub(super) fn exit() -> ! {
     unsafe { libc::_exit(127) }
 }
 
-/// Sets every id to root, without groups. Calls the kernel directly: libc would signal threads that the copy does not
-/// have.
+/// Sets every id to root, without groups. Calls the kernel directly: libc would signal threads that
+/// the copy does not have.
 pub(super) fn become_root() -> Result<(), Errno> {
     let (zero, none): (c_long, *const libc::gid_t) = (0, ptr::null());
-    // SAFETY: numbers and a null list of no groups. The user ids come first: from then on the user can send no signal.
+    // SAFETY: numbers and a null list of no groups. The user ids come first: from then on the user
+    // can send no signal.
     unsafe {
         check(libc::syscall(libc::SYS_setresuid, zero, zero, zero))?;
         check(libc::syscall(libc::SYS_setgroups, zero, none))?;
@@ -270,7 +276,8 @@ pub(super) fn new_session() -> Result<(), Errno> {
     done(unsafe { libc::setsid() })
 }
 
-/// Returns a pidfd of this process, which stays valid when the number is reused; `None` before Linux 5.3.
+/// Returns a pidfd of this process, which stays valid when the number is reused; `None` before
+/// Linux 5.3.
 pub(super) fn own_pidfd() -> Option<RawFd> {
     // SAFETY: numbers only. The kernel's own getpid, for the copy was not made by libc.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::syscall(libc::SYS_getpid), 0) };
@@ -327,15 +334,16 @@ pub(super) fn set_limits(resource: c_int, soft: u64, hard: u64) -> Result<(), Er
     done(unsafe { libc::prlimit64(0, resource as _, &raw const limit, ptr::null_mut()) })
 }
 
-/// Sets SCHED_OTHER, nice 0, the I/O priority that follows from nice, every processor, and memory of every node.
+/// Sets SCHED_OTHER, nice 0, the I/O priority that follows from nice, every processor, and memory
+/// of every node.
 pub(super) fn reset_scheduling() -> Result<(), Errno> {
     const IOPRIO_WHO_PROCESS: c_long = 1;
     const TIMER_SLACK_NANOSECONDS: c_long = 50_000;
     let zero: c_long = 0;
     // a mask of 8192 processors; the kernel ignores those that do not exist
     let every = [u64::MAX; 128];
-    // SAFETY: a sched_param of zeros is that of SCHED_OTHER; the mask is as long as is said; the rest are numbers and a null
-    // list of nodes.
+    // SAFETY: a sched_param of zeros is that of SCHED_OTHER; the mask is as long as is said; the
+    // rest are numbers and a null list of nodes.
     unsafe {
         let parameters: libc::sched_param = mem::zeroed();
         check(libc::syscall(
@@ -357,7 +365,8 @@ pub(super) fn reset_scheduling() -> Result<(), Errno> {
             size_of_val(&every),
             every.as_ptr(),
         ))?;
-        // failures are ignored: they make the helper slower at most, and containers forbid the first call
+        // failures are ignored: they make the helper slower at most, and containers forbid the
+        // first call
         libc::syscall(libc::SYS_set_mempolicy, zero, ptr::null::<c_void>(), zero);
         libc::syscall(
             libc::SYS_prctl,
@@ -394,13 +403,15 @@ pub(super) fn open(path: &CStr, flags: c_int) -> Result<RawFd, Errno> {
 }
 
 pub(super) fn close(fd: RawFd) {
-    // SAFETY: only descriptors of a copy that is about to run another program, in which nothing else uses them.
+    // SAFETY: only descriptors of a copy that is about to run another program, in which nothing
+    // else uses them.
     unsafe { libc::close(fd) };
 }
 
 /// Duplicates `from` as `to`, which stays open when a program is run, unless `flags` say otherwise.
 pub(super) fn duplicate(from: RawFd, to: RawFd, flags: c_int) -> Result<(), Errno> {
-    // SAFETY: only in a copy that is about to run another program, in which nothing else uses the descriptor `to`.
+    // SAFETY: only in a copy that is about to run another program, in which nothing else uses the
+    // descriptor `to`.
     done(unsafe { libc::dup3(from, to, flags) })
 }
 
@@ -466,7 +477,8 @@ pub(super) fn file_system(path: &CStr) -> Result<i64, Errno> {
 /// Closes every descriptor that is not less than `first`.
 pub(super) fn close_from(first: RawFd) -> Result<(), Errno> {
     let last = c_long::from(c_uint::MAX);
-    // SAFETY: only in a copy that is about to run another program, in which nothing uses these descriptors.
+    // SAFETY: only in a copy that is about to run another program, in which nothing uses these
+    // descriptors.
     match check(unsafe {
         libc::syscall(
             libc::SYS_close_range,
@@ -531,7 +543,8 @@ pub(super) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Replaces this program by another, and returns only on failure. Both lists end with null and hold C strings.
+/// Replaces this program by another, and returns only on failure. Both lists end with null and hold
+/// C strings.
 pub(super) fn run_program<const A: usize, const E: usize>(
     program: &CStr,
     arguments: &[*const c_char; A],
@@ -540,8 +553,8 @@ pub(super) fn run_program<const A: usize, const E: usize>(
     if arguments.last() != Some(&ptr::null()) || environment.last() != Some(&ptr::null()) {
         return Errno::EINVAL;
     }
-    // SAFETY: the lists end with null, as was checked; their strings live in the caller of `start`, whose memory this is a
-    // copy of.
+    // SAFETY: the lists end with null, as was checked; their strings live in the caller of `start`,
+    // whose memory this is a copy of.
     unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     Errno::last()
 }

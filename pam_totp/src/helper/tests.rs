@@ -1,5 +1,6 @@
-//! The helper under every condition that a user can set for a PAM host. Each host is this test program again, as a process
-//! of its own (`hostile_host`), which starts the helper and writes its observations to a file.
+//! The helper under every condition that a user can set for a PAM host. Each host is this test
+//! program again, as a process of its own (`hostile_host`), which starts the helper and writes its
+//! observations to a file.
 //!
 //! The tests need root, as the helper does; for another user they verify that it is refused.
 #![allow(unsafe_code)]
@@ -17,8 +18,8 @@ const CASE: &str = "POSTERN_HELPER_CASE";
 const RESULT: &str = "POSTERN_HELPER_RESULT";
 const NOBODY: libc::uid_t = 65534;
 
-/// Prints what a program inherits, then echoes until its input ends. (Its own status it reads itself: while the shell waits
-/// for another program it blocks signals.)
+/// Prints what a program inherits, then echoes until its input ends. (Its own status it reads
+/// itself: while the shell waits for another program it blocks signals.)
 const FACTS: &str = "
     echo env $(tr '\\0' ' ' < /proc/$$/environ)
     echo cwd $(pwd) umask $(umask)
@@ -214,7 +215,8 @@ fn the_helper_starts_whatever_the_host_inherited() {
     }
 }
 
-/// (The kernel tells the parent of a child that is stopped, whatever its exit signal is: that one SIGCHLD is the user's doing.)
+/// (The kernel tells the parent of a child that is stopped, whatever its exit signal is: that one
+/// SIGCHLD is the user's doing.)
 #[test]
 fn an_error_names_what_prevents_the_helper() {
     for (case, error) in [
@@ -456,7 +458,8 @@ fn drop_resource_capability() {
             libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()),
             0
         );
-        // CAP_SYS_RESOURCE, from all three sets of this thread and from what a program could get back
+        // CAP_SYS_RESOURCE, from all three sets of this thread and from what a program could get
+        // back
         for set in &mut sets[..3] {
             *set &= !(1 << 24);
         }
@@ -551,7 +554,8 @@ fn hostile_host() {
     (&result).write_all(seen.as_bytes()).unwrap();
 }
 
-/// Reads what the helper inherited, does to it what the case says, and sees whether it still echoes.
+/// Reads what the helper inherited, does to it what the case says, and sees whether it still
+/// echoes.
 fn use_helper(case: &str, helper: HelperProcess) -> String {
     let mut seen = String::new();
     let process = helper.process.as_ref().unwrap().try_clone().unwrap();
@@ -628,7 +632,8 @@ fn signal_as_nobody(pid: i32) -> String {
     }
 }
 
-/// Starts the helper again and again until a copy is stopped in time, which is a race for a user too.
+/// Starts the helper again and again until a copy is stopped in time, which is a race for a user
+/// too.
 fn start_stopped() -> Result<HelperProcess, HelperError> {
     let once = || {
         let is_over = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,5 @@
-//! The relay with a hostile posternd, and with a socket of another user: access is denied, and the host continues.
+//! The relay with a hostile posternd, and with a socket of another user: access is denied, and the
+//! host continues.
 
 use super::*;
 use crate::host::{MarkStays, NoInput};
@@ -114,7 +115,8 @@ fn posternd(play: impl FnOnce(UnixStream) + Send + 'static) -> Played {
     }
 }
 
-/// Sends a greeting and the given instructions; reads replies until the module closes the connection.
+/// Sends a greeting and the given instructions; reads replies until the module closes the
+/// connection.
 fn sends(instructions: Vec<Instruction>) -> Played {
     posternd(move |mut stream| {
         send(&mut stream, &ready()).unwrap();
@@ -326,7 +328,8 @@ fn falls_silent_after(bytes: Vec<u8>) -> Played {
     })
 }
 
-/// A text of 1 MiB is refused by its length: no memory is allocated for it, and its bytes are not waited for.
+/// A text of 1 MiB is refused by its length: no memory is allocated for it, and its bytes are not
+/// waited for.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn a_text_of_1_mib_denies_at_once() {
@@ -367,8 +370,8 @@ fn silence_in_the_middle_of_a_frame_denies_in_time() {
     );
 }
 
-/// Some bytes of a conversation are changed, and the connection ends. The hook ends in time, and access is granted only where
-/// the last instruction arrived unchanged.
+/// Some bytes of a conversation are changed, and the connection ends. The hook ends in time, and
+/// access is granted only where the last instruction arrived unchanged.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn instructions_with_changed_bytes_end_within_bounds() {
@@ -462,8 +465,8 @@ fn without_a_listener_or_a_common_version_there_is_no_daemon() {
     played.thread.join().unwrap();
 }
 
-/// A host of another effective user than root has no fallback: access is denied, and one line names the socket and what to
-/// do.
+/// A host of another effective user than root has no fallback: access is denied, and one line names
+/// the socket and what to do.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn a_users_host_is_denied_where_no_posternd_answers() {
@@ -545,8 +548,8 @@ fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
     );
 }
 
-/// A user can stop sudo until the time limit of the greeting is over. A greeting in the buffer came in time, and is no
-/// reason for the fallback.
+/// A user can stop sudo until the time limit of the greeting is over. A greeting in the buffer came
+/// in time, and is no reason for the fallback.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn received_bytes_are_read_after_the_host_was_stopped() {
@@ -560,8 +563,8 @@ fn received_bytes_are_read_after_the_host_was_stopped() {
     assert!(silence.is_err(), "{silence:?}");
 }
 
-/// libpam may prompt for the name, and a connection counted against posternd's limit meanwhile. The transaction is collected
-/// before the module connects.
+/// libpam may prompt for the name, and a connection counted against posternd's limit meanwhile. The
+/// transaction is collected before the module connects.
 #[test]
 fn the_module_does_not_connect_while_libpam_prompts_for_the_name() {
     let folder = tempfile::tempdir().unwrap();

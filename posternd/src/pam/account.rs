@@ -1,5 +1,5 @@
-//! The `account` hook: denies access where the `auth` hook of the same transaction never passed, such as at an sshd that
-//! accepts a key without AuthenticationMethods.
+//! The `account` hook: denies access where the `auth` hook of the same transaction never passed,
+//! such as at an sshd that accepts a key without AuthenticationMethods.
 //!
 //! MUST NOT pass without a valid mark, unless the policy requires no code.
 
@@ -12,7 +12,8 @@ use shared::policy::requirement::Requirement;
 use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 
-/// Runs `account … pam_totp.so`. Removes the mark when it passes: a mark is valid for one `account` call.
+/// Runs `account pam_totp.so`. Removes the mark when it passes: a mark is valid for one `account`
+/// call.
 pub(super) fn check_account(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
     match verify_kept_mark(host, words) {
         PamFunctionResult::Passed => match host.remove_mark() {
@@ -64,7 +65,8 @@ fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
     }
 }
 
-/// Evaluates the policy, where this transaction has no valid mark: the hook passes only if no code is required.
+/// Evaluates the policy, where this transaction has no valid mark: the hook passes only if no code
+/// is required.
 fn check_policy(
     conversation: &PamConversation<'_>,
     refusal: Option<MarkRefusal>,

@@ -21,8 +21,8 @@ use shared::verify::throttle::Phase;
 /// The input that requests a code by mail.
 const MAIL: &[u8] = b"m";
 
-/// Runs `auth … pam_totp.so`. Removes the mark of an earlier `auth` first: a host may authenticate several times in one
-/// transaction.
+/// Runs `auth pam_totp.so`. Removes the mark of an earlier `auth` first: a host may authenticate
+/// several times in one transaction.
 pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
     if let Err(error) = host.remove_mark() {
         return deny_mark_not_removed(host, &error);
@@ -49,7 +49,8 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
     let conversation = match context.identify_user() {
         Ok(conversation) => conversation,
         Err(denial) => {
-            // Before the first factor, a name that no account can have gets the same prompt and text as others.
+            // Before the first factor, a name that no account can have gets the same prompt and
+            // text as others.
             if phase == Phase::Before {
                 let _ = PromptInputs::single(host, &context.settings)
                     .read_input(&context.settings.prompt);
@@ -67,8 +68,8 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
     }
 }
 
-/// Runs `auth … pam_totp.so proven`, which prompts for nothing. The `auth` hook that prompts denies and logs an invalid
-/// configuration; here the name of the service decides then.
+/// Runs `auth pam_totp.so proven`, which prompts for nothing. The `auth` hook that prompts denies
+/// and logs an invalid configuration; here the name of the service decides then.
 fn check_completed_methods(host: &dyn PamHost, options: &PamOptions) -> PamFunctionResult {
     let service = user::read_service(host);
     let in_force = host.load_configuration(&options.config_path());
@@ -82,8 +83,8 @@ fn check_completed_methods(host: &dyn PamHost, options: &PamOptions) -> PamFunct
 }
 
 impl PamConversation<'_> {
-    /// Authenticates after the first factor: a user who needs no code passes, texts name the reason of a refusal, and there
-    /// are several prompts.
+    /// Authenticates after the first factor: a user who needs no code passes, texts name the reason
+    /// of a refusal, and there are several prompts.
     fn authenticate_after_first_factor(&self) -> PamFunctionResult {
         let context = PamContext {
             completed_methods: &user::completed_methods_after_first_factor(
@@ -301,7 +302,8 @@ impl PamConversation<'_> {
         }
     }
 
-    /// Reads one input; an empty one where `use_first_pass` forbids a prompt and there is no stacked password.
+    /// Reads one input; an empty one where `use_first_pass` forbids a prompt and there is no
+    /// stacked password.
     fn read_single_input(&self) -> Result<TypedInput, PamFunctionResult> {
         match PromptInputs::single(self.host, &self.settings).read_input(&self.settings.prompt) {
             Some(Ok(typed)) => Ok(typed),
@@ -334,7 +336,8 @@ impl PamConversation<'_> {
         result.map_err(|error| self.deny_unavailable(&error))
     }
 
-    /// Prompts for the password alone, where no code is needed but a later module expects the password of this hook.
+    /// Prompts for the password alone, where no code is needed but a later module expects the
+    /// password of this hook.
     fn forward_password_alone(&self) -> Result<(), PamFunctionResult> {
         if self.settings.reading == InputReading::CodeAtEnd
             && self.host.stacked_password().is_none()
@@ -349,7 +352,8 @@ impl PamConversation<'_> {
         Ok(())
     }
 
-    /// Returns the result for a user who needs no code, or has none to give; `None` where a code is required.
+    /// Returns the result for a user who needs no code, or has none to give; `None` where a code is
+    /// required.
     fn decide_without_code(
         &self,
         policy: PamRequirement,
@@ -362,7 +366,8 @@ impl PamConversation<'_> {
                 self.log_result(Severity::Info, "not needed", "not-enrolled");
                 Some(self.pass_without_code(policy.mark))
             }
-            // a first sign-in, from which the enrollment grace period counts, is one after the first factor
+            // a first sign-in, from which the enrollment grace period counts, is one after the
+            // first factor
             (Requirement::Enrollment, None) if phase == Phase::After => {
                 Some(self.waive_requirement())
             }
@@ -395,7 +400,8 @@ impl PamConversation<'_> {
         self.pass_without_code(mark)
     }
 
-    /// Returns that no code is needed. Without a mark the `account` hook evaluates the policy again.
+    /// Returns that no code is needed. Without a mark the `account` hook evaluates the policy
+    /// again.
     fn pass_without_code(&self, mark: Option<TypedText>) -> PamFunctionResult {
         if let Some(mark) = mark {
             self.keep_mark(Some(&mark));

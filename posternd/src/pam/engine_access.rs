@@ -1,5 +1,5 @@
-//! The engine's operations for a PAM conversation, and the requester of each: root where the PAM host is root's, else the
-//! user whom the host runs as.
+//! The engine's operations for a PAM conversation, and the requester of each: root where the PAM
+//! host is root's, else the user whom the host runs as.
 //!
 //! MUST take the requester from the kernel, and nothing about it from the host.
 
@@ -28,8 +28,8 @@ const ROOT: Requester<'static> = Requester::Root("root");
 
 /// How often the result of sending a mail is read.
 const MAIL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a conversation waits until a mail is sent. The module gives up after 30 s, which denies access; `[email]
-/// timeout` may be longer.
+/// How long a conversation waits until a mail is sent. The module gives up after 30 s, which denies
+/// access; `[email] timeout` may be longer.
 const LONGEST_MAIL: Duration = Duration::from_secs(20);
 const STILL_ON_ITS_WAY: &str =
     "the mail is still being sent after 20 seconds; the log of posternd will show the result";
@@ -82,7 +82,8 @@ impl EngineClient {
         }
     }
 
-    /// Returns whether an exemption may depend on what the host states: its service, and the user's address.
+    /// Returns whether an exemption may depend on what the host states: its service, and the user's
+    /// address.
     pub(crate) fn trusts_claims(&self) -> bool {
         self.user.as_ref().is_none_or(|user| user.is_service)
     }
@@ -122,7 +123,8 @@ impl EngineClient {
         self.run(|engine, now| Ok(engine.verify_pam_input(context, &input, reading, now)?))
     }
 
-    /// Verifies the mark of the `auth` hook, now that the whole stack has passed. Returns messages for the user.
+    /// Verifies the mark of the `auth` hook, now that the whole stack has passed. Returns messages
+    /// for the user.
     pub(crate) fn verify_mark(
         &self,
         context: PamContext<'_>,
@@ -131,7 +133,8 @@ impl EngineClient {
         self.run(|engine, now| Ok(engine.verify_auth_mark(context, mark, now)?))
     }
 
-    /// Returns why a user without a required second factor is granted access, if so, and the mark for the `account` hook.
+    /// Returns why a user without a required second factor is granted access, if so, and the mark
+    /// for the `account` hook.
     pub(crate) fn waive_requirement(
         &self,
         context: PamContext<'_>,
@@ -149,8 +152,8 @@ impl EngineClient {
         self.run(|engine, now| Ok(engine.grant_grace_period(context, period, now)?))
     }
 
-    /// Ends what a changed password ends, at every gate when this returns. Returns messages for the user, or `None` where
-    /// there is no account.
+    /// Ends what a changed password ends, at every gate when this returns. Returns messages for the
+    /// user, or `None` where there is no account.
     pub(crate) fn end_for_changed_password(
         &self,
         context: PamContext<'_>,
@@ -158,8 +161,8 @@ impl EngineClient {
         self.run(|engine, now| Ok(engine.end_for_changed_password(context, now)?))
     }
 
-    /// Mails a code. Returns a message for the user. Waits until the mail is sent, for as long as the module waits, and
-    /// holds no worker meanwhile.
+    /// Mails a code. Returns a message for the user. Waits until the mail is sent, for as long as
+    /// the module waits, and holds no worker meanwhile.
     pub(crate) fn mail_code(
         &self,
         context: PamContext<'_>,
@@ -230,7 +233,8 @@ impl EngineClient {
         })
     }
 
-    /// Runs an operation that depends on groups. They are looked up before, while no worker is held.
+    /// Runs an operation that depends on groups. They are looked up before, while no worker is
+    /// held.
     fn run_with_groups<R>(
         &self,
         context: PamContext<'_>,
@@ -245,8 +249,8 @@ impl EngineClient {
         })
     }
 
-    /// Looks up the account's groups among those that the policy names. A requester who may not ask about the account
-    /// causes no look-up of it either.
+    /// Looks up the account's groups among those that the policy names. A requester who may not ask
+    /// about the account causes no look-up of it either.
     fn look_up_groups(&self, account: &UserName) -> Option<(UserName, PersonGroups)> {
         let may_ask = self
             .user
@@ -290,8 +294,8 @@ fn not_mailed(cause: &dyn fmt::Display, message: &str) -> PamRefusal {
     }
 }
 
-/// Converts an input to text. An input that is not UTF-8, or too long, counts as an empty one. Of a password before the
-/// code only the end matters, so its other bytes may be replaced.
+/// Converts an input to text. An input that is not UTF-8, or too long, counts as an empty one. Of a
+/// password before the code only the end matters, so its other bytes may be replaced.
 fn text(typed: &[u8], reading: InputReading) -> TypedText {
     let text = match (std::str::from_utf8(typed), reading) {
         _ if typed.len() > LONGEST => String::new(),

@@ -1,5 +1,6 @@
-//! `unenrolled=enroll`: an enrollment in the `auth` hook, by a user who has passed the first factor. The authenticator is
-//! activated once a code has confirmed it and the recovery codes are saved; until then nothing is stored.
+//! `unenrolled=enroll`: an enrollment in the `auth` hook, by a user who has passed the first
+//! factor. The authenticator is activated once a code has confirmed it and the recovery codes are
+//! saved; until then nothing is stored.
 //!
 //! MUST put every text into a prompt: hosts show messages late or never.
 
@@ -16,7 +17,8 @@ use zeroize::Zeroizing;
 const SAVED: &[u8] = b"saved";
 
 impl PamConversation<'_> {
-    /// Runs the enrollment, from the QR code to the recovery codes. Each step prompts at most `tries` times.
+    /// Runs the enrollment, from the QR code to the recovery codes. Each step prompts at most
+    /// `tries` times.
     pub(crate) fn enroll_at_prompt(&self) -> PamFunctionResult {
         if self.account != self.user {
             return deny_misconfigured(
@@ -87,7 +89,8 @@ impl PamConversation<'_> {
             ));
         };
         let (secret, url) = (group_by_four(&shown.secret), &*shown.url);
-        // secret and URI come before the QR code, so that a terminal of 24 rows shows the whole QR code with the prompt
+        // secret and URI come before the QR code, so that a terminal of 24 rows shows the whole QR
+        // code with the prompt
         let mut prompt = Zeroizing::new(format!(
             "{}\nSecret: {}\n{url}\n{}{}",
             messages::SET_UP_AT_PROMPT,

@@ -1,7 +1,8 @@
-//! The state of one PAM conversation, its log lines, and the mark that it keeps with the transaction. The hooks are in
-//! [`super::auth`], [`super::account`] and [`super::password`].
+//! The state of one PAM conversation, its log lines, and the mark that it keeps with the
+//! transaction. The hooks are in [`super::auth`], [`super::account`] and [`super::password`].
 //!
-//! MUST NOT log a name that no account can have: it may be a password typed at the prompt for the name.
+//! MUST NOT log a name that no account can have: it may be a password typed at the prompt for the
+//! name.
 
 use super::engine_access::EngineClient;
 use super::host::{MarkNotRemoved, PamHost};
@@ -165,8 +166,8 @@ impl PamConversation<'_> {
         }
     }
 
-    /// Keeps the mark of a passed `auth` hook. Without a mark the `account` hook evaluates the policy again, and a log line
-    /// names the reason.
+    /// Keeps the mark of a passed `auth` hook. Without a mark the `account` hook evaluates the
+    /// policy again, and a log line names the reason.
     pub(crate) fn keep_mark(&self, mark: Option<&TypedText>) {
         match (mark, self.process.binding()) {
             (Some(mark), _) => self.host.keep_mark(mark.as_bytes().to_vec()),
@@ -191,7 +192,8 @@ impl PamConversation<'_> {
         }
     }
 
-    /// Decides on a user without a required second factor, where neither the options nor postern.toml set `unenrolled`.
+    /// Decides on a user without a required second factor, where neither the options nor
+    /// postern.toml set `unenrolled`.
     pub(crate) fn waive_requirement(&self) -> PamFunctionResult {
         match self.engine.waive_requirement(self.context(Phase::After)) {
             Err(error) => self.deny_unavailable(&error),

@@ -90,7 +90,8 @@ const fn option(
     PamOption { name, set }
 }
 
-/// Every option. The defaults are in [`PamOptions::merge_settings`], since postern.toml comes between.
+/// Every option. The defaults are in [`PamOptions::merge_settings`], since postern.toml comes
+/// between.
 const OPTIONS: [PamOption; 17] = [
     option("config", |options, value| {
         let path = value.filter(|path| path.starts_with('/'));

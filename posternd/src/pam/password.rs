@@ -1,7 +1,8 @@
-//! The `password` hook, after a change of the user's password on this host. It ends what a new password of Postern's ends.
+//! The `password` hook, after a change of the user's password on this host. It ends what a new
+//! password of Postern's ends.
 //!
-//! MUST NOT change the result of the stack: the password is changed already, and PAM_SUCCESS could override a module that
-//! refused.
+//! MUST NOT change the result of the stack: the password is changed already, and PAM_SUCCESS could
+//! override a module that refused.
 
 use super::entry::{PamServiceContext, deny_misconfigured};
 use super::host::PamHost;
@@ -60,8 +61,8 @@ pub(super) fn handle_changed_password(host: &dyn PamHost, words: &[String]) {
     }
 }
 
-/// Reports that nothing was ended: the configuration is invalid, or the user cannot be looked up. The log line before
-/// this one names the reason.
+/// Reports that nothing was ended: the configuration is invalid, or the user cannot be looked up.
+/// The log line before this one names the reason.
 fn report_not_ended(host: &dyn PamHost) {
     let detail = format_args!("a password was changed; {REMEDY}");
     LogFields::of_host(host).write(

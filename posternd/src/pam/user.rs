@@ -1,5 +1,5 @@
-//! Who stands at the line: user, service, where from, and whether an earlier factor is proven. Believes only
-//! what the host process itself set.
+//! Who stands at the line: user, service, where from, and whether an earlier factor is proven.
+//! Believes only what the host process itself set.
 
 use super::host::{PamHost, PamItem};
 use nix::errno::Errno;
@@ -17,8 +17,8 @@ pub(crate) fn read_service(host: &dyn PamHost) -> Service {
 }
 
 /// The user, under the host's own name for it: some name services take other spellings too (Alice,
-/// alice@example.com), and each of them must find the one account. A user whom the host does not know keeps the
-/// name as it is.
+/// alice@example.com), and each of them must find the one account. A user whom the host does not
+/// know keeps the name as it is.
 pub(crate) fn find_user(host: &dyn PamHost) -> Result<UserName, UserError> {
     let typed =
         UserName::parse(&host.item(PamItem::User).unwrap_or_default()).map_err(UserError::Name)?;
@@ -59,10 +59,11 @@ impl fmt::Display for UserError {
     }
 }
 
-/// Where from. SSH_CONNECTION and a verified key only in an sshd; PAM_RHOST only as a literal address, and as one that is
-/// certain only where the service is configured to put the address there and never a name. Where there is no remote host:
-/// the user who runs the process, as the kernel says, and for one of root's the terminal. Each of them has a bucket of
-/// wrong codes, so a name that anyone can choose, such as PAM_RUSER, is not taken.
+/// Where from. SSH_CONNECTION and a verified key only in an sshd; PAM_RHOST only as a literal
+/// address, and as one that is certain only where the service is configured to put the address
+/// there and never a name. Where there is no remote host: the user who runs the process, as the
+/// kernel says, and for one of root's the terminal. Each of them has a bucket of wrong codes, so a
+/// name that anyone can choose, such as PAM_RUSER, is not taken.
 ///
 /// # Errors
 /// Those of the name service, where it is the user who counts.
@@ -116,8 +117,9 @@ pub(crate) fn runs_as() -> String {
 /// The variable in which sshd says what has passed before.
 const SAID: &str = "SSH_AUTH_INFO_0";
 
-/// What has passed before a line that stands behind the first factor. Where nothing is said it is a password, whichever
-/// the stack asked for; but sshd's own password method says nothing also of a key that came before it.
+/// What has passed before a line that stands behind the first factor. Where nothing is said it is a
+/// password, whichever the stack asked for; but sshd's own password method says nothing also of a
+/// key that came before it.
 pub(crate) fn completed_methods_after_first_factor(
     host: &dyn PamHost,
     sshd: bool,
@@ -189,7 +191,8 @@ mod tests {
         assert_eq!(origin(&rsh, false, true), Origin::Unknown);
     }
 
-    /// At a console nobody is signed in yet, and strangers elsewhere must not keep whoever sits there out.
+    /// At a console nobody is signed in yet, and strangers elsewhere must not keep whoever sits
+    /// there out.
     #[test]
     fn a_process_of_roots_is_told_by_its_terminal() {
         let login = |name: &str| {

@@ -188,7 +188,7 @@ fn last_sign_in(home: &mut Home) -> Option<Timestamp> {
 }
 
 #[test]
-fn a_code_is_spent_at_every_door() {
+fn a_code_is_consumed_for_every_service_and_the_gate() {
     let (mut home, app) = alice(TRUSTING);
     LOCKER.opens(&mut home, "alice", &code_of(&app, 0));
     assert_eq!(
@@ -207,7 +207,7 @@ fn a_code_is_spent_at_every_door() {
 }
 
 #[test]
-fn for_ones_own_account_no_claim_chooses_the_row() {
+fn for_the_own_account_no_claim_chooses_the_bucket() {
     let (mut home, app) = alice("");
     let wrong = code_of(&app, 99);
     let claims = [
@@ -282,7 +282,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
 }
 
 #[test]
-fn a_service_that_is_named_is_believed_and_counted_by_address() {
+fn a_named_service_is_trusted_and_counted_by_address() {
     let (mut home, app) = alice(TRUSTING);
     for account in ["bob", "carol"] {
         home.door
@@ -328,7 +328,7 @@ fn a_service_that_is_named_is_believed_and_counted_by_address() {
 }
 
 #[test]
-fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
+fn an_acceptance_before_the_first_factor_is_recorded_after_it_and_only_once() {
     let (mut home, app) = alice(TRUSTING);
     assert_eq!(
         DOVECOT.refused(&mut home, "alice", &code_of(&app, 98)),

@@ -167,9 +167,9 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
     );
 }
 
-/// What lets nobody pass leaves no mark.
+/// Only access that is granted leaves a mark.
 #[test]
-fn whoever_is_refused_or_asked_has_no_mark() {
+fn a_refused_input_and_a_required_code_leave_no_mark() {
     let (mut home, app) = alice(TRUSTING);
     assert!(LOCKER.finds_requirement(&mut home, "alice").mark.is_none());
     for typed in [&code_of(&app, 99), "junk!"] {
@@ -180,7 +180,7 @@ fn whoever_is_refused_or_asked_has_no_mark() {
 
 /// Processes beyond a PID namespace are all number 0: a mark of one fitted every other.
 #[test]
-fn a_process_that_cannot_be_told_has_no_mark_and_no_use_for_one() {
+fn an_unidentified_process_has_no_mark_and_cannot_use_one() {
     let (mut home, app) = alice(TRUSTING);
     let alice = name("alice");
     fn root<'a>(

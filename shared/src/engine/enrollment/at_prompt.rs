@@ -1,8 +1,9 @@
-//! A first setup at the prompt of a PAM host, by someone who has passed the first factor: shown, confirmed by a code, and
-//! active once the person has saved the recovery codes. Between the steps the host keeps sealed tickets, the store nothing.
+//! A first setup at the prompt of a PAM host, by someone who has passed the first factor: shown,
+//! confirmed by a code, and active once the person has saved the recovery codes. Between the steps
+//! the host keeps sealed tickets, the store nothing.
 //!
-//! MUST NOT begin one for a process that runs as the person: it could be anyone who found a terminal open, and such a
-//! host vouches for no password. `postern enroll` asks for it.
+//! MUST NOT begin one for a process that runs as the person: it could be anyone who found a
+//! terminal open, and such a host vouches for no password. `postern enroll` asks for it.
 
 use super::pending::{EnrollmentConfirmation, PendingEnrollment};
 use super::token::{ConfirmedEnrollment, EnrollmentDraft};
@@ -24,8 +25,8 @@ use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
 impl Engine {
-    /// Makes a new authenticator, which the store does not keep yet; with an administrator's one-time code, where the policy
-    /// requires one.
+    /// Makes a new authenticator, which the store does not keep yet; with an administrator's
+    /// one-time code, where the policy requires one.
     pub fn begin_prompt_enrollment(
         &mut self,
         context: PamContext<'_>,
@@ -41,7 +42,8 @@ impl Engine {
         let pending = PendingEnrollment::new(&self.config, account).map_err(VaultError::Random)?;
         self.refuse_setup(&pending)?;
         let footing = self.footing(account)?;
-        // the PAM service's configuration says that a user without a second factor enrolls here, required or not
+        // the PAM service's configuration says that a user without a second factor enrolls here,
+        // required or not
         let requirement = self
             .config
             .policy
@@ -74,7 +76,8 @@ impl Engine {
         }))
     }
 
-    /// Verifies a code of the new authenticator, which the store does not keep yet. Returns the token for its activation.
+    /// Verifies a code of the new authenticator, which the store does not keep yet. Returns the
+    /// token for its activation.
     pub fn confirm_prompt_enrollment(
         &mut self,
         context: PamContext<'_>,
@@ -124,7 +127,8 @@ impl Engine {
         let is_over = |record: &AccountRecord| {
             record.generation != generation || before.is_some_and(|before| before.id != record.id)
         };
-        // The activation waited for the gates: what ended all sessions meanwhile ends this sign-in too.
+        // The activation waited for the gates: what ended all sessions meanwhile ends this sign-in
+        // too.
         match self.complete_login_unless(&request, AuthenticationMethod::Code, now, is_over)? {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
@@ -138,8 +142,8 @@ impl Engine {
         Ok((PamGrant::new(messages::SET_UP, mark), messages))
     }
 
-    /// Returns the origin of a user who may enroll here, or refuses: a process of the account's own user, and whoever has
-    /// not passed the first factor.
+    /// Returns the origin of a user who may enroll here, or refuses: a process of the account's own
+    /// user, and whoever has not passed the first factor.
     fn enrolling_origin(
         &self,
         context: PamContext<'_>,

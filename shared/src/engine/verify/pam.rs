@@ -1,7 +1,8 @@
-//! What the conversations of PAM hosts ask. For the account of a host that runs as its owner nothing that the host says
-//! of itself counts: whoever runs a process as this user has passed what lets in as this user, and stands on this host.
-//! Hosts that `pam.socket_users` names are believed as root's are, but for which key was verified and which user of this
-//! host someone is: each has a row of guesses of his own.
+//! What the conversations of PAM hosts ask. For the account of a host that runs as its owner
+//! nothing that the host says of itself counts: whoever runs a process as this user has passed what
+//! lets in as this user, and stands on this host. Hosts that `pam.socket_users` names are believed
+//! as root's are, but for which key was verified and which user of this host someone is: each has a
+//! row of guesses of his own.
 //!
 //! MUST refuse others alike, whether or not there is such an account.
 
@@ -72,8 +73,8 @@ impl Engine {
         })
     }
 
-    /// Verifies an input: an app password, or a code of any kind. What an accepted input consumes is committed when this
-    /// returns.
+    /// Verifies an input: an app password, or a code of any kind. What an accepted input consumes
+    /// is committed when this returns.
     pub fn verify_pam_input(
         &mut self,
         context: PamContext<'_>,
@@ -88,7 +89,8 @@ impl Engine {
             InputReading::CodeAtEnd => self.split_code(context.account, input)?,
         };
         if let Ok(app_password) = AppPassword::parse(code) {
-            // read before the password is verified, so that the mark does not outlive a revocation between the two
+            // read before the password is verified, so that the mark does not outlive a revocation
+            // between the two
             let at = self.account_at(context.account)?;
             return Ok(
                 match self.verify_app_password(&request, &app_password, now)? {
@@ -112,7 +114,8 @@ impl Engine {
             Ok(accepted) => AuthenticationMethod::from(accepted.consumed()),
             Err(refusal) => {
                 let mut refused = PamRefusal::from(refusal);
-                // a hint about a future code would be usable later, and this process's user may be who guesses
+                // a hint about a future code would be usable later, and this process's user may be
+                // who guesses
                 if let (Refusal::Ahead { .. }, Requester::Owner { .. }) =
                     (refusal, context.requester)
                 {
@@ -134,7 +137,8 @@ impl Engine {
             attempt.recovery.map(messages::recovered),
         ];
         let texts: Vec<String> = texts.into_iter().flatten().collect();
-        // a host that does not know that the first factor has passed shows the messages in its account hook
+        // a host that does not know that the first factor has passed shows the messages in its
+        // account hook
         let later = match context.phase {
             Phase::Before if accepted.is_none() => texts.clone(),
             _ => Vec::new(),
@@ -147,8 +151,9 @@ impl Engine {
         })
     }
 
-    /// Returns why a user who must have a second factor, and has none, is granted access, if so: within the enrollment
-    /// grace period, or as the last administrator. With the mark for the `account` hook.
+    /// Returns why a user who must have a second factor, and has none, is granted access, if so:
+    /// within the enrollment grace period, or as the last administrator. With the mark for the
+    /// `account` hook.
     pub fn waive_pam_requirement(
         &mut self,
         context: PamContext<'_>,
@@ -172,7 +177,8 @@ impl Engine {
         Ok(Some((waiver, self.seal_mark(context, at, now)?)))
     }
 
-    /// Grants access where an earlier code from the same address was accepted within the grace period.
+    /// Grants access where an earlier code from the same address was accepted within the grace
+    /// period.
     pub fn grant_grace_period(
         &mut self,
         context: PamContext<'_>,
@@ -192,15 +198,16 @@ impl Engine {
         })
     }
 
-    /// Ends what a changed password of the user on this host ends. Returns messages for the user, or `None` where there is
-    /// no account.
+    /// Ends what a changed password of the user on this host ends. Returns messages for the user,
+    /// or `None` where there is no account.
     pub fn end_for_changed_password(
         &mut self,
         context: PamContext<'_>,
         now: Timestamp,
     ) -> Result<Option<Vec<String>>, AdministrationError> {
         let (origin, _) = self.trusted_claims(context)?;
-        // Any process of the user's could end all that is open, also of the own account: no password is shown.
+        // Any process of the user's could end all that is open, also of the own account: no
+        // password is shown.
         if let Requester::Owner { name, .. } = context.requester {
             if !self.config.pam.socket_users.contains(name) {
                 return Err(AdministrationError::NotBelieved(name.clone()));
@@ -288,9 +295,10 @@ impl Engine {
             .evaluate_requirement(&subject, membership.enrolled))
     }
 
-    /// The answer behind a password in one field, and how many bytes that takes of what was typed. An app password
-    /// stands for both. Whoever has no second factor, or one with longer codes, typed a password alone, and what it
-    /// ends with is compared all the same: it takes as long and costs as much.
+    /// The answer behind a password in one field, and how many bytes that takes of what was typed.
+    /// An app password stands for both. Whoever has no second factor, or one with longer codes,
+    /// typed a password alone, and what it ends with is compared all the same: it takes as long and
+    /// costs as much.
     fn split_code<'t>(
         &mut self,
         name: &UserName,

@@ -1,7 +1,7 @@
 //! The mark of a PAM transaction: sealed when `auth` lets someone pass, opened when `account` asks.
 //!
-//! MUST NOT seal one for an account as it is after what let pass was looked at: a revocation that comes between would be
-//! outlived.
+//! MUST NOT seal one for an account as it is after what let pass was looked at: a revocation that
+//! comes between would be outlived.
 
 use super::auth_token::{AuthMark, EarlyAcceptance};
 use super::pam_context::{MarkRefusal, PamContext};
@@ -30,8 +30,9 @@ impl Engine {
         Ok(account_at(tx.as_mut(), account)?)
     }
 
-    /// Seals the mark of a passed `auth` hook, for the account as it was before the decision. Returns `None` where the host
-    /// process cannot be distinguished from others, which could use the mark too.
+    /// Seals the mark of a passed `auth` hook, for the account as it was before the decision.
+    /// Returns `None` where the host process cannot be distinguished from others, which could use
+    /// the mark too.
     pub(in crate::engine) fn seal_mark(
         &self,
         context: PamContext<'_>,
@@ -41,7 +42,8 @@ impl Engine {
         self.seal_early_mark(context, at, None, Vec::new(), now)
     }
 
-    /// The same with a code whose acceptance is recorded, and with messages that are shown, in the `account` hook.
+    /// The same with a code whose acceptance is recorded, and with messages that are shown, in the
+    /// `account` hook.
     pub(in crate::engine) fn seal_early_mark(
         &self,
         context: PamContext<'_>,
@@ -72,8 +74,9 @@ impl Engine {
         ))
     }
 
-    /// Verifies that a mark is of the transaction that the host asks about, and that nothing was ended since it was sealed.
-    /// A code that was accepted before the first factor is recorded, once, however often the mark comes.
+    /// Verifies that a mark is of the transaction that the host asks about, and that nothing was
+    /// ended since it was sealed. A code that was accepted before the first factor is recorded,
+    /// once, however often the mark comes.
     pub fn verify_auth_mark(
         &mut self,
         context: PamContext<'_>,
@@ -130,7 +133,8 @@ impl Engine {
         // so it stays where there is no account any more
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {
-            // the use of a recovery code is a revocation itself, so that such a mark is good for once
+            // the use of a recovery code is a revocation itself, so that such a mark is good for
+            // once
             is_over = token.at() != Some(AccountVersion::from_record(record));
             is_over || is_booked(record, accepted)
         };
@@ -148,8 +152,8 @@ impl Engine {
     }
 }
 
-/// Otherwise a mark could forgive wrong codes over and over. A recovery code ends what the account had open, whatever
-/// sign-ins there were meanwhile.
+/// Otherwise a mark could forgive wrong codes over and over. A recovery code ends what the account
+/// had open, whatever sign-ins there were meanwhile.
 fn is_booked(record: &AccountRecord, accepted: &EarlyAcceptance) -> bool {
     accepted.means != AuthenticationMethod::RecoveryCode
         && record.last_sign_in.is_some_and(|last| last >= accepted.at)

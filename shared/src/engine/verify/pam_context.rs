@@ -1,6 +1,8 @@
-//! What a PAM operation is about, and the result of each operation, from the decision to the PAM module's result.
+//! What a PAM operation is about, and the result of each operation, from the decision to the PAM
+//! module's result.
 //!
-//! MUST NOT let any module but the engine make a [`PamGrant`]: the PAM conversation asks for one before a hook passes.
+//! MUST NOT let any module but the engine make a [`PamGrant`]: the PAM conversation asks for one
+//! before a hook passes.
 
 use crate::account::name::{Service, UserName};
 use crate::account::second_factor::MailStatus;
@@ -14,8 +16,8 @@ use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 use std::fmt;
 
-/// Who signs in through which PAM host, from where. Origin, phase and completed methods are what the host says: they
-/// count only for root's hosts and for the users that `pam.socket_users` names.
+/// Who signs in through which PAM host, from where. Origin, phase and completed methods are what
+/// the host says: they count only for root's hosts and for the users that `pam.socket_users` names.
 #[derive(Clone, Copy, Debug)]
 pub struct PamContext<'a> {
     /// The user whom the host runs as, as the kernel says.
@@ -69,8 +71,8 @@ impl PamGrant {
         PamGrant { by, mark }
     }
 
-    /// The method, as logs name it, and the mark for the `account` hook: none where the host process cannot be
-    /// distinguished from others.
+    /// The method, as logs name it, and the mark for the `account` hook: none where the host
+    /// process cannot be distinguished from others.
     pub fn into_parts(self) -> (&'static str, Option<TypedText>) {
         (self.by, self.mark)
     }

@@ -1,4 +1,4 @@
-//! Links the module as a good guest of other programs.
+//! Links the module so that it can be loaded into, and never unloaded from, other programs.
 
 use std::path::PathBuf;
 

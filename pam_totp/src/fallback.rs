@@ -1,6 +1,8 @@
-//! `posternd --stdio`, for where no daemon listens, and for a line with a configuration of its own.
+//! `posternd --stdio`, which decides where no daemon listens, or where the module's options name a
+//! configuration.
 //!
-//! MUST run no program but one that root alone can write, at the one path where packages put it.
+//! MUST NOT run a program that anyone but root can write, or one at another path than that of the
+//! packages.
 
 use crate::helper::{self, HelperError, HelperProcess};
 use std::ffi::{CStr, CString};
@@ -12,7 +14,7 @@ const FOLDER: &str = "/usr/libexec/postern";
 const PROGRAM: &str = "/usr/libexec/postern/posternd";
 const PROGRAM_C: &CStr = c"/usr/libexec/postern/posternd";
 
-/// The configuration that a line's options name, if they do. The last one counts, as in posternd.
+/// Returns the configuration that the options name. The last one counts, as in posternd.
 pub(crate) fn own_configuration(options: &[String]) -> Option<&str> {
     options
         .iter()
@@ -20,11 +22,12 @@ pub(crate) fn own_configuration(options: &[String]) -> Option<&str> {
         .find_map(|option| option.strip_prefix("config="))
 }
 
-/// Starts it, for the configuration that the options name or else the host's. It must have begun by `until`.
+/// Starts `posternd --stdio` with the configuration that the options name. It must have begun by
+/// `until`.
 pub(crate) fn start(options: &[String], until: Instant) -> Result<HelperProcess, FallbackError> {
-    check(FOLDER)?;
-    check(PROGRAM)?;
-    // a relative path is refused with the options, which are sent
+    check_root_owned(FOLDER)?;
+    check_root_owned(PROGRAM)?;
+    // posternd refuses a relative path when it reads the options
     let path = own_configuration(options).filter(|path| path.starts_with('/'));
     let path = path
         .map(CString::new)
@@ -37,8 +40,8 @@ pub(crate) fn start(options: &[String], until: Instant) -> Result<HelperProcess,
     helper.map_err(FallbackError::Helper)
 }
 
-/// Checks that root alone can write what lies at a path.
-fn check(path: &'static str) -> Result<(), FallbackError> {
+/// Checks that only root can write the file at a path.
+fn check_root_owned(path: &'static str) -> Result<(), FallbackError> {
     let metadata = fs::metadata(path).map_err(|error| FallbackError::Missing { path, error })?;
     match (metadata.uid(), metadata.mode() & 0o022) {
         (0, 0) => Ok(()),
@@ -46,19 +49,17 @@ fn check(path: &'static str) -> Result<(), FallbackError> {
     }
 }
 
-/// Why it was not started.
+/// Why `posternd --stdio` was not started.
 #[derive(Debug)]
 pub(crate) enum FallbackError {
-    /// It is not installed.
     Missing {
         path: &'static str,
         error: io::Error,
     },
-    /// Another user than root owns it, or may write it.
+    /// Another user than root owns the file, or can write it.
     NotRoots(&'static str),
     /// The path of the configuration holds a NUL.
     Configuration,
-    /// It could not be started.
     Helper(HelperError),
 }
 
@@ -98,16 +99,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_writable_by_others_is_not_run() {
+    fn a_program_that_is_missing_or_writable_by_others_is_not_run() {
         assert!(matches!(
-            check("/no/such/program"),
+            check_root_owned("/no/such/program"),
             Err(FallbackError::Missing { .. })
         ));
         // mode 1777
         assert!(matches!(
-            check("/tmp"),
+            check_root_owned("/tmp"),
             Err(FallbackError::NotRoots("/tmp"))
         ));
-        assert!(check("/usr").is_ok());
+        assert!(check_root_owned("/usr").is_ok());
     }
 }

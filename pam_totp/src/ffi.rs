@@ -2,11 +2,11 @@
 //!
 //! MUST catch every panic: one that crossed into C would take the host process down.
 //! MUST copy, wipe and free every reply, and check both pointers that lead to it.
-//! MUST NOT keep a pointer of libpam's beyond the call that gave it.
+//! MUST NOT keep a pointer of libpam's beyond the call that returned it.
 #![allow(unsafe_code)]
 
 use crate::host::{HostCalls, MarkStays, NoInput, PamItemType};
-use crate::relay::{self, HostOf};
+use crate::relay::{self, HostUser};
 use crate::{fallback, log};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
@@ -22,9 +22,9 @@ use std::path::Path;
 use std::sync::Once;
 use zeroize::{Zeroize, Zeroizing};
 
-/// The name of the mark among the transaction's data.
+/// The name of the mark in the transaction's data.
 const MARK: &str = "postern_auth_passed";
-/// The name of what the transaction is named by, among its data.
+/// The name of the transaction id in the transaction's data.
 const TRANSACTION: &str = "postern_transaction";
 
 struct Module;
@@ -60,35 +60,35 @@ impl PamServiceModule for Module {
                 run(PamFunction::Password, host, &words)
             });
         }
-        // Whatever came of it: a success of ours could make up for a module that refused the change, and a failure
-        // would call one failed that is done.
+        // Whatever the result: PAM_SUCCESS could override a module that refused the change, and an
+        // error would report a change as failed that is done.
         PamError::IGNORE
     }
 }
 
 pam_module!(Module);
 
-/// Has a hook run by posternd.
+/// Relays a hook to posternd.
 fn run(hook: PamFunction, host: &dyn HostCalls, options: &[String]) -> PamFunctionResult {
     if nix::unistd::geteuid().is_root() {
-        return relay::relay(HostOf::Root, Path::new(HOST_SOCKET), hook, host, options);
+        return relay::relay(HostUser::Root, Path::new(HOST_SOCKET), hook, host, options);
     }
     if fallback::own_configuration(options).is_some() {
         let why = "config= is for services that run as root; remove it, this service uses /etc/postern/postern.toml";
-        log::denied(host, "misconfigured", &why);
+        log::log_denied(host, "misconfigured", &why);
         return PamFunctionResult::Denied(Denial::Misconfigured);
     }
-    relay::relay(HostOf::User, Path::new(PAM_SOCKET), hook, host, options)
+    relay::relay(HostUser::User, Path::new(PAM_SOCKET), hook, host, options)
 }
 
-/// Runs a hook; a panic denies, and leaves a line that says where.
+/// Runs a hook. A panic denies access and is logged with its location.
 fn hook(host: &Libpam, run: impl FnOnce(&dyn HostCalls) -> PamFunctionResult) -> PamError {
     thread_local! {
         static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
     }
     static QUIET: Once = Once::new();
-    // This copy of std belongs to the module alone, so the hook is nobody else's. The message of a panic is
-    // not kept: it could hold what must not be logged.
+    // This copy of std belongs to the module alone, so no other code sets the hook. The message of
+    // a panic is not kept: it could contain a code or a password.
     QUIET.call_once(|| {
         panic::set_hook(Box::new(|panic| {
             let place = panic
@@ -101,17 +101,17 @@ fn hook(host: &Libpam, run: impl FnOnce(&dyn HostCalls) -> PamFunctionResult) ->
         Ok(entry) => number(entry),
         Err(_) => {
             let place = PLACE.with(RefCell::take);
-            // what panicked may do so again
+            // the code that panicked may panic again
             let _ = panic::catch_unwind(AssertUnwindSafe(|| {
                 let detail = format_args!("internal error at {place}; please report it");
-                log::denied(host, "panic", &detail);
+                log::log_denied(host, "panic", &detail);
             }));
             PamError::AUTH_ERR
         }
     }
 }
 
-/// The one translation into libpam's numbers.
+/// Translates a result into a return value of libpam's.
 fn number(entry: PamFunctionResult) -> PamError {
     match entry {
         PamFunctionResult::Passed => PamError::SUCCESS,
@@ -159,7 +159,7 @@ struct LibpamConversation {
 
 const PAM_TTY: c_int = 3;
 const PAM_CONV: c_int = 5;
-/// The second pass of pam_chauthtok; in the first nothing is changed yet.
+/// The flag of pam_chauthtok's second pass; in the first pass nothing is changed yet.
 const UPDATE_AUTHTOK: c_int = 0x2000;
 const PROMPT_ECHO_OFF: c_int = 1;
 const PROMPT_ECHO_ON: c_int = 2;
@@ -171,44 +171,47 @@ unsafe extern "C" {
 }
 
 impl Libpam {
-    /// The transaction.
     fn handle(&self) -> *const c_void {
-        // SAFETY: Pam is a transparent wrapper of libpam's handle pointer; callers use the copy at once, while the
-        // transaction lives.
+        // SAFETY: Pam is a transparent wrapper of libpam's handle pointer; callers use the copy at
+        // once, while the transaction lives.
         unsafe { std::mem::transmute_copy(&self.pam) }
     }
 
-    /// The name of the terminal, if the host says one.
+    /// Returns the name of the terminal, if the host has set it.
     fn terminal(&self) -> Option<&CStr> {
         let mut item: *const c_void = std::ptr::null();
-        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives the call.
+        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives
+        // the call.
         let status = unsafe { pam_get_item(self.handle(), PAM_TTY, &raw mut item) };
         if status != 0 || item.is_null() {
             return None;
         }
-        // SAFETY: PAM_TTY is a NUL-terminated string of libpam's own, which stays until it is set anew; only the host sets
-        // it, and runs nothing beside this hook. The caller copies it at once.
+        // SAFETY: PAM_TTY is a NUL-terminated string of libpam's own, which stays until it is set
+        // anew; only the host sets it, and runs nothing beside this hook. The caller copies it at
+        // once.
         Some(unsafe { CStr::from_ptr(item.cast()) })
     }
 
-    /// The conversation of the host, if it has one.
+    /// Returns the conversation function of the host, if it has one.
     fn conversation(&self) -> Option<&LibpamConversation> {
         let mut item: *const c_void = std::ptr::null();
-        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives the call.
+        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives
+        // the call.
         let status = unsafe { pam_get_item(self.handle(), PAM_CONV, &raw mut item) };
         if status != 0 {
             return None;
         }
-        // SAFETY: the item is null or a struct pam_conv that stays as long as the transaction, which outlives
-        // this hook, and so `self`.
+        // SAFETY: the item is null or a struct pam_conv that stays as long as the transaction,
+        // which outlives this hook, and so `self`.
         unsafe { item.cast::<LibpamConversation>().as_ref() }
     }
 
-    /// One message, one reply: copied up to just above the longest answer, then wiped and freed.
+    /// Sends one message. The reply is copied up to one byte more than the longest input, then
+    /// wiped and freed.
     fn converse(&self, style: c_int, text: &str) -> Result<Zeroizing<Vec<u8>>, NoInput> {
         let conversation = self.conversation().ok_or(NoInput)?;
         let converse = conversation.converse.ok_or(NoInput)?;
-        // prompts of a setup hold its secret
+        // prompts of an enrollment contain the secret
         let text = Zeroizing::new(CString::new(text).map_err(|_| NoInput)?);
         let message = PamMessage {
             style,
@@ -216,11 +219,13 @@ impl Libpam {
         };
         let mut messages: *const PamMessage = &raw const message;
         let mut responses: *mut Response = std::ptr::null_mut();
-        // SAFETY: one message is announced and one passed; all of it outlives the call; `data` is the host's.
+        // SAFETY: one message is announced and one passed; all of it outlives the call; `data` is
+        // the host's.
         let status =
             unsafe { converse(1, &raw mut messages, &raw mut responses, conversation.data) };
-        // SAFETY: on success libpam's contract gives null or a malloced array of one response, which is ours.
-        // After a failure it gives nothing, and what `responses` holds is not looked at.
+        // SAFETY: on success libpam's contract gives null or a malloced array of one response,
+        // which is ours. After a failure it gives nothing, and what `responses` holds is not looked
+        // at.
         let reply = unsafe {
             if status == 0 {
                 take_reply(responses)
@@ -245,7 +250,8 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
     let text = unsafe { (*responses).text };
     let mut copy = None;
     if !text.is_null() {
-        // SAFETY: not null, so by the contract it is a NUL-terminated string, exclusively ours to write to.
+        // SAFETY: not null, so by the contract it is a NUL-terminated string, exclusively ours to
+        // write to.
         let bytes =
             unsafe { std::slice::from_raw_parts_mut(text.cast::<u8>(), libc::strlen(text)) };
         let shown = bytes.len().min(input::LONGEST + 1);
@@ -260,10 +266,10 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
     copy
 }
 
-/// Copies a string item, unless it is unset or empty.
+/// Returns a copy of a string item, unless it is unset or empty.
 fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
     let bytes = item.ok().flatten()?.to_bytes();
-    // One byte above what any name may have is enough to see that it is too long.
+    // one byte more than a name may have shows that the name is too long
     let shown = bytes.len().min(shared::account::name::LONGEST + 1);
     (!bytes.is_empty()).then(|| bytes[..shown].to_vec())
 }
@@ -281,7 +287,7 @@ impl HostCalls for Libpam {
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
         let bytes = self.pam.getenv(name).ok().flatten()?.to_bytes();
-        // one that is set and empty says something too
+        // an empty variable is a statement of sshd's too
         Some(
             bytes[..bytes
                 .len()
@@ -300,7 +306,7 @@ impl HostCalls for Libpam {
 
     fn tell(&self, text: &str) {
         if !self.flags.contains(PamFlags::SILENT) {
-            // nothing depends on its arrival
+            // no decision depends on whether the text is shown
             let _ = self.converse(TEXT_INFO, text);
         }
     }
@@ -313,17 +319,17 @@ impl HostCalls for Libpam {
     }
 
     fn set_stacked(&self, password: &[u8]) {
-        // it came from C, and has no NUL
+        // the password came from C and contains no NUL
         if let Ok(password) = CString::new(password).map(Zeroizing::new) {
-            // a later module that finds none asks for itself, or refuses
+            // a later module that finds no password prompts for one, or refuses
             let _ = self.pam.set_authtok(&password);
         }
     }
 
     fn delay_failure(&self, seconds: u64) {
         let micros = c_uint::try_from(seconds.saturating_mul(1_000_000)).unwrap_or(c_uint::MAX);
-        // SAFETY: libpam checks the handle itself, which is alive as long as the transaction, and keeps a number.
-        // Without the delay the answer is the same.
+        // SAFETY: libpam checks the handle itself, which is alive as long as the transaction, and
+        // keeps a number. Without the delay the result is the same.
         let _ = unsafe { pam_fail_delay(self.handle(), micros) };
     }
 
@@ -334,12 +340,12 @@ impl HostCalls for Libpam {
             Severity::Info => LogLvl::INFO,
             Severity::Debug => LogLvl::DEBUG,
         };
-        // a host without a log is no reason to let anyone in or keep anyone out
+        // a host without a system log neither grants nor denies access
         let _ = self.pam.syslog(level, line);
     }
 
     fn keep_mark(&self, mark: Vec<u8>) {
-        // If libpam cannot keep it the guard finds none, and refuses.
+        // if libpam cannot keep the mark, the account hook finds none and denies access
         let _ = self.pam.send_bytes(MARK, mark, None);
     }
 
@@ -349,10 +355,11 @@ impl HostCalls for Libpam {
 
     fn name_transaction(&self) -> Option<TransactionId> {
         let mut id = [0; TransactionId::LENGTH];
-        // SAFETY: the kernel writes at most as many bytes as `id` has. The system call opens no file, and does not wait.
+        // SAFETY: the kernel writes at most as many bytes as `id` has. The system call opens no
+        // file, and does not wait.
         let written =
             unsafe { libc::getrandom(id.as_mut_ptr().cast(), id.len(), libc::GRND_NONBLOCK) };
-        // as few bytes come whole
+        // the kernel returns up to 256 bytes in one piece
         if usize::try_from(written) != Ok(id.len()) {
             return None;
         }
@@ -367,7 +374,8 @@ impl HostCalls for Libpam {
 
     fn remove_mark(&self) -> Result<(), MarkStays> {
         match self.pam.retrieve_bytes(MARK) {
-            // libpam drops no data before the end of the transaction; no bytes are no mark
+            // libpam deletes no data before the end of the transaction, and an empty mark counts as
+            // none
             Ok(_) => self
                 .pam
                 .send_bytes(MARK, Vec::new(), None)

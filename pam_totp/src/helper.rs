@@ -1,13 +1,16 @@
-//! The helper: starts `posternd --stdio` out of reach of the user, as pam_unix runs unix_chkpwd, and talks with it.
+//! The helper: starts `posternd --stdio` as a process that the user cannot influence, as pam_unix
+//! runs unix_chkpwd.
 //!
-//! A PAM host's effective user is root, but the host may be the user's in all else: the user stops it, freezes its cgroup,
-//! limits its CPU time, and has chosen its descriptors, signals and priority. None of that reaches the helper, which may
-//! hold the store's write lock: `child` resets it, `cgroup` leaves the user's cgroup, and what cannot be reset is an error
-//! that names it. The user can stop the copies only before they become root, when they hold nothing; the host then ends them
-//! at its deadline.
+//! The effective user of a PAM host is root, but the user controls the rest: the user can stop the
+//! host, freeze its cgroup and limit its CPU time, and has chosen its descriptors, signals and
+//! priority. The helper may hold the store's write lock and must inherit none of that: `child`
+//! resets it, `cgroup` leaves the user's cgroup, and an error names what cannot be reset. The user
+//! can stop the copies of the host only before they become root, when they hold nothing; the host
+//! then ends them at its deadline.
 //!
-//! MUST leave the host as it was: no SIGCHLD, no zombie, no descriptor, no allocation that a limit could refuse. (A host that
-//! is a child subreaper, or process 1, adopts the helper like any orphan, and is told of its end like of any other's.)
+//! MUST leave the host as it was: no SIGCHLD, no zombie, no descriptor, no allocation that a limit
+//! could refuse. (A host that is a child subreaper, or process 1, adopts the helper like any
+//! orphan, and receives SIGCHLD as for any other.)
 
 mod cgroup;
 mod child;
@@ -27,19 +30,22 @@ use std::time::{Duration, Instant};
 use std::{fmt, ptr};
 use sys::SignalsBlocked;
 
-/// How long a helper that is ready may take to begin with its program, and one whose socket was closed to end.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Time limit of a helper that is ready until it runs its program, and of one whose socket was
+/// closed until it ends.
+const HELPER_WAIT: Duration = Duration::from_millis(500);
 
-/// A running helper, connected by its descriptors 0 and 1. Dropped, it has ended: by itself when its socket closes, or killed.
+/// A running helper, connected through its descriptors 0 and 1. Dropping this closes the socket, at
+/// which the helper ends; one that does not is killed.
 pub(crate) struct HelperProcess {
     socket: UnixStream,
-    /// A pidfd; none before Linux 5.3, where a helper that does not end when its socket closes stays.
+    /// A pidfd. `None` before Linux 5.3, where a helper that does not end when its socket closes is
+    /// not killed.
     process: Option<OwnedFd>,
     deadline: Instant,
 }
 
-/// Starts a program as root and apart from this process and its user. Both the start and later reads and writes end at the
-/// deadline, on CLOCK_MONOTONIC.
+/// Starts a program as root and apart from this process and its user. Both the start and later
+/// reads and writes end at the deadline, on CLOCK_MONOTONIC.
 pub(crate) fn start(
     program: &CStr,
     arguments: &[&CStr],
@@ -63,7 +69,8 @@ pub(crate) fn start(
         socket: helpers_socket.as_raw_fd(),
         report: helpers_report.as_raw_fd(),
     };
-    // the host's handlers must not run in the copy, which is told of a signal like the host when a terminal sends it
+    // The host's handlers must not run in the copy, which gets a terminal's signals as the host
+    // does.
     let blocked = SignalsBlocked::new().map_err(HelperError::Process)?;
     let copy = sys::run_in_copy(child::detach, &launch);
     drop(blocked);
@@ -78,7 +85,8 @@ pub(crate) fn start(
     })
 }
 
-/// Waits until the helper has run its program, which closes the other end; returns the pidfd that came before.
+/// Waits until the helper runs its program, which closes the other end. Returns the pidfd that the
+/// helper sent before.
 fn wait_for_program(
     report: &UnixStream,
     deadline: Instant,
@@ -90,11 +98,12 @@ fn wait_for_program(
     if ready.step != LaunchStep::Ready {
         return Err(HelperError::Step(ready));
     }
-    let soon = deadline.min(Instant::now() + PATIENCE);
+    let soon = deadline.min(Instant::now() + HELPER_WAIT);
     match next_report(report, soon) {
         Ok(Some(Report(failure, _))) => Err(HelperError::Step(failure)),
-        // Also where nothing happens: another thread of the host may have forked meanwhile and so keep that end open, or the
-        // disk is slow. If the program does not run, the socket says so.
+        // Silence is accepted too: another thread of the host may have forked meanwhile, which
+        // keeps that end open, or the disk is slow. If the program does not run, reads of the
+        // socket fail.
         Ok(None) | Err(HelperError::Silent) => Ok(process),
         Err(error) => Err(error),
     }
@@ -102,7 +111,7 @@ fn wait_for_program(
 
 struct Report(LaunchFailure, Option<OwnedFd>);
 
-/// The next report; none at the end.
+/// Receives the next report, or `None` at the end.
 fn next_report(report: &UnixStream, deadline: Instant) -> Result<Option<Report>, HelperError> {
     let mut bytes = [0; REPORT];
     let received = retry_until(report, libc::POLLIN, deadline, || {
@@ -113,7 +122,7 @@ fn next_report(report: &UnixStream, deadline: Instant) -> Result<Option<Report>,
         Err(Errno::ETIMEDOUT) => return Err(HelperError::Silent),
         Err(errno) => return Err(HelperError::Descriptors(errno)),
     };
-    // one that came as 0, 1 or 2 would be written to by whatever the host prints
+    // the host would print into a descriptor that is 0, 1 or 2
     let process = process
         .map(above_standard)
         .transpose()
@@ -127,7 +136,7 @@ fn next_report(report: &UnixStream, deadline: Instant) -> Result<Option<Report>,
     }
 }
 
-/// Repeats a call that does not wait, until it succeeds, fails, or the deadline is over (ETIMEDOUT).
+/// Repeats a nonblocking call until it succeeds or fails, or until the deadline (ETIMEDOUT).
 fn retry_until<T>(
     socket: &UnixStream,
     events: i16,
@@ -135,7 +144,7 @@ fn retry_until<T>(
     mut call: impl FnMut() -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     loop {
-        // looked at each time: a helper that never stops sending must not keep the host
+        // checked each time: a helper that never stops sending must not block the host
         if Instant::now() >= deadline {
             return Err(Errno::ETIMEDOUT);
         }
@@ -149,7 +158,8 @@ fn retry_until<T>(
     }
 }
 
-/// A pair of sockets, close-on-exec, above 2: a host that closed its standard descriptors must not print into one of them.
+/// Returns a pair of sockets, close-on-exec and above 2: a host that closed its standard
+/// descriptors must not print into one of them.
 fn socket_pair() -> Result<(UnixStream, UnixStream), Errno> {
     let (one, other) = UnixStream::pair().map_err(errno_of)?;
     Ok((
@@ -160,9 +170,9 @@ fn socket_pair() -> Result<(UnixStream, UnixStream), Errno> {
 
 fn above_standard(fd: OwnedFd) -> Result<OwnedFd, Errno> {
     match fd.as_raw_fd() {
-        // std duplicates to 3 or above
+        // try_clone duplicates to 3 or above
         0..=2 => match fd.try_clone().map_err(errno_of) {
-            // how fcntl calls a limit at or below 3
+            // the error of fcntl where the limit is 3 or less
             Err(Errno::EINVAL) => Err(Errno::EMFILE),
             result => result,
         },
@@ -200,38 +210,38 @@ impl Write for HelperProcess {
 
 impl Drop for HelperProcess {
     fn drop(&mut self) {
-        // also where another process has inherited the descriptor
+        // shutdown works also where another process has inherited the descriptor
         let _ = self.socket.shutdown(Shutdown::Both);
         let Some(process) = self.process.as_ref().map(AsFd::as_fd) else {
             return;
         };
         if !matches!(
-            sys::wait_until(process, libc::POLLIN, Instant::now() + PATIENCE),
+            sys::wait_until(process, libc::POLLIN, Instant::now() + HELPER_WAIT),
             Ok(true)
         ) {
             sys::kill_process(process);
-            let _ = sys::wait_until(process, libc::POLLIN, Instant::now() + PATIENCE);
+            let _ = sys::wait_until(process, libc::POLLIN, Instant::now() + HELPER_WAIT);
         }
         sys::reap_process(process);
     }
 }
 
-/// Why there is no helper.
+/// Why the helper was not started.
 #[derive(Debug)]
 pub(crate) enum HelperError {
     /// The effective user of the host is not root.
     NotRoot,
-    /// More than [`ARGUMENTS`] has room for.
+    /// More arguments than [`ARGUMENTS`].
     TooManyArguments,
-    /// The host may have no more descriptors.
+    /// The limit of descriptors is reached.
     Descriptors(Errno),
-    /// The host may have no more processes.
+    /// The limit of processes is reached.
     Process(Errno),
-    /// A step on the way to the program failed.
+    /// A step before the program failed.
     Step(LaunchFailure),
-    /// It ended before it ran its program.
+    /// The helper ended before it ran its program.
     Ended,
-    /// It did nothing until the deadline.
+    /// The helper sent nothing until the deadline.
     Silent,
 }
 
@@ -265,7 +275,7 @@ impl fmt::Display for HelperError {
 
 impl std::error::Error for HelperError {}
 
-/// The words of libc's, which cost no table in every host's memory.
+/// Returns the message of libc's: a table of messages would take memory in every host.
 fn reason(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno as i32)
 }

@@ -1,7 +1,10 @@
-//! pam_totp.so: the PAM module. Has posternd ask for a code at sshd, sudo and the console, and does what it says.
+//! pam_totp.so, the PAM module: relays PAM conversations of sshd, sudo and the console to posternd,
+//! which decides.
 //!
-//! `ffi` is the edge to libpam, which `host` names; `relay` speaks the protocol, over a `connection` with the daemon or with
-//! `posternd --stdio`, which `fallback` starts by `helper`.
+//! `ffi` calls libpam, behind the trait in `host`. `relay` speaks the protocol over a `connection`
+//! with the daemon, or with `posternd --stdio`, which `fallback` starts through `helper`.
+//!
+//! MUST NOT decide anything itself but to deny access.
 #![deny(unsafe_code)]
 
 mod connection;

@@ -1,9 +1,11 @@
-//! The module's side of the protocol with posternd: connects to the daemon, or starts `posternd --stdio` where none listens,
-//! says what the transaction is about, and does what it is told within bounds of its own. A host whose effective user is not
-//! root has no fallback: it can read neither store nor key.
+//! The module's side of the protocol with posternd. It connects to the daemon, or starts `posternd
+//! --stdio` where none listens, sends the transaction, and follows instructions within limits of
+//! its own. A host whose effective user is not root has no fallback: it can read neither store nor
+//! key.
 //!
-//! MUST believe no socket on which another user than root listens.
-//! MUST NOT let the stacked password leave the host process unless the line's own options ask for it.
+//! MUST NOT trust a socket on which another user than root listens.
+//! MUST NOT let the stacked password leave the host process unless the module's own options ask for
+//! it.
 
 use crate::connection::{ConnectError, LocalConnection, Timed};
 use crate::fallback::{self, FallbackError};
@@ -20,25 +22,25 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// Prompts of one hook.
+/// Prompts of one hook, at most.
 const PROMPTS: u32 = 32;
-/// Instructions of one hook, prompts included.
+/// Instructions of one hook, prompts included, at most.
 const INSTRUCTIONS: u32 = 512;
-/// How long posternd may take to accept and greet, and to have room.
+/// Time limit of posternd for its greeting.
 const GREETED: Duration = Duration::from_secs(2);
+/// Time limit of a busy posternd for admitting the conversation.
 const ADMITTED: Duration = Duration::from_secs(10);
-/// The pause before a busy posternd is asked again.
+/// The pause before the module connects to a busy posternd again.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long posternd may be silent, and how long it may take in all, while it verifies.
+/// Time limit of posternd between two instructions.
 const SILENT: Duration = Duration::from_secs(10);
+/// Time limit of posternd from one input to the next prompt or the result.
 const VERIFIED: Duration = Duration::from_secs(30);
 
-/// Who decides.
+/// The process that decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RelayServer {
-    /// The daemon, at its socket.
     Daemon,
-    /// `posternd --stdio`.
     Stdio,
 }
 
@@ -51,24 +53,24 @@ impl fmt::Display for RelayServer {
     }
 }
 
-/// Why nobody decided.
+/// Why there is no result.
 #[derive(Debug)]
 enum RelayError {
-    /// No daemon that may be believed, and that has a greeting for this host, listens at the socket.
+    /// No daemon that is trusted, and that greets this host, listens at the socket.
     Absent(PathBuf, Absent),
-    /// No daemon listens, and the fallback does not start.
+    /// No daemon listens, and the fallback did not start.
     Fallback(FallbackError),
-    /// Every place is taken.
+    /// The connection limit of posternd is reached.
     Busy,
-    /// No protocol version is shared with the fallback.
+    /// The fallback speaks no version of the protocol that the module speaks.
     Version,
-    /// The host may have no more memory.
+    /// The memory limit of the host is reached.
     Memory,
-    /// The connection failed, or a frame came that has no place there.
+    /// The connection failed, or a frame is invalid.
     Frame(RelayServer, FrameError),
-    /// An instruction beyond the module's bounds.
+    /// An instruction that the module's limits do not allow.
     Bounds(RelayServer, &'static str),
-    /// It took longer than it may.
+    /// A time limit was exceeded.
     TooLong(RelayServer),
 }
 
@@ -108,7 +110,7 @@ impl fmt::Display for RelayError {
 }
 
 impl RelayError {
-    fn of_frame(server: RelayServer, error: FrameError) -> RelayError {
+    fn from_frame(server: RelayServer, error: FrameError) -> RelayError {
         match error {
             FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => {
                 RelayError::TooLong(server)
@@ -121,16 +123,17 @@ impl RelayError {
     }
 }
 
-/// As whose host the module runs.
+/// The effective user of the PAM host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HostOf {
-    /// Root's: posternd believes what it says, and the fallback decides where no daemon listens.
+pub(crate) enum HostUser {
+    /// Root: posternd trusts what the host states, and the fallback decides where no daemon
+    /// listens.
     Root,
-    /// Another user's, who can read neither store nor key.
+    /// Another user, who can read neither store nor key.
     User,
 }
 
-impl HostOf {
+impl HostUser {
     fn open(
         self,
         version: u16,
@@ -138,13 +141,13 @@ impl HostOf {
         id: Option<TransactionId>,
     ) -> Opening {
         match self {
-            HostOf::Root => Opening::Host {
+            HostUser::Root => Opening::Host {
                 version,
                 transaction,
                 id,
             },
-            // nobody believes it
-            HostOf::User => Opening::UserHost {
+            // posternd would not trust an id of a user's host
+            HostUser::User => Opening::UserHost {
                 version,
                 transaction,
             },
@@ -152,9 +155,10 @@ impl HostOf {
     }
 }
 
-/// Has a hook decided by whoever listens at `socket`; for a host of root's, else by the fallback.
+/// Relays a hook to posternd at `socket`; for a host of root's to the fallback, where no daemon
+/// listens.
 pub(crate) fn relay(
-    of: HostOf,
+    user: HostUser,
     socket: &Path,
     hook: PamFunction,
     host: &dyn HostCalls,
@@ -162,18 +166,19 @@ pub(crate) fn relay(
 ) -> PamFunctionResult {
     if hook == PamFunction::Auth {
         if let Err(error) = host.remove_mark() {
-            return unavailable(host, &error);
+            return deny_unavailable(host, &error);
         }
     }
-    // libpam may ask who signs in: posternd has no place for whoever still types a name
-    let transaction = transaction(hook, host, options);
+    // before the module connects: libpam may prompt for the name, and a connection would count
+    // against the limit meanwhile
+    let transaction = collect_transaction(hook, host, options);
     let id = match hook {
         PamFunction::Auth => host.name_transaction(),
         PamFunction::Account | PamFunction::Password => host.transaction_id(),
     };
-    let (server, connection, version) = match connect(of, socket, options) {
+    let (server, connection, version) = match connect(user, socket, options) {
         Ok(connected) => connected,
-        Err(error) => return unavailable(host, &error),
+        Err(error) => return deny_unavailable(host, &error),
     };
     let mut conversation = RelayedConversation {
         host,
@@ -184,53 +189,57 @@ pub(crate) fn relay(
         sent_input: false,
         mark: None,
     };
-    match conversation.run(&of.open(version, Box::new(transaction), id)) {
-        Err(error) => denied(host, &error, conversation.sent_input),
+    match conversation.follow_instructions(&user.open(version, Box::new(transaction), id)) {
+        Err(error) => deny_failed(host, &error, conversation.sent_input),
         Ok(PamFunctionResult::Passed) if hook == PamFunction::Account => match host.remove_mark() {
             Ok(()) => PamFunctionResult::Passed,
-            Err(error) => unavailable(host, &error),
+            Err(error) => deny_unavailable(host, &error),
         },
         Ok(result) => result,
     }
 }
 
-fn unavailable(host: &dyn HostCalls, why: &dyn fmt::Display) -> PamFunctionResult {
-    log::denied(host, "unavailable", why);
+fn deny_unavailable(host: &dyn HostCalls, why: &dyn fmt::Display) -> PamFunctionResult {
+    log::log_denied(host, "unavailable", why);
     PamFunctionResult::Denied(Denial::Unavailable)
 }
 
-fn denied(host: &dyn HostCalls, error: &RelayError, sent_input: bool) -> PamFunctionResult {
+fn deny_failed(host: &dyn HostCalls, error: &RelayError, sent_input: bool) -> PamFunctionResult {
     match sent_input {
-        true => unavailable(
+        true => deny_unavailable(
             host,
             &format_args!("{error}; a code that was entered may be consumed"),
         ),
-        false => unavailable(host, error),
+        false => deny_unavailable(host, error),
     }
 }
 
-/// One type for whatever the stream is, so that the codec is compiled once.
+/// One type for both streams, so that the codec is compiled once.
 type Stream = Box<dyn Timed>;
 type RelayConnection = (RelayServer, Stream, u16);
 
-/// Whoever decides, and the version to speak. A full backlog, or a daemon without room, is no reason for the fallback; a
-/// configuration of the line's own is.
-fn connect(of: HostOf, socket: &Path, options: &[String]) -> Result<RelayConnection, RelayError> {
+/// Connects to the daemon or starts the fallback; with the version to speak. A full backlog or a
+/// busy daemon is no reason for the fallback; an option `config=` is one.
+fn connect(
+    user: HostUser,
+    socket: &Path,
+    options: &[String],
+) -> Result<RelayConnection, RelayError> {
     let until = Instant::now() + ADMITTED;
-    if of == HostOf::Root && fallback::own_configuration(options).is_some() {
+    if user == HostUser::Root && fallback::own_configuration(options).is_some() {
         return start_fallback(options, until);
     }
     loop {
-        match greeted(socket, until) {
+        match receive_greeting(socket, until) {
             Ok(Some((connection, version))) => {
                 return Ok((RelayServer::Daemon, connection, version));
             }
-            // a full backlog, or no room; or a name service that takes its time
+            // a full backlog, a busy daemon, or a slow name service
             Ok(None) | Err(Absent::NameUnavailable) if Instant::now() + PAUSE < until => {
                 std::thread::sleep(PAUSE);
             }
             Ok(None) => return Err(RelayError::Busy),
-            Err(_) if of == HostOf::Root => return start_fallback(options, until),
+            Err(_) if user == HostUser::Root => return start_fallback(options, until),
             Err(absent) => return Err(RelayError::Absent(socket.to_owned(), absent)),
         }
     }
@@ -241,20 +250,19 @@ fn start_fallback(options: &[String], until: Instant) -> Result<RelayConnection,
     let mut helper: Stream = Box::new(helper);
     helper.wait_until(until);
     let greeting = receive::<Greeting>(&mut helper)
-        .map_err(|error| RelayError::of_frame(RelayServer::Stdio, error))?;
+        .map_err(|error| RelayError::from_frame(RelayServer::Stdio, error))?;
     let version = common_version(&greeting.versions).ok_or(RelayError::Version)?;
     Ok((RelayServer::Stdio, helper, version))
 }
 
-/// Why nobody listens at a socket who may be believed and has a greeting for this host.
+/// Why no daemon at the socket is trusted and greets this host.
 #[derive(Debug)]
 enum Absent {
-    Nobody,
+    NotListening,
     NotRoot,
-    /// It did not greet, or not in time.
     NoGreeting(FrameError),
     OtherVersion,
-    /// The host's user has no name that an account could have.
+    /// The host's user has no name that an account can have.
     NoAccount,
     NameUnavailable,
 }
@@ -262,7 +270,7 @@ enum Absent {
 impl Absent {
     fn remedy(&self) -> &'static str {
         match self {
-            Absent::Nobody => {
+            Absent::NotListening => {
                 "start posternd.socket, or bind-mount the socket where the service runs"
             }
             Absent::NotRoot => "find out who made it, and start posternd.socket",
@@ -276,7 +284,7 @@ impl Absent {
 impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Absent::Nobody => f.write_str("posternd does not listen there"),
+            Absent::NotListening => f.write_str("posternd does not listen there"),
             Absent::NotRoot => f.write_str("does not belong to root; nothing was sent"),
             Absent::NoGreeting(error) => write!(f, "posternd does not answer ({error})"),
             Absent::OtherVersion => f.write_str("posternd and pam_totp.so have different versions"),
@@ -290,12 +298,13 @@ impl fmt::Display for Absent {
     }
 }
 
-/// A connection to a posternd that has room, and the version to speak; `None` if it has none now.
-fn greeted(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, Absent> {
+/// Connects to a posternd and reads its greeting. Returns the version to speak, or `None` where
+/// posternd is busy.
+fn receive_greeting(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, Absent> {
     let mut connection: Stream = match LocalConnection::open(socket, until) {
         Ok(connection) => Box::new(connection),
         Err(ConnectError::Full) => return Ok(None),
-        Err(ConnectError::Nobody) => return Err(Absent::Nobody),
+        Err(ConnectError::Absent) => return Err(Absent::NotListening),
         Err(ConnectError::NotRoot) => return Err(Absent::NotRoot),
     };
     connection.wait_until(Instant::now() + GREETED);
@@ -315,24 +324,25 @@ struct RelayedConversation<'a> {
     options: &'a [String],
     server: RelayServer,
     connection: Stream,
-    /// Whether anything was sent that a code may be in.
+    /// Whether something was sent that may contain a code.
     sent_input: bool,
-    /// What to keep once posternd has granted access, and not before: a connection that is lost in between denies.
+    /// The mark, which is kept once posternd has granted access and not before: a connection that
+    /// is lost in between denies access.
     mark: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl RelayedConversation<'_> {
-    fn run(&mut self, opening: &Opening) -> Result<PamFunctionResult, RelayError> {
+    fn follow_instructions(&mut self, opening: &Opening) -> Result<PamFunctionResult, RelayError> {
         self.connection.wait_until(Instant::now() + SILENT);
         send(&mut self.connection, opening)
-            .map_err(|error| RelayError::of_frame(self.server, error))?;
+            .map_err(|error| RelayError::from_frame(self.server, error))?;
         let (mut prompts, mut verifying) = (0, Instant::now());
         for _ in 0..INSTRUCTIONS {
             let latest = verifying + VERIFIED;
             self.connection
                 .wait_until(latest.min(Instant::now() + SILENT));
             let instruction = receive(&mut self.connection)
-                .map_err(|error| RelayError::of_frame(self.server, error))?;
+                .map_err(|error| RelayError::from_frame(self.server, error))?;
             if Instant::now() >= latest {
                 return Err(RelayError::TooLong(self.server));
             }
@@ -340,36 +350,38 @@ impl RelayedConversation<'_> {
                 Instruction::Ask { prompt, echo } => {
                     prompts += 1;
                     if prompts > PROMPTS || self.hook != PamFunction::Auth {
-                        return Err(self.beyond_bounds("a prompt"));
+                        return Err(self.not_allowed("a prompt"));
                     }
                     let reply = self
                         .host
                         .ask(&prompt, echo)
                         .map_or(RelayReply::NoInput, RelayReply::Typed);
-                    self.reply(&reply)?;
+                    self.send_reply(&reply)?;
                     verifying = Instant::now();
                 }
                 Instruction::GetStacked => {
                     if !self.may_read_stacked() {
-                        return Err(self.beyond_bounds("the password of an earlier module"));
+                        return Err(self.not_allowed("the password of an earlier module"));
                     }
-                    self.reply(&RelayReply::Stacked(self.host.stacked()))?;
+                    self.send_reply(&RelayReply::Stacked(self.host.stacked()))?;
                 }
                 Instruction::SetStacked(password) if self.may_read_stacked() => {
                     self.host.set_stacked(&password);
                 }
                 Instruction::SetStacked(_) => {
-                    return Err(self.beyond_bounds("to set the password for later modules"));
+                    return Err(self.not_allowed("to set the password for later modules"));
                 }
                 Instruction::Tell(text) => self.host.tell(&text),
-                Instruction::Log { severity, line } => self.host.log(severity, &printable(&line)),
+                Instruction::Log { severity, line } => {
+                    self.host.log(severity, &replace_control_characters(&line))
+                }
                 Instruction::DelayFailure(seconds) => {
                     self.host.delay_failure(u64::from(seconds.min(60)))
                 }
                 Instruction::KeepMark(mark) if self.hook == PamFunction::Auth => {
                     self.mark = Some(mark)
                 }
-                Instruction::KeepMark(_) => return Err(self.beyond_bounds("a mark")),
+                Instruction::KeepMark(_) => return Err(self.not_allowed("a mark")),
                 Instruction::StillWorking => {}
                 Instruction::End(result) if self.hook.may_end(result) => {
                     let mark = self
@@ -381,24 +393,24 @@ impl RelayedConversation<'_> {
                     }
                     return Ok(result);
                 }
-                Instruction::End(_) => return Err(self.beyond_bounds("the result of another hook")),
+                Instruction::End(_) => return Err(self.not_allowed("the result of another hook")),
             }
         }
-        Err(self.beyond_bounds("more than is allowed"))
+        Err(self.not_allowed("more than is allowed"))
     }
 
-    fn reply(&mut self, reply: &RelayReply) -> Result<(), RelayError> {
+    fn send_reply(&mut self, reply: &RelayReply) -> Result<(), RelayError> {
         self.sent_input |= matches!(reply, RelayReply::Typed(_) | RelayReply::Stacked(Some(_)));
         self.connection.wait_until(Instant::now() + SILENT);
         send(&mut self.connection, reply).map_err(|error| match error {
             FrameError::TooLong { .. } => {
                 RelayError::Frame(self.server, DecodeError("an input that is too long").into())
             }
-            error => RelayError::of_frame(self.server, error),
+            error => RelayError::from_frame(self.server, error),
         })
     }
 
-    fn beyond_bounds(&self, what: &'static str) -> RelayError {
+    fn not_allowed(&self, what: &'static str) -> RelayError {
         RelayError::Bounds(self.server, what)
     }
 
@@ -412,9 +424,13 @@ impl RelayedConversation<'_> {
     }
 }
 
-/// What the transaction is about, as posternd is told.
-fn transaction(hook: PamFunction, host: &dyn HostCalls, options: &[String]) -> PamTransaction {
-    let asks_nobody = options.iter().any(|option| option == "proven");
+/// Collects what posternd needs to know of the transaction.
+fn collect_transaction(
+    hook: PamFunction,
+    host: &dyn HostCalls,
+    options: &[String],
+) -> PamTransaction {
+    let never_prompts = options.iter().any(|option| option == "proven");
     let mark = match hook {
         PamFunction::Account => host.mark().map(Zeroizing::new),
         PamFunction::Auth | PamFunction::Password => None,
@@ -423,7 +439,7 @@ fn transaction(hook: PamFunction, host: &dyn HostCalls, options: &[String]) -> P
         hook,
         options: options.to_vec(),
         service: host.item(PamItemType::Service),
-        user: match asks_nobody {
+        user: match never_prompts {
             true => host.known_user(),
             false => host.item(PamItemType::User),
         },
@@ -436,8 +452,8 @@ fn transaction(hook: PamFunction, host: &dyn HostCalls, options: &[String]) -> P
     }
 }
 
-/// A log line without control characters, whatever posternd sent.
-fn printable(line: &str) -> String {
+/// Replaces control characters of a log line, whatever posternd sent.
+fn replace_control_characters(line: &str) -> String {
     line.chars()
         .map(|letter| if letter.is_control() { '?' } else { letter })
         .collect()

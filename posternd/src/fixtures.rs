@@ -1,8 +1,8 @@
-//! What several unit tests begin with.
+//! Values that several unit tests use.
 
 use shared::protocol::{PamFunction, PamTransaction};
 
-/// A transaction of alice's at an `auth` line, without a remote host or terminal.
+/// Returns a transaction of alice's in an `auth` hook, without a remote host or terminal.
 pub(crate) fn transaction_of(service: &str) -> PamTransaction {
     PamTransaction {
         hook: PamFunction::Auth,

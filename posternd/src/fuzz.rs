@@ -1,9 +1,9 @@
-//! What must hold of the options in a service file, for the fuzz targets of tests/fuzz.
+//! Properties of the options in a service file, for the fuzz targets of tests/fuzz.
 
 use crate::pam::options::PamOptions;
 use shared::config::PamConfig;
 
-/// Reads the words after pam_totp.so, and returns whether all are options. Panics where a property does not hold.
+/// Parses options and returns whether all are known. Panics where a property does not hold.
 pub fn pam_options(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let words: Vec<String> = text
@@ -11,7 +11,7 @@ pub fn pam_options(bytes: &[u8]) -> bool {
         .filter(|word| !word.is_empty())
         .map(str::to_owned)
         .collect();
-    let options = match PamOptions::read(&words) {
+    let options = match PamOptions::parse(&words) {
         Ok(options) => options,
         Err(unknown) => {
             let said = unknown.to_string();
@@ -23,19 +23,19 @@ pub fn pam_options(bytes: &[u8]) -> bool {
         }
     };
     assert!(options.config_path().is_absolute());
-    let settings = options.settings(&PamConfig::default(), "sshd");
+    let settings = options.merge_settings(&PamConfig::default(), "sshd");
     assert!((1..=10).contains(&settings.tries));
     assert!(settings.fail_delay.is_none_or(|seconds| seconds <= 30));
     assert!(!settings.prompt.contains(char::is_control));
-    // one that is unknown denies, wherever it stands
+    // an unknown option denies access, at any position
     for position in 0..=words.len() {
         let mut words = words.clone();
         words.insert(position, "unknown".to_owned());
-        assert!(PamOptions::read(&words).is_err());
+        assert!(PamOptions::parse(&words).is_err());
     }
-    // the last of a word counts, so the same words again change nothing
+    // the last of repeated options counts, so the same options again change nothing
     assert_eq!(
-        PamOptions::read(&[words.clone(), words].concat()),
+        PamOptions::parse(&[words.clone(), words].concat()),
         Ok(options)
     );
     true

@@ -1,4 +1,5 @@
-//! posternd: runs PAM conversations for the module, which only relays, runs commands of users, and sends mail.
+//! posternd runs the PAM conversations that the module relays, runs commands of users, and sends
+//! mail.
 //!
 //! # Layout
 //!
@@ -6,10 +7,10 @@
 //! - `workers`: engines, and the origin by which their use is shared.
 //! - `pam`: PAM conversations.
 //! - `commands`: commands of users who are not root.
-//! - `mail`: the outbox, and the ways mail leaves.
+//! - `mail`: the outbox, and the transports of mail.
 //! - `server`: host.sock, pam.sock, `--stdio`, and their connection limits.
 #![forbid(unsafe_code)]
-// they panic where the log cannot be written: see `log`
+// these macros panic where the log cannot be written: see `daemon::log`
 #![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 pub mod commands;

@@ -1,9 +1,10 @@
-//! Mail: the one place that sends. Every act leaves its letters and notices in the outbox of the store, in its own
-//! transaction; a thread takes them from there and sends each once, within the time limit of `[email]`, a few at the same
-//! time. While mail is off the thread only looks whether that has changed.
+//! The thread that sends mail. Every operation puts its mails and notifications into the outbox of
+//! the store, in its own transaction. The thread takes them from there and sends each once, a few
+//! at the same time, within the time limit of `[email]`. While mail is off the thread only checks
+//! whether the configuration has changed.
 //!
-//! MUST NOT put a code into a subject, a log line, or what is noted in the store. MUST NOT have an engine open, a runtime
-//! or a secret in memory while there is nothing to send by.
+//! MUST NOT put a code into a subject, a log line, or the store's record of a failure.
+//! MUST NOT hold an engine, a runtime or a secret while mail is not configured.
 
 pub mod command;
 mod command_unit;
@@ -27,22 +28,21 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether the configuration has changed.
+/// The interval at which the configuration is checked.
 const CONFIGURATION: Duration = Duration::from_millis(500);
-/// How long what is on its way has at the end, and how often it is looked whether it is done. Conversations, which end
-/// first, have had time already.
-const LAST: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(20);
-/// The longest reason that is kept of why a letter was not sent, in characters.
+/// Time limit for mails that are being sent when the process ends, and the interval at which that
+/// is checked. Conversations, which end first, had time before.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// The longest recorded reason of a failure, in characters.
 const LONGEST_REASON: usize = 300;
 
-/// The thread that sends mail.
 #[must_use]
 pub struct MailThread(JoinHandle<()>);
 
 impl MailThread {
-    /// Starts it: it goes by the configuration in force, as that changes, until the process drains. Letters for a program go
-    /// to the socket of its unit.
+    /// Starts the thread, which uses the configuration in force until the process drains. Mails
+    /// for a program are sent to the socket of its unit.
     ///
     /// # Errors
     /// Those of starting a thread.
@@ -59,11 +59,11 @@ impl MailThread {
             .map(MailThread)
     }
 
-    /// Waits a while for what is on its way, once the process drains.
+    /// Waits until mails that are being sent are done, for a while, once the process drains.
     pub fn end(self) {
         let began = Instant::now();
-        while !self.0.is_finished() && began.elapsed() < LAST {
-            thread::sleep(LOOK);
+        while !self.0.is_finished() && began.elapsed() < SHUTDOWN_WAIT {
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -74,7 +74,8 @@ fn send_until_drained(mut configuration: Configuration) {
             .in_force()
             .filter(|config| config.email.is_enabled())
         {
-            // its message stands in the log; what was taken and not noted is told when its time is over
+            // the panic hook has logged its message; a mail that was taken and not recorded is
+            // reported when its code expires
             let _ = panic::catch_unwind(AssertUnwindSafe(|| {
                 send_while_on(&mut configuration, config)
             }));
@@ -97,14 +98,15 @@ fn send_while_on(configuration: &mut Configuration, config: Config) {
     }
 }
 
-/// The configuration in force, as mail goes by it.
+/// The configuration that mail uses.
 struct Configuration {
     path: PathBuf,
-    /// Where letters for a program go.
+    /// The socket of the unit that runs the administrator's program.
     command_socket: PathBuf,
-    /// It stays in force while the files are in doubt and no copy can be trusted.
+    /// The last configuration. It stays in force while the files are in doubt and no copy can be
+    /// trusted.
     last: Option<Config>,
-    /// What was said last of why it is not what the file says.
+    /// The last logged reason why the configuration in force is not that of the file.
     doubt: Option<String>,
 }
 
@@ -131,7 +133,8 @@ impl Configuration {
     }
 }
 
-/// By what mail goes out. It is made anew for each few letters, so that secrets and certificates are those of now.
+/// The transport of mail. It is made again for each batch, so that secrets and certificates are
+/// current.
 struct Mailer {
     transport: Transport,
     from: Option<EmailAddress>,
@@ -147,7 +150,7 @@ enum Transport {
 }
 
 impl Mailer {
-    /// Reads what `[email]` names; connects nowhere.
+    /// Reads the files that `[email]` names; does not connect.
     fn read(email: &EmailConfig, command_socket: &Path) -> Result<Mailer, String> {
         let transport = match (
             &email.smtp_url,
@@ -187,7 +190,7 @@ impl Mailer {
         })
     }
 
-    /// Sends a letter or a notification, once; or why not, fit for a log.
+    /// Sends a mail or a notification once. The error is fit for a log.
     async fn send(&self, written: &MailText<'_>) -> Result<(), String> {
         let sending = async {
             match &self.transport {
@@ -201,14 +204,15 @@ impl Mailer {
         };
         match tokio::time::timeout(self.limit, sending).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(reason(&why, written.secret())),
+            Ok(Err(why)) => Err(sanitize_reason(&why, written.secret())),
             Err(_) => Err(format!("no answer within {} s", self.limit.as_secs())),
         }
     }
 }
 
-/// What a server or program said, fit for a log: one line, not long, and without the code, which it may have quoted.
-fn reason(said: &str, secret: Option<&str>) -> String {
+/// Makes the message of a server or program fit for a log: one short line, without the code, which
+/// the message may quote.
+fn sanitize_reason(said: &str, secret: Option<&str>) -> String {
     let said = secret.map_or_else(|| said.to_owned(), |secret| said.replace(secret, "…"));
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let line: String = said
@@ -228,7 +232,7 @@ mod tests {
             "554 spam: \"code 123456\"\r\nsee\u{2028}123456 {}",
             "x".repeat(500)
         );
-        let reason = reason(&said, Some("123456"));
+        let reason = sanitize_reason(&said, Some("123456"));
         assert!(
             reason.starts_with("554 spam: \"code …\"  see … x"),
             "{reason}"

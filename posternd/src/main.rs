@@ -1,7 +1,8 @@
-//! posternd: serves host.sock and pam.sock, which systemd hands over; with `--stdio` it runs one conversation for the PAM
-//! module that started it; with `--mail-command` it has a program send one letter.
+//! posternd serves host.sock and pam.sock, which systemd passes to it. With `--stdio` it runs one
+//! conversation for the PAM module that started it. With `--mail-command` it runs the program that
+//! sends one mail.
 #![forbid(unsafe_code)]
-// they panic where the log cannot be written: see posternd::log
+// these macros panic where the log cannot be written: see posternd::daemon::log
 #![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 use posternd::daemon::log::{log, write_line};
@@ -20,7 +21,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// EX_CONFIG of sysexits(3): started again it fails again.
+/// EX_CONFIG of sysexits(3): another start would fail again.
 const CONFIGURATION: u8 = 78;
 
 const USAGE: &str = "usage: posternd, at sockets that systemd hands over
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         .map(|word| word.to_str())
         .collect::<Vec<_>>()[..]
     {
-        [] => match sockets::handed_over() {
+        [] => match sockets::activated_sockets() {
             Ok(sockets) => report(serve(sockets)),
             Err(error) => {
                 log(error);

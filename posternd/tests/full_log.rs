@@ -1,4 +1,5 @@
-//! A log that takes nothing: posternd goes on. `eprintln!` would panic there, and end the thread that accepts.
+//! posternd with a log that cannot be written. `eprintln!` would panic there, and end the accepting
+//! thread.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use shared::protocol::{Greeting, ServerState, receive};
@@ -9,7 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// posternd at a socket of this name, as systemd hands it over; its log is a full disk.
+/// posternd at a socket of this name, as systemd passes it; its log is a full disk.
 struct Daemon(Child);
 
 impl Daemon {
@@ -34,13 +35,13 @@ impl Drop for Daemon {
     }
 }
 
-/// Connects, and says whether posternd is there; then it sends what cannot be read, which the log is told.
+/// Connects and returns whether posternd greets; then sends an invalid frame, which posternd logs.
 fn says_nonsense(socket: &std::path::Path) -> bool {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
-    // whoever is not root is refused at the socket of root's hosts, and the log is told that
+    // a client that is not root is refused at host.sock, which posternd logs
     let greeted = receive::<Greeting>(&mut &stream)
         .is_ok_and(|greeting| greeting.state == ServerState::Ready);
     let _ = stream.write_all(&[0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff]);
@@ -67,7 +68,7 @@ fn a_full_log_ends_no_thread() {
 }
 
 #[test]
-fn a_command_line_that_is_wrong_is_said_where_nobody_reads_it() {
+fn a_wrong_command_line_is_reported_to_a_full_log() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let status = Command::new(env!("CARGO_BIN_EXE_posternd"))
         .arg("--nonsense")

@@ -1,7 +1,7 @@
-//! Whole conversations with hostile modules: the corpus of a fuzz target, and mutations of it. tests/fuzz/run does
-//! the same for longer.
+//! Whole conversations with hostile modules: the corpus of a fuzz target, and mutations of it.
+//! tests/fuzz/run does the same for longer.
 
-// what the fuzz target calls
+// the function of the fuzz target
 #[allow(unreachable_pub)]
 #[path = "../../tests/fuzz/src/conversation.rs"]
 mod conversation;
@@ -9,9 +9,9 @@ mod conversation;
 #[path = "../../tests/fuzz/src/mutations.rs"]
 mod mutations;
 
-/// A wrong kind, a wrong order, too long, cut off, NUL, 1 MiB: access is denied, and nothing is sent that a module would
-/// not take.
+/// Frames of a wrong kind, in a wrong order, too long, cut, with NUL, of 1 MiB: access is denied,
+/// and no instruction is sent that a module would refuse.
 #[test]
-fn whatever_a_module_replies_the_conversation_ends_and_grants_nothing() {
+fn the_conversation_ends_without_access_whatever_a_module_replies() {
     mutations::try_all("conversation", 1_800, conversation::posternd_converses);
 }

@@ -1,5 +1,5 @@
-//! posternd drains: what is on its way is sent and noted before it ends, and nothing more is taken. A process of its own,
-//! since it drains for good.
+//! posternd drains: mails that are being sent are sent and recorded, and no other is taken. A test
+//! program of its own, since it drains for good.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 #[path = "mail/home.rs"]
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 #[test]
-fn a_letter_that_is_on_its_way_is_noted_and_no_other_is_taken() {
+fn a_mail_that_is_being_sent_is_recorded_and_no_other_is_taken() {
     let script = "cat > $1/code.$$; while [ ! -e $1/go ]; do sleep 0.05; done";
     let mut home = Home::new(script, "30s");
     let now = clock::now().unwrap();

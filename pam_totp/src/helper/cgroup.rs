@@ -1,16 +1,19 @@
-//! Takes the helper out of cgroups in which a user could freeze, kill or starve it.
+//! Moves the helper out of cgroups in which a user could freeze, kill or starve it.
 //!
-//! Three kinds of cgroup, by what its path and its files say:
+//! There are three kinds of cgroup, by its path and its files:
 //!
-//! - **a user's**: below `user.slice`, where logind lets users signal whatever runs in their sessions, or with a file on the
-//!   way to it that someone other than root can write (delegation). It must be left; else the helper is not started.
-//! - **a session's, perhaps**: in the hierarchy that the manager tracks, neither the root nor below `system.slice` or
-//!   `init.scope` (elogind calls its sessions `/5`). It is left where that works: in a container it may not, and need not.
-//! - **root's**: it stays.
+//! - **a user's**: below `user.slice`, where logind lets users signal the processes of their
+//!   sessions, or with a file in it or above it that someone other than root can write
+//!   (delegation). It must be left; else the helper is not started.
+//! - **perhaps a session's**: in the hierarchy that the service manager tracks, neither the root
+//!   nor below `system.slice` or `init.scope` (elogind calls its sessions `/5`). It is left if
+//!   possible; in a container that may fail, and need not work.
+//! - **root's**: the helper stays in it.
 //!
-//! The way out is the root of the hierarchy, or `init.scope` where the root takes no processes (a container's root that has
-//! controllers enabled). Hierarchies of version 1 are handled one by one, so that `freezer` and `name=systemd` count too. A
-//! hierarchy that is mounted nowhere under /sys/fs/cgroup can be written by nobody: there only `user.slice` counts.
+//! The target is the root of the hierarchy, or `init.scope` where the root takes no processes (a
+//! container's root that has controllers enabled). Hierarchies of version 1 are handled one by one,
+//! so that `freezer` and `name=systemd` count too. A hierarchy that is not mounted under
+//! /sys/fs/cgroup has no writable file: there only `user.slice` counts.
 
 use super::child::{LaunchFailure, LaunchStep};
 use super::sys;
@@ -20,7 +23,7 @@ use std::ffi::CStr;
 const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
 const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
 
-/// Files of a cgroup with which whoever may write them moves, freezes or kills what runs in it.
+/// Files of a cgroup. Who can write one of them can move, freeze or kill the processes in it.
 const CONTROLS: [&[u8]; 6] = [
     b"",
     b"/cgroup.procs",
@@ -37,33 +40,33 @@ enum CgroupOwner {
     User,
 }
 
-/// Moves this process out of every cgroup of a user's.
+/// Moves this process out of every cgroup that a user controls.
 pub(super) fn leave_cgroups_of_users() -> Result<(), LaunchFailure> {
     let mut last = Errno::EPERM;
-    each_cgroup(|hierarchy, path| {
-        if judge(hierarchy, path) != CgroupOwner::Root
-            && let Some(Err(errno)) = mount_of(hierarchy).map(|mount| move_out(&mount))
+    for_each_cgroup(|hierarchy, path| {
+        if classify_cgroup(hierarchy, path) != CgroupOwner::Root
+            && let Some(Err(errno)) = find_mount(hierarchy).map(|mount| move_to_root_cgroup(&mount))
         {
             last = errno;
         }
         Ok(())
     })?;
-    // looked at anew: what counts is where the process is, not what a write returned
-    each_cgroup(|hierarchy, path| match judge(hierarchy, path) {
+    // read again: the cgroup of the process counts, not the result of a write
+    for_each_cgroup(|hierarchy, path| match classify_cgroup(hierarchy, path) {
         CgroupOwner::User => Err(LaunchFailure::new(LaunchStep::CgroupOfUser, last)),
         CgroupOwner::Root | CgroupOwner::PerhapsSession => Ok(()),
     })
 }
 
-/// Calls with the controllers (nothing: version 2) and the path of each of this process's cgroups.
-fn each_cgroup(
+/// Calls `act` with the controllers (none: version 2) and the path of each cgroup of this process.
+fn for_each_cgroup(
     mut act: impl FnMut(&[u8], &[u8]) -> Result<(), LaunchFailure>,
 ) -> Result<(), LaunchFailure> {
     let unknown = |errno| LaunchFailure::new(LaunchStep::CgroupUnknown, errno);
     let mut text = [0; 8192];
     let length = match sys::read_file(c"/proc/self/cgroup", &mut text) {
         Ok(length) => length,
-        // a kernel without cgroups; without /proc nothing is known
+        // a kernel without cgroups; where /proc is not mounted, the cgroup is unknown
         Err(Errno::ENOENT) if sys::owner_and_mode(c"/proc/self/status").is_ok() => return Ok(()),
         Err(errno) => return Err(unknown(errno)),
     };
@@ -83,7 +86,7 @@ fn each_cgroup(
     Ok(())
 }
 
-fn judge(hierarchy: &[u8], path: &[u8]) -> CgroupOwner {
+fn classify_cgroup(hierarchy: &[u8], path: &[u8]) -> CgroupOwner {
     let tracked = hierarchy.is_empty() || hierarchy.starts_with(b"name=");
     let mut components = path
         .split(|byte| *byte == b'/')
@@ -94,7 +97,7 @@ fn judge(hierarchy: &[u8], path: &[u8]) -> CgroupOwner {
         None | Some(b"system.slice" | b"init.scope") => CgroupOwner::Root,
         Some(_) => CgroupOwner::PerhapsSession,
     };
-    match mount_of(hierarchy) {
+    match find_mount(hierarchy) {
         Some(mount) if by_path != CgroupOwner::User && is_writable_by_users(&mount, path) => {
             CgroupOwner::User
         }
@@ -102,14 +105,14 @@ fn judge(hierarchy: &[u8], path: &[u8]) -> CgroupOwner {
     }
 }
 
-/// Whether someone other than root can write a file of the cgroup or of one above it.
+/// Returns whether someone other than root can write a file of the cgroup or of one above it.
 fn is_writable_by_users(mount: &Path, path: &[u8]) -> bool {
     let mut folder = *mount;
     for name in path.split(|byte| *byte == b'/') {
-        // the first is empty: the mount itself
+        // the first name is empty: the mount itself
         let fits = name.is_empty() || (folder.push(b"/") && folder.push(name));
         if !fits {
-            // too long to be looked at: not root's doing
+            // root makes no path of this length
             return true;
         }
         for control in CONTROLS {
@@ -117,7 +120,7 @@ fn is_writable_by_users(mount: &Path, path: &[u8]) -> bool {
             if !file.push(control) {
                 return true;
             }
-            // what is not there, or not seen from this namespace, is nobody's
+            // a file that does not exist, or not in this namespace, cannot be written
             if let Ok((user, group, mode)) = file
                 .as_c_str()
                 .map_or(Err(Errno::EINVAL), sys::owner_and_mode)
@@ -130,22 +133,23 @@ fn is_writable_by_users(mount: &Path, path: &[u8]) -> bool {
     false
 }
 
-fn move_out(mount: &Path) -> Result<(), Errno> {
-    let write = |way: &[u8]| {
+fn move_to_root_cgroup(mount: &Path) -> Result<(), Errno> {
+    let write = |name: &[u8]| {
         let mut file = *mount;
         let file = file
-            .push(way)
+            .push(name)
             .then(|| file.as_c_str())
             .flatten()
             .ok_or(Errno::ENAMETOOLONG)?;
-        // "0" is whoever writes
+        // "0" is the writing process
         sys::write_file(file, b"0")
     };
     write(b"/cgroup.procs").or_else(|root| write(b"/init.scope/cgroup.procs").map_err(|_| root))
 }
 
-/// Where a hierarchy is mounted, at the places that systemd, elogind and the distributions' scripts use.
-fn mount_of(hierarchy: &[u8]) -> Option<Path> {
+/// Returns the mount point of a hierarchy, among the paths that systemd, elogind and the
+/// distributions' scripts use.
+fn find_mount(hierarchy: &[u8]) -> Option<Path> {
     let at = |folder: &[u8], kind| {
         let mut path = Path::new(b"/sys/fs/cgroup");
         let is_there = path.push(folder) && path.as_c_str().map(sys::file_system) == Some(Ok(kind));
@@ -163,7 +167,7 @@ fn mount_of(hierarchy: &[u8]) -> Option<Path> {
     }
 }
 
-/// A path without allocation. A cgroup's own is at most PATH_MAX long; whatever is longer is not looked at.
+/// A path without allocation. A cgroup's path has at most PATH_MAX bytes; a longer one is refused.
 #[derive(Clone, Copy)]
 struct Path {
     bytes: [u8; 4224],
@@ -180,9 +184,9 @@ impl Path {
         path
     }
 
-    /// `false`: it does not fit, and the path is as before.
+    /// Returns `false` where `more` does not fit; the path is then unchanged.
     fn push(&mut self, more: &[u8]) -> bool {
-        // one byte stays 0
+        // the last byte stays 0 as the end of the C string
         let end = self.length.saturating_add(more.len());
         match self.bytes.get_mut(self.length..end) {
             Some(room) if end < 4224 => {

@@ -1,10 +1,11 @@
-//! What happens between the copy of the PAM host and the helper program, in two processes:
+//! The steps between the copy of the PAM host and the helper program, in two processes:
 //!
-//! 1. the copy becomes root, takes a session of its own, leaves the cgroups of users, copies itself and ends;
-//! 2. the second copy, which is nobody's child by then, resets what it inherited, reports that it is ready, and runs the
-//!    program. (Running a program gives a child back the exit signal SIGCHLD: hence the second copy.)
+//! 1. the copy becomes root, starts a session, leaves the cgroups of users, copies itself and ends;
+//! 2. the second copy, which is an orphan by then, resets what it inherited, reports that it is
+//!    ready, and runs the program. (execve(2) sets the exit signal of a child to SIGCHLD again:
+//!    hence the second copy.)
 //!
-//! MUST NOT allocate, lock or panic: see `sys`. Everything that is needed was prepared before.
+//! MUST NOT allocate, lock or panic: see `sys`. The host prepares everything before the copy.
 
 use super::sys;
 use libc::c_char;
@@ -12,24 +13,24 @@ use nix::errno::Errno;
 use std::ffi::CStr;
 use std::os::fd::RawFd;
 
-/// Room for the arguments, the program's name and the null at the end.
+/// The length of the argument list, with the program's name and the null at the end.
 pub(super) const ARGUMENTS: usize = 10;
 
-/// What the copies need.
+/// The parameters of the copies.
 pub(super) struct Launch<'a> {
     pub(super) program: &'a CStr,
     pub(super) arguments: [*const c_char; ARGUMENTS],
-    /// Becomes the descriptors 0 and 1.
+    /// The socket that becomes the descriptors 0 and 1.
     pub(super) socket: RawFd,
-    /// Where to report; above 2.
+    /// The socket for reports; above 2.
     pub(super) report: RawFd,
 }
 
-/// How far the copies had come.
+/// The step of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum LaunchStep {
-    /// Not a failure: all is done but running the program.
+    /// No failure: all steps but running the program are done.
     Ready,
     Root,
     Session,
@@ -65,12 +66,12 @@ impl LaunchStep {
     ];
 }
 
-/// The step that failed, and why.
+/// The step that failed, with the error of its system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LaunchFailure {
     pub(super) step: LaunchStep,
     pub(super) errno: Errno,
-    /// The entry of [`LIMITS`] that [`Step::Limit`] is about.
+    /// The entry of [`LIMITS`] that [`LaunchStep::Limit`] is about.
     limit: u8,
 }
 
@@ -99,7 +100,7 @@ impl LaunchFailure {
         Some(LaunchFailure { step, errno, limit })
     }
 
-    /// The name of the resource that [`Step::Limit`] is about.
+    /// Returns the name of the resource that [`LaunchStep::Limit`] is about.
     pub(super) fn limit_name(&self) -> &'static str {
         LIMITS
             .get(usize::from(self.limit))
@@ -107,12 +108,12 @@ impl LaunchFailure {
     }
 }
 
-fn at(step: LaunchStep) -> impl Fn(Errno) -> LaunchFailure {
+fn failure_at(step: LaunchStep) -> impl Fn(Errno) -> LaunchFailure {
     move |errno| LaunchFailure::new(step, errno)
 }
 
-/// One resource: its new limit, and the least hard limit with which the helper is run where root may not raise it
-/// (containers without CAP_SYS_RESOURCE).
+/// The new limits of a resource, and the least hard limit with which the helper is started where
+/// root cannot raise it (containers without CAP_SYS_RESOURCE).
 struct ResourceLimit {
     name: &'static str,
     resource: libc::c_int,
@@ -167,7 +168,7 @@ const LIMITS: [ResourceLimit; 14] = [
     ),
     limit("RLIMIT_NOFILE", libc::RLIMIT_NOFILE, 1024, 1024, 256),
     limit("RLIMIT_CORE", libc::RLIMIT_CORE, 0, 0, 0),
-    // not needed, but nothing that a user chose is kept
+    // the helper does not need these, but no limit that a user chose is kept
     limit("RLIMIT_MEMLOCK", libc::RLIMIT_MEMLOCK, 8 * MIB, 8 * MIB, 0),
     limit("RLIMIT_SIGPENDING", libc::RLIMIT_SIGPENDING, 1024, 1024, 0),
     limit("RLIMIT_LOCKS", libc::RLIMIT_LOCKS, NO_LIMIT, NO_LIMIT, 0),
@@ -176,7 +177,7 @@ const LIMITS: [ResourceLimit; 14] = [
     limit("RLIMIT_NICE", libc::RLIMIT_NICE, 0, 0, 0),
 ];
 
-/// The first copy.
+/// Runs the first copy.
 pub(super) fn detach(launch: &Launch<'_>) -> ! {
     if let Err(failure) = detach_and_copy(launch) {
         let _ = sys::send_with(launch.report, &failure.to_report(), None);
@@ -185,24 +186,24 @@ pub(super) fn detach(launch: &Launch<'_>) -> ! {
 }
 
 fn detach_and_copy(launch: &Launch<'_>) -> Result<(), LaunchFailure> {
-    sys::become_root().map_err(at(LaunchStep::Root))?;
-    sys::new_session().map_err(at(LaunchStep::Session))?;
-    // before anything is opened: the user may have left RLIMIT_NOFILE no room
+    sys::become_root().map_err(failure_at(LaunchStep::Root))?;
+    sys::new_session().map_err(failure_at(LaunchStep::Session))?;
+    // before any file is opened: the user may have set RLIMIT_NOFILE too low
     reset_limits()?;
     super::cgroup::leave_cgroups_of_users()?;
     sys::run_in_copy(run_helper, launch)
-        .map_err(at(LaunchStep::Process))
+        .map_err(failure_at(LaunchStep::Process))
         .map(drop)
 }
 
-/// The second copy.
+/// Runs the second copy.
 fn run_helper(launch: &Launch<'_>) -> ! {
     let mut report = launch.report;
     let failure = match prepare(launch, &mut report) {
         Err(failure) => failure,
         Ok(()) => {
             let ready = LaunchFailure::new(LaunchStep::Ready, Errno::UnknownErrno).to_report();
-            // a host that has given up closes its end: nothing is run for it
+            // a host that has given up has closed its end: the program is not run
             if sys::send_with(report, &ready, sys::own_pidfd()).is_err() {
                 sys::exit();
             }
@@ -222,10 +223,10 @@ fn run_helper(launch: &Launch<'_>) -> ! {
 
 fn prepare(launch: &Launch<'_>, report: &mut RawFd) -> Result<(), LaunchFailure> {
     reset_descriptors(launch, report)?;
-    reset_out_of_memory_score().map_err(at(LaunchStep::OutOfMemoryScore))?;
-    sys::reset_scheduling().map_err(at(LaunchStep::Scheduling))?;
-    sys::reset_directory_and_umask().map_err(at(LaunchStep::Directory))?;
-    sys::reset_signals().map_err(at(LaunchStep::Signals))
+    reset_out_of_memory_score().map_err(failure_at(LaunchStep::OutOfMemoryScore))?;
+    sys::reset_scheduling().map_err(failure_at(LaunchStep::Scheduling))?;
+    sys::reset_directory_and_umask().map_err(failure_at(LaunchStep::Directory))?;
+    sys::reset_signals().map_err(failure_at(LaunchStep::Signals))
 }
 
 fn reset_limits() -> Result<(), LaunchFailure> {
@@ -252,30 +253,32 @@ fn reset_limit(limit: &ResourceLimit) -> Result<(), Errno> {
     }
 }
 
-/// 0, 1: the socket; 2: /dev/null; 3: where to report, until the program runs. No other.
+/// Sets the descriptors: 0 and 1 are the socket, 2 is /dev/null, 3 is the socket for reports until
+/// the program runs. All others are closed.
 fn reset_descriptors(launch: &Launch<'_>, report: &mut RawFd) -> Result<(), LaunchFailure> {
-    sys::duplicate(launch.socket, 0, 0).map_err(at(LaunchStep::Descriptors))?;
-    sys::duplicate(launch.socket, 1, 0).map_err(at(LaunchStep::Descriptors))?;
-    let null = sys::open(c"/dev/null", libc::O_RDWR).map_err(at(LaunchStep::Null))?;
+    sys::duplicate(launch.socket, 0, 0).map_err(failure_at(LaunchStep::Descriptors))?;
+    sys::duplicate(launch.socket, 1, 0).map_err(failure_at(LaunchStep::Descriptors))?;
+    let null = sys::open(c"/dev/null", libc::O_RDWR).map_err(failure_at(LaunchStep::Null))?;
     if null != 2 {
-        sys::duplicate(null, 2, 0).map_err(at(LaunchStep::Descriptors))?;
+        sys::duplicate(null, 2, 0).map_err(failure_at(LaunchStep::Descriptors))?;
     } else {
-        // it was free, so that the descriptor is close-on-exec still
-        sys::keep_open(null).map_err(at(LaunchStep::Descriptors))?;
+        // 2 was free, so the descriptor is still close-on-exec
+        sys::keep_open(null).map_err(failure_at(LaunchStep::Descriptors))?;
     }
     if *report != 3 {
-        sys::duplicate(*report, 3, libc::O_CLOEXEC).map_err(at(LaunchStep::Descriptors))?;
+        sys::duplicate(*report, 3, libc::O_CLOEXEC).map_err(failure_at(LaunchStep::Descriptors))?;
         *report = 3;
     }
-    sys::close_from(4).map_err(at(LaunchStep::Descriptors))
+    sys::close_from(4).map_err(failure_at(LaunchStep::Descriptors))
 }
 
-/// The score is the user's choice, and one of 1000 makes the helper the first that is killed.
+/// Resets the score, which the user may have set to 1000 so that the helper is the first process
+/// that the kernel kills.
 fn reset_out_of_memory_score() -> Result<(), Errno> {
     let path = c"/proc/self/oom_score_adj";
     let mut score = [0; 8];
     let length = sys::read_file(path, &mut score)?;
-    // containers forbid to lower it, and there is nothing to lower
+    // a container may not lower the score, and 0 need not be lowered
     if score.get(..length) == Some(b"0\n") {
         Ok(())
     } else {

@@ -1,8 +1,10 @@
-//! The system calls that start the helper, each as a function that is safe to call.
+//! The system calls that start the helper, each as a safe function.
 //!
-//! MUST NOT allocate, lock or touch what libc keeps for its threads: most of this runs in a copy of a PAM host that may
-//! have had threads, where a lock that another thread held stays locked for ever.
-//! MUST NOT change the host process: the signal mask of the calling thread is restored before a function returns.
+//! MUST NOT allocate, lock or touch what libc keeps for its threads: most of this runs in a copy of
+//! a PAM host that may have had threads, where a lock that another thread held stays locked for
+//! ever.
+//! MUST NOT change the host process: the signal mask of the calling thread is restored before a
+//! function returns.
 #![allow(unsafe_code)]
 
 use libc::{c_char, c_int, c_long, c_uint, c_void};
@@ -33,7 +35,7 @@ fn done(result: c_int) -> Result<(), Errno> {
     check(c_long::from(result)).map(drop)
 }
 
-/// Ends a wait at this time, however many signals interrupt it. `Ok(false)`: the time has come.
+/// Waits for an event, whatever signals interrupt the wait. Returns `Ok(false)` at the deadline.
 pub(super) fn wait_until(
     fd: BorrowedFd<'_>,
     events: i16,
@@ -41,7 +43,7 @@ pub(super) fn wait_until(
 ) -> Result<bool, Errno> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        // rounded up: a wait of 0 ms would spin through the last millisecond
+        // rounded up: waits of 0 ms would spin through the last millisecond
         let left = c_int::try_from(left.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX);
         let mut poll = libc::pollfd {
             fd: fd.as_raw_fd(),
@@ -66,7 +68,7 @@ pub(super) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
     usize::try_from(sent).map_err(|_| Errno::last())
 }
 
-/// Receives without waiting; 0 at the end.
+/// Receives without waiting. Returns 0 at the end of the stream.
 pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: pointer and length are those of one slice, which nobody else refers to.
     let got = unsafe {
@@ -80,11 +82,11 @@ pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Er
     usize::try_from(got).map_err(|_| Errno::last())
 }
 
-/// Room for one descriptor beside a message, aligned as its header must be.
+/// A buffer for one descriptor beside a message, aligned for its header.
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
-/// Sends bytes, and beside them a descriptor.
+/// Sends bytes, with a descriptor if there is one.
 pub(super) fn send_with(fd: RawFd, bytes: &[u8], passed: Option<RawFd>) -> Result<(), Errno> {
     let mut part = libc::iovec {
         iov_base: bytes.as_ptr().cast_mut().cast(),
@@ -97,8 +99,9 @@ pub(super) fn send_with(fd: RawFd, bytes: &[u8], passed: Option<RawFd>) -> Resul
     message.msg_iovlen = 1;
     if let Some(passed) = passed {
         message.msg_control = (&raw mut control).cast();
-        // SAFETY: the three macros compute sizes and places inside `control`, which is longer than one header with one
-        // descriptor (24 bytes), and msg_controllen is set before CMSG_FIRSTHDR reads it.
+        // SAFETY: the three macros compute sizes and places inside `control`, which is longer than
+        // one header with one descriptor (24 bytes), and msg_controllen is set before CMSG_FIRSTHDR
+        // reads it.
         unsafe {
             message.msg_controllen = libc::CMSG_SPACE(size_of::<RawFd>() as c_uint) as _;
             let header = libc::CMSG_FIRSTHDR(&raw const message);
@@ -112,7 +115,7 @@ pub(super) fn send_with(fd: RawFd, bytes: &[u8], passed: Option<RawFd>) -> Resul
     check(unsafe { libc::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) } as c_long).map(drop)
 }
 
-/// Receives bytes, and the one descriptor that may come beside them, close-on-exec.
+/// Receives bytes, and a descriptor if one was sent with them, close-on-exec.
 pub(super) fn receive_with(
     fd: BorrowedFd<'_>,
     buffer: &mut [u8],
@@ -133,8 +136,8 @@ pub(super) fn receive_with(
     // SAFETY: every pointer in the message is to something that outlives the call.
     let got = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) };
     let got = usize::try_from(got).map_err(|_| Errno::last())?;
-    // SAFETY: the kernel wrote the header and its length; a header for SCM_RIGHTS that is long enough holds a descriptor,
-    // which is nobody else's.
+    // SAFETY: the kernel wrote the header and its length; a header for SCM_RIGHTS that is long
+    // enough holds a descriptor, which is nobody else's.
     let passed = unsafe {
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         let is_descriptor = !header.is_null()
@@ -148,7 +151,7 @@ pub(super) fn receive_with(
     Ok((got, passed))
 }
 
-/// Keeps every signal from the calling thread until it is dropped.
+/// Blocks every signal in the calling thread until this is dropped.
 pub(super) struct SignalsBlocked(SignalSet);
 
 impl SignalsBlocked {
@@ -166,7 +169,8 @@ impl Drop for SignalsBlocked {
     }
 }
 
-/// The kernel's own call: libc's leaves out the signals that it uses itself, whose handlers must not run in the copy.
+/// Calls the kernel directly: libc's function leaves out the signals that libc uses, whose handlers
+/// must not run in the copy.
 fn set_signal_mask(mask: &SignalSet, before: &mut SignalSet) -> Result<(), Errno> {
     let (mask, before) = (mask.as_ptr(), before.as_mut_ptr());
     // SAFETY: both sets are at least SIGNAL_SET bytes long.
@@ -182,9 +186,11 @@ fn set_signal_mask(mask: &SignalSet, before: &mut SignalSet) -> Result<(), Errno
     .map(drop)
 }
 
-/// Gives every signal its default action, also the two that libc keeps for itself, then delivers all of them.
+/// Gives every signal its default action, also the two that libc reserves, then unblocks all of
+/// them.
 pub(super) fn reset_signals() -> Result<(), Errno> {
-    // longer than the kernel's struct on any architecture; zeros are SIG_DFL, no flags, an empty mask
+    // longer than the kernel's struct on any architecture; zeros are SIG_DFL, no flags, an empty
+    // mask
     let default = [0u64; 8];
     for signal in
         (1..=SIGNAL_SET * 8).filter(|n| ![libc::SIGKILL, libc::SIGSTOP].contains(&(*n as c_int)))
@@ -204,21 +210,21 @@ pub(super) fn reset_signals() -> Result<(), Errno> {
     set_signal_mask(&[0; 2], &mut [0; 2])
 }
 
-/// Runs `child` in a copy of this process, as fork does, but without the handlers that libc would run, and with no signal to
-/// the parent when the copy ends (exit signal 0). Returns its number.
+/// Runs `child` in a copy of this process, as fork does, but without the handlers that libc would
+/// run, and with no signal to the parent when the copy ends (exit signal 0). Returns its number.
 ///
-/// `child` runs with one thread; it must do as the head of this file says.
+/// `child` runs with one thread. It MUST follow the rules at the head of this file.
 pub(super) fn run_in_copy<T>(child: fn(&T) -> !, argument: &T) -> Result<libc::pid_t, Errno> {
     let zero: c_long = 0;
-    // SAFETY: no CLONE_VM and no stack: both processes go on from here, each with memory of its own. All arguments are 0, so
-    // their order, which differs by architecture, does not matter.
+    // SAFETY: no CLONE_VM and no stack: both processes go on from here, each with memory of its
+    // own. All arguments are 0, so their order, which differs by architecture, does not matter.
     match check(unsafe { libc::syscall(libc::SYS_clone, zero, zero, zero, zero, zero) })? {
         0 => child(argument),
         process => Ok(process as libc::pid_t),
     }
 }
 
-/// Kills a process that [`run_in_copy`] made, and takes its exit status, so that no zombie stays.
+/// Kills a process that [`run_in_copy`] made and reaps it.
 pub(super) fn end_copy(process: libc::pid_t) {
     let mut flags = libc::__WCLONE | libc::WNOHANG;
     loop {
@@ -227,29 +233,30 @@ pub(super) fn end_copy(process: libc::pid_t) {
             libc::waitpid(process, ptr::null_mut(), flags)
         })) {
             Ok(0) => {
-                // SAFETY: the number is still that of our child, for nobody has taken its status.
+                // SAFETY: the number is still that of this process's child, which was not reaped.
                 unsafe { libc::kill(process, libc::SIGKILL) };
-                // killed, even if someone has stopped or frozen it: this ends
+                // SIGKILL ends also a stopped or frozen process, so this wait ends
                 flags = libc::__WCLONE;
             }
             Err(Errno::EINTR) => {}
-            // ECHILD: another thread of the host waits for whatever there is
+            // ECHILD: another thread of the host has reaped it
             Ok(_) | Err(_) => return,
         }
     }
 }
 
-/// Ends this process, without what libc would do at its exit.
+/// Ends this process without libc's exit handlers.
 pub(super) fn exit() -> ! {
     // SAFETY: touches no memory.
     unsafe { libc::_exit(127) }
 }
 
-/// Root in every id, without groups. The kernel's own calls: libc's would have the same done in threads that the copy does
-/// not have.
+/// Sets every id to root, without groups. Calls the kernel directly: libc would signal threads that
+/// the copy does not have.
 pub(super) fn become_root() -> Result<(), Errno> {
     let (zero, none): (c_long, *const libc::gid_t) = (0, ptr::null());
-    // SAFETY: numbers and a null list of no groups. The user ids come first: from then on the user can send no signal.
+    // SAFETY: numbers and a null list of no groups. The user ids come first: from then on the user
+    // can send no signal.
     unsafe {
         check(libc::syscall(libc::SYS_setresuid, zero, zero, zero))?;
         check(libc::syscall(libc::SYS_setgroups, zero, none))?;
@@ -258,7 +265,7 @@ pub(super) fn become_root() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Whether the effective user is root.
+/// Returns whether the effective user is root.
 pub(super) fn is_root() -> bool {
     // SAFETY: cannot fail, and touches no memory.
     unsafe { libc::geteuid() == 0 }
@@ -269,14 +276,15 @@ pub(super) fn new_session() -> Result<(), Errno> {
     done(unsafe { libc::setsid() })
 }
 
-/// A descriptor that stands for this process, whatever becomes of its number; none before Linux 5.3.
+/// Returns a pidfd of this process, which stays valid when the number is reused; `None` before
+/// Linux 5.3.
 pub(super) fn own_pidfd() -> Option<RawFd> {
     // SAFETY: numbers only. The kernel's own getpid, for the copy was not made by libc.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::syscall(libc::SYS_getpid), 0) };
     RawFd::try_from(fd).ok().filter(|fd| *fd >= 0)
 }
 
-/// Kills the process that the descriptor stands for.
+/// Kills the process of a pidfd.
 pub(super) fn kill_process(process: BorrowedFd<'_>) {
     let none = ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo makes the kernel fill in one as for kill.
@@ -291,7 +299,7 @@ pub(super) fn kill_process(process: BorrowedFd<'_>) {
     };
 }
 
-/// Takes the exit status of the process, if it has become a child of this one.
+/// Reaps the process, if it has become a child of this one.
 pub(super) fn reap_process(process: BorrowedFd<'_>) {
     // SAFETY: siginfo_t is plain data, and the kernel writes it.
     unsafe {
@@ -306,7 +314,7 @@ pub(super) fn reap_process(process: BorrowedFd<'_>) {
     }
 }
 
-/// Soft and hard limit of a resource.
+/// Returns the soft and the hard limit of a resource.
 pub(super) fn limits(resource: c_int) -> Result<(u64, u64), Errno> {
     let mut limit = libc::rlimit64 {
         rlim_cur: 0,
@@ -326,15 +334,16 @@ pub(super) fn set_limits(resource: c_int, soft: u64, hard: u64) -> Result<(), Er
     done(unsafe { libc::prlimit64(0, resource as _, &raw const limit, ptr::null_mut()) })
 }
 
-/// SCHED_OTHER, nice 0, the I/O priority that follows from it, every processor, memory of every node.
+/// Sets SCHED_OTHER, nice 0, the I/O priority that follows from nice, every processor, and memory
+/// of every node.
 pub(super) fn reset_scheduling() -> Result<(), Errno> {
     const IOPRIO_WHO_PROCESS: c_long = 1;
     const TIMER_SLACK_NANOSECONDS: c_long = 50_000;
     let zero: c_long = 0;
-    // 8192 processors; the kernel takes the ones that there are
+    // a mask of 8192 processors; the kernel ignores those that do not exist
     let every = [u64::MAX; 128];
-    // SAFETY: a sched_param of zeros is that of SCHED_OTHER; the mask is as long as is said; the rest are numbers and a null
-    // list of nodes.
+    // SAFETY: a sched_param of zeros is that of SCHED_OTHER; the mask is as long as is said; the
+    // rest are numbers and a null list of nodes.
     unsafe {
         let parameters: libc::sched_param = mem::zeroed();
         check(libc::syscall(
@@ -356,7 +365,8 @@ pub(super) fn reset_scheduling() -> Result<(), Errno> {
             size_of_val(&every),
             every.as_ptr(),
         ))?;
-        // these make it slower at most, and containers forbid the first of them
+        // failures are ignored: they make the helper slower at most, and containers forbid the
+        // first call
         libc::syscall(libc::SYS_set_mempolicy, zero, ptr::null::<c_void>(), zero);
         libc::syscall(
             libc::SYS_prctl,
@@ -393,23 +403,25 @@ pub(super) fn open(path: &CStr, flags: c_int) -> Result<RawFd, Errno> {
 }
 
 pub(super) fn close(fd: RawFd) {
-    // SAFETY: only descriptors of a copy that is about to run another program, in which nothing else uses them.
+    // SAFETY: only descriptors of a copy that is about to run another program, in which nothing
+    // else uses them.
     unsafe { libc::close(fd) };
 }
 
-/// Makes `to` the same as `from`; a descriptor that is kept when a program is run, unless `flags` say otherwise.
+/// Duplicates `from` as `to`, which stays open when a program is run, unless `flags` say otherwise.
 pub(super) fn duplicate(from: RawFd, to: RawFd, flags: c_int) -> Result<(), Errno> {
-    // SAFETY: only in a copy that is about to run another program, in which nothing else uses the descriptor `to`.
+    // SAFETY: only in a copy that is about to run another program, in which nothing else uses the
+    // descriptor `to`.
     done(unsafe { libc::dup3(from, to, flags) })
 }
 
-/// Has the descriptor stay open when a program is run.
+/// Clears close-on-exec.
 pub(super) fn keep_open(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: numbers only.
     done(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })
 }
 
-/// Reads until the end or until the buffer is full; returns how much.
+/// Reads until the end of the file or until the buffer is full. Returns the number of bytes.
 pub(super) fn read_file(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
     let fd = open(path, libc::O_RDONLY)?;
     let mut length = 0;
@@ -430,7 +442,7 @@ pub(super) fn read_file(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> 
     result
 }
 
-/// Writes to a file that is there.
+/// Writes to a file that exists.
 pub(super) fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
     let fd = open(path, libc::O_WRONLY)?;
     // SAFETY: pointer and length are those of one slice.
@@ -440,7 +452,7 @@ pub(super) fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
     result
 }
 
-/// Owner and mode of a file.
+/// Returns owner, group and mode of a file.
 pub(super) fn owner_and_mode(
     path: &CStr,
 ) -> Result<(libc::uid_t, libc::gid_t, libc::mode_t), Errno> {
@@ -452,7 +464,7 @@ pub(super) fn owner_and_mode(
     }
 }
 
-/// The kind of file system at a path, as statfs(2) numbers them.
+/// Returns the type of the file system at a path, as statfs(2) numbers them.
 pub(super) fn file_system(path: &CStr) -> Result<i64, Errno> {
     // SAFETY: the kernel writes one statfs; zeros are a valid one.
     unsafe {
@@ -462,10 +474,11 @@ pub(super) fn file_system(path: &CStr) -> Result<i64, Errno> {
     }
 }
 
-/// Closes every descriptor from this one on.
+/// Closes every descriptor that is not less than `first`.
 pub(super) fn close_from(first: RawFd) -> Result<(), Errno> {
     let last = c_long::from(c_uint::MAX);
-    // SAFETY: only in a copy that is about to run another program, in which nothing uses these descriptors.
+    // SAFETY: only in a copy that is about to run another program, in which nothing uses these
+    // descriptors.
     match check(unsafe {
         libc::syscall(
             libc::SYS_close_range,
@@ -474,15 +487,15 @@ pub(super) fn close_from(first: RawFd) -> Result<(), Errno> {
             0 as c_long,
         )
     }) {
-        // before Linux 5.9, or a filter that does not know the call
+        // Linux before 5.9, or a seccomp filter that does not know the call
         Err(Errno::ENOSYS | Errno::EPERM) => close_listed_from(first),
         result => result.map(drop),
     }
 }
 
-/// The same by /proc/self/fd.
+/// Closes the descriptors that /proc/self/fd lists.
 pub(super) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
-    /// Where a linux_dirent64 has its length and its name.
+    // offsets of the length and of the name in a linux_dirent64
     const LENGTH: usize = 16;
     const NAME: usize = 19;
     let list = open(c"/proc/self/fd", libc::O_RDONLY | libc::O_DIRECTORY)?;
@@ -508,7 +521,7 @@ pub(super) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
                 return Err(error);
             }
         };
-        // procfs lists by number, so that closing what was listed hides nothing that follows
+        // procfs lists by number, so closing listed descriptors skips none that follow
         while let (Some(&[a, b]), Some(name)) = (rest.get(LENGTH..LENGTH + 2), rest.get(NAME..)) {
             let mut digits = name.iter().take_while(|byte| **byte != 0);
             let number = digits.try_fold(0 as RawFd, |number, digit| {
@@ -530,7 +543,8 @@ pub(super) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Runs a program in place of this one; returns only if that fails. Both lists end with null, and hold strings that end with 0.
+/// Replaces this program by another, and returns only on failure. Both lists end with null and hold
+/// C strings.
 pub(super) fn run_program<const A: usize, const E: usize>(
     program: &CStr,
     arguments: &[*const c_char; A],
@@ -539,8 +553,8 @@ pub(super) fn run_program<const A: usize, const E: usize>(
     if arguments.last() != Some(&ptr::null()) || environment.last() != Some(&ptr::null()) {
         return Errno::EINVAL;
     }
-    // SAFETY: the lists end with null, as was checked; their strings live in the caller of `start`, whose memory this is a
-    // copy of.
+    // SAFETY: the lists end with null, as was checked; their strings live in the caller of `start`,
+    // whose memory this is a copy of.
     unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     Errno::last()
 }

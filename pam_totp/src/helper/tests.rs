@@ -1,7 +1,8 @@
-//! PAM hosts under every condition that a user can put theirs in. Each is this test program again, as a process of its own
-//! (`hostile_host`), which starts the helper and writes what it saw to a file.
+//! The helper under every condition that a user can set for a PAM host. Each host is this test
+//! program again, as a process of its own (`hostile_host`), which starts the helper and writes its
+//! observations to a file.
 //!
-//! They need root, as the helper does; for anyone else they show that it is refused.
+//! The tests need root, as the helper does; for another user they verify that it is refused.
 #![allow(unsafe_code)]
 
 use super::*;
@@ -17,8 +18,8 @@ const CASE: &str = "POSTERN_HELPER_CASE";
 const RESULT: &str = "POSTERN_HELPER_RESULT";
 const NOBODY: libc::uid_t = 65534;
 
-/// Prints what a program inherits, then echoes until its input ends. (Its own status it reads itself: while the shell waits
-/// for another program it blocks signals.)
+/// Prints what a program inherits, then echoes until its input ends. (Its own status it reads
+/// itself: while the shell waits for another program it blocks signals.)
 const FACTS: &str = "
     echo env $(tr '\\0' ' ' < /proc/$$/environ)
     echo cwd $(pwd) umask $(umask)
@@ -33,7 +34,7 @@ const FACTS: &str = "
     echo end
     exec cat";
 
-/// Runs a host under a condition; returns what it saw.
+/// Runs a host under a condition. Returns its observations.
 fn host(case: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let result = folder.path().join("result");
@@ -55,13 +56,13 @@ fn host(case: &str) -> String {
     fs::read_to_string(&result).unwrap_or_else(|error| panic!("{case}: {status}, {error}"))
 }
 
-/// The cgroups that there were before a case; dropped, those that it made are removed.
+/// The cgroups that existed before a case. Dropping this removes those that the case made.
 struct Cgroups {
     before: Vec<PathBuf>,
     _making: MutexGuard<'static, ()>,
 }
 
-/// One case at a time makes cgroups.
+/// A lock, so that one case at a time makes cgroups.
 static MAKING: Mutex<()> = Mutex::new(());
 
 impl Cgroups {
@@ -73,7 +74,7 @@ impl Cgroups {
         }
     }
 
-    /// Every folder in which a case may have made one, the innermost first.
+    /// Returns every folder in which a case may have made a cgroup, the innermost first.
     fn all() -> impl Iterator<Item = PathBuf> {
         let mounts = ["unified", "freezer", "systemd"].map(|name| format!("/sys/fs/cgroup/{name}"));
         let folders = mounts
@@ -99,7 +100,7 @@ impl Drop for Cgroups {
             if !name.starts_with("postern-test-") && name != "user.slice" {
                 continue;
             }
-            // a process that has just ended is in it for a moment more
+            // a process that has just ended stays in the cgroup for a moment
             let until = Instant::now() + Duration::from_secs(10);
             while fs::remove_dir(&new).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
             {
@@ -185,7 +186,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn the_helper_is_entered_whatever_the_host_inherited() {
+fn the_helper_starts_whatever_the_host_inherited() {
     for case in [
         "plain",
         "real-user",
@@ -214,9 +215,10 @@ fn the_helper_is_entered_whatever_the_host_inherited() {
     }
 }
 
-/// (The kernel tells the parent of a child that is stopped, whatever its exit signal is: that one SIGCHLD is the user's doing.)
+/// (The kernel tells the parent of a child that is stopped, whatever its exit signal is: that one
+/// SIGCHLD is the user's doing.)
 #[test]
-fn what_keeps_the_helper_away_is_named() {
+fn an_error_names_what_prevents_the_helper() {
     for (case, error) in [
         ("nofile", "raise RLIMIT_NOFILE"),
         ("missing", "cannot be run (No such file"),
@@ -354,7 +356,7 @@ fn close_standard(fds: &[i32]) {
     }
 }
 
-/// What the condition does to this process.
+/// Applies a condition to this process.
 fn apply(case: &str) {
     let mount = "/sys/fs/cgroup";
     let name = format!("postern-test-{}", std::process::id());
@@ -456,7 +458,8 @@ fn drop_resource_capability() {
             libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()),
             0
         );
-        // CAP_SYS_RESOURCE, from all three sets of this thread and from what a program could get back
+        // CAP_SYS_RESOURCE, from all three sets of this thread and from what a program could get
+        // back
         for set in &mut sets[..3] {
             *set &= !(1 << 24);
         }
@@ -551,7 +554,8 @@ fn hostile_host() {
     (&result).write_all(seen.as_bytes()).unwrap();
 }
 
-/// Reads what the helper inherited, does to it what the case says, and sees whether it still echoes.
+/// Reads what the helper inherited, does to it what the case says, and sees whether it still
+/// echoes.
 fn use_helper(case: &str, helper: HelperProcess) -> String {
     let mut seen = String::new();
     let process = helper.process.as_ref().unwrap().try_clone().unwrap();
@@ -603,7 +607,7 @@ fn use_helper(case: &str, helper: HelperProcess) -> String {
     seen
 }
 
-/// What the kernel says to signals of a user.
+/// The results of signals that a user sends.
 fn signal_as_nobody(pid: i32) -> String {
     let script = format!("kill -STOP {pid} || kill -KILL {pid}");
     let output = Command::new("setpriv")
@@ -628,7 +632,8 @@ fn signal_as_nobody(pid: i32) -> String {
     }
 }
 
-/// Starts the helper until a copy was stopped on the way: a user needs luck, too.
+/// Starts the helper again and again until a copy is stopped in time, which is a race for a user
+/// too.
 fn start_stopped() -> Result<HelperProcess, HelperError> {
     let once = || {
         let is_over = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,5 @@
-//! A posternd that is hostile to the module, and a socket that is not root's: access is denied, and the host goes on.
+//! The relay with a hostile posternd, and with a socket of another user: access is denied, and the
+//! host continues.
 
 use super::*;
 use crate::host::{MarkStays, NoInput};
@@ -18,10 +19,10 @@ struct FakeHost {
     logged: RefCell<Vec<String>>,
     mark: RefCell<Option<Vec<u8>>>,
     stacked: RefCell<Option<Vec<u8>>>,
-    /// How often the transaction was named, and what it is named.
+    /// How often the transaction was named, and its last id.
     named: Cell<u8>,
     id: Cell<Option<TransactionId>>,
-    /// What is called when the user is asked for.
+    /// A function that is called when the name is prompted for.
     asked_for_user: Option<Box<dyn Fn()>>,
 }
 
@@ -95,7 +96,7 @@ impl super::HostCalls for FakeHost {
     }
 }
 
-/// A socket at which a test plays posternd, for one connection.
+/// A socket at which a test acts as posternd, for one connection.
 struct Played {
     _folder: TempDir,
     path: PathBuf,
@@ -114,7 +115,8 @@ fn posternd(play: impl FnOnce(UnixStream) + Send + 'static) -> Played {
     }
 }
 
-/// Greets, takes the opening, and sends what it is given; reads replies until the module has gone.
+/// Sends a greeting and the given instructions; reads replies until the module closes the
+/// connection.
 fn sends(instructions: Vec<Instruction>) -> Played {
     posternd(move |mut stream| {
         send(&mut stream, &ready()).unwrap();
@@ -149,21 +151,21 @@ fn relays(
     options: &[&str],
 ) -> PamFunctionResult {
     let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-    let result = relay(HostOf::Root, &played.path, hook, host, &options);
+    let result = relay(HostUser::Root, &played.path, hook, host, &options);
     played.thread.join().unwrap();
     result
 }
 
-/// Whether whoever listens there is to decide.
+/// Returns whether the server at the socket would decide.
 fn is_believed(path: &Path) -> bool {
-    greeted(path, Instant::now() + ADMITTED).is_ok()
+    receive_greeting(path, Instant::now() + ADMITTED).is_ok()
 }
 
 const UNAVAILABLE: PamFunctionResult = PamFunctionResult::Denied(Denial::Unavailable);
 
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
-fn what_posternd_says_within_bounds_is_done() {
+fn allowed_instructions_are_followed() {
     let host = FakeHost::default();
     let mark = Zeroizing::new(b"mark".to_vec());
     let steps = vec![
@@ -190,7 +192,7 @@ fn what_posternd_says_within_bounds_is_done() {
 
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
-fn what_is_beyond_bounds_denies() {
+fn an_instruction_that_is_not_allowed_denies() {
     let tell = || Instruction::Tell("x".repeat(30_000));
     let password = || Instruction::SetStacked(Zeroizing::new(b"x".to_vec()));
     let passed = || Instruction::End(PamFunctionResult::Passed);
@@ -282,7 +284,7 @@ fn a_mark_without_a_result_is_not_kept() {
 
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
-fn frames_that_cannot_be_read_deny_and_say_that_the_code_may_be_used_up() {
+fn invalid_frames_deny_and_report_that_the_code_may_be_consumed() {
     let cases: [(&str, &[u8]); 5] = [
         ("4 GiB", &[255, 255, 255, 255, 64]),
         ("empty", &[0, 0, 0, 0]),
@@ -320,13 +322,14 @@ fn falls_silent_after(bytes: Vec<u8>) -> Played {
         let _: Opening = receive(&mut stream).unwrap();
         send(&mut stream, &prompt()).unwrap();
         let _: RelayReply = receive(&mut stream).unwrap();
-        // the module may have seen enough
+        // the module may have closed the connection already
         let _ = stream.write_all(&bytes);
         let _ = stream.read_to_end(&mut Vec::new());
     })
 }
 
-/// A text of 1 MiB is refused by its length alone: nothing is set aside for it, and nothing waited for.
+/// A text of 1 MiB is refused by its length: no memory is allocated for it, and its bytes are not
+/// waited for.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn a_text_of_1_mib_denies_at_once() {
@@ -351,7 +354,7 @@ fn a_text_of_1_mib_denies_at_once() {
     }
 }
 
-/// The module waits for a rest of a frame as long as for a frame, and denies.
+/// The module waits for the rest of a frame as long as for a frame, and denies access.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn silence_in_the_middle_of_a_frame_denies_in_time() {
@@ -367,8 +370,8 @@ fn silence_in_the_middle_of_a_frame_denies_in_time() {
     );
 }
 
-/// A conversation with some bytes changed, by a posternd that then hangs up: it ends, within the bounds, and access is
-/// granted only where the last instruction came as it was sent.
+/// Some bytes of a conversation are changed, and the connection ends. The hook ends in time, and
+/// access is granted only where the last instruction arrived unchanged.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn instructions_with_changed_bytes_end_within_bounds() {
@@ -422,7 +425,7 @@ fn instructions_with_changed_bytes_end_within_bounds() {
 /// Nothing is sent to a socket on which another user than root listens, such as the gate's.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
-fn an_impostors_socket_is_nobodys() {
+fn nothing_is_sent_to_a_socket_of_another_user() {
     let folder = tempfile::tempdir().unwrap();
     chown(folder.path(), Some(Uid::from_raw(1)), None).unwrap();
     let path = folder.path().join("host.sock");
@@ -450,7 +453,7 @@ fn an_impostors_socket_is_nobodys() {
 
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
-fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
+fn without_a_listener_or_a_common_version_there_is_no_daemon() {
     let folder = tempfile::tempdir().unwrap();
     assert!(!is_believed(&folder.path().join("none")));
     let strange = Greeting {
@@ -462,14 +465,14 @@ fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
     played.thread.join().unwrap();
 }
 
-/// A host of another effective user than root has no fallback: access is denied, and one line names the socket and what to
-/// do.
+/// A host of another effective user than root has no fallback: access is denied, and one line names
+/// the socket and what to do.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn a_users_host_is_denied_where_no_posternd_answers() {
     let denied = |path: &Path, words: [&str; 2]| {
         let host = FakeHost::default();
-        let result = relay(HostOf::User, path, PamFunction::Auth, &host, &[]);
+        let result = relay(HostUser::User, path, PamFunction::Auth, &host, &[]);
         assert_eq!(result, UNAVAILABLE, "{words:?}");
         let logged = host.logged.borrow().join("\n");
         assert!(
@@ -507,7 +510,7 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
 
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
-fn a_users_host_says_that_it_is_one() {
+fn a_users_host_opens_as_a_users_host() {
     let played = posternd(|mut stream| {
         send(&mut stream, &ready()).unwrap();
         let opening: Opening = receive(&mut stream).unwrap();
@@ -521,19 +524,19 @@ fn a_users_host_says_that_it_is_one() {
     });
     let host = FakeHost::default();
     assert_eq!(
-        relay(HostOf::User, &played.path, PamFunction::Auth, &host, &[]),
+        relay(HostUser::User, &played.path, PamFunction::Auth, &host, &[]),
         PamFunctionResult::Passed
     );
     played.thread.join().unwrap();
 }
 
-/// fail2ban goes by these fields; a password typed in place of a name is not logged.
+/// fail2ban's filter needs these fields; a password typed in place of a name is not logged.
 #[test]
 fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
     let host = FakeHost::default();
-    log::denied(&host, "unavailable", &"why");
+    log::log_denied(&host, "unavailable", &"why");
     host.user.replace("hunter2\n".to_owned());
-    log::denied(&host, "unavailable", &"why");
+    log::log_denied(&host, "unavailable", &"why");
     let lines = host.logged.borrow();
     assert_eq!(
         lines[0],
@@ -545,25 +548,25 @@ fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
     );
 }
 
-/// Whoever runs sudo can have it stand still until the time for a greeting is over: a greeting that lies there is none that
-/// did not come, and no reason for the fallback.
+/// A user can stop sudo until the time limit of the greeting is over. A greeting in the buffer came
+/// in time, and is no reason for the fallback.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
-fn what_has_come_is_read_however_long_the_host_stood_still() {
+fn received_bytes_are_read_after_the_host_was_stopped() {
     let played = posternd(|mut stream| send(&mut stream, &ready()).unwrap());
     let mut connection = LocalConnection::open(&played.path, Instant::now() + ADMITTED).unwrap();
     played.thread.join().unwrap();
     connection.wait_until(Instant::now() - Duration::from_secs(1));
     assert!(receive::<Greeting>(&mut connection).is_ok());
-    // and after it nothing comes
+    // no more bytes follow
     let silence = receive::<Greeting>(&mut connection);
     assert!(silence.is_err(), "{silence:?}");
 }
 
-/// libpam may ask who signs in, and whoever still types a name held one of the places of posternd's: what the transaction is
-/// about is gathered before the module connects.
+/// libpam may prompt for the name, and a connection counted against posternd's limit meanwhile. The
+/// transaction is collected before the module connects.
 #[test]
-fn nobody_is_connected_while_libpam_asks_who_signs_in() {
+fn the_module_does_not_connect_while_libpam_prompts_for_the_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pam.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -583,15 +586,15 @@ fn nobody_is_connected_while_libpam_asks_who_signs_in() {
         ..FakeHost::default()
     };
     assert_eq!(
-        relay(HostOf::User, &path, PamFunction::Auth, &host, &[]),
+        relay(HostUser::User, &path, PamFunction::Auth, &host, &[]),
         UNAVAILABLE
     );
     assert!(listener.accept().is_ok(), "then it connects");
     assert!(asked.get() > 0);
 }
 
-/// What a module and a posternd say to each other in a version.
-fn opening_in(version: u16, of: HostOf, hook: PamFunction, host: &FakeHost) -> Opening {
+/// Returns the opening that the module sends in a version.
+fn opening_in(version: u16, of: HostUser, hook: PamFunction, host: &FakeHost) -> Opening {
     let (sender, opening) = std::sync::mpsc::channel();
     let played = posternd(move |mut stream| {
         send(
@@ -623,7 +626,7 @@ fn opening_in(version: u16, of: HostOf, hook: PamFunction, host: &FakeHost) -> O
 #[ignore = "only root's socket is believed: tests/run"]
 fn a_transaction_is_named_once_for_each_auth_and_only_in_version_2() {
     let host = FakeHost::default();
-    let named = |version, hook| match opening_in(version, HostOf::Root, hook, &host) {
+    let named = |version, hook| match opening_in(version, HostUser::Root, hook, &host) {
         Opening::Host {
             version: spoken,
             id,
@@ -639,7 +642,7 @@ fn a_transaction_is_named_once_for_each_auth_and_only_in_version_2() {
     assert!(second.is_some() && second != first);
     assert_eq!(named(2, PamFunction::Account), second);
     assert!(matches!(
-        opening_in(2, HostOf::User, PamFunction::Auth, &host),
+        opening_in(2, HostUser::User, PamFunction::Auth, &host),
         Opening::UserHost { version: 2, .. }
     ));
 }

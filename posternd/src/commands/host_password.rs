@@ -1,6 +1,6 @@
-//! Asking the root helper `postern-password` whether a password of this host is right.
+//! Verifies a password of this host through the root helper `postern-password`.
 //!
-//! MUST NOT speak to a helper that is not root's: it is given passwords.
+//! MUST NOT send a password to a helper that is not root's.
 
 use shared::network::local_stream::LocalStream;
 use shared::protocol::host_password::{
@@ -12,35 +12,35 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long the helper may take to be started by systemd, and to greet.
+/// Time limit of systemd for starting the helper, and of the helper for its greeting.
 const GREETED: Duration = Duration::from_millis(1200);
-/// How long a question waits for its turn.
+/// Time limit of waiting for a turn.
 const TURN: Duration = Duration::from_secs(8);
-/// How long it may take to say something: longer than it gives PAM.
+/// Time limit of the reply: longer than the helper's own limit for PAM.
 const SAYS: Duration = VERIFY_TIMEOUT
     .saturating_add(QUEUE_TIMEOUT)
     .saturating_add(Duration::from_secs(2));
 
-/// The way to the helper; so many are asked at once, counted by user.
-pub(crate) struct Passwords(Admission<u32>);
+/// The client of the helper; limits the requests at the same time, by user.
+pub(crate) struct HostPasswordHelper(Admission<u32>);
 
-/// Nothing was said.
+/// Why there is no reply.
 pub(crate) enum HelperSilent {
-    /// There was no place for the question.
+    /// Too many requests waited.
     Busy(Busy),
-    /// The helper was not reached: it knows nothing of the question.
+    /// The helper was not reached and has not received the request.
     Absent(String),
-    /// It has the question.
+    /// The helper has received the request.
     Unanswered(String),
 }
 
-impl Passwords {
-    pub(crate) fn new() -> Passwords {
-        Passwords(Admission::new(REQUEST_LIMITS))
+impl HostPasswordHelper {
+    pub(crate) fn new() -> HostPasswordHelper {
+        HostPasswordHelper(Admission::new(REQUEST_LIMITS))
     }
 
-    /// Has it asked, for a user.
-    pub(crate) fn ask(
+    /// Has the helper verify a password, for a user.
+    pub(crate) fn verify_password(
         &self,
         uid: u32,
         question: &HostPasswordRequest,
@@ -50,7 +50,7 @@ impl Passwords {
             .acquire(question.class, uid)
             .and_then(|turn| turn.wait(TURN));
         let _turn = turn.map_err(HelperSilent::Busy)?;
-        let mut stream = reach().map_err(|error| {
+        let mut stream = connect_helper().map_err(|error| {
             HelperSilent::Absent(format!(
                 "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
             ))
@@ -60,12 +60,12 @@ impl Passwords {
                 "postern-password did not answer: {why}; its log says more"
             ))
         };
-        let word = put(&mut stream, question).map_err(|error| unanswered(&error))?;
+        let word = send_request(&mut stream, question).map_err(|error| unanswered(&error))?;
         HostPasswordReply::decode(&word).ok_or_else(|| unanswered(&"it closed the connection"))
     }
 }
 
-fn reach() -> io::Result<LocalStream> {
+fn connect_helper() -> io::Result<LocalStream> {
     let mut stream = LocalStream::connect_to_root(Path::new(SOCKET), Instant::now() + GREETED)?;
     let mut greeting = [0; GREETING.len()];
     stream.read_exact(&mut greeting)?;
@@ -75,7 +75,7 @@ fn reach() -> io::Result<LocalStream> {
     }
 }
 
-fn put(stream: &mut LocalStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
+fn send_request(stream: &mut LocalStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
     stream.set_deadline(Instant::now() + SAYS);
     stream.write_all(&question.encode())?;
     stream.shutdown_write()?;

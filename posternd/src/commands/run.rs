@@ -1,6 +1,9 @@
-//! Commands of users, for their own accounts: reads the request, has an engine act, writes the reply.
+//! Commands of users who are not root, for their own accounts: each is parsed, run by an engine,
+//! and replied to.
+//!
+//! MUST NOT act for another account than that of the user whom the kernel names.
 
-use super::host_password::{HelperSilent, Passwords};
+use super::host_password::{HelperSilent, HostPasswordHelper};
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::user_log::UserLog;
 use crate::pam::conversation::{LogFields, User};
@@ -22,26 +25,26 @@ use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-/// One command of one user.
+/// A command of a user.
 pub(crate) struct Commands<'a> {
     pub(crate) config: &'a Path,
-    pub(crate) passwords: &'a Passwords,
+    pub(crate) passwords: &'a HostPasswordHelper,
     pub(crate) log: &'a UserLog,
     pub(crate) worker: Worker,
     pub(crate) user: &'a User,
 }
 
-/// Why there is no reply but a refusal.
+/// Why a command was refused.
 enum NotDone {
-    /// In words for the user.
+    /// With a message for the user.
     Refused(AdministrationError),
-    /// The user's commands have all workers, or others' do.
+    /// All workers are in use.
     Busy(Busy),
-    /// For the log.
+    /// With a log line.
     Failed {
-        /// The word for it.
+        /// The cause, as logs name it.
         cause: &'static str,
-        /// What is wrong, and what to do.
+        /// The problem and the remedy.
         why: String,
     },
 }
@@ -56,7 +59,7 @@ impl NotDone {
 }
 
 impl From<AdministrationError> for NotDone {
-    /// What only the administrator can repair is for the log.
+    /// Errors that only an administrator can solve are logged.
     fn from(error: AdministrationError) -> NotDone {
         match error {
             AdministrationError::Engine(error) => NotDone::failed(&error),
@@ -66,18 +69,18 @@ impl From<AdministrationError> for NotDone {
 }
 
 impl Commands<'_> {
-    /// Does what a request asks.
+    /// Runs the command of a request.
     pub(crate) fn reply(&self, request: &[u8]) -> CommandReply {
         let reply = match wire::decode::<CommandRequest>(request) {
             None => {
                 refused("invalid request; the command and posternd may have different versions")
             }
             Some(errand) => {
-                let done = panic::catch_unwind(AssertUnwindSafe(|| self.run(errand)));
+                let done = panic::catch_unwind(AssertUnwindSafe(|| self.run_command(errand)));
                 match done {
                     Ok(Ok(reply)) => reply,
-                    Ok(Err(why)) => self.refuse(why),
-                    // the panic's own message stands in the log
+                    Ok(Err(why)) => self.log_refusal(why),
+                    // the panic hook has logged its message
                     Err(_) => refused(NOT_NOW),
                 }
             }
@@ -87,7 +90,7 @@ impl Commands<'_> {
         CommandReply(bytes.unwrap_or_default())
     }
 
-    fn run(&self, errand: CommandRequest) -> Result<EngineReply, NotDone> {
+    fn run_command(&self, errand: CommandRequest) -> Result<EngineReply, NotDone> {
         let in_force = CONFIGURATION
             .load_config(self.config)
             .map_err(|error| NotDone::failed(&error))?;
@@ -100,13 +103,14 @@ impl Commands<'_> {
                 account,
                 operation: Operation::FirstEnrollment { password, setup },
             } => self.begin_first_setup(&config, account, &password, setup),
-            errand => self.act(&config, |door, caller, now| {
+            errand => self.run_at_engine(&config, |door, caller, now| {
                 door.execute_request(caller, &errand, now)
             }),
         }
     }
 
-    /// The try is charged by one act, the helper is asked while no worker is held, and another act goes on by what it said.
+    /// Charges the try in one operation, asks the helper while no worker is held, and continues in
+    /// a second operation.
     fn begin_first_setup(
         &self,
         config: &Config,
@@ -117,7 +121,7 @@ impl Commands<'_> {
         let Some(password) = Candidate::from_input(password.as_bytes()) else {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
-        let asking = self.act(config, |door, caller, now| {
+        let asking = self.run_at_engine(config, |door, caller, now| {
             door.prepare_first_enrollment(caller, &account, setup, now)
         })?;
         let User { uid, name, .. } = self.user;
@@ -127,7 +131,7 @@ impl Commands<'_> {
             class: Class::Familiar,
             password,
         };
-        let said = match self.passwords.ask(*uid, &question) {
+        let said = match self.passwords.verify_password(*uid, &question) {
             Ok(said) => said,
             Err(HelperSilent::Unanswered(why)) => {
                 self.write_log(Severity::Error, "warning", "password-timeout", Some(&why));
@@ -152,13 +156,13 @@ impl Commands<'_> {
                 HostPasswordReply::NotVerified
             }
         };
-        self.act(config, |door, caller, now| {
+        self.run_at_engine(config, |door, caller, now| {
             door.begin_first_enrollment(caller, asking, said, now)
         })
     }
 
-    /// An act at the engine, as the user whom the kernel names.
-    fn act<R>(
+    /// Runs an operation at the engine, as the user whom the kernel names.
+    fn run_at_engine<R>(
         &self,
         config: &Config,
         act: impl FnOnce(&mut Engine, Requester<'_>, Timestamp) -> Result<R, AdministrationError>,
@@ -167,14 +171,14 @@ impl Commands<'_> {
             name: &self.user.name,
             uid: self.user.uid,
         };
-        let acted = self.worker.run(config, |door| {
+        let acted = self.worker.run_operation(config, |door| {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(door, caller, now);
             for doubt in door.take_group_warnings() {
                 self.write_log(Severity::Error, "warning", "group-unresolved", Some(&doubt));
             }
             match acted {
-                // the engine goes with it
+                // an error closes the engine
                 Err(AdministrationError::Engine(error)) => Err(NotDone::failed(&error)),
                 acted => Ok(acted),
             }
@@ -186,7 +190,7 @@ impl Commands<'_> {
         }
     }
 
-    fn refuse(&self, why: NotDone) -> EngineReply {
+    fn log_refusal(&self, why: NotDone) -> EngineReply {
         match why {
             NotDone::Failed { cause, why } => {
                 self.write_log(Severity::Error, "refused", cause, Some(&why));
@@ -230,8 +234,11 @@ impl Commands<'_> {
             service: Service::from_pam(COMMAND.as_bytes()),
             user: Some(self.user.name.clone()),
         };
-        self.log
-            .write(self.user.uid, severity, &fields.line(result, cause, detail));
+        self.log.write(
+            self.user.uid,
+            severity,
+            &fields.format_line(result, cause, detail),
+        );
     }
 }
 

@@ -1,6 +1,6 @@
-//! Configuration of the daemon, as it was last valid.
+//! The configuration of the daemon: the file's, or the last valid one.
 
 use shared::config::file::LastValidConfig;
 
-/// The configuration that this process goes by.
+/// The last valid configuration of this process.
 pub static CONFIGURATION: LastValidConfig = LastValidConfig::new();

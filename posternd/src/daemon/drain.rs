@@ -1,5 +1,5 @@
-//! A daemon that ends in good order: it accepts nothing more, conversations have a while to end by themselves, then those
-//! that wait for a person get no more input, and those that are being verified still send their result.
+//! Draining: the daemon accepts no connection; conversations have a while to end; then those that
+//! wait for input end, and those that are being verified still send their result.
 
 use std::collections::BTreeMap;
 use std::net::Shutdown;
@@ -7,10 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The connections of this process.
 pub static CONNECTIONS: OpenConnections = OpenConnections::new();
 
-/// The connections that are open.
+/// The open connections.
 pub struct OpenConnections {
     state: Mutex<DrainState>,
     ended: Condvar,
@@ -22,7 +21,7 @@ struct DrainState {
     open: BTreeMap<u64, Arc<UnixStream>>,
 }
 
-/// A connection, until this is dropped.
+/// An open connection, until this is dropped.
 #[must_use]
 pub struct OpenConnection<'a> {
     all: &'a OpenConnections,
@@ -30,7 +29,6 @@ pub struct OpenConnection<'a> {
 }
 
 impl OpenConnections {
-    /// None is open.
     pub const fn new() -> OpenConnections {
         OpenConnections {
             state: Mutex::new(DrainState {
@@ -51,17 +49,17 @@ impl OpenConnections {
         OpenConnection { all: self, number }
     }
 
-    /// Has every thread that accepts end before its next connection.
+    /// Ends every accepting thread before its next connection.
     pub fn begin_drain(&self) {
         self.state().draining = true;
     }
 
-    /// Whether nothing more is to be accepted.
+    /// Returns whether no connection is to be accepted any more.
     pub fn is_draining(&self) -> bool {
         self.state().draining
     }
 
-    /// Waits until all have ended, at most `within`; how many are left.
+    /// Waits until all connections have ended, at most `within`. Returns how many are left.
     pub fn wait(&self, within: Duration) -> usize {
         let waited = self
             .ended
@@ -69,10 +67,11 @@ impl OpenConnections {
         waited.unwrap_or_else(PoisonError::into_inner).0.open.len()
     }
 
-    /// Takes the input away: whoever waits for it, or asks for more, ends. What is sent still arrives.
+    /// Shuts every connection down for reading: a conversation that waits for input ends.
+    /// Instructions are still sent.
     pub fn end_input(&self) {
         for stream in self.state().open.values() {
-            // the other end may have closed it
+            // the peer may have closed the connection
             let _ = stream.shutdown(Shutdown::Read);
         }
     }

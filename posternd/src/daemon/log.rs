@@ -1,17 +1,16 @@
-//! The log of posternd, on standard error: every line of the daemon's own goes through here.
+//! The log of posternd, on standard error; every line of the daemon's own is written here.
 //!
-//! MUST NOT end or hold up a thread where the log cannot be written: a log that nobody reads, or a full disk, is no reason to
-//! serve nobody.
+//! MUST NOT end or block a thread where the log cannot be written: a full disk must not stop the
+//! service.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Writes one line.
 pub fn log(words: impl Display) {
     write_line(format_args!("posternd: {words}"));
 }
 
-/// Writes one line as it is, in one call: lines of other threads do not come between its parts.
+/// Writes a line in one call, so that lines of other threads do not mix with it.
 pub fn write_line(line: impl Display) {
     let _ = io::stderr()
         .lock()

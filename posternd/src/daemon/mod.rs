@@ -1,4 +1,4 @@
-//! State of the process: configuration in force, log, open connections, watchdog.
+//! The state of the process: configuration, log, open connections, watchdog.
 
 pub mod configuration;
 pub mod drain;

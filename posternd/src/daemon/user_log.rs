@@ -1,5 +1,6 @@
-//! Lines that posternd writes about users. A user causes as many as they like, and the service manager leaves out what
-//! comes too fast, whoever it is about: so each user has so many lines in a time, and the next one says so.
+//! Log lines about users. A user can cause any number of them, and the service manager drops lines
+//! that come too fast, whoever they are about. So the lines of each user are limited, and the next
+//! one reports how many were left out.
 
 use super::log::write_line;
 use shared::protocol::Severity;
@@ -7,13 +8,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines of one user within [`WINDOW`].
+/// Lines of one user within [`WINDOW`], at most.
 const LINES: u32 = 64;
 const WINDOW: Duration = Duration::from_secs(10);
-/// Users whose lines are counted.
+/// Users whose lines are counted, at most.
 const USERS: usize = 1024;
 
-/// The log.
 #[derive(Default)]
 pub(crate) struct UserLog {
     written: Mutex<HashMap<u32, LoggedLine>>,
@@ -25,7 +25,7 @@ struct LoggedLine {
 }
 
 impl UserLog {
-    /// Writes a line about a user, unless there were too many.
+    /// Writes a line about a user, unless the user has caused too many.
     pub(crate) fn write(&self, uid: u32, severity: Severity, line: &str) {
         match self.count(uid, Instant::now()) {
             lines if lines < LINES => write(severity, line),
@@ -37,7 +37,7 @@ impl UserLog {
         }
     }
 
-    /// How many lines of a user came before this one.
+    /// Returns how many lines of a user came before this one.
     fn count(&self, uid: u32, now: Instant) -> u32 {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |written: &LoggedLine| now.duration_since(written.since) >= WINDOW;
@@ -63,7 +63,8 @@ impl UserLog {
     }
 }
 
-/// Writes a line with its level, as sd-daemon(3) has it; control characters would begin another.
+/// Writes a line with its level as in sd-daemon(3). Control characters are replaced, since one
+/// could begin another line.
 fn write(severity: Severity, line: &str) {
     let level = match severity {
         Severity::Error => 3,

@@ -1,24 +1,23 @@
-//! What must make progress for the daemon to be alive: the threads that accept, and the acts of the workers. The service
-//! manager's watchdog is fed as long as none of them is late, so that a daemon in which one hangs is ended and started
-//! again.
+//! The activities that must make progress: the accepting threads and the operations of workers.
+//! The service manager's watchdog is notified as long as none of them is late, so that a daemon
+//! that hangs is restarted.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What this process is at.
 pub static ACTIVITIES: Activities = Activities::new();
 
-/// Activities under way, each with the time by which it makes progress.
+/// The current activities, each with its deadline for progress.
 pub struct Activities(Mutex<UnderWay>);
 
 struct UnderWay {
     next: u64,
-    /// What each is, and when it is late.
+    /// The name and the deadline of each activity.
     due: BTreeMap<u64, (&'static str, Instant)>,
 }
 
-/// An activity under way, until this is dropped.
+/// A current activity, until this is dropped.
 #[must_use]
 pub struct WorkerActivity<'a> {
     activities: &'a Activities,
@@ -26,7 +25,6 @@ pub struct WorkerActivity<'a> {
 }
 
 impl Activities {
-    /// Nothing is under way.
     pub const fn new() -> Activities {
         Activities(Mutex::new(UnderWay {
             next: 0,
@@ -46,7 +44,7 @@ impl Activities {
         }
     }
 
-    /// An activity that should have made progress before `now`.
+    /// Returns an activity that should have made progress before `now`.
     pub fn late(&self, now: Instant) -> Option<&'static str> {
         self.state()
             .due
@@ -67,7 +65,7 @@ impl Default for Activities {
 }
 
 impl WorkerActivity<'_> {
-    /// Has made progress, and makes the next within `bound`.
+    /// Records progress; the next is due within `bound`.
     pub fn goes_on(&self, bound: Duration) {
         if let Some((_, due)) = self.activities.state().due.get_mut(&self.number) {
             *due = Instant::now() + bound;

@@ -1,8 +1,9 @@
-//! Mail through a program of the administrator's, which is run by a unit of its own (`postern-mail@.service`): what such a
-//! program does is not known here, and key and store are out of its reach there. posternd connects to the unit's socket for
-//! each letter, and says nothing but the letter; which program it is the unit reads from the configuration itself.
+//! Mail through a program of the administrator's, which a unit of its own runs
+//! (`postern-mail@.service`): the program is not trusted, and the unit can access neither key nor
+//! store. posternd connects to the unit's socket for each mail and sends the mail only; the unit
+//! reads the name of the program from the configuration.
 //!
-//! MUST NOT run a program in this process's place: where nothing listens, mail waits.
+//! MUST NOT run the program in this process: where no unit listens, mail waits.
 
 pub use super::command_unit::{CommandError, serve, serve_at};
 
@@ -14,29 +15,32 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
-/// What a request begins with; the length of the letter follows, four bytes, the highest first, and the letter.
+/// The first byte of a request. The length of the mail follows in four bytes, big-endian, then the
+/// mail.
 pub(super) const VERSION: u8 = 1;
-/// The longest letter, in bytes; ours have some thousand.
+/// The longest mail, in bytes. posternd's own have some thousand.
 pub(super) const LARGEST_LETTER: u32 = 256 * 1024;
-/// A reply: the program took the letter.
+/// The reply that the program accepted the mail.
 pub(super) const SENT: u8 = 0;
-/// A reply: it did not; why follows.
+/// The reply that the program did not accept the mail; the reason follows.
 pub(super) const NOT_SENT: u8 = 1;
-/// The longest reason, in bytes: the most that is read of what a program complains about.
+/// The longest reason, in bytes; no more of the program's error output is read.
 pub(super) const LONGEST_REASON: u64 = 4096;
 
-/// How long it is tried to connect: a socket is there for a moment before systemd listens, or while its unit is restarted.
+/// Time limit of connecting: the socket exists for a moment before systemd listens, or while its
+/// unit is restarted.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The time between two tries.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether there is a socket to connect to. Where there is none, no letter is taken from the outbox.
+/// Returns whether there is a socket to connect to. Where there is none, no mail is taken from the
+/// outbox.
 pub(super) fn is_ready(socket: &Path) -> bool {
     socket.symlink_metadata().is_ok()
 }
 
-/// Has the unit run the program with a letter; when this future goes, the connection ends, and the program within its own
-/// time limit.
+/// Has the unit run the program with a mail. When this future is dropped the connection ends, and
+/// the program ends within its own time limit.
 pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
     let failed = |error: io::Error| {
         format!(
@@ -51,7 +55,7 @@ pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
         return Err(format!("the mail is larger than {LARGEST_LETTER} bytes"));
     };
     let mut stream = connected(socket).await.map_err(failed)?;
-    // a letter holds a code: it is for nobody but whom systemd starts
+    // a mail contains a code: it is sent only to a process that systemd has started
     let listens = stream.peer_cred().map_err(failed)?.uid();
     if listens != 0 && listens != geteuid().as_raw() {
         return Err(format!(
@@ -74,8 +78,8 @@ pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
     }
 }
 
-/// A connection to whoever listens, or begins to within [`PATIENCE`]: nothing has been sent by then, and a letter that was
-/// taken from the outbox is not taken again.
+/// Connects to a listener that exists or comes within [`PATIENCE`]. Nothing has been sent before:
+/// a mail that was taken from the outbox is not taken again.
 async fn connected(socket: &Path) -> io::Result<UnixStream> {
     let until = Instant::now() + PATIENCE;
     loop {

@@ -1,7 +1,9 @@
-//! `posternd --mail-command`: one letter, at standard input, which systemd connected with posternd. The program reads the
-//! letter from its own standard input, and says by its exit status whether it took it. No shell.
+//! `posternd --mail-command` serves one mail at standard input, which systemd has connected with
+//! posternd. The program reads the mail from its own standard input and accepts it by its exit
+//! status. No shell is involved.
 //!
-//! MUST NOT run as a user who can read the key or the store: the unit's user is in no group of theirs.
+//! MUST NOT run as a user who can read the key or the store: the unit's user is in no group of
+//! theirs.
 
 use super::command::{LARGEST_LETTER, LONGEST_REASON, NOT_SENT, SENT, VERSION};
 use nix::sys::signal::{Signal, killpg};
@@ -20,27 +22,27 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
-/// How long posternd may take to send a letter, and to read a reply.
+/// Time limit of posternd for sending a mail, and for reading a reply.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long it is read on what a program complained about that has ended.
+/// How long the error output of a program that has ended is read.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Serves the connection at standard input.
 ///
 /// # Errors
-/// [`CommandError`]: there is nobody to reply to.
+/// [`CommandError`]: there is no client to reply to.
 pub fn serve(config: &Path) -> Result<(), CommandError> {
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    // what systemd hands over is a socket
+    // systemd passes a socket as standard input
     stream.peer_addr().map_err(|_| CommandError::NoSocket)?;
     serve_at(&stream, config)
 }
 
-/// Serves one connection: a letter, and what became of it.
+/// Serves one connection: reads the mail, runs the program and replies.
 ///
 /// # Errors
-/// Those of the connection, and of a request that cannot be read.
+/// Those of the connection, and of an invalid request.
 pub fn serve_at(stream: &UnixStream, config: &Path) -> Result<(), CommandError> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -61,7 +63,7 @@ pub fn serve_at(stream: &UnixStream, config: &Path) -> Result<(), CommandError> 
     Ok((&*stream).write_all(&reply)?)
 }
 
-/// Reads a whole letter: half of one is not sent.
+/// Reads a whole mail: a part of one is not sent.
 fn read_letter(mut stream: &UnixStream) -> Result<Zeroizing<Vec<u8>>, CommandError> {
     let mut head = [0; 5];
     stream.read_exact(&mut head)?;
@@ -82,7 +84,7 @@ fn read_letter(mut stream: &UnixStream) -> Result<Zeroizing<Vec<u8>>, CommandErr
     Ok(letter)
 }
 
-/// Runs the program of the configuration in force, for as long as one letter may take.
+/// Runs the program of the configuration in force, within the time limit of one mail.
 fn send(config: &Path, letter: &[u8]) -> Result<(), String> {
     let in_force = file::load_config(config).map_err(|error: ConfigError| error.to_string())?;
     let email = in_force.config.email;
@@ -109,7 +111,7 @@ async fn run(
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .current_dir("/")
-        // what it starts ends with it
+        // the processes that the program starts end with it
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -121,13 +123,13 @@ async fn run(
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
     let writes = async {
         let Some(mut stdin) = stdin else { return };
-        // one that does not want to know says so by its exit status
+        // a program that does not read the mail refuses it by its exit status
         let _ = stdin.write_all(letter).await;
         let _ = stdin.shutdown().await;
     };
     let said = RefCell::new(Vec::new());
     let reads = async {
-        // one that says more finds nobody who reads it
+        // the rest of a long error output is not read
         let Some(mut stderr) = stderr.map(|stderr| stderr.take(LONGEST_REASON)) else {
             return;
         };
@@ -151,7 +153,7 @@ async fn run(
     });
     let ended = ended.await;
     if ended.is_ok() && !is_read {
-        // what it left behind may hold its standard error open
+        // a process that the program left behind may hold its standard error open
         let _ = tokio::time::timeout(LAST_WORDS, reads).await;
     }
     let said = String::from_utf8_lossy(&said.borrow()).into_owned();
@@ -160,7 +162,7 @@ async fn run(
         Ok(Ok(status)) => Err(format!("{program}: {status}: {said}")),
         Ok(Err(error)) => Err(format!("{program}: {error}")),
         Err(_) => {
-            // it is not waited for yet: its number is its own
+            // the process was not reaped yet, so its number is its own
             if let Some(group) = group {
                 let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
             }
@@ -169,16 +171,14 @@ async fn run(
     }
 }
 
-/// Why a letter was not read, or its fate not told.
+/// Why a mail was not read, or its result not sent.
 #[derive(Debug)]
 pub enum CommandError {
-    /// Standard input is not what systemd hands over.
+    /// Standard input is no socket.
     NoSocket,
-    /// posternd is of another version.
     Version,
-    /// The letter is none of ours.
+    /// The request is not one of posternd's.
     TooLarge,
-    /// The connection ended.
     Stream(io::Error),
 }
 
@@ -220,7 +220,7 @@ mod tests {
     use std::thread;
     use std::time::Instant;
 
-    /// A configuration with a program that is this script; `$1` is the folder.
+    /// Returns a configuration with this script as program; `$1` is the folder.
     fn configured(folder: &Path, script: &str) -> PathBuf {
         let path = folder.join("postern.toml");
         let text = format!(
@@ -231,7 +231,7 @@ mod tests {
         path
     }
 
-    /// What the unit replies to these bytes, and whether it served them.
+    /// Returns the reply of the unit to these bytes, and whether it served them.
     fn replies(config: &Path, request: &[u8]) -> (Vec<u8>, Result<(), CommandError>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let config = config.to_owned();
@@ -260,7 +260,7 @@ mod tests {
             b"To: a@example.com\n\nhello\n"
         );
 
-        // what a program leaves behind counts for nothing
+        // a process that the program left behind does not count
         let config = configured(folder.path(), "cat > $1/taken; sleep 5 & exit 0");
         let began = Instant::now();
         assert_eq!(replies(&config, &request(b"x")).0, [SENT]);

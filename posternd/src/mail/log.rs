@@ -1,11 +1,11 @@
-//! The lines about mail in the log of posternd, with the fields that postern-gate(8) names for its own.
+//! The log lines about mail, with the fields that postern-gate(8) lists for its own.
 //!
-//! MUST NOT be given a code, or a subject.
+//! MUST NOT contain a code or a subject.
 
 use crate::daemon::log::log;
 use std::fmt::Display;
 
-/// What became of a letter, or of a notification of an event.
+/// The result of sending a mail, or a notification of an event.
 pub(super) fn sent(user: &impl Display, notice: Option<&str>, sent: &Result<(), String>) {
     let user = user.to_string();
     let notice = notice.map_or_else(String::new, |event| format!(" notice={event}"));

@@ -1,4 +1,6 @@
-//! What a letter says. The subject never holds the code: phones show it on a locked screen.
+//! The text of a mail.
+//!
+//! MUST NOT put the code into the subject: phones show it on a locked screen.
 
 use lettre::message::Mailbox;
 use lettre::message::header::{self, ContentType, HeaderName, HeaderValue};
@@ -12,7 +14,7 @@ use shared::engine::MailMessage;
 use shared::system::clock::Timestamp;
 use zeroize::Zeroizing;
 
-/// A letter in words.
+/// The text of a mail.
 pub(super) struct MailText<'a> {
     pub(super) account: &'a UserName,
     pub(super) to: &'a EmailAddress,
@@ -21,11 +23,10 @@ pub(super) struct MailText<'a> {
     pub(super) brings: Brings<'a>,
 }
 
-/// What a letter is for, as a webhook is told.
+/// The purpose of a mail, as a webhook receives it.
 pub(super) enum Brings<'a> {
-    /// A code.
     Code(&'a str),
-    /// A notification of what happened: the event's name.
+    /// A notification, with the event's name.
     Event(&'static str),
 }
 
@@ -62,7 +63,7 @@ impl<'a> MailText<'a> {
         }
     }
 
-    /// As a mail.
+    /// Formats the text as a mail.
     pub(super) fn message(&self, from: Option<&EmailAddress>) -> Result<Message, String> {
         let from = from.ok_or("email.from is missing")?;
         let domain = from
@@ -83,7 +84,7 @@ impl<'a> MailText<'a> {
             .map_err(|error| format!("the mail cannot be written: {error}"))
     }
 
-    /// As a webhook gets it.
+    /// Formats the text as the JSON of a webhook.
     pub(super) fn json(&self) -> Zeroizing<String> {
         let mut value = json!({
             "account": self.account,
@@ -98,7 +99,7 @@ impl<'a> MailText<'a> {
         Zeroizing::new(value.to_string())
     }
 
-    /// What must not be repeated of it.
+    /// Returns the code, which must not be repeated.
     pub(super) fn secret(&self) -> Option<&str> {
         match self.brings {
             Brings::Code(code) => Some(code),
@@ -107,7 +108,7 @@ impl<'a> MailText<'a> {
     }
 }
 
-/// A time, as people read it.
+/// Formats a time for people.
 pub(super) fn utc(at: Timestamp) -> String {
     at.to_string().replace('T', " ").replace('Z', " UTC")
 }
@@ -119,7 +120,7 @@ fn mailbox(address: &EmailAddress) -> Result<Mailbox, String> {
         .map_err(|error| format!("{address}: {error}"))
 }
 
-/// RFC 3834: no answer of a machine, please.
+/// RFC 3834, section 5: asks for no automatic reply.
 fn automatic() -> HeaderValue {
     let name: HeaderName = header::HeaderName::new_from_ascii_str("Auto-Submitted");
     HeaderValue::new(name, "auto-generated".to_owned())

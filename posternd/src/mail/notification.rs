@@ -1,4 +1,6 @@
-//! What a person is told of what happened to their account. Never a code or a secret: the event holds none.
+//! The text of notifications about an account.
+//!
+//! MUST NOT contain a code or a secret: the event contains none.
 
 use super::message::{Brings, MailText, utc};
 use shared::account::event::{AuditEvent, EventKind};
@@ -26,7 +28,7 @@ impl<'a> MailText<'a> {
             service => service,
         };
         let mut line = |name: &str, value: &dyn std::fmt::Display| {
-            // writing to a string does not fail
+            // writing to a string cannot fail
             let _ = writeln!(text, "    {name:<8} {value}");
         };
         line("When:", &utc(*at));
@@ -53,7 +55,7 @@ impl<'a> MailText<'a> {
     }
 }
 
-/// What happened, in one line that begins with a plain letter.
+/// Describes an event in one line.
 fn headline(event: &AuditEvent) -> &'static str {
     match event.kind {
         EventKind::Enrolled => "a second factor was set up",
@@ -100,7 +102,7 @@ fn headline(event: &AuditEvent) -> &'static str {
             "someone signed in with a recovery code"
         }
         EventKind::Accepted => "someone signed in with a one-time code",
-        // no news
+        // no notification is sent for these
         EventKind::AccountAdded
         | EventKind::AppPasswordRenamed
         | EventKind::CodeRequested
@@ -111,7 +113,7 @@ fn headline(event: &AuditEvent) -> &'static str {
     }
 }
 
-/// What to do about what was somebody else.
+/// Returns what to do if it was another person.
 fn advice(what: EventKind) -> &'static str {
     match what {
         EventKind::Locked | EventKind::Accepted | EventKind::BrowserRevoked => {

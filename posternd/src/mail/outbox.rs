@@ -1,8 +1,8 @@
-//! The outbox of the store: takes what is due, has it sent, and notes what became of it. A letter that was taken is not
-//! taken again, whatever becomes of posternd: its code goes out once or not at all. A notification comes again until it is
-//! known to be sent.
+//! The outbox of the store: takes what is due, has it sent, and records the result. A mail with a
+//! code that was taken is not taken again, even if posternd ends: its code is sent at most once. A
+//! notification is taken again until it is recorded as sent.
 //!
-//! MUST NOT let notifications take the places of letters, which people wait for.
+//! MUST NOT let notifications use the limit of mails with codes, which people wait for.
 
 use super::log::sent;
 use super::{CONFIGURATION, Configuration, MailText, Mailer, command};
@@ -23,47 +23,47 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
-/// Letters with codes that are on their way at the same time.
+/// Mails with codes that are sent at the same time, at most.
 const LETTERS: usize = 16;
-/// Notifications that are.
+/// Notifications that are sent at the same time, at most.
 const NOTICES: usize = 4;
-/// Threads that look up mail servers' addresses or work at the store.
+/// Threads that look up addresses of mail servers or work at the store.
 pub(super) const BLOCKING: usize = LETTERS + NOTICES + 1;
-/// How often mail is looked for.
+/// The interval at which the outbox is read.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// How often letters are removed whose codes have expired.
+/// The interval at which mails with expired codes are removed.
 const EXPIRED: Duration = Duration::from_secs(5);
 
-/// What is sent, by one configuration after the other.
+/// The sender, which one configuration after the other is used with.
 pub(super) struct Outbox {
     store: Arc<OutboxStore>,
     letters: Arc<Semaphore>,
     notices: Arc<Semaphore>,
-    /// When expired letters were removed last.
+    /// The time of the last removal.
     removed: Option<Instant>,
-    /// Where letters for a program go.
+    /// The socket of the unit that runs the administrator's program.
     command_socket: PathBuf,
-    /// Whether it was said already that the store cannot be read.
+    /// Whether it is logged that the store cannot be read.
     unread: bool,
-    /// Whether it was said already that nobody runs the program that takes letters.
+    /// Whether it is logged that no unit listens at the socket.
     waits: bool,
 }
 
-/// The store, by an engine that nothing else uses.
+/// The store, through an engine that nothing else uses.
 struct OutboxStore {
     config: Config,
     worker: Worker,
-    /// One act at a time: one engine is enough.
+    /// The engine, for one operation at a time.
     turn: Arc<Semaphore>,
 }
 
-/// What was found to do.
+/// The mails and notifications that are due.
 struct DueMail {
     letters: Vec<MailMessage>,
     notices: Vec<Notification>,
-    /// Whose letters have expired before they were sent.
+    /// The accounts whose codes expired before they were sent.
     expired: Vec<UserName>,
-    /// Why there may be more.
+    /// Why more may be due.
     problem: Option<String>,
 }
 
@@ -100,16 +100,16 @@ impl Outbox {
         }
     }
 
-    /// Sends until mail is off or the process drains, and then what was taken before.
+    /// Sends until mail is off or the process drains, then finishes what was taken.
     pub(super) async fn serve(mut self, configuration: &mut Configuration) {
         let mut looked = Instant::now();
         while self.store.config.email.is_enabled() && !CONNECTIONS.is_draining() {
             let taken = self.take().await;
             let is_due = taken.as_ref().is_ok_and(DueMail::has_mail);
-            // a letter goes by what the files say when it is sent
+            // the transport is read from the files when a mail is sent
             if is_due || looked.elapsed() >= CONFIGURATION {
                 looked = Instant::now();
-                self.goes_by(configuration.in_force());
+                self.uses_configuration(configuration.in_force());
             }
             let problem = match taken {
                 Ok(found) => self.send(found).await,
@@ -124,21 +124,21 @@ impl Outbox {
             sleep(if self.unread { CONFIGURATION } else { INTERVAL }).await;
         }
         for (places, all) in [(&self.letters, LETTERS), (&self.notices, NOTICES)] {
-            // each ends within the time limit
+            // each task ends within the time limit
             let _ = places
                 .acquire_many(u32::try_from(all).unwrap_or(u32::MAX))
                 .await;
         }
     }
 
-    fn goes_by(&mut self, config: Option<Config>) {
+    fn uses_configuration(&mut self, config: Option<Config>) {
         if let Some(config) = config.filter(|config| *config != self.store.config) {
             self.store = self.store.under(config);
         }
     }
 
-    /// How many letters and notices can be taken: none while nothing listens that runs the program for them, since one that
-    /// was taken is not taken again.
+    /// Returns how many mails and notifications can be taken. None are taken while no unit listens
+    /// that runs the program, since a mail that was taken is not taken again.
     fn places(&mut self) -> (usize, usize) {
         let waits =
             self.store.config.email.uses_command() && !command::is_ready(&self.command_socket);
@@ -158,14 +158,14 @@ impl Outbox {
         }
     }
 
-    /// Takes what is due, as far as there are places for it.
+    /// Takes what is due, within the limits.
     async fn take(&mut self) -> Result<DueMail, String> {
         let (letters, notices) = self.places();
         let removes = self.removed.is_none_or(|last| last.elapsed() >= EXPIRED);
         if removes {
             self.removed = Some(Instant::now());
         }
-        // what was taken is sent, whatever becomes of the rest
+        // what was taken is sent, even if a later operation fails
         let taken = self.store.act(move |door, now| {
             let letters = door.take_queued_mail(letters, now)?;
             let notices = door.take_due_notifications(notices, now);
@@ -190,7 +190,7 @@ impl Outbox {
         taken.await
     }
 
-    /// Has what was found sent; why there may be more.
+    /// Sends what was taken. Returns why more may be due.
     async fn send(&self, found: DueMail) -> Option<String> {
         for name in &found.expired {
             sent(
@@ -209,13 +209,13 @@ impl Outbox {
             ..
         } = found;
         let email = self.store.config.email.clone();
-        // certificates are read from files
+        // certificates are read from files, which may block
         let socket = self.command_socket.clone();
         let mailer = tokio::task::spawn_blocking(move || Mailer::read(&email, &socket)).await;
         let mailer = mailer
             .unwrap_or_else(|error| Err(error.to_string()))
             .map(Arc::new);
-        // nothing else takes places, and no more was taken than there were
+        // no other task uses the limit, and no more was taken than it allows
         for letter in letters {
             let (store, mailer) = (Arc::clone(&self.store), mailer.clone());
             let place = Arc::clone(&self.letters).acquire_owned().await;
@@ -231,7 +231,7 @@ impl Outbox {
 }
 
 impl OutboxStore {
-    /// The same store, by another configuration.
+    /// Uses the same store with another configuration.
     fn under(&self, config: Config) -> Arc<OutboxStore> {
         Arc::new(OutboxStore {
             config,
@@ -252,7 +252,7 @@ impl OutboxStore {
         let (worker, config) = (self.worker.clone(), self.config.clone());
         let ran = tokio::task::spawn_blocking(move || {
             let now = clock::now().map_err(|error| error.to_string())?;
-            match worker.run(&config, |door| act(door, now)) {
+            match worker.run_operation(&config, |door| act(door, now)) {
                 Ok(ran) => ran.map_err(|error| error.to_string()),
                 Err(WorkerError::Open(error)) => Err(error.to_string()),
                 Err(WorkerError::Busy(busy)) => Err(busy.to_string()),
@@ -261,7 +261,7 @@ impl OutboxStore {
         ran.await.map_err(|error| error.to_string())?
     }
 
-    /// Sends a letter, notes what became of it, and tells the log.
+    /// Sends a mail, records the result and logs it.
     async fn send_letter(
         &self,
         mailer: Result<Arc<Mailer>, String>,
@@ -275,7 +275,7 @@ impl OutboxStore {
         };
         let name = letter.name.clone();
         sent(&name, None, &result);
-        // whoever waits for it gives up by itself
+        // the conversation that waits has a time limit of its own
         if let Err(error) = self
             .act(move |door, _| door.record_mail_delivery(&letter, &result))
             .await
@@ -288,7 +288,7 @@ impl OutboxStore {
         drop(place);
     }
 
-    /// The same of a notification. One that is not sent comes again.
+    /// Sends a notification, records the result and logs it. One that is not sent is taken again.
     async fn send_notice(
         &self,
         mailer: Result<Arc<Mailer>, String>,

@@ -1,4 +1,6 @@
-//! Mail through a mail server: over TLS that is insisted on, but on loopback.
+//! Mail through a mail server, over TLS except on loopback.
+//!
+//! MUST NOT fall back to a connection without TLS.
 
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
@@ -7,7 +9,7 @@ use shared::config::email::{Protection, SmtpUrl};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// A mail server; each mail gets a connection of its own.
+/// A mail server. Each mail has a connection of its own.
 pub(super) struct SmtpServer(AsyncSmtpTransport<Tokio1Executor>);
 
 impl SmtpServer {
@@ -21,7 +23,7 @@ impl SmtpServer {
             Protection::StartTls => Tls::Required(parameters(&url.host, authority)?),
             Protection::Tls => Tls::Wrapper(parameters(&url.host, authority)?),
         };
-        // the time limit of all of it together stands above this
+        // the caller's time limit covers the whole of it
         let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&url.host)
             .port(url.port)
             .tls(tls)
@@ -63,7 +65,7 @@ fn parameters(host: &str, authority: Option<&Path>) -> Result<TlsParameters, Str
         .map_err(|error| format!("email.smtp_url: {}", chain(&error)))
 }
 
-/// An error with its causes, which say what is wrong.
+/// Formats an error with its causes, which name the problem.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

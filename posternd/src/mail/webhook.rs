@@ -1,4 +1,6 @@
-//! Mail through a webhook: one POST with JSON, on a connection of its own. No redirect is followed.
+//! Mail through a webhook: one POST with JSON, on a connection of its own.
+//!
+//! MUST NOT follow a redirect.
 
 use super::smtp::chain;
 use http_body_util::Full;
@@ -17,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
-/// Where letters are posted.
+/// The URL that receives the mails.
 pub(super) struct Webhook {
     url: WebhookUrl,
     authorization: Option<HeaderValue>,
@@ -87,7 +89,7 @@ impl Webhook {
             request.headers_mut().insert(AUTHORIZATION, value.clone());
         }
         let mut asking = pin!(sender.send_request(request));
-        // the connection may end with the answer; it ends with this future at the latest
+        // the connection may end with the response, and ends when this future is dropped
         let answer = tokio::select! {
             answer = &mut asking => answer,
             _ = connection => asking.await,

@@ -1,80 +1,89 @@
-//! The `account` line: refuses an entry for which the `auth` line of the same transaction never passed, such
-//! as a key alone at an sshd without AuthenticationMethods.
+//! The `account` hook: denies access where the `auth` hook of the same transaction never passed,
+//! such as at an sshd that accepts a key without AuthenticationMethods.
+//!
+//! MUST NOT pass without a valid mark, unless the policy requires no code.
 
-use super::auth_token::HostMark;
-use super::entry::{Front, PamEntry, misconfigured};
+use super::entry::{PamConversation, PamServiceContext, deny_mark_not_removed, deny_misconfigured};
 use super::host::PamHost;
-use super::log::LogFields;
 use super::options::PamOptions;
 use shared::config::UnenrolledAction;
+use shared::engine::MarkRefusal;
 use shared::policy::requirement::Requirement;
-use shared::protocol::command_request::MarkRefusal;
 use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 
-/// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.
-pub(super) fn account(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
-    match check(host, words) {
-        PamFunctionResult::Passed => match host.forget() {
+/// Runs `account pam_totp.so`. Removes the mark when it passes: a mark is valid for one `account`
+/// call.
+pub(super) fn check_account(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
+    match verify_kept_mark(host, words) {
+        PamFunctionResult::Passed => match host.remove_mark() {
             Ok(()) => PamFunctionResult::Passed,
-            Err(error) => {
-                LogFields::of_host(host).write(
-                    host,
-                    Severity::Error,
-                    "refused",
-                    "unavailable",
-                    Some(&error),
-                );
-                PamFunctionResult::Denied(Denial::Unavailable)
-            }
+            Err(error) => deny_mark_not_removed(host, &error),
         },
         refused => refused,
     }
 }
 
-fn check(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
-    let options = match PamOptions::read(words) {
+fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
+    let options = match PamOptions::parse(words) {
         Ok(options) => options,
-        Err(error) => return misconfigured(host, &error),
+        Err(error) => return deny_misconfigured(host, &error),
     };
-    let front = match Front::open(host, &options) {
-        Ok(front) => front,
+    let context = match PamServiceContext::open(host, &options) {
+        Ok(context) => context,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
-    let line = match front.line() {
-        Ok(line) => line,
+    let conversation = match context.identify_user() {
+        Ok(conversation) => conversation,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
-    match host.recall().and_then(HostMark::from_bytes) {
-        Some(mark) => match line.desk.check_mark(&line.person(Phase::Before), &mark) {
-            Ok(Ok(told)) => {
-                line.tell(&told);
+    // the module leaves an empty mark where it removes one
+    let mark = host
+        .kept_mark()
+        .and_then(|mark| String::from_utf8(mark).ok());
+    match mark.filter(|mark| !mark.is_empty()) {
+        Some(mark) => match conversation
+            .engine
+            .verify_mark(conversation.context(Phase::Before), &mark)
+        {
+            Ok(Ok(messages)) => {
+                conversation.show_messages(&messages);
                 PamFunctionResult::Passed
             }
-            Ok(Err(refusal)) => ask_policy(&line, Some(refusal)),
-            Err(error) => line.unavailable(&error),
+            Ok(Err(refusal)) => check_policy(&conversation, Some(refusal)),
+            Err(error) => conversation.deny_unavailable(&error),
         },
-        // where nothing tells the process, auth has left none
-        None => ask_policy(
-            &line,
-            host.process().binding().err().map(MarkRefusal::Unseen),
+        // the auth hook has left no mark where the process cannot be distinguished from others
+        None => check_policy(
+            &conversation,
+            conversation
+                .process
+                .binding()
+                .err()
+                .map(MarkRefusal::Unseen),
         ),
     }
 }
 
-/// Nobody was asked for a code in this transaction, or what `auth` decided counts no more: that is right only where none
-/// is needed.
-fn ask_policy(line: &PamEntry<'_>, refusal: Option<MarkRefusal>) -> PamFunctionResult {
-    let need = match line.desk.need(&line.person(Phase::After), &line.earlier) {
-        Ok(policy) => policy.need,
-        Err(error) => return line.unavailable(&error),
+/// Evaluates the policy, where this transaction has no valid mark: the hook passes only if no code
+/// is required.
+fn check_policy(
+    conversation: &PamConversation<'_>,
+    refusal: Option<MarkRefusal>,
+) -> PamFunctionResult {
+    let requirement = match conversation
+        .engine
+        .find_requirement(conversation.context(Phase::After))
+    {
+        Ok(found) => found.requirement,
+        Err(error) => return conversation.deny_unavailable(&error),
     };
-    let needed = match (need, line.settings.unenrolled) {
+    let needed = match (requirement, conversation.settings.unenrolled) {
         (Requirement::Exempt(_), _) => false,
         (Requirement::Code, _) => true,
         (_, Some(UnenrolledAction::Allow)) => false,
         (_, Some(UnenrolledAction::Deny | UnenrolledAction::Enroll)) => true,
-        (Requirement::Enrollment, None) => match line.waived() {
+        (Requirement::Enrollment, None) => match conversation.waive_requirement() {
             PamFunctionResult::NotNeeded => false,
             denied => return denied,
         },
@@ -85,11 +94,11 @@ fn ask_policy(line: &PamEntry<'_>, refusal: Option<MarkRefusal>) -> PamFunctionR
     }
     let cause = if let Some(refusal) = refusal {
         &format!("not-verified: {refusal}")
-    } else if line.settings.sshd {
+    } else if conversation.settings.sshd {
         "not-verified: no code was asked for; set KbdInteractiveAuthentication yes and AuthenticationMethods publickey,keyboard-interactive:pam in sshd_config"
     } else {
         "not-verified: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
     };
-    line.log(Severity::Notice, "refused", cause);
+    conversation.log_result(Severity::Notice, "refused", cause);
     PamFunctionResult::Denied(Denial::NotAsked)
 }

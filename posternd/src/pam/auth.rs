@@ -1,169 +1,171 @@
-//! The `auth` line: asks for the code. From the prompt to the desk that judges and back; it is gone to after the
-//! prompt, and nothing is held across it.
+//! The `auth` hook: prompts for a code, and passes with the engine's grant.
+//!
+//! MUST NOT hold a worker or an engine while a prompt waits.
+//! MUST NOT let the prompts or the texts before the first factor depend on the account.
 
-use super::auth_token::HostMark;
-use super::engine_access::{Granted, PamRefusal, PolicyReply, Ruled};
-use super::entry::{Front, PamEntry, misconfigured};
+use super::entry::{PamConversation, PamServiceContext, deny_mark_not_removed, deny_misconfigured};
 use super::host::{NoAnswer, PamHost};
-use super::input::{InputSource, PromptInputs, TypedInput, hand_on};
-use super::log::LogFields;
-use super::options::{OptionValue, PamOptions};
+use super::input::{InputSource, PromptInputs, TypedInput, forward_password};
+use super::options::{AcceptedCredentials, PamOptions};
 use super::user;
 use shared::account::second_factor::MailStatus;
 use shared::config::{FirstFactorState, PamConfig, UnenrolledAction};
 use shared::credential::app_password::AppPassword;
-use shared::credential::completed_methods::CompletedMethods;
 use shared::credential::input::InputReading;
-use shared::engine::messages;
+use shared::engine::{PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification, messages};
 use shared::policy::requirement::Requirement;
+use shared::protocol::command_request::TypedText;
 use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 
-/// The letter that asks for a code by mail.
+/// The input that requests a code by mail.
 const MAIL: &[u8] = b"m";
 
-/// `auth … pam_totp.so`. What an earlier one of the same transaction left is removed first: a host may authenticate
-/// several times on one handle.
+/// Runs `auth pam_totp.so`. Removes the mark of an earlier `auth` first: a host may authenticate
+/// several times in one transaction.
 pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
-    if let Err(error) = host.forget() {
-        LogFields::of_host(host).write(
-            host,
-            Severity::Error,
-            "refused",
-            "unavailable",
-            Some(&error),
-        );
-        return PamFunctionResult::Denied(Denial::Unavailable);
+    if let Err(error) = host.remove_mark() {
+        return deny_mark_not_removed(host, &error);
     }
-    let options = match PamOptions::read(words) {
+    let options = match PamOptions::parse(words) {
         Ok(options) => options,
-        Err(error) => return misconfigured(host, &error),
+        Err(error) => return deny_misconfigured(host, &error),
     };
     if options.proven() {
-        return prove(host, &options);
+        return check_completed_methods(host, &options);
     }
-    let front = match Front::open(host, &options) {
-        Ok(front) => front,
+    let context = match PamServiceContext::open(host, &options) {
+        Ok(context) => context,
         Err(denial) => return PamFunctionResult::Denied(denial),
     };
-    if let Some(seconds) = front.settings.fail_delay {
+    if let Some(seconds) = context.settings.fail_delay {
         host.delay_failure(seconds);
     }
-    let stage = match front.settings.first_factor {
+    let phase = match context.settings.first_factor {
         FirstFactorState::Passed => Phase::After,
-        FirstFactorState::Unknown if !front.earlier.is_empty() => Phase::After,
+        FirstFactorState::Unknown if !context.completed_methods.is_empty() => Phase::After,
         FirstFactorState::Unknown => Phase::Before,
     };
-    let line = match front.line() {
-        Ok(line) => line,
+    let conversation = match context.identify_user() {
+        Ok(conversation) => conversation,
         Err(denial) => {
-            // Where anyone may be typing, a name that nobody can have meets the same prompt and text.
-            if stage == Phase::Before {
-                let _ = PromptInputs::one(host, &front.settings).next(&front.settings.prompt);
-                host.tell(messages::BEFORE_FIRST_FACTOR);
+            // Before the first factor, a name that no account can have gets the same prompt and
+            // text as others.
+            if phase == Phase::Before {
+                let _ = PromptInputs::single(host, &context.settings)
+                    .read_input(&context.settings.prompt);
+                host.show_message(messages::BEFORE_FIRST_FACTOR);
             }
             return PamFunctionResult::Denied(denial);
         }
     };
-    match (front.settings.takes, stage) {
-        (OptionValue::AppPasswords, _) => line.ask_for_app_password(),
-        (OptionValue::Anything, Phase::After) => line.ask_kindly(),
-        (OptionValue::Anything, Phase::Before) => line.ask_everyone_alike(),
+    match (context.settings.accepts, phase) {
+        (AcceptedCredentials::AppPasswords, _) => conversation.ask_for_app_password(),
+        (AcceptedCredentials::All, Phase::After) => conversation.authenticate_after_first_factor(),
+        (AcceptedCredentials::All, Phase::Before) => {
+            conversation.authenticate_before_first_factor()
+        }
     }
 }
 
-/// `auth … pam_totp.so proven`: asks nothing. A configuration that cannot be read is for the line that asks to
-/// refuse and to log; here the service's name decides.
-fn prove(host: &dyn PamHost, options: &PamOptions) -> PamFunctionResult {
-    let service = user::service(host);
-    let in_force = host.configuration(&options.config_path());
+/// Runs `auth pam_totp.so proven`, which prompts for nothing. The `auth` hook that prompts denies
+/// and logs an invalid configuration; here the name of the service decides then.
+fn check_completed_methods(host: &dyn PamHost, options: &PamOptions) -> PamFunctionResult {
+    let service = user::read_service(host);
+    let in_force = host.load_configuration(&options.config_path());
     let pam = in_force.map_or_else(|_| PamConfig::default(), |file| file.config.pam);
-    match user::earlier(host, options.settings(&pam, service.as_str()).sshd).is_empty() {
+    match user::read_completed_methods(host, options.merge_settings(&pam, service.as_str()).sshd)
+        .is_empty()
+    {
         true => PamFunctionResult::NotNeeded,
         false => PamFunctionResult::Passed,
     }
 }
 
-impl PamEntry<'_> {
-    /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
-    fn ask_kindly(&self) -> PamFunctionResult {
-        let earlier = user::earlier_behind(self.host, self.settings.sshd);
-        let policy = match self.desk.need(&self.person(Phase::After), &earlier) {
-            Ok(found) => found,
-            Err(error) => return self.unavailable(&error),
+impl PamConversation<'_> {
+    /// Authenticates after the first factor: a user who needs no code passes, texts name the reason
+    /// of a refusal, and there are several prompts.
+    fn authenticate_after_first_factor(&self) -> PamFunctionResult {
+        let context = PamContext {
+            completed_methods: &user::completed_methods_after_first_factor(
+                self.host,
+                self.settings.sshd,
+            ),
+            ..self.context(Phase::After)
         };
-        let nobody_enrolled = matches!(policy.need, Requirement::Enrollment | Requirement::Nothing);
-        if nobody_enrolled && self.settings.unenrolled == Some(UnenrolledAction::Enroll) {
-            return self.set_up();
+        let policy = match self.engine.find_requirement(context) {
+            Ok(found) => found,
+            Err(error) => return self.deny_unavailable(&error),
+        };
+        let is_unenrolled = matches!(
+            policy.requirement,
+            Requirement::Enrollment | Requirement::Nothing
+        );
+        if is_unenrolled && self.settings.unenrolled == Some(UnenrolledAction::Enroll) {
+            return self.enroll_at_prompt();
         }
         let mail = policy.mail;
-        match self.without_code(policy, Phase::After) {
-            None => match self.by_grace() {
+        match self.decide_without_code(policy, Phase::After) {
+            None => match self.grant_grace_period() {
                 None => self.ask_for_code(mail),
-                Some(PamFunctionResult::Denied(denial)) => PamFunctionResult::Denied(denial),
-                Some(entry) => self
-                    .hand_on_alone()
-                    .map_or_else(|denied| denied, |()| entry),
+                Some(result) => self.pass_after_password(result),
             },
             Some(PamFunctionResult::Denied(Denial::Refused)) => {
-                self.host.tell(messages::NOT_ENROLLED);
+                self.host.show_message(messages::NOT_ENROLLED);
                 PamFunctionResult::Denied(Denial::Refused)
             }
-            Some(PamFunctionResult::Denied(denial)) => PamFunctionResult::Denied(denial),
-            Some(entry) => self
-                .hand_on_alone()
-                .map_or_else(|denied| denied, |()| entry),
+            Some(result) => self.pass_after_password(result),
         }
     }
 
     fn ask_for_code(&self, mail: MailStatus) -> PamFunctionResult {
-        let mut answers = PromptInputs::several(self.host, &self.settings);
+        let mut inputs = PromptInputs::up_to_tries(self.host, &self.settings);
         let mut mails = 0;
-        let mut said: Option<String> = None;
+        let mut text: Option<String> = None;
         let mut denial = Denial::Refused;
-        while let Some(typed) = answers.next(&self.prompt(said.as_deref(), mail)) {
+        while let Some(typed) = inputs.read_input(&self.compose_prompt(text.as_deref(), mail)) {
             let typed = match typed {
                 Ok(typed) => typed,
-                Err(NoAnswer) => return self.cancelled(),
+                Err(NoAnswer) => return self.deny_cancelled(),
             };
             if mail == MailStatus::On && typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) {
-                said = match self.mail() {
-                    Ok(said) => Some(said),
+                text = match self.mail_code() {
+                    Ok(text) => Some(text),
                     Err(denied) => return denied,
                 };
                 mails += 1;
                 if mails < self.settings.tries {
-                    answers.give_back();
+                    inputs.add_prompt();
                 }
                 continue;
             }
-            let refusal = match self.judge(Phase::After, &typed) {
+            let refusal = match self.verify_input(Phase::After, &typed) {
                 Err(denied) => return denied,
-                Ok(Ruled::Accepted {
-                    granted,
-                    told,
-                    taken,
+                Ok(PamVerification::Accepted {
+                    grant,
+                    messages,
+                    code_length,
                 }) => {
-                    hand_on(self.host, &self.settings, &typed, taken);
-                    self.tell(&told);
-                    return self.passed(granted);
+                    forward_password(self.host, &self.settings, &typed, code_length);
+                    self.show_messages(&messages);
+                    return self.grant_access(grant);
                 }
-                Ok(Ruled::Refused { refusal, .. }) => refusal,
+                Ok(PamVerification::Refused { refusal, .. }) => refusal,
             };
-            // What an earlier module asked for may be a password alone, where the code is asked for here.
+            // The stacked password may contain no code: then the code is prompted for here.
             if typed.source == InputSource::Stacked && refusal.cause == "malformed" {
-                said = None;
+                text = None;
                 continue;
             }
             if typed.source == InputSource::Prompt {
                 denial = Denial::TooManyTries;
             }
-            self.refused(&refusal);
-            said = Some(refusal.words);
+            self.log_refusal(&refusal);
+            text = Some(refusal.message);
         }
-        match said {
-            Some(said) => self.host.tell(&said),
-            None => self.log(
+        match text {
+            Some(text) => self.host.show_message(&text),
+            None => self.log_result(
                 Severity::Notice,
                 "refused",
                 "no-input: no earlier module asked for a code",
@@ -172,13 +174,13 @@ impl PamEntry<'_> {
         PamFunctionResult::Denied(denial)
     }
 
-    /// What was said of the last answer, what else may be typed, and the prompt.
-    fn prompt(&self, said: Option<&str>, mail: MailStatus) -> String {
+    /// Joins the text about the last input, the offer of a code by mail, and the prompt.
+    fn compose_prompt(&self, text: Option<&str>, mail: MailStatus) -> String {
         let offer = match mail {
             MailStatus::On => Some(messages::MAIL_OFFER),
             MailStatus::Off => None,
         };
-        let lines: Vec<&str> = said
+        let lines: Vec<&str> = text
             .into_iter()
             .chain(offer)
             .chain([self.settings.prompt.as_str()])
@@ -186,192 +188,240 @@ impl PamEntry<'_> {
         lines.join("\n")
     }
 
-    /// Has a code mailed; what there is to say.
-    fn mail(&self) -> Result<String, PamFunctionResult> {
-        match self.desk.mail(&self.person(Phase::After)) {
-            Err(error) => Err(self.unavailable(&error)),
-            Ok(Ok(told)) => Ok(told),
-            Ok(Err(PamRefusal { cause, words })) => {
-                self.log(Severity::Notice, "not mailed", &cause);
-                Ok(words)
+    /// Mails a code. Returns the text for the next prompt.
+    fn mail_code(&self) -> Result<String, PamFunctionResult> {
+        match self.engine.mail_code(self.context(Phase::After)) {
+            Err(error) => Err(self.deny_unavailable(&error)),
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(PamRefusal { cause, message })) => {
+                self.log_result(Severity::Notice, "not mailed", &cause);
+                Ok(message)
             }
         }
     }
 
-    /// Before the first factor: one prompt, one text, one timing for everyone.
-    fn ask_everyone_alike(&self) -> PamFunctionResult {
-        let person = self.person(Phase::Before);
+    /// Authenticates before the first factor: prompt, text and timing are the same for every name.
+    fn authenticate_before_first_factor(&self) -> PamFunctionResult {
+        let context = self.context(Phase::Before);
         let exempts = self
             .config
             .policy
             .exempts_everyone(self.service.as_str(), self.origin.certain_address());
-        if let Some(rule) = exempts.filter(|_| self.desk.believes_claims()) {
-            // A store that cannot be read closes this door too.
-            return match self.desk.need(&person, &CompletedMethods::default()) {
-                Err(error) => self.unavailable(&error),
-                Ok(policy) => self
-                    .hand_on_alone()
-                    .map_or_else(|denied| denied, |()| self.exempt(rule, policy.mark)),
+        if let Some(rule) = exempts.filter(|_| self.engine.trusts_claims()) {
+            // the engine is used all the same: a store that cannot be read denies access here too
+            return match self.engine.find_requirement(context) {
+                Err(error) => self.deny_unavailable(&error),
+                Ok(policy) => match self.forward_password_alone() {
+                    Ok(()) => self.exempt_user(rule, policy.mark),
+                    Err(denied) => denied,
+                },
             };
         }
-        let typed = match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
-            Some(Ok(typed)) => typed,
-            Some(Err(NoAnswer)) => return self.cancelled(),
-            None => TypedInput {
-                text: Default::default(),
-                source: InputSource::Stacked,
-            },
-        };
-        let ruled = self.judge(Phase::Before, &typed);
-        self.host.tell(messages::BEFORE_FIRST_FACTOR);
-        let ruled = match ruled {
-            Ok(ruled) => ruled,
+        let typed = match self.read_single_input() {
+            Ok(typed) => typed,
             Err(denied) => return denied,
         };
-        // asked for everyone, so that it takes everyone as long
-        let policy = self.desk.need(&person, &CompletedMethods::default());
-        match (ruled, policy) {
-            (Ruled::Accepted { granted, taken, .. }, _) => {
-                hand_on(self.host, &self.settings, &typed, taken);
-                self.passed(granted)
+        let result = self.verify_input(Phase::Before, &typed);
+        self.host.show_message(messages::BEFORE_FIRST_FACTOR);
+        let result = match result {
+            Ok(result) => result,
+            Err(denied) => return denied,
+        };
+        // for accepted inputs too, so that the time does not depend on the result
+        let policy = self.engine.find_requirement(context);
+        match (result, policy) {
+            (
+                PamVerification::Accepted {
+                    grant, code_length, ..
+                },
+                _,
+            ) => {
+                forward_password(self.host, &self.settings, &typed, code_length);
+                self.grant_access(grant)
             }
-            (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
-            (Ruled::Refused { refusal, taken }, Ok(policy)) => {
-                let entry = self.without_code(policy, Phase::Before);
-                hand_on(
+            (PamVerification::Refused { .. }, Err(error)) => self.deny_unavailable(&error),
+            (
+                PamVerification::Refused {
+                    refusal,
+                    code_length,
+                },
+                Ok(policy),
+            ) => {
+                let without_code = self.decide_without_code(policy, Phase::Before);
+                forward_password(
                     self.host,
                     &self.settings,
                     &typed,
-                    if entry.is_some() { 0 } else { taken },
+                    if without_code.is_some() {
+                        0
+                    } else {
+                        code_length
+                    },
                 );
-                entry.unwrap_or_else(|| {
-                    self.refused(&refusal);
+                without_code.unwrap_or_else(|| {
+                    self.log_refusal(&refusal);
                     PamFunctionResult::Denied(Denial::Refused)
                 })
             }
         }
     }
 
-    /// An app password and nothing else, whoever stands there; what is none is not looked at any further.
+    /// Accepts an app password and nothing else. An input of another form is not verified.
     fn ask_for_app_password(&self) -> PamFunctionResult {
-        let typed = match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
-            Some(Ok(typed)) => typed,
-            Some(Err(NoAnswer)) => return self.cancelled(),
-            None => TypedInput {
-                text: Default::default(),
-                source: InputSource::Stacked,
-            },
+        let typed = match self.read_single_input() {
+            Ok(typed) => typed,
+            Err(denied) => return denied,
         };
-        let is_one =
+        let is_app_password =
             std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::parse(text).is_ok());
-        let ruled = match is_one {
-            true => self.judge(Phase::Before, &typed),
-            false => Ok(Ruled::Refused {
+        let result = match is_app_password {
+            true => self.verify_input(Phase::Before, &typed),
+            false => Ok(PamVerification::Refused {
                 refusal: PamRefusal {
                     cause: "malformed".to_owned(),
-                    words: String::new(),
+                    message: String::new(),
                 },
-                taken: 0,
+                code_length: 0,
             }),
         };
-        match ruled {
+        match result {
             Err(denied) => denied,
-            Ok(Ruled::Accepted { granted, .. }) => self.passed(granted),
-            // another line would judge it again
-            Ok(Ruled::Refused { refusal, .. })
-                if is_one || self.settings.reading == InputReading::Whole =>
+            Ok(PamVerification::Accepted { grant, .. }) => self.grant_access(grant),
+            // forwarding an app password would have another module verify it again
+            Ok(PamVerification::Refused { refusal, .. })
+                if is_app_password || self.settings.reading == InputReading::Whole =>
             {
-                self.refused(&refusal);
+                self.log_refusal(&refusal);
                 PamFunctionResult::Denied(Denial::Refused)
             }
-            // what goes on to another line is for that one to refuse
-            Ok(Ruled::Refused { .. }) => {
-                hand_on(self.host, &self.settings, &typed, 0);
+            // the module that gets the password logs the refusal
+            Ok(PamVerification::Refused { .. }) => {
+                forward_password(self.host, &self.settings, &typed, 0);
                 PamFunctionResult::Denied(Denial::Refused)
             }
         }
     }
 
-    fn judge(&self, stage: Phase, typed: &TypedInput) -> Result<Ruled, PamFunctionResult> {
-        let ruled = self
-            .desk
-            .judge(&self.person(stage), &typed.text, self.settings.reading);
-        ruled.map_err(|error| self.unavailable(&error))
+    /// Reads one input; an empty one where `use_first_pass` forbids a prompt and there is no
+    /// stacked password.
+    fn read_single_input(&self) -> Result<TypedInput, PamFunctionResult> {
+        match PromptInputs::single(self.host, &self.settings).read_input(&self.settings.prompt) {
+            Some(Ok(typed)) => Ok(typed),
+            Some(Err(NoAnswer)) => Err(self.deny_cancelled()),
+            None => Ok(TypedInput {
+                text: Default::default(),
+                source: InputSource::Stacked,
+            }),
+        }
     }
 
-    /// Nobody needs a code here, but the next module wants a password of this line.
-    fn hand_on_alone(&self) -> Result<(), PamFunctionResult> {
-        if self.settings.reading == InputReading::CodeAtEnd && self.host.stacked().is_none() {
-            match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
-                Some(Ok(typed)) => hand_on(self.host, &self.settings, &typed, 0),
-                Some(Err(NoAnswer)) => return Err(self.cancelled()),
+    /// Returns the result, once the password for later modules is set.
+    fn pass_after_password(&self, result: PamFunctionResult) -> PamFunctionResult {
+        match result {
+            PamFunctionResult::Denied(_) => result,
+            PamFunctionResult::Passed | PamFunctionResult::NotNeeded => {
+                self.forward_password_alone().err().unwrap_or(result)
+            }
+        }
+    }
+
+    fn verify_input(
+        &self,
+        phase: Phase,
+        typed: &TypedInput,
+    ) -> Result<PamVerification, PamFunctionResult> {
+        let result =
+            self.engine
+                .verify_input(self.context(phase), &typed.text, self.settings.reading);
+        result.map_err(|error| self.deny_unavailable(&error))
+    }
+
+    /// Prompts for the password alone, where no code is needed but a later module expects the
+    /// password of this hook.
+    fn forward_password_alone(&self) -> Result<(), PamFunctionResult> {
+        if self.settings.reading == InputReading::CodeAtEnd
+            && self.host.stacked_password().is_none()
+        {
+            match PromptInputs::single(self.host, &self.settings).read_input(&self.settings.prompt)
+            {
+                Some(Ok(typed)) => forward_password(self.host, &self.settings, &typed, 0),
+                Some(Err(NoAnswer)) => return Err(self.deny_cancelled()),
                 None => {}
             }
         }
         Ok(())
     }
 
-    /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
-    fn without_code(&self, policy: PolicyReply, stage: Phase) -> Option<PamFunctionResult> {
-        match (policy.need, self.settings.unenrolled) {
-            (Requirement::Exempt(rule), _) => Some(self.exempt(rule, policy.mark)),
+    /// Returns the result for a user who needs no code, or has none to give; `None` where a code is
+    /// required.
+    fn decide_without_code(
+        &self,
+        policy: PamRequirement,
+        phase: Phase,
+    ) -> Option<PamFunctionResult> {
+        match (policy.requirement, self.settings.unenrolled) {
+            (Requirement::Exempt(rule), _) => Some(self.exempt_user(rule, policy.mark)),
             (Requirement::Code, _) => None,
             (_, Some(UnenrolledAction::Allow)) | (Requirement::Nothing, None) => {
-                self.log(Severity::Info, "not needed", "not-enrolled");
-                Some(self.not_needed(policy.mark))
+                self.log_result(Severity::Info, "not needed", "not-enrolled");
+                Some(self.pass_without_code(policy.mark))
             }
-            // Only someone who has passed the first factor signs in for the first time.
-            (Requirement::Enrollment, None) if stage == Phase::After => Some(self.waived()),
-            (Requirement::Enrollment | Requirement::Nothing, _) => Some(self.not_enrolled()),
+            // a first sign-in, from which the enrollment grace period counts, is one after the
+            // first factor
+            (Requirement::Enrollment, None) if phase == Phase::After => {
+                Some(self.waive_requirement())
+            }
+            (Requirement::Enrollment | Requirement::Nothing, _) => Some(self.deny_unenrolled()),
         }
     }
 
-    /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
-    fn by_grace(&self) -> Option<PamFunctionResult> {
+    /// Grants access within the grace period; `None` where a code is required.
+    fn grant_grace_period(&self) -> Option<PamFunctionResult> {
         if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
             return None;
         }
         match self
-            .desk
-            .grace(&self.person(Phase::After), self.settings.grace)
+            .engine
+            .grant_grace_period(self.context(Phase::After), self.settings.grace)
         {
-            Err(error) => Some(self.unavailable(&error)),
+            Err(error) => Some(self.deny_unavailable(&error)),
             Ok(None) => None,
-            // not PAM_IGNORE: this person needs a code here, and gave it earlier
-            Ok(Some(granted)) => Some(self.passed_as("not needed", granted)),
+            // not PAM_IGNORE: a code is required here, and was given earlier
+            Ok(Some(grant)) => Some(self.grant_access_as("not needed", grant)),
         }
     }
 
-    fn exempt(&self, rule: usize, mark: Option<HostMark>) -> PamFunctionResult {
-        self.log(
+    fn exempt_user(&self, rule: usize, mark: Option<TypedText>) -> PamFunctionResult {
+        self.log_result(
             Severity::Info,
             "not needed",
             &format!("policy.exempt-{rule}"),
         );
-        self.not_needed(mark)
+        self.pass_without_code(mark)
     }
 
-    /// No code is needed. Without a mark the guard asks the policy anew.
-    fn not_needed(&self, mark: Option<HostMark>) -> PamFunctionResult {
+    /// Returns that no code is needed. Without a mark the `account` hook evaluates the policy
+    /// again.
+    fn pass_without_code(&self, mark: Option<TypedText>) -> PamFunctionResult {
         if let Some(mark) = mark {
-            self.mark(Some(&mark));
+            self.keep_mark(Some(&mark));
         }
         PamFunctionResult::NotNeeded
     }
 
-    /// The line passes, by what was decided and nothing else.
-    pub(crate) fn passed(&self, granted: Granted) -> PamFunctionResult {
-        self.passed_as("accepted", granted)
+    /// Passes the hook, which only the engine's grant allows.
+    pub(crate) fn grant_access(&self, grant: PamGrant) -> PamFunctionResult {
+        self.grant_access_as("accepted", grant)
     }
 
-    fn passed_as(&self, result: &str, granted: Granted) -> PamFunctionResult {
-        let (by, mark) = granted.into_parts();
-        self.log(Severity::Info, result, &by);
-        self.mark(mark.as_ref());
+    fn grant_access_as(&self, result: &str, grant: PamGrant) -> PamFunctionResult {
+        let (by, mark) = grant.into_parts();
+        self.log_result(Severity::Info, result, by);
+        self.keep_mark(mark.as_ref());
         PamFunctionResult::Passed
     }
 
-    fn refused(&self, refusal: &PamRefusal) {
-        self.log(Severity::Notice, "refused", &refusal.cause);
+    fn log_refusal(&self, refusal: &PamRefusal) {
+        self.log_result(Severity::Notice, "refused", &refusal.cause);
     }
 }

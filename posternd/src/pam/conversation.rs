@@ -1,30 +1,31 @@
-//! A PAM conversation: what each hook asks, tells, logs and decides. `login`, `guard` and `password` are the kinds of
-//! lines in a service file; what they need of the PAM host they ask through the trait in `host`, and what they ask of
-//! the engine at `desk`.
+//! The hooks of PAM conversations: which function runs each of them. What a hook needs of the PAM
+//! host goes through the trait in `host`; the engine's operations are in `engine_access`.
+//!
+//! MUST NOT let a host that is not root's choose a configuration.
 
 pub use super::engine_access::{EngineAccess, User};
-pub use super::host::{NoAnswer, NotForgotten, PamHost, PamItem};
+pub use super::host::{MarkNotRemoved, NoAnswer, PamHost, PamItem};
 pub use super::log::LogFields;
 pub(crate) use super::options::{first_factor, is_sshd};
 
-use super::entry::misconfigured;
+use super::entry::deny_misconfigured;
 use shared::protocol::{PamFunction, PamFunctionResult};
 
 /// Runs a hook, from its first prompt to its result.
-pub fn run(hook: PamFunction, host: &dyn PamHost, options: &[String]) -> PamFunctionResult {
+pub fn run_hook(hook: PamFunction, host: &dyn PamHost, options: &[String]) -> PamFunctionResult {
     match hook {
         PamFunction::Auth => super::auth::authenticate(host, options),
-        PamFunction::Account => super::account::account(host, options),
+        PamFunction::Account => super::account::check_account(host, options),
         PamFunction::Password => {
-            super::password::changed(host, options);
+            super::password::handle_changed_password(host, options);
             PamFunctionResult::NotNeeded
         }
     }
 }
 
-/// Refuses a hook whose line names a configuration of its own: only root's lines may.
+/// Denies a hook whose options name a configuration: only root's hosts may choose one.
 pub fn refuse_config(host: &dyn PamHost, hook: PamFunction) -> PamFunctionResult {
-    let denied = misconfigured(
+    let denied = deny_misconfigured(
         host,
         &"config= is for PAM hosts that run as root; remove it",
     );

@@ -1,91 +1,75 @@
-//! `unenrolled=enroll`: a first setup at the prompt, by someone who has passed the first factor. All that is to be read
-//! stands in prompts, since hosts show messages late or never. It becomes active in the `auth` line, once a code has
-//! confirmed it and the recovery codes are saved; until then nothing keeps it.
+//! `unenrolled=enroll`: an enrollment in the `auth` hook, by a user who has passed the first
+//! factor. The authenticator is activated once a code has confirmed it and the recovery codes are
+//! saved; until then nothing is stored.
+//!
+//! MUST put every text into a prompt: hosts show messages late or never.
 
-use super::engine_access::{Begun, Granted, PamRefusal};
-use super::entry::{PamEntry, misconfigured};
+use super::entry::{PamConversation, deny_misconfigured};
 use super::host::NoAnswer;
 use shared::credential::qr;
-use shared::engine::messages;
+use shared::engine::{PamGrant, PamRefusal, PromptEnrollment, ShownAuthenticator, messages};
 use shared::protocol::command_request::TypedText;
 use shared::protocol::{Denial, Echo, PamFunctionResult, Severity};
 use shared::verify::throttle::Phase;
 use zeroize::Zeroizing;
 
-/// What the person types when the recovery codes are saved.
+/// The input that confirms that the recovery codes are saved.
 const SAVED: &[u8] = b"saved";
 
-/// A new authenticator, as it is shown once.
-struct ShownText {
-    secret: TypedText,
-    url: TypedText,
-    recovery_codes: Vec<TypedText>,
-    ticket: TypedText,
-}
-
-impl PamEntry<'_> {
-    /// From the QR to the recovery codes; each part asks as often as `tries` allows.
-    pub(crate) fn set_up(&self) -> PamFunctionResult {
+impl PamConversation<'_> {
+    /// Runs the enrollment, from the QR code to the recovery codes. Each step prompts at most
+    /// `tries` times.
+    pub(crate) fn enroll_at_prompt(&self) -> PamFunctionResult {
         if self.account != self.user {
-            return misconfigured(
+            return deny_misconfigured(
                 self.host,
                 &"unenrolled=enroll is only for the user's own account; remove it or user=",
             );
         }
-        let ended = self.begin().and_then(|shown| {
-            let confirmed = self.confirm(&shown)?;
+        let ended = self.begin_enrollment().and_then(|shown| {
+            let confirmed = self.confirm_enrollment(&shown)?;
             self.wait_until_saved(&shown.recovery_codes)?;
-            self.activate(&confirmed)
+            self.activate_enrollment(&confirmed)
         });
         match ended {
-            Ok(granted) => self.passed(granted),
+            Ok(granted) => self.grant_access(granted),
             Err(denied) => denied,
         }
     }
 
-    /// The authenticator counts from here on, whatever becomes of the rest of the stack.
-    fn activate(&self, confirmed: &TypedText) -> Result<Granted, PamFunctionResult> {
+    /// Activates the authenticator, which is stored then, whatever the rest of the stack returns.
+    fn activate_enrollment(&self, confirmed: &TypedText) -> Result<PamGrant, PamFunctionResult> {
         let activated = self
-            .desk
-            .activate_setup(&self.person(Phase::After), confirmed);
-        let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
-        self.tell(&told);
-        self.host.tell(messages::ENROLLMENT_DONE);
+            .engine
+            .activate_enrollment(self.context(Phase::After), confirmed);
+        let (granted, told) = activated.map_err(|error| self.deny_unavailable(&error))?;
+        self.show_messages(&told);
+        self.host.show_message(messages::ENROLLMENT_DONE);
         Ok(granted)
     }
 
-    fn begin(&self) -> Result<ShownText, PamFunctionResult> {
-        let person = self.person(Phase::After);
+    fn begin_enrollment(&self) -> Result<ShownAuthenticator, PamFunctionResult> {
+        let context = self.context(Phase::After);
         let mut code: Option<Zeroizing<Vec<u8>>> = None;
-        let mut said: Option<String> = None;
+        let mut text: Option<String> = None;
         let mut tries = self.settings.tries;
-        // the first time without a code, which may not be needed
+        // the first attempt is without a one-time code, which may not be required
         loop {
             let begun = self
-                .desk
-                .begin_setup(&person, code.as_ref().map(|code| code.as_slice()));
-            match begun.map_err(|error| self.unavailable(&error))? {
-                Begun::Setup {
-                    secret,
-                    url,
-                    recovery_codes,
-                    ticket,
-                } => {
-                    return Ok(ShownText {
-                        secret,
-                        url,
-                        recovery_codes,
-                        ticket,
-                    });
+                .engine
+                .begin_enrollment(context, code.as_ref().map(|code| code.as_slice()));
+            match begun.map_err(|error| self.deny_unavailable(&error))? {
+                PromptEnrollment::Begun(shown) => return Ok(shown),
+                PromptEnrollment::OneTimeCodeNeeded => {}
+                PromptEnrollment::Refused(refusal) => {
+                    text = Some(self.log_enrollment_refusal(refusal))
                 }
-                Begun::OneTimeCodeNeeded => {}
-                Begun::Refused(refusal) => said = Some(self.not_this(refusal)),
             }
             tries = match tries.checked_sub(1) {
                 Some(left) => left,
-                None => return Err(self.too_many(said)),
+                None => return Err(self.deny_too_many_tries(text)),
             };
-            let above = said
+            let above = text
                 .as_deref()
                 .unwrap_or(messages::ENROLLMENT_NEEDS_ONE_TIME_CODE);
             code = Some(self.ask(
@@ -95,16 +79,20 @@ impl PamEntry<'_> {
         }
     }
 
-    /// What confirms the authenticator: a ticket to its activation.
-    fn confirm(&self, shown: &ShownText) -> Result<TypedText, PamFunctionResult> {
+    /// Confirms the authenticator by a code. Returns the token for its activation.
+    fn confirm_enrollment(
+        &self,
+        shown: &ShownAuthenticator,
+    ) -> Result<TypedText, PamFunctionResult> {
         let Some(picture) = qr::draw_half_blocks(&shown.url) else {
-            return Err(misconfigured(
+            return Err(deny_misconfigured(
                 self.host,
                 &"the otpauth URI is too long for a QR code; shorten totp.issuer",
             ));
         };
-        let (secret, url) = (in_fours(&shown.secret), &*shown.url);
-        // secret and URL stand above the picture, whose last row the prompt follows: 24 rows show it whole
+        let (secret, url) = (group_by_four(&shown.secret), &*shown.url);
+        // secret and URI come before the QR code, so that a terminal of 24 rows shows the whole QR
+        // code with the prompt
         let mut prompt = Zeroizing::new(format!(
             "{}\nSecret: {}\n{url}\n{}{}",
             messages::ENROLLMENT_INTRODUCTION,
@@ -112,22 +100,24 @@ impl PamEntry<'_> {
             *picture,
             messages::CODE_PROMPT
         ));
-        let person = self.person(Phase::After);
-        let mut said = None;
+        let context = self.context(Phase::After);
+        let mut text = None;
         for _ in 0..self.settings.tries {
             let typed = self.ask(&prompt, Echo::On)?;
-            let confirmed = self.desk.confirm_setup(&person, &shown.ticket, &typed);
-            match confirmed.map_err(|error| self.unavailable(&error))? {
-                Ok(ticket) => return Ok(ticket),
+            let confirmed = self
+                .engine
+                .confirm_enrollment(context, &shown.token, &typed);
+            match confirmed.map_err(|error| self.deny_unavailable(&error))? {
+                Ok(token) => return Ok(token),
                 Err(refusal) => {
-                    let why = self.not_this(refusal);
-                    // it is shown once, and still stands above
+                    let why = self.log_enrollment_refusal(refusal);
+                    // the QR code is not repeated: the terminal still shows it
                     prompt = Zeroizing::new(format!("{why}\n{}", messages::CODE_PROMPT));
-                    said = Some(why);
+                    text = Some(why);
                 }
             }
         }
-        Err(self.too_many(said))
+        Err(self.deny_too_many_tries(text))
     }
 
     fn wait_until_saved(&self, codes: &[TypedText]) -> Result<(), PamFunctionResult> {
@@ -148,33 +138,33 @@ impl PamEntry<'_> {
             }
             prompt = Zeroizing::new(messages::SAVED_PROMPT.to_owned());
         }
-        Err(self.too_many(None))
+        Err(self.deny_too_many_tries(None))
     }
 
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, PamFunctionResult> {
         self.host
             .ask(prompt, echo)
-            .map_err(|NoAnswer| self.cancelled())
+            .map_err(|NoAnswer| self.deny_cancelled())
     }
 
-    /// Notes a refusal; why, for the next prompt.
-    fn not_this(&self, refusal: PamRefusal) -> String {
-        self.log(Severity::Notice, "enrollment failed", &refusal.cause);
-        refusal.words
+    /// Logs a refusal. Returns the text for the next prompt.
+    fn log_enrollment_refusal(&self, refusal: PamRefusal) -> String {
+        self.log_result(Severity::Notice, "enrollment failed", &refusal.cause);
+        refusal.message
     }
 
-    fn too_many(&self, said: Option<String>) -> PamFunctionResult {
-        if let Some(said) = said {
-            self.host.tell(&said);
+    fn deny_too_many_tries(&self, text: Option<String>) -> PamFunctionResult {
+        if let Some(text) = text {
+            self.host.show_message(&text);
         }
-        self.host.tell(messages::ENROLLMENT_CANCELLED);
-        self.not_enrolled();
+        self.host.show_message(messages::ENROLLMENT_CANCELLED);
+        self.deny_unenrolled();
         PamFunctionResult::Denied(Denial::TooManyTries)
     }
 }
 
-/// The secret in groups of four, as people type it.
-fn in_fours(secret: &str) -> Zeroizing<String> {
+/// Returns the secret in groups of four letters.
+fn group_by_four(secret: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(secret.len() * 2));
     for (at, letter) in secret.chars().enumerate() {
         if at > 0 && at % 4 == 0 {

@@ -1,9 +1,11 @@
-//! A line of a service file at work: what it knows of the host and of who stands there, what it logs, and the mark
-//! that it leaves. What kinds of lines do is in [`crate::login`] and [`crate::guard`].
+//! The state of one PAM conversation, its log lines, and the mark that it keeps with the
+//! transaction. The hooks are in [`super::auth`], [`super::account`] and [`super::password`].
+//!
+//! MUST NOT log a name that no account can have: it may be a password typed at the prompt for the
+//! name.
 
-use super::auth_token::HostMark;
-use super::engine_access::{EngineClient, PamUser};
-use super::host::PamHost;
+use super::engine_access::EngineClient;
+use super::host::{MarkNotRemoved, PamHost};
 use super::log::LogFields;
 use super::options::{PamOptions, PamSettings};
 use super::user::{self, UserError};
@@ -11,9 +13,11 @@ use shared::account::name::{Service, UserName};
 use shared::config::Config;
 use shared::config::file::ConfigError;
 use shared::credential::completed_methods::CompletedMethods;
-use shared::engine::{VerificationRequest, messages};
+use shared::engine::{PamContext, messages};
+use shared::protocol::command_request::TypedText;
 use shared::protocol::{Denial, PamFunctionResult, Severity};
 use shared::store;
+use shared::system::process::HostProcess;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 use std::error::Error;
@@ -21,36 +25,46 @@ use std::fmt::Display;
 use std::ops::Deref;
 use std::path::Path;
 
-/// What is known before it is known who stands there.
-pub(crate) struct Front<'a> {
+/// The state of a conversation that does not depend on the user.
+pub(crate) struct PamServiceContext<'a> {
     pub(crate) host: &'a dyn PamHost,
     pub(crate) config: Config,
-    pub(crate) desk: EngineClient,
+    pub(crate) engine: EngineClient,
+    pub(crate) process: HostProcess,
     pub(crate) settings: PamSettings,
     pub(crate) service: Service,
     pub(crate) origin: Origin,
-    /// What sshd says has passed before.
-    pub(crate) earlier: CompletedMethods,
+    /// The methods that sshd states were completed.
+    pub(crate) completed_methods: CompletedMethods,
 }
 
-/// A line, and who stands there.
-pub(crate) struct PamEntry<'a> {
-    front: &'a Front<'a>,
+/// A conversation with a user.
+pub(crate) struct PamConversation<'a> {
+    front: &'a PamServiceContext<'a>,
     /// Who signs in.
     pub(crate) user: UserName,
-    /// Whose code is asked for.
+    /// The account whose codes count.
     pub(crate) account: UserName,
 }
 
-impl<'a> Deref for PamEntry<'a> {
-    type Target = Front<'a>;
+impl<'a> Deref for PamConversation<'a> {
+    type Target = PamServiceContext<'a>;
 
-    fn deref(&self) -> &Front<'a> {
+    fn deref(&self) -> &PamServiceContext<'a> {
         self.front
     }
 }
 
-pub(crate) fn misconfigured(host: &dyn PamHost, error: &dyn Display) -> PamFunctionResult {
+/// Denies access where libpam keeps the mark of an earlier `auth`.
+pub(super) fn deny_mark_not_removed(
+    host: &dyn PamHost,
+    error: &MarkNotRemoved,
+) -> PamFunctionResult {
+    LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(error));
+    PamFunctionResult::Denied(Denial::Unavailable)
+}
+
+pub(crate) fn deny_misconfigured(host: &dyn PamHost, error: &dyn Display) -> PamFunctionResult {
     LogFields::of_host(host).write(
         host,
         Severity::Error,
@@ -61,17 +75,20 @@ pub(crate) fn misconfigured(host: &dyn PamHost, error: &dyn Display) -> PamFunct
     PamFunctionResult::Denied(Denial::Misconfigured)
 }
 
-impl<'a> Front<'a> {
-    /// Reads the configuration and where the host stands.
-    pub(crate) fn open(host: &'a dyn PamHost, options: &PamOptions) -> Result<Front<'a>, Denial> {
-        let service = user::service(host);
-        let config = configuration(host, &options.config_path()).map_err(|error| {
-            misconfigured(host, &error);
+impl<'a> PamServiceContext<'a> {
+    /// Loads the configuration and finds the origin.
+    pub(crate) fn open(
+        host: &'a dyn PamHost,
+        options: &PamOptions,
+    ) -> Result<PamServiceContext<'a>, Denial> {
+        let service = user::read_service(host);
+        let config = load_configuration(host, &options.config_path()).map_err(|error| {
+            deny_misconfigured(host, &error);
             Denial::Misconfigured
         })?;
-        let settings = options.settings(&config.pam, service.as_str());
+        let settings = options.merge_settings(&config.pam, service.as_str());
         let origin =
-            user::origin(host, settings.sshd, settings.rhost_is_address).map_err(|error| {
+            user::find_origin(host, settings.sshd, settings.rhost_is_address).map_err(|error| {
                 let error = UserError::HostLookup(error);
                 LogFields::of_host(host).write(
                     host,
@@ -82,16 +99,17 @@ impl<'a> Front<'a> {
                 );
                 Denial::Unavailable
             })?;
-        let earlier = user::earlier(host, settings.sshd);
-        let desk = EngineClient::of(host.reach(), host.process(), &config);
-        Ok(Front {
+        let earlier = user::read_completed_methods(host, settings.sshd);
+        let engine = EngineClient::new(host.engine_access(), &config);
+        Ok(PamServiceContext {
             host,
             config,
-            desk,
+            engine,
+            process: host.process(),
             settings,
             service,
             origin,
-            earlier,
+            completed_methods: earlier,
         })
     }
 
@@ -103,12 +121,12 @@ impl<'a> Front<'a> {
         }
     }
 
-    /// Finds out who stands there.
-    pub(crate) fn line(&self) -> Result<PamEntry<'_>, Denial> {
-        match user::user(self.host) {
+    /// Looks up the user who signs in. A failure is logged.
+    pub(crate) fn identify_user(&self) -> Result<PamConversation<'_>, Denial> {
+        match user::find_user(self.host) {
             Ok(user) => {
                 let account = self.settings.user.clone().unwrap_or_else(|| user.clone());
-                Ok(PamEntry {
+                Ok(PamConversation {
                     front: self,
                     user,
                     account,
@@ -133,26 +151,26 @@ impl<'a> Front<'a> {
     }
 }
 
-impl PamEntry<'_> {
-    /// Who signs in, for the desk.
-    pub(crate) fn person(&self, stage: Phase) -> PamUser<'_> {
-        PamUser {
+impl PamConversation<'_> {
+    /// Returns the parameters of the engine's operations.
+    pub(crate) fn context(&self, phase: Phase) -> PamContext<'_> {
+        PamContext {
+            requester: self.engine.requester(),
+            service: &self.service,
             user: &self.user,
-            visitor: VerificationRequest {
-                name: &self.account,
-                phase: stage,
-                origin: &self.origin,
-                browser: None,
-                service: self.service.as_str(),
-            },
+            account: &self.account,
+            process: &self.process,
+            origin: &self.origin,
+            phase,
+            completed_methods: &self.completed_methods,
         }
     }
 
-    /// Leaves the mark of a line that has passed. Without one the guard asks the policy anew, and the log says why there is
-    /// none.
-    pub(crate) fn mark(&self, mark: Option<&HostMark>) {
-        match (mark, self.host.process().binding()) {
-            (Some(mark), _) => self.host.remember(mark.to_bytes()),
+    /// Keeps the mark of a passed `auth` hook. Without a mark the `account` hook evaluates the
+    /// policy again, and a log line names the reason.
+    pub(crate) fn keep_mark(&self, mark: Option<&TypedText>) {
+        match (mark, self.process.binding()) {
+            (Some(mark), _) => self.host.keep_mark(mark.as_bytes().to_vec()),
             (None, Err(why)) => {
                 let fields = self.log_fields(Some(self.user.clone()));
                 let detail = format_args!("the account line will not accept this login: {why}");
@@ -168,39 +186,39 @@ impl PamEntry<'_> {
         }
     }
 
-    /// What a success brings, told to whoever got in.
-    pub(crate) fn tell(&self, told: &[String]) {
-        for text in told {
-            self.host.tell(text);
+    pub(crate) fn show_messages(&self, messages: &[String]) {
+        for text in messages {
+            self.host.show_message(text);
         }
     }
 
-    /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
-    pub(crate) fn waived(&self) -> PamFunctionResult {
-        match self.desk.waive(&self.person(Phase::After)) {
-            Err(error) => self.unavailable(&error),
-            Ok(None) => self.not_enrolled(),
+    /// Decides on a user without a required second factor, where neither the options nor
+    /// postern.toml set `unenrolled`.
+    pub(crate) fn waive_requirement(&self) -> PamFunctionResult {
+        match self.engine.waive_requirement(self.context(Phase::After)) {
+            Err(error) => self.deny_unavailable(&error),
+            Ok(None) => self.deny_unenrolled(),
             Ok(Some((waiver, mark))) => {
-                self.host.tell(&messages::exemption_text(waiver));
-                self.log(Severity::Notice, "not needed", waiver.name());
-                self.mark(mark.as_ref());
+                self.host.show_message(&messages::exemption_text(waiver));
+                self.log_result(Severity::Notice, "not needed", waiver.name());
+                self.keep_mark(mark.as_ref());
                 PamFunctionResult::NotNeeded
             }
         }
     }
 
-    pub(crate) fn not_enrolled(&self) -> PamFunctionResult {
-        self.log(Severity::Notice, "refused", "not-enrolled");
+    pub(crate) fn deny_unenrolled(&self) -> PamFunctionResult {
+        self.log_result(Severity::Notice, "refused", "not-enrolled");
         PamFunctionResult::Denied(Denial::Refused)
     }
 
-    pub(crate) fn cancelled(&self) -> PamFunctionResult {
-        self.log(Severity::Notice, "refused", "cancelled");
+    pub(crate) fn deny_cancelled(&self) -> PamFunctionResult {
+        self.log_result(Severity::Notice, "refused", "cancelled");
         PamFunctionResult::Denied(Denial::Conversation)
     }
 
-    pub(crate) fn unavailable(&self, error: &(dyn Error + 'static)) -> PamFunctionResult {
-        self.log(
+    pub(crate) fn deny_unavailable(&self, error: &(dyn Error + 'static)) -> PamFunctionResult {
+        self.log_result(
             Severity::Error,
             "refused",
             &format!("{}: {error}", store::log_cause(error)),
@@ -208,17 +226,16 @@ impl PamEntry<'_> {
         PamFunctionResult::Denied(Denial::Unavailable)
     }
 
-    /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
-    /// comes quoted.
-    pub(crate) fn log(&self, severity: Severity, result: &str, cause: &str) {
-        for doubt in self.desk.take_doubts() {
+    /// Writes a log line in the fixed format of [`LogFields`].
+    pub(crate) fn log_result(&self, severity: Severity, result: &str, cause: &str) {
+        for warning in self.engine.take_group_warnings() {
             let fields = self.log_fields(Some(self.user.clone()));
             fields.write(
                 self.host,
                 Severity::Error,
                 "warning",
                 "group-unresolved",
-                Some(&doubt),
+                Some(&warning),
             );
         }
         if self.settings.quiet && severity == Severity::Info {
@@ -232,9 +249,9 @@ impl PamEntry<'_> {
         let detail = detail.as_ref().map(|detail| detail as &dyn Display);
         fields.write(self.host, severity, result, cause, detail);
         if self.settings.debug {
-            let Front {
+            let PamServiceContext {
                 origin,
-                earlier,
+                completed_methods: earlier,
                 settings,
                 ..
             } = self.front;
@@ -247,9 +264,9 @@ impl PamEntry<'_> {
     }
 }
 
-/// postern.toml, or its last valid copy with a line in the log.
-fn configuration(host: &dyn PamHost, path: &Path) -> Result<Config, ConfigError> {
-    let in_force = host.configuration(path)?;
+/// Loads postern.toml, or its last valid copy, which is logged.
+fn load_configuration(host: &dyn PamHost, path: &Path) -> Result<Config, ConfigError> {
+    let in_force = host.load_configuration(path)?;
     if let Some(problem) = in_force.fallback {
         LogFields::of_host(host).write(
             host,

@@ -1,4 +1,5 @@
-//! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
+//! The calls of a conversation to its PAM host, as a trait: the host is at the other end of a
+//! connection, or is a test's.
 
 use super::engine_access::EngineAccess;
 use nix::errno::Errno;
@@ -10,16 +11,12 @@ use std::fmt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// The items of a PAM transaction that are looked at.
+/// The items of a PAM transaction that a conversation reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PamItem {
-    /// PAM_SERVICE
     Service,
-    /// PAM_USER
     User,
-    /// PAM_RHOST
     RemoteHost,
-    /// PAM_TTY
     Terminal,
 }
 
@@ -29,54 +26,57 @@ pub struct NoAnswer;
 
 /// The host process, as one hook sees it.
 pub trait PamHost {
-    /// Which engine decides for it, and who it is.
-    fn reach(&self) -> EngineAccess;
-    /// The configuration in force.
-    fn configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
+    /// Returns the engine that decides, and the user whom the host runs as.
+    fn engine_access(&self) -> EngineAccess;
+    /// Loads the configuration in force.
+    fn load_configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
         file::load_config(path)
     }
-    /// An item, if it is set and not empty.
+    /// Returns an item, if it is set and not empty.
     fn item(&self, item: PamItem) -> Option<Vec<u8>>;
-    /// The user who runs the process, whatever its effective user (`su` and `sudo` are root's); none for root.
+    /// Returns the real user of the process, whatever its effective user is (that of `su` and
+    /// `sudo` is root); `None` for root.
     ///
     /// # Errors
-    /// Those of the name service: wrong codes of this user could not be counted as such.
+    /// Those of the name service: wrong codes of this user could not be counted under the name.
     fn real_user(&self) -> Result<Option<String>, Errno>;
-    /// The process, as the kernel says: this one, unless the host is at the other end of a connection.
+    /// Returns the host process, as the kernel states: this process, unless the host is at the
+    /// other end of a connection.
     fn process(&self) -> HostProcess {
         HostProcess::find(getpid().as_raw())
     }
-    /// The user who runs the process, for the log; root also for whoever signs in.
+    /// Returns the user who runs the process, for the log; also where that is root.
     fn runs_as(&self) -> String;
-    /// A variable of the transaction's own environment (pam_getenv), never the process's.
+    /// Returns a variable of the transaction's environment (pam_getenv), never one of the process.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
-    /// Asks and waits. An answer beyond [`shared::credential::input::LONGEST`] comes cut just above it.
+    /// Shows a prompt and waits for the input. A longer input than
+    /// [`shared::credential::input::LONGEST`] is cut to one byte more.
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer>;
-    /// Tells something that needs no answer; it may arrive late or never.
-    fn tell(&self, text: &str);
-    /// The password that an earlier module has asked for (PAM_AUTHTOK), if there is one; cut like an answer.
-    fn stacked(&self) -> Option<Zeroizing<Vec<u8>>>;
-    /// Hands a password on to later modules.
-    fn hand_on(&self, password: &[u8]);
-    /// Has libpam wait so many seconds, more or less, if the entry fails.
+    /// Shows a text. A host may show it late or never.
+    fn show_message(&self, text: &str);
+    /// Returns the stacked password (PAM_AUTHTOK), if there is one; it is cut like an input.
+    fn stacked_password(&self) -> Option<Zeroizing<Vec<u8>>>;
+    /// Sets the stacked password for later modules.
+    fn set_stacked_password(&self, password: &[u8]);
+    /// Has libpam wait about so many seconds if the transaction fails.
     fn delay_failure(&self, seconds: u64);
     /// Writes one line to the system log.
     fn log(&self, severity: Severity, line: &str);
-    /// The user, if the host or an earlier module has said one; unlike [`Item::User`] it asks nobody.
+    /// Returns the user, if the host or an earlier module has set one. Unlike [`PamItem::User`] it
+    /// never prompts.
     fn known_user(&self) -> Option<Vec<u8>>;
     /// Keeps the mark with the transaction.
-    fn remember(&self, mark: Vec<u8>);
-    /// The mark that was kept, if any.
-    fn recall(&self) -> Option<Vec<u8>>;
-    /// Removes the mark.
-    fn forget(&self) -> Result<(), NotForgotten>;
+    fn keep_mark(&self, mark: Vec<u8>);
+    /// Returns the mark that was kept.
+    fn kept_mark(&self) -> Option<Vec<u8>>;
+    fn remove_mark(&self) -> Result<(), MarkNotRemoved>;
 }
 
-/// The host keeps a mark that it was to remove.
+/// The host did not remove a mark.
 #[derive(Debug)]
-pub struct NotForgotten;
+pub struct MarkNotRemoved;
 
-impl fmt::Display for NotForgotten {
+impl fmt::Display for MarkNotRemoved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "libpam still has data of an earlier auth of this transaction; restart the service",
@@ -84,7 +84,7 @@ impl fmt::Display for NotForgotten {
     }
 }
 
-/// A host process that tests play.
+/// A PAM host for tests.
 #[cfg(test)]
 pub(crate) mod fake {
     use super::*;
@@ -92,15 +92,15 @@ pub(crate) mod fake {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
-    /// What is called with a prompt that waits.
+    /// A function that is called while a prompt waits, with the prompt.
     pub(crate) type Meanwhile = Box<dyn Fn(&str)>;
 
-    /// What is set, what will be typed, and what came of it.
+    /// Items, inputs that will be typed, and records of what the conversation did.
     #[derive(Default)]
     pub(crate) struct Fake {
         pub(crate) items: Vec<(PamItem, Vec<u8>)>,
         pub(crate) real_user: Option<&'static str>,
-        /// Whether the name service does not say who that is.
+        /// Whether the look-up of the real user fails.
         pub(crate) names_unavailable: bool,
         pub(crate) variables: Vec<(&'static str, String)>,
         pub(crate) typed: RefCell<VecDeque<String>>,
@@ -108,20 +108,22 @@ pub(crate) mod fake {
         pub(crate) told: RefCell<Vec<String>>,
         pub(crate) logged: RefCell<Vec<String>>,
         pub(crate) mark: RefCell<Option<Vec<u8>>>,
-        /// Whether marks cannot be removed.
+        /// Whether removing a mark fails.
         pub(crate) keeps_marks: bool,
-        /// 0 is the first of them.
+        /// The number of the process; 0 by default.
         pub(crate) process: i32,
-        /// Why nothing tells it from others.
+        /// Why the process cannot be distinguished from others.
         pub(crate) unseen: Option<UnidentifiedProcess>,
-        /// The engine that decides, and the user that the host runs as; root with an engine of its own if not given.
+        /// The engine that decides, and the user whom the host runs as; root, with an engine of
+        /// its own, by default.
         pub(crate) reach: Option<EngineAccess>,
         pub(crate) stacked: RefCell<Option<Vec<u8>>>,
         pub(crate) delay: Cell<u64>,
-        /// What a phone makes of a prompt; it stays what it was until another one can be read.
+        /// An authenticator app, which reads a prompt and shows a code until it can read another
+        /// prompt.
         pub(crate) phone: Option<fn(&str) -> Option<String>>,
         pub(crate) shows: RefCell<String>,
-        /// What somebody else does while this prompt waits.
+        /// A function that is called while a prompt waits.
         pub(crate) meanwhile: Option<Meanwhile>,
     }
 
@@ -142,7 +144,7 @@ pub(crate) mod fake {
             self
         }
 
-        /// A program that this user has started.
+        /// Sets the user who started the program.
         pub(crate) fn run_by(self, user: &'static str) -> Fake {
             Fake {
                 real_user: Some(user),
@@ -162,13 +164,13 @@ pub(crate) mod fake {
             self
         }
 
-        /// An earlier module has asked for this.
+        /// Sets the stacked password of an earlier module.
         pub(crate) fn with_password(self, password: &str) -> Fake {
             self.stacked.replace(Some(password.as_bytes().to_vec()));
             self
         }
 
-        /// What later modules find.
+        /// Returns the stacked password for later modules.
         pub(crate) fn password(&self) -> Option<String> {
             self.stacked
                 .borrow()
@@ -176,14 +178,14 @@ pub(crate) mod fake {
                 .map(|bytes| String::from_utf8(bytes).expect("text"))
         }
 
-        /// The whole log, one line after the other.
+        /// Returns all log lines.
         pub(crate) fn log_text(&self) -> String {
             self.logged.borrow().join("\n")
         }
     }
 
     impl PamHost for Fake {
-        fn reach(&self) -> EngineAccess {
+        fn engine_access(&self) -> EngineAccess {
             self.reach.clone().unwrap_or(EngineAccess::Store)
         }
 
@@ -234,15 +236,15 @@ pub(crate) mod fake {
             ))
         }
 
-        fn tell(&self, text: &str) {
+        fn show_message(&self, text: &str) {
             self.told.borrow_mut().push(text.to_owned());
         }
 
-        fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
+        fn stacked_password(&self) -> Option<Zeroizing<Vec<u8>>> {
             self.stacked.borrow().clone().map(Zeroizing::new)
         }
 
-        fn hand_on(&self, password: &[u8]) {
+        fn set_stacked_password(&self, password: &[u8]) {
             self.stacked.replace(Some(password.to_vec()));
         }
 
@@ -254,17 +256,17 @@ pub(crate) mod fake {
             self.logged.borrow_mut().push(line.to_owned());
         }
 
-        fn remember(&self, mark: Vec<u8>) {
+        fn keep_mark(&self, mark: Vec<u8>) {
             self.mark.replace(Some(mark));
         }
 
-        fn recall(&self) -> Option<Vec<u8>> {
+        fn kept_mark(&self) -> Option<Vec<u8>> {
             self.mark.borrow().clone()
         }
 
-        fn forget(&self) -> Result<(), NotForgotten> {
+        fn remove_mark(&self) -> Result<(), MarkNotRemoved> {
             if self.keeps_marks {
-                return Err(NotForgotten);
+                return Err(MarkNotRemoved);
             }
             self.mark.replace(None);
             Ok(())

@@ -1,27 +1,28 @@
-//! Where a line's answers come from: the password that an earlier module has asked for, and the prompt. And where a
-//! password goes that stands before the code: to the modules that come after.
+//! The inputs of a conversation: the stacked password and the prompts; and the password before the
+//! code, which is set for later modules.
+//!
+//! MUST NOT let the number of prompts before the first factor depend on the account.
 
 use super::host::{NoAnswer, PamHost};
 use super::options::{FirstPass, PamSettings};
 use shared::credential::input::{InputReading, LONGEST};
 use zeroize::Zeroizing;
 
-/// What somebody gave.
 pub(crate) struct TypedInput {
     pub(crate) text: Zeroizing<Vec<u8>>,
     pub(crate) source: InputSource,
 }
 
-/// Where it came from.
+/// The source of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InputSource {
-    /// An earlier module asked for it: perhaps it is a password and nothing else.
+    /// An earlier module prompted for it: it may be a password without a code.
     Stacked,
-    /// It was typed here.
+    /// This module prompted for it.
     Prompt,
 }
 
-/// The answers that are still to come.
+/// The inputs that remain.
 pub(crate) struct PromptInputs<'a> {
     host: &'a dyn PamHost,
     settings: &'a PamSettings,
@@ -30,12 +31,15 @@ pub(crate) struct PromptInputs<'a> {
 }
 
 impl<'a> PromptInputs<'a> {
-    /// As many as the line allows.
-    pub(crate) fn several(host: &'a dyn PamHost, settings: &'a PamSettings) -> PromptInputs<'a> {
+    /// Returns as many inputs as `tries` allows.
+    pub(crate) fn up_to_tries(
+        host: &'a dyn PamHost,
+        settings: &'a PamSettings,
+    ) -> PromptInputs<'a> {
         let (stacked, prompts) = match settings.first_pass {
-            FirstPass::Left => (None, settings.tries),
-            FirstPass::Tried => (host.stacked(), settings.tries),
-            FirstPass::Used => (host.stacked(), 0),
+            FirstPass::Ignored => (None, settings.tries),
+            FirstPass::Tried => (host.stacked_password(), settings.tries),
+            FirstPass::Used => (host.stacked_password(), 0),
         };
         PromptInputs {
             host,
@@ -45,9 +49,10 @@ impl<'a> PromptInputs<'a> {
         }
     }
 
-    /// One. Whether anything is asked for hangs on nothing that was found out, so that it tells nothing.
-    pub(crate) fn one(host: &'a dyn PamHost, settings: &'a PamSettings) -> PromptInputs<'a> {
-        let several = PromptInputs::several(host, settings);
+    /// Returns one input. Whether there is a prompt depends on nothing but the options and the
+    /// stacked password, so that it reveals nothing of the account.
+    pub(crate) fn single(host: &'a dyn PamHost, settings: &'a PamSettings) -> PromptInputs<'a> {
+        let several = PromptInputs::up_to_tries(host, settings);
         let prompts = match several.stacked {
             Some(_) => 0,
             None => several.prompts.min(1),
@@ -55,8 +60,8 @@ impl<'a> PromptInputs<'a> {
         PromptInputs { prompts, ..several }
     }
 
-    /// The next one, if there is one more.
-    pub(crate) fn next(&mut self, prompt: &str) -> Option<Result<TypedInput, NoAnswer>> {
+    /// Reads the next input, if one remains.
+    pub(crate) fn read_input(&mut self, prompt: &str) -> Option<Result<TypedInput, NoAnswer>> {
         if let Some(text) = self.stacked.take() {
             return Some(Ok(TypedInput {
                 text,
@@ -71,20 +76,21 @@ impl<'a> PromptInputs<'a> {
         }))
     }
 
-    /// The last one was none that counts.
-    pub(crate) fn give_back(&mut self) {
+    /// Allows one more prompt, for an input that does not count as a try.
+    pub(crate) fn add_prompt(&mut self) {
         self.prompts += 1;
     }
 }
 
-/// Hands the password on that stood before the last `taken` bytes, and before one blank.
-pub(crate) fn hand_on(
+/// Sets the password before the last `taken` bytes, without one blank at its end, for later
+/// modules.
+pub(crate) fn forward_password(
     host: &dyn PamHost,
     settings: &PamSettings,
     typed: &TypedInput,
     taken: usize,
 ) {
-    // of a longer one the end was cut off
+    // the end of a longer input was cut off
     if settings.reading == InputReading::Whole || typed.text.len() > LONGEST {
         return;
     }
@@ -93,5 +99,5 @@ pub(crate) fn hand_on(
         Some(password) if !code.is_empty() => password,
         _ => password,
     };
-    host.hand_on(password);
+    host.set_stacked_password(password);
 }

@@ -1,6 +1,10 @@
-//! The module's log lines. Every one has the same fields in the same order, which fail2ban's filter and pam_totp(8) go by:
-//! `RESULT cause=CAUSE address=ADDRESS service=SERVICE user="USER": DETAIL`. What a stranger typed stands behind all of
-//! them, quoted and escaped, and a name that no account can have not at all: it may be a password typed too early.
+//! The log lines of PAM conversations. Each has the same fields in the same order, on which
+//! fail2ban's filter and pam_totp(8) depend: `RESULT cause=CAUSE address=ADDRESS service=SERVICE
+//! user="USER": DETAIL`. Text of an unauthenticated client comes after these fields, quoted and
+//! escaped.
+//!
+//! MUST NOT log a name that no account can have: it may be a password typed at the prompt for the
+//! name.
 
 use super::host::PamHost;
 use super::user;
@@ -9,7 +13,7 @@ use shared::network::address::Address;
 use shared::protocol::Severity;
 use std::fmt::Display;
 
-/// Whom a line of the log is about.
+/// The client, the service and the user of a log line.
 pub struct LogFields {
     pub(crate) address: Option<Address>,
     pub(crate) service: Service,
@@ -17,11 +21,11 @@ pub struct LogFields {
 }
 
 impl LogFields {
-    /// What the host says, where the configuration cannot be read or was not read yet: an sshd is one by its name. Asks
-    /// nobody for a name.
+    /// Returns what the host states, where the configuration is not loaded: the service named sshd
+    /// counts as an sshd. Never prompts for a name.
     pub fn of_host(host: &dyn PamHost) -> LogFields {
-        let service = user::service(host);
-        let origin = user::origin(host, service.as_str() == "sshd", false).ok();
+        let service = user::read_service(host);
+        let origin = user::find_origin(host, service.as_str() == "sshd", false).ok();
         let address = origin.and_then(|origin| origin.address());
         let user = host
             .known_user()
@@ -33,7 +37,7 @@ impl LogFields {
         }
     }
 
-    /// Nobody, where the host cannot be asked.
+    /// Returns no fields, where there is no host.
     pub fn unknown() -> LogFields {
         LogFields {
             address: None,
@@ -42,8 +46,8 @@ impl LogFields {
         }
     }
 
-    /// One line of the log.
-    pub fn line(&self, result: &str, cause: &str, detail: Option<&dyn Display>) -> String {
+    /// Formats a log line.
+    pub fn format_line(&self, result: &str, cause: &str, detail: Option<&dyn Display>) -> String {
         let LogFields {
             address,
             service,
@@ -55,7 +59,7 @@ impl LogFields {
         format!("{result} cause={cause} address={address} service={service} user={user:?}{detail}")
     }
 
-    /// Writes it.
+    /// Writes a log line through the host.
     pub fn write(
         &self,
         host: &dyn PamHost,
@@ -64,6 +68,6 @@ impl LogFields {
         cause: &str,
         detail: Option<&dyn Display>,
     ) {
-        host.log(severity, &self.line(result, cause, detail));
+        host.log(severity, &self.format_line(result, cause, detail));
     }
 }

@@ -1,8 +1,9 @@
-//! PAM conversations: what each hook of the module asks, decides and logs.
+//! PAM conversations: the prompts, the decision and the log lines of each hook.
+//!
+//! MUST NOT hold an engine while a prompt waits.
 
 mod account;
 mod auth;
-mod auth_token;
 pub mod conversation;
 mod engine_access;
 mod enrollment;

@@ -1,5 +1,7 @@
-//! The words after pam_totp.so in a service file, and what they mean together with postern.toml: options
-//! override `[pam.service.NAME]`, which overrides `[pam]`.
+//! The options of pam_totp.so in a service file, merged with postern.toml: options override
+//! `[pam.service.NAME]`, which overrides `[pam]`.
+//!
+//! MUST NOT ignore an unknown option: a mistyped one must not weaken a service.
 
 use shared::account::name::{Service, UserName};
 use shared::config::value::{BoundedInteger, Duration, SingleLine};
@@ -12,7 +14,7 @@ use shared::protocol::{Echo, PamTransaction};
 use std::fmt;
 use std::path::PathBuf;
 
-/// The options as typed.
+/// The options of one module in a stack.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct PamOptions {
     config: Option<PathBuf>,
@@ -33,7 +35,7 @@ pub(crate) struct PamOptions {
     quiet: bool,
 }
 
-/// What the options and the configuration mean together.
+/// The options merged with the configuration.
 #[derive(Debug, PartialEq)]
 pub(crate) struct PamSettings {
     pub(crate) first_factor: FirstFactorState,
@@ -42,41 +44,138 @@ pub(crate) struct PamSettings {
     pub(crate) echo: Echo,
     pub(crate) first_pass: FirstPass,
     pub(crate) reading: InputReading,
-    pub(crate) takes: OptionValue,
-    /// Whose code is asked for, whoever signs in.
+    pub(crate) accepts: AcceptedCredentials,
+    /// The account whose codes count, whoever signs in.
     pub(crate) user: Option<UserName>,
     pub(crate) tries: u32,
     pub(crate) grace: GracePeriod,
-    /// Seconds.
+    /// The delay after a failure, in seconds.
     pub(crate) fail_delay: Option<u64>,
     pub(crate) sshd: bool,
-    /// Whether PAM_RHOST holds the client's address, never a name.
+    /// Whether PAM_RHOST contains the client's address, never a name.
     pub(crate) rhost_is_address: bool,
     pub(crate) debug: bool,
     pub(crate) quiet: bool,
 }
 
-/// What is made of a password that an earlier module has asked for.
+/// The use of the stacked password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FirstPass {
-    /// Nothing.
-    Left,
-    /// The first answer, if there is one.
+    Ignored,
+    /// It is the first input, if there is one.
     Tried,
-    /// The only answer.
+    /// It is the only input.
     Used,
 }
 
-/// What opens a line.
+/// The credentials that pass a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OptionValue {
-    /// Every kind of code, and app passwords.
-    Anything,
-    /// App passwords alone.
+pub(crate) enum AcceptedCredentials {
+    /// Codes of every kind, and app passwords.
+    All,
     AppPasswords,
 }
 
-/// A word that is no option, or whose value is out of range.
+/// The declaration of an option. pam_totp(8) describes each of them.
+struct PamOption {
+    name: &'static str,
+    /// Sets the option, or returns `None` where its value is missing, out of range, or not allowed.
+    set: fn(&mut PamOptions, Option<&str>) -> Option<()>,
+}
+
+const fn option(
+    name: &'static str,
+    set: fn(&mut PamOptions, Option<&str>) -> Option<()>,
+) -> PamOption {
+    PamOption { name, set }
+}
+
+/// Every option. The defaults are in [`PamOptions::merge_settings`], since postern.toml comes
+/// between.
+const OPTIONS: [PamOption; 17] = [
+    option("config", |options, value| {
+        let path = value.filter(|path| path.starts_with('/'));
+        set(&mut options.config, path.map(PathBuf::from))
+    }),
+    option("first_factor", |options, value| {
+        let state = match value? {
+            "passed" => FirstFactorState::Passed,
+            "unknown" => FirstFactorState::Unknown,
+            _ => return None,
+        };
+        set(&mut options.first_factor, Some(state))
+    }),
+    option("proven", |options, value| {
+        switch_on(&mut options.proven, value)
+    }),
+    option("unenrolled", |options, value| {
+        let action = match value? {
+            "enroll" => UnenrolledAction::Enroll,
+            "deny" => UnenrolledAction::Deny,
+            "allow" => UnenrolledAction::Allow,
+            _ => return None,
+        };
+        set(&mut options.unenrolled, Some(action))
+    }),
+    option("nullok", |options, value| match value {
+        None => set(&mut options.unenrolled, Some(UnenrolledAction::Allow)),
+        Some(_) => None,
+    }),
+    option("prompt", |options, value| {
+        set(
+            &mut options.prompt,
+            SingleLine::try_from(value?.to_owned()).ok(),
+        )
+    }),
+    option("echo", |options, value| switch_on(&mut options.echo, value)),
+    option("tries", |options, value| {
+        let number = value?
+            .parse()
+            .ok()
+            .filter(|number| (1..=10).contains(number));
+        set(&mut options.tries, number.map(BoundedInteger::new))
+    }),
+    option("grace", |options, value| {
+        set(&mut options.grace, value?.parse().ok())
+    }),
+    option("try_first_pass", |options, value| {
+        switch_on(&mut options.try_first_pass, value)
+    }),
+    option("use_first_pass", |options, value| {
+        switch_on(&mut options.use_first_pass, value)
+    }),
+    option("forward_pass", |options, value| {
+        switch_on(&mut options.forward_pass, value)
+    }),
+    option("app_password", |options, value| {
+        switch_on(&mut options.app_password, value)
+    }),
+    option("user", |options, value| {
+        set(&mut options.user, UserName::parse(value?.as_bytes()).ok())
+    }),
+    option("fail_delay", |options, value| match value {
+        None => set(&mut options.fail_delay, Some(Duration::new(2))),
+        Some(seconds) => set(&mut options.fail_delay, seconds.parse().ok()),
+    }),
+    option("debug", |options, value| {
+        switch_on(&mut options.debug, value)
+    }),
+    option("quiet", |options, value| {
+        switch_on(&mut options.quiet, value)
+    }),
+];
+
+fn set<T>(option: &mut Option<T>, value: Option<T>) -> Option<()> {
+    *option = Some(value?);
+    Some(())
+}
+
+fn switch_on(option: &mut bool, value: Option<&str>) -> Option<()> {
+    *option = true;
+    value.is_none().then_some(())
+}
+
+/// An unknown option, or one whose value is out of range.
 #[derive(Debug, PartialEq)]
 pub(crate) struct UnknownOption(String);
 
@@ -91,82 +190,37 @@ impl fmt::Display for UnknownOption {
 }
 
 impl PamOptions {
-    /// Reads the words. Any that is unknown denies: a mistyped option must not weaken a line.
-    pub(crate) fn read(words: &[String]) -> Result<PamOptions, UnknownOption> {
+    /// Parses the options. An unknown one is an error.
+    pub(crate) fn parse(words: &[String]) -> Result<PamOptions, UnknownOption> {
         let mut options = PamOptions::default();
         for word in words {
-            let unknown = || UnknownOption(word.chars().take(64).collect());
             let (name, value) = match word.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
                 None => (word.as_str(), None),
             };
-            match (name, value) {
-                ("config", Some(path)) if path.starts_with('/') => {
-                    options.config = Some(path.into())
-                }
-                ("first_factor", Some("passed")) => {
-                    options.first_factor = Some(FirstFactorState::Passed)
-                }
-                ("first_factor", Some("unknown")) => {
-                    options.first_factor = Some(FirstFactorState::Unknown)
-                }
-                ("proven", None) => options.proven = true,
-                ("unenrolled", Some("enroll")) => {
-                    options.unenrolled = Some(UnenrolledAction::Enroll)
-                }
-                ("unenrolled", Some("deny")) => options.unenrolled = Some(UnenrolledAction::Deny),
-                ("unenrolled", Some("allow")) | ("nullok", None) => {
-                    options.unenrolled = Some(UnenrolledAction::Allow);
-                }
-                ("prompt", Some(text)) => {
-                    options.prompt =
-                        Some(SingleLine::try_from(text.to_owned()).map_err(|_| unknown())?);
-                }
-                ("echo", None) => options.echo = true,
-                ("tries", Some(number)) => {
-                    let number = number
-                        .parse()
-                        .ok()
-                        .filter(|n| (1..=10).contains(n))
-                        .ok_or_else(unknown)?;
-                    options.tries = Some(BoundedInteger::new(number));
-                }
-                ("grace", Some(time)) => {
-                    options.grace = Some(time.parse().map_err(|()| unknown())?)
-                }
-                ("try_first_pass", None) => options.try_first_pass = true,
-                ("use_first_pass", None) => options.use_first_pass = true,
-                ("forward_pass", None) => options.forward_pass = true,
-                ("app_password", None) => options.app_password = true,
-                ("user", Some(name)) => {
-                    options.user = Some(UserName::parse(name.as_bytes()).map_err(|_| unknown())?);
-                }
-                ("fail_delay", None) => options.fail_delay = Some(Duration::new(2)),
-                ("fail_delay", Some(text)) => {
-                    options.fail_delay = Some(text.parse().map_err(|()| unknown())?);
-                }
-                ("debug", None) => options.debug = true,
-                ("quiet", None) => options.quiet = true,
-                _ => return Err(unknown()),
-            }
+            OPTIONS
+                .iter()
+                .find(|option| option.name == name)
+                .and_then(|option| (option.set)(&mut options, value))
+                .ok_or_else(|| UnknownOption(word.chars().take(64).collect()))?;
         }
         Ok(options)
     }
 
-    /// Where postern.toml is.
+    /// Returns the path of postern.toml.
     pub(crate) fn config_path(&self) -> PathBuf {
         self.config
             .clone()
             .unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH))
     }
 
-    /// Whether the line only looks for a proven earlier factor.
+    /// Returns whether the hook only checks the completed methods.
     pub(crate) fn proven(&self) -> bool {
         self.proven
     }
 
-    /// Merges with the configuration for a service.
-    pub(crate) fn settings(&self, pam: &PamConfig, service: &str) -> PamSettings {
+    /// Merges the options with the configuration of a service.
+    pub(crate) fn merge_settings(&self, pam: &PamConfig, service: &str) -> PamSettings {
         let none = PamServiceConfig::default();
         let own = pam.service.get(service).unwrap_or(&none);
         let is_on =
@@ -178,15 +232,15 @@ impl PamOptions {
             .or(pam.prompt.as_ref());
         let forward_pass = is_on(self.forward_pass, own.forward_pass, pam.forward_pass);
         let takes = match is_on(self.app_password, own.app_password, pam.app_password) {
-            true => OptionValue::AppPasswords,
-            false => OptionValue::Anything,
+            true => AcceptedCredentials::AppPasswords,
+            false => AcceptedCredentials::All,
         };
         let first_pass = if is_on(self.use_first_pass, own.use_first_pass, pam.use_first_pass) {
             FirstPass::Used
         } else if is_on(self.try_first_pass, own.try_first_pass, pam.try_first_pass) {
             FirstPass::Tried
         } else {
-            FirstPass::Left
+            FirstPass::Ignored
         };
         PamSettings {
             first_factor: self
@@ -209,7 +263,7 @@ impl PamOptions {
             } else {
                 InputReading::Whole
             },
-            takes,
+            accepts: takes,
             user: self.user.as_ref().or(own.user.as_ref()).cloned(),
             tries: self
                 .tries
@@ -234,22 +288,23 @@ impl PamOptions {
     }
 }
 
-/// What the stack guarantees before a transaction's line; nothing if a word of it is unknown, which denies.
+/// Returns whether the stack guarantees a first factor before this hook. An unknown option, which
+/// denies access, guarantees nothing.
 pub(crate) fn first_factor(transaction: &PamTransaction, pam: &PamConfig) -> FirstFactorState {
-    match PamOptions::read(&transaction.options) {
+    match PamOptions::parse(&transaction.options) {
         Ok(options) => {
             options
-                .settings(pam, service(transaction).as_str())
+                .merge_settings(pam, service(transaction).as_str())
                 .first_factor
         }
         Err(_) => FirstFactorState::Unknown,
     }
 }
 
-/// Whether a transaction is of an sshd.
+/// Returns whether a transaction is of an sshd.
 pub(crate) fn is_sshd(transaction: &PamTransaction, pam: &PamConfig) -> bool {
     PamOptions::default()
-        .settings(pam, service(transaction).as_str())
+        .merge_settings(pam, service(transaction).as_str())
         .sshd
 }
 
@@ -262,7 +317,7 @@ mod tests {
     use super::*;
 
     fn read(words: &str) -> Result<PamOptions, UnknownOption> {
-        PamOptions::read(
+        PamOptions::parse(
             &words
                 .split_whitespace()
                 .map(str::to_owned)
@@ -285,24 +340,26 @@ mod tests {
             service: [("sudo".to_owned(), sudo)].into(),
             ..PamConfig::default()
         };
-        let settings = read("tries=5").unwrap().settings(&pam, "sudo");
+        let settings = read("tries=5").unwrap().merge_settings(&pam, "sudo");
         assert_eq!((settings.tries, settings.prompt.as_str()), (5, "B: "));
         assert_eq!(settings.first_factor, FirstFactorState::Passed);
-        let settings = read("").unwrap().settings(&pam, "login");
+        let settings = read("").unwrap().merge_settings(&pam, "login");
         assert_eq!((settings.tries, settings.prompt.as_str()), (1, "A: "));
     }
 
     #[test]
     fn the_defaults_are_those_of_the_manual() {
-        let settings = read("").unwrap().settings(&PamConfig::default(), "sshd");
+        let settings = read("")
+            .unwrap()
+            .merge_settings(&PamConfig::default(), "sshd");
         let expected = PamSettings {
             first_factor: FirstFactorState::Unknown,
             unenrolled: None,
             prompt: "Verification code: ".to_owned(),
             echo: Echo::Off,
-            first_pass: FirstPass::Left,
+            first_pass: FirstPass::Ignored,
             reading: InputReading::Whole,
-            takes: OptionValue::Anything,
+            accepts: AcceptedCredentials::All,
             user: None,
             tries: 3,
             grace: GracePeriod::new(0),
@@ -316,7 +373,7 @@ mod tests {
         assert!(
             !read("")
                 .unwrap()
-                .settings(&PamConfig::default(), "sudo")
+                .merge_settings(&PamConfig::default(), "sudo")
                 .sshd
         );
     }
@@ -341,7 +398,11 @@ mod tests {
             ("grace=30d", "sudo", 30 * 86_400),
         ] {
             assert_eq!(
-                read(words).unwrap().settings(&pam, service).grace.seconds(),
+                read(words)
+                    .unwrap()
+                    .merge_settings(&pam, service)
+                    .grace
+                    .seconds(),
                 seconds,
                 "{words}"
             );
@@ -349,7 +410,7 @@ mod tests {
         assert_eq!(
             read("")
                 .unwrap()
-                .settings(&PamConfig::default(), "sshd")
+                .merge_settings(&PamConfig::default(), "sshd")
                 .grace
                 .seconds(),
             0
@@ -363,7 +424,11 @@ mod tests {
 
     #[test]
     fn use_first_pass_is_stricter_than_try_first_pass() {
-        let settings = |words| read(words).unwrap().settings(&PamConfig::default(), "vpn");
+        let settings = |words| {
+            read(words)
+                .unwrap()
+                .merge_settings(&PamConfig::default(), "vpn")
+        };
         assert_eq!(settings("try_first_pass").first_pass, FirstPass::Tried);
         assert_eq!(
             settings("use_first_pass try_first_pass").first_pass,
@@ -376,7 +441,7 @@ mod tests {
         assert_eq!(
             read("try_first_pass")
                 .unwrap()
-                .settings(&pam, "vpn")
+                .merge_settings(&pam, "vpn")
                 .first_pass,
             FirstPass::Used
         );
@@ -387,7 +452,7 @@ mod tests {
         let delay = |words| {
             read(words)
                 .unwrap()
-                .settings(&PamConfig::default(), "login")
+                .merge_settings(&PamConfig::default(), "login")
                 .fail_delay
         };
         assert_eq!(
@@ -427,25 +492,10 @@ mod tests {
         }
     }
 
-    /// Every option that the reader knows, from its own source, stands in the man page.
     #[test]
-    fn every_option_stands_in_the_man_page() {
+    fn every_option_is_in_the_man_page() {
         let manual = include_str!("../../../packaging/man/pam_totp.8");
-        let source = include_str!("options.rs");
-        let reader = source
-            .split("match (name, value) {")
-            .nth(1)
-            .unwrap()
-            .split("_ =>")
-            .next()
-            .unwrap();
-        let names: Vec<_> = reader
-            .split(" (\"")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next())
-            .collect();
-        assert!(names.contains(&"nullok") && names.contains(&"config"));
-        for name in names {
+        for PamOption { name, .. } in OPTIONS {
             assert!(
                 manual.contains(&format!("Cm {name}")),
                 "pam_totp(8) lacks {name}"

@@ -1,69 +1,69 @@
-//! The `password` line: someone's password was changed through PAM. Ends what a password of Postern's own would end.
+//! The `password` hook, after a change of the user's password on this host. It ends what a new
+//! password of Postern's ends.
 //!
-//! MUST NOT change what comes of the stack: the password is changed already, and a success of ours could make up for
-//! a module that refused.
+//! MUST NOT change the result of the stack: the password is changed already, and PAM_SUCCESS could
+//! override a module that refused.
 
-use super::engine_access::PamUser;
-use super::entry::{Front, misconfigured};
+use super::entry::{PamServiceContext, deny_misconfigured};
 use super::host::PamHost;
 use super::log::LogFields;
 use super::options::PamOptions;
-use shared::engine::{VerificationRequest, messages};
+use shared::engine::{PamContext, Requester, messages};
 use shared::protocol::{Denial, Severity};
 use shared::store;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 
-/// What is left to do if nothing was ended.
+/// What an administrator does where nothing was ended.
 const REMEDY: &str = "end open sessions with postern session revoke USER --all and postern browser revoke USER --all";
 
-/// `password … pam_totp.so`, once everything above it has changed the password.
-pub(super) fn changed(host: &dyn PamHost, words: &[String]) {
-    let front = match PamOptions::read(words) {
-        Ok(options) => Front::open(host, &options),
+/// Runs `password … pam_totp.so`, after the modules above it have changed the password.
+pub(super) fn handle_changed_password(host: &dyn PamHost, words: &[String]) {
+    let context = match PamOptions::parse(words) {
+        Ok(options) => PamServiceContext::open(host, &options),
         Err(error) => {
-            misconfigured(host, &error);
+            deny_misconfigured(host, &error);
             Err(Denial::Misconfigured)
         }
     };
-    let front = match front {
-        Ok(front) => front,
-        Err(_) => return not_ended(host),
+    let context = match context {
+        Ok(context) => context,
+        Err(_) => return report_not_ended(host),
     };
-    let line = match front.line() {
-        Ok(line) => line,
-        // nobody of such a name can have anything open
+    let conversation = match context.identify_user() {
+        Ok(conversation) => conversation,
+        // no account can have such a name
         Err(Denial::BadName) => return,
-        Err(_) => return not_ended(host),
+        Err(_) => return report_not_ended(host),
     };
     let actor = host.runs_as();
-    let origin = match &front.origin {
+    let origin = match &context.origin {
         Origin::Unknown => Origin::Local(actor.clone()),
         known => known.clone(),
     };
-    let person = line.person(Phase::After);
-    let visitor = VerificationRequest {
-        name: &line.user,
+    let operation = PamContext {
+        requester: conversation.engine.requester_named(Requester::Root(&actor)),
+        account: &conversation.user,
         origin: &origin,
-        ..person.visitor
+        ..conversation.context(Phase::After)
     };
-    let person = PamUser { visitor, ..person };
-    match line.desk.password_changed(&person, &actor) {
-        Ok(Some(told)) => {
-            line.log(Severity::Info, "revoked", "host-password");
-            line.tell(&told);
+    match conversation.engine.end_for_changed_password(operation) {
+        Ok(Some(messages)) => {
+            conversation.log_result(Severity::Info, "revoked", "host-password");
+            conversation.show_messages(&messages);
         }
         Ok(None) => {}
         Err(error) => {
             let why = format!("{}: {error}; {REMEDY}", store::log_cause(&error));
-            line.log(Severity::Error, "not revoked", &why);
-            host.tell(messages::NOT_SIGNED_OUT);
+            conversation.log_result(Severity::Error, "not revoked", &why);
+            host.show_message(messages::NOT_SIGNED_OUT);
         }
     }
 }
 
-/// A configuration that cannot be read, or a user who cannot be looked up; the line above in the log says why.
-fn not_ended(host: &dyn PamHost) {
+/// Reports that nothing was ended: the configuration is invalid, or the user cannot be looked up.
+/// The log line before this one names the reason.
+fn report_not_ended(host: &dyn PamHost) {
     let detail = format_args!("a password was changed; {REMEDY}");
     LogFields::of_host(host).write(
         host,
@@ -72,5 +72,5 @@ fn not_ended(host: &dyn PamHost) {
         "misconfigured",
         Some(&detail),
     );
-    host.tell(messages::NOT_SIGNED_OUT);
+    host.show_message(messages::NOT_SIGNED_OUT);
 }

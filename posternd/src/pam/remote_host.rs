@@ -1,8 +1,8 @@
-//! The PAM host at the other end of a connection, as a conversation sees it.
+//! The PAM host at the other end of a connection.
 //!
-//! MUST NOT run a conversation further once the connection has failed: whoever asks then gets no input.
+//! MUST NOT continue a conversation whose connection has failed: a prompt then gets no input.
 
-use super::conversation::{EngineAccess, NoAnswer, NotForgotten, PamHost, PamItem, User};
+use super::conversation::{EngineAccess, MarkNotRemoved, NoAnswer, PamHost, PamItem, User};
 use crate::daemon::configuration::CONFIGURATION;
 use crate::workers::engines::Worker;
 use nix::errno::Errno;
@@ -20,35 +20,37 @@ use std::io::{Read, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// The longest log line and the longest text, in bytes: what is longer is cut.
+/// The longest log line, and the longest text, in bytes: longer ones are cut.
 const LINE: usize = 8 * 1024;
 const TEXT: usize = 32 * 1024;
-/// Bytes that wait for the next instruction; more are sent at once.
+/// Bytes of instructions that wait for the next one; more are sent at once.
 const MOST_WAITING: usize = 16 * 1024;
 
-/// Writes a line of the log.
+/// A function that writes a log line.
 pub type WriteLog<'a> = Box<dyn Fn(Severity, &str) + 'a>;
 
-/// A PAM host that a connection leads to.
+/// A PAM host at the other end of a connection.
 pub struct RemoteHost<'a, S> {
     transaction: PamTransaction,
     process: HostProcess,
     reach: EngineAccess,
     configuration: RefCell<Option<Result<CurrentConfig, ConfigError>>>,
-    /// What writes log lines; the module, if this is not given.
+    /// Writes log lines; the module writes them where this is not set.
     log: Option<WriteLog<'a>>,
     connection: RefCell<ModuleConnection<S>>,
 }
 
 struct ModuleConnection<S> {
     stream: S,
-    /// Frames that go with the next one: the module is woken once for all of them.
+    /// Instructions that are sent with the next one, so that the module wakes once for all of
+    /// them.
     waiting: Vec<u8>,
     failed: Option<FrameError>,
 }
 
 impl<S: Read + Write> ModuleConnection<S> {
-    /// Sends an instruction, after those that wait: secrets, which prompts and texts may hold, never wait in memory.
+    /// Sends an instruction, after those that wait. Instructions that may contain a secret, such
+    /// as prompts and texts, never wait in memory.
     fn send(&mut self, instruction: &Instruction) {
         self.flush();
         if self.failed.is_none() {
@@ -56,7 +58,7 @@ impl<S: Read + Write> ModuleConnection<S> {
         }
     }
 
-    /// Sends an instruction, at the latest with the next one: for what nobody waits for.
+    /// Sends an instruction at the latest with the next one, where no reply is expected.
     fn send_later(&mut self, instruction: &Instruction) {
         if self.failed.is_none() {
             self.failed = send(&mut self.waiting, instruction).err();
@@ -88,7 +90,8 @@ impl<S: Read + Write> ModuleConnection<S> {
 }
 
 impl<'a, S: Read + Write> RemoteHost<'a, S> {
-    /// The host of a transaction, at the other end of `stream`: the process that the kernel names there.
+    /// Returns the host of a transaction at the other end of `stream`, which is the process that
+    /// the kernel names there.
     pub fn new(
         stream: S,
         transaction: PamTransaction,
@@ -111,7 +114,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         }
     }
 
-    /// The same, with a configuration that was read before; for one hook, which asks once.
+    /// Uses a configuration that was loaded before, for one hook, which loads it once.
     pub fn with_configuration(
         self,
         configuration: Result<CurrentConfig, ConfigError>,
@@ -122,8 +125,9 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         }
     }
 
-    /// The host of a transaction that `user` runs. What it says of where the person is and of what has passed counts only
-    /// where `pam.socket_users` names the user; `log` writes the lines, since a user's process may write what it likes.
+    /// Returns the host of a transaction that `user` runs. Address, terminal and completed methods
+    /// are dropped unless `pam.socket_users` names the user. `log` writes the lines, since a
+    /// user's process may log any text.
     pub fn of_user(
         stream: S,
         claimed: PamTransaction,
@@ -158,7 +162,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         }
     }
 
-    /// The user whom the kernel names, where it is not root.
+    /// Returns the user whom the kernel names, where that is not root.
     fn user(&self) -> Option<&User> {
         match &self.reach {
             EngineAccess::User(_, user) => Some(user),
@@ -166,7 +170,6 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         }
     }
 
-    /// What the transaction is about.
     pub fn transaction(&self) -> &PamTransaction {
         &self.transaction
     }
@@ -174,7 +177,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// Ends the hook. The result counts only if it arrives.
     ///
     /// # Errors
-    /// What went wrong with the connection first, at any time.
+    /// The first error of the connection, at any time.
     pub fn end(self, result: PamFunctionResult) -> Result<(), FrameError> {
         let mut connection = self.connection.into_inner();
         connection.send_later(&Instruction::End(result));
@@ -194,7 +197,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         self.connection.borrow_mut().ask(instruction)
     }
 
-    /// Refuses a reply to something else than what was asked, and all that comes after it.
+    /// Ends the conversation where a reply does not fit its instruction.
     fn out_of_order(&self, reply: Option<RelayReply>) {
         if reply.is_some() {
             let error = shared::protocol::DecodeError("a reply to another instruction");
@@ -207,11 +210,11 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
 }
 
 impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
-    fn reach(&self) -> EngineAccess {
+    fn engine_access(&self) -> EngineAccess {
         self.reach.clone()
     }
 
-    fn configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
+    fn load_configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
         self.configuration
             .take()
             .unwrap_or_else(|| CONFIGURATION.load_config(path))
@@ -278,11 +281,11 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
         }
     }
 
-    fn tell(&self, text: &str) {
+    fn show_message(&self, text: &str) {
         self.send(&Instruction::Tell(cut(text, TEXT).to_owned()));
     }
 
-    fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
+    fn stacked_password(&self) -> Option<Zeroizing<Vec<u8>>> {
         match self.ask(&Instruction::GetStacked) {
             Some(RelayReply::Stacked(password)) => password,
             other => {
@@ -292,7 +295,7 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
         }
     }
 
-    fn hand_on(&self, password: &[u8]) {
+    fn set_stacked_password(&self, password: &[u8]) {
         self.send(&Instruction::SetStacked(Zeroizing::new(password.to_vec())));
     }
 
@@ -316,16 +319,17 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
         self.transaction.user.clone()
     }
 
-    fn remember(&self, mark: Vec<u8>) {
+    fn keep_mark(&self, mark: Vec<u8>) {
         self.send_later(&Instruction::KeepMark(Zeroizing::new(mark)));
     }
 
-    fn recall(&self) -> Option<Vec<u8>> {
+    fn kept_mark(&self) -> Option<Vec<u8>> {
         self.transaction.mark.as_ref().map(|mark| mark.to_vec())
     }
 
-    /// Does nothing: the module removes the mark before every `auth`, and when `account` has passed.
-    fn forget(&self) -> Result<(), NotForgotten> {
+    /// Does nothing: the module removes the mark before every `auth`, and when `account` has
+    /// passed.
+    fn remove_mark(&self) -> Result<(), MarkNotRemoved> {
         Ok(())
     }
 }
@@ -339,13 +343,14 @@ fn plain_name(user: Option<unistd::User>) -> Option<String> {
         .filter(|name| is_plain_name(name))
 }
 
-/// Under what wrong codes of a local user are counted: the name, or the number of one who has none. A look-up that failed
-/// is a doubt: under the number the user would have tries beside those under the name.
+/// Returns the name under which wrong codes of a local user are counted: the user's name, or the
+/// number of a user without one. A failed look-up is an error: under the number, the user would
+/// have more tries than under the name.
 fn local_name(uid: Uid, found: Result<Option<unistd::User>, Errno>) -> Result<String, Errno> {
     Ok(plain_name(found?).unwrap_or_else(|| format!("#{uid}")))
 }
 
-/// The beginning of a text, of at most `most` bytes.
+/// Returns the beginning of a text, at most `most` bytes.
 fn cut(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
@@ -361,7 +366,7 @@ mod tests {
     use crate::pam::conversation::EngineAccess;
     use std::io;
 
-    /// What was sent, and the replies that come.
+    /// The bytes that were sent, and the replies that follow.
     #[derive(Default)]
     struct Recorded {
         sent: Vec<u8>,
@@ -386,16 +391,16 @@ mod tests {
         }
     }
 
-    /// Frames wait in memory that nothing wipes; a prompt or a text of a setup holds its secret, and a password that is
-    /// handed on is one.
+    /// Waiting instructions are in memory that is not wiped. Prompts and texts of an enrollment
+    /// contain its secret, and the password for later modules is one.
     #[test]
     fn what_may_hold_a_secret_is_sent_at_once_after_what_waited() {
         const SECRET: &str = "JBSWY3DPEHPK3PXP";
         type Act = fn(&RemoteHost<'_, &mut Recorded>);
         let acts: [Act; 3] = [
             |host| drop(PamHost::ask(host, SECRET, Echo::On)),
-            |host| host.tell(SECRET),
-            |host| host.hand_on(SECRET.as_bytes()),
+            |host| host.show_message(SECRET),
+            |host| host.set_stacked_password(SECRET.as_bytes()),
         ];
         for act in acts {
             let mut recorded = Recorded::default();

@@ -1,5 +1,5 @@
-//! Tests of `auth` and `account` lines as a service file puts them together: a real store and key in a folder
-//! of their own, and a host process that the test plays.
+//! Tests of the `auth` and `account` hooks as a service file combines them: a real store and key in
+//! a folder of their own, and a PAM host of the test's.
 
 mod attacks;
 mod auth_token;
@@ -88,10 +88,10 @@ impl Home {
     }
 
     fn account(&self, host: &Fake, words: &str) -> PamFunctionResult {
-        account::account(host, &self.words(words))
+        account::check_account(host, &self.words(words))
     }
 
-    /// The code of a step relative to now.
+    /// Returns the code of a time step relative to now.
     fn code(&self, offset: i64) -> String {
         let parameters = self.pending.parameters();
         let current = parameters.moving.step_at(clock::now().unwrap()).unwrap().0;
@@ -109,7 +109,7 @@ fn sudo() -> Fake {
 }
 
 #[test]
-fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
+fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
     let home = Home::new("");
     let code = home.code(0);
     let host = sudo().who_types(&[&code]);
@@ -133,7 +133,7 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
 }
 
 #[test]
-fn the_next_prompt_says_why_the_last_answer_was_refused() {
+fn the_next_prompt_names_why_the_last_input_was_refused() {
     let home = Home::new("");
     let host = sudo().who_types(&["junk!", "000 00x", &home.recovery_code()]);
     assert_eq!(
@@ -150,7 +150,7 @@ fn the_next_prompt_says_why_the_last_answer_was_refused() {
 }
 
 #[test]
-fn an_unknown_option_denies_and_names_the_word() {
+fn an_unknown_option_denies_and_is_named() {
     let home = Home::new("");
     for line in [Home::auth, Home::account] {
         let host = sudo();
@@ -179,7 +179,7 @@ fn a_cancelled_prompt_ends_at_once() {
 }
 
 #[test]
-fn proven_asks_nothing_and_believes_only_an_sshd() {
+fn proven_prompts_for_nothing_and_trusts_only_an_sshd() {
     let home = Home::new("");
     let key = "publickey ssh-ed25519 AAAA";
     let sshd = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", key);
@@ -197,7 +197,7 @@ fn proven_asks_nothing_and_believes_only_an_sshd() {
 }
 
 #[test]
-fn the_guard_refuses_whoever_was_not_asked_and_passes_whoever_needs_no_code() {
+fn the_account_hook_denies_without_a_code_unless_none_is_required() {
     let home = Home::new("");
     let alice = Fake::at("sshd", "alice");
     assert_eq!(
@@ -219,7 +219,7 @@ fn the_guard_refuses_whoever_was_not_asked_and_passes_whoever_needs_no_code() {
 }
 
 #[test]
-fn a_mark_is_good_for_its_own_user_only() {
+fn a_mark_is_valid_for_its_own_user_only() {
     let home = Home::new("");
     let bob = Fake::at("sshd", "bob").who_types(&["1"]);
     assert_eq!(
@@ -237,7 +237,7 @@ fn a_mark_is_good_for_its_own_user_only() {
 }
 
 #[test]
-fn whoever_is_not_enrolled_gets_what_the_line_or_the_policy_says() {
+fn options_and_policy_decide_on_users_without_a_second_factor() {
     let bob = || Fake::at("sudo", "bob");
     let (open, strict) = (Home::new(""), Home::new("[policy]\nrequired = \"all\""));
     let passed = "first_factor=passed";
@@ -265,7 +265,7 @@ fn whoever_is_not_enrolled_gets_what_the_line_or_the_policy_says() {
 }
 
 #[test]
-fn before_the_first_factor_everyone_meets_one_prompt_and_one_text() {
+fn before_the_first_factor_prompt_and_text_are_the_same_for_every_user() {
     let home = Home::new("[policy]\nrequired = \"all\"");
     for (user, typed) in [
         ("alice", "000000"),
@@ -295,7 +295,7 @@ fn before_the_first_factor_everyone_meets_one_prompt_and_one_text() {
 }
 
 #[test]
-fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
+fn a_code_accepted_before_the_first_factor_is_recorded_by_the_account_hook() {
     let home = Home::new("");
     let address = "192.0.2.7";
     let host = Fake::at("ftp", "alice")
@@ -323,7 +323,7 @@ fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
 }
 
 #[test]
-fn an_exemption_is_named_in_the_log_and_passes_the_guard() {
+fn an_exemption_is_named_in_the_log_and_passes_the_account_hook() {
     let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
     for words in ["", "first_factor=passed"] {
         let host = Fake::at("backup", "alice");
@@ -333,13 +333,13 @@ fn an_exemption_is_named_in_the_log_and_passes_the_guard() {
     }
 }
 
-/// The other half is the one translation of entries into libpam's numbers, in `ffi`.
+/// The translation of results into libpam's numbers is tested in `ffi`.
 #[test]
 fn trap_19_errors_answered_with_pam_ignore_or_success() {
     for broken in ["store/postern.db", "postern.key", "postern.toml"] {
         let home = Home::new("");
         fs::rename(home.path(broken), home.path("aside")).unwrap();
-        // without a copy; else that is in force
+        // without a saved copy, which would be in force otherwise
         let _ = fs::remove_file(home.path("postern.toml.valid"));
         for words in ["", "first_factor=passed"] {
             let host = sudo().who_types(&[&home.code(0)]);
@@ -378,7 +378,7 @@ fn a_typo_in_the_configuration_is_logged_and_the_last_valid_copy_counts() {
 }
 
 #[test]
-fn a_name_that_nobody_can_have_is_asked_by_the_asking_line_alone() {
+fn a_name_that_no_account_can_have_gets_a_prompt_of_the_auth_hook_only() {
     let home = Home::new("");
     for (words, line) in [
         (
@@ -400,7 +400,7 @@ fn a_name_that_nobody_can_have_is_asked_by_the_asking_line_alone() {
 }
 
 #[test]
-fn a_configuration_that_may_not_be_trusted_is_refused_once_by_the_asking_line() {
+fn an_untrusted_configuration_is_refused_once_by_the_auth_hook() {
     let home = Home::new("");
     fs::set_permissions(home.path("postern.toml"), PermissionsExt::from_mode(0o666)).unwrap();
     let key = "publickey ssh-ed25519 AAAA";
@@ -429,7 +429,7 @@ fn an_exemption_needs_a_store_that_can_be_read() {
 }
 
 #[test]
-fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
+fn a_store_that_cannot_be_read_reveals_nothing_before_the_first_factor() {
     let home = Home::new("");
     fs::rename(home.path("store/postern.db"), home.path("aside")).unwrap();
     let host = Fake::at("sshd", "alice").who_types(&["000000"]);
@@ -509,7 +509,7 @@ fn an_app_password_passes_at_the_service_of_its_scope_alone() {
 }
 
 #[test]
-fn a_line_may_ask_for_the_code_of_another_account() {
+fn a_service_may_require_the_code_of_another_account() {
     let home = Home::new("");
     let words = "first_factor=passed user=alice";
     let host = Fake::at("sudo", "bob").who_types(&["000000", &home.code(0)]);
@@ -519,7 +519,7 @@ fn a_line_may_ask_for_the_code_of_another_account() {
         "{}",
         host.log_text()
     );
-    // the mark is bob's, whatever the guard's line says
+    // the mark is bob's, whatever the options of the account hook are
     assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
     let alice = Fake {
         mark: host.mark,
@@ -538,7 +538,7 @@ fn a_line_may_ask_for_the_code_of_another_account() {
 }
 
 #[test]
-fn libpam_is_asked_for_a_delay_where_the_line_says_so() {
+fn the_option_fail_delay_requests_a_delay_of_libpam() {
     let home = Home::new("[pam.service.login]\nfail_delay = \"5s\"");
     for (service, words, seconds) in [("sudo", "", 0), ("sudo", "fail_delay", 2), ("login", "", 5)]
     {

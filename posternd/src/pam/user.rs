@@ -1,5 +1,5 @@
-//! Who stands at the line: user, service, where from, and whether an earlier factor is proven. Believes only
-//! what the host process itself set.
+//! Who stands at the line: user, service, where from, and whether an earlier factor is proven.
+//! Believes only what the host process itself set.
 
 use super::host::{PamHost, PamItem};
 use nix::errno::Errno;
@@ -12,14 +12,14 @@ use shared::verify::origin::Origin;
 use std::fmt;
 
 /// The service, as text that is fit for a log.
-pub(crate) fn service(host: &dyn PamHost) -> Service {
+pub(crate) fn read_service(host: &dyn PamHost) -> Service {
     Service::from_pam(&host.item(PamItem::Service).unwrap_or_default())
 }
 
 /// The user, under the host's own name for it: some name services take other spellings too (Alice,
-/// alice@example.com), and each of them must find the one account. A user whom the host does not know keeps the
-/// name as it is.
-pub(crate) fn user(host: &dyn PamHost) -> Result<UserName, UserError> {
+/// alice@example.com), and each of them must find the one account. A user whom the host does not
+/// know keeps the name as it is.
+pub(crate) fn find_user(host: &dyn PamHost) -> Result<UserName, UserError> {
     let typed =
         UserName::parse(&host.item(PamItem::User).unwrap_or_default()).map_err(UserError::Name)?;
     match groups::find_user_by_name(&typed) {
@@ -59,22 +59,28 @@ impl fmt::Display for UserError {
     }
 }
 
-/// Where from. SSH_CONNECTION and a verified key only in an sshd; PAM_RHOST only as a literal address, and as one that is
-/// certain only where the service is configured to put the address there and never a name. Where there is no remote host:
-/// the user who runs the process, as the kernel says, and for one of root's the terminal. Each of them has a bucket of
-/// wrong codes, so a name that anyone can choose, such as PAM_RUSER, is not taken.
+/// Where from. SSH_CONNECTION and a verified key only in an sshd; PAM_RHOST only as a literal
+/// address, and as one that is certain only where the service is configured to put the address
+/// there and never a name. Where there is no remote host: the user who runs the process, as the
+/// kernel says, and for one of root's the terminal. Each of them has a bucket of wrong codes, so a
+/// name that anyone can choose, such as PAM_RUSER, is not taken.
 ///
 /// # Errors
 /// Those of the name service, where it is the user who counts.
-pub(crate) fn origin(
+pub(crate) fn find_origin(
     host: &dyn PamHost,
     sshd: bool,
     rhost_is_address: bool,
 ) -> Result<Origin, Errno> {
-    Ok(place(host, sshd, rhost_is_address)?.with_verified_key(&earlier(host, sshd)))
+    Ok(find_unkeyed_origin(host, sshd, rhost_is_address)?
+        .with_verified_key(&read_completed_methods(host, sshd)))
 }
 
-fn place(host: &dyn PamHost, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
+fn find_unkeyed_origin(
+    host: &dyn PamHost,
+    sshd: bool,
+    rhost_is_address: bool,
+) -> Result<Origin, Errno> {
     let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     if sshd {
         let connection = text(host.variable("SSH_CONNECTION")).unwrap_or_default();
@@ -111,10 +117,14 @@ pub(crate) fn runs_as() -> String {
 /// The variable in which sshd says what has passed before.
 const SAID: &str = "SSH_AUTH_INFO_0";
 
-/// What has passed before a line that stands behind the first factor. Where nothing is said it is a password, whichever
-/// the stack asked for; but sshd's own password method says nothing also of a key that came before it.
-pub(crate) fn earlier_behind(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
-    match earlier(host, sshd) {
+/// What has passed before a line that stands behind the first factor. Where nothing is said it is a
+/// password, whichever the stack asked for; but sshd's own password method says nothing also of a
+/// key that came before it.
+pub(crate) fn completed_methods_after_first_factor(
+    host: &dyn PamHost,
+    sshd: bool,
+) -> CompletedMethods {
+    match read_completed_methods(host, sshd) {
         nothing if nothing.is_empty() && sshd && host.variable(SAID).is_none() => nothing,
         nothing if nothing.is_empty() => CompletedMethods::PASSWORD,
         said => said,
@@ -122,7 +132,7 @@ pub(crate) fn earlier_behind(host: &dyn PamHost, sshd: bool) -> CompletedMethods
 }
 
 /// What sshd says has passed before, such as a key; of any other service nothing is known.
-pub(crate) fn earlier(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
+pub(crate) fn read_completed_methods(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
     match host.variable(SAID) {
         Some(said) if sshd => CompletedMethods::parse_ssh_auth_info(&said),
         _ => CompletedMethods::default(),
@@ -135,7 +145,7 @@ mod tests {
     use crate::pam::host::fake::Fake;
 
     fn origin(host: &Fake, sshd: bool, rhost_is_address: bool) -> Origin {
-        super::origin(host, sshd, rhost_is_address).unwrap()
+        super::find_origin(host, sshd, rhost_is_address).unwrap()
     }
 
     fn remote(text: &str) -> Origin {
@@ -181,7 +191,8 @@ mod tests {
         assert_eq!(origin(&rsh, false, true), Origin::Unknown);
     }
 
-    /// At a console nobody is signed in yet, and strangers elsewhere must not keep whoever sits there out.
+    /// At a console nobody is signed in yet, and strangers elsewhere must not keep whoever sits
+    /// there out.
     #[test]
     fn a_process_of_roots_is_told_by_its_terminal() {
         let login = |name: &str| {
@@ -204,21 +215,24 @@ mod tests {
     fn only_an_sshd_can_prove_an_earlier_factor() {
         let host =
             Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "publickey ssh-ed25519 AAAA\n");
-        assert!(!earlier(&host, true).is_empty());
-        assert!(earlier(&host, false).is_empty());
+        assert!(!read_completed_methods(&host, true).is_empty());
+        assert!(read_completed_methods(&host, false).is_empty());
         let blank = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "\n");
-        assert!(earlier(&blank, true).is_empty());
+        assert!(read_completed_methods(&blank, true).is_empty());
     }
 
     /// sshd sets it for keyboard-interactive, empty where nothing came before.
     #[test]
     fn where_sshd_says_nothing_at_all_nothing_is_known() {
         let host = || Fake::at("x", "alice");
-        assert!(earlier_behind(&host(), true).is_empty());
+        assert!(completed_methods_after_first_factor(&host(), true).is_empty());
         assert_eq!(
-            earlier_behind(&host().with_variable(SAID, ""), true),
+            completed_methods_after_first_factor(&host().with_variable(SAID, ""), true),
             CompletedMethods::PASSWORD
         );
-        assert_eq!(earlier_behind(&host(), false), CompletedMethods::PASSWORD);
+        assert_eq!(
+            completed_methods_after_first_factor(&host(), false),
+            CompletedMethods::PASSWORD
+        );
     }
 }

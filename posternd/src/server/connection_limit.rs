@@ -1,12 +1,14 @@
-//! Who holds the daemon's places: the conversations that are open, counted by origin, and the connections that have not
-//! sent their opening. When all places are taken, the conversation of the origin that holds most which has waited longest
-//! for its person ends; one whose first factor has passed ends only for its like.
+//! The connection limit of a socket: open conversations, counted by origin, and connections that
+//! have not sent their opening. At the limit, the conversation ends that has waited longest for
+//! its user among those of the origin with the most.
+//!
+//! MUST NOT end a conversation after the first factor for one before it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The conversations of one socket.
+/// The open conversations of one socket.
 pub struct ConnectionLimit<K> {
     most: usize,
     most_of_one: usize,
@@ -24,15 +26,16 @@ struct LimitedConversation<K> {
     end: Box<dyn Fn() + Send>,
 }
 
-/// A conversation's place, until this is dropped.
+/// An admitted conversation, until this is dropped.
 pub struct ConversationPermit<K: Eq + Hash> {
     number: u64,
     state: Arc<Mutex<LimitState<K>>>,
 }
 
 impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
-    /// Room for `most` conversations, of which one origin has `most_of_one` before the first factor, and as many after it.
-    pub fn with_room_for(most: usize, most_of_one: usize) -> ConnectionLimit<K> {
+    /// Returns a limit of `most` conversations, of which one origin has `most_of_one` before the
+    /// first factor, and as many after it.
+    pub fn new(most: usize, most_of_one: usize) -> ConnectionLimit<K> {
         let state = Arc::new(Mutex::new(LimitState {
             next: 0,
             open: HashMap::new(),
@@ -44,16 +47,17 @@ impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
         }
     }
 
-    /// Takes a place for a conversation of an origin; `proven` if its first factor has passed. `end` shuts its connection
-    /// down, and may be called at any time. `None` if no other conversation may be ended for it.
-    pub fn enter(
+    /// Admits a conversation of an origin; `proven` if its first factor has passed. `end` shuts
+    /// its connection down, and may be called at any time. Returns `None` where no other
+    /// conversation may be ended for it.
+    pub fn admit(
         &self,
         origin: K,
         proven: bool,
         end: impl Fn() + Send + 'static,
     ) -> Option<ConversationPermit<K>> {
         let mut state = lock(&self.state);
-        while let Some(oldest) = state.oldest_beyond(self.most_of_one, &origin, proven) {
+        while let Some(oldest) = state.oldest_to_evict(self.most_of_one, &origin, proven) {
             state.end(oldest);
         }
         while state.open.len() >= self.most {
@@ -63,15 +67,16 @@ impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
         Some(self.insert(&mut state, origin, proven, Box::new(end)))
     }
 
-    /// The same for one that can come again soon: `None` also if its own origin holds more than every other, so that one
-    /// origin's crowd does not end its own.
-    pub fn enter_or_wait(
+    /// The same for a client that can connect again soon. Returns `None` also where its own origin
+    /// has more conversations than every other, so that many connections of one origin do not end
+    /// its own.
+    pub fn admit_or_wait(
         &self,
         origin: K,
         end: impl Fn() + Send + 'static,
     ) -> Option<ConversationPermit<K>> {
         let mut state = lock(&self.state);
-        if state.held_by(&origin, false) >= self.most_of_one {
+        if state.connections_of(&origin, false) >= self.most_of_one {
             return None;
         }
         if state.open.len() >= self.most {
@@ -107,7 +112,7 @@ impl<K: Clone + Eq + Hash> ConnectionLimit<K> {
         }
     }
 
-    /// How many are open.
+    /// Returns the number of open conversations.
     pub fn open(&self) -> usize {
         lock(&self.state).open.len()
     }
@@ -120,16 +125,16 @@ impl<K: Clone + Eq + Hash> LimitState<K> {
         }
     }
 
-    fn held_by(&self, origin: &K, proven: bool) -> usize {
+    fn connections_of(&self, origin: &K, proven: bool) -> usize {
         self.open
             .values()
             .filter(|open| open.origin == *origin && open.proven == proven)
             .count()
     }
 
-    /// The oldest conversation of an origin that has as many already.
-    fn oldest_beyond(&self, most: usize, origin: &K, proven: bool) -> Option<u64> {
-        if self.held_by(origin, proven) < most {
+    /// Returns the oldest conversation of an origin that has reached its limit.
+    fn oldest_to_evict(&self, most: usize, origin: &K, proven: bool) -> Option<u64> {
+        if self.connections_of(origin, proven) < most {
             return None;
         }
         let of_it = self
@@ -139,8 +144,9 @@ impl<K: Clone + Eq + Hash> LimitState<K> {
         of_it.map(|(number, _)| *number).min()
     }
 
-    /// The oldest conversation of the greediest origin. One more of `origin` counts as held already: whoever holds most by
-    /// it makes room for it. Proven ones are touched only where none else is left.
+    /// Returns the oldest conversation of the origin with the most. The new conversation of
+    /// `origin` counts already: if that origin has the most, one of its own ends. Conversations
+    /// after the first factor are chosen only where no others are left.
     fn evict(&self, origin: &K, proven: bool) -> Option<u64> {
         let any_stranger = self.open.values().any(|open| !open.proven);
         if !any_stranger && !proven {
@@ -190,7 +196,7 @@ mod tests {
     impl Hall {
         fn of(most: usize) -> Hall {
             Hall {
-                all: ConnectionLimit::with_room_for(most, most.div_ceil(2) + 2),
+                all: ConnectionLimit::new(most, most.div_ceil(2) + 2),
                 ended: Arc::default(),
                 places: Vec::new(),
             }
@@ -199,7 +205,7 @@ mod tests {
         fn enters(&mut self, origin: &str, name: &str, proven: bool) -> bool {
             let (ended, name) = (Arc::clone(&self.ended), name.to_owned());
             let end = move || ended.lock().unwrap().push(name.clone());
-            let place = self.all.enter(origin.to_owned(), proven, end);
+            let place = self.all.admit(origin.to_owned(), proven, end);
             let entered = place.is_some();
             self.places.extend(place);
             entered
@@ -227,8 +233,8 @@ mod tests {
         assert_eq!(hall.all.open(), 5);
     }
 
-    /// Five thousand conversations from made-up addresses, each of which holds one place, end one another and nobody who
-    /// has passed the first factor.
+    /// Five thousand conversations from invented addresses, of one connection each, end one
+    /// another, and none that has passed the first factor.
     #[test]
     fn conversations_from_made_up_addresses_end_none_whose_first_factor_has_passed() {
         let mut hall = Hall::of(64);
@@ -259,7 +265,7 @@ mod tests {
         assert_eq!(hall.ended(), ["a1"]);
     }
 
-    /// The first factor may have passed, and still one person's crowd is bounded.
+    /// Even after the first factor, the connections of one user are limited.
     #[test]
     fn an_origin_has_a_bounded_share_of_each_kind() {
         let mut hall = Hall::of(64);
@@ -275,10 +281,11 @@ mod tests {
         assert!(!hall.ended().contains(&"a1".to_owned()));
     }
 
-    /// Connections that one user stops before they say what they are about: the user waits, and nobody else.
+    /// One user stops connections before they send an opening: the user waits, and no other client
+    /// does.
     #[test]
     fn whoever_holds_most_waits_and_others_enter() {
-        let all = ConnectionLimit::with_room_for(8, 8);
+        let all = ConnectionLimit::new(8, 8);
         let ended = Arc::new(AtomicUsize::new(0));
         let end = || {
             let ended = Arc::clone(&ended);
@@ -287,27 +294,27 @@ mod tests {
             }
         };
         let mut places: Vec<_> = (0..2_000)
-            .filter_map(|_| all.enter_or_wait("mallory", end()))
+            .filter_map(|_| all.admit_or_wait("mallory", end()))
             .collect();
         assert_eq!((places.len(), ended.load(Ordering::SeqCst)), (8, 0));
         for name in ["alice", "root", "root"] {
-            places.push(all.enter_or_wait(name, end()).unwrap());
+            places.push(all.admit_or_wait(name, end()).unwrap());
         }
         assert_eq!((all.open(), ended.load(Ordering::SeqCst)), (8, 3));
-        let bounded = ConnectionLimit::with_room_for(8, 2);
+        let bounded = ConnectionLimit::new(8, 2);
         let places: Vec<_> = (0..9)
-            .filter_map(|_| bounded.enter_or_wait("mallory", end()))
+            .filter_map(|_| bounded.admit_or_wait("mallory", end()))
             .collect();
         assert_eq!(places.len(), 2);
     }
 
     #[test]
     fn a_place_is_given_back() {
-        let all = ConnectionLimit::with_room_for(1, 1);
+        let all = ConnectionLimit::new(1, 1);
         let ended = Arc::new(AtomicUsize::new(0));
         for _ in 0..3 {
             let ended = Arc::clone(&ended);
-            let place = all.enter("alice", false, move || {
+            let place = all.admit("alice", false, move || {
                 ended.fetch_add(1, Ordering::SeqCst);
             });
             assert_eq!(all.open(), 1);

@@ -1,6 +1,8 @@
-//! The daemon's side of host.sock: greets whoever connects, and runs each conversation on a thread of its own.
+//! The daemon's side of host.sock: greets each client, and runs each conversation on a thread of
+//! its own.
 //!
-//! MUST NOT wait for a peer, or look a name up, on the thread that accepts. What it asks of the kernel, that answers at once.
+//! MUST NOT wait for a peer, or look up a name, on the accepting thread. Its calls to the kernel
+//! return at once.
 
 use super::connection_limit::{ConnectionLimit, ConversationPermit};
 use super::peer::{Connecting, PeerProcess, class_of};
@@ -29,31 +31,31 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Conversations at once, most of which wait for a person.
+/// Conversations at the same time, most of which wait for a user.
 const CONVERSATIONS: usize = 1024;
-/// Of these, those of one origin before the first factor; and as many after it.
+/// The limit of one origin before the first factor, and after it.
 const OF_ONE_ORIGIN: usize = 256;
-/// Connections that have not said yet what they are about, and those of one user among them.
+/// Connections that have not sent their opening, and the limit of one user among them.
 const OPENING: usize = 256;
 const OF_ONE_USER: usize = 64;
-/// Descriptors besides those: of pam.sock, listeners, log, and the engines' files.
+/// Descriptors besides those of conversations: of pam.sock, the listeners, the log, and the
+/// engines' files.
 const OTHER_DESCRIPTORS: u64 = 1024;
-/// How long such a connection may stay silent, and how long a module may take to accept a frame.
+/// Time limit of a peer for its opening, and of a module for receiving a frame.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
-/// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
+/// The stack of a conversation's thread, in bytes; memory is used only as far as it is touched.
 pub(crate) const STACK: usize = 1024 * 1024;
-/// Threads that are kept for the next conversations.
+/// Idle threads that are kept for later conversations.
 pub(crate) const WAITING_THREADS: usize = 4;
 
-/// Why a conversation ended without a result.
 #[derive(Debug)]
 enum HostSocketEnded {
     Stream(FrameError),
-    /// The peer is not root's.
+    /// The peer does not run as root.
     Peer(u32),
-    /// What it sent is for pam.sock.
+    /// The frame belongs to pam.sock.
     OtherSocket,
-    /// Every place is taken by conversations that none may be ended for.
+    /// The connection limit is reached, and no conversation may be ended.
     Busy,
 }
 
@@ -69,14 +71,14 @@ impl From<io::Error> for HostSocketEnded {
     }
 }
 
-/// Has the daemon accept PAM hosts of effective user 0.
+/// Has the daemon accept PAM hosts whose effective user is 0.
 ///
 /// # Errors
 /// Those of [`Daemon::accept`].
 pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
     raise_descriptor_limit();
-    let conversations = Arc::new(ConnectionLimit::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
-    let opening = ConnectionLimit::with_room_for(OPENING, OF_ONE_USER);
+    let conversations = Arc::new(ConnectionLimit::new(CONVERSATIONS, OF_ONE_ORIGIN));
+    let opening = ConnectionLimit::new(OPENING, OF_ONE_USER);
     let (engines, names) = (Engines::new(), NameService::default());
     let threads = ThreadPool::new("conversation", STACK, WAITING_THREADS);
     daemon.accept(listener, move |stream| {
@@ -84,7 +86,7 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
         let Ok(peer) = PeerProcess::of(&stream) else {
             return;
         };
-        let Some(place) = opening.enter_or_wait(peer.connecting(), ends(&stream)) else {
+        let Some(place) = opening.admit_or_wait(peer.connecting(), ends(&stream)) else {
             let _ = greet(&stream, ServerState::Busy);
             return;
         };
@@ -111,16 +113,17 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
     })
 }
 
-/// What ends a connection, whoever waits for it.
+/// Returns a function that ends a connection.
 pub(crate) fn ends(stream: &Arc<UnixStream>) -> impl Fn() + Send + use<> {
     let stream = Arc::clone(stream);
     move || {
-        // it may have ended by itself
+        // the peer may have closed the connection
         let _ = stream.shutdown(Shutdown::Both);
     }
 }
 
-/// Makes room for a descriptor of every place: without one, connections would wait unaccepted, whoever they are of.
+/// Raises the limit of descriptors to the connection limit: without a descriptor, connections of
+/// every origin would wait.
 fn raise_descriptor_limit() {
     let needed = (CONVERSATIONS + OPENING) as u64 + OTHER_DESCRIPTORS;
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
@@ -143,7 +146,7 @@ fn raise_descriptor_limit() {
 fn report(ended: Result<(), HostSocketEnded>) {
     match ended {
         Ok(()) | Err(HostSocketEnded::Busy) => {}
-        // a host that was killed, or a conversation that made room for another
+        // the host was killed, or the conversation was ended for another
         Err(HostSocketEnded::Stream(FrameError::Stream(_))) => {}
         Err(HostSocketEnded::Stream(error)) => {
             log(format_args!("a PAM host sent an invalid frame: {error}"))
@@ -170,7 +173,7 @@ pub(crate) fn greet(stream: &UnixStream, state: ServerState) -> Result<(), Frame
     )
 }
 
-/// A conversation, from the greeting to the result.
+/// Runs a conversation, from the greeting to the result.
 fn converse(
     stream: &Arc<UnixStream>,
     peer: PeerProcess,
@@ -190,7 +193,7 @@ fn converse(
         return Err(HostSocketEnded::OtherSocket);
     };
     drop(opening);
-    // the last one in memory: the conversation reads the one of now
+    // the configuration in memory; the conversation loads the one in force
     let (origin, class) = CONFIGURATION.with_pam_config(|pam| {
         (
             ClientOrigin::of(&transaction, peer, pam),
@@ -203,7 +206,7 @@ fn converse(
         origin: origin.clone(),
         class,
     };
-    // the name service knows two classes
+    // the name service distinguishes two classes
     let _entered = names.attach_thread(
         if proven {
             Class::Authenticated
@@ -212,10 +215,10 @@ fn converse(
         },
         format!("{origin:?}"),
     );
-    let Some(_place) = all.enter(origin, proven, ends(stream)) else {
+    let Some(_place) = all.admit(origin, proven, ends(stream)) else {
         return Err(HostSocketEnded::Busy);
     };
-    // a person takes as long as it takes
+    // a user may take any time at a prompt
     stream.set_read_timeout(None)?;
     let host = RemoteHost::new(
         stream.as_ref(),
@@ -226,18 +229,18 @@ fn converse(
     let _waiting = says_still_working(stream);
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
     let ran = panic::catch_unwind(AssertUnwindSafe(|| {
-        conversation::run(hook, &host, &options)
+        conversation::run_hook(hook, &host, &options)
     }));
-    // the panic's own message stands in the log of the daemon
+    // the panic hook has logged its message
     host.end(ran.unwrap_or(PamFunctionResult::Denied(Denial::Unavailable)))?;
     Ok(())
 }
 
-/// Has the module go on waiting while an act of this thread waits for others.
+/// Tells the module that an operation of this thread still waits.
 fn says_still_working(stream: &Arc<UnixStream>) -> WaitCallbackGuard {
     let stream = Arc::clone(stream);
     set_wait_callback(move || {
-        // whoever has gone is noticed with the next instruction
+        // a module that has gone is noticed at the next instruction
         let _ = send(&mut stream.as_ref(), &Instruction::StillWorking);
     })
 }
@@ -248,7 +251,8 @@ mod tests {
     use shared::engine::report_waiting;
     use std::thread;
 
-    /// A revocation waits for a gate's lease; the module gives up after ten seconds of silence.
+    /// A revocation waits for the lease of a gate, and the module gives up after ten seconds of
+    /// silence.
     #[test]
     fn the_module_hears_that_an_act_which_waits_is_still_working() {
         let (module, daemon) = UnixStream::pair().unwrap();

@@ -1,4 +1,4 @@
-//! Sockets, connections and signals: what posternd serves, and to whom.
+//! The sockets of posternd, their connection limits, and the signals of the service manager.
 
 pub mod connection_limit;
 pub mod host_socket;

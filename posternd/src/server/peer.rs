@@ -1,7 +1,8 @@
-//! By what the conversations of PAM hosts are counted, and what has been proven in them: known from the first frame, before
-//! anything is looked up.
+//! The origin and the class by which conversations of PAM hosts are counted. Both follow from the
+//! first frame and the kernel, without a look-up.
 //!
-//! MUST NOT count by a text that a stranger chooses: each one would have a share of its own.
+//! MUST NOT count by a text that an unauthenticated client chooses: each text would have a share
+//! of its own.
 
 use crate::daemon::log::log;
 use crate::pam::conversation;
@@ -16,22 +17,24 @@ use shared::system::process;
 use std::io;
 use std::os::unix::net::UnixStream;
 
-/// By whom connections are counted that have not sent anything yet.
+/// The user by whom connections without an opening are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Connecting {
     /// The real user of the process.
     User(u32),
-    /// Someone whose process the kernel or /proc does not show: not counted as root, whose hosts would wait with them.
+    /// A user whose process neither the kernel nor /proc shows. It does not count as root, whose
+    /// hosts would share its limit.
     Unseen,
 }
 
-/// A process at the other end of a connection, as the kernel says.
+/// The process at the other end of a connection, as the kernel states.
 #[derive(Clone, Copy)]
 pub(crate) struct PeerProcess {
-    /// 0 beyond this PID namespace.
+    /// The process number; 0 for a process outside of this PID namespace.
     pub(crate) process: i32,
     pub(crate) effective_uid: u32,
-    /// Whoever started it: the user of a set-user-ID program, who can stop it; none where it cannot be seen.
+    /// The real user: who started a set-user-ID program, and can stop it. `None` where the process
+    /// cannot be seen.
     real_uid: Option<u32>,
 }
 
@@ -49,7 +52,7 @@ impl PeerProcess {
     pub(crate) fn connecting(self) -> Connecting {
         match (self.real_uid, self.effective_uid) {
             (Some(uid), _) => Connecting::User(uid),
-            // it cannot have more rights than whoever started it
+            // the process has no more rights than its real user
             (None, uid) if uid != 0 => Connecting::User(uid),
             (None, _) => Connecting::Unseen,
         }
@@ -57,7 +60,8 @@ impl PeerProcess {
 }
 
 impl ClientOrigin {
-    /// Of a conversation of one of root's hosts, which is believed where the kernel names no other user.
+    /// Returns the origin of a conversation of root's hosts, which are trusted where the kernel
+    /// names no other user.
     pub(crate) fn of(
         transaction: &PamTransaction,
         peer: PeerProcess,
@@ -77,8 +81,8 @@ impl ClientOrigin {
     }
 }
 
-/// Warns where /proc hides the processes of others: before they have sent anything users are then not told apart,
-/// and some hosts never.
+/// Warns where /proc hides the processes of other users: users are not distinguished before their
+/// opening, and some hosts never are.
 pub fn warn_of_hidden_processes() {
     if !process::sees_other_users() {
         log(
@@ -88,7 +92,8 @@ pub fn warn_of_hidden_processes() {
     }
 }
 
-/// The address that an sshd says, else PAM_RHOST where that is one: a name is whatever its owner's name server says.
+/// Returns the address that sshd states, else PAM_RHOST where it is a literal address. A name is
+/// not used: the owner of its zone chooses it.
 fn remote_address(transaction: &PamTransaction, pam: &PamConfig) -> Option<Address> {
     let PamTransaction {
         ssh_connection,
@@ -108,15 +113,15 @@ fn literal(text: &[u8]) -> Option<Address> {
     Address::parse(std::str::from_utf8(text).ok()?)
 }
 
-/// What has been proven, as far as one of root's hosts says: whoever comes back with a mark, whose code is spent, waits
-/// behind nobody who has only passed the first factor.
+/// Returns the class, as one of root's hosts states it. A conversation with a mark, whose code is
+/// consumed, does not wait behind those that have only passed the first factor.
 pub(crate) fn class_of(transaction: &PamTransaction, pam: &PamConfig) -> Class {
     let says_key = transaction
         .ssh_auth_info
         .as_ref()
         .is_some_and(|said| !said.trim_ascii().is_empty());
     match &transaction.mark {
-        // one that was removed may come back empty
+        // an empty mark is what the module leaves where it removes one
         Some(mark) if !mark.is_empty() => Class::Authenticated,
         _ if says_key && conversation::is_sshd(transaction, pam) => Class::Familiar,
         _ if conversation::first_factor(transaction, pam) == FirstFactorState::Passed => {
@@ -164,11 +169,11 @@ mod tests {
         assert_eq!(from("x", "fe80::1%eth0"), from("x", "fe80::2%eth1"));
     }
 
-    /// Each name that a stranger's name server made up was an origin with a share of its own.
+    /// Each name that a client's name server invented was an origin with a share of its own.
     #[test]
     fn five_thousand_made_up_names_and_addresses_of_one_network_are_two_origins() {
-        let all = ConnectionLimit::with_room_for(64, 16);
-        let enter = |origin: ClientOrigin| all.enter(origin, false, || {});
+        let all = ConnectionLimit::new(64, 16);
+        let enter = |origin: ClientOrigin| all.admit(origin, false, || {});
         let owner = enter(from("sshd", "192.0.2.7")).unwrap();
         let mut held = Vec::new();
         for number in 0..5_000 {
@@ -229,7 +234,8 @@ mod tests {
         );
     }
 
-    /// They took root's share, so that root's hosts waited with whoever else cannot be seen.
+    /// Hidden processes used root's share, so that root's hosts waited with all other hidden
+    /// processes.
     #[test]
     fn whoever_cannot_be_seen_connects_beside_root() {
         assert_eq!(UNSEEN.connecting(), Connecting::Unseen);
@@ -250,12 +256,12 @@ mod tests {
             .connecting(),
             Connecting::User(1000)
         );
-        let all = ConnectionLimit::with_room_for(256, 64);
+        let all = ConnectionLimit::new(256, 64);
         let unseen: Vec<_> = (0..100)
-            .filter_map(|_| all.enter_or_wait(Connecting::Unseen, || {}))
+            .filter_map(|_| all.admit_or_wait(Connecting::Unseen, || {}))
             .collect();
         assert_eq!(unseen.len(), 64);
-        assert!(all.enter_or_wait(Connecting::User(0), || {}).is_some());
+        assert!(all.admit_or_wait(Connecting::User(0), || {}).is_some());
     }
 
     fn class(transaction: PamTransaction, pam: &PamConfig) -> Class {
@@ -272,14 +278,15 @@ mod tests {
             class(with(b"mark"), &PamConfig::default()),
             Class::Authenticated
         );
-        // as the module leaves one that it removes
+        // an empty mark is what the module leaves where it removes one
         assert_eq!(
             class(with(b""), &PamConfig::default()),
             Class::Unauthenticated
         );
     }
 
-    /// A service whose postern.toml says that the first factor has passed waited with strangers.
+    /// A service whose postern.toml says that the first factor has passed waited with
+    /// unauthenticated clients.
     #[test]
     fn the_first_factor_counts_wherever_it_is_said() {
         let passed = Some(FirstFactorState::Passed);
@@ -308,7 +315,7 @@ mod tests {
             ("ftp", "", &everywhere, Class::Familiar),
             ("ftp", "first_factor=passed", &pam, Class::Familiar),
             ("imap", "first_factor=unknown", &pam, Class::Unauthenticated),
-            // a line that is refused
+            // an invalid option
             ("imap", "first_factor=pased", &pam, Class::Unauthenticated),
         ] {
             assert_eq!(

@@ -1,7 +1,7 @@
-//! posternd as a service: what the service manager orders by signals, and what it is told (sd_notify(3)). Without a
-//! manager that wants to know, it is told nothing.
+//! posternd as a service: signals of the service manager, and notifications to it (sd_notify(3)).
 //!
-//! MUST be started before any other thread: the signals that are blocked here are blocked in those that it starts.
+//! MUST be started before any other thread: the signals that are blocked here are blocked in the
+//! threads that it starts.
 
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
@@ -20,26 +20,27 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How often a thread that accepts shows that it lives, and how long it may be late.
+/// The interval at which an accepting thread makes progress, and how late it may be.
 const BEAT: Duration = Duration::from_secs(1);
 const STUCK: Duration = Duration::from_secs(10);
-/// How often the watchdog is fed where the manager sets no time, and at least: four times in its time.
+/// The interval of watchdog notifications where the manager sets no time limit; else a fourth of
+/// the limit.
 const ROUND: Duration = Duration::from_secs(2);
-/// How long conversations have to end by themselves, and then what is being verified; the unit's TimeoutStopSec= is
-/// longer than both.
+/// Time limits while draining: for conversations, and then for those that are being verified. The
+/// unit's TimeoutStopSec= is longer than their sum.
 const GRACE: Duration = Duration::from_secs(10);
 const LAST: Duration = Duration::from_secs(20);
-/// The pause after an accept that failed, so that a lack of descriptors costs no processor time.
+/// The pause after a failed accept, so that a lack of descriptors costs no processor time.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A service that has not started yet: signals are blocked, and wait.
+/// A service that has not started: its signals are blocked and wait.
 pub struct Daemon {
     signals: SignalFd,
     accepting: Vec<JoinHandle<()>>,
 }
 
 impl Daemon {
-    /// Blocks the signals that it goes by.
+    /// Blocks the signals that the service handles.
     ///
     /// # Errors
     /// Those of signalfd(2).
@@ -55,7 +56,8 @@ impl Daemon {
         })
     }
 
-    /// Starts a thread that accepts, and hands every connection to `begin`, which MUST NOT block.
+    /// Starts an accepting thread, which passes every connection to `begin`. `begin` MUST NOT
+    /// block.
     ///
     /// # Errors
     /// Those of starting a thread, and of a listener that cannot be polled.
@@ -74,14 +76,14 @@ impl Daemon {
         Ok(())
     }
 
-    /// Serves until SIGTERM or SIGINT, and drains.
+    /// Serves until SIGTERM or SIGINT, then drains.
     ///
     /// # Errors
-    /// Those of waiting for signals, and a thread that accepts no more.
+    /// Those of waiting for signals, and of an accepting thread that has ended.
     pub fn run(self) -> io::Result<()> {
         let round = sd_notify::watchdog_enabled().map_or(ROUND, |patience| ROUND.min(patience / 4));
         log_configuration();
-        tell(&[NotifyState::Ready]);
+        notify_systemd(&[NotifyState::Ready]);
         loop {
             feed_watchdog();
             match self.wait_for_signal(round)? {
@@ -93,7 +95,7 @@ impl Daemon {
                 return Err(io::Error::other("a thread that accepts has ended"));
             }
         }
-        tell(&[NotifyState::Stopping]);
+        notify_systemd(&[NotifyState::Stopping]);
         self.drain(round)
     }
 
@@ -122,7 +124,7 @@ impl Daemon {
     }
 }
 
-/// How many connections are left after `within`; the watchdog is fed meanwhile.
+/// Waits `within`, and notifies the watchdog meanwhile. Returns how many connections are left.
 fn wait_for_end(within: Duration, round: Duration) -> usize {
     let until = Instant::now() + within;
     loop {
@@ -153,7 +155,7 @@ fn accept_until_drained(listener: &UnixListener, mut begin: impl FnMut(UnixStrea
     }
 }
 
-/// The next connection, if one comes within a beat.
+/// Accepts the next connection, if one comes within the interval.
 fn accept_one(
     listener: &UnixListener,
     activity: &WorkerActivity<'_>,
@@ -178,29 +180,29 @@ fn wait_for_input(descriptor: &impl AsFd, within: Duration) -> io::Result<()> {
     }
 }
 
-/// Says that the daemon lives, unless one of its activities is late.
+/// Notifies the watchdog, unless an activity is late.
 fn feed_watchdog() {
     match ACTIVITIES.late(Instant::now()) {
-        None => tell(&[NotifyState::Watchdog]),
+        None => notify_systemd(&[NotifyState::Watchdog]),
         Some(what) => log(format_args!(
             "{what} makes no progress; the watchdog is not notified"
         )),
     }
 }
 
-/// Every conversation goes by the configuration that is in force when it begins; here it is said which that is.
+/// Logs which configuration is in force. Every conversation loads it when it begins.
 fn reload() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(_) => tell(&[NotifyState::Reloading]),
+        Ok(now) => notify_systemd(&[NotifyState::Reloading, now]),
+        Err(_) => notify_systemd(&[NotifyState::Reloading]),
     }
     if log_configuration() {
         log(format_args!("reloaded {DEFAULT_PATH}"));
     }
-    tell(&[NotifyState::Ready]);
+    notify_systemd(&[NotifyState::Ready]);
 }
 
-/// A line for each doubt about the configuration; whether there is none.
+/// Logs each problem of the configuration. Returns whether there is none.
 fn log_configuration() -> bool {
     let path = Path::new(DEFAULT_PATH);
     match CONFIGURATION.load_config(path) {
@@ -223,7 +225,7 @@ fn log_configuration() -> bool {
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
-    // a manager that does not listen is no reason to serve nobody
+fn notify_systemd(state: &[NotifyState<'_>]) {
+    // a manager that does not receive notifications must not stop the service
     let _ = sd_notify::notify(state);
 }

@@ -1,6 +1,7 @@
-//! The listening sockets that systemd made and hands over (sd_listen_fds(3)), by the names that their units give them.
-//! They stay systemd's: whoever connects while posternd starts again waits, and posternd never makes, replaces or
-//! removes a socket.
+//! The listening sockets that systemd passes (sd_listen_fds(3)), by the names that their units
+//! give them. Connections wait at systemd's sockets while posternd restarts.
+//!
+//! MUST NOT make, replace or remove a socket.
 
 use listenfd::ListenFd;
 use nix::sys::socket::getsockopt;
@@ -13,23 +14,23 @@ const HOST: &str = "host";
 /// FileDescriptorName= of posternd-pam.socket.
 const PAM: &str = "pam";
 
-/// What was handed over.
+/// The sockets that were passed.
 #[derive(Debug, Default)]
 pub struct ListeningSockets {
-    /// host.sock, for PAM hosts of effective user 0.
+    /// host.sock, for PAM hosts whose effective user is 0.
     pub host: Option<UnixListener>,
-    /// pam.sock, for everyone else.
+    /// pam.sock, for all other PAM hosts and for commands.
     pub pam: Option<UnixListener>,
 }
 
-/// Why what was handed over cannot be served.
+/// Why the passed sockets cannot be served.
 #[derive(Debug)]
 pub enum SocketError {
-    /// There is none.
+    /// No socket was passed.
     Missing,
-    /// A name that posternd does not serve, or one that it has got already.
+    /// A name that posternd does not serve, or one that was passed twice.
     Name(String),
-    /// The socket of a name is none to accept connections from.
+    /// The socket does not listen.
     Unusable(String, io::Error),
 }
 
@@ -60,11 +61,11 @@ impl std::error::Error for SocketError {
     }
 }
 
-/// The sockets of this process. Reads the environment, and takes what it says.
+/// Returns the sockets of this process, and removes the variables from its environment.
 ///
 /// # Errors
-/// [`SocketError`], also for a socket that nobody would serve: whoever connects to it would wait in vain.
-pub fn handed_over() -> Result<ListeningSockets, SocketError> {
+/// [`SocketError`], also for a socket that would not be served: its clients would wait for ever.
+pub fn activated_sockets() -> Result<ListeningSockets, SocketError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut descriptors = ListenFd::from_env();
     if descriptors.len() == 0 {
@@ -82,13 +83,13 @@ pub fn handed_over() -> Result<ListeningSockets, SocketError> {
         if place.is_some() {
             return Err(SocketError::Name(name.to_owned()));
         }
-        let taken = take(&mut descriptors, number);
+        let taken = take_listener(&mut descriptors, number);
         *place = Some(taken.map_err(|error| SocketError::Unusable(name.to_owned(), error))?);
     }
     Ok(sockets)
 }
 
-fn take(descriptors: &mut ListenFd, number: usize) -> io::Result<UnixListener> {
+fn take_listener(descriptors: &mut ListenFd, number: usize) -> io::Result<UnixListener> {
     let listener = descriptors.take_unix_listener(number)?;
     let listener = listener.ok_or_else(|| io::Error::other("it was taken already"))?;
     match getsockopt(&listener, AcceptConn)? {

@@ -1,7 +1,8 @@
-//! `posternd --stdio`: one conversation with the PAM module that started it, at its standard input, where no daemon listens.
-//! It begins as root, to read what root alone can read, and runs the conversation as user `posternd`.
+//! `posternd --stdio` runs one conversation with the PAM module that started it, at its standard
+//! input, where no daemon listens. It starts as root, reads what only root can read, and runs the
+//! conversation as user `posternd`.
 //!
-//! MUST give root up before it opens key or store, and before it reads anything of the module's.
+//! MUST drop root before it opens key or store, and before it reads anything of the module's.
 
 use crate::pam::conversation::{self, EngineAccess, LogFields};
 use crate::pam::remote_host::RemoteHost;
@@ -29,19 +30,19 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long the module may take to say what it is about, and to accept a frame.
+/// Time limit of the module for its opening, and for receiving a frame.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs the conversation.
 pub fn serve(config: &Path) -> Result<(), StdioError> {
-    let stream = roots_stream()?;
-    // The module made both ends of the socket: the peer is the host process. Root sees it also where /proc hides it.
+    let stream = accept_root_stream()?;
+    // The module made both ends of the socket, so the peer is the host process. Root sees it also
+    // where /proc hides it.
     let process = HostProcess::find(
         getsockopt(&stream, PeerCredentials)
             .map_err(io::Error::from)?
             .pid(),
     );
-    // root keeps the copy that is in force in doubt, as root's commands do
+    // root saves a copy of the configuration in force, as root's commands do
     let mut configuration = file::load_config(config);
     let unprivileged = drop_root(
         configuration
@@ -61,16 +62,16 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
     match unprivileged {
         Ok(()) => converse(&stream, process, configuration),
         Err(error) => {
-            deny_unheard(&stream, &error)?;
+            deny_before_request(&stream, &error)?;
             Err(error.into())
         }
     }
 }
 
-/// Denies without reading what the module says.
-fn deny_unheard(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), FrameError> {
+/// Denies access without evaluating the opening.
+fn deny_before_request(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), FrameError> {
     let fields = LogFields::unknown();
-    let line = fields.line(
+    let line = fields.format_line(
         "refused",
         "unavailable",
         Some(&format_args!("posternd --stdio: {error}")),
@@ -86,14 +87,15 @@ fn deny_unheard(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), 
         &mut stream,
         &Instruction::End(PamFunctionResult::Denied(Denial::Unavailable)),
     )?;
-    // what it sends must find somebody until it has read this
+    // the opening must be received before the module reads the result
     stream.shutdown(Shutdown::Write)?;
     io::copy(&mut stream.take(Opening::LIMIT as u64), &mut io::sink())?;
     Ok(())
 }
 
-/// Standard input, if it is a socket of root's and whoever started this was root: nobody else has a use for it.
-fn roots_stream() -> Result<UnixStream, StdioError> {
+/// Returns standard input, if it is a socket of root's and root started this process: no other use
+/// is served.
+fn accept_root_stream() -> Result<UnixStream, StdioError> {
     let ids = getresuid().map_err(io::Error::from)?;
     if ![ids.real, ids.effective, ids.saved]
         .iter()
@@ -119,10 +121,10 @@ fn converse(
     else {
         return Err(FrameError::from(DecodeError("kind")).into());
     };
-    // a person takes as long as it takes
+    // a user may take any time at a prompt
     stream.set_read_timeout(None)?;
     let (hook, options) = (transaction.hook, transaction.options.clone());
-    // the only conversation: it waits behind nobody
+    // the only conversation waits behind no other
     let origin = ClientOrigin::Service(Vec::new());
     let _entered = NameService::default().attach_thread(Class::Authenticated, String::new());
     let worker = Worker {
@@ -139,11 +141,11 @@ fn converse(
     .with_configuration(configuration);
     let module = stream.try_clone()?;
     let _waiting = set_wait_callback(move || {
-        // whoever has gone is noticed with the next instruction
+        // a module that has gone is noticed at the next instruction
         let _ = send(&mut &module, &Instruction::StillWorking);
     });
     let ran = panic::catch_unwind(AssertUnwindSafe(|| {
-        conversation::run(hook, &host, &options)
+        conversation::run_hook(hook, &host, &options)
     }));
     let result = ran.unwrap_or_else(|_| {
         let detail = "internal error of posternd --stdio; please report it";
@@ -154,14 +156,14 @@ fn converse(
     Ok(())
 }
 
-/// Why there was no conversation, or no end to it.
+/// Why there was no conversation, or no result.
 #[derive(Debug)]
 pub enum StdioError {
-    /// It was not started by root, or not by the module.
+    /// This process was not started by root, or not by the module.
     NotRoot,
-    /// Root was not given up.
+    /// Root was not dropped.
     Privileges(PrivilegesError),
-    /// The module has gone, or sent an invalid frame.
+    /// The module has gone, or has sent an invalid frame.
     Stream(FrameError),
 }
 

@@ -1,7 +1,7 @@
-//! Who connects to pam.sock, and how many connections each user has. Services that ask about others have places of
-//! their own; a user without a name gets none.
+//! The users who connect to pam.sock, and the connection limit of each. Services that
+//! `pam.socket_users` names have a limit of their own; a user without a name is refused.
 //!
-//! MUST NOT look a user up on the thread that accepts: a name service may take its time, or never answer.
+//! MUST NOT look up a user on the accepting thread: a name service may be slow, or never reply.
 
 use super::connection_limit::{ConnectionLimit, ConversationPermit};
 use super::host_socket::ends;
@@ -18,10 +18,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What the kernel says of a user who has no number in this namespace; on many hosts also "nobody".
+/// The overflow user (kernel.overflowuid), which stands for users without a number in this
+/// namespace; on many hosts also "nobody".
 const OVERFLOW: u32 = 65534;
 
-/// Connections of all users, and those of all services, most of which wait for a person; and those of one of them.
+/// Connections of all users, of all services, and of one of each; most of them wait for a user.
 const OF_USERS: usize = 128;
 const OF_ONE_USER: usize = 32;
 const OF_SERVICES: usize = 128;
@@ -32,7 +33,7 @@ const NONE: ClassLimits = ClassLimits {
     waiting_per_key: 0,
     waiting: 0,
 };
-/// Look-ups of users; one who was found before never waits for one who was not.
+/// Look-ups at the same time. A user who was found before never waits for one who was not.
 const LOOK_UPS: Limits = Limits {
     shared: 2,
     authenticated: NONE,
@@ -49,21 +50,20 @@ const LOOK_UPS: Limits = Limits {
         waiting: 32,
     },
 };
-/// How long a look-up may take, its turn included: less than the module waits for a greeting.
+/// Time limit of a look-up with its turn: less than the module waits for a greeting.
 const PATIENCE: Duration = Duration::from_millis(1200);
-/// How long what was found is gone by.
+/// How long a result is used.
 const FRESH: Duration = Duration::from_secs(5);
-/// How long a name that was found keeps its user from waiting behind those without one.
+/// How long a name keeps its user from waiting behind users without a name.
 const KNOWN: Duration = Duration::from_secs(3600);
-/// Users that are remembered.
+/// Users that are cached, at most.
 const REMEMBERED: usize = 1024;
 
-/// Users that were looked up, and when.
+/// The users that were looked up, with the time.
 type KnownUsers = HashMap<u32, (Option<UserName>, Instant)>;
-/// The name, or why there is none.
 type UserFound = Result<UserName, ServerState>;
 
-/// Who is in, and who is known.
+/// The connection limits and the cached users.
 pub(super) struct UserLimits {
     users: ConnectionLimit<u32>,
     services: ConnectionLimit<u32>,
@@ -80,21 +80,20 @@ struct NamedUser {
     read: Option<Instant>,
 }
 
-/// A peer that may be let in, once its name is known.
+/// A peer whose name is not known yet.
 pub(super) struct Arriving {
     peers: Arc<UserLimits>,
     uid: u32,
     turn: Option<WaitingThread<u32>>,
 }
 
-/// A peer that is let in, until this is dropped.
+/// An admitted peer, until this is dropped.
 pub(super) struct Admitted {
     pub(super) user: User,
     _place: ConversationPermit<u32>,
 }
 
 impl UserLimits {
-    /// Nobody is in yet.
     pub(super) fn new(config: &Path) -> Arc<UserLimits> {
         let named = NamedUser {
             config: config.to_owned(),
@@ -106,8 +105,8 @@ impl UserLimits {
 
     fn finding(find: fn(u32) -> UserFound, named: NamedUser) -> UserLimits {
         UserLimits {
-            users: ConnectionLimit::with_room_for(OF_USERS, OF_ONE_USER),
-            services: ConnectionLimit::with_room_for(OF_SERVICES, OF_SERVICES),
+            users: ConnectionLimit::new(OF_USERS, OF_ONE_USER),
+            services: ConnectionLimit::new(OF_SERVICES, OF_SERVICES),
             look_ups: Admission::new(LOOK_UPS),
             known: Mutex::default(),
             named: Mutex::new(named),
@@ -115,12 +114,15 @@ impl UserLimits {
         }
     }
 
-    /// Begins to let one more of a user's in; returns at once.
-    pub(super) fn meet(self: &Arc<UserLimits>, uid: u32) -> Result<Arriving, ServerState> {
+    /// Begins to admit a connection of a user; returns at once.
+    pub(super) fn admit_connection(
+        self: &Arc<UserLimits>,
+        uid: u32,
+    ) -> Result<Arriving, ServerState> {
         if uid == OVERFLOW {
             return Err(ServerState::NoAccount);
         }
-        let class = match self.remembered(uid) {
+        let class = match self.cached_user(uid) {
             Some((None, true)) => return Err(ServerState::NoAccount),
             Some((Some(_), true)) => {
                 return Ok(Arriving {
@@ -143,29 +145,30 @@ impl UserLimits {
         })
     }
 
-    fn known(&self) -> MutexGuard<'_, KnownUsers> {
+    fn known_users(&self) -> MutexGuard<'_, KnownUsers> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was found of a user, and whether that is fresh.
-    fn remembered(&self, uid: u32) -> Option<(Option<UserName>, bool)> {
-        self.known()
+    /// Returns the cached result for a user, and whether it is fresh.
+    fn cached_user(&self, uid: u32) -> Option<(Option<UserName>, bool)> {
+        self.known_users()
             .get(&uid)
             .map(|(name, at)| (name.clone(), at.elapsed() < FRESH))
     }
 
-    fn remember(&self, uid: u32, name: Option<UserName>) {
-        let mut known = self.known();
+    fn cache_user(&self, uid: u32, name: Option<UserName>) {
+        let mut known = self.known_users();
         if known.len() >= REMEMBERED && !known.contains_key(&uid) {
             known.retain(|_, (name, at)| name.is_some() && at.elapsed() < KNOWN);
         }
-        // users without a name, in any number, never take the place of those with one
+        // users without a name, however many, never replace those with one
         if known.len() < REMEMBERED || known.contains_key(&uid) {
             known.insert(uid, (name, Instant::now()));
         }
     }
 
-    /// Looks a user up on a thread of its own, which keeps the look-up's place for as long as the name service takes.
+    /// Looks up a user on a thread of its own, which counts against the limit until the name
+    /// service replies.
     fn look_up(
         self: &Arc<UserLimits>,
         uid: u32,
@@ -180,11 +183,11 @@ impl UserLimits {
                 let _place = place;
                 let found = (peers.find)(uid);
                 match &found {
-                    Ok(name) => peers.remember(uid, Some(name.clone())),
-                    Err(ServerState::NoAccount) => peers.remember(uid, None),
+                    Ok(name) => peers.cache_user(uid, Some(name.clone())),
+                    Err(ServerState::NoAccount) => peers.cache_user(uid, None),
                     Err(_) => {}
                 }
-                // whoever asked may have given up
+                // the connection that waited may have given up
                 let _ = sender.send(found);
             });
         let left = until.saturating_duration_since(Instant::now());
@@ -198,7 +201,8 @@ impl UserLimits {
 }
 
 impl NamedUser {
-    /// Whether a user is named, by the configuration of at most a second ago; by the last one that could be read.
+    /// Returns whether a user is named, by the configuration of at most a second ago, or by the
+    /// last valid one.
     fn contains(&mut self, name: &UserName) -> bool {
         if self
             .read
@@ -214,8 +218,8 @@ impl NamedUser {
 }
 
 impl Arriving {
-    /// Lets it in, once its name is known. The oldest connection of a user who has too many ends; when all places are taken,
-    /// that of the user who has most of them.
+    /// Admits a connection once its user's name is known. The oldest connection of a user with too
+    /// many ends; at the limit of all users, the oldest connection of the user with the most.
     pub(super) fn admit(self, stream: &Arc<UnixStream>) -> Result<Admitted, ServerState> {
         self.admit_until(ends(stream))
     }
@@ -224,7 +228,7 @@ impl Arriving {
         let Arriving { peers, uid, turn } = self;
         let name = match turn {
             None => peers
-                .remembered(uid)
+                .cached_user(uid)
                 .and_then(|(name, _)| name)
                 .ok_or(ServerState::NoAccount)?,
             Some(turn) => {
@@ -243,7 +247,7 @@ impl Arriving {
         } else {
             &peers.users
         };
-        let place = places.enter(uid, false, end).ok_or(ServerState::Busy)?;
+        let place = places.admit(uid, false, end).ok_or(ServerState::Busy)?;
         Ok(Admitted {
             user: User {
                 uid,
@@ -255,7 +259,7 @@ impl Arriving {
     }
 }
 
-/// The name of a user; accounts go by it.
+/// Returns the name of a user, which is the name of the account.
 fn find(uid: u32) -> UserFound {
     match unistd::User::from_uid(Uid::from_raw(uid)) {
         Ok(Some(user)) => UserName::parse(user.name.as_bytes()).map_err(|_| ServerState::NoAccount),
@@ -291,10 +295,10 @@ mod tests {
     }
 
     fn admit(peers: &Arc<UserLimits>, uid: u32) -> Result<Admitted, ServerState> {
-        peers.meet(uid)?.admit_until(|| {})
+        peers.admit_connection(uid)?.admit_until(|| {})
     }
 
-    /// Sixteen users without a name took every place.
+    /// Sixteen users without a name reached the connection limit.
     #[test]
     fn users_without_a_name_take_no_place() {
         let peers = peers_finding(find_below_2000, &[]);
@@ -306,7 +310,8 @@ mod tests {
         assert!(admit(&peers, 1000).is_ok());
     }
 
-    /// Two thousand connections of one user end one another, and nobody else's; services have places of their own.
+    /// Two thousand connections of one user end one another and no others; services have a limit
+    /// of their own.
     #[test]
     fn whoever_has_too_many_ends_the_oldest_of_their_own() {
         let peers = peers_finding(find_below_2000, &[990]);
@@ -321,14 +326,14 @@ mod tests {
         let of_others = Arc::new(AtomicUsize::new(0));
         held.push(
             peers
-                .meet(1001)
+                .admit_connection(1001)
                 .unwrap()
                 .admit_until(counting(&of_others))
                 .unwrap(),
         );
         held.push(
             peers
-                .meet(990)
+                .admit_connection(990)
                 .unwrap()
                 .admit_until(counting(&of_others))
                 .unwrap(),
@@ -336,7 +341,7 @@ mod tests {
         for _ in 0..2000 {
             held.push(
                 peers
-                    .meet(1000)
+                    .admit_connection(1000)
                     .unwrap()
                     .admit_until(counting(&ended))
                     .unwrap(),
@@ -344,7 +349,7 @@ mod tests {
         }
         held.push(
             peers
-                .meet(1002)
+                .admit_connection(1002)
                 .unwrap()
                 .admit_until(counting(&of_others))
                 .unwrap(),
@@ -355,7 +360,7 @@ mod tests {
         assert!(held[1].user.is_service && peers.services.open() == 1);
     }
 
-    /// A name service that does not answer stopped the accepting of everybody.
+    /// A name service that did not reply stopped all accepting.
     #[test]
     fn a_look_up_that_takes_its_time_stops_nobody_who_is_known() {
         fn find(uid: u32) -> UserFound {
@@ -368,7 +373,7 @@ mod tests {
         let peers = peers_finding(find, &[]);
         assert!(admit(&peers, 1000).is_ok());
         let stuck: Vec<_> = (1001..1100)
-            .filter_map(|uid| peers.meet(uid).ok())
+            .filter_map(|uid| peers.admit_connection(uid).ok())
             .collect();
         assert!(stuck.len() <= LOOK_UPS.capacity() + LOOK_UPS.unauthenticated.waiting);
         let began = Instant::now();
@@ -376,7 +381,7 @@ mod tests {
         assert!(began.elapsed() < Duration::from_millis(300));
     }
 
-    /// One that takes longer than a peer waits is remembered: the next connection does not wait for it again.
+    /// A slow result is cached: the next connection does not wait for the name service again.
     #[test]
     fn a_look_up_that_came_too_late_counts_for_the_next_connection() {
         fn find(uid: u32) -> UserFound {
@@ -389,7 +394,7 @@ mod tests {
             Some(ServerState::NameUnavailable)
         );
         let until = Instant::now() + Duration::from_secs(10);
-        while peers.remembered(1000).is_none() && Instant::now() < until {
+        while peers.cached_user(1000).is_none() && Instant::now() < until {
             thread::yield_now();
         }
         assert!(admit(&peers, 1000).is_ok());

@@ -1,13 +1,8 @@
-//! pam.sock: PAM hosts and commands of users who are not root. Its places, workers and threads are its own, so that
-//! whatever comes here makes no host of root's wait.
+//! pam.sock: PAM hosts and commands of users who are not root. Its limits, workers and threads are
+//! its own, so that its clients never make a host of root's wait.
 //!
-//! - `peers`: who connects, and how many connections each user has
-//! - `commands`: what a command asks
-//! - `passwords`: whether a password of this host is right
-//! - `log`: the lines, so many of each user
-//!
-//! MUST take the user from the kernel (SO_PEERCRED), and nothing about who asks from a frame.
-//! MUST NOT read, wait or look anything up on the thread that accepts.
+//! MUST take the user from the kernel (SO_PEERCRED), and nothing about the requester from a frame.
+//! MUST NOT read, wait or look anything up on the accepting thread.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +10,7 @@ mod tests;
 use super::host_socket::{PATIENCE, STACK, WAITING_THREADS, greet};
 use super::service::Daemon;
 use super::user_limits::{Admitted, Arriving, UserLimits};
-use crate::commands::host_password::Passwords;
+use crate::commands::host_password::HostPasswordHelper;
 use crate::commands::run::Commands;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::user_log::UserLog;
@@ -41,22 +36,21 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What serves pam.sock.
+/// The state of pam.sock.
 pub struct UserSocket {
     config: PathBuf,
     peers: Arc<UserLimits>,
     names: NameService,
     engines: Arc<Engines>,
-    passwords: Passwords,
+    passwords: HostPasswordHelper,
     threads: ThreadPool,
     log: UserLog,
 }
 
-/// Why a connection ended without a result.
 #[derive(Debug)]
 enum UserSocketEnded {
     Stream(FrameError),
-    /// What it sent is for host.sock.
+    /// The frame belongs to host.sock.
     OtherSocket,
 }
 
@@ -67,20 +61,20 @@ impl<E: Into<FrameError>> From<E> for UserSocketEnded {
 }
 
 impl UserSocket {
-    /// Goes by this postern.toml.
+    /// Returns the state, with this path of postern.toml.
     pub fn new(config: &Path) -> Arc<UserSocket> {
         Arc::new(UserSocket {
             config: config.to_owned(),
             peers: UserLimits::new(config),
             names: NameService::default(),
             engines: Engines::of_users(),
-            passwords: Passwords::new(),
+            passwords: HostPasswordHelper::new(),
             threads: ThreadPool::new("user", STACK, WAITING_THREADS),
             log: UserLog::default(),
         })
     }
 
-    /// Has a service accept PAM hosts and commands.
+    /// Has the daemon accept PAM hosts and commands.
     ///
     /// # Errors
     /// Those of [`Daemon::accept`].
@@ -92,15 +86,15 @@ impl UserSocket {
         daemon.accept(listener, move |stream| self.meet(stream))
     }
 
-    /// Has a connection served on a thread of its own, unless it is turned away at once. Does not block.
+    /// Serves a connection on a thread of its own, unless it is refused at once. Does not block.
     fn meet(self: &Arc<UserSocket>, stream: UnixStream) {
         let Ok(peer) = getsockopt(&stream, PeerCredentials) else {
             return;
         };
         let (uid, process) = (peer.uid(), peer.pid());
-        let arriving = match self.peers.meet(uid) {
+        let arriving = match self.peers.admit_connection(uid) {
             Ok(arriving) => arriving,
-            // a new socket has room for a greeting: this does not wait
+            // the buffer of a new socket has space for a greeting, so this does not block
             Err(state) => return drop(greet(&stream, state)),
         };
         let socket = Arc::clone(self);
@@ -120,7 +114,7 @@ impl UserSocket {
 
     fn admit(&self, stream: &Arc<UnixStream>, process: i32, arriving: Arriving) {
         match arriving.admit(stream) {
-            // what a peer does to its own connection is no news
+            // a peer that closes its own connection is not logged
             Err(state) => drop(greet(stream, state)),
             Ok(admitted) => {
                 let uid = admitted.user.uid;
@@ -143,7 +137,8 @@ impl UserSocket {
         }
     }
 
-    /// A connection, from the greeting to the result. It has its place for so long.
+    /// Serves a connection, from the greeting to the result. It counts against the limit until
+    /// this returns.
     fn talk(
         &self,
         mut stream: &UnixStream,
@@ -164,7 +159,7 @@ impl UserSocket {
             origin: ClientOrigin::User(user.uid),
             class,
         };
-        // the name service knows two classes
+        // the name service distinguishes two classes
         let class = if user.is_service {
             Class::Authenticated
         } else {
@@ -174,7 +169,7 @@ impl UserSocket {
         match opening {
             Opening::Host { .. } => Err(UserSocketEnded::OtherSocket),
             Opening::UserHost { transaction, .. } => {
-                // a person takes as long as it takes
+                // a user may take any time at a prompt
                 stream.set_read_timeout(None)?;
                 let process = HostProcess::find(process);
                 Ok(self.converse(stream, *transaction, process, (worker, user.clone()))?)
@@ -214,7 +209,8 @@ impl UserSocket {
             |severity, line: &str| self.log.write(uid, severity, &format!("{program}: {line}"));
         let mut options = transaction.options.clone();
         let names_file = options.iter().any(|option| option.starts_with("config="));
-        // the configuration is posternd's; anybody's would tell what posternd can read
+        // posternd's configuration is used: another path would reveal which files posternd can
+        // read
         options.insert(0, format!("config={}", self.config.display()));
         let host = RemoteHost::of_user(stream, transaction, process, (worker, user), Box::new(log));
         if names_file {
@@ -223,18 +219,18 @@ impl UserSocket {
         }
         let module = stream.try_clone()?;
         let _waiting = set_wait_callback(move || {
-            // whoever has gone is noticed with the next instruction
+            // a client that has gone is noticed at the next instruction
             let _ = send(&mut &module, &Instruction::StillWorking);
         });
         let ran = panic::catch_unwind(AssertUnwindSafe(|| {
-            conversation::run(hook, &host, &options)
+            conversation::run_hook(hook, &host, &options)
         }));
-        // the panic's own message stands in the log
+        // the panic hook has logged its message
         host.end(ran.unwrap_or(PamFunctionResult::Denied(Denial::Unavailable)))
     }
 }
 
-/// As pam_syslog names the hooks.
+/// Returns the name of a hook as pam_syslog(3) writes it.
 fn name_of(hook: PamFunction) -> &'static str {
     match hook {
         PamFunction::Auth => "auth",

@@ -1,8 +1,10 @@
-//! The engines that conversations share: opened once, used by one worker at a time. Who waits for one waits by origin,
-//! and whoever has passed the first factor never behind whoever has not.
+//! The engines that conversations share: each is opened once and used by one worker at a time.
+//! Conversations wait by origin, and one that has passed the first factor never waits behind one
+//! that has not.
 //!
-//! MUST NOT use an engine whose key file, store or folder has changed since it was opened: a key that was taken away,
-//! or a mode that anyone can write by, is a doubt, and the next opening says which.
+//! MUST NOT use an engine whose key file, store or folder has changed since it was opened, such as
+//! a key that was removed or a folder that others can write now: opening an engine again reports
+//! what is wrong.
 
 use super::origin::ClientOrigin;
 use crate::daemon::watchdog::ACTIVITIES;
@@ -16,17 +18,18 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Acts at once. One that reads is short; one that writes waits for the disk, and then shares it.
+/// Operations at the same time. One that reads is short; one that writes waits for the disk, and
+/// shares its commit.
 const WORKERS: Limits = Limits {
     shared: 4,
-    // with a mark: a code was spent for it, so nobody is told that others wait
+    // with a mark: a code was consumed, so such a conversation must not be turned away as busy
     authenticated: ClassLimits {
         own: 4,
         per_key: 4,
         waiting_per_key: 1024,
         waiting: 1024,
     },
-    // whose first factor has passed
+    // after the first factor
     familiar: ClassLimits {
         own: 4,
         per_key: 4,
@@ -40,7 +43,8 @@ const WORKERS: Limits = Limits {
         waiting: 256,
     },
 };
-/// The same for users of this host, each of whom has one: services that ask about others have some of their own.
+/// The same for users of this host, each of whom has one operation; services that
+/// `pam.socket_users` names have some of their own.
 const WORKERS_OF_USERS: Limits = Limits {
     shared: 1,
     authenticated: ClassLimits {
@@ -62,17 +66,17 @@ const WORKERS_OF_USERS: Limits = Limits {
         waiting: 0,
     },
 };
-/// How long an act waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// How long an act takes at most, by the time limits of what it does: longer than anyone waits for its result.
-const LONGEST: Duration = Duration::from_secs(40);
-/// Engines that are kept open while nobody uses them.
-const IDLE: usize = 4;
+/// Time limit of waiting for a worker.
+const WORKER_WAIT: Duration = Duration::from_secs(8);
+/// Time limit of an operation, which follows from the time limits of its parts. It is longer than
+/// any client waits for the result.
+const LONGEST_OPERATION: Duration = Duration::from_secs(40);
+/// Idle engines that are kept open.
+const MAX_IDLE: usize = 4;
 
-/// The engines of this process.
 pub struct Engines {
     workers: Admission<ClientOrigin>,
-    /// What everyone counts as at the store, whatever they have proven here.
+    /// The class of every write at the store, whatever the class of its conversation.
     writes_as: Option<Class>,
     idle: Mutex<Vec<PooledEngine>>,
 }
@@ -80,49 +84,47 @@ pub struct Engines {
 /// The engines, for one conversation.
 #[derive(Clone)]
 pub struct Worker {
-    /// The engines.
     pub engines: Arc<Engines>,
-    /// Where the conversation comes from.
+    /// The origin of the conversation.
     pub origin: ClientOrigin,
-    /// What it has proven.
+    /// What the conversation has passed.
     pub class: Class,
 }
 
 struct PooledEngine {
     door: Engine,
-    /// None where they were in doubt: it is used once.
+    /// `None` where the files were in doubt: the engine is used once.
     opened: Option<EngineFiles>,
-    /// Bytes of the store when it was last used. One that has become shorter was overwritten from outside, and what the
-    /// engine remembers of it holds no longer.
+    /// The length of the store at its last use, in bytes. A store that has become shorter was
+    /// overwritten by another program, and the engine's caches are invalid.
     length: u64,
 }
 
-/// What an engine was opened from, as the file system tells one state from another.
+/// The state of the files from which an engine was opened.
 struct EngineFiles {
     key: KeyFileState,
     above_key: FolderStates,
     store: UnchangedFiles,
 }
 
-/// Device, number, size, mode, owner, group and last change of the key file.
+/// Device, inode, size, mode, owner, group and last change (seconds, nanoseconds) of the key file.
 type KeyFileState = [i64; 8];
 
-/// Why no act was run.
+/// Why no operation was run.
 #[derive(Debug)]
 pub enum WorkerError {
-    /// Others have all workers.
+    /// All workers are in use.
     Busy(Busy),
-    /// The engine cannot be opened.
     Open(EngineError),
 }
 
 impl Engines {
-    /// None is open yet.
+    /// Returns engines for root's hosts; none is open yet.
     pub fn new() -> Arc<Engines> {
         Engines::limited(WORKERS, None)
     }
 
-    /// None is open yet; for hosts and commands of users, who keep no host of root's waiting.
+    /// Returns engines for hosts and commands of users; they never make a host of root's wait.
     pub fn of_users() -> Arc<Engines> {
         Engines::limited(WORKERS_OF_USERS, Some(Class::Unauthenticated))
     }
@@ -135,24 +137,25 @@ impl Engines {
         })
     }
 
-    /// An engine under this configuration, opened before if it can still be used.
-    fn take(&self, config: &Config) -> Result<PooledEngine, EngineError> {
+    /// Returns an idle engine that is still usable with this configuration, or opens one.
+    fn acquire_engine(&self, config: &Config) -> Result<PooledEngine, EngineError> {
         let kept = self
             .idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
         if let Some(engine) = kept {
-            if let Some(length) = engine.length_if_good_for(config) {
+            if let Some(length) = engine.usable_length(config) {
                 return Ok(PooledEngine { length, ..engine });
             }
-            // the others were opened from the same files, and hold what must not be held beside new ones
+            // the other engines were opened from the same files, and must not be used beside new
+            // ones
             self.idle
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clear();
         }
-        // before they are read; where they are not there, opening says what is wrong with them
+        // before the files are read; where they do not exist, opening the engine reports why
         let opened = EngineFiles::of(config);
         let length = opened
             .as_ref()
@@ -165,21 +168,21 @@ impl Engines {
         })
     }
 
-    fn keep(&self, engine: PooledEngine) {
+    fn return_engine(&self, engine: PooledEngine) {
         if engine.door.is_read_only() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE {
+        if idle.len() < MAX_IDLE {
             idle.push(engine);
         }
     }
 }
 
 impl Worker {
-    /// Runs an act, when it is its turn. One that fails or panics takes its engine along: a disk may have been read-only
-    /// while the engine was opened.
-    pub fn run<R, E>(
+    /// Runs an operation in turn. One that fails or panics closes its engine: the disk may have
+    /// been read-only when the engine was opened.
+    pub fn run_operation<R, E>(
         &self,
         config: &Config,
         act: impl FnOnce(&mut Engine) -> Result<R, E>,
@@ -189,25 +192,28 @@ impl Worker {
             .workers
             .acquire(self.class, self.origin.clone())
             .map_err(WorkerError::Busy)?;
-        let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
-        // the turn alone may have taken some seconds
+        let _place = turn.wait(WORKER_WAIT).map_err(WorkerError::Busy)?;
+        // waiting for the turn may have taken some seconds
         report_waiting();
-        let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
-        let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
+        let _activity = ACTIVITIES.begin("an act on the store", LONGEST_OPERATION);
+        let mut engine = self
+            .engines
+            .acquire_engine(config)
+            .map_err(WorkerError::Open)?;
         engine
             .door
             .set_write_class(self.engines.writes_as.unwrap_or(self.class));
         let ran = act(&mut engine.door);
         if ran.is_ok() {
-            self.engines.keep(engine);
+            self.engines.return_engine(engine);
         }
         Ok(ran)
     }
 }
 
 impl PooledEngine {
-    /// The length of the store, if this engine can be used under a configuration.
-    fn length_if_good_for(&self, config: &Config) -> Option<u64> {
+    /// Returns the length of the store, if this engine is usable with a configuration.
+    fn usable_length(&self, config: &Config) -> Option<u64> {
         let files = self.opened.as_ref()?;
         let length = files.store.length_if_unchanged()?;
         let is_key = files.key == key_file(config).ok()? && files.above_key == above_key(config)?;
@@ -217,7 +223,8 @@ impl PooledEngine {
 }
 
 impl EngineFiles {
-    /// As they are now; none where they cannot be trusted. MUST be taken before they are read.
+    /// Returns their current state, or `None` where they cannot be trusted. MUST be called before
+    /// the files are read.
     fn of(config: &Config) -> Option<EngineFiles> {
         let key = key_file(config).ok()?;
         Some(EngineFiles {
@@ -257,7 +264,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    /// A store and a key, each in a folder below another.
+    /// Makes a store and a key, each two folders deep.
     fn config(folder: &Path) -> Config {
         for name in ["etc/postern", "lib/store"] {
             fs::create_dir_all(folder.join(name)).unwrap();
@@ -279,7 +286,8 @@ mod tests {
         config
     }
 
-    /// Whoever can write a folder above the key or the store can exchange it: no engine that was opened before is used.
+    /// Who can write a folder above the key or the store can replace it: no engine that was opened
+    /// before is used.
     #[test]
     fn a_folder_that_is_opened_to_others_denies_until_it_is_closed() {
         let folder = tempfile::tempdir().unwrap();
@@ -291,7 +299,7 @@ mod tests {
             class,
         };
         let name = "alice".parse().unwrap();
-        let act = || worker.run(&config, |door| door.load_policy_facts(&name).map(drop));
+        let act = || worker.run_operation(&config, |door| door.load_policy_facts(&name).map(drop));
         act().unwrap().unwrap();
         for (changed, mode) in [
             ("etc/postern", 0o755),

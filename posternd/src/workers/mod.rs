@@ -1,4 +1,5 @@
-//! Engines, each used by one worker at a time, and the origin by which their use is shared.
+//! The engines, each used by one worker at a time, and the origins by which conversations wait for
+//! them.
 
 pub mod engines;
 pub mod origin;

@@ -1,12 +1,12 @@
-//! Origin by which conversations, and what they wait for, are counted.
+//! The origin by which conversations are counted, and wait for workers.
 
-/// By what conversations are counted: the real user of the host process, else the remote address, else the service.
+/// The real user of the host process, else the remote address, else the service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClientOrigin {
-    /// Whoever runs the host process, where that is not root.
+    /// The user who runs the host process, if that is not root.
     User(u32),
-    /// The remote address; of IPv6 its /64, since whoever has one of those has them all.
+    /// The remote address; of IPv6 its /64, since one client can use all addresses of it.
     Remote(String),
-    /// The service, for whoever comes from no literal address.
+    /// The service, where the remote host is no literal address.
     Service(Vec<u8>),
 }

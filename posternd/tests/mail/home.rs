@@ -1,4 +1,5 @@
-//! A store in a folder of its own, and a program that takes what is sent, run at a socket as its unit would.
+//! A store in a folder of its own, and a program that accepts mails, run at a socket as its unit
+//! would.
 
 use posternd::mail::MailThread;
 use posternd::mail::command::serve_at;
@@ -15,14 +16,15 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 use tempfile::TempDir;
 
-/// A store in a folder of its own, and a program that takes what is sent.
+/// A store in a folder of its own, and a program that accepts mails.
 pub(crate) struct Home {
     pub(crate) folder: TempDir,
     pub(crate) door: Engine,
 }
 
 impl Home {
-    /// A store, and `[email]` with a program that runs this script: `$1` is the folder that it may write to.
+    /// Makes a store, and `[email]` with this script as program: `$1` is the folder that it may
+    /// write to.
     pub(crate) fn new(script: &str, time_limit: &str) -> Home {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -53,7 +55,7 @@ impl Home {
         }
     }
 
-    /// Starts to send mail.
+    /// Starts the thread that sends mail.
     pub(crate) fn sends(&self) -> MailThread {
         MailThread::start(self.path(), self.folder.path().join("socket")).unwrap()
     }
@@ -62,7 +64,7 @@ impl Home {
         self.folder.path().join("postern.toml")
     }
 
-    /// What the program has written, by the names of its files.
+    /// Returns the files that the program has written.
     pub(crate) fn sent(&self, beginning: &str) -> Vec<PathBuf> {
         let files = fs::read_dir(self.folder.path().join("sent"))
             .unwrap()
@@ -78,7 +80,7 @@ impl Home {
     }
 }
 
-/// As postern-mail.socket does it: each connection is served by itself.
+/// Serves each connection on its own, as postern-mail.socket does.
 fn run_programs(socket: &Path, config: PathBuf) {
     let listener = UnixListener::bind(socket).unwrap();
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The thread that sends mail, on a real store in a folder of its own; a program takes what is sent.
+//! The thread that sends mail, on a real store in a folder of its own; a program accepts the mails.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// The code in what the program took.
+/// Returns the code in a mail that the program accepted.
 fn code(mail: &Path) -> String {
     let text = fs::read_to_string(mail).unwrap();
     let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
@@ -22,9 +22,9 @@ fn code(mail: &Path) -> String {
         .to_owned()
 }
 
-/// Codes and notices have places of their own: twenty notices that hang keep no code waiting.
+/// Codes and notifications have limits of their own: twenty notifications that hang delay no code.
 #[test]
-fn notices_that_hang_keep_no_code_waiting() {
+fn notifications_that_hang_delay_no_code() {
     let script = "cat > $1/new.$$\n\
                   if grep -q 'The code that confirms' $1/new.$$; then\n\
                   mv $1/new.$$ $1/code.$$; else mv $1/new.$$ $1/notice.$$; exec sleep 60; fi";
@@ -63,9 +63,10 @@ fn notices_that_hang_keep_no_code_waiting() {
     );
 }
 
-/// Sixteen codes are on their way at most; what more there are waits, is told so, and goes out later.
+/// At most sixteen codes are sent at the same time; more codes wait, are reported as waiting, and
+/// are sent later.
 #[test]
-fn more_codes_than_there_are_places_wait_and_go_out_later() {
+fn codes_beyond_the_limit_wait_and_are_sent_later() {
     let script =
         "cat > $1/new.$$; mv $1/new.$$ $1/code.$$; while [ ! -e $1/go ]; do sleep 0.1; done";
     let mut home = Home::new(script, "30s");
@@ -93,9 +94,9 @@ fn more_codes_than_there_are_places_wait_and_go_out_later() {
     }
 }
 
-/// A notice that cannot be read is a doubt of its own.
+/// A notification that cannot be read does not stop mail.
 #[test]
-fn a_damaged_notice_keeps_no_code_waiting() {
+fn a_damaged_notification_delays_no_code() {
     let mut home = Home::new("cat > $1/code.$$", "10s");
     let now = clock::now().unwrap();
     let alice = name("alice");
@@ -121,7 +122,8 @@ fn a_damaged_notice_keeps_no_code_waiting() {
     assert_eq!(home.sent("code").len(), 1);
 }
 
-/// Nobody runs the program: it is not run in posternd's own process, which has the key, and no letter is lost.
+/// Without a unit the program is not run in posternd's process, which has the key, and no mail is
+/// lost.
 #[test]
 fn where_no_unit_runs_the_program_mail_waits() {
     let mut home = Home::new("cat > $1/code.$$", "10s");

@@ -42,4 +42,8 @@ pub use revocation::{KnownRevisions, LEASE, RevocationUpdate};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
 pub use verify::exemption::PolicyError;
 pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};
+pub use verify::pam_context::{
+    MarkRefusal, PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification,
+    PromptEnrollment, ShownAuthenticator,
+};
 pub use verify::rule_test::RuleTest;

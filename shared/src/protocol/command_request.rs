@@ -7,9 +7,6 @@
 //! there is no code yet.
 
 pub use super::typed::TypedText;
-pub use super::verify_request::{
-    MarkRefusal, PromptEnrollment, VerifyOperation, VerifyReply, VerifyRequest,
-};
 
 use super::status::{AccountStatus, AuthenticatorState};
 use crate::account::name::{Label, UserName};
@@ -138,9 +135,6 @@ pub struct EngineReply {
     #[serde(rename = "told")]
     pub messages: Vec<String>,
     pub answer: ReplyBody,
-    /// Mark that a PAM host keeps until its `account` function, if access is granted.
-    #[serde(default)]
-    pub mark: Option<TypedText>,
 }
 
 /// The result of a request.
@@ -156,10 +150,7 @@ pub enum ReplyBody {
     Authenticators(Vec<AuthenticatorState>),
     /// The browsers that the account trusts, newest first.
     Browsers(Vec<BrowserRecord>),
-    /// Reply to a PAM conversation; no command receives it.
-    #[serde(skip)]
-    Judged(VerifyReply),
-    /// Number of browsers that are no longer trusted.
+    /// So many browsers are trusted no longer.
     Revoked(usize),
     /// A new authenticator, which is shown once.
     #[serde(rename = "setup")]
@@ -192,7 +183,6 @@ impl From<ReplyBody> for EngineReply {
         EngineReply {
             messages: Vec::new(),
             answer,
-            mark: None,
         }
     }
 }

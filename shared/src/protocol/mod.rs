@@ -23,7 +23,6 @@ mod pam_function;
 mod reply;
 pub mod status;
 mod typed;
-mod verify_request;
 mod version;
 pub mod wire;
 

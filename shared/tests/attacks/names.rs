@@ -6,12 +6,10 @@ use shared::credential::completed_methods::CompletedMethods;
 use shared::credential::import::{ImportFormat, parse_import_file};
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    AdministrationError, AfterPassword, Engine, ImportMode, ImportReport, Requester,
+    AdministrationError, AfterPassword, Engine, ImportMode, ImportReport, PamContext,
+    PromptEnrollment, Requester,
 };
 use shared::policy::requirement::Requirement;
-use shared::protocol::command_request::{
-    PromptEnrollment, ReplyBody as ErrandAnswer, VerifyOperation, VerifyReply, VerifyRequest,
-};
 use shared::system::process::HostProcess;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
@@ -155,19 +153,10 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
         );
         assert_eq!(accounts(&mut home).len(), 0, "{named}");
         // strangers need not learn whom the configuration names
-        let need = asks(&mut home, "CAROL", Phase::Before, VerifyOperation::Need);
+        let need = requirement(&mut home, "CAROL", Phase::Before);
+        assert!(matches!(need, Ok(Requirement::Code)), "{named}: {need:?}");
         assert!(
-            matches!(
-                need,
-                Ok(VerifyReply::Need {
-                    need: Requirement::Code,
-                    ..
-                })
-            ),
-            "{named}: {need:?}"
-        );
-        assert!(
-            asks(&mut home, "CAROL", Phase::After, VerifyOperation::Need).is_err(),
+            requirement(&mut home, "CAROL", Phase::After).is_err(),
             "{named}"
         );
         assert!(
@@ -300,34 +289,22 @@ fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
         .into_iter()
         .flat_map(|s| SPELLINGS.map(|w| (s, w)))
     {
-        let need = asks(&mut home, spelling, stage, VerifyOperation::Need);
-        let is_open = matches!(
-            &need,
-            Ok(VerifyReply::Need {
-                need: Requirement::Nothing | Requirement::Exempt(_),
-                ..
-            })
-        );
+        let need = requirement(&mut home, spelling, stage);
+        let is_open = matches!(need, Ok(Requirement::Nothing | Requirement::Exempt(_)));
         assert!(!is_open, "{stage:?} {spelling}");
         // only whoever has passed the first factor is told
         assert_eq!(need.is_err(), stage == Phase::After, "{stage:?} {spelling}");
-        let begun = asks(
-            &mut home,
-            spelling,
-            stage,
-            VerifyOperation::Setup(PromptEnrollment::Begin(None)),
-        );
+        let begun = at_prompt(&mut home, spelling, stage, |engine, context| {
+            engine.begin_prompt_enrollment(context, None, NOW)
+        });
         assert!(
-            !matches!(begun, Ok(VerifyReply::Setup { .. })),
+            !matches!(begun, Ok(PromptEnrollment::Begun(_))),
             "{stage:?} {spelling}"
         );
     }
     assert!(matches!(
-        asks(&mut home, "bob", Phase::After, VerifyOperation::Need),
-        Ok(VerifyReply::Need {
-            need: Requirement::Nothing,
-            ..
-        })
+        requirement(&mut home, "bob", Phase::After),
+        Ok(Requirement::Nothing)
     ));
 }
 
@@ -335,31 +312,40 @@ fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
 #[test]
 fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
     let (mut home, _) = alice("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
-    assert!(asks(&mut home, "ALICE", Phase::After, VerifyOperation::Waive).is_err());
+    let waived = at_prompt(&mut home, "ALICE", Phase::After, |engine, context| {
+        engine.waive_pam_requirement(context, NOW)
+    });
+    assert!(waived.is_err());
     assert_eq!(accounts(&mut home), ["alice"]);
 }
 
-fn asks(
+fn requirement(
     home: &mut Home,
     who: &str,
-    stage: Phase,
-    question: VerifyOperation,
-) -> Result<VerifyReply, AdministrationError> {
-    let judging = VerifyRequest {
-        service: Service::from_pam(b"ftp"),
-        user: name(who),
-        process: HostProcess::find(1),
-        origin: Origin::Unknown,
-        stage,
-        earlier: CompletedMethods::default(),
-        question,
+    phase: Phase,
+) -> Result<Requirement, AdministrationError> {
+    at_prompt(home, who, phase, |engine, context| {
+        let found = engine.find_pam_requirement(context, NOW)?;
+        Ok(found.requirement)
+    })
+}
+
+fn at_prompt<R>(
+    home: &mut Home,
+    who: &str,
+    phase: Phase,
+    operation: impl FnOnce(&mut Engine, PamContext<'_>) -> R,
+) -> R {
+    let who = name(who);
+    let context = PamContext {
+        requester: Requester::Root("root"),
+        service: &Service::from_pam(b"ftp"),
+        user: &who,
+        account: &who,
+        process: &HostProcess::find(1),
+        origin: &Origin::Unknown,
+        phase,
+        completed_methods: &CompletedMethods::default(),
     };
-    match home
-        .door
-        .judge_for(Requester::Root("root"), &name(who), &judging, NOW)?
-        .answer
-    {
-        ErrandAnswer::Judged(judged) => Ok(judged),
-        other => panic!("{other:?}"),
-    }
+    operation(&mut home.door, context)
 }

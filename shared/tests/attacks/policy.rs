@@ -3,9 +3,8 @@
 use super::home::{Home, alice, name};
 use shared::account::name::{Group, Service};
 use shared::credential::completed_methods::CompletedMethods;
-use shared::engine::Requester;
+use shared::engine::{PamContext, Requester};
 use shared::policy::requirement::Requirement;
-use shared::protocol::command_request::{ReplyBody, VerifyOperation, VerifyReply, VerifyRequest};
 use shared::system::process::HostProcess;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
@@ -14,24 +13,19 @@ use super::home::NOW;
 
 /// What a person needs at a prompt after the first factor.
 fn need(home: &mut Home, who: &str) -> Requirement {
-    let judging = VerifyRequest {
-        service: Service::from_pam(b"sshd"),
-        user: name(who),
-        process: HostProcess::find(1),
-        origin: Origin::Unknown,
-        stage: Phase::After,
-        earlier: CompletedMethods::default(),
-        question: VerifyOperation::Need,
+    let who = name(who);
+    let context = PamContext {
+        requester: Requester::Root("root"),
+        service: &Service::from_pam(b"sshd"),
+        user: &who,
+        account: &who,
+        process: &HostProcess::find(1),
+        origin: &Origin::Unknown,
+        phase: Phase::After,
+        completed_methods: &CompletedMethods::default(),
     };
-    match home
-        .door
-        .judge_for(Requester::Root("root"), &name(who), &judging, NOW)
-        .unwrap()
-        .answer
-    {
-        ReplyBody::Judged(VerifyReply::Need { need, .. }) => need,
-        other => panic!("{other:?}"),
-    }
+    let found = home.door.find_pam_requirement(context, NOW).unwrap();
+    found.requirement
 }
 
 /// A group of LDAP's while LDAP is down, or a name with a typo: the requirement must not stop silently.

@@ -6,16 +6,14 @@ use crate::home::{
 };
 use shared::account::name::{Distinct, Service};
 use shared::config::Config;
+use shared::credential::completed_methods::CompletedMethods;
 use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
 use shared::credential::totp::{Step, generate_code};
 use shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
-    AfterStepUp, BrowserContext, Engine, KnownRevisions, Principal, RequestedPage, Requester,
-    TrustRequest,
-};
-use shared::protocol::command_request::{
-    PromptEnrollment, ReplyBody as ErrandAnswer, VerifyOperation, VerifyReply, VerifyRequest,
+    AfterStepUp, BrowserContext, Engine, KnownRevisions, PamContext, Principal, PromptEnrollment,
+    RequestedPage, Requester, TrustRequest,
 };
 use shared::system::clock::Timestamp;
 use shared::system::process::HostProcess;
@@ -197,24 +195,20 @@ fn a_process_of_the_users_own_says_no_password_changed() {
     let mut home = Home::new("");
     let session = bob_signs_in(&mut home, &remote("192.0.2.7"));
     let bob = name("bob");
-    let judging = VerifyRequest {
-        service: Service::from_pam(b"passwd"),
-        user: bob.clone(),
-        process: HostProcess::find(1),
-        origin: Origin::Unknown,
-        stage: Phase::After,
-        earlier: Default::default(),
-        question: VerifyOperation::PasswordChanged,
-    };
-    let after = home.door.judge_for(
-        Requester::Owner {
+    let context = PamContext {
+        requester: Requester::Owner {
             name: &bob,
             uid: 1000,
         },
-        &bob,
-        &judging,
-        NOW,
-    );
+        service: &Service::from_pam(b"passwd"),
+        user: &bob,
+        account: &bob,
+        process: &HostProcess::find(1),
+        origin: &Origin::Unknown,
+        phase: Phase::After,
+        completed_methods: &CompletedMethods::default(),
+    };
+    let after = home.door.end_for_changed_password(context, NOW);
     assert!(
         matches!(after, Err(AdministrationError::MayNotReportPassword(_))),
         "{after:?}"
@@ -601,43 +595,36 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
 #[test]
 fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let mut home = Home::new("");
-    let asks = |door: &mut Engine, step: PromptEnrollment| {
-        let judging = VerifyRequest {
-            service: Service::from_pam(b"sshd"),
-            user: name("bob"),
-            process: HostProcess::find(1),
-            origin: remote("192.0.2.7"),
-            stage: Phase::After,
-            earlier: Default::default(),
-            question: VerifyOperation::Setup(step),
-        };
-        door.judge_for(Requester::Root("root"), &name("bob"), &judging, NOW)
-            .map(|reply| reply.answer)
+    let (service, bob) = (Service::from_pam(b"sshd"), name("bob"));
+    let (process, origin) = (HostProcess::find(1), remote("192.0.2.7"));
+    let completed_methods = CompletedMethods::default();
+    let context = PamContext {
+        requester: Requester::Root("root"),
+        service: &service,
+        user: &bob,
+        account: &bob,
+        process: &process,
+        origin: &origin,
+        phase: Phase::After,
+        completed_methods: &completed_methods,
     };
-    let begun = asks(&mut home.door, PromptEnrollment::Begin(None)).unwrap();
-    let ErrandAnswer::Judged(VerifyReply::Setup { secret, ticket, .. }) = begun else {
-        panic!("{begun:?}")
+    let begun = home.door.begin_prompt_enrollment(context, None, NOW);
+    let PromptEnrollment::Begun(shown) = begun.unwrap() else {
+        panic!("no enrollment")
     };
-    let (secret, parameters) = otpauth_uri::parse_declared_secret(&secret).unwrap();
-    let shows = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
-    let confirmed = asks(
-        &mut home.door,
-        PromptEnrollment::Confirm {
-            ticket,
-            code: shows.into(),
-        },
-    )
-    .unwrap();
-    let ErrandAnswer::Judged(VerifyReply::Confirmed { ticket }) = confirmed else {
-        panic!("{confirmed:?}")
-    };
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
+    let code = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
+    let confirmed = home
+        .door
+        .confirm_prompt_enrollment(context, &shown.token, &code, NOW);
+    let token = confirmed.unwrap().unwrap();
     // a gate that is slow to confirm: what the setup ended is not reported before
     let mut gate = home.another();
     gate.update_revocations(&[7; 16], None, NOW, |_| ())
         .unwrap();
     let mut prompt = home.another();
     let after = std::thread::scope(|scope| {
-        let prompt = scope.spawn(move || asks(&mut prompt, PromptEnrollment::Activate(ticket)));
+        let prompt = scope.spawn(move || prompt.activate_prompt_enrollment(context, &token, NOW));
         while home
             .door
             .authenticators(&name("bob"))

@@ -16,14 +16,12 @@ use shared::credential::otpauth_uri;
 use shared::credential::totp::{self, OtpParameters, Step};
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{
-    AdministrationError, MailQueued, MailRefusal, MailRequest, Principal, Requester,
+    AdministrationError, Engine, MailQueued, MailRefusal, MailRequest, MarkRefusal, PamContext,
+    PamRefusal, PamRequirement, PamVerification, Principal, PromptEnrollment, Requester,
     VerificationRequest,
 };
 use shared::policy::requirement::{EnrollmentGrace, Requirement};
-use shared::protocol::command_request::{
-    EngineReply, MarkRefusal, PromptEnrollment, ReplyBody, TypedText, VerifyOperation, VerifyReply,
-    VerifyRequest,
-};
+use shared::protocol::command_request::TypedText;
 use shared::system::clock::Timestamp;
 use shared::system::process::{HostProcess, ProcessId, TransactionId, UnidentifiedProcess};
 use shared::verify::method::AuthenticationMethod;
@@ -32,15 +30,13 @@ use shared::verify::throttle::Phase;
 
 const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
 
-type Done = Result<EngineReply, AdministrationError>;
-
 /// A PAM host that runs as `who`, with what it says of itself.
 struct Host {
     who: &'static str,
     uid: u32,
     address: Option<&'static str>,
-    stage: Phase,
-    earlier: &'static str,
+    phase: Phase,
+    completed_methods: &'static str,
     service: &'static str,
     process: &'static [ProcessId],
 }
@@ -50,8 +46,8 @@ const LOCKER: Host = Host {
     who: "alice",
     uid: 1000,
     address: None,
-    stage: Phase::After,
-    earlier: "",
+    phase: Phase::After,
+    completed_methods: "",
     service: "test",
     process: &[PROCESS],
 };
@@ -59,118 +55,131 @@ const DOVECOT: Host = Host {
     who: "dovecot",
     uid: 990,
     address: Some("192.0.2.7"),
-    stage: Phase::Before,
+    phase: Phase::Before,
     ..LOCKER
 };
 
 impl Host {
-    fn asks(
+    /// Runs an operation for this host.
+    fn run<R>(
         &self,
         home: &mut Home,
         account: &str,
-        question: VerifyOperation,
-        now: Timestamp,
-    ) -> Done {
-        let judging = VerifyRequest {
-            service: self.service.to_owned().try_into().unwrap(),
-            user: name(account),
-            process: HostProcess::new(self.process[0], self.process[1..].to_vec()),
-            origin: self.address.map_or(Origin::Unknown, home::remote),
-            stage: self.stage,
-            earlier: CompletedMethods::parse_ssh_auth_info(self.earlier.as_bytes()),
-            question,
+        operation: impl FnOnce(&mut Engine, PamContext<'_>) -> R,
+    ) -> R {
+        let (who, account) = (name(self.who), name(account));
+        let context = PamContext {
+            requester: Requester::Owner {
+                name: &who,
+                uid: self.uid,
+            },
+            service: &self.service.to_owned().try_into().unwrap(),
+            user: &account,
+            account: &account,
+            process: &HostProcess::new(self.process[0], self.process[1..].to_vec()),
+            origin: &self.address.map_or(Origin::Unknown, home::remote),
+            phase: self.phase,
+            completed_methods: &CompletedMethods::parse_ssh_auth_info(
+                self.completed_methods.as_bytes(),
+            ),
         };
-        let who = name(self.who);
-        let caller = Requester::Owner {
-            name: &who,
-            uid: self.uid,
-        };
-        home.door.judge_for(caller, &name(account), &judging, now)
+        operation(&mut home.door, context)
     }
 
     fn has_a_code_mailed(&self, home: &mut Home, account: &str) -> MailRequest<MailQueued> {
-        let (who, account) = (name(self.who), name(account));
-        let origin = self.address.map_or(Origin::Unknown, home::remote);
-        let visitor = VerificationRequest {
-            name: &account,
-            phase: self.stage,
-            origin: &origin,
-            browser: None,
-            service: self.service,
-        };
-        home.door
-            .post_code_for(
-                Requester::Owner {
-                    name: &who,
-                    uid: self.uid,
-                },
-                &visitor,
-                NOW,
-            )
-            .unwrap()
+        self.run(home, account, |engine, context| {
+            engine.mail_pam_code(context, NOW).unwrap()
+        })
     }
 
-    fn answers(&self, home: &mut Home, account: &str, typed: &str) -> VerifyReply {
-        judged(self.asks(home, account, answer(typed), NOW))
+    fn answers(&self, home: &mut Home, account: &str, typed: &str) -> PamVerification {
+        self.run(home, account, |engine, context| {
+            verify(engine, context, typed).unwrap()
+        })
     }
 
     /// The cause of a refusal.
     #[track_caller]
     fn refused(&self, home: &mut Home, account: &str, typed: &str) -> String {
-        match self.answers(home, account, typed) {
-            VerifyReply::Refused { cause, .. } => cause,
-            other => panic!("{other:?}"),
-        }
+        refusal(self.answers(home, account, typed)).cause
     }
 
-    /// The mark of an answer that opens.
+    /// The mark of an input that is accepted.
     #[track_caller]
     fn opens(&self, home: &mut Home, account: &str, typed: &str) -> TypedText {
-        let reply = self.asks(home, account, answer(typed), NOW).unwrap();
-        assert!(
-            matches!(
-                reply.answer,
-                ReplyBody::Judged(VerifyReply::Accepted { .. })
-            ),
-            "{:?}",
-            reply.answer
-        );
-        reply.mark.unwrap()
+        granted(self.answers(home, account, typed)).unwrap()
+    }
+
+    fn finds_requirement(&self, home: &mut Home, account: &str) -> PamRequirement {
+        self.run(home, account, |engine, context| {
+            engine.find_pam_requirement(context, NOW).unwrap()
+        })
     }
 
     fn need(&self, home: &mut Home, account: &str) -> Requirement {
-        match judged(self.asks(home, account, VerifyOperation::Need, NOW)) {
-            VerifyReply::Need { need, .. } => need,
-            other => panic!("{other:?}"),
-        }
+        self.finds_requirement(home, account).requirement
     }
 
-    fn books(&self, home: &mut Home, mark: &TypedText, now: Timestamp) -> Done {
-        self.asks(home, "alice", VerifyOperation::Account(mark.clone()), now)
+    fn waives(
+        &self,
+        home: &mut Home,
+        account: &str,
+    ) -> Option<(EnrollmentGrace, Option<TypedText>)> {
+        self.run(home, account, |engine, context| {
+            engine.waive_pam_requirement(context, NOW).unwrap()
+        })
     }
 
-    /// Why a mark of alice's does not count, if it does not.
-    fn refuses(&self, home: &mut Home, mark: &TypedText, now: Timestamp) -> Option<MarkRefusal> {
-        match judged(self.books(home, mark, now)) {
-            VerifyReply::Marked => None,
-            VerifyReply::NotMarked(refusal) => Some(refusal),
-            other => panic!("{other:?}"),
-        }
+    /// The messages of an account hook with a mark of alice's.
+    fn books(
+        &self,
+        home: &mut Home,
+        mark: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>, MarkRefusal> {
+        self.books_for(home, "alice", mark, now)
+    }
+
+    fn books_for(
+        &self,
+        home: &mut Home,
+        account: &str,
+        mark: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>, MarkRefusal> {
+        self.run(home, account, |engine, context| {
+            engine.verify_auth_mark(context, mark, now).unwrap()
+        })
+    }
+
+    /// Why a mark of alice's is invalid, if it is.
+    fn refuses(&self, home: &mut Home, mark: &str, now: Timestamp) -> Option<MarkRefusal> {
+        self.books(home, mark, now).err()
     }
 }
 
-fn answer(typed: &str) -> VerifyOperation {
-    VerifyOperation::Answer {
-        typed: typed.to_owned().into(),
-        reading: InputReading::Whole,
-    }
+fn verify(
+    engine: &mut Engine,
+    context: PamContext<'_>,
+    typed: &str,
+) -> Result<PamVerification, AdministrationError> {
+    engine.verify_pam_input(context, typed, InputReading::Whole, NOW)
 }
 
 #[track_caller]
-fn judged(done: Done) -> VerifyReply {
-    match done.unwrap().answer {
-        ReplyBody::Judged(judged) => judged,
-        other => panic!("{other:?}"),
+fn refusal(result: PamVerification) -> PamRefusal {
+    match result {
+        PamVerification::Refused { refusal, .. } => refusal,
+        accepted => panic!("{accepted:?}"),
+    }
+}
+
+/// The mark of an input that is accepted.
+#[track_caller]
+fn granted(result: PamVerification) -> Option<TypedText> {
+    match result {
+        PamVerification::Accepted { grant, .. } => grant.into_parts().1,
+        refused => panic!("{refused:?}"),
     }
 }
 
@@ -183,7 +192,7 @@ fn last_sign_in(home: &mut Home) -> Option<Timestamp> {
 }
 
 #[test]
-fn a_code_is_spent_at_every_door() {
+fn a_code_is_consumed_for_every_service_and_the_gate() {
     let (mut home, app) = alice(TRUSTING);
     LOCKER.opens(&mut home, "alice", &code_of(&app, 0));
     assert_eq!(
@@ -202,7 +211,7 @@ fn a_code_is_spent_at_every_door() {
 }
 
 #[test]
-fn for_ones_own_account_no_claim_chooses_the_row() {
+fn for_the_own_account_no_claim_chooses_the_bucket() {
     let (mut home, app) = alice("");
     let wrong = code_of(&app, 99);
     let claims = [
@@ -210,21 +219,21 @@ fn for_ones_own_account_no_claim_chooses_the_row() {
         (Some("2001:db8::1"), Phase::After),
         (None, Phase::Before),
     ];
-    for (address, stage) in claims.into_iter().cycle().take(5) {
+    for (address, phase) in claims.into_iter().cycle().take(5) {
         assert_eq!(
             Host {
                 address,
-                stage,
+                phase,
                 ..LOCKER
             }
             .refused(&mut home, "alice", &wrong),
             "wrong"
         );
     }
-    for (address, stage) in claims {
+    for (address, phase) in claims {
         let host = Host {
             address,
-            stage,
+            phase,
             ..LOCKER
         };
         assert_eq!(
@@ -255,18 +264,18 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
         uid: 1001,
         ..LOCKER
     };
+    let code = code_of(&app, 0);
+    type Operation<'c> = &'c dyn Fn(&mut Engine, PamContext<'_>) -> Result<(), AdministrationError>;
+    let operations: [Operation<'_>; 4] = [
+        &|engine, context| engine.find_pam_requirement(context, NOW).map(drop),
+        &|engine, context| engine.waive_pam_requirement(context, NOW).map(drop),
+        &|engine, context| verify(engine, context, &code).map(drop),
+        &|engine, context| engine.verify_auth_mark(context, &code, NOW).map(drop),
+    ];
     let of = |home: &mut Home, account: &str| {
-        let code = TypedText::from(code_of(&app, 0));
-        [
-            VerifyOperation::Need,
-            VerifyOperation::Waive,
-            answer(&code),
-            VerifyOperation::Account(code),
-        ]
-        .map(|question| {
-            bob.asks(home, account, question, NOW)
-                .unwrap_err()
-                .to_string()
+        operations.map(|operation| {
+            let refused = bob.run(home, account, operation).unwrap_err();
+            refused.to_string()
         })
     };
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
@@ -277,7 +286,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
 }
 
 #[test]
-fn a_service_that_is_named_is_believed_and_counted_by_address() {
+fn a_named_service_is_trusted_and_counted_by_address() {
     let (mut home, app) = alice(TRUSTING);
     for account in ["bob", "carol"] {
         home.door
@@ -305,7 +314,7 @@ fn a_service_that_is_named_is_believed_and_counted_by_address() {
 
     // its own account is its own as anyone's
     let own = Host {
-        stage: Phase::Before,
+        phase: Phase::Before,
         ..DOVECOT
     };
     let app = PendingEnrollment::new(home.door.config(), &name("dovecot")).unwrap();
@@ -323,7 +332,7 @@ fn a_service_that_is_named_is_believed_and_counted_by_address() {
 }
 
 #[test]
-fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
+fn an_acceptance_before_the_first_factor_is_recorded_after_it_and_only_once() {
     let (mut home, app) = alice(TRUSTING);
     assert_eq!(
         DOVECOT.refused(&mut home, "alice", &code_of(&app, 98)),
@@ -337,9 +346,9 @@ fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
         address: Some("198.51.100.9"),
         ..DOVECOT
     };
-    let reply = elsewhere.books(&mut home, &mark, NOW.plus(5)).unwrap();
+    let texts = elsewhere.books(&mut home, &mark, NOW.plus(5)).unwrap();
     assert_eq!(
-        reply.messages,
+        texts,
         ["1 wrong code since your last sign-in, last from 192.0.2.7"]
     );
     assert_eq!(last_sign_in(&mut home), Some(NOW.plus(5)));
@@ -349,7 +358,6 @@ fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
             DOVECOT
                 .books(&mut home, &mark, NOW.plus(6))
                 .unwrap()
-                .messages
                 .is_empty()
         );
     }
@@ -391,12 +399,9 @@ fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_noth
 fn a_hint_about_a_future_code_does_not_leave_the_engine() {
     let (mut home, app) = alice("");
     let ahead = code_of(&app, 5);
-    let VerifyReply::Refused { cause, words, .. } = LOCKER.answers(&mut home, "alice", &ahead)
-    else {
-        panic!("a code of the future opens")
-    };
+    let refused = refusal(LOCKER.answers(&mut home, "alice", &ahead));
     assert_eq!(
-        (cause.as_str(), words.as_str()),
+        (refused.cause.as_str(), refused.message.as_str()),
         ("wrong", "That code is wrong")
     );
     let events = home.door.events(&EventFilter::default(), 0, 100).unwrap();
@@ -427,19 +432,13 @@ fn the_gates_policy_counts() {
     );
     assert_eq!(DOVECOT.need(&mut home, "alice"), Requirement::Exempt(1));
 
-    let waived = |home: &mut Home, host: &Host, account: &str| match judged(host.asks(
-        home,
-        account,
-        VerifyOperation::Waive,
-        NOW,
-    )) {
-        VerifyReply::Waived(waiver) => waiver,
-        other => panic!("{other:?}"),
+    let waived = |home: &mut Home, host: &Host, account: &str| {
+        host.waives(home, account).map(|(waiver, _)| waiver)
     };
     let bob = Host {
         who: "bob",
         uid: 1001,
-        stage: Phase::Before,
+        phase: Phase::Before,
         ..LOCKER
     };
     assert_eq!(bob.need(&mut home, "bob"), Requirement::Enrollment);
@@ -470,7 +469,7 @@ fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first
     let policy = "[[policy.exempt]]\ncompleted_methods = [\"password\"]";
     let (mut home, _) = alice(&format!("{TRUSTING}\n{policy}"));
     let own = Host {
-        earlier: "password",
+        completed_methods: "password",
         ..LOCKER
     };
     assert_eq!(
@@ -479,23 +478,23 @@ fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first
         "of one's own account nobody else has seen it"
     );
     let named = Host {
-        earlier: "password",
-        stage: Phase::After,
+        completed_methods: "password",
+        phase: Phase::After,
         ..DOVECOT
     };
     assert_eq!(named.need(&mut home, "alice"), Requirement::Exempt(1));
     for host in [
         Host {
-            earlier: "password",
+            completed_methods: "password",
             ..DOVECOT
         },
         Host {
-            stage: Phase::After,
+            phase: Phase::After,
             ..DOVECOT
         },
         Host {
-            earlier: "password\npublickey x",
-            stage: Phase::After,
+            completed_methods: "password\npublickey x",
+            phase: Phase::After,
             ..DOVECOT
         },
     ] {
@@ -503,7 +502,7 @@ fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first
             host.need(&mut home, "alice"),
             Requirement::Code,
             "{}",
-            host.earlier
+            host.completed_methods
         );
     }
 }
@@ -566,25 +565,22 @@ fn a_service_that_is_named_cannot_invent_local_users_to_guess_as() {
     let (mut home, app) = alice(TRUSTING);
     let mut compared = 0;
     for number in 0..20 {
-        let judging = VerifyRequest {
-            service: "test".to_owned().try_into().unwrap(),
-            user: name("alice"),
-            process: HostProcess::new(PROCESS, Vec::new()),
-            origin: Origin::Local(format!("u{number}")),
-            stage: Phase::After,
-            earlier: CompletedMethods::default(),
-            question: answer(&code_of(&app, 50 + number)),
+        let (who, alice) = (name("dovecot"), name("alice"));
+        let context = PamContext {
+            requester: Requester::Owner {
+                name: &who,
+                uid: 990,
+            },
+            service: &"test".to_owned().try_into().unwrap(),
+            user: &alice,
+            account: &alice,
+            process: &HostProcess::new(PROCESS, Vec::new()),
+            origin: &Origin::Local(format!("u{number}")),
+            phase: Phase::After,
+            completed_methods: &CompletedMethods::default(),
         };
-        let who = name("dovecot");
-        let caller = Requester::Owner {
-            name: &who,
-            uid: 990,
-        };
-        let done = home.door.judge_for(caller, &name("alice"), &judging, NOW);
-        let VerifyReply::Refused { cause, .. } = judged(done) else {
-            panic!("a wrong code opens")
-        };
-        compared += u32::from(cause == "wrong");
+        let result = verify(&mut home.door, context, &code_of(&app, 50 + number)).unwrap();
+        compared += u32::from(refusal(result).cause == "wrong");
     }
     assert_eq!(compared, 5);
 }

@@ -1,6 +1,7 @@
 //! The mark that `auth` leaves for `account`: of one transaction, for ten minutes, and nothing that was revoked since.
 
 use super::*;
+use shared::account::name::{Service, UserName};
 
 /// A mark of alice's, left after the first factor.
 fn marked(home: &mut Home, app: &PendingEnrollment) -> TypedText {
@@ -60,42 +61,42 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
         .refuses(&mut home, &mark, NOW),
         Some(MarkRefusal::Invalid)
     );
-    let root = VerifyRequest {
-        service: "test".to_owned().try_into().unwrap(),
-        user: name("bob"),
-        process: HostProcess::new(PROCESS, Vec::new()),
-        origin: Origin::Unknown,
-        stage: Phase::After,
-        earlier: CompletedMethods::default(),
-        question: answer(&code_of(&app, 1)),
-    };
-    let ask = |home: &mut Home, judging: VerifyRequest| {
-        home.door
-            .judge_for(Requester::Root("root"), &name("alice"), &judging, NOW)
-            .unwrap()
+    // root's host, for an account that bob shares
+    let ask = |user: &str, phase| {
+        let (user, account) = (name(user), name("alice"));
+        move |operation: &mut dyn FnMut(PamContext<'_>)| {
+            operation(PamContext {
+                requester: Requester::Root("root"),
+                service: &"test".to_owned().try_into().unwrap(),
+                user: &user,
+                account: &account,
+                process: &HostProcess::new(PROCESS, Vec::new()),
+                origin: &Origin::Unknown,
+                phase,
+                completed_methods: &CompletedMethods::default(),
+            });
+        }
     };
     // bob passed with the code of an account that he shares
-    let mark = ask(&mut home, root).mark.unwrap();
+    let mut mark = None;
+    ask("bob", Phase::After)(&mut |context| {
+        mark = granted(verify(&mut home.door, context, &code_of(&app, 1)).unwrap());
+    });
+    let mark = mark.unwrap();
     assert_eq!(
         LOCKER.refuses(&mut home, &mark, NOW),
         Some(MarkRefusal::Invalid),
         "it is root's"
     );
     for (user, refusal) in [("bob", None), ("alice", Some(MarkRefusal::User))] {
-        let judging = VerifyRequest {
-            service: "test".to_owned().try_into().unwrap(),
-            user: name(user),
-            process: HostProcess::new(PROCESS, Vec::new()),
-            origin: Origin::Unknown,
-            stage: Phase::Before,
-            earlier: CompletedMethods::default(),
-            question: VerifyOperation::Account(mark.clone()),
-        };
-        let found = match ask(&mut home, judging).answer {
-            ReplyBody::Judged(VerifyReply::Marked) => None,
-            ReplyBody::Judged(VerifyReply::NotMarked(refusal)) => Some(refusal),
-            other => panic!("{other:?}"),
-        };
+        let mut found = None;
+        ask(user, Phase::Before)(&mut |context| {
+            found = home
+                .door
+                .verify_auth_mark(context, &mark, NOW)
+                .unwrap()
+                .err();
+        });
         assert_eq!(found, refusal, "{user}");
     }
 }
@@ -131,14 +132,10 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
     let code = marked(&mut home, &app);
     // a process of her own is exempt as no service
     let named = Host {
-        stage: Phase::After,
+        phase: Phase::After,
         ..DOVECOT
     };
-    let exempt = named
-        .asks(&mut home, "alice", VerifyOperation::Need, NOW)
-        .unwrap()
-        .mark
-        .unwrap();
+    let exempt = named.finds_requirement(&mut home, "alice").mark.unwrap();
     let marks = [(&LOCKER, &code), (&named, &exempt)];
     for (host, mark) in marks {
         assert_eq!(host.refuses(&mut home, mark, NOW), None);
@@ -161,81 +158,64 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
         uid: 1001,
         ..LOCKER
     };
-    let waived = bob
-        .asks(&mut home, "bob", VerifyOperation::Waive, NOW)
-        .unwrap()
-        .mark
-        .unwrap();
-    let account = |home: &mut Home| {
-        judged(bob.asks(home, "bob", VerifyOperation::Account(waived.clone()), NOW))
-    };
-    assert!(matches!(account(&mut home), VerifyReply::Marked));
+    let waived = bob.waives(&mut home, "bob").unwrap().1.unwrap();
+    assert!(bob.books_for(&mut home, "bob", &waived, NOW).is_ok());
     home.door.remove_account(&name("bob"), "root", NOW).unwrap();
-    assert!(matches!(
-        account(&mut home),
-        VerifyReply::NotMarked(MarkRefusal::Revoked)
-    ));
+    assert_eq!(
+        bob.books_for(&mut home, "bob", &waived, NOW),
+        Err(MarkRefusal::Revoked)
+    );
 }
 
-/// What lets nobody pass leaves no mark.
+/// Only access that is granted leaves a mark.
 #[test]
-fn whoever_is_refused_or_asked_has_no_mark() {
+fn a_refused_input_and_a_required_code_leave_no_mark() {
     let (mut home, app) = alice(TRUSTING);
-    for question in [
-        VerifyOperation::Need,
-        answer(&code_of(&app, 99)),
-        answer("junk!"),
-        VerifyOperation::Waive,
-    ] {
-        assert!(
-            LOCKER
-                .asks(&mut home, "alice", question, NOW)
-                .unwrap()
-                .mark
-                .is_none()
-        );
+    assert!(LOCKER.finds_requirement(&mut home, "alice").mark.is_none());
+    for typed in [&code_of(&app, 99), "junk!"] {
+        LOCKER.refused(&mut home, "alice", typed);
     }
+    assert!(LOCKER.waives(&mut home, "alice").is_none());
 }
 
 /// Processes beyond a PID namespace are all number 0: a mark of one fitted every other.
 #[test]
-fn a_process_that_cannot_be_told_has_no_mark_and_no_use_for_one() {
+fn an_unidentified_process_has_no_mark_and_cannot_use_one() {
     let (mut home, app) = alice(TRUSTING);
-    let asks = |home: &mut Home, process, question| {
-        let judging = VerifyRequest {
-            service: "test".to_owned().try_into().unwrap(),
-            user: name("alice"),
+    let alice = name("alice");
+    fn root<'a>(
+        service: &'a Service,
+        alice: &'a UserName,
+        process: &'a HostProcess,
+        nothing: &'a CompletedMethods,
+    ) -> PamContext<'a> {
+        PamContext {
+            requester: Requester::Root("root"),
+            service,
+            user: alice,
+            account: alice,
             process,
-            origin: Origin::Unknown,
-            stage: Phase::After,
-            earlier: CompletedMethods::default(),
-            question,
-        };
-        home.door
-            .judge_for(Requester::Root("root"), &name("alice"), &judging, NOW)
-            .unwrap()
+            origin: &Origin::Unknown,
+            phase: Phase::After,
+            completed_methods: nothing,
+        }
+    }
+    let (service, nothing) = (
+        "test".to_owned().try_into().unwrap(),
+        CompletedMethods::default(),
+    );
+    let accepts = |home: &mut Home, process: HostProcess, typed: &str| {
+        let context = root(&service, &alice, &process, &nothing);
+        granted(verify(&mut home.door, context, typed).unwrap())
     };
     let unseen = || HostProcess::unidentified(UnidentifiedProcess::OtherNamespace);
-    let unmarked = asks(
-        &mut home,
-        unseen(),
-        answer(&app.recovery_codes()[0].grouped()),
-    );
-    assert!(
-        matches!(
-            unmarked.answer,
-            ReplyBody::Judged(VerifyReply::Accepted { .. })
-        ) && unmarked.mark.is_none()
-    );
+    let recovery_code = app.recovery_codes()[0].grouped();
+    assert!(accepts(&mut home, unseen(), &recovery_code).is_none());
 
     let named = |id| unseen().in_transaction(Some(TransactionId([id; 16])));
     let seen = || HostProcess::new(PROCESS, Vec::new());
-    let of_seen = asks(&mut home, seen(), answer(&code_of(&app, 0)))
-        .mark
-        .unwrap();
-    let of_named = asks(&mut home, named(1), answer(&code_of(&app, 1)))
-        .mark
-        .unwrap();
+    let of_seen = accepts(&mut home, seen(), &code_of(&app, 0)).unwrap();
+    let of_named = accepts(&mut home, named(1), &code_of(&app, 1)).unwrap();
     let process = Err(MarkRefusal::Process);
     for (mark, process, expected) in [
         (
@@ -254,11 +234,8 @@ fn a_process_that_cannot_be_told_has_no_mark_and_no_use_for_one() {
         (&of_named, seen(), process),
         (&of_named, named(1), Ok(())),
     ] {
-        let found = match asks(&mut home, process, VerifyOperation::Account(mark.clone())).answer {
-            ReplyBody::Judged(VerifyReply::Marked) => Ok(()),
-            ReplyBody::Judged(VerifyReply::NotMarked(refusal)) => Err(refusal),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(found, expected);
+        let context = root(&service, &alice, &process, &nothing);
+        let found = home.door.verify_auth_mark(context, mark, NOW).unwrap();
+        assert_eq!(found.map(drop), expected);
     }
 }

@@ -7,71 +7,55 @@ use super::*;
 #[test]
 fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     let (mut home, _) = alice(TRUSTING);
-    let begin = || VerifyOperation::Setup(PromptEnrollment::Begin(None));
+    let begins = |home: &mut Home, host: &Host| {
+        host.run(home, "bob", |engine, context| {
+            engine.begin_prompt_enrollment(context, None, NOW).unwrap()
+        })
+    };
     let bob = Host {
         who: "bob",
         uid: 1001,
         ..LOCKER
     };
-    for (host, account) in [(&bob, "bob"), (&DOVECOT, "bob")] {
-        let said = judged(host.asks(&mut home, account, begin(), NOW));
-        assert!(matches!(said, VerifyReply::Refused { .. }), "{said:?}");
+    for host in [&bob, &DOVECOT] {
+        let begun = begins(&mut home, host);
+        assert!(matches!(begun, PromptEnrollment::Refused(_)), "{begun:?}");
     }
     let after = Host {
-        stage: Phase::After,
+        phase: Phase::After,
         ..DOVECOT
     };
-    let VerifyReply::Setup { ticket, url, .. } = judged(after.asks(&mut home, "bob", begin(), NOW))
-    else {
-        panic!("no setup")
+    let PromptEnrollment::Begun(enrollment) = begins(&mut home, &after) else {
+        panic!("no enrollment")
     };
+    let (url, token) = (enrollment.url, enrollment.token);
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
     let shown = totp::generate_code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
-    let confirm = |ticket: &TypedText| {
-        let (ticket, code) = (ticket.clone(), TypedText::from(shown.to_string()));
-        VerifyOperation::Setup(PromptEnrollment::Confirm { ticket, code })
+    let shown = shown.to_string();
+    let confirms = |home: &mut Home, host: &Host, account: &str| {
+        host.run(home, account, |engine, context| {
+            engine.confirm_prompt_enrollment(context, &token, &shown, NOW)
+        })
     };
-    // another's, and another service's
-    assert!(
-        after
-            .asks(&mut home, "carol", confirm(&ticket), NOW)
-            .is_err()
-    );
-    assert!(
-        Host { uid: 991, ..after }
-            .asks(&mut home, "bob", confirm(&ticket), NOW)
-            .is_err()
-    );
-    let VerifyReply::Confirmed { ticket: confirmed } =
-        judged(after.asks(&mut home, "bob", confirm(&ticket), NOW))
-    else {
-        panic!("not confirmed")
+    // of another user, and of another service
+    assert!(confirms(&mut home, &after, "carol").is_err());
+    assert!(confirms(&mut home, &Host { uid: 991, ..after }, "bob").is_err());
+    let confirmed = confirms(&mut home, &after, "bob").unwrap().unwrap();
+    let activates = |home: &mut Home, token: &TypedText, now| {
+        after.run(home, "bob", |engine, context| {
+            engine.activate_prompt_enrollment(context, token, now)
+        })
     };
-    let activate =
-        |ticket: &TypedText| VerifyOperation::Setup(PromptEnrollment::Activate(ticket.clone()));
     assert!(
-        after
-            .asks(&mut home, "bob", activate(&ticket), NOW)
-            .is_err(),
+        activates(&mut home, &token, NOW).is_err(),
         "a step cannot be left out"
     );
-    let later = NOW.plus(900);
     assert!(
-        after
-            .asks(&mut home, "bob", activate(&confirmed), later)
-            .is_err(),
-        "it has an end"
+        activates(&mut home, &confirmed, NOW.plus(900)).is_err(),
+        "it expires"
     );
-    assert!(matches!(
-        judged(after.asks(&mut home, "bob", activate(&confirmed), NOW)),
-        VerifyReply::Done
-    ));
-    assert!(
-        after
-            .asks(&mut home, "bob", activate(&confirmed), NOW)
-            .is_err(),
-        "once"
-    );
+    activates(&mut home, &confirmed, NOW).unwrap();
+    assert!(activates(&mut home, &confirmed, NOW).is_err(), "once");
     assert_eq!(after.refused(&mut home, "bob", &shown), "used");
     let enrolled = EventFilter {
         kind: Some(EventKind::Enrolled),
@@ -94,7 +78,7 @@ fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() 
     let mail = "[email]\nwebhook_url = \"https://mail.example.org/\"\nfrom = \"a@example.org\"\n";
     let (mut home, _) = alice(&format!("{mail}{TRUSTING}"));
     let after = Host {
-        stage: Phase::After,
+        phase: Phase::After,
         ..DOVECOT
     };
     for host in [&DOVECOT, &after, &LOCKER] {
@@ -110,7 +94,9 @@ fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() 
 fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     let (mut home, _) = alice(TRUSTING);
     let says = |home: &mut Home, host: &Host, account: &str| {
-        host.asks(home, account, VerifyOperation::PasswordChanged, NOW)
+        host.run(home, account, |engine, context| {
+            engine.end_for_changed_password(context, NOW)
+        })
     };
     let bob = Host {
         who: "bob",
@@ -122,10 +108,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
         matches!(refused, Err(AdministrationError::NotTrusted(_))),
         "{refused:?}"
     );
-    assert!(matches!(
-        judged(says(&mut home, &DOVECOT, "bob")),
-        VerifyReply::NothingToEnd
-    ));
+    assert!(says(&mut home, &DOVECOT, "bob").unwrap().is_none());
     assert!(home.door.account_status(&name("bob")).is_err());
     for (host, account) in [(&bob, "bob"), (&LOCKER, "alice")] {
         let refused = says(&mut home, host, account);
@@ -134,10 +117,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
             "{refused:?}"
         );
     }
-    assert!(matches!(
-        judged(says(&mut home, &DOVECOT, "alice")),
-        VerifyReply::Done
-    ));
+    assert!(says(&mut home, &DOVECOT, "alice").unwrap().is_some());
     let only = EventFilter {
         kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
@@ -172,14 +152,10 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
         "hunter ABCD234567",
     ] {
         let of = |home: &mut Home, account: &str| {
-            let question = VerifyOperation::Answer {
-                typed: typed.to_owned().into(),
-                reading: InputReading::CodeAtEnd,
-            };
-            let cause = match judged(DOVECOT.asks(home, account, question, NOW)) {
-                VerifyReply::Refused { cause, .. } => cause,
-                other => panic!("{other:?}"),
-            };
+            let result = DOVECOT.run(home, account, |engine, context| {
+                engine.verify_pam_input(context, typed, InputReading::CodeAtEnd, NOW)
+            });
+            let cause = refusal(result.unwrap()).cause;
             let charged = |table: &str| -> u32 {
                 let sql = format!("SELECT count(*) FROM {table}");
                 home.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
@@ -216,13 +192,14 @@ fn an_app_password_opens_the_service_of_its_scope() {
     assert_eq!(DOVECOT.refuses(&mut home, &mark, NOW), None);
     assert_eq!(last_sign_in(&mut home), None);
     assert_eq!(DOVECOT.refused(&mut home, "alice", &web.grouped()), "scope");
-    let foreign = DOVECOT.asks(&mut home, "bob", answer(&mail.grouped()), NOW);
-    assert!(matches!(judged(foreign), VerifyReply::Refused { .. }));
+    DOVECOT.refused(&mut home, "bob", &mail.grouped());
     let own = Host {
         who: "bob",
         ..LOCKER
     }
-    .asks(&mut home, "alice", answer(&mail.grouped()), NOW);
+    .run(&mut home, "alice", |engine, context| {
+        verify(engine, context, &mail.grouped())
+    });
     assert!(matches!(own, Err(AdministrationError::NotTrusted(_))));
 }
 

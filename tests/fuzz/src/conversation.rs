@@ -124,7 +124,7 @@ impl Home {
                 EngineAccess::Worker(worker(Class::Familiar)),
             )
         };
-        let result = conversation::run(hook, &host, &options);
+        let result = conversation::run_hook(hook, &host, &options);
         (result, host.end(result).is_ok())
     }
 }

@@ -1,4 +1,5 @@
-//! PAM hosts and networks that once got around the code, or left nothing in the log that says whom a refusal met.
+//! PAM hosts and networks that once avoided the code, or whose refusals did not name the user in
+//! the log.
 
 use super::{Home, sudo};
 use crate::pam::host::PamItem;
@@ -8,9 +9,9 @@ use std::fs;
 
 const PASSED: &str = "first_factor=passed";
 
-/// A locker or server may authenticate several times on one handle: what counts is the last `auth`.
+/// A screen locker or server may authenticate several times on one handle: the last `auth` counts.
 #[test]
-fn a_refused_auth_takes_the_pass_of_an_earlier_one_on_the_same_handle_away() {
+fn a_refused_auth_removes_the_mark_of_an_earlier_one_on_the_same_handle() {
     for second in [
         PASSED,
         "first_factor=passed nulok",
@@ -33,9 +34,9 @@ fn a_refused_auth_takes_the_pass_of_an_earlier_one_on_the_same_handle_away() {
     }
 }
 
-/// One pass is good for one entry.
+/// A mark is valid for one `account` call.
 #[test]
-fn a_pass_is_good_for_one_account_hook() {
+fn a_mark_is_valid_for_one_account_hook() {
     let home = Home::new("");
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
@@ -46,8 +47,8 @@ fn a_pass_is_good_for_one_account_hook() {
     );
 }
 
-/// Where a service gives the name that reverse DNS says, whoever owns the zone of an address writes it, and an address
-/// as a name comes back from the C library unchanged.
+/// Where a service gives the name that reverse DNS says, whoever owns the zone of an address writes
+/// it, and an address as a name comes back from the C library unchanged.
 #[test]
 fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {
     let exempt = "[[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]\n";
@@ -61,7 +62,7 @@ fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {
             "{words:?}: {}",
             host.log_text()
         );
-        // guesses from there are counted for it all the same
+        // wrong codes from that address are counted for it all the same
         assert!(
             host.log_text().contains("address=192.0.2.7"),
             "{}",
@@ -76,9 +77,9 @@ fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {
     }
 }
 
-/// The same for whoever gave a code there a while ago, and for networks in which one may set up a second factor.
+/// The same for the grace period, and for networks in which users may enroll.
 #[test]
-fn a_name_of_reverse_dns_spares_and_enrolls_nobody() {
+fn a_name_of_reverse_dns_gives_no_grace_period_and_no_enrollment() {
     let home = Home::new(
         "[policy]\nself_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]\n",
     );
@@ -101,7 +102,7 @@ fn a_name_of_reverse_dns_spares_and_enrolls_nobody() {
     );
 }
 
-/// Every line says whom it met, and where: fail2ban and people read them.
+/// Every log line names user, service, address and cause: fail2ban and people read them.
 #[test]
 fn no_line_of_the_log_lacks_user_service_address_or_cause() {
     let files = ["store/postern.db", "postern.key", "postern.toml"];
@@ -128,7 +129,7 @@ fn no_line_of_the_log_lacks_user_service_address_or_cause() {
             let (one, other, changed) = (host(), host(), host());
             home.auth(&one, words);
             home.account(&other, words);
-            crate::pam::password::changed(&changed, &home.words(words));
+            crate::pam::password::handle_changed_password(&changed, &home.words(words));
             let shown = if user == "../x" { "-" } else { user };
             for line in [one, other, changed]
                 .iter()
@@ -152,7 +153,7 @@ fn no_line_of_the_log_lacks_user_service_address_or_cause() {
 }
 
 #[test]
-fn a_pass_that_cannot_be_taken_away_denies() {
+fn a_mark_that_cannot_be_removed_denies() {
     let home = Home::new("");
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
@@ -175,9 +176,9 @@ fn a_pass_that_cannot_be_taken_away_denies() {
     );
 }
 
-/// A typo that the last valid copy makes up for, too.
+/// A typo is logged also where the last valid copy is in force.
 #[test]
-fn a_line_about_the_configuration_says_at_whose_entry_it_was_seen() {
+fn a_log_line_about_the_configuration_names_the_user() {
     use shared::config::file;
     let home = Home::new("");
     let path = home.path("postern.toml");
@@ -196,7 +197,8 @@ fn a_line_about_the_configuration_says_at_whose_entry_it_was_seen() {
     );
 }
 
-/// Wrong codes were counted under the number of a user whose name the host did not say: tries beside those under the name.
+/// Wrong codes were counted under the number of a user whose name the host did not find: more tries
+/// than under the name.
 #[test]
 fn a_user_who_cannot_be_looked_up_is_refused() {
     let home = Home::new("");
@@ -220,7 +222,7 @@ fn a_user_who_cannot_be_looked_up_is_refused() {
         log.contains("refused cause=unavailable ") && log.contains("see getent passwd"),
         "{log}"
     );
-    // where someone comes from an address, who runs the process does not matter
+    // with a remote address, the user who runs the process does not matter
     let remote = host.with(PamItem::RemoteHost, "192.0.2.7");
     assert_eq!(
         home.auth(&remote, "first_factor=passed"),

@@ -1,10 +1,11 @@
-//! The mark between `auth` and `account`: whatever is wrong with it, the policy is asked anew, and the log says what it was.
+//! The mark between `auth` and `account`: with an invalid mark the policy is evaluated again, and
+//! the log names the reason.
 
 use super::*;
 use shared::engine::Principal;
 use shared::system::process::UnidentifiedProcess;
 
-/// Alice has passed `auth` with a code.
+/// Returns a host at which alice has passed `auth` with a code.
 fn passed(home: &Home) -> Fake {
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(
@@ -14,7 +15,7 @@ fn passed(home: &Home) -> Fake {
     host
 }
 
-/// Refused, with one line that says why.
+/// Asserts a refusal, with one log line that names the reason.
 #[track_caller]
 fn is_refused(home: &Home, host: &Fake, why: &str) {
     host.logged.borrow_mut().clear();
@@ -61,7 +62,7 @@ fn a_mark_of_another_process_user_or_service_is_refused() {
         "{}",
         shared.log_text()
     );
-    // the process that the mark is of
+    // the process of the mark
     assert_eq!(
         home.account(&with_mark(sudo()), ""),
         PamFunctionResult::Passed
@@ -79,7 +80,7 @@ fn a_mark_that_was_altered_is_refused() {
         host.mark.replace(Some(bytes));
         is_refused(&home, &host, "has expired, or belongs to another store");
     }
-    // as the module leaves one that it removes
+    // an empty mark is what the module leaves where it removes one
     for bytes in [Vec::new(), vec![0xff]] {
         host.mark.replace(Some(bytes));
         is_refused(&home, &host, "no code was asked for");
@@ -97,9 +98,9 @@ fn a_mark_is_refused_after_a_revocation() {
     is_refused(&home, &host, "what its auth line accepted has been revoked");
 }
 
-/// C30: a host may authenticate several times on one handle.
+/// A host may authenticate several times on one handle.
 #[test]
-fn a_second_auth_that_is_refused_takes_the_mark_of_the_first() {
+fn a_second_auth_that_is_refused_removes_the_mark_of_the_first() {
     let home = Home::new("");
     let host = passed(&home).who_types(&["junk!"]);
     assert_eq!(
@@ -109,9 +110,9 @@ fn a_second_auth_that_is_refused_takes_the_mark_of_the_first() {
     is_refused(&home, &host, "no code was asked for");
 }
 
-/// Nobody is kept out by a mark who needs none.
+/// An invalid mark denies no user who needs no code.
 #[test]
-fn whoever_needs_no_code_passes_whatever_the_mark_is() {
+fn a_user_who_needs_no_code_passes_whatever_the_mark_is() {
     let home = Home::new("");
     let host = Fake {
         mark: passed(&home).mark,
@@ -120,9 +121,10 @@ fn whoever_needs_no_code_passes_whatever_the_mark_is() {
     assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
 }
 
-/// A mark of a process that nothing tells from others fitted all of them: the policy is asked anew, and the log says why.
+/// A mark of an unidentified process was valid for all of them: now the policy is evaluated again,
+/// and the log names why.
 #[test]
-fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
+fn an_unidentified_process_has_no_mark_and_none_is_accepted() {
     for (unseen, remedy) in [
         (UnidentifiedProcess::OtherNamespace, "PID namespace"),
         (UnidentifiedProcess::Hidden, "mount /proc with gid=postern"),
@@ -159,7 +161,7 @@ fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
             },
             remedy,
         );
-        // whoever needs no code is kept out by nothing
+        // a user who needs no code is granted access
         let bob = Fake {
             unseen,
             ..Fake::at("sudo", "bob")

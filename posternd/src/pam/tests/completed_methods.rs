@@ -1,4 +1,4 @@
-//! Exemptions that depend on what passed before the line.
+//! Exemptions that depend on the completed methods.
 
 use super::Home;
 use crate::pam::host::PamItem;
@@ -19,7 +19,7 @@ fn sshd(said: &'static str) -> Fake {
     Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", said)
 }
 
-/// Whether a line asks alice.
+/// Returns whether the hook prompts alice.
 #[track_caller]
 fn asks(home: &Home, host: &Fake, words: &str) -> bool {
     match home.auth(host, words) {
@@ -40,7 +40,7 @@ fn asks(home: &Home, host: &Fake, words: &str) -> bool {
 }
 
 #[test]
-fn a_rule_can_ask_only_after_a_password() {
+fn a_rule_can_require_a_code_only_after_a_password() {
     let home = home("[\"publickey\"]");
     assert!(!asks(&home, &sshd(KEY), PASSED));
     assert!(!asks(&home, &sshd(KEY), ""));
@@ -50,7 +50,7 @@ fn a_rule_can_ask_only_after_a_password() {
 }
 
 #[test]
-fn a_rule_can_ask_only_after_a_key() {
+fn a_rule_can_require_a_code_only_after_a_key() {
     let home = home("[\"password\"]");
     assert!(asks(&home, &sshd(KEY), PASSED));
     assert!(!asks(&home, &sshd(""), PASSED));
@@ -61,7 +61,7 @@ fn a_rule_can_ask_only_after_a_key() {
         &Fake::at("sudo", "alice").run_by("alice"),
         PASSED
     ));
-    // sshd's own password method says nothing, also not of a key before it
+    // sshd's own password method states nothing, not even a key before it
     assert!(asks(&home, &Fake::at("sshd", "alice"), PASSED));
 }
 
@@ -83,25 +83,26 @@ fn a_rule_can_name_keys() {
     ));
 }
 
-/// The variable of any other host is what its user wants it to be.
+/// Users choose the variables of any other host.
 #[test]
-fn only_an_sshd_is_believed() {
+fn only_an_sshd_is_trusted() {
     let home = home("[\"publickey\"]");
     let other = Fake::at("sudo", "alice").with_variable("SSH_AUTH_INFO_0", KEY);
     assert!(asks(&home, &other, PASSED));
 }
 
 #[test]
-fn before_the_first_factor_everyone_is_asked() {
+fn before_the_first_factor_every_user_is_prompted() {
     let home = home("[\"publickey\", \"password\"]");
     assert!(asks(&home, &sshd(""), ""));
     let host = sshd("").who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, ""), PamFunctionResult::Passed);
 }
 
-/// What stands in postern.toml of the stack is said of the line that asks: where that was skipped it proves nothing.
+/// `first_factor` in postern.toml describes the `auth` hook: where that hook was skipped it proves
+/// nothing.
 #[test]
-fn the_guard_goes_by_sshd_alone() {
+fn the_account_hook_trusts_sshd_alone() {
     let home = Home::new(
         "[pam]\nfirst_factor = \"passed\"\n[[policy.exempt]]\ncompleted_methods = [\"password\"]",
     );
@@ -120,17 +121,17 @@ fn the_guard_goes_by_sshd_alone() {
 }
 
 #[test]
-fn debug_says_what_passed_before() {
+fn debug_logs_the_completed_methods() {
     let host = sshd(BOTH);
     home("[\"password\"]").auth(&host, "debug");
     let line = format!("completed_methods=publickey/{PRINT},password");
     assert!(host.log_text().contains(&line), "{}", host.log_text());
 }
 
-/// Whoever knows the account's name, or its password, types wrong codes elsewhere: the owner, whose key sshd has verified,
-/// is at an address that was never seen, and is not made to wait.
+/// Whoever knows the account's name, or its password, types wrong codes elsewhere: the owner, whose
+/// key sshd has verified, is at an address that was never seen, and is not made to wait.
 #[test]
-fn a_verified_key_is_not_made_to_wait_behind_strangers() {
+fn a_verified_key_is_not_delayed_by_unauthenticated_clients() {
     let home = Home::new("");
     let from = |address: &'static str, said| sshd(said).with_variable("SSH_CONNECTION", address);
     for _ in 0..2 {
@@ -163,7 +164,7 @@ fn a_verified_key_is_not_made_to_wait_behind_strangers() {
 
 /// At the console no address is known, and neither is any of sshd's where a client hides it.
 #[test]
-fn strangers_without_an_address_do_not_delay_the_console() {
+fn unauthenticated_clients_without_an_address_do_not_delay_the_console() {
     let home = Home::new("");
     for _ in 0..2 {
         let stranger = sshd("password\n").who_types(&["000000"; 3]);

@@ -1,4 +1,4 @@
-//! A first setup at the prompt, from the QR to the activation.
+//! An enrollment at the prompt, from the QR code to the activation.
 
 use super::Home;
 use crate::pam::host::fake::Fake;
@@ -14,7 +14,7 @@ const ENROLL: &str = "first_factor=passed unenrolled=enroll";
 const DENIED: PamFunctionResult = PamFunctionResult::Denied(Denial::Refused);
 
 impl Home {
-    /// A host where bob types; `{code}` is what his phone shows.
+    /// Returns a host where bob types; `{code}` is the code of his phone.
     fn bob(&self, typed: &[&str]) -> Fake {
         Fake {
             phone: Some(phone),
@@ -56,7 +56,7 @@ impl Home {
     }
 }
 
-/// What an authenticator app makes of the URL that a prompt shows.
+/// Returns the code of an authenticator app that has scanned the otpauth URI of a prompt.
 fn phone(prompt: &str) -> Option<String> {
     let url = prompt.lines().find(|line| line.starts_with("otpauth://"))?;
     let (secret, parameters) = otpauth_uri::parse_declared_secret(url).unwrap();
@@ -66,7 +66,7 @@ fn phone(prompt: &str) -> Option<String> {
 
 /// E12
 #[test]
-fn whoever_has_none_sets_one_up_and_is_in() {
+fn a_user_without_a_second_factor_enrolls_and_is_granted_access() {
     for policy in ["", "[policy]\nrequired = \"all\""] {
         let home = Home::new(policy);
         let host = home.bob(&["000000", "{code}", "", "Saved"]);
@@ -109,9 +109,9 @@ fn whoever_has_none_sets_one_up_and_is_in() {
     }
 }
 
-/// Whether an `account` line of ours is reached, only libpam knows: `sufficient` lines, jumps and `optional` skip it.
+/// Stacks may skip the `account` hook: `sufficient` modules, jumps and `optional` do.
 #[test]
-fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
+fn a_finished_enrollment_is_active_without_an_account_hook() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
     assert_eq!(
@@ -126,9 +126,9 @@ fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
     );
 }
 
-/// L5, trap 10: the code that confirmed it is spent.
+/// The code that confirmed the authenticator is consumed.
 #[test]
-fn the_code_that_confirmed_it_opens_nothing_more() {
+fn the_code_that_confirmed_the_authenticator_is_consumed() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
     assert_eq!(home.auth(&host, ENROLL), PamFunctionResult::Passed);
@@ -152,7 +152,7 @@ fn the_code_that_confirmed_it_opens_nothing_more() {
 
 /// E4, promise 7
 #[test]
-fn a_setup_that_is_not_finished_leaves_nothing() {
+fn an_unfinished_enrollment_stores_nothing() {
     let home = Home::new("");
     let (again, tries) = (
         PamFunctionResult::Denied(Denial::Conversation),
@@ -173,7 +173,7 @@ fn a_setup_that_is_not_finished_leaves_nothing() {
 }
 
 #[test]
-fn before_the_first_factor_nobody_is_enrolled() {
+fn before_the_first_factor_no_user_is_enrolled() {
     let home = Home::new("");
     let host = home.bob(&["000000", "saved"]);
     assert_eq!(home.auth(&host, "unenrolled=enroll"), DENIED);
@@ -182,7 +182,7 @@ fn before_the_first_factor_nobody_is_enrolled() {
 
 /// L13, `self_enroll`
 #[test]
-fn where_a_first_setup_takes_a_one_time_code_it_is_asked_for_first() {
+fn a_required_one_time_code_is_prompted_for_first() {
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
     let right = home.one_time_code();
     let host = home.bob(&["hello", "P-2345-6789-ABCD", &right, "{code}", "saved"]);
@@ -201,7 +201,7 @@ fn where_a_first_setup_takes_a_one_time_code_it_is_asked_for_first() {
         "{prompts:?}"
     );
     assert_eq!(home.account(&host, ENROLL), PamFunctionResult::Passed);
-    // it was spent with the setup
+    // the one-time code was consumed by the enrollment
     let host = home.bob(&[]);
     assert!(home.bob_is_enrolled());
     assert_eq!(
@@ -224,9 +224,9 @@ fn where_a_first_setup_takes_a_one_time_code_it_is_asked_for_first() {
     assert_eq!(host.prompts.borrow().len(), 3);
 }
 
-/// Promise 3: what ended the account's sessions in between ended the setup too.
+/// What ended the account's sessions meanwhile ended the enrollment too.
 #[test]
-fn a_setup_does_not_outlive_a_change_of_the_account() {
+fn an_enrollment_does_not_outlive_a_change_of_the_account() {
     let home = Home::new("");
     let mut host = home.bob(&["{code}", "saved"]);
     let door = RefCell::new(home.door());
@@ -257,7 +257,7 @@ fn a_setup_does_not_outlive_a_change_of_the_account() {
 }
 
 #[test]
-fn nobody_sets_up_another_accounts_second_factor() {
+fn no_user_enrolls_another_account() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
     let words = format!("{ENROLL} user=carol");

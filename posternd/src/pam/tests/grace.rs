@@ -1,4 +1,4 @@
-//! `grace=`: whoever gave a code from the same address a while ago is not asked.
+//! `grace=`: no code is required for a while after a code from the same address.
 
 use super::Home;
 use crate::pam::host::PamItem;
@@ -15,7 +15,7 @@ fn from(address: &str) -> Fake {
         .with_variable("SSH_CONNECTION", &format!("{address} 4711 192.0.2.1 22"))
 }
 
-/// A home where alice gave a code from 192.0.2.7.
+/// Returns a store in which alice gave a code from 192.0.2.7.
 fn entered(config: &str) -> Home {
     let home = Home::new(config);
     let host = from("192.0.2.7").who_types(&[&home.code(0)]);
@@ -48,7 +48,7 @@ fn spared(home: &Home, host: &Fake, words: &str) {
 }
 
 #[test]
-fn within_its_time_nobody_is_asked_and_the_guard_lets_in() {
+fn within_the_grace_period_no_code_is_required_and_the_account_hook_passes() {
     let home = entered("");
     let host = from("192.0.2.7");
     spared(&home, &host, PASSED);
@@ -61,7 +61,7 @@ fn within_its_time_nobody_is_asked_and_the_guard_lets_in() {
 }
 
 #[test]
-fn elsewhere_and_without_the_option_everyone_is_asked() {
+fn at_another_address_and_without_the_option_a_code_is_required() {
     let home = entered("");
     asked(&home, &from("192.0.2.7"), "first_factor=passed");
     asked(&home, &from("192.0.2.7"), "first_factor=passed grace=0");
@@ -90,7 +90,7 @@ fn a_service_whose_remote_host_is_an_address_has_it_too() {
     assert_eq!(home.auth(&ftp(), PASSED), PamFunctionResult::Passed);
 }
 
-/// Whoever was not asked before must be told nothing by that.
+/// The grace period must reveal nothing before the first factor.
 #[test]
 fn before_the_first_factor_it_has_no_effect() {
     let home = entered("");
@@ -98,7 +98,7 @@ fn before_the_first_factor_it_has_no_effect() {
 }
 
 #[test]
-fn the_guard_spares_nobody_who_was_not_at_the_line() {
+fn the_account_hook_grants_no_grace_period_without_an_auth_hook() {
     let home = entered("[pam]\ngrace = \"1h\"");
     let host = from("192.0.2.7");
     assert_eq!(
@@ -109,7 +109,7 @@ fn the_guard_spares_nobody_who_was_not_at_the_line() {
 }
 
 #[test]
-fn a_revocation_ends_it_and_a_store_that_cannot_be_read_spares_nobody() {
+fn a_revocation_ends_the_grace_period_and_an_unreadable_store_denies() {
     let home = entered("");
     let (alice, now) = ("alice".parse().unwrap(), clock::now().unwrap());
     home.door()

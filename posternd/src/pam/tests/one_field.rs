@@ -1,5 +1,5 @@
-//! Passwords beside the code: one that an earlier module asked for, one that stands before the code in the same field,
-//! and app passwords in place of both.
+//! Passwords with the code: the stacked password of an earlier module, a password before the code
+//! in the same field, and app passwords in place of both.
 
 use super::{Home, sudo};
 use crate::pam::host::PamItem;
@@ -16,7 +16,7 @@ fn vpn() -> Fake {
 }
 
 #[test]
-fn the_code_is_split_off_and_the_password_goes_on() {
+fn the_code_is_split_off_and_the_password_is_forwarded() {
     for words in ["forward_pass", "forward_pass first_factor=passed"] {
         for (typed, password) in [
             ("hunter2{}", "hunter2"),
@@ -43,7 +43,7 @@ fn the_code_is_split_off_and_the_password_goes_on() {
 }
 
 #[test]
-fn a_recovery_code_and_an_app_password_are_taken_there_too() {
+fn a_recovery_code_and_an_app_password_are_accepted_after_a_password_too() {
     let home = Home::new("");
     let host = vpn().who_types(&[&format!("hunter2 {}", home.recovery_code())]);
     assert_eq!(home.auth(&host, "forward_pass"), PamFunctionResult::Passed);
@@ -53,9 +53,9 @@ fn a_recovery_code_and_an_app_password_are_taken_there_too() {
     assert_eq!(host.password().as_deref(), Some(""));
 }
 
-/// A wrong code must not keep the next module from taking as long over the password as ever.
+/// A wrong code must not change the time that the next module takes for the password.
 #[test]
-fn a_wrong_code_is_refused_and_the_password_goes_on_all_the_same() {
+fn a_wrong_code_is_refused_and_the_password_is_forwarded_all_the_same() {
     let home = Home::new("");
     let host = vpn().who_types(&["hunter2000000"]);
     assert_eq!(home.auth(&host, "forward_pass"), DENIED);
@@ -66,7 +66,7 @@ fn a_wrong_code_is_refused_and_the_password_goes_on_all_the_same() {
         "{}",
         host.log_text()
     );
-    // no code at all costs nothing
+    // an input without a code is not counted
     let host = vpn().who_types(&["hunter2"]);
     assert_eq!(home.auth(&host, "forward_pass"), DENIED);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
@@ -78,7 +78,7 @@ fn a_wrong_code_is_refused_and_the_password_goes_on_all_the_same() {
 }
 
 #[test]
-fn of_whoever_needs_no_code_the_whole_is_the_password() {
+fn the_whole_input_is_the_password_where_no_code_is_required() {
     let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
     for words in ["forward_pass", "forward_pass first_factor=passed"] {
         let bob = Fake::at("openvpn", "bob").who_types(&["hunter123456"]);
@@ -106,7 +106,7 @@ fn of_whoever_needs_no_code_the_whole_is_the_password() {
 
 /// L14
 #[test]
-fn before_the_first_factor_a_password_and_code_meet_one_text_too() {
+fn before_the_first_factor_a_password_and_code_get_the_same_text_too() {
     let home = Home::new("[policy]\nrequired = \"all\"");
     for user in ["alice", "bob", "nobody here", "../x"] {
         let host = Fake::at("openvpn", user).who_types(&["hunter2000000", "again"]);
@@ -127,7 +127,7 @@ fn before_the_first_factor_a_password_and_code_meet_one_text_too() {
 }
 
 #[test]
-fn what_was_cut_off_is_not_handed_on() {
+fn a_cut_input_is_not_forwarded() {
     let home = Home::new("");
     let host = vpn().who_types(&[&"x".repeat(513)]);
     assert_eq!(home.auth(&host, "forward_pass"), DENIED);
@@ -152,7 +152,7 @@ fn a_code_that_an_earlier_module_asked_for_is_used() {
 }
 
 #[test]
-fn use_first_pass_never_asks() {
+fn use_first_pass_never_prompts() {
     let home = Home::new("");
     for words in ["use_first_pass", "first_factor=passed use_first_pass"] {
         for password in [None, Some("hunter2"), Some("000000")] {
@@ -165,7 +165,7 @@ fn use_first_pass_never_asks() {
 }
 
 #[test]
-fn try_first_pass_asks_where_the_password_was_no_code() {
+fn try_first_pass_prompts_where_the_password_was_no_code() {
     let home = Home::new("");
     let passed = "first_factor=passed try_first_pass";
     let host = sudo().with_password("hunter2").who_types(&[&home.code(0)]);
@@ -182,9 +182,9 @@ fn try_first_pass_asks_where_the_password_was_no_code() {
     assert!(host.prompts.borrow()[0].starts_with("That code is wrong"));
 }
 
-/// Whether a prompt follows would tell whether the code was right.
+/// A prompt that follows only a wrong code would reveal whether the code was right.
 #[test]
-fn before_the_first_factor_no_prompt_follows_a_password_that_is_there() {
+fn before_the_first_factor_no_prompt_follows_a_stacked_password() {
     let home = Home::new("");
     for stacked in ["hunter2".to_owned(), "000000".to_owned(), home.code(0)] {
         let host = sudo().with_password(&stacked).who_types(&[&home.code(1)]);
@@ -199,7 +199,7 @@ fn before_the_first_factor_no_prompt_follows_a_password_that_is_there() {
 }
 
 #[test]
-fn a_line_for_app_passwords_takes_nothing_else() {
+fn a_service_for_app_passwords_accepts_nothing_else() {
     let home = Home::new("");
     let right = home.app_password("pam:dovecot");
     let dovecot = |typed: &str| Fake::at("dovecot", "alice").who_types(&[typed]);
@@ -234,7 +234,7 @@ fn a_line_for_app_passwords_takes_nothing_else() {
     }
     let bob = Fake::at("dovecot", "bob").who_types(&[&right]);
     assert_eq!(home.auth(&bob, "app_password"), DENIED);
-    // nothing of that was spent
+    // nothing was consumed
     assert_eq!(
         home.auth(&sudo().who_types(&[&home.code(0)]), "first_factor=passed"),
         PamFunctionResult::Passed
@@ -242,7 +242,7 @@ fn a_line_for_app_passwords_takes_nothing_else() {
 }
 
 #[test]
-fn what_is_no_app_password_can_go_on_to_lines_for_password_and_code() {
+fn an_input_that_is_no_app_password_can_be_forwarded_to_other_modules() {
     let home = Home::new("");
     let typed = format!("hunter2{}", home.code(0));
     let host = Fake::at("dovecot", "alice").who_types(&[&typed]);
@@ -255,14 +255,14 @@ fn what_is_no_app_password_can_go_on_to_lines_for_password_and_code() {
     );
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert_eq!(host.prompts.borrow().len(), 1);
-    // a wrong one would count twice
+    // a wrong app password would count twice
     let host = Fake::at("vsftpd", "alice").who_types(&[&home.app_password("pam:dovecot")]);
     assert_eq!(home.auth(&host, "app_password forward_pass"), DENIED);
     assert_eq!(host.password(), None);
 }
 
 impl Home {
-    /// One of alice's.
+    /// Adds an app password of alice's.
     fn app_password(&self, scope: &str) -> String {
         let mut door = Engine::open(
             file::read_config(&self.path("postern.toml"))

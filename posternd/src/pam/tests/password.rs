@@ -1,4 +1,4 @@
-//! `password` lines: what a changed password ends, and what is said where that cannot be.
+//! The `password` hook: what a changed password ends, and the report where that fails.
 
 use super::Home;
 use crate::pam::host::PamItem;
@@ -11,7 +11,7 @@ use std::fs;
 
 impl Home {
     fn changed(&self, host: &Fake, words: &str) {
-        password::changed(host, &self.words(words));
+        password::handle_changed_password(host, &self.words(words));
     }
 
     fn changes(&self) -> Vec<AuditEvent> {
@@ -33,7 +33,7 @@ fn passwd(user: &str) -> Fake {
 }
 
 #[test]
-fn a_changed_password_is_logged_and_says_what_became_of_app_passwords() {
+fn a_changed_password_is_logged_and_reported_with_the_result_for_app_passwords() {
     let home = Home::new("");
     let (label, scope) = ("mail".parse().unwrap(), "pam:dovecot".parse().unwrap());
     let now = clock::now().unwrap();
@@ -65,7 +65,7 @@ fn a_changed_password_is_logged_and_says_what_became_of_app_passwords() {
 }
 
 #[test]
-fn whoever_has_no_account_changes_the_password_unnoticed() {
+fn a_changed_password_of_a_user_without_an_account_is_not_logged() {
     let home = Home::new("");
     for user in ["bob", "../x"] {
         let host = passwd(user);
@@ -81,7 +81,7 @@ fn whoever_has_no_account_changes_the_password_unnoticed() {
 }
 
 #[test]
-fn what_could_not_be_ended_is_said_with_what_to_do() {
+fn a_failure_to_end_sessions_is_reported_with_the_remedy() {
     for broken in ["store/postern.db", "postern.key", "postern.toml"] {
         let home = Home::new("");
         fs::rename(home.path(broken), home.path("aside")).unwrap();

@@ -1,4 +1,4 @@
-//! The same conversations with the protocol in between: what a module would be told to do.
+//! The same conversations through the protocol: the instructions for a module.
 
 use super::Home;
 use crate::fixtures::transaction_of;
@@ -16,7 +16,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use zeroize::Zeroizing;
 
-/// What a hook did at a host whose user types this at each prompt.
+/// Runs a hook at a host whose user types this at each prompt.
 struct Ended {
     result: PamFunctionResult,
     prompts: Vec<String>,
@@ -64,7 +64,7 @@ fn runs_at(
     let conversation = thread::spawn(move || {
         let host = RemoteHost::new(daemon, transaction, process, reach);
         let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
-        let result = crate::pam::conversation::run(hook, &host, &options);
+        let result = crate::pam::conversation::run_hook(hook, &host, &options);
         host.end(result).unwrap();
     });
     let (mut prompts, mut log, mut mark) = (Vec::new(), String::new(), None);
@@ -131,7 +131,7 @@ fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
     assert_eq!(again.mark, None);
 }
 
-/// A daemon that was restarted and `--stdio` have the keys of the store alone.
+/// A restarted daemon and `--stdio` share only the keys of the store.
 #[test]
 fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
     let home = Home::new("");
@@ -181,7 +181,7 @@ fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
     }
 }
 
-/// Frames of a module that keeps no order end the conversation; nothing is accepted after them.
+/// A reply that does not fit its instruction ends the conversation; nothing is accepted after it.
 #[test]
 fn a_reply_to_another_instruction_ends_the_conversation() {
     let home = Home::new("");
@@ -196,7 +196,7 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
             worker(),
         );
         let options = host.transaction().options.clone();
-        let result = crate::pam::conversation::run(PamFunction::Auth, &host, &options);
+        let result = crate::pam::conversation::run_hook(PamFunction::Auth, &host, &options);
         (result, host.end(result).is_err())
     });
     let asked: Instruction = receive(&mut module).unwrap();
@@ -212,7 +212,7 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
 
 /// Every message comes back as it was sent, and every shorter or longer frame of it is refused.
 #[test]
-fn frames_that_are_cut_or_longer_are_no_messages() {
+fn cut_or_longer_frames_are_refused() {
     let home = Home::new("");
     let mark = Some(Zeroizing::new(b"mark".to_vec()));
     let transaction = Box::new(transaction(&home, PamFunction::Account, mark));
@@ -274,7 +274,8 @@ fn refuses_all_but_whole<M: Frame + PartialEq + std::fmt::Debug>(message: &M) {
     );
 }
 
-/// An engine that was opened before serves nobody once its key is readable by others, is gone, or its store is.
+/// An engine that was opened before is not used once others can read its key, or key or store are
+/// missing.
 #[test]
 fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     use std::fs;
@@ -293,7 +294,7 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     };
     let reads = || {
         worker()
-            .run(&config(), |door| {
+            .run_operation(&config(), |door| {
                 door.load_policy_facts(&"alice".parse().unwrap())
             })
             .map(|read| read.is_ok())

@@ -1,4 +1,4 @@
-//! The same lines in a host that is not root: posternd decides for it as the user whom the kernel names.
+//! The same hooks in a host that is not root: posternd decides for the user whom the kernel names.
 
 use super::Home;
 use crate::pam::conversation::{EngineAccess, User};
@@ -54,12 +54,12 @@ impl OfUser {
     }
 
     fn account(&self, host: &Fake) -> PamFunctionResult {
-        account::account(host, &self.home.words(""))
+        account::check_account(host, &self.home.words(""))
     }
 }
 
 #[test]
-fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
+fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
     let of_user = OfUser::new("", "alice");
     let code = of_user.home.code(0);
     assert_eq!(
@@ -92,7 +92,7 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
 }
 
 #[test]
-fn before_the_first_factor_the_text_is_one_and_the_guard_tells_the_rest() {
+fn before_the_first_factor_there_is_one_text_and_the_account_hook_shows_the_rest() {
     let of_user = OfUser::new("", "alice");
     let recovery = of_user.home.recovery_code();
     for (typed, entry) in [
@@ -116,7 +116,7 @@ fn before_the_first_factor_the_text_is_one_and_the_guard_tells_the_rest() {
 }
 
 #[test]
-fn a_service_that_is_trusted_names_person_and_address() {
+fn a_trusted_service_names_user_and_address() {
     let of_user = OfUser::new("[pam]\nsocket_users = [\"dovecot\"]", "dovecot");
     let at = |typed: &str| {
         of_user
@@ -147,7 +147,7 @@ fn a_service_that_is_trusted_names_person_and_address() {
 }
 
 #[test]
-fn whoever_asks_for_another_is_refused_and_the_log_says_what_to_set() {
+fn a_request_for_another_user_is_refused_and_the_log_names_the_option() {
     let of_user = OfUser::new("", "bob");
     for user in ["alice", "nobody-here"] {
         let host = of_user.host("locker", user, &[&of_user.home.code(0)]);
@@ -172,19 +172,19 @@ fn whoever_asks_for_another_is_refused_and_the_log_says_what_to_set() {
         PamFunctionResult::Denied(Denial::Unavailable)
     );
     assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
-    // whoever is not enrolled needs no code of the own
+    // a user without a second factor needs no code of the own account
     assert_eq!(
         of_user.auth(&of_user.host("locker", "bob", &[]), "first_factor=passed"),
         PamFunctionResult::NotNeeded
     );
 }
 
-/// Any process of a person's could say so of the own account, and would end all that is open.
+/// Any process of a user could claim it of the own account, and would end all that is open.
 #[test]
-fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
+fn a_changed_password_is_trusted_only_of_a_named_service() {
     let of_user = OfUser::new("[pam]\nsocket_users = [\"kdc\"]", "kdc");
     let host = of_user.host("kpasswd", "alice", &[]);
-    password::changed(&host, &of_user.home.words(""));
+    password::handle_changed_password(&host, &of_user.home.words(""));
     assert_eq!(
         host.log_text(),
         "revoked cause=host-password address=- service=kpasswd user=\"alice\""
@@ -193,7 +193,7 @@ fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
     let of_user = OfUser::new("", "alice");
     for user in ["alice", "bob"] {
         let host = of_user.host("kpasswd", user, &[]);
-        password::changed(&host, &of_user.home.words(""));
+        password::handle_changed_password(&host, &of_user.home.words(""));
         let log = host.log_text();
         assert!(
             log.contains("not revoked cause=unavailable") && log.contains("alice"),
@@ -203,9 +203,9 @@ fn a_changed_password_is_believed_only_of_a_service_that_is_named() {
     }
 }
 
-/// Of a process of one's own no address is believed.
+/// The address that a user's own process states is not trusted.
 #[test]
-fn grace_is_for_services_that_are_trusted() {
+fn the_grace_period_is_for_trusted_services() {
     let line = "first_factor=passed grace=1h";
     for (user, spared) in [("dovecot", true), ("alice", false)] {
         let imap =
@@ -237,7 +237,8 @@ fn grace_is_for_services_that_are_trusted() {
     }
 }
 
-/// Nothing of where the person is or of what has passed reaches a conversation, unless `pam.socket_users` names the user.
+/// Address and completed methods do not reach a conversation, unless `pam.socket_users` names the
+/// host's user.
 #[test]
 fn claims_of_a_users_process_are_dropped() {
     let claimed = PamTransaction {
@@ -283,7 +284,7 @@ fn claims_of_a_users_process_are_dropped() {
     }
 }
 
-/// A policy that exempts a service exempts none that a process only calls itself.
+/// A user's process that claims an exempt service is not exempt.
 #[test]
 fn a_claimed_service_exempts_nobody() {
     let policy = "[[policy.exempt]]\nservices = [\"cron\"]\n";

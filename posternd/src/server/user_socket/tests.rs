@@ -1,4 +1,5 @@
-//! The socket from a peer's side. The peer is this process, so that its user is whoever runs the tests.
+//! pam.sock from a peer's side. The peer is this process, so its user is the one that runs the
+//! tests.
 
 use super::*;
 use crate::fixtures::transaction_of;
@@ -65,7 +66,7 @@ fn command(config: &Path, request: &[u8]) -> ErrandReply {
 #[track_caller]
 fn closes(mut peer: UnixStream) {
     let mut rest = Vec::new();
-    // what it did not read may be reported instead of the end
+    // the error of bytes that were not read may come before the end
     let _ = peer.read_to_end(&mut rest);
     assert!(rest.is_empty(), "{rest:?}");
 }
@@ -164,7 +165,7 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
     }
 }
 
-/// What only the administrator can repair is for the log.
+/// Errors that only an administrator can solve are logged.
 #[test]
 fn without_a_configuration_nothing_is_done() {
     let errand = CommandRequest {

@@ -12,4 +12,5 @@ pub(super) mod groups;
 pub(super) mod host_password;
 pub(super) mod pam;
 pub(super) mod pam_account;
+pub(super) mod pam_context;
 pub(super) mod rule_test;

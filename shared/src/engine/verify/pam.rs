@@ -1,18 +1,20 @@
-//! What the conversations of PAM hosts ask. For the account of a host that runs as its owner nothing that the host says
-//! of itself counts: whoever runs a process as this user has passed what lets in as this user, and stands on this host.
-//! Hosts that `pam.socket_users` names are believed as root's are, but for which key was verified and which user of this
-//! host someone is: each has a row of guesses of his own.
+//! What the conversations of PAM hosts ask. For the account of a host that runs as its owner
+//! nothing that the host says of itself counts: whoever runs a process as this user has passed what
+//! lets in as this user, and stands on this host. Hosts that `pam.socket_users` names are believed
+//! as root's are, but for which key was verified and which user of this host someone is: each has a
+//! row of guesses of his own.
 //!
 //! MUST refuse others alike, whether or not there is such an account.
 
 use super::auth_token::EarlyAcceptance;
-use super::pam_account::MarkContents;
+use super::pam_context::{PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::account::second_factor::Enrolled;
+use crate::config::GracePeriod;
 use crate::credential::app_password::AppPassword;
 use crate::credential::completed_methods::CompletedMethods;
-use crate::credential::input::{Input as Typing, InputReading, LENGTHS, code_length_at_end};
+use crate::credential::input::{Input, InputReading, LENGTHS, code_length_at_end};
 use crate::engine::administration::command::Requester;
 use crate::engine::mail::code::MailQueued;
 use crate::engine::{
@@ -20,163 +22,227 @@ use crate::engine::{
     VerificationRequest, account_data, messages,
 };
 use crate::policy::groups;
-use crate::policy::requirement::{PolicySubject, Requirement};
-use crate::protocol::command_request::{
-    EngineReply, ReplyBody, TypedText, VerifyOperation, VerifyReply, VerifyRequest,
-};
+use crate::policy::requirement::{EnrollmentGrace, PolicySubject, Requirement};
+use crate::protocol::command_request::TypedText;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::token::AccountVersion;
 use crate::verify::decision::{Refusal, WithinGrace};
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// By what someone got in, as logs name it.
+/// The method of an app password, as logs name it.
 const APP_PASSWORD: &str = "app-password";
-
-/// What came of what was typed.
-enum PamVerification {
-    /// It opens.
-    Accepted {
-        /// By what, as logs name it.
-        by: &'static str,
-        /// What is booked when the first factor has passed too; an app password leaves nothing to book.
-        means: Option<AuthenticationMethod>,
-        /// The account as it was then.
-        at: Option<AccountVersion>,
-        /// What the success brings, as people read it.
-        told: Vec<String>,
-    },
-    /// It does not.
-    Refused {
-        /// Of a code.
-        refusal: Option<Refusal>,
-        /// Why, as logs name it.
-        cause: String,
-        /// Why, as people read it.
-        words: String,
-    },
-}
+/// The grace period, as logs name it.
+const GRACE_PERIOD: &str = "grace-period";
 
 impl Engine {
-    /// Answers a question of a PAM conversation; the caller is the host's, as the kernel says.
-    pub fn judge_for(
+    /// Returns what the policy requires of the user, and whether codes are mailed to the account.
+    pub fn find_pam_requirement(
         &mut self,
-        caller: Requester<'_>,
-        account: &UserName,
-        judging: &VerifyRequest,
+        context: PamContext<'_>,
         now: Timestamp,
-    ) -> Result<EngineReply, AdministrationError> {
-        let (origin, stage) = self.stands(caller, account, (&judging.origin, judging.stage))?;
-        let service = judging.service.as_str();
-        let visitor = VerificationRequest {
-            name: account,
-            phase: stage,
-            origin: &origin,
-            browser: None,
-            service,
+    ) -> Result<PamRequirement, AdministrationError> {
+        let (origin, phase) = self.trusted_claims(context)?;
+        let request = context.verification_request(&origin, phase);
+        let (nothing, own) = (
+            CompletedMethods::default(),
+            context.requester.owns(context.account),
+        );
+        // a process of the account's own user could claim any completed method
+        let completed_methods = match own || phase == Phase::Before {
+            true => &nothing,
+            false => context.completed_methods,
         };
-        // before it is looked at, so that no revocation comes between
-        let mut at = match &judging.question {
-            VerifyOperation::Waive | VerifyOperation::Grace(_) => self.account_at(account)?,
-            _ => None,
-        };
-        let judged = match &judging.question {
-            VerifyOperation::Need => {
-                let (nothing, own) = (CompletedMethods::default(), caller.owns(account));
-                // of one's own account nobody else has seen it
-                let earlier = if own || stage == Phase::Before {
-                    &nothing
-                } else {
-                    &judging.earlier
-                };
-                // a process that calls itself any service is exempt as none
-                let service = if own { "" } else { service };
-                let membership;
-                (at, membership) = self.load_account_with_policy_facts(account)?;
-                let mail = membership.mail;
-                VerifyReply::Need {
-                    need: self.need(
-                        &VerificationRequest { service, ..visitor },
-                        earlier,
-                        membership,
-                    )?,
-                    mail,
-                }
-            }
-            // Only who has passed the first factor signs in for the first time.
-            VerifyOperation::Waive if stage == Phase::Before => VerifyReply::Waived(None),
-            VerifyOperation::Waive => {
-                VerifyReply::Waived(self.grant_enrollment_grace(&visitor, now)?)
-            }
-            VerifyOperation::Answer { typed, reading } => {
-                return self.judge_answer(caller, &visitor, judging, (typed, *reading), now);
-            }
-            VerifyOperation::Grace(grace) => {
-                VerifyReply::Grace(self.check_grace_period(&visitor, *grace, now)?)
-            }
-            VerifyOperation::PasswordChanged => {
-                // of the own account too: any process of the person's would end all that is open, and no password is shown
-                if let Requester::Owner { name, .. } = caller {
-                    if !self.config.pam.socket_users.contains(name) {
-                        return Err(AdministrationError::MayNotReportPassword(name.clone()));
-                    }
-                }
-                let actor = Principal::Service(caller.name(), &origin, service);
-                return Ok(
-                    match self.record_host_password_change(account, actor, now)? {
-                        None => ReplyBody::Judged(VerifyReply::NothingToEnd).into(),
-                        Some(after) => {
-                            let told = messages::app_passwords_text(after).into_iter().collect();
-                            EngineReply {
-                                messages: told,
-                                ..ReplyBody::Judged(VerifyReply::Done).into()
-                            }
-                        }
-                    },
-                );
-            }
-            VerifyOperation::Account(mark) => return self.account_hook(caller, judging, mark, now),
-            VerifyOperation::Setup(step) => {
-                return self.set_up_at_prompt(caller, &visitor, judging, step, now);
+        // a process of the account's own user could claim any service, so no service is exempt
+        let service = if own { "" } else { request.service };
+        let request = VerificationRequest { service, ..request };
+        let (at, membership) = self.load_account_with_policy_facts(context.account)?;
+        let mail = membership.mail;
+        let requirement = self.policy_requirement(&request, completed_methods, membership)?;
+        let mark = match requirement {
+            Requirement::Code => None,
+            Requirement::Exempt(_) | Requirement::Enrollment | Requirement::Nothing => {
+                self.seal_mark(context, at, now)?
             }
         };
-        let at = match judged {
-            // with the first sign-in the account may have come into being
-            VerifyReply::Waived(Some(_)) if at.is_none() => Some(self.account_at(account)?),
-            VerifyReply::Waived(Some(_)) | VerifyReply::Grace(WithinGrace::Yes) => Some(at),
-            VerifyReply::Need { need, .. } if need != Requirement::Code => Some(at),
-            _ => None,
-        };
-        let mark = match at {
-            None => None,
-            Some(at) => self.seal_mark(
-                judging,
-                MarkContents {
-                    caller,
-                    account,
-                    at,
-                    accepted: None,
-                    told: Vec::new(),
-                },
-                now,
-            )?,
-        };
-        Ok(EngineReply {
+        Ok(PamRequirement {
+            requirement,
+            mail,
             mark,
-            ..ReplyBody::Judged(judged).into()
         })
     }
 
-    /// Where someone stands, and what they have passed; the host says so itself, as far as that is believed.
-    fn stands(
+    /// Verifies an input: an app password, or a code of any kind. What an accepted input consumes
+    /// is committed when this returns.
+    pub fn verify_pam_input(
+        &mut self,
+        context: PamContext<'_>,
+        input: &str,
+        reading: InputReading,
+        now: Timestamp,
+    ) -> Result<PamVerification, AdministrationError> {
+        let (origin, phase) = self.trusted_claims(context)?;
+        let request = context.verification_request(&origin, phase);
+        let (code, code_length) = match reading {
+            InputReading::Whole => (input, input.len()),
+            InputReading::CodeAtEnd => self.split_code(context.account, input)?,
+        };
+        if let Ok(app_password) = AppPassword::parse(code) {
+            // read before the password is verified, so that the mark does not outlive a revocation
+            // between the two
+            let at = self.account_at(context.account)?;
+            return Ok(
+                match self.verify_app_password(&request, &app_password, now)? {
+                    Ok(_) => PamVerification::Accepted {
+                        grant: PamGrant::new(APP_PASSWORD, self.seal_mark(context, at, now)?),
+                        messages: Vec::new(),
+                        code_length,
+                    },
+                    Err(refusal) => PamVerification::Refused {
+                        refusal: PamRefusal {
+                            cause: refusal.to_string(),
+                            message: messages::app_password_refusal(refusal),
+                        },
+                        code_length,
+                    },
+                },
+            );
+        }
+        let attempt = self.verify_input(&request, &Input::parse(code.as_bytes()), now)?;
+        let method = match attempt.result {
+            Ok(accepted) => AuthenticationMethod::from(accepted.consumed()),
+            Err(refusal) => {
+                let mut refused = PamRefusal::from(refusal);
+                // a hint about a future code would be usable later, and this process's user may be
+                // who guesses
+                if let (Refusal::Ahead { .. }, Requester::Owner { .. }) =
+                    (refusal, context.requester)
+                {
+                    refused.cause = Refusal::Wrong.to_string();
+                }
+                return Ok(PamVerification::Refused {
+                    refusal: refused,
+                    code_length,
+                });
+            }
+        };
+        let accepted = (phase == Phase::Before).then(|| EarlyAcceptance {
+            means: method,
+            at: now,
+            from: origin.clone(),
+        });
+        let texts = [
+            attempt.missed.as_ref().map(messages::missed_inputs),
+            attempt.recovery.map(messages::recovery_text),
+        ];
+        let texts: Vec<String> = texts.into_iter().flatten().collect();
+        // a host that does not know that the first factor has passed shows the messages in its
+        // account hook
+        let later = match context.phase {
+            Phase::Before if accepted.is_none() => texts.clone(),
+            _ => Vec::new(),
+        };
+        let mark = self.seal_early_mark(context, attempt.at, accepted, later, now)?;
+        Ok(PamVerification::Accepted {
+            grant: PamGrant::new(method.name(), mark),
+            messages: texts,
+            code_length,
+        })
+    }
+
+    /// Returns why a user who must have a second factor, and has none, is granted access, if so:
+    /// within the enrollment grace period, or as the last administrator. With the mark for the
+    /// `account` hook.
+    pub fn waive_pam_requirement(
+        &mut self,
+        context: PamContext<'_>,
+        now: Timestamp,
+    ) -> Result<Option<(EnrollmentGrace, Option<TypedText>)>, AdministrationError> {
+        let (origin, phase) = self.trusted_claims(context)?;
+        // a first sign-in, from which the period counts, is one after the first factor
+        if phase == Phase::Before {
+            return Ok(None);
+        }
+        let request = context.verification_request(&origin, phase);
+        let before = self.account_at(context.account)?;
+        let Some(waiver) = self.grant_enrollment_grace(&request, now)? else {
+            return Ok(None);
+        };
+        let at = match before {
+            // the first sign-in may have added the account
+            None => self.account_at(context.account)?,
+            before => before,
+        };
+        Ok(Some((waiver, self.seal_mark(context, at, now)?)))
+    }
+
+    /// Grants access where an earlier code from the same address was accepted within the grace
+    /// period.
+    pub fn grant_grace_period(
+        &mut self,
+        context: PamContext<'_>,
+        period: GracePeriod,
+        now: Timestamp,
+    ) -> Result<Option<PamGrant>, AdministrationError> {
+        let (origin, phase) = self.trusted_claims(context)?;
+        let request = context.verification_request(&origin, phase);
+        // read before the decision, so that the mark does not outlive a revocation between the two
+        let at = self.account_at(context.account)?;
+        Ok(match self.check_grace_period(&request, period, now)? {
+            WithinGrace::No => None,
+            WithinGrace::Yes => Some(PamGrant::new(
+                GRACE_PERIOD,
+                self.seal_mark(context, at, now)?,
+            )),
+        })
+    }
+
+    /// Ends what a changed password of the user on this host ends. Returns messages for the user,
+    /// or `None` where there is no account.
+    pub fn end_for_changed_password(
+        &mut self,
+        context: PamContext<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<String>>, AdministrationError> {
+        let (origin, _) = self.trusted_claims(context)?;
+        // Any process of the user's could end all that is open, also of the own account: no
+        // password is shown.
+        if let Requester::Owner { name, .. } = context.requester {
+            if !self.config.pam.socket_users.contains(name) {
+                return Err(AdministrationError::MayNotReportPassword(name.clone()));
+            }
+        }
+        let service = context.service.as_str();
+        let actor = Principal::Service(context.requester.name(), &origin, service);
+        let ended = self.record_host_password_change(context.account, actor, now)?;
+        Ok(ended.map(|after| messages::app_passwords_text(after).into_iter().collect()))
+    }
+
+    /// Queues a mail with a code; [`Engine::look_after`] returns the result of sending it.
+    pub fn mail_pam_code(
+        &mut self,
+        context: PamContext<'_>,
+        now: Timestamp,
+    ) -> Result<MailRequest<MailQueued>, AdministrationError> {
+        let (origin, phase) = self.trusted_claims(context)?;
+        let request = context.verification_request(&origin, phase);
+        Ok(self.mail_code(&request, None, now)?)
+    }
+
+    /// Returns origin and phase as far as the host is trusted to state them.
+    pub(in crate::engine) fn trusted_claims(
         &self,
-        caller: Requester<'_>,
-        account: &UserName,
-        (claimed, stage): (&Origin, Phase),
+        context: PamContext<'_>,
     ) -> Result<(Origin, Phase), AdministrationError> {
-        match caller {
+        let PamContext {
+            requester,
+            account,
+            origin: claimed,
+            phase,
+            ..
+        } = context;
+        match requester {
             Requester::Owner { name, .. } if name == account => {
                 Ok((Origin::Local(name.to_string()), Phase::After))
             }
@@ -190,16 +256,16 @@ impl Engine {
             Requester::Owner { name, .. }
                 if matches!(claimed, Origin::Local(_) | Origin::Terminal(_)) =>
             {
-                Ok((Origin::Local(name.to_string()), stage))
+                Ok((Origin::Local(name.to_string()), phase))
             }
             // a key has a bucket of its own, so which one it is must not be the service's to say
-            Requester::Owner { .. } => Ok((claimed.clone().without_key(), stage)),
-            Requester::Root(_) => Ok((claimed.clone(), stage)),
+            Requester::Owner { .. } => Ok((claimed.clone().without_key(), phase)),
+            Requester::Root(_) => Ok((claimed.clone(), phase)),
         }
     }
 
-    /// What the policy says of a visitor.
-    fn need(
+    /// What the policy requires, with the groups of the user.
+    fn policy_requirement(
         &mut self,
         visitor: &VerificationRequest<'_>,
         earlier: &CompletedMethods,
@@ -229,76 +295,11 @@ impl Engine {
             .evaluate_requirement(&subject, membership.enrolled))
     }
 
-    fn judge_answer(
-        &mut self,
-        caller: Requester<'_>,
-        visitor: &VerificationRequest<'_>,
-        judging: &VerifyRequest,
-        (typed, reading): (&TypedText, InputReading),
-        now: Timestamp,
-    ) -> Result<EngineReply, AdministrationError> {
-        let (code, taken) = match reading {
-            InputReading::Whole => (&**typed, typed.len()),
-            InputReading::CodeAtEnd => self.ending(visitor.name, typed)?,
-        };
-        let (by, means, at, told) = match self.judge(visitor, code, now)? {
-            PamVerification::Accepted {
-                by,
-                means,
-                at,
-                told,
-            } => (by.to_owned(), means, at, told),
-            PamVerification::Refused {
-                refusal,
-                cause,
-                words,
-            } => {
-                let cause = match (refusal, caller) {
-                    // a hint about a future code would be usable later, and this process's user may be who guesses
-                    (Some(Refusal::Ahead { .. }), Requester::Owner { .. }) => {
-                        Refusal::Wrong.to_string()
-                    }
-                    _ => cause,
-                };
-                return Ok(ReplyBody::Judged(VerifyReply::Refused {
-                    cause,
-                    words,
-                    taken,
-                })
-                .into());
-            }
-        };
-        let accepted = means
-            .filter(|_| visitor.phase == Phase::Before)
-            .map(|means| EarlyAcceptance {
-                means,
-                at: now,
-                from: visitor.origin.clone(),
-            });
-        // a host that does not know that the first factor has passed tells it then
-        let told_later = match judging.stage {
-            Phase::Before if accepted.is_none() => told.clone(),
-            _ => Vec::new(),
-        };
-        let passed = MarkContents {
-            caller,
-            account: visitor.name,
-            at,
-            accepted,
-            told: told_later,
-        };
-        let mark = self.seal_mark(judging, passed, now)?;
-        Ok(EngineReply {
-            messages: told,
-            mark,
-            answer: ReplyBody::Judged(VerifyReply::Accepted { by, taken }),
-        })
-    }
-
-    /// The answer behind a password in one field, and how many bytes that takes of what was typed. An app password
-    /// stands for both. Whoever has no second factor, or one with longer codes, typed a password alone, and what it
-    /// ends with is compared all the same: it takes as long and costs as much.
-    fn ending<'t>(
+    /// The answer behind a password in one field, and how many bytes that takes of what was typed.
+    /// An app password stands for both. Whoever has no second factor, or one with longer codes,
+    /// typed a password alone, and what it ends with is compared all the same: it takes as long and
+    /// costs as much.
+    fn split_code<'t>(
         &mut self,
         name: &UserName,
         typed: &'t str,
@@ -336,74 +337,5 @@ impl Engine {
             true => Ok((Enrolled::No, vec![self.config.totp.otp_parameters().digits])),
             false => Ok((Enrolled::Yes, lengths)),
         }
-    }
-
-    /// Judges an answer: an app password by its mark, or any kind of code.
-    fn judge(
-        &mut self,
-        visitor: &VerificationRequest<'_>,
-        typed: &str,
-        now: Timestamp,
-    ) -> Result<PamVerification, EngineError> {
-        if let Ok(app_password) = AppPassword::parse(typed) {
-            // before it is looked at, so that no revocation comes between
-            let at = self.account_at(visitor.name)?;
-            return Ok(
-                match self.verify_app_password(visitor, &app_password, now)? {
-                    Ok(_) => PamVerification::Accepted {
-                        by: APP_PASSWORD,
-                        means: None,
-                        at,
-                        told: Vec::new(),
-                    },
-                    Err(refusal) => PamVerification::Refused {
-                        refusal: None,
-                        cause: refusal.to_string(),
-                        words: messages::app_password_refusal(refusal),
-                    },
-                },
-            );
-        }
-        let outcome = self.verify_input(visitor, &Typing::parse(typed.as_bytes()), now)?;
-        Ok(match outcome.result {
-            Ok(accepted) => {
-                let means = AuthenticationMethod::from(accepted.consumed());
-                let told = [
-                    outcome.missed.as_ref().map(messages::missed_inputs),
-                    outcome.recovery.map(messages::recovery_text),
-                ];
-                let told = told.into_iter().flatten().collect();
-                PamVerification::Accepted {
-                    by: means.name(),
-                    means: Some(means),
-                    at: outcome.at,
-                    told,
-                }
-            }
-            Err(refusal) => PamVerification::Refused {
-                refusal: Some(refusal),
-                cause: refusal.to_string(),
-                words: messages::refusal(refusal),
-            },
-        })
-    }
-
-    /// A code by mail is asked for; [`Door::look_after`] tells what becomes of the letter.
-    pub fn post_code_for(
-        &mut self,
-        caller: Requester<'_>,
-        visitor: &VerificationRequest<'_>,
-        now: Timestamp,
-    ) -> Result<MailRequest<MailQueued>, AdministrationError> {
-        let (origin, stage) = self.stands(caller, visitor.name, (visitor.origin, visitor.phase))?;
-        Ok(self.mail_code(
-            &VerificationRequest {
-                phase: stage,
-                origin: &origin,
-                ..*visitor
-            },
-            None,
-            now,
-        )?)
     }
 }

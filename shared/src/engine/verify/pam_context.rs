@@ -1,0 +1,171 @@
+//! What a PAM operation is about, and the result of each operation, from the decision to the PAM
+//! module's result.
+//!
+//! MUST NOT let any module but the engine make a [`PamGrant`]: the PAM conversation asks for one
+//! before a hook passes.
+
+use crate::account::name::{Service, UserName};
+use crate::account::second_factor::MailStatus;
+use crate::credential::completed_methods::CompletedMethods;
+use crate::engine::{Requester, VerificationRequest, messages};
+use crate::policy::requirement::Requirement;
+use crate::protocol::command_request::TypedText;
+use crate::system::process::{HostProcess, UnidentifiedProcess};
+use crate::verify::decision::Refusal;
+use crate::verify::origin::Origin;
+use crate::verify::throttle::Phase;
+use std::fmt;
+
+/// Who signs in through which PAM host, from where. Origin, phase and completed methods are what
+/// the host says: they count only for root's hosts and for the users that `pam.socket_users` names.
+#[derive(Clone, Copy, Debug)]
+pub struct PamContext<'a> {
+    /// The user whom the host runs as, as the kernel says.
+    pub requester: Requester<'a>,
+    pub service: &'a Service,
+    /// Who signs in.
+    pub user: &'a UserName,
+    /// Whose codes count: another account than the user's with the option `user=`.
+    pub account: &'a UserName,
+    pub process: &'a HostProcess,
+    pub origin: &'a Origin,
+    pub phase: Phase,
+    pub completed_methods: &'a CompletedMethods,
+}
+
+impl<'a> PamContext<'a> {
+    /// The same for the engine's other operations, with an origin and a phase that are trusted.
+    pub(in crate::engine) fn verification_request(
+        &self,
+        origin: &'a Origin,
+        phase: Phase,
+    ) -> VerificationRequest<'a> {
+        VerificationRequest {
+            name: self.account,
+            phase,
+            origin,
+            browser: None,
+            service: self.service.as_str(),
+        }
+    }
+}
+
+/// What the policy requires of a user.
+#[derive(Debug)]
+pub struct PamRequirement {
+    pub requirement: Requirement,
+    pub mail: MailStatus,
+    /// The mark for the `account` hook, where no code is needed.
+    pub mark: Option<TypedText>,
+}
+
+/// Access is granted, as far as the PAM module is concerned.
+#[derive(Debug)]
+pub struct PamGrant {
+    by: &'static str,
+    mark: Option<TypedText>,
+}
+
+impl PamGrant {
+    pub(in crate::engine) fn new(by: &'static str, mark: Option<TypedText>) -> PamGrant {
+        PamGrant { by, mark }
+    }
+
+    /// The method, as logs name it, and the mark for the `account` hook: none where the host
+    /// process cannot be distinguished from others.
+    pub fn into_parts(self) -> (&'static str, Option<TypedText>) {
+        (self.by, self.mark)
+    }
+}
+
+/// The verification result of one input.
+#[derive(Debug)]
+pub enum PamVerification {
+    Accepted {
+        grant: PamGrant,
+        /// Messages for the user: wrong codes since the last sign-in, recovery codes that are left.
+        messages: Vec<String>,
+        /// Bytes at the end of the input that are the code.
+        code_length: usize,
+    },
+    Refused {
+        refusal: PamRefusal,
+        /// Bytes at the end of the input that were taken for the code.
+        code_length: usize,
+    },
+}
+
+/// Why access is denied, or an operation is not done.
+#[derive(Debug)]
+pub struct PamRefusal {
+    /// As logs name it.
+    pub cause: String,
+    /// As the user reads it.
+    pub message: String,
+}
+
+impl From<Refusal> for PamRefusal {
+    fn from(refusal: Refusal) -> PamRefusal {
+        PamRefusal {
+            cause: refusal.to_string(),
+            message: messages::refusal(refusal),
+        }
+    }
+}
+
+/// The result of the first step of an enrollment at a prompt.
+#[derive(Debug)]
+pub enum PromptEnrollment {
+    Begun(ShownAuthenticator),
+    /// An administrator's one-time code is required.
+    OneTimeCodeNeeded,
+    Refused(PamRefusal),
+}
+
+/// A new authenticator, shown once.
+#[derive(Debug)]
+pub struct ShownAuthenticator {
+    /// The secret, in Base32.
+    pub secret: TypedText,
+    /// The otpauth URI.
+    pub url: TypedText,
+    /// The recovery codes, grouped.
+    pub recovery_codes: Vec<TypedText>,
+    /// The token for the step that confirms the authenticator.
+    pub token: TypedText,
+}
+
+/// Why a mark is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkRefusal {
+    /// Not a mark, or sealed by another store or for another peer, or expired.
+    Invalid,
+    /// Of another user.
+    User,
+    /// Of another service.
+    Service,
+    /// Of another host process, or of another transaction.
+    Process,
+    /// The host process cannot be distinguished from others, so that no mark is accepted.
+    Unseen(UnidentifiedProcess),
+    /// All that the account had open was ended since.
+    Revoked,
+}
+
+impl fmt::Display for MarkRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            MarkRefusal::Invalid => {
+                "the mark of its auth line has expired, or belongs to another store"
+            }
+            MarkRefusal::User => "the mark of its auth line belongs to another user",
+            MarkRefusal::Service => "the mark of its auth line belongs to another service",
+            MarkRefusal::Process => "the mark of its auth line belongs to another process",
+            MarkRefusal::Unseen(why) => {
+                return write!(f, "a mark of its auth line is not accepted: {why}");
+            }
+            MarkRefusal::Revoked => "what its auth line accepted has been revoked",
+        };
+        f.write_str(text)
+    }
+}

@@ -22,8 +22,8 @@ pub use app_passwords::{AppPasswordRecord, AppPasswordStore, LiveAppPasswords};
 pub use events::{EventStore, LoggedEvent};
 pub use interface::{
     AuthenticatorRecord, BucketKey, BucketOwner, FailureId, Intent, LockHolder, MissedInputs,
-    Store, StoreError, Transaction, UpgradeResult, create, exists, has_current_version, log_cause,
-    make_missing_files, open, upgrade,
+    Store, StoreError, StoreResult, Transaction, UpgradeResult, create, exists,
+    has_current_version, log_cause, make_missing_files, open, upgrade,
 };
 pub use keys::{KeyBound, KeyStore, SealedRow, SealedValue};
 pub use login_tokens::{LoginTokenState, LoginTokenStore};

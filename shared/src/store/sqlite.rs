@@ -9,6 +9,7 @@ mod app_passwords;
 mod busy_handler;
 mod checkpoint;
 mod connection;
+mod convert;
 mod database_path;
 mod events;
 mod header;
@@ -27,7 +28,7 @@ mod transaction;
 mod wal_end;
 mod write_queue;
 
-use super::{Intent, Store, StoreError, Transaction, UpgradeResult, location};
+use super::{Intent, Store, StoreError, StoreResult, Transaction, UpgradeResult, location};
 use crate::crypto::vault::WrappedKey;
 use crate::system::admission::Class;
 use crate::system::trusted_file::{self, FileError, Folder};
@@ -40,7 +41,7 @@ use open_transaction::OpenTransaction;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use statements::Statements;
+use statements::SqliteTransaction;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -87,7 +88,7 @@ pub(super) struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub(super) fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    pub(super) fn open(path: &Path) -> StoreResult<SqliteStore> {
         refuse_file_size_limit()?;
         // a process that is stopped while it recovers the WAL index blocks all others
         let _blocked = StopsBlocked::new();
@@ -120,7 +121,7 @@ impl SqliteStore {
     }
 
     /// Configures a connection. Refuses anything that is not a store of this version.
-    fn check(connection: &Connection) -> Result<Deadline, StoreError> {
+    fn check(connection: &Connection) -> StoreResult<Deadline> {
         connection.busy_handler(Some(busy_handler::retry_while_busy))?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         let deadline = Deadline::install(connection)?;
@@ -150,7 +151,7 @@ impl SqliteStore {
 
     /// Creates the missing files next to a store, for the store's group: a backup is only one file.
     /// If the folder or the store is missing or not trusted, opening reports it.
-    pub(super) fn make_missing_files(path: &Path) -> Result<(), StoreError> {
+    pub(super) fn make_missing_files(path: &Path) -> StoreResult<()> {
         let Ok(folder) = Folder::open(path.parent().unwrap_or(Path::new("/"))) else {
             return Ok(());
         };
@@ -175,11 +176,11 @@ impl SqliteStore {
         Ok(())
     }
 
-    pub(super) fn has_current_version(path: &Path) -> Result<bool, StoreError> {
+    pub(super) fn has_current_version(path: &Path) -> StoreResult<bool> {
         Ok(header::has_version(path, APPLICATION, VERSION)?)
     }
 
-    pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult, StoreError> {
+    pub(super) fn upgrade(path: &Path) -> StoreResult<UpgradeResult> {
         let _blocked = StopsBlocked::new();
         migration::upgrade(path).map_err(|error| match error {
             // SQLite reports the lack of file descriptors in this way too
@@ -190,11 +191,7 @@ impl SqliteStore {
 
     /// Creates the store under a temporary name and renames it once it is complete. An interruption
     /// leaves no partial store, and the next call removes the temporary files.
-    pub(super) fn create(
-        path: &Path,
-        group: Option<u32>,
-        keys: &[WrappedKey],
-    ) -> Result<(), StoreError> {
+    pub(super) fn create(path: &Path, group: Option<u32>, keys: &[WrappedKey]) -> StoreResult<()> {
         let folder = location::prepare_folder(path.parent().unwrap_or(Path::new("/")), group)?;
         let path = folder.path().join(path.file_name().unwrap_or_default());
         if folder.stat(path.file_name().unwrap_or_default())?.is_some() {
@@ -208,7 +205,7 @@ impl SqliteStore {
             .map(|suffix| location::with_suffix(&new, suffix))
             .collect();
         let io = |error| StoreError::File(FileError::io(&path, error));
-        let make = |made: &mut Vec<PathBuf>| -> Result<(), StoreError> {
+        let make = |made: &mut Vec<PathBuf>| -> StoreResult<()> {
             create_empty(&new, None)?;
             Self::fill(&new, keys)?;
             set_group_and_mode(&new, group).map_err(io)?;
@@ -241,7 +238,7 @@ impl SqliteStore {
         result
     }
 
-    fn fill(path: &Path, keys: &[WrappedKey]) -> Result<(), StoreError> {
+    fn fill(path: &Path, keys: &[WrappedKey]) -> StoreResult<()> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -262,7 +259,7 @@ impl SqliteStore {
 
 /// Refuses a limit on the size of files (RLIMIT_FSIZE). Under such a limit the commit of a right
 /// input might succeed where that of a wrong one fails, which would defeat the throttle.
-fn refuse_file_size_limit() -> Result<(), StoreError> {
+fn refuse_file_size_limit() -> StoreResult<()> {
     match getrlimit(Resource::RLIMIT_FSIZE) {
         Ok((RLIM_INFINITY, _)) => Ok(()),
         _ => Err(StoreError::Limited),
@@ -276,7 +273,7 @@ fn set_group_and_mode(path: &Path, group: Option<u32>) -> std::io::Result<()> {
 }
 
 /// Creates an empty file that only the group shares. An existing file is an error.
-fn create_empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
+fn create_empty(path: &Path, group: Option<u32>) -> StoreResult<()> {
     let make = || -> std::io::Result<()> {
         let file = File::options()
             .write(true)
@@ -291,11 +288,7 @@ fn create_empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
 
 /// Returns whether an empty file next to the store exists, and gives it to the group. A file with
 /// content belongs to a lost store: SQLite would read that content into this one.
-fn adopt_empty_file(
-    folder: &Folder,
-    beside: &Path,
-    group: Option<u32>,
-) -> Result<bool, StoreError> {
+fn adopt_empty_file(folder: &Folder, beside: &Path, group: Option<u32>) -> StoreResult<bool> {
     match folder.stat(beside.file_name().unwrap_or_default())? {
         None => Ok(false),
         Some(stat) if stat.st_size == 0 => {
@@ -323,7 +316,7 @@ struct Deadline {
 }
 
 impl Deadline {
-    fn install(connection: &Connection) -> Result<Deadline, StoreError> {
+    fn install(connection: &Connection) -> StoreResult<Deadline> {
         let deadline = Deadline {
             began: Instant::now(),
             ends: Arc::new(AtomicU64::new(u64::MAX)),
@@ -342,7 +335,7 @@ impl Deadline {
     }
 }
 
-fn harden(connection: &Connection) -> Result<(), StoreError> {
+fn harden(connection: &Connection) -> StoreResult<()> {
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -385,7 +378,7 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Returns the version in the store now.
-fn user_version(connection: &Connection) -> Result<i64, StoreError> {
+fn user_version(connection: &Connection) -> StoreResult<i64> {
     Ok(connection
         .prepare_cached("PRAGMA user_version")?
         .query_row([], |row| row.get(0))?)
@@ -393,7 +386,7 @@ fn user_version(connection: &Connection) -> Result<i64, StoreError> {
 
 impl SqliteStore {
     /// Returns the connection, or an error if a failed transaction closed it.
-    fn handle(&self) -> Result<&StoreConnection, StoreError> {
+    fn handle(&self) -> StoreResult<&StoreConnection> {
         let given_up = || {
             StoreError::Engine(
                 "its connection was closed, since it could not be rolled back".to_owned(),
@@ -402,7 +395,7 @@ impl SqliteStore {
         self.connection.as_ref().ok_or_else(given_up)
     }
 
-    fn begin_reading(&mut self, blocked: StopsBlocked) -> Result<OpenTransaction<'_>, StoreError> {
+    fn begin_reading(&mut self, blocked: StopsBlocked) -> StoreResult<OpenTransaction<'_>> {
         self.handle()?;
         let SqliteStore {
             connection: handle,
@@ -419,7 +412,7 @@ impl SqliteStore {
         &mut self,
         shares: bool,
         blocked: StopsBlocked,
-    ) -> Result<OpenTransaction<'_>, StoreError> {
+    ) -> StoreResult<OpenTransaction<'_>> {
         self.handle()?;
         let SqliteStore {
             connection: handle,
@@ -457,7 +450,7 @@ fn begin<'a>(
     running: OpenTransaction<'a>,
     how: &str,
     place: &DatabasePath,
-) -> Result<OpenTransaction<'a>, StoreError> {
+) -> StoreResult<OpenTransaction<'a>> {
     let begun = begun(running.handle(), how, place);
     busy_handler::reset_queue_time();
     match begun {
@@ -470,7 +463,7 @@ fn begin<'a>(
     }
 }
 
-fn begun(handle: &StoreConnection, how: &str, place: &DatabasePath) -> Result<(), StoreError> {
+fn begun(handle: &StoreConnection, how: &str, place: &DatabasePath) -> StoreResult<()> {
     handle.run(how)?;
     // this read, not BEGIN, determines what a reading transaction sees; and no statement of this
     // version may run on a store that was upgraded in the meantime
@@ -483,16 +476,14 @@ fn begun(handle: &StoreConnection, how: &str, place: &DatabasePath) -> Result<()
 }
 
 impl Store for SqliteStore {
-    fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError> {
+    fn begin(&mut self, intent: Intent) -> StoreResult<Box<dyn Transaction + '_>> {
         let blocked = StopsBlocked::new();
-        let running = match intent {
+        let open = match intent {
             Intent::Read => self.begin_reading(blocked)?,
             Intent::Write => self.begin_writing(false, blocked)?,
             Intent::Attempt => self.begin_writing(true, blocked)?,
         };
-        Ok(Box::new(transaction::SqliteTransaction(Statements::of(
-            running, intent,
-        ))))
+        Ok(Box::new(SqliteTransaction { open, intent }))
     }
 
     fn set_write_class(&mut self, class: Class) {
@@ -505,7 +496,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn truncate_wal(&mut self) -> Result<(), StoreError> {
+    fn truncate_wal(&mut self) -> StoreResult<()> {
         let _blocked = StopsBlocked::new();
         let StoreConnection {
             connection,

@@ -1,19 +1,18 @@
 //! SQL of [`EventStore`], and the conversion of its rows.
 
-use super::transaction::{SqliteTransaction, damaged, signed, time};
+use super::convert::{damaged, signed, time};
+use super::statements::SqliteTransaction;
 use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY};
 use crate::account::name::UserName;
-use crate::store::{EventStore, LoggedEvent, StoreError};
+use crate::store::{EventStore, LoggedEvent, StoreResult};
 use crate::system::clock::Timestamp;
-use rusqlite::{OptionalExtension, Row};
-
-type Result<T> = std::result::Result<T, StoreError>;
+use rusqlite::Row;
 
 /// Conditions of an [`EventFilter`], in the order of `filter_parameters`.
-const MEANT: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR service = ?3) \
+const FILTER: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR service = ?3) \
                      AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
 
-type Meant<'a> = (
+type FilterParameters<'a> = (
     Option<&'a str>,
     Option<&'static str>,
     Option<&'a str>,
@@ -21,7 +20,7 @@ type Meant<'a> = (
     Option<i64>,
 );
 
-fn meant(filter: &EventFilter) -> Meant<'_> {
+fn filter_parameters(filter: &EventFilter) -> FilterParameters<'_> {
     let time = |at: Option<Timestamp>| at.map(|at| signed(at.0));
     (
         filter.account.as_ref().map(UserName::as_str),
@@ -35,7 +34,7 @@ fn meant(filter: &EventFilter) -> Meant<'_> {
 impl SqliteTransaction<'_> {
     /// Returns the number of events of this kind and account in the day before this one; counts to
     /// `limit`.
-    fn in_a_day(&mut self, event: &AuditEvent, limit: u32) -> Result<u32> {
+    fn count_in_a_day(&mut self, event: &AuditEvent, limit: u32) -> StoreResult<u32> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
                    WHERE account = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
         let AuditEvent {
@@ -48,74 +47,46 @@ impl SqliteTransaction<'_> {
             signed(at.0),
             limit,
         );
-        Ok(self.0.query_row(sql, of_day, |row| row.get(0))?)
+        self.query_row(sql, of_day, |row| Ok(row.get(0)?))
     }
-}
 
-impl SqliteTransaction<'_> {
-    fn events_of(
+    fn query_events(
         &mut self,
         filter: &EventFilter,
         place: &str,
         order: &str,
         (border, limit): (i64, u32),
-    ) -> Result<Vec<(i64, AuditEvent)>> {
+    ) -> StoreResult<Vec<(i64, AuditEvent)>> {
         // By number, not by an index for the filter: the pages are then one pass over the log.
         let sql = format!(
             "SELECT id, at, account, kind, service, origin, principal, cause FROM event NOT INDEXED \
-             WHERE {place} AND {MEANT} ORDER BY {order} LIMIT ?7"
+             WHERE {place} AND {FILTER} ORDER BY {order} LIMIT ?7"
         );
-        type Columns = (
-            i64,
-            Timestamp,
-            String,
-            String,
-            String,
-            String,
-            String,
-            String,
-        );
-        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            let number = row.get(0)?;
-            Ok((
-                number,
-                time(row, 1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-                row.get(7)?,
-            ))
+        let read = |row: &Row<'_>| -> StoreResult<(i64, AuditEvent)> {
+            let event = AuditEvent {
+                at: time(row, 1)?,
+                account: UserName::kept(&row.get::<_, String>(2)?)
+                    .map_err(|_| damaged("an event"))?,
+                what: EventKind::from_name(&row.get::<_, String>(3)?)
+                    .ok_or_else(|| damaged("an event"))?,
+                door: row.get(4)?,
+                origin: row.get(5)?,
+                actor: row.get(6)?,
+                cause: row.get(7)?,
+            };
+            Ok((row.get(0)?, event))
         };
-        let (account, what, door, since, until) = meant(filter);
-        let found = self.all(
+        let (account, what, door, since, until) = filter_parameters(filter);
+        self.query_rows(
             &sql,
             (account, what, door, since, until, border, limit),
             read,
-        )?;
-        let event = |(id, at, account, what, door, origin, actor, cause): Columns| {
-            let account = UserName::kept(&account).map_err(|_| damaged("an event"))?;
-            let what = EventKind::from_name(&what).ok_or_else(|| damaged("an event"))?;
-            Ok((
-                id,
-                AuditEvent {
-                    at,
-                    account,
-                    what,
-                    door,
-                    origin,
-                    actor,
-                    cause,
-                },
-            ))
-        };
-        found.into_iter().map(event).collect()
+        )
     }
 }
 
 impl EventStore for SqliteTransaction<'_> {
-    fn add_event(&mut self, event: &AuditEvent) -> Result<LoggedEvent> {
+    fn add_event(&mut self, event: &AuditEvent) -> StoreResult<LoggedEvent> {
         let AuditEvent {
             at,
             account,
@@ -127,7 +98,7 @@ impl EventStore for SqliteTransaction<'_> {
         } = event;
         let mut cause = cause.as_str();
         if let Some(limit) = what.daily_limit() {
-            match limit.saturating_sub(self.in_a_day(event, limit)?) {
+            match limit.saturating_sub(self.count_in_a_day(event, limit)?) {
                 0 => return Ok(LoggedEvent::TooMany),
                 1 => cause = LAST_OF_DAY,
                 _ => {}
@@ -145,7 +116,7 @@ impl EventStore for SqliteTransaction<'_> {
             cause,
         );
         self.execute(sql, columns)?;
-        let newest = self.0.last_insert_rowid();
+        let newest = self.last_insert_rowid();
         // Two for each new one: no sign-in pays for many, and a clock ahead of time removes few.
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
         self.execute(sql, [newest - i64::from(KEPT)])?;
@@ -159,8 +130,8 @@ impl EventStore for SqliteTransaction<'_> {
         filter: &EventFilter,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, AuditEvent)>> {
-        self.events_of(filter, "id > ?6", "id", (after, limit))
+    ) -> StoreResult<Vec<(i64, AuditEvent)>> {
+        self.query_events(filter, "id > ?6", "id", (after, limit))
     }
 
     fn events_before(
@@ -168,21 +139,19 @@ impl EventStore for SqliteTransaction<'_> {
         filter: &EventFilter,
         before: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, AuditEvent)>> {
-        self.events_of(filter, "id < ?6", "id DESC", (before, limit))
+    ) -> StoreResult<Vec<(i64, AuditEvent)>> {
+        self.query_events(filter, "id < ?6", "id DESC", (before, limit))
     }
 
-    fn number_before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64> {
+    fn number_before_newest(&mut self, filter: &EventFilter, count: u32) -> StoreResult<i64> {
         let sql = format!(
-            "SELECT id FROM event NOT INDEXED WHERE {MEANT} ORDER BY id DESC LIMIT 1 OFFSET ?6"
+            "SELECT id FROM event NOT INDEXED WHERE {FILTER} ORDER BY id DESC LIMIT 1 OFFSET ?6"
         );
-        let (account, what, door, since, until) = meant(filter);
-        let last_left_out: Option<i64> = self
-            .0
-            .query_row(&sql, (account, what, door, since, until, count), |row| {
-                row.get(0)
-            })
-            .optional()?;
+        let (account, what, door, since, until) = filter_parameters(filter);
+        let last_left_out: Option<i64> =
+            self.find_row(&sql, (account, what, door, since, until, count), |row| {
+                Ok(row.get(0)?)
+            })?;
         Ok(last_left_out.unwrap_or(0))
     }
 }

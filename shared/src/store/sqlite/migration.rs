@@ -14,7 +14,7 @@ use super::{
     APPLICATION, Deadline, SCHEMA, VERSION, busy_handler, harden, location, lock_holder,
     refuse_file_size_limit, schema_check,
 };
-use crate::store::{StoreError, UpgradeResult};
+use crate::store::{StoreError, StoreResult, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -23,8 +23,6 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-type Result<T> = std::result::Result<T, StoreError>;
 
 /// Time limit of SQLite's work for the whole upgrade.
 const UPGRADING: Duration = Duration::from_secs(3600);
@@ -35,7 +33,7 @@ struct Migration {
     /// Schema of a store of version `from`.
     schema: &'static str,
     /// Creates the next schema and fills its tables. The caller sets the version.
-    migrate: fn(&Connection, next: &str) -> Result<()>,
+    migrate: fn(&Connection, next: &str) -> StoreResult<()>,
 }
 
 /// Migrations in order, without a gap. A new version moves the current schema into a file here.
@@ -70,7 +68,7 @@ pub(super) fn version_error(connection: &Connection, found: i64) -> StoreError {
 }
 
 /// Upgrades the store at a path, unless it already has this program's version.
-pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult> {
+pub(super) fn upgrade(path: &Path) -> StoreResult<UpgradeResult> {
     refuse_file_size_limit()?;
     let path = location::check_trusted(path)?;
     let upgraded = upgrade_under_lock(&path);
@@ -80,7 +78,7 @@ pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult> {
     }
 }
 
-fn upgrade_under_lock(path: &Path) -> Result<UpgradeResult> {
+fn upgrade_under_lock(path: &Path) -> StoreResult<UpgradeResult> {
     let connection = open(path)?;
     let place = DatabasePath::open(path)?;
     // refused before any wait
@@ -122,7 +120,7 @@ fn upgrade_under_lock(path: &Path) -> Result<UpgradeResult> {
     })
 }
 
-fn open(path: &Path) -> Result<Connection> {
+fn open(path: &Path) -> StoreResult<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -136,7 +134,7 @@ fn open(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn version(connection: &Connection) -> Result<i64> {
+fn version(connection: &Connection) -> StoreResult<i64> {
     let application: i64 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != APPLICATION {
@@ -148,7 +146,7 @@ fn version(connection: &Connection) -> Result<i64> {
 }
 
 /// Refuses a store from which no migration starts.
-fn check_old_schema(connection: &Connection, found: i64) -> Result<()> {
+fn check_old_schema(connection: &Connection, found: i64) -> StoreResult<()> {
     match MIGRATIONS.iter().find(|step| step.from == found) {
         Some(step) => match schema_check::compare_schema(connection, step.schema) {
             Err(StoreError::Shape(what)) => match unreleased::find_commit(connection)? {
@@ -162,7 +160,7 @@ fn check_old_schema(connection: &Connection, found: i64) -> Result<()> {
 }
 
 /// Runs every migration from a version on, within the caller's transaction.
-fn migrate(connection: &Connection, found: i64) -> Result<()> {
+fn migrate(connection: &Connection, found: i64) -> StoreResult<()> {
     let steps = MIGRATIONS.iter().skip_while(|step| step.from != found);
     let next = MIGRATIONS
         .iter()
@@ -189,7 +187,7 @@ fn migrate(connection: &Connection, found: i64) -> Result<()> {
 }
 
 /// Creates the tables and indexes of a schema that are missing. The migration fills them.
-fn create_missing(connection: &Connection, schema: &str) -> Result<()> {
+fn create_missing(connection: &Connection, schema: &str) -> StoreResult<()> {
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
     for (name, sql) in schema_check::created_by(schema) {
         if !connection.query_row(exists, [name], |row| row.get::<_, bool>(0))? {
@@ -202,7 +200,7 @@ fn create_missing(connection: &Connection, schema: &str) -> Result<()> {
 /// Copies the store with its WAL, as of the last commit, to `postern.db.before-5` next to it, with
 /// the same owner and mode. Replaces the copy of an interrupted upgrade once the new one is
 /// complete.
-fn back_up(path: &Path) -> Result<PathBuf> {
+fn back_up(path: &Path) -> StoreResult<PathBuf> {
     let backup = location::with_suffix(path, &format!(".before-{VERSION}"));
     trusted_file::remove_abandoned(&backup)?;
     let name = backup.file_name().unwrap_or_default().to_string_lossy();
@@ -221,7 +219,7 @@ fn back_up(path: &Path) -> Result<PathBuf> {
     copied.map(|()| backup)
 }
 
-fn copy(path: &Path, new: &Path) -> Result<()> {
+fn copy(path: &Path, new: &Path) -> StoreResult<()> {
     let io = |error| StoreError::File(FileError::io(new, error));
     let text = new
         .to_str()

@@ -1,15 +1,13 @@
 //! SQL of [`NotificationStore`], and the conversion of its rows.
 
-use super::mail::address;
-use super::transaction::{SqliteTransaction, damaged, signed, time};
+use super::convert::{address, damaged, signed, time};
+use super::statements::SqliteTransaction;
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
-use crate::store::{MAX_NOTIFICATIONS, Notification, NotificationStore, StoreError};
+use crate::store::{MAX_NOTIFICATIONS, Notification, NotificationStore, StoreResult};
 use crate::system::clock::Timestamp;
-use rusqlite::{OptionalExtension, Row};
-
-type Result<T> = std::result::Result<T, StoreError>;
+use rusqlite::Row;
 
 impl NotificationStore for SqliteTransaction<'_> {
     fn add_notification(
@@ -17,7 +15,7 @@ impl NotificationStore for SqliteTransaction<'_> {
         to: &EmailAddress,
         event: &AuditEvent,
         since: Timestamp,
-    ) -> Result<()> {
+    ) -> StoreResult<()> {
         let AuditEvent {
             at,
             account,
@@ -54,80 +52,49 @@ impl NotificationStore for SqliteTransaction<'_> {
         now: Timestamp,
         latest: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Notification>> {
+    ) -> StoreResult<Vec<Notification>> {
         let sql = "SELECT id, address, at, account, kind, service, origin, principal, cause FROM notification \
                    WHERE id IN (SELECT id FROM (SELECT id FROM notification WHERE due <= ?1 ORDER BY due LIMIT ?3) \
                    UNION SELECT id FROM (SELECT id FROM notification WHERE due > ?2 ORDER BY due LIMIT ?3)) \
                    ORDER BY id LIMIT ?3";
-        type Columns = (
-            i64,
-            String,
-            Timestamp,
-            String,
-            String,
-            String,
-            String,
-            String,
-            String,
-        );
-        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            let (number, to, at) = (row.get(0)?, row.get(1)?, time(row, 2)?);
-            let text = |column| row.get(column);
-            Ok((
-                number,
-                to,
-                at,
-                text(3)?,
-                text(4)?,
-                text(5)?,
-                text(6)?,
-                text(7)?,
-                text(8)?,
-            ))
-        };
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = self.all(sql, (signed(now.0), signed(latest.0), limit), read)?;
-        let notice = |(number, to, at, account, what, door, origin, actor, cause): Columns| {
-            let account = UserName::kept(&account).map_err(|_| damaged("a notice"))?;
-            let what = EventKind::from_name(&what).ok_or_else(|| damaged("a notice"))?;
-            let event = AuditEvent {
-                at,
-                account,
-                what,
-                door,
-                origin,
-                actor,
-                cause,
-            };
+        let read = |row: &Row<'_>| -> StoreResult<Notification> {
             Ok(Notification {
-                number,
-                to: address(to)?,
-                event,
+                number: row.get(0)?,
+                to: address(row.get(1)?)?,
+                event: AuditEvent {
+                    at: time(row, 2)?,
+                    account: UserName::kept(&row.get::<_, String>(3)?)
+                        .map_err(|_| damaged("a notice"))?,
+                    what: EventKind::from_name(&row.get::<_, String>(4)?)
+                        .ok_or_else(|| damaged("a notice"))?,
+                    door: row.get(5)?,
+                    origin: row.get(6)?,
+                    actor: row.get(7)?,
+                    cause: row.get(8)?,
+                },
             })
         };
-        found.into_iter().map(notice).collect()
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.query_rows(sql, (signed(now.0), signed(latest.0), limit), read)
     }
 
-    fn oldest_due_notification(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
+    fn oldest_due_notification(&mut self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
         let sql = "SELECT due FROM notification WHERE due <= ?1 ORDER BY due LIMIT 1";
-        Ok(self
-            .0
-            .query_row(sql, [signed(now.0)], |row| time(row, 0))
-            .optional()?)
+        self.find_row(sql, [signed(now.0)], |row| time(row, 0))
     }
 
-    fn postpone_notification(&mut self, number: i64, due: Timestamp) -> Result<()> {
+    fn postpone_notification(&mut self, number: i64, due: Timestamp) -> StoreResult<()> {
         self.execute(
             "UPDATE notification SET due = ?2 WHERE id = ?1",
             (number, signed(due.0)),
         )
     }
 
-    fn remove_notification(&mut self, number: i64) -> Result<()> {
+    fn remove_notification(&mut self, number: i64) -> StoreResult<()> {
         self.execute("DELETE FROM notification WHERE id = ?1", [number])
     }
 
-    fn remove_notifications_before(&mut self, since: Timestamp) -> Result<()> {
+    fn remove_notifications_before(&mut self, since: Timestamp) -> StoreResult<()> {
         let sql = "DELETE FROM notification WHERE id IN (SELECT id FROM notification WHERE at < ?1 ORDER BY at LIMIT 100)";
         self.execute(sql, [signed(since.0)])
     }

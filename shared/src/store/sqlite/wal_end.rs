@@ -7,7 +7,7 @@
 //! succeeded.
 
 use super::location::with_suffix;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreResult};
 use rusqlite::{Connection, ErrorCode};
 use std::cell::Cell;
 use std::fs::File;
@@ -35,7 +35,7 @@ impl WalEnd {
 
     /// Truncates the frames of a failed commit, if there are any. MUST be called before every
     /// write.
-    pub(super) fn repair(&self, connection: &Connection) -> Result<(), StoreError> {
+    pub(super) fn repair(&self, connection: &Connection) -> StoreResult<()> {
         match self.is_in_doubt.get() {
             false => Ok(()),
             true => self.truncate_uncommitted(connection),
@@ -58,7 +58,7 @@ impl WalEnd {
 
     /// Truncates the frames after the last commit, under the write lock, so that no process
     /// appends.
-    fn truncate_uncommitted(&self, connection: &Connection) -> Result<(), StoreError> {
+    fn truncate_uncommitted(&self, connection: &Connection) -> StoreResult<()> {
         if !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
         }
@@ -84,7 +84,7 @@ impl WalEnd {
         Err(StoreError::Busy)
     }
 
-    fn truncate_after(&self, connection: &Connection, frames: i64) -> Result<(), StoreError> {
+    fn truncate_after(&self, connection: &Connection, frames: i64) -> StoreResult<()> {
         let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let length = match u64::try_from(frames) {
             Ok(0) | Err(_) => 0,
@@ -102,7 +102,7 @@ impl WalEnd {
 }
 
 /// Returns a number that changes when another connection commits.
-fn data_version(connection: &Connection) -> Result<i64, StoreError> {
+fn data_version(connection: &Connection) -> StoreResult<i64> {
     Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 

@@ -1,7 +1,7 @@
 //! Schemas of builds before the first release. Errors name their commit, since some of them call
 //! themselves version 3 too.
 
-use crate::store::StoreError;
+use crate::store::StoreResult;
 use crate::store::sqlite::schema_check;
 use rusqlite::Connection;
 
@@ -26,7 +26,7 @@ const SHAPES: [(&str, &str); 4] = [
 ];
 
 /// Returns the commit whose unreleased schema a store has.
-pub(super) fn find_commit(connection: &Connection) -> Result<Option<&'static str>, StoreError> {
+pub(super) fn find_commit(connection: &Connection) -> StoreResult<Option<&'static str>> {
     let mark = schema_check::schema_hash(connection)?;
     Ok(SHAPES
         .iter()

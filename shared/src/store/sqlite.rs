@@ -4,27 +4,17 @@
 //! MUST NOT follow a link, trust the schema, or open a version that it does not know. MUST NOT
 //! create a store by opening one.
 
-mod accounts;
-mod app_passwords;
 mod busy_handler;
 mod checkpoint;
 mod connection;
-mod convert;
 mod database_path;
-mod events;
 mod header;
-mod keys;
 mod lock_holder;
-mod login_tokens;
-mod mail;
 mod migration;
-mod notifications;
 mod open_transaction;
 mod schema_check;
-mod sessions;
 mod statements;
 mod stop_signals;
-mod transaction;
 mod wal_end;
 mod write_queue;
 
@@ -100,8 +90,8 @@ impl SqliteStore {
             .map_err(|error| descriptors_exhausted(&path).unwrap_or(error.into()))?;
         match SqliteStore::check(&connection) {
             Ok(deadline) => {
-                let place = DatabasePath::open(&path)?;
-                let writers = WriteQueue::of_store(place.file_id());
+                let database = DatabasePath::open(&path)?;
+                let queue = WriteQueue::of_store(database.file_id());
                 let handle = Some(StoreConnection {
                     connection,
                     deadline,
@@ -109,8 +99,8 @@ impl SqliteStore {
                 });
                 Ok(SqliteStore {
                     connection: handle,
-                    path: place,
-                    write_queue: writers,
+                    path: database,
+                    write_queue: queue,
                     class: Class::Familiar,
                 })
             }
@@ -399,12 +389,12 @@ impl SqliteStore {
         self.handle()?;
         let SqliteStore {
             connection: handle,
-            path: place,
+            path: database,
             ..
         } = self;
-        let running = OpenTransaction::new(handle, None, blocked);
-        running.handle().deadline.set(READING);
-        begin(running, "BEGIN", place)
+        let transaction = OpenTransaction::new(handle, None, blocked);
+        transaction.handle().deadline.set(READING);
+        begin(transaction, "BEGIN", database)
     }
 
     /// Continues the transaction that other threads of this process share, or begins one.
@@ -416,55 +406,59 @@ impl SqliteStore {
         self.handle()?;
         let SqliteStore {
             connection: handle,
-            path: place,
-            write_queue: writers,
+            path: database,
+            write_queue: queue,
             class,
         } = self;
-        let Some((turn, handed_on)) = writers.acquire(*class, shares) else {
-            return Err(place.name_lock_holder(StoreError::Busy));
+        let Some((permit, handed_over)) = queue.acquire(*class, shares) else {
+            return Err(database.name_lock_holder(StoreError::Busy));
         };
-        if let Some(handed_on) = handed_on {
+        if let Some(handed_over) = handed_over {
             busy_handler::reset_queue_time();
-            handed_on.deadline.set(WRITING);
-            return Ok(OpenTransaction::join(handed_on, handle, turn, blocked)?);
+            handed_over.deadline.set(WRITING);
+            return Ok(OpenTransaction::join(handed_over, handle, permit, blocked)?);
         }
-        let running = OpenTransaction::new(handle, Some(turn), blocked);
+        let transaction = OpenTransaction::new(handle, Some(permit), blocked);
         let StoreConnection {
             connection,
             deadline,
-            wal_end: tail,
-        } = running.handle();
+            wal_end,
+        } = transaction.handle();
         // the wait for the write lock has a limit of its own
         deadline.set(PATIENCE + WRITING);
-        tail.repair(connection)?;
+        wal_end.repair(connection)?;
         checkpoint::checkpoint_if_long(connection);
-        let mut running = begin(running, "BEGIN IMMEDIATE", place)?;
-        running.handle().deadline.set(WRITING);
-        running.accept_joiners();
-        Ok(running)
+        let mut transaction = begin(transaction, "BEGIN IMMEDIATE", database)?;
+        transaction.handle().deadline.set(WRITING);
+        transaction.accept_joiners();
+        Ok(transaction)
     }
 }
 
 /// Begins a transaction on this store's own connection.
 fn begin<'a>(
-    running: OpenTransaction<'a>,
-    how: &str,
-    place: &DatabasePath,
+    transaction: OpenTransaction<'a>,
+    statement: &str,
+    database: &DatabasePath,
 ) -> StoreResult<OpenTransaction<'a>> {
-    let begun = begun(running.handle(), how, place);
+    let check_begun = check_begun(transaction.handle(), statement, database);
     busy_handler::reset_queue_time();
-    match begun {
-        Ok(()) => Ok(running),
+    match check_begun {
+        Ok(()) => Ok(transaction),
         Err(error) => {
             // the lock holder is looked up after the queue of this process has moved on
-            drop(running);
-            Err(place.name_lock_holder(error))
+            drop(transaction);
+            Err(database.name_lock_holder(error))
         }
     }
 }
 
-fn begun(handle: &StoreConnection, how: &str, place: &DatabasePath) -> StoreResult<()> {
-    handle.run(how)?;
+fn check_begun(
+    handle: &StoreConnection,
+    statement: &str,
+    database: &DatabasePath,
+) -> StoreResult<()> {
+    handle.run(statement)?;
     // this read, not BEGIN, determines what a reading transaction sees; and no statement of this
     // version may run on a store that was upgraded in the meantime
     let found = user_version(&handle.connection)?;
@@ -472,7 +466,7 @@ fn begun(handle: &StoreConnection, how: &str, place: &DatabasePath) -> StoreResu
         return Err(migration::version_error(&handle.connection, found));
     }
     // after BEGIN: from now on the transaction keeps the file that it has open
-    place.check_unmoved()
+    database.check_unmoved()
 }
 
 impl Store for SqliteStore {
@@ -501,10 +495,10 @@ impl Store for SqliteStore {
         let StoreConnection {
             connection,
             deadline,
-            wal_end: tail,
+            wal_end,
         } = self.handle()?;
         deadline.set(SCRUBBING);
-        tail.repair(connection)?;
+        wal_end.repair(connection)?;
         // SQLite does not wait for another process that truncates the WAL: it reports at once that
         // the store is busy
         let began = Instant::now();

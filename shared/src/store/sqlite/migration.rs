@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Time limit of SQLite's work for the whole upgrade.
-const UPGRADING: Duration = Duration::from_secs(3600);
+const TIME_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Migration from one version to the next.
 struct Migration {
@@ -51,7 +51,7 @@ const MIGRATIONS: [Migration; 2] = [
 ];
 
 fn is_upgradable(version: i64) -> bool {
-    MIGRATIONS.iter().any(|step| step.from == version)
+    MIGRATIONS.iter().any(|migration| migration.from == version)
 }
 
 /// Returns why a store of another version is not opened.
@@ -80,7 +80,7 @@ pub(super) fn upgrade(path: &Path) -> StoreResult<UpgradeResult> {
 
 fn upgrade_under_lock(path: &Path) -> StoreResult<UpgradeResult> {
     let connection = open(path)?;
-    let place = DatabasePath::open(path)?;
+    let database = DatabasePath::open(path)?;
     // refused before any wait
     let found = version(&connection)?;
     if found == VERSION {
@@ -95,7 +95,7 @@ fn upgrade_under_lock(path: &Path) -> StoreResult<UpgradeResult> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    place.check_unmoved()?;
+    database.check_unmoved()?;
     // another upgrade may have been faster
     let found = version(&connection)?;
     if found == VERSION {
@@ -105,7 +105,7 @@ fn upgrade_under_lock(path: &Path) -> StoreResult<UpgradeResult> {
     // the write lock is held: the copy is exactly what the migration starts with
     let backup = back_up(path)?;
     migrate(&connection, found)?;
-    place.check_unmoved()?;
+    database.check_unmoved()?;
     connection.execute_batch("COMMIT").map_err(|error| {
         // the next process must not append to frames that may not have reached the disk
         WalEnd::new(path).record_failed_commit(&connection, &error);
@@ -126,7 +126,7 @@ fn open(path: &Path) -> StoreResult<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(busy_handler::retry_while_busy))?;
-    Deadline::install(&connection)?.set(UPGRADING);
+    Deadline::install(&connection)?.set(TIME_LIMIT);
     harden(&connection)?;
     // A referenced table is created again under its own name: the references keep their text.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
@@ -147,8 +147,8 @@ fn version(connection: &Connection) -> StoreResult<i64> {
 
 /// Refuses a store from which no migration starts.
 fn check_old_schema(connection: &Connection, found: i64) -> StoreResult<()> {
-    match MIGRATIONS.iter().find(|step| step.from == found) {
-        Some(step) => match schema_check::compare_schema(connection, step.schema) {
+    match MIGRATIONS.iter().find(|migration| migration.from == found) {
+        Some(migration) => match schema_check::compare_schema(connection, migration.schema) {
             Err(StoreError::Shape(what)) => match unreleased::find_commit(connection)? {
                 Some(commit) => Err(StoreError::Unreleased { found, commit }),
                 None => Err(StoreError::Shape(what)),
@@ -161,21 +161,23 @@ fn check_old_schema(connection: &Connection, found: i64) -> StoreResult<()> {
 
 /// Runs every migration from a version on, within the caller's transaction.
 fn migrate(connection: &Connection, found: i64) -> StoreResult<()> {
-    let steps = MIGRATIONS.iter().skip_while(|step| step.from != found);
+    let migrations = MIGRATIONS
+        .iter()
+        .skip_while(|migration| migration.from != found);
     let next = MIGRATIONS
         .iter()
-        .map(|step| step.schema)
+        .map(|migration| migration.schema)
         .skip(1)
         .chain([SCHEMA]);
     let next = next.skip(
         MIGRATIONS
             .iter()
-            .take_while(|step| step.from != found)
+            .take_while(|migration| migration.from != found)
             .count(),
     );
-    for (step, next) in steps.zip(next) {
-        (step.migrate)(connection, next)?;
-        connection.pragma_update(None, "user_version", step.from + 1)?;
+    for (migration, next) in migrations.zip(next) {
+        (migration.migrate)(connection, next)?;
+        connection.pragma_update(None, "user_version", migration.from + 1)?;
     }
     let is_torn = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
     if is_torn {
@@ -262,15 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_lead_to_this_version_without_a_gap() {
-        let from: Vec<i64> = MIGRATIONS.iter().map(|step| step.from).collect();
+    fn the_migrations_reach_this_version_without_a_gap() {
+        let from: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.from).collect();
         let expected: Vec<i64> = (from[0]..VERSION).collect();
         assert_eq!(from, expected);
     }
 
     /// A kill at any moment before the commit leaves what is on the disk at that moment.
     #[test]
-    fn an_upgrade_that_is_cut_off_before_its_commit_leaves_the_old_store_whole() {
+    fn an_upgrade_interrupted_before_its_commit_leaves_the_old_store() {
         let (folder, path) = version_3();
         let connection = open(&path).unwrap();
         connection
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_leaves_the_old_store_whole() {
+    fn a_full_disk_leaves_the_old_store() {
         let (_folder, path) = version_3();
         let connection = open(&path).unwrap();
         let pages: i64 = connection
@@ -331,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_waits_for_who_writes_and_then_gives_up() {
+    fn an_upgrade_waits_for_a_writer_and_then_gives_up() {
         let (_folder, path) = version_3();
         let writer = open(&path).unwrap();
         writer

@@ -8,9 +8,9 @@ use super::write_queue::WritePermit;
 use rusqlite::Connection;
 
 /// Savepoint of one attempt in a transaction that another attempt began.
-const PART: &str = "SAVEPOINT attempt";
-const KEEP_PART: &str = "RELEASE attempt";
-const UNDO_PART: &str = "ROLLBACK TO attempt";
+const SAVEPOINT: &str = "SAVEPOINT attempt";
+const RELEASE: &str = "RELEASE attempt";
+const ROLL_BACK: &str = "ROLLBACK TO attempt";
 
 /// A transaction, until it is committed or dropped. The fields are dropped in this order: the locks
 /// of the store are released, then the write permit, then the terminal's stop signals are
@@ -43,18 +43,18 @@ impl<'a> OpenTransaction<'a> {
     /// Continues the transaction of a commit group, on its connection.
     pub(super) fn join(
         handle: StoreConnection,
-        home: &'a mut Option<StoreConnection>,
-        turn: WritePermit,
+        idle: &'a mut Option<StoreConnection>,
+        permit: WritePermit,
         _blocked: StopsBlocked,
     ) -> rusqlite::Result<OpenTransaction<'a>> {
-        let running = OpenTransaction {
+        let transaction = OpenTransaction {
             handle: Some(handle),
-            idle: home,
-            permit: Some(turn),
+            idle: idle,
+            permit: Some(permit),
             _blocked,
         };
-        running.handle().run(PART)?;
-        Ok(running)
+        transaction.handle().run(SAVEPOINT)?;
+        Ok(transaction)
     }
 
     pub(super) fn handle(&self) -> &StoreConnection {
@@ -69,18 +69,18 @@ impl<'a> OpenTransaction<'a> {
 
     /// Lets the attempts that wait now join this transaction, which has begun.
     pub(super) fn accept_joiners(&mut self) {
-        if let Some(turn) = &mut self.permit {
-            turn.accept_joiners();
+        if let Some(permit) = &mut self.permit {
+            permit.accept_joiners();
         }
     }
 
     /// Commits, together with the commit group if there is one.
     pub(super) fn commit(mut self) -> CommitResult {
-        let is_kept = match self.has_joined() {
-            true => self.handle().run(KEEP_PART),
+        let released = match self.has_joined() {
+            true => self.handle().run(RELEASE),
             false => Ok(()),
         };
-        match is_kept {
+        match released {
             // dropping `self` rolls back
             Err(error) => Err(error.into()),
             Ok(()) => self.end(),
@@ -96,14 +96,14 @@ impl<'a> OpenTransaction<'a> {
         let Some(handle) = self.handle.take() else {
             return Ok(());
         };
-        let (outcome, handle) = match self.permit.take() {
-            Some(turn) => turn.hand_over_or_commit(handle),
+        let (result, handle) = match self.permit.take() {
+            Some(permit) => permit.hand_over_or_commit(handle),
             None => (handle.commit(), Some(handle)),
         };
         if handle.is_some() {
             *self.idle = handle;
         }
-        outcome
+        result
     }
 }
 
@@ -119,7 +119,7 @@ impl Drop for OpenTransaction<'_> {
                 .filter(|handle| !handle.is_in_transaction());
             return;
         }
-        match handle.run(UNDO_PART).and_then(|()| handle.run(KEEP_PART)) {
+        match handle.run(ROLL_BACK).and_then(|()| handle.run(RELEASE)) {
             // commits the savepoints of the other members, or hands the transaction over
             Ok(()) => drop(self.end()),
             // a savepoint that cannot be rolled back must not be committed: the connection is

@@ -228,7 +228,7 @@ mod tests {
 
     /// A changed schema without a new version would fail on the stores of both programs.
     #[test]
-    fn a_schema_that_changes_has_a_version_of_its_own() {
+    fn a_changed_schema_has_a_version_of_its_own() {
         let hash = HEXLOWER.encode(&Sha256::digest(SCHEMA));
         assert_eq!(SCHEMAS.last().copied(), Some((VERSION, hash.as_str())));
     }

@@ -2,6 +2,17 @@
 //! of a writing transaction is planned first: a statement that would scan a growing table fails the
 //! test. Every process that waits for the write lock waits for every row that is read under it.
 
+mod accounts;
+mod app_passwords;
+mod convert;
+mod events;
+mod keys;
+mod login_tokens;
+mod mail;
+mod notifications;
+mod sessions;
+mod transaction;
+
 use super::open_transaction::OpenTransaction;
 use crate::store::{Intent, StoreResult};
 #[cfg(debug_assertions)]

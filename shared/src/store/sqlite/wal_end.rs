@@ -153,11 +153,11 @@ mod tests {
         // written and not synced: SQLite reports an error
         let wal = fs::read(at("written")).unwrap();
         fs::write(at("db-wal"), wal).unwrap();
-        let tail = WalEnd::new(&at("db"));
+        let wal_end = WalEnd::new(&at("db"));
         let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
-        tail.record_failed_commit(&connection, &failed);
+        wal_end.record_failed_commit(&connection, &failed);
         assert_eq!(fs::metadata(at("db-wal")).unwrap().len(), length);
-        tail.repair(&connection).unwrap();
+        wal_end.repair(&connection).unwrap();
         assert_eq!(rows(&connection), 1);
         drop(connection);
 
@@ -170,15 +170,15 @@ mod tests {
 
     /// Nothing is appended while the end of the WAL is uncertain.
     #[test]
-    fn nothing_is_written_after_an_end_that_cannot_be_made_good() {
+    fn nothing_is_written_after_an_end_that_cannot_be_repaired() {
         let folder = tempfile::tempdir().unwrap();
         let connection = opened(&folder.path().join("db"));
         connection.execute_batch("CREATE TABLE a (b)").unwrap();
-        let tail = WalEnd::new(&folder.path().join("other"));
+        let wal_end = WalEnd::new(&folder.path().join("other"));
         let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
-        tail.record_failed_commit(&connection, &failed);
-        assert!(tail.repair(&connection).is_err());
+        wal_end.record_failed_commit(&connection, &failed);
+        assert!(wal_end.repair(&connection).is_err());
         fs::write(folder.path().join("other-wal"), "").unwrap();
-        tail.repair(&connection).unwrap();
+        wal_end.repair(&connection).unwrap();
     }
 }

@@ -1,10 +1,10 @@
-//! Queue of the connections of this process that write to one store, and group commit. The order is
+//! Queue of the connections of this process that write to writer store, and group commit. The order is
 //! by class, then by arrival; a writer that others passed four times is next. An attempt that waits
 //! when the transaction of another attempt begins continues that transaction: on its connection, in
-//! a savepoint, with one commit for the group. A commit takes milliseconds on a disk, an attempt
-//! tenths of one.
+//! a savepoint, with writer commit for the group. A commit takes milliseconds on a disk, an attempt
+//! tenths of writer.
 //!
-//! MUST NOT return from any attempt before the commit, nor delay one for an attempt that arrived
+//! MUST NOT return from any attempt before the commit, nor delay writer for an attempt that arrived
 //! after its transaction began.
 
 use super::busy_handler;
@@ -14,26 +14,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Maximum of attempts in one commit: their pages fit well below the limit of the WAL.
-const MOST: usize = 32;
+/// Maximum of attempts in writer commit: their pages fit well below the limit of the WAL.
+const MAX_MEMBERS: usize = 32;
 /// Time in which attempts may join a transaction: finished attempts wait for the rest.
-const LONGEST: Duration = Duration::from_millis(20);
-/// Number of later writers of a better class that may pass a waiting one: an endless series of
+const JOIN_TIME: Duration = Duration::from_millis(20);
+/// Number of later queue of a better class that may pass a waiting writer: an endless series of
 /// writes blocks no other writer.
-const PASSED_OVER: u32 = 4;
+const MAX_PASSED_OVER: u32 = 4;
 
 /// Device and inode of a store's file.
-type File = (u64, u64);
+type FileId = (u64, u64);
 
-/// Queues of the stores that are open in this process.
-static QUEUES: Mutex<Vec<(File, Weak<WriteQueue>)>> = Mutex::new(Vec::new());
+/// Queues of the stores that are found in this process.
+static QUEUES: Mutex<Vec<(FileId, Weak<WriteQueue>)>> = Mutex::new(Vec::new());
 
 #[derive(Default)]
 pub(super) struct WriteQueue(Mutex<WriteQueueState>);
 
 #[derive(Default)]
 struct WriteQueueState {
-    next: u64,
+    next_number: u64,
     /// Number of the writer that holds the permit.
     current: Option<u64>,
     waiting: Vec<WaitingWriter>,
@@ -46,12 +46,12 @@ struct WaitingWriter {
     number: u64,
     class: Class,
     may_join: bool,
-    /// Number of later writers that were preferred.
+    /// Number of later queue that were preferred.
     passed_over: u32,
     thread: Thread,
 }
 
-/// Attempts that share one transaction and its commit.
+/// Attempts that share writer transaction and its commit.
 #[derive(Clone)]
 struct CommitGroup {
     /// Number of the attempt that began the transaction, on its own connection.
@@ -88,7 +88,7 @@ pub(super) struct WritePermit {
     queue: Arc<WriteQueue>,
     number: u64,
     may_share: bool,
-    /// Commit group, if the transaction has one.
+    /// Commit group, if the transaction has writer.
     group: Option<CommitGroup>,
     is_released: bool,
 }
@@ -97,13 +97,19 @@ impl WriteQueueState {
     /// Returns the index of the next writer.
     fn next_index(&self) -> Option<usize> {
         let all = self.waiting.iter().enumerate();
-        let order = |one: &WaitingWriter| (one.passed_over < PASSED_OVER, one.class, one.number);
+        let order = |writer: &WaitingWriter| {
+            (
+                writer.passed_over < MAX_PASSED_OVER,
+                writer.class,
+                writer.number,
+            )
+        };
         // of those that were passed too often, the first to arrive
-        let order = |one: &WaitingWriter| match order(one) {
+        let order = |writer: &WaitingWriter| match order(writer) {
             (false, _, number) => (false, Class::Authenticated, number),
             in_turn => in_turn,
         };
-        all.min_by_key(|(_, one)| order(one))
+        all.min_by_key(|(_, writer)| order(writer))
             .map(|(index, _)| index)
     }
 
@@ -129,14 +135,14 @@ impl WriteQueueState {
 
 impl WriteQueue {
     /// Returns the queue of a store.
-    pub(super) fn of_store(store: File) -> Arc<WriteQueue> {
+    pub(super) fn of_store(store: FileId) -> Arc<WriteQueue> {
         let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|(_, queue)| queue.strong_count() > 0);
-        let open = queues
+        let found = queues
             .iter()
             .find(|(of, _)| *of == store)
             .and_then(|(_, queue)| queue.upgrade());
-        open.unwrap_or_else(|| {
+        found.unwrap_or_else(|| {
             let new = Arc::default();
             queues.push((store, Arc::downgrade(&new)));
             new
@@ -152,8 +158,8 @@ impl WriteQueue {
     ) -> Option<(WritePermit, Option<StoreConnection>)> {
         let began = Instant::now();
         let mut queue = self.lock();
-        let number = queue.next;
-        queue.next += 1;
+        let number = queue.next_number;
+        queue.next_number += 1;
         if queue.current.is_none() {
             queue.current = Some(number);
         } else {
@@ -167,15 +173,15 @@ impl WriteQueue {
             });
         }
         drop(queue);
-        let is_at = |queue: &mut WriteQueueState| {
+        let has_permit = |queue: &mut WriteQueueState| {
             (queue.current == Some(number)).then(|| queue.handed_over.take())
         };
-        let found = self.wait(Some(began + busy_handler::PATIENCE), is_at);
-        let handed_on = match found {
-            Some(handed_on) => handed_on,
+        let found = self.wait(Some(began + busy_handler::PATIENCE), has_permit);
+        let handed_over = match found {
+            Some(handed_over) => handed_over,
             None => {
                 let mut queue = self.lock();
-                queue.waiting.retain(|one| one.number != number);
+                queue.waiting.retain(|writer| writer.number != number);
                 // the permit may have arrived after the time limit
                 if queue.current != Some(number) {
                     return None;
@@ -184,7 +190,7 @@ impl WriteQueue {
             }
         };
         busy_handler::set_queue_time(began.elapsed());
-        let (shared, handle) = handed_on.unzip();
+        let (shared, handle) = handed_over.unzip();
         Some((
             WritePermit {
                 queue: Arc::clone(self),
@@ -231,7 +237,7 @@ impl WritePermit {
     /// Lets the attempts that wait now join this transaction, which has begun.
     pub(super) fn accept_joiners(&mut self) {
         if self.may_share {
-            let until = self.queue.lock().next;
+            let until = self.queue.lock().next_number;
             self.group = Some(CommitGroup {
                 until,
                 ..CommitGroup::new(self.number)
@@ -250,10 +256,10 @@ impl WritePermit {
             .take()
             .unwrap_or_else(|| CommitGroup::new(self.number));
         let mut queue = self.queue.lock();
-        let is_short = shared.members.len() < MOST - 1 && shared.began.elapsed() < LONGEST;
-        let may_go_on = is_short && handle.is_in_transaction();
-        let next = match may_go_on {
-            true => queue.start_next_if(|one| one.may_join && one.number < shared.until),
+        let may_grow = shared.members.len() < MAX_MEMBERS - 1 && shared.began.elapsed() < JOIN_TIME;
+        let may_hand_over = may_grow && handle.is_in_transaction();
+        let next = match may_hand_over {
+            true => queue.start_next_if(|writer| writer.may_join && writer.number < shared.until),
             false => None,
         };
         if let Some(next) = next {
@@ -267,16 +273,16 @@ impl WritePermit {
         }
         drop(queue);
         self.group = Some(shared);
-        let outcome = handle.commit();
-        let handle = self.release(outcome.clone(), Some(handle));
-        (outcome, handle)
+        let result = handle.commit();
+        let handle = self.release(result.clone(), Some(handle));
+        (result, handle)
     }
 
     /// Reports the result to the other members and releases the permit. Returns the connection if
     /// there are no other members.
     fn release(
         &mut self,
-        outcome: CommitResult,
+        result: CommitResult,
         handle: Option<StoreConnection>,
     ) -> Option<StoreConnection> {
         self.is_released = true;
@@ -294,7 +300,7 @@ impl WritePermit {
             false => (
                 Some(FinishedGroup {
                     leader,
-                    result: outcome,
+                    result: result,
                     handle,
                     unread: members.len(),
                 }),
@@ -309,7 +315,7 @@ impl WritePermit {
 
     fn wait_for_commit(&self, leader: u64) -> (CommitResult, Option<StoreConnection>) {
         let is_leader = leader == self.number;
-        let told = self.queue.wait(None, |queue| {
+        let found = self.queue.wait(None, |queue| {
             let index = queue
                 .finished
                 .iter()
@@ -317,13 +323,13 @@ impl WritePermit {
             let ended = &mut queue.finished[index];
             ended.unread -= 1;
             let handle = if is_leader { ended.handle.take() } else { None };
-            let told = (ended.result.clone(), handle);
+            let found = (ended.result.clone(), handle);
             if ended.unread == 0 {
                 queue.finished.swap_remove(index);
             }
-            Some(told)
+            Some(found)
         });
-        told.expect("there is no time limit")
+        found.expect("there is no time limit")
     }
 }
 

@@ -2,12 +2,12 @@
 //! Conversions between rows and values are in `convert.rs`, the running of statements is in
 //! `statements.rs`.
 
-use super::WrappedKey;
+use super::SqliteTransaction;
 use super::convert::{bytes, damaged, otp_parameters, signed, time, unsigned};
-use super::statements::SqliteTransaction;
 use crate::account::name::Label;
 use crate::account::record::AccountId;
 use crate::credential::totp::{OtpParameters, Step};
+use crate::crypto::vault::WrappedKey;
 use crate::crypto::vault::{OneTimeHash, RecoveryHash, SecretFingerprint};
 use crate::store::*;
 use crate::system::clock::Timestamp;

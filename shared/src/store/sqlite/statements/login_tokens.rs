@@ -1,8 +1,8 @@
 //! SQL of [`LoginTokenStore`].
 
+use super::SqliteTransaction;
 use super::convert::signed;
 use super::sessions::REVOCATIONS_KEPT;
-use super::statements::SqliteTransaction;
 use crate::account::record::AccountId;
 use crate::store::{LoginTokenState, LoginTokenStore, StoreResult};
 use crate::system::clock::Timestamp;

@@ -1,7 +1,7 @@
 //! SQL of [`AccountStore`], and the conversion of its rows.
 
+use super::SqliteTransaction;
 use super::convert::{account_name, groups, mail_addresses, optional_time, signed, time, unsigned};
-use super::statements::SqliteTransaction;
 use crate::account::name::{Group, NameKey, NewName, UserName};
 use crate::account::record::{AccountId, AccountRecord};
 use crate::store::{AccountStore, AccountTally, Intent, StoreResult};

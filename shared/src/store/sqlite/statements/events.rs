@@ -1,7 +1,7 @@
 //! SQL of [`EventStore`], and the conversion of its rows.
 
+use super::SqliteTransaction;
 use super::convert::{damaged, signed, time};
-use super::statements::SqliteTransaction;
 use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY};
 use crate::account::name::UserName;
 use crate::store::{EventStore, LoggedEvent, StoreResult};
@@ -53,14 +53,14 @@ impl SqliteTransaction<'_> {
     fn query_events(
         &mut self,
         filter: &EventFilter,
-        place: &str,
+        position: &str,
         order: &str,
-        (border, limit): (i64, u32),
+        (bound, limit): (i64, u32),
     ) -> StoreResult<Vec<(i64, AuditEvent)>> {
         // By number, not by an index for the filter: the pages are then one pass over the log.
         let sql = format!(
             "SELECT id, at, account, kind, service, origin, principal, cause FROM event NOT INDEXED \
-             WHERE {place} AND {FILTER} ORDER BY {order} LIMIT ?7"
+             WHERE {position} AND {FILTER} ORDER BY {order} LIMIT ?7"
         );
         let read = |row: &Row<'_>| -> StoreResult<(i64, AuditEvent)> {
             let event = AuditEvent {
@@ -79,7 +79,7 @@ impl SqliteTransaction<'_> {
         let (account, what, door, since, until) = filter_parameters(filter);
         self.query_rows(
             &sql,
-            (account, what, door, since, until, border, limit),
+            (account, what, door, since, until, bound, limit),
             read,
         )
     }
@@ -148,10 +148,10 @@ impl EventStore for SqliteTransaction<'_> {
             "SELECT id FROM event NOT INDEXED WHERE {FILTER} ORDER BY id DESC LIMIT 1 OFFSET ?6"
         );
         let (account, what, door, since, until) = filter_parameters(filter);
-        let last_left_out: Option<i64> =
+        let last_skipped: Option<i64> =
             self.find_row(&sql, (account, what, door, since, until, count), |row| {
                 Ok(row.get(0)?)
             })?;
-        Ok(last_left_out.unwrap_or(0))
+        Ok(last_skipped.unwrap_or(0))
     }
 }

@@ -1,7 +1,7 @@
 //! SQL of [`NotificationStore`], and the conversion of its rows.
 
+use super::SqliteTransaction;
 use super::convert::{address, damaged, signed, time};
-use super::statements::SqliteTransaction;
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;

@@ -1,7 +1,7 @@
 //! SQL of [`SessionStore`], and the conversion of its rows.
 
+use super::SqliteTransaction;
 use super::convert::{bytes, signed, time, unsigned};
-use super::statements::SqliteTransaction;
 use super::transaction::IS_UP_TO_DATE;
 use crate::account::record::AccountId;
 use crate::crypto::password::PasswordHash;

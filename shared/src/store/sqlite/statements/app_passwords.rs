@@ -1,7 +1,7 @@
 //! SQL of [`AppPasswordStore`], and the conversion of its rows.
 
+use super::SqliteTransaction;
 use super::convert::{account_name, bytes, damaged, groups, optional_time, signed, time, unsigned};
-use super::statements::SqliteTransaction;
 use crate::account::email::EmailAddress;
 use crate::account::name::Label;
 use crate::account::record::AccountId;
@@ -269,7 +269,7 @@ mod tests {
     fn one_is_found_by_an_index_of_its_hash() {
         let connection = Connection::open_in_memory().unwrap();
         connection
-            .execute_batch(include_str!("../schema.sql"))
+            .execute_batch(include_str!("../../schema.sql"))
             .unwrap();
         let sql = format!("EXPLAIN QUERY PLAN SELECT {FOUND} {BY_HASH}");
         let mut statement = connection.prepare(&sql).unwrap();

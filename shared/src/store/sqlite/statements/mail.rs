@@ -1,7 +1,7 @@
 //! SQL of [`MailStore`], and the conversion of its rows.
 
+use super::SqliteTransaction;
 use super::convert::{account_name, address, bytes, mail_addresses, mail_purpose, signed, time};
-use super::statements::SqliteTransaction;
 use crate::account::email::EmailAddress;
 use crate::account::record::AccountId;
 use crate::crypto::vault::{MailedFor, MailedHash};

@@ -1,7 +1,7 @@
 //! SQL of [`KeyStore`], and the conversion of its rows.
 
+use super::SqliteTransaction;
 use super::convert::{account_name, address, mail_purpose, otp_parameters, signed, time, unsigned};
-use super::statements::SqliteTransaction;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::crypto::vault::{LetterBinding, SecretBinding, WrappedKey};

@@ -3,14 +3,26 @@
 //!
 //! MUST NOT name anything of SQLite, since another store implements the same traits.
 
-use super::accounts::AccountStore;
-use super::app_passwords::AppPasswordStore;
-use super::events::EventStore;
-use super::keys::KeyStore;
-use super::login_tokens::LoginTokenStore;
-use super::mail::MailStore;
-use super::notifications::NotificationStore;
-use super::sessions::SessionStore;
+mod accounts;
+mod app_passwords;
+mod events;
+mod keys;
+mod login_tokens;
+mod mail;
+mod notifications;
+mod sessions;
+
+pub use accounts::{AccountStore, AccountTally};
+pub use app_passwords::{AppPasswordRecord, AppPasswordStore, LiveAppPasswords};
+pub use events::{EventStore, LoggedEvent};
+pub use keys::{KeyBound, KeyStore, SealedRow, SealedValue};
+pub use login_tokens::{LoginTokenState, LoginTokenStore};
+pub use mail::{ExpiredMail, MailAddresses, MailState, MailStore, QueuedMail};
+pub use notifications::{MAX_NOTIFICATIONS, Notification, NotificationStore};
+pub use sessions::{
+    BrowserRecord, BrowserSessions, BrowserToken, SessionBrowser, SessionRecord, SessionStore,
+};
+
 use crate::account::name::{Label, OtherSpelling};
 use crate::account::record::AccountId;
 use crate::config::StoreUrl;
@@ -311,7 +323,7 @@ pub fn has_current_version(url: &StoreUrl) -> StoreResult<bool> {
 
 /// Creates a store with these data keys, shared with `group`. An existing store is an error.
 pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> StoreResult<()> {
-    super::sqlite::SqliteStore::create(url.sqlite_path(), group, keys)
+    super::sqlite::create(url.sqlite_path(), group, keys)
 }
 
 /// Creates the empty `-wal` and `-shm` files if only the store itself was restored from a backup.
@@ -320,7 +332,7 @@ pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> StoreR
 /// # Errors
 /// A file cannot be created.
 pub fn make_missing_files(url: &StoreUrl) -> StoreResult<()> {
-    super::sqlite::SqliteStore::make_missing_files(url.sqlite_path())
+    super::sqlite::make_missing_files(url.sqlite_path())
 }
 
 pub fn exists(url: &StoreUrl) -> bool {

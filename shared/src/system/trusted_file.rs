@@ -63,7 +63,7 @@ fn read_in_folder(
     privacy: Privacy,
     largest: u64,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    // O_NONBLOCK: a FIFO in position of the file cannot block a login.
+    // O_NONBLOCK: a FIFO in place of the file cannot block a login.
     let flags = OFlag::O_RDONLY
         | OFlag::O_NOFOLLOW
         | OFlag::O_NONBLOCK

@@ -1,10 +1,10 @@
-//! Queue of the connections of this process that write to writer store, and group commit. The order is
+//! Queue of the connections of this process that write to one store, and group commit. The order is
 //! by class, then by arrival; a writer that others passed four times is next. An attempt that waits
 //! when the transaction of another attempt begins continues that transaction: on its connection, in
-//! a savepoint, with writer commit for the group. A commit takes milliseconds on a disk, an attempt
-//! tenths of writer.
+//! a savepoint, with one commit for the group. A commit takes milliseconds on a disk, an attempt
+//! tenths of one.
 //!
-//! MUST NOT return from any attempt before the commit, nor delay writer for an attempt that arrived
+//! MUST NOT return from any attempt before the commit, nor delay one for an attempt that arrived
 //! after its transaction began.
 
 use super::busy_handler;
@@ -14,18 +14,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Maximum of attempts in writer commit: their pages fit well below the limit of the WAL.
+/// Maximum of attempts in one commit: their pages fit well below the limit of the WAL.
 const MAX_MEMBERS: usize = 32;
 /// Time in which attempts may join a transaction: finished attempts wait for the rest.
 const JOIN_TIME: Duration = Duration::from_millis(20);
-/// Number of later queue of a better class that may pass a waiting writer: an endless series of
+/// Number of later writers of a better class that may pass a waiting one: an endless series of
 /// writes blocks no other writer.
 const MAX_PASSED_OVER: u32 = 4;
 
 /// Device and inode of a store's file.
 type FileId = (u64, u64);
 
-/// Queues of the stores that are found in this process.
+/// Queues of the stores that are open in this process.
 static QUEUES: Mutex<Vec<(FileId, Weak<WriteQueue>)>> = Mutex::new(Vec::new());
 
 #[derive(Default)]
@@ -46,12 +46,12 @@ struct WaitingWriter {
     number: u64,
     class: Class,
     may_join: bool,
-    /// Number of later queue that were preferred.
+    /// Number of later writers that were preferred.
     passed_over: u32,
     thread: Thread,
 }
 
-/// Attempts that share writer transaction and its commit.
+/// Attempts that share one transaction and its commit.
 #[derive(Clone)]
 struct CommitGroup {
     /// Number of the attempt that began the transaction, on its own connection.
@@ -79,7 +79,7 @@ struct FinishedGroup {
     leader: u64,
     result: CommitResult,
     /// Connection of the leader, until the leader takes it back.
-    handle: Option<StoreConnection>,
+    connection: Option<StoreConnection>,
     unread: usize,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct WritePermit {
     queue: Arc<WriteQueue>,
     number: u64,
     may_share: bool,
-    /// Commit group, if the transaction has writer.
+    /// Commit group, if the transaction has one.
     group: Option<CommitGroup>,
     is_released: bool,
 }
@@ -107,7 +107,7 @@ impl WriteQueueState {
         // of those that were passed too often, the first to arrive
         let order = |writer: &WaitingWriter| match order(writer) {
             (false, _, number) => (false, Class::Authenticated, number),
-            in_turn => in_turn,
+            key => key,
         };
         all.min_by_key(|(_, writer)| order(writer))
             .map(|(index, _)| index)
@@ -154,7 +154,7 @@ impl WriteQueue {
     pub(super) fn acquire(
         self: &Arc<Self>,
         class: Class,
-        shares: bool,
+        may_share: bool,
     ) -> Option<(WritePermit, Option<StoreConnection>)> {
         let began = Instant::now();
         let mut queue = self.lock();
@@ -167,7 +167,7 @@ impl WriteQueue {
             queue.waiting.push(WaitingWriter {
                 number,
                 class,
-                may_join: shares,
+                may_join: may_share,
                 passed_over: 0,
                 thread,
             });
@@ -190,16 +190,16 @@ impl WriteQueue {
             }
         };
         busy_handler::set_queue_time(began.elapsed());
-        let (shared, handle) = handed_over.unzip();
+        let (group, connection) = handed_over.unzip();
         Some((
             WritePermit {
                 queue: Arc::clone(self),
                 number,
-                may_share: shares,
-                group: shared,
+                may_share,
+                group,
                 is_released: false,
             },
-            handle,
+            connection,
         ))
     }
 
@@ -231,7 +231,7 @@ impl WritePermit {
     pub(super) fn has_joined(&self) -> bool {
         self.group
             .as_ref()
-            .is_some_and(|shared| shared.leader != self.number)
+            .is_some_and(|group| group.leader != self.number)
     }
 
     /// Lets the attempts that wait now join this transaction, which has begun.
@@ -249,33 +249,33 @@ impl WritePermit {
     /// the connection if it is the caller's own.
     pub(super) fn hand_over_or_commit(
         mut self,
-        handle: StoreConnection,
+        connection: StoreConnection,
     ) -> (CommitResult, Option<StoreConnection>) {
-        let mut shared = self
+        let mut group = self
             .group
             .take()
             .unwrap_or_else(|| CommitGroup::new(self.number));
         let mut queue = self.queue.lock();
-        let may_grow = shared.members.len() < MAX_MEMBERS - 1 && shared.began.elapsed() < JOIN_TIME;
-        let may_hand_over = may_grow && handle.is_in_transaction();
+        let may_grow = group.members.len() < MAX_MEMBERS - 1 && group.began.elapsed() < JOIN_TIME;
+        let may_hand_over = may_grow && connection.is_in_transaction();
         let next = match may_hand_over {
-            true => queue.start_next_if(|writer| writer.may_join && writer.number < shared.until),
+            true => queue.start_next_if(|writer| writer.may_join && writer.number < group.until),
             false => None,
         };
         if let Some(next) = next {
-            let leader = shared.leader;
-            shared.members.push(thread::current());
-            queue.handed_over = Some((shared, handle));
+            let leader = group.leader;
+            group.members.push(thread::current());
+            queue.handed_over = Some((group, connection));
             drop(queue);
             self.is_released = true;
             next.unpark();
             return self.wait_for_commit(leader);
         }
         drop(queue);
-        self.group = Some(shared);
-        let result = handle.commit();
-        let handle = self.release(result.clone(), Some(handle));
-        (result, handle)
+        self.group = Some(group);
+        let result = connection.commit();
+        let connection = self.release(result.clone(), Some(connection));
+        (result, connection)
     }
 
     /// Reports the result to the other members and releases the permit. Returns the connection if
@@ -283,7 +283,7 @@ impl WritePermit {
     fn release(
         &mut self,
         result: CommitResult,
-        handle: Option<StoreConnection>,
+        connection: Option<StoreConnection>,
     ) -> Option<StoreConnection> {
         self.is_released = true;
         let CommitGroup {
@@ -295,22 +295,22 @@ impl WritePermit {
         let mut queue = self.queue.lock();
         let next = queue.start_next();
         let is_alone = members.is_empty();
-        let (ended, handle) = match is_alone {
-            true => (None, handle),
+        let (finished, connection) = match is_alone {
+            true => (None, connection),
             false => (
                 Some(FinishedGroup {
                     leader,
-                    result: result,
-                    handle,
+                    result,
+                    connection,
                     unread: members.len(),
                 }),
                 None,
             ),
         };
-        queue.finished.extend(ended);
+        queue.finished.extend(finished);
         drop(queue);
         next.iter().chain(&members).for_each(Thread::unpark);
-        handle
+        connection
     }
 
     fn wait_for_commit(&self, leader: u64) -> (CommitResult, Option<StoreConnection>) {
@@ -319,12 +319,16 @@ impl WritePermit {
             let index = queue
                 .finished
                 .iter()
-                .position(|ended| ended.leader == leader)?;
-            let ended = &mut queue.finished[index];
-            ended.unread -= 1;
-            let handle = if is_leader { ended.handle.take() } else { None };
-            let found = (ended.result.clone(), handle);
-            if ended.unread == 0 {
+                .position(|finished| finished.leader == leader)?;
+            let finished = &mut queue.finished[index];
+            finished.unread -= 1;
+            let connection = if is_leader {
+                finished.connection.take()
+            } else {
+                None
+            };
+            let found = (finished.result.clone(), connection);
+            if finished.unread == 0 {
                 queue.finished.swap_remove(index);
             }
             Some(found)

@@ -1,6 +1,6 @@
 //! Walk to a file, one folder after the other. Each folder is opened from the one above without
 //! following a link, and checked before anything below it is opened. Links are read and walked in
-//! the same position.
+//! the same way.
 
 use super::error::FileProblem;
 use super::{FileError, Follow, is_ours};

@@ -1,3 +1,5 @@
+//! Tests of the write queue: order, group commit, and failures of single attempts.
+
 use super::*;
 use crate::crypto::master_key::MasterKeys;
 use crate::crypto::vault::Vault;
@@ -110,7 +112,7 @@ impl TestStore {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
         let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        crate::store::sqlite::SqliteStore::create(&path, None, &keys).unwrap();
+        crate::store::sqlite::create(&path, None, &keys).unwrap();
         let queue = Arc::clone(&opened(&path).write_queue);
         TestStore {
             _folder: folder,
@@ -186,7 +188,7 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
     let last = test.attempt(4, uses(5));
     let commits = |store: &crate::store::sqlite::SqliteStore| -> i64 {
         store
-            .handle()
+            .open_connection()
             .unwrap()
             .connection
             .query_row("PRAGMA data_version", [], |row| row.get(0))
@@ -240,7 +242,7 @@ fn a_failed_commit_fails_for_the_whole_group_and_not_for_the_next_attempt() {
     let first = store.begin(Intent::Write).unwrap();
     let leads = opened(&test.path);
     leads
-        .handle()
+        .open_connection()
         .unwrap()
         .connection
         .commit_hook(Some(|| true))
@@ -274,8 +276,8 @@ fn a_permit_dropped_by_a_panic_blocks_no_other_writer() {
     let leader = test.attempt(1, uses(1));
     let queue = Arc::clone(&test.queue);
     let lost = thread::spawn(move || {
-        let (permit, handle) = queue.acquire(Class::Familiar, true).unwrap();
-        assert!(permit.has_joined() && handle.is_some());
+        let (permit, connection) = queue.acquire(Class::Familiar, true).unwrap();
+        assert!(permit.has_joined() && connection.is_some());
     });
     wait_until_waiting(&test.queue, 2);
     first.commit().unwrap();

@@ -19,13 +19,13 @@ use std::sync::LazyLock;
 pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, CommandFailure> {
     let path = Path::new(&arguments.config);
     let read = if geteuid().is_root() {
-        file::keep_current(path)
+        file::save_valid_copy(path)
     } else {
-        file::read(path)
+        file::read_config(path)
     };
     match read {
         Ok(valid) => Ok(valid.config),
-        Err(ConfigError::NotKept { valid, error }) => {
+        Err(ConfigError::NotSaved { valid, error }) => {
             // The command itself can still be done.
             let _ = output.warn(format_args!(
                 "the copy of the valid configuration cannot be saved: {error}"
@@ -56,7 +56,7 @@ pub(crate) fn give_root_up(config: &mut Config) -> Result<(), CommandFailure> {
     // a store that is put back from its backup is one file, and only root makes others beside it
     store::make_missing_files(&config.store.url)?;
     LazyLock::force(&ACTOR);
-    privileges::give_root_up(Some(config))?;
+    privileges::drop_root(Some(config))?;
     typing::refuse().map_err(|error| {
         CommandFailure::new(format_args!(
             "access to the terminal cannot be restricted (seccomp): {error}"

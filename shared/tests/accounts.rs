@@ -46,9 +46,9 @@ fn session(account: i64) -> Session {
 fn revoked(home: &mut Home) -> RevokedSessions {
     let mut seen = None;
     home.door
-        .look(&[7; 16], None, NOW, |found| seen = Some(found.revoked))
+        .update_revocations(&[7; 16], None, NOW, |found| seen = Some(found.revoked))
         .unwrap();
-    home.door.gate_ended(&[7; 16]).unwrap();
+    home.door.remove_gate(&[7; 16]).unwrap();
     seen.unwrap()
 }
 
@@ -75,7 +75,10 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
         "its sessions are over"
     );
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::No
     );
     assert!(matches!(
@@ -182,7 +185,7 @@ fn groups_come_and_go_and_end_sessions() {
         Err(AdministrationError::TooManyGroups(..))
     ));
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().groups,
+        home.door.load_policy_facts(&name("alice")).unwrap().groups,
         groups(&["ops"])
     );
     assert!(revoked(&mut home).covers(&session(1)));

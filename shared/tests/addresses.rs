@@ -12,7 +12,7 @@ use shared::config::OnUse;
 use shared::credential::input::Input;
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{AdministrationError, MailRefusal, NotMailed, VerificationRequest};
-use shared::policy::requirement::Waiver;
+use shared::policy::requirement::EnrollmentGrace;
 use shared::protocol::status::SecondFactorState;
 use shared::store::MailAddresses;
 use shared::verify::decision::Refusal;
@@ -69,7 +69,10 @@ fn each_method_is_switched_off_alone() {
     assert!(home.door.disable(&name("alice"), "root", now).is_err());
     assert!(!home.holds(b"alice@example.com"));
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::No
     );
     refused(
@@ -86,7 +89,10 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
         .door
         .set_email(&alice, &address("a@example.com"), "root", NOW)
         .unwrap();
-    assert_eq!(home.door.membership(&alice).unwrap().enrolled, Enrolled::No);
+    assert_eq!(
+        home.door.load_policy_facts(&alice).unwrap().enrolled,
+        Enrolled::No
+    );
     let letter = sends(&mut home, &posted, NOW);
     refused(
         &home.attempt("alice", &letter.code, NOW),
@@ -99,7 +105,7 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     };
     let confirms = |home: &mut Home, typed: &str, now| {
         home.door
-            .confirm_email(&alice, &Input::read(typed.as_bytes()), "root", now)
+            .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", now)
     };
     let refusal = confirms(&mut home, wrong, NOW);
     assert!(matches!(
@@ -148,7 +154,7 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
     let letter = sends(&mut home, &posted, NOW);
     let confirms = |home: &mut Home, typed: &str| {
         home.door
-            .confirm_email(&alice, &Input::read(typed.as_bytes()), "root", NOW)
+            .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", NOW)
     };
     let wrong = if *letter.code == "000000" {
         "000001"
@@ -164,7 +170,10 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
     }
     let late = confirms(&mut home, &letter.code);
     assert!(matches!(late, Err(AdministrationError::NoCodeToConfirm(_))));
-    assert_eq!(home.door.membership(&alice).unwrap().enrolled, Enrolled::No);
+    assert_eq!(
+        home.door.load_policy_facts(&alice).unwrap().enrolled,
+        Enrolled::No
+    );
     // nor does giving up let anyone mail at once
     let again = home
         .door
@@ -217,7 +226,7 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
         .unwrap();
     let failed = home.door.await_letter(&posted);
     assert!(matches!(failed, Err(NotMailed::Failed(why)) if why == "no such mailbox"));
-    let typed = Input::read(letter.code.as_bytes());
+    let typed = Input::parse(letter.code.as_bytes());
     let confirmed = home.door.confirm_email(&alice, &typed, "root", now);
     assert!(matches!(
         confirmed,
@@ -257,7 +266,10 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";
     connection.execute(sql, []).unwrap();
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::Yes
     );
     assert_eq!(
@@ -276,7 +288,10 @@ fn a_recovery_code_that_turns_the_second_factor_off_turns_mail_off() {
     has_mail(&mut home, "alice", "alice@example.com", NOW);
     accepted(&home.attempt("alice", app.recovery_codes()[0].plain(), NOW));
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::No
     );
 }
@@ -312,14 +327,14 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
         let (bob, origin) = (name("bob"), Origin::Unknown);
         let visitor = VerificationRequest {
             name: &bob,
-            stage: Phase::After,
+            phase: Phase::After,
             origin: &origin,
             browser: None,
             service: "test",
         };
-        home.door.waive(&visitor, NOW).unwrap()
+        home.door.grant_enrollment_grace(&visitor, NOW).unwrap()
     };
-    assert_eq!(waived(&mut home), Some(Waiver::LastAdministrator));
+    assert_eq!(waived(&mut home), Some(EnrollmentGrace::LastAdministrator));
     has_mail(&mut home, "alice", "alice@example.com", NOW);
     assert_eq!(waived(&mut home), None);
 }

@@ -83,7 +83,7 @@ fn a_clock_set_ahead_and_back_delays_no_longer_than_max_delay() {
     for _ in 0..20 {
         home.attempt("alice", "000000", ahead);
     }
-    let Err(Refusal::Delayed { wait }) = home.attempt("alice", "000000", NOW).verdict else {
+    let Err(Refusal::Delayed { wait }) = home.attempt("alice", "000000", NOW).result else {
         panic!("not delayed")
     };
     assert!(wait <= 3600, "{wait}");
@@ -101,12 +101,12 @@ fn mending_the_clock_opens_no_used_code_again() {
         0
     );
     assert!(matches!(
-        home.attempt("alice", &code, NOW).verdict,
+        home.attempt("alice", &code, NOW).result,
         Err(Refusal::Used { .. })
     ));
 
     let back = NOW.minus(3600);
-    let refusal = home.attempt("alice", &code_at(&app, 0, back), back).verdict;
+    let refusal = home.attempt("alice", &code_at(&app, 0, back), back).result;
     assert!(
         matches!(refusal, Err(Refusal::ClockSetBack { .. })),
         "{refusal:?}"
@@ -148,7 +148,10 @@ fn a_second_factor_that_is_off_cannot_be_turned_off() {
     let again = home.door.disable(&name("alice"), "root", NOW);
     assert!(matches!(again, Err(AdministrationError::NotEnrolled(_))));
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::No
     );
 }
@@ -165,7 +168,10 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
         Some(AfterRecovery::TurnedOff(AppPasswordsAfter::None))
     );
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::No
     );
     assert!(!home.holds(&sealed));
@@ -184,7 +190,7 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
         secret.display()
     );
     fs::write(&path, fs::read_to_string(&path).unwrap() + &declared).unwrap();
-    home.door = Engine::open(file::read(&path).unwrap().config).unwrap();
+    home.door = Engine::open(file::read_config(&path).unwrap().config).unwrap();
     refused(&home.attempt("alice", &old, NOW), Refusal::Wrong);
     assert!(matches!(
         home.door.disable(&name("alice"), "root", NOW),

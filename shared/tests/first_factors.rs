@@ -42,11 +42,11 @@ impl Home {
         from: &str,
         along: &str,
     ) -> AfterPassword {
-        let (origin, who, along) = (remote(from), name(who), Input::read(along.as_bytes()));
+        let (origin, who, along) = (remote(from), name(who), Input::parse(along.as_bytes()));
         let browser = browser(&origin, None);
         match self
             .door
-            .try_first_factor(&browser, &who, &along, NOW)
+            .charge_first_factor(&browser, &who, &along, NOW)
             .unwrap()
         {
             Ok(tried) => self
@@ -70,7 +70,7 @@ impl Home {
         let of = log
             .into_iter()
             .filter(|(_, event)| event.account == name(who));
-        of.map(|(_, event)| format!("{} {}", event.what.name(), event.cause))
+        of.map(|(_, event)| format!("{} {}", event.kind.name(), event.cause))
             .collect()
     }
 }
@@ -88,7 +88,7 @@ fn opened(after: AfterPassword) -> OpenedSession {
     match after {
         AfterPassword::Opened(opened) => *opened,
         AfterPassword::Code(_) => panic!("a code is asked"),
-        AfterPassword::Setup(_) => panic!("a setup is asked"),
+        AfterPassword::Enroll(_) => panic!("a setup is asked"),
         AfterPassword::Refused(refusal) => panic!("{refusal:?}"),
         AfterPassword::OtherSpelling(other) => panic!("{other}"),
     }
@@ -144,12 +144,12 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
             &browser(&origin, None),
             &name("alice"),
             Some(&password(PASSWORD)),
-            &Input::Unfit,
+            &Input::Malformed,
             NOW,
         );
-        refused(&by_password.unwrap(), Refusal::Unfit);
+        refused(&by_password.unwrap(), Refusal::Malformed);
         if extra == PAM {
-            refused(&home.is_brought("alice", None), Refusal::Unfit);
+            refused(&home.is_brought("alice", None), Refusal::Malformed);
         }
         for typed in [code_of(&app, 0), recovery(&app, 0)] {
             let next = match extra {
@@ -160,7 +160,7 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
                 panic!("no code is asked")
             };
             assert_eq!(pass.payload().methods, CodeMethods::App);
-            let answer = Input::read(typed.as_bytes());
+            let answer = Input::parse(typed.as_bytes());
             let browser = browser(&origin, None);
             let entered =
                 home.door
@@ -176,9 +176,9 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
     for _ in 0..5 {
         // the host never answered: what was charged stays charged
-        let tried = home
-            .door
-            .try_first_factor(&browser(&origin, None), &who, &Input::Unfit, NOW);
+        let tried =
+            home.door
+                .charge_first_factor(&browser(&origin, None), &who, &Input::Malformed, NOW);
         drop(tried.unwrap().unwrap());
     }
     refused(
@@ -192,7 +192,7 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
         Refusal::Wrong,
     );
     let opened = opened(home.host_says(HostPasswordReply::Right, "alice", "192.0.2.8", &code));
-    assert_eq!(opened.means, AuthenticationMethod::RecoveryCode);
+    assert_eq!(opened.method, AuthenticationMethod::RecoveryCode);
 }
 
 #[test]
@@ -200,8 +200,8 @@ fn a_host_that_was_not_asked_costs_nothing() {
     let (mut home, _) = alice(PAM);
     for _ in 0..20 {
         refused(
-            &home.host_says(HostPasswordReply::Unasked, "alice", "192.0.2.7", ""),
-            Refusal::Unfit,
+            &home.host_says(HostPasswordReply::NotVerified, "alice", "192.0.2.7", ""),
+            Refusal::Malformed,
         );
     }
     let next = home.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", "");
@@ -215,7 +215,7 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
     let browser = browser(&origin, None);
     let tried = home
         .door
-        .try_first_factor(&browser, &who, &Input::Unfit, NOW)
+        .charge_first_factor(&browser, &who, &Input::Malformed, NOW)
         .unwrap()
         .unwrap();
     home.door.disable(&who, "root", NOW).unwrap();
@@ -224,7 +224,7 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
         &who,
         tried,
         HostPasswordReply::Right,
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     );
     refused(&after.unwrap(), Refusal::Expired);
@@ -256,7 +256,7 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
         };
         let origin = remote("192.0.2.7");
         for typed in ["", "000000", PASSWORD] {
-            let answer = Input::read(typed.as_bytes());
+            let answer = Input::parse(typed.as_bytes());
             let browser = browser(&origin, None);
             let entered = home
                 .door
@@ -271,7 +271,7 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
     };
     let (origin, answer) = (
         remote("192.0.2.7"),
-        Input::read(code_of(&app, 0).as_bytes()),
+        Input::parse(code_of(&app, 0).as_bytes()),
     );
     let entered = home.door.enter_code(
         &browser(&origin, None),
@@ -285,12 +285,12 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
     };
     let cookie = entered.browser_cookie.unwrap().to_string();
     assert_eq!(
-        opened(home.is_brought("alice", Some(&cookie))).means,
+        opened(home.is_brought("alice", Some(&cookie))).method,
         AuthenticationMethod::TrustedBrowser
     );
     let bob = opened(home.is_brought("bob", Some(&cookie)));
     assert_eq!(
-        (bob.means, bob.browser_cookie),
+        (bob.method, bob.browser_cookie),
         (AuthenticationMethod::Identity, None),
         "it is hers alone"
     );
@@ -301,7 +301,7 @@ fn an_identity_alone_opens_where_no_code_is_needed_and_makes_the_account() {
     let mut home = Home::new(HEADER);
     let opened = opened(home.is_brought("carol", None));
     assert_eq!(
-        (opened.means, opened.session.groups),
+        (opened.method, opened.session.groups),
         (AuthenticationMethod::Identity, Vec::new())
     );
     assert_eq!(
@@ -325,7 +325,7 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
                 PAM => home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", ""),
                 _ => home.is_brought("bob", None),
             };
-            let AfterPassword::Setup(token) = next else {
+            let AfterPassword::Enroll(token) = next else {
                 panic!("it opens")
             };
             assert_eq!(token.payload().may, needs, "{extra} {within}");

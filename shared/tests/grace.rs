@@ -17,7 +17,7 @@ use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 
-const HOUR: GracePeriod = GracePeriod::of(3600);
+const HOUR: GracePeriod = GracePeriod::new(3600);
 const HERE: &str = "192.0.2.7";
 
 /// Whether alice is spared at a service.
@@ -31,12 +31,12 @@ fn spared_at(
     let alice = name("alice");
     let visitor = VerificationRequest {
         name: &alice,
-        stage,
+        phase: stage,
         origin,
         browser: None,
         service,
     };
-    door.grace(&visitor, HOUR, now).unwrap() == WithinGrace::Yes
+    door.check_grace_period(&visitor, HOUR, now).unwrap() == WithinGrace::Yes
 }
 
 impl Home {
@@ -78,13 +78,13 @@ fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
     let bob = name("bob");
     let visitor = VerificationRequest {
         name: &bob,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &remote(HERE),
         browser: None,
         service: "test",
     };
     assert_eq!(
-        home.door.grace(&visitor, HOUR, NOW).unwrap(),
+        home.door.check_grace_period(&visitor, HOUR, NOW).unwrap(),
         WithinGrace::No
     );
     // asking begins none anew
@@ -119,14 +119,14 @@ fn a_code_before_the_first_factor_begins_none_also_when_it_is_booked() {
     assert!(!home.spared(NOW));
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::Before,
+        phase: Phase::Before,
         origin: &origin,
         browser: None,
         service: "test",
     };
     assert!(
         home.door
-            .entered(&visitor, AuthenticationMethod::Code, NOW)
+            .complete_login(&visitor, AuthenticationMethod::Code, NOW)
             .unwrap()
             .is_some()
     );
@@ -162,12 +162,17 @@ fn nothing_but_a_code_begins_one() {
     let (alice, origin) = (name("alice"), remote(HERE));
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: "test",
     };
-    assert!(home.door.admit(&visitor, &made, NOW).unwrap().is_ok());
+    assert!(
+        home.door
+            .verify_app_password(&visitor, &made, NOW)
+            .unwrap()
+            .is_ok()
+    );
     assert!(!home.spared(NOW));
 }
 

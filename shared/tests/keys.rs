@@ -8,7 +8,7 @@ use home::{
 };
 use shared::config::GracePeriod;
 use shared::credential::input::Input;
-use shared::credential::totp::code;
+use shared::credential::totp::generate_code;
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Renewal;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn judge(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
-    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).verdict
+    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).result
 }
 
 #[track_caller]
@@ -74,7 +74,7 @@ fn signs_in(
         page: None,
         session: None,
     };
-    let nothing = Input::read(b"");
+    let nothing = Input::parse(b"");
     match door
         .enter_password(
             &browser,
@@ -87,7 +87,7 @@ fn signs_in(
     {
         AfterPassword::Opened(opened) => Some(*opened),
         AfterPassword::Code(pass) => {
-            let answer = Input::read(typed?.as_bytes());
+            let answer = Input::parse(typed?.as_bytes());
             match door
                 .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
                 .unwrap()
@@ -96,7 +96,7 @@ fn signs_in(
                 AfterCode::Refused(_) => None,
             }
         }
-        AfterPassword::Setup(_) | AfterPassword::Refused(_) | AfterPassword::OtherSpelling(_) => {
+        AfterPassword::Enroll(_) | AfterPassword::Refused(_) | AfterPassword::OtherSpelling(_) => {
             None
         }
     }
@@ -201,7 +201,7 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
         let mut kept = Engine::open(config.clone()).unwrap();
         while !over.load(Ordering::Relaxed) {
             let now = NOW.plus(30 * (count + 1));
-            let typed = code(
+            let typed = generate_code(
                 pending.secret(),
                 pending.parameters(),
                 pending.parameters().moving.step_at(now).unwrap(),
@@ -258,7 +258,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let cookie = opened.session.to_cookie(&opened.keys);
     let mut before = home.another();
-    let expected = home.door.ends_with_its_keys(NOW).unwrap();
+    let expected = home.door.list_key_bound(NOW).unwrap();
 
     let ended = home.rotates(Renewal::All).ended;
     assert_eq!(ended, expected);
@@ -270,7 +270,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     ];
     assert_eq!(ended[&name("alice")], of_alice);
     assert_eq!(ended[&name("bob")], [(KeyBound::RecoveryCodes, 6)]);
-    assert!(home.door.ends_with_its_keys(NOW).unwrap().is_empty());
+    assert!(home.door.list_key_bound(NOW).unwrap().is_empty());
 
     let mut after = home.another();
     for door in [&mut before, &mut after] {
@@ -278,7 +278,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
             door,
             "alice",
             &alice.recovery_codes()[0].grouped(),
-            Refusal::Unfit,
+            Refusal::Malformed,
         );
         assert!(
             signs_in(door, "alice", None, None).is_none(),
@@ -338,7 +338,7 @@ fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
         &code_of(&alice, 0),
         NOW,
     );
-    assert!(here.verdict.is_ok() && spares(&mut home.door));
+    assert!(here.result.is_ok() && spares(&mut home.door));
     home.engine()
         .execute_batch(
             "UPDATE account SET member_of = hex(zeroblob(25000000)) WHERE name = 'other110'",
@@ -348,7 +348,7 @@ fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
         .door
         .rotate_keys(Renewal::All, "root", NOW)
         .unwrap_err();
-    assert!(matches!(error, RotationError::Door(_)), "{error}");
+    assert!(matches!(error, RotationError::Engine(_)), "{error}");
     home.engine()
         .execute_batch("UPDATE account SET member_of = '' WHERE name = 'other110'")
         .unwrap();
@@ -359,12 +359,14 @@ fn spares(door: &mut Engine) -> bool {
     let (alice, origin) = (name("alice"), remote(HERE));
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: "test",
     };
-    door.grace(&visitor, GracePeriod::of(3600), NOW).unwrap() == WithinGrace::Yes
+    door.check_grace_period(&visitor, GracePeriod::new(3600), NOW)
+        .unwrap()
+        == WithinGrace::Yes
 }
 
 impl Home {
@@ -406,7 +408,7 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
         &mut home.door,
         "alice",
         &alice.recovery_codes()[0].grouped(),
-        Refusal::Unfit,
+        Refusal::Malformed,
     );
     refuses(
         &mut home.another(),
@@ -465,7 +467,7 @@ fn a_renewal_that_was_cut_off_tells_at_the_next_what_had_ended_and_was_still_the
 #[test]
 fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
     let (mut home, ..) = cut_off();
-    home.door.clear(NOW).unwrap();
+    home.door.remove_expired_rows(NOW).unwrap();
     assert_eq!(
         home.count("recovery_code") + home.count("app_password") + home.count("session"),
         0
@@ -518,14 +520,14 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
         &browser,
         &name("alice"),
         Some(&password(PASSWORD)),
-        &Input::read(b""),
+        &Input::parse(b""),
         NOW,
     );
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
     home.rotates(Renewal::All);
-    let answer = Input::read(code_of(&alice, 0).as_bytes());
+    let answer = Input::parse(code_of(&alice, 0).as_bytes());
     let after = before.enter_code(&browser, &pass, &answer, TrustRequest::NotAsked, NOW);
     assert!(matches!(
         after.unwrap(),
@@ -627,7 +629,7 @@ fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
     for turn in 0..ACCOUNTS - 40 {
         // in an order that empties pages here and there; 7 and 200 have no divisor in common
         let number = turn * 7 % ACCOUNTS;
-        gate.membership(&name("person0")).unwrap();
+        gate.load_policy_facts(&name("person0")).unwrap();
         home.door
             .disable(&name(&format!("person{number}")), "root", NOW)
             .unwrap();

@@ -115,11 +115,14 @@ fn with_both_on_either_code_is_accepted() {
 fn an_account_with_mail_alone_is_enrolled_and_nothing_but_its_code_opens() {
     let (mut home, now) = by_mail_alone();
     assert_eq!(
-        home.door.membership(&name("alice")).unwrap().enrolled,
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled,
         Enrolled::Yes
     );
     refused(&home.attempt("alice", "000000", now), Refusal::Wrong);
-    refused(&home.attempt("alice", "00000000", now), Refusal::Unfit);
+    refused(&home.attempt("alice", "00000000", now), Refusal::Malformed);
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     accepted(&types(&mut home, &letter, now));
 }
@@ -136,14 +139,14 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
             let (name, origin) = (name("alice"), Origin::Unknown);
             let visitor = VerificationRequest {
                 name: &name,
-                stage: Phase::After,
+                phase: Phase::After,
                 origin: &origin,
                 browser: None,
                 service: "test",
             };
-            let answer = Input::read(letter.code.as_bytes());
+            let answer = Input::parse(letter.code.as_bytes());
             together.wait();
-            match door.attempt(&visitor, &answer, now).unwrap().verdict {
+            match door.verify_input(&visitor, &answer, now).unwrap().result {
                 Ok(_) => 1,
                 Err(refusal) => {
                     assert_eq!(refusal, Refusal::Used { wait: 0 });
@@ -188,7 +191,7 @@ fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
     home.door
         .confirm_email(
             &name("bob"),
-            &Input::read(unsent.code.as_bytes()),
+            &Input::parse(unsent.code.as_bytes()),
             "root",
             now,
         )
@@ -204,7 +207,7 @@ fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
         .door
         .set_email(&name("bob"), &address("b@example.com"), "root", now)
         .unwrap();
-    let ends = home.door.ends_with_its_keys(now).unwrap();
+    let ends = home.door.list_key_bound(now).unwrap();
     for who in ["alice", "bob"] {
         assert_eq!(ends[&name(who)], [(KeyBound::MailedCodes, 1)], "{who}");
     }
@@ -297,7 +300,7 @@ fn guesses_are_counted_as_before_and_asking_for_mail_resets_nothing() {
     let letter = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
     refused(
         &home.attempt("alice", "99999999", now.plus(60)),
-        Refusal::Unfit,
+        Refusal::Malformed,
     );
     accepted(&types(&mut home, &letter, now.plus(60)));
 }

@@ -30,7 +30,7 @@ fn posts(home: &mut Home, who: &str, now: Timestamp) -> MailQueued {
     let (name, origin) = (name(who), Origin::Unknown);
     let visitor = VerificationRequest {
         name: &name,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: "test",

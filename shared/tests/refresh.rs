@@ -19,7 +19,7 @@ fn enters(home: &mut Home, pending: &PendingEnrollment, now: Timestamp) -> Sessi
 
 /// A session's first refresh token.
 fn first_of(home: &Home, session: &Session) -> RefreshToken {
-    RefreshToken::first(session, &home.door.token_keys(), session.issued).unwrap()
+    RefreshToken::issue_first(session, &home.door.token_keys(), session.issued).unwrap()
 }
 
 /// P2: the newest works once, an older one ends the session, and the other sessions go on.
@@ -35,7 +35,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let first = first_of(&home, &session);
     let mut newest = first.clone();
     for number in 1..=3 {
-        let after = home.door.refresh(newest, &from, now).unwrap();
+        let after = home.door.refresh_session(newest, &from, now).unwrap();
         let AfterRefresh::Next(next) = after else {
             panic!("{after:?}")
         };
@@ -49,16 +49,16 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
         newest = *next;
     }
     assert_eq!(
-        home.door.refresh(first, &from, now).unwrap(),
-        AfterRefresh::Used
+        home.door.refresh_session(first, &from, now).unwrap(),
+        AfterRefresh::Reused
     );
     assert_eq!(
-        home.door.refresh(newest, &from, now).unwrap(),
-        AfterRefresh::Over,
+        home.door.refresh_session(newest, &from, now).unwrap(),
+        AfterRefresh::SessionEnded,
         "the thief's, too"
     );
     let filter = EventFilter {
-        what: Some(EventKind::SessionRevoked),
+        kind: Some(EventKind::SessionRevoked),
         ..EventFilter::default()
     };
     let events = home.door.events(&filter, 0, 10).unwrap();
@@ -77,7 +77,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     assert_eq!(left, [other.id]);
     let again = first_of(&home, &other);
     assert!(matches!(
-        home.door.refresh(again, &from, now).unwrap(),
+        home.door.refresh_session(again, &from, now).unwrap(),
         AfterRefresh::Next(_)
     ));
 }
@@ -90,7 +90,10 @@ fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
     let racers: Vec<_> = (0..4)
         .map(|_| {
             let (mut door, shown) = (home.another(), first_of(&home, &session));
-            std::thread::spawn(move || door.refresh(shown, &remote("192.0.2.7"), NOW).unwrap())
+            std::thread::spawn(move || {
+                door.refresh_session(shown, &remote("192.0.2.7"), NOW)
+                    .unwrap()
+            })
         })
         .collect();
     let after: Vec<_> = racers
@@ -103,7 +106,7 @@ fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
         .count();
     let used = after
         .iter()
-        .filter(|after| **after == AfterRefresh::Used)
+        .filter(|after| **after == AfterRefresh::Reused)
         .count();
     assert_eq!((next, used), (1, 1), "{after:?}");
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
@@ -128,8 +131,8 @@ fn a_session_that_is_over_is_not_refreshed() {
             }
         }
         assert_eq!(
-            home.door.refresh(shown, &from, now).unwrap(),
-            AfterRefresh::Over,
+            home.door.refresh_session(shown, &from, now).unwrap(),
+            AfterRefresh::SessionEnded,
             "{by}"
         );
     }

@@ -41,12 +41,18 @@ fn signs_in(
     let (of, name) = (browser(origin), name(who));
     let after = home
         .door
-        .enter_password(&of, &name, Some(&password(PASSWORD)), &Input::Unfit, now)
+        .enter_password(
+            &of,
+            &name,
+            Some(&password(PASSWORD)),
+            &Input::Malformed,
+            now,
+        )
         .unwrap();
     let AfterPassword::Code(pass) = after else {
         panic!("no code is asked for")
     };
-    let answer = Input::read(code_at(app, 0, now).as_bytes());
+    let answer = Input::parse(code_at(app, 0, now).as_bytes());
     match home
         .door
         .enter_code(&of, &pass, &answer, trust, now)
@@ -100,12 +106,12 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
         ..EventFilter::default()
     };
     let log = home.door.newest_events(&filter, None, 5).unwrap();
-    let newest: Vec<EventKind> = log.iter().map(|(_, event)| event.what).collect();
+    let newest: Vec<EventKind> = log.iter().map(|(_, event)| event.kind).collect();
     let acts = [
         EventKind::Unlocked,
         EventKind::OneTimeCodeIssued,
         EventKind::OneTimeCodeCancelled,
-        EventKind::ClockMended,
+        EventKind::ClockUnlocked,
     ];
     assert_eq!(
         newest,
@@ -118,9 +124,9 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     for (_, event) in &log {
         assert_eq!(
             (
-                event.actor.as_str(),
+                event.principal.as_str(),
                 event.origin.as_str(),
-                event.door.as_str()
+                event.service.as_str()
             ),
             ("carol", "192.0.2.9", "web")
         );
@@ -158,9 +164,13 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     assert_eq!(home.door.browsers(&alice, NOW).unwrap().len(), 1);
     // one that has given the password, and not yet the code
     let (later, of) = (NOW.plus(60), browser(&origin));
-    let pending =
-        home.door
-            .enter_password(&of, &alice, Some(&password(PASSWORD)), &Input::Unfit, later);
+    let pending = home.door.enter_password(
+        &of,
+        &alice,
+        Some(&password(PASSWORD)),
+        &Input::Malformed,
+        later,
+    );
     let Ok(AfterPassword::Code(pass)) = pending else {
         panic!("no code is asked for")
     };
@@ -172,7 +182,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     assert!(home.door.sessions(&alice, later).unwrap().is_empty());
     assert!(home.door.browsers(&alice, later).unwrap().is_empty());
     home.enrols("alice");
-    let answer = Input::read(code_at(&app, 0, later).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, later).as_bytes());
     let went_on = home
         .door
         .enter_code(&of, &pass, &answer, TrustRequest::NotAsked, later)
@@ -187,12 +197,12 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
         Err(AdministrationError::Stale)
     ));
     let filter = EventFilter {
-        what: Some(EventKind::Disabled),
+        kind: Some(EventKind::Disabled),
         ..EventFilter::default()
     };
     let (_, event) = home.door.newest_events(&filter, None, 1).unwrap().remove(0);
     assert_eq!(
-        (event.actor.as_str(), event.origin.as_str()),
+        (event.principal.as_str(), event.origin.as_str()),
         ("administration", "198.51.100.1")
     );
 }

@@ -47,7 +47,7 @@ fn at(page: &str) -> At<'_> {
 impl Home {
     fn password(&mut self, who: &str, at: At<'_>, recovery: &str) -> AfterPassword {
         let origin = remote(at.address.unwrap_or("198.51.100.7"));
-        let recovery = Input::read(recovery.as_bytes());
+        let recovery = Input::parse(recovery.as_bytes());
         self.door
             .enter_password(
                 &at.browser(&origin),
@@ -66,7 +66,7 @@ impl Home {
         typed: &str,
         trust: TrustRequest,
     ) -> OpenedSession {
-        let (origin, answer) = (remote("198.51.100.7"), Input::read(typed.as_bytes()));
+        let (origin, answer) = (remote("198.51.100.7"), Input::parse(typed.as_bytes()));
         match self
             .door
             .enter_code(&at.browser(&origin), &pass, &answer, trust, NOW)
@@ -82,13 +82,15 @@ impl Home {
 
     fn rises_at(&mut self, session: &Session, at: At<'_>) -> Option<AfterPassword> {
         let origin = remote("198.51.100.7");
-        self.door.rise(&at.browser(&origin), session, NOW).unwrap()
+        self.door
+            .upgrade_session(&at.browser(&origin), session, NOW)
+            .unwrap()
     }
 
     fn ended(&mut self, session: &Session) -> bool {
         let mut ended = false;
         self.another()
-            .look(&[9; 16], None, NOW, |seen| {
+            .update_revocations(&[9; 16], None, NOW, |seen| {
                 ended = seen.revoked.covers(session)
             })
             .unwrap();
@@ -119,7 +121,7 @@ impl<'a> At<'a> {
 fn by_rule(after: AfterPassword, rule: usize) -> Session {
     match after {
         AfterPassword::Opened(opened) => {
-            assert_eq!(opened.spared, Some(CodeSkipped::Rule(rule)));
+            assert_eq!(opened.code_skipped, Some(CodeSkipped::Rule(rule)));
             assert_eq!(opened.cause(), format!("gate.rule-{rule}"));
             assert!(matches!(
                 opened.session.passed.second,
@@ -201,9 +203,9 @@ fn the_groups_that_postern_keeps_count_and_those_of_the_host_are_kept_in_the_ses
         .unwrap();
     home.enrols(&me.name);
     let session = by_rule(home.password(&me.name, at("/x"), ""), 7);
-    let asks = RequestedGroups::of(&home.config);
-    let answered = session.host_groups.answer(&asks).unwrap();
-    assert_eq!(answered.held().collect::<Vec<_>>(), [group]);
+    let asks = RequestedGroups::from_config(&home.config);
+    let answered = session.host_groups.read_for(&asks).unwrap();
+    assert_eq!(answered.confirmed().collect::<Vec<_>>(), [group]);
 }
 
 #[test]
@@ -297,7 +299,7 @@ fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
             panic!("not opened")
         };
         assert_eq!(
-            (opened.session.passed.second, opened.spared),
+            (opened.session.passed.second, opened.code_skipped),
             (second, None)
         );
     }
@@ -316,7 +318,7 @@ fn whoever_must_enrol_enters_where_the_password_suffices_and_nowhere_else() {
     );
     assert!(matches!(
         home.password("bob", at("/"), ""),
-        AfterPassword::Setup(_)
+        AfterPassword::Enroll(_)
     ));
 }
 
@@ -332,24 +334,24 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
             method: "GET",
             address,
         };
-        let said = home.door.rehearse(&name(who), &request).unwrap();
+        let said = home.door.test_rules(&name(who), &request).unwrap();
         (
             said.decision.access,
             said.decision.rule,
-            said.decision.why,
-            said.need,
+            said.decision.reason,
+            said.requirement,
         )
     };
     assert_eq!(
         rehearse("bob", "/bob"),
-        (RuleAccess::Password, Some(2), RuleReason::First, None)
+        (RuleAccess::Password, Some(2), RuleReason::FirstMatch, None)
     );
     assert_eq!(
         rehearse("alice", "/bob"),
         (
             RuleAccess::Code,
             None,
-            RuleReason::First,
+            RuleReason::FirstMatch,
             Some(Requirement::Code)
         )
     );
@@ -358,7 +360,7 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
         (
             RuleAccess::Code,
             None,
-            RuleReason::First,
+            RuleReason::FirstMatch,
             Some(Requirement::Nothing)
         )
     );
@@ -385,7 +387,9 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
             session: Some(session.id),
             ..At::default()
         };
-        home.door.rise(&at.browser(&origin), session, late).unwrap()
+        home.door
+            .upgrade_session(&at.browser(&origin), session, late)
+            .unwrap()
     };
 
     let first = begun(&mut home);
@@ -406,7 +410,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
     );
     let third = begun(&mut home);
     let pass = asked(rise(&mut home, &third, None, "198.51.100.7"));
-    let answer = Input::read(code_at(&app, 0, late).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, late).as_bytes());
     let (origin, at) = (
         remote("198.51.100.7"),
         At {

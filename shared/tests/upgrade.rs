@@ -9,7 +9,7 @@ use shared::account::event::EventFilter;
 use shared::account::name::Distinct;
 use shared::config::Config;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
+use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
 use shared::engine::Engine;
 use shared::protocol::status::SecondFactorState;
 use shared::store::{self, UpgradeResult};
@@ -103,7 +103,7 @@ fn upgraded(config: &Config) -> PathBuf {
 }
 
 fn verdict(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
-    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).verdict
+    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).result
 }
 
 fn is_accepted(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> bool {
@@ -117,7 +117,7 @@ fn totp(secret: &str, now: Timestamp) -> String {
         digits: 6,
         moving: OtpKind::Time { period: 30 },
     };
-    code(&secret, parameters, Step(now.0 / 30)).to_string()
+    generate_code(&secret, parameters, Step(now.0 / 30)).to_string()
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         digits: 6,
         moving: OtpKind::Counter,
     };
-    let by_counter = code(&seed, parameters, Step(0));
+    let by_counter = generate_code(&seed, parameters, Step(0));
     assert!(
         is_accepted(&mut door, "alice", &by_counter, NOW),
         "the token by counter"
@@ -393,16 +393,16 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
     let found = |door: &mut Engine| {
-        let read = door.membership(&name("alice")).map(|_| ());
-        let written = door.attempt(
+        let read = door.load_policy_facts(&name("alice")).map(|_| ());
+        let written = door.verify_input(
             &shared::engine::VerificationRequest {
                 name: &name("alice"),
-                stage: Phase::Before,
+                phase: Phase::Before,
                 origin: &Origin::Unknown,
                 browser: None,
                 service: "test",
             },
-            &shared::credential::input::Input::read(b"123456"),
+            &shared::credential::input::Input::parse(b"123456"),
             NOW,
         );
         [read, written.map(|_| ())].map(|result| result.err().map(|error| error.to_string()))

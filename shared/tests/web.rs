@@ -9,8 +9,8 @@ use shared::account::second_factor::Enrolled;
 use shared::credential::input::Input;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
-    AfterCode, AfterPassword, AppPasswordsAfter, BrowserContext, EnrollmentPermission, GoesBy,
-    OpenedSession, Principal, TrustRequest,
+    AfterCode, AfterPassword, AppPasswordsAfter, BrowserContext, EnrollmentPermission,
+    KnownRevisions, OpenedSession, Principal, TrustRequest,
 };
 use shared::token::LoginToken;
 use shared::token::session::{RevokedSessions, SecondFactorMethod};
@@ -46,7 +46,7 @@ impl Home {
             page: None,
             session: None,
         };
-        let recovery = Input::read(recovery.as_bytes());
+        let recovery = Input::parse(recovery.as_bytes());
         self.door
             .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
             .unwrap()
@@ -75,7 +75,7 @@ impl Home {
             page: None,
             session: None,
         };
-        let answer = Input::read(typed.as_bytes());
+        let answer = Input::parse(typed.as_bytes());
         self.door
             .enter_code(&browser, pass, &answer, trust, NOW)
             .unwrap()
@@ -108,10 +108,10 @@ impl Home {
     fn snapshot(&mut self) -> RevokedSessions {
         let mut snapshot = None;
         self.door
-            .look(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked))
+            .update_revocations(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked))
             .unwrap();
         // so that administration waits for no gate here
-        self.door.gate_ended(&GATE).unwrap();
+        self.door.remove_gate(&GATE).unwrap();
         snapshot.unwrap()
     }
 }
@@ -252,7 +252,7 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     assert!(
         log.iter()
-            .any(|(_, event)| event.what.name() == "browser-revoked")
+            .any(|(_, event)| event.kind.name() == "browser-revoked")
     );
 }
 
@@ -325,7 +325,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     let of = |name: &str| {
         log.iter()
-            .filter(|(_, e)| e.what.name() == name)
+            .filter(|(_, e)| e.kind.name() == name)
             .map(|(_, e)| e)
             .next_back()
             .unwrap()
@@ -333,7 +333,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     for name in ["host-password-changed", "app-password-revoked"] {
         let event = of(name);
         assert_eq!(
-            (event.actor.as_str(), event.door.as_str()),
+            (event.principal.as_str(), event.service.as_str()),
             ("carol", "passwd")
         );
         assert_eq!(
@@ -374,7 +374,9 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     let (mut home, app) = alice_at_the_web("");
     let code = code_of(&app, 0);
     let session = opened_by_code(home.enter_code(None, &code, TrustRequest::NotAsked)).session;
-    home.door.look(&GATE, None, NOW, |_| {}).unwrap();
+    home.door
+        .update_revocations(&GATE, None, NOW, |_| {})
+        .unwrap();
     let began = std::time::Instant::now();
     home.door
         .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
@@ -390,7 +392,7 @@ fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
         opened_by_code(home.enter_code(None, &code_of(&app, 0), TrustRequest::NotAsked)).session;
     let mut gate = home.another();
     let mut revision = 0;
-    gate.look(&GATE, None, NOW, |found| revision = found.revoked.revision)
+    gate.update_revocations(&GATE, None, NOW, |found| revision = found.revoked.revision)
         .unwrap();
     let entered = std::sync::atomic::AtomicBool::new(false);
     let seen = std::thread::scope(|scope| {
@@ -401,11 +403,11 @@ fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
         let mut seen = None;
         // the gate looks again and again, until there is something to see
         while seen.is_none() {
-            let before = Some(GoesBy {
+            let before = Some(KnownRevisions {
                 revision,
                 app_passwords: 0,
             });
-            gate.look(&GATE, before, NOW, |found| {
+            gate.update_revocations(&GATE, before, NOW, |found| {
                 assert!(
                     !entered.load(std::sync::atomic::Ordering::SeqCst),
                     "it did not wait"
@@ -439,7 +441,7 @@ fn whoever_is_required_and_not_enrolled_stays_outside() {
     home.door
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
         .unwrap();
-    let AfterPassword::Setup(token) = home.enter_password(None, "bob", PASSWORD, "") else {
+    let AfterPassword::Enroll(token) = home.enter_password(None, "bob", PASSWORD, "") else {
         panic!("it opens")
     };
     assert_eq!(token.payload().may, EnrollmentPermission::WithOneTimeCode);

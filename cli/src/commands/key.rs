@@ -37,7 +37,7 @@ pub(super) fn rotate(
         ));
     }
     if !what.yes {
-        confirm(output, &door.ends_with_its_keys(clock::now()?)?)?;
+        confirm(output, &door.list_key_bound(clock::now()?)?)?;
     }
     let rotated = rotate(&mut door, Renewal::All)?;
     tell_damaged(output, &rotated)?;

@@ -1,11 +1,13 @@
 //! The account at a glance, and the proof that critical acts take.
 
-use super::body::{Needed, Nothing, Proof};
+use super::body::{NoBody, Proof, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
 use crate::http::reply::{self, HttpReply};
-use crate::web::login::RequestContext;
+use crate::web::account::overview;
 use crate::web::refusal::ActRefused;
-use crate::web::step_up::{FreshStepUp, StepUpProof};
+use crate::web::request::RequestContext;
+use crate::web::step_up;
+use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use shared::config::gate::FirstFactorSource;
@@ -51,7 +53,7 @@ struct ProofNeeded {
 
 /// What an act has ended beside what it was for: every other session, and every trusted browser.
 #[derive(Serialize, ToSchema)]
-pub(super) struct EndedAccountSessions {
+pub(super) struct EndedSessions {
     /// Whether this session goes on; a new cookie comes along.
     signed_in: bool,
     /// What became of the app passwords.
@@ -64,22 +66,22 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "account"),
             EndpointAccess::SignedIn,
             "Returns the state of the account.",
-            |call, Nothing| Box::pin(account(call.guest)),
+            |call, NoBody| Box::pin(account(call.request)),
         ),
         Endpoint::does(
             (Method::POST, "step-up"),
             EndpointAccess::SignedIn,
             "Gives a proof for critical acts, which is valid for 15 minutes.",
-            |call, Needed(proof)| Box::pin(step_up(call.guest, proof)),
+            |call, RequiredBody(proof)| Box::pin(step_up(call.request, proof)),
         ),
     ]
 }
 
-async fn account(guest: &RequestContext<'_>) -> Result<EndpointReply<Account>, ActRefused> {
-    let session = guest.signed_in()?;
+async fn account(request: &RequestContext<'_>) -> Result<EndpointReply<Account>, ActRefused> {
+    let session = request.require_session()?;
     let (standing, proof) = (
-        guest.standing(&session).await?,
-        guest.proof(&session).await?,
+        overview::read_overview(request, &session).await?,
+        step_up::required_step_up(request, &session).await?,
     );
     Ok(EndpointReply::saying(Account {
         user: session.name.to_string(),
@@ -94,8 +96,8 @@ async fn account(guest: &RequestContext<'_>) -> Result<EndpointReply<Account>, A
         app_passwords: standing.app_passwords,
         sessions: standing.sessions,
         browsers: standing.browsers,
-        can_mail: guest.site.config.email.is_on(),
-        has_password: guest.site.gate().first_factor == FirstFactorSource::Password,
+        can_mail: request.site.config.email.is_enabled(),
+        has_password: request.site.gate().first_factor == FirstFactorSource::Password,
         step_up: ProofNeeded {
             password: proof.password,
             code: proof.code,
@@ -104,46 +106,48 @@ async fn account(guest: &RequestContext<'_>) -> Result<EndpointReply<Account>, A
 }
 
 async fn step_up(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     proof: Proof,
 ) -> Result<EndpointReply<()>, ActRefused> {
-    if !guest.site.url.has_own_host() {
-        let text = guest.t.say("proof-not-kept");
+    if !request.site.url.has_own_host() {
+        let text = request.t.say("proof-not-kept");
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "step_up_not_kept",
             text,
         ));
     }
-    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
     Ok(EndpointReply {
-        reply: proved(guest, &proven),
+        reply: proved(request, &step_up),
         answer: (),
     })
 }
 
 /// An empty reply that remembers a proof.
-pub(super) fn proved(guest: &RequestContext<'_>, proven: &StepUpProof) -> HttpReply {
-    guest.with_proof(reply::bare(StatusCode::OK), proven)
+pub(super) fn proved(request: &RequestContext<'_>, step_up: &StepUpProof) -> HttpReply {
+    step_up::with_step_up_cookie(request, reply::bare(StatusCode::OK), step_up)
 }
 
 /// After an act that ended every session: the new one's cookies.
 pub(super) fn ended(
-    guest: &RequestContext<'_>,
-    proven: Option<&StepUpProof>,
+    request: &RequestContext<'_>,
+    step_up: Option<&StepUpProof>,
     opened: Option<&OpenedSession>,
     after: AppPasswordsAfter,
-) -> EndpointReply<EndedAccountSessions> {
+) -> EndpointReply<EndedSessions> {
     let reply = reply::bare(StatusCode::OK);
-    let reply = match (proven, opened) {
-        (Some(proven), Some(opened)) => guest.going_on(reply, proven, opened),
-        (None, Some(opened)) => guest.with_session(reply, opened),
+    let reply = match (step_up, opened) {
+        (Some(step_up), Some(opened)) => {
+            step_up::with_continued_session(request, reply, step_up, opened)
+        }
+        (None, Some(opened)) => step_up::with_session_cookie(request, reply, opened),
         (_, None) => reply,
     };
-    let notices = guest.t.app_passwords(after).into_iter().collect();
+    let notices = request.t.app_passwords(after).into_iter().collect();
     EndpointReply {
         reply,
-        answer: EndedAccountSessions {
+        answer: EndedSessions {
             signed_in: opened.is_some(),
             notices,
         },

@@ -3,13 +3,14 @@
 
 pub(super) mod secret;
 
-use super::body::{IfAny, Needed, Nothing};
+use super::body::{NoBody, OptionalBody, RequiredBody};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::query::Parameter;
 use crate::live::store_pool::{PoolClient, ShareKey, separate_engine_error};
 use crate::observe::log;
-use crate::web::login::RequestContext;
+use crate::web::refusal;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use hyper::Method;
 use shared::account::event::EventFilter;
 use shared::account::name::{NameError, UserName};
@@ -47,38 +48,38 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "administration/accounts"),
             Administration,
             "Returns the state of accounts, by name, 200 at most.",
-            |call, Nothing| Box::pin(find(call)),
+            |call, NoBody| Box::pin(find(call)),
         )
         .asking(&[FIND, AFTER]),
         Endpoint::tells(
             (Method::GET, "administration/accounts/{name}"),
             Administration,
             "Returns the state of one account.",
-            |call, Nothing| Box::pin(status(call)),
+            |call, NoBody| Box::pin(status(call)),
         ),
         Endpoint::tells(
             (Method::POST, "administration/accounts/{name}/disable"),
             Administration,
             "Turns the second factor off, and ends sessions and trusted browsers.",
-            |call, Nothing| Box::pin(disable(call)),
+            |call, NoBody| Box::pin(disable(call)),
         ),
         Endpoint::tells(
             (Method::POST, "administration/accounts/{name}/unlock"),
             Administration,
             "Removes delays and locks, or accepts codes again after the host's clock was ahead.",
-            |call, IfAny(how)| Box::pin(unlock(call, how)),
+            |call, OptionalBody(how)| Box::pin(unlock(call, how)),
         ),
         Endpoint::tells(
             (Method::POST, "administration/accounts/{name}/revoke"),
             Administration,
             "Ends every session, or revokes every trusted browser.",
-            |call, Needed(what)| Box::pin(revoke(call, what)),
+            |call, RequiredBody(what)| Box::pin(revoke(call, what)),
         ),
         Endpoint::tells(
             (Method::POST, "administration/accounts/{name}/one-time-code"),
             Administration,
             "Issues a one-time code, in place of an earlier one; it is shown once.",
-            |call, Nothing| Box::pin(issue(call)),
+            |call, NoBody| Box::pin(issue(call)),
         ),
         Endpoint::tells(
             (
@@ -87,13 +88,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             ),
             Administration,
             "Cancels the one-time code.",
-            |call, Nothing| Box::pin(cancel(call)),
+            |call, NoBody| Box::pin(cancel(call)),
         ),
         Endpoint::tells(
             (Method::GET, "administration/events"),
             Administration,
             "Returns the events, newest first, 200 at most.",
-            |call, Nothing| Box::pin(events(call)),
+            |call, NoBody| Box::pin(events(call)),
         )
         .asking(&[ACCOUNT, BEFORE]),
     ]
@@ -102,8 +103,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
     let part = call.asked(&FIND).unwrap_or_default();
     let after = call.asked(&AFTER).map(|name| named(&name)).transpose()?;
-    let found = act(call.guest, move |door, _, _| {
-        door.find(&part, after.as_ref(), PAGE)
+    let found = act(call.request, move |engine, _, _| {
+        engine.find(&part, after.as_ref(), PAGE)
     })
     .await?;
     Ok(EndpointReply::saying(Accounts {
@@ -113,18 +114,18 @@ async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
 
 async fn status(call: &Call<'_>) -> AdministrationReply<AccountState> {
     let name = named(call.argument())?;
-    let found = act(call.guest, move |door, _, _| door.status(&name)).await?;
+    let found = act(call.request, move |engine, _, _| engine.status(&name)).await?;
     Ok(EndpointReply::saying(AccountState::from(&found)))
 }
 
 async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
-    let message = act(call.guest, move |door, actor, now| {
-        let after = door.disable(&name, actor, now)?;
+    let message = act(call.request, move |engine, actor, now| {
+        let after = engine.disable(&name, actor, now)?;
         Ok(messages::disabled(
             &name,
             after,
-            AfterDisabled::of(door.is_required(&name)?),
+            AfterDisabled::of(engine.is_required(&name)?),
         ))
     });
     said(message.await?)
@@ -132,12 +133,12 @@ async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDon
 
 async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
-    let message = act(call.guest, move |door, actor, now| {
+    let message = act(call.request, move |engine, actor, now| {
         if !how.clock {
-            door.unlock(&name, actor, now)?;
+            engine.unlock(&name, actor, now)?;
             return Ok(messages::unlocked(&name));
         }
-        let mended = door.mend_clock(&name, actor, now)?;
+        let mended = engine.mend_clock(&name, actor, now)?;
         Ok(messages::clock_mended(&name, mended, now))
     });
     said(message.await?)
@@ -148,14 +149,14 @@ async fn revoke(
     Revoke { what }: Revoke,
 ) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
-    let message = act(call.guest, move |door, actor, now| {
+    let message = act(call.request, move |engine, actor, now| {
         Ok(match what {
             Revoked::Sessions => {
-                let ended = door.revoke_sessions(&name, None, actor, now)?;
+                let ended = engine.revoke_sessions(&name, None, actor, now)?;
                 format!("{ended} sessions of {name} have ended")
             }
             Revoked::Browsers => {
-                let ended = door.revoke_browsers(&name, None, actor, now)?;
+                let ended = engine.revoke_browsers(&name, None, actor, now)?;
                 format!("{ended} browsers of {name} are no longer trusted")
             }
         })
@@ -166,8 +167,8 @@ async fn revoke(
 async fn issue(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
     let name = named(call.argument())?;
     let account = name.clone();
-    let issued = act(call.guest, move |door, actor, now| {
-        door.issue_one_time_code(&name, actor, now)
+    let issued = act(call.request, move |engine, actor, now| {
+        engine.issue_one_time_code(&name, actor, now)
     });
     let (code, expires) = issued.await?;
     let one_time_code = code.grouped().into();
@@ -180,8 +181,8 @@ async fn issue(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
 
 async fn cancel(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
-    let message = act(call.guest, move |door, actor, now| {
-        door.cancel_one_time_code(&name, actor, now)?;
+    let message = act(call.request, move |engine, actor, now| {
+        engine.cancel_one_time_code(&name, actor, now)?;
         Ok(messages::one_time_code_cancelled(&name))
     });
     said(message.await?)
@@ -200,8 +201,8 @@ async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
         ..EventFilter::default()
     };
     let most = u32::try_from(PAGE).unwrap_or(u32::MAX);
-    let found = act(call.guest, move |door, _, _| {
-        Ok(door.newest_events(&filter, before, most)?)
+    let found = act(call.request, move |engine, _, _| {
+        Ok(engine.newest_events(&filter, before, most)?)
     })
     .await?;
     Ok(EndpointReply::saying(Events {
@@ -211,28 +212,30 @@ async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
 
 /// Runs an act of a program's at a door.
 async fn act<T: Send + 'static>(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
     + Send
     + 'static,
 ) -> Result<T, ActRefused> {
-    let origin = Origin::Remote(guest.address);
+    let origin = Origin::Remote(request.address);
     // the secret was shown
-    let judge = guest
+    let store_pool = request
         .site
         .store_pool
         .for_client(PoolClient::proven(ShareKey::Program));
-    let run = judge.with_engine(move |door| {
+    let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        separate_engine_error(work(door, Principal::Program(&origin), now))
-            .map_err(LoginError::Door)
+        separate_engine_error(work(engine, Principal::Program(&origin), now))
+            .map_err(LoginError::Engine)
     });
-    let done = run.await.map_err(|error| guest.not_run(&error))?;
+    let done = run
+        .await
+        .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
     done.map_err(|error| {
-        let refused = ActRefused::act(guest.t, &error);
+        let refused = ActRefused::act(request.t, &error);
         let line = log::event("refused")
             .with("cause", refused.code)
-            .with("address", guest.address);
+            .with("address", request.address);
         line.write_with_message(&error);
         // the same words as the command's
         ActRefused {
@@ -243,7 +246,7 @@ async fn act<T: Send + 'static>(
 }
 
 fn said(message: String) -> AdministrationReply<admin_api::OperationDone> {
-    Ok(EndpointReply::saying(admin_api::OperationDone::that(
+    Ok(EndpointReply::saying(admin_api::OperationDone::new(
         message,
     )))
 }

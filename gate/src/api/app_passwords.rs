@@ -1,12 +1,14 @@
 //! App passwords, for programs that can show no page.
 
 use super::account::proved;
-use super::body::{Needed, Nothing, Proof};
+use super::body::{NoBody, Proof, RequiredBody};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use crate::web::account::CreatedAppPassword;
-use crate::web::login::RequestContext;
+use crate::web::account::AppPasswordRequest;
+use crate::web::account::app_passwords;
 use crate::web::refusal::ActRefused;
-use crate::web::step_up::FreshStepUp;
+use crate::web::request::RequestContext;
+use crate::web::step_up;
+use crate::web::step_up::StepUpInput;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use shared::credential::scope::{AppPasswordScope, ScopeError};
@@ -73,31 +75,31 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "app-passwords"),
             SignedIn,
             "Lists the account's app passwords.",
-            |call, Nothing| Box::pin(list(call.guest)),
+            |call, NoBody| Box::pin(list(call.request)),
         ),
         Endpoint::tells(
             (Method::POST, "app-passwords"),
             SignedIn,
             "Makes an app password.",
-            |call, Needed(given)| Box::pin(add(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(add(call.request, given)),
         ),
         Endpoint::does(
             (Method::PATCH, "app-passwords/{name}"),
             SignedIn,
             "Renames an app password.",
-            |call, Needed(given)| Box::pin(rename(call, given)),
+            |call, RequiredBody(given)| Box::pin(rename(call, given)),
         ),
         Endpoint::does(
             (Method::DELETE, "app-passwords/{name}"),
             SignedIn,
             "Revokes an app password.",
-            |call, Nothing| Box::pin(revoke(call)),
+            |call, NoBody| Box::pin(revoke(call)),
         ),
     ]
 }
 
-async fn list(guest: &RequestContext<'_>) -> Result<EndpointReply<AppPasswords>, ActRefused> {
-    let all = guest.app_passwords(&guest.signed_in()?).await?;
+async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<AppPasswords>, ActRefused> {
+    let all = app_passwords::list_app_passwords(request, &request.require_session()?).await?;
     let app_passwords = all.into_iter().map(|one| AppPasswordState {
         name: one.name.as_str().to_owned(),
         scope: one.scope.terms().iter().map(ToString::to_string).collect(),
@@ -111,57 +113,59 @@ async fn list(guest: &RequestContext<'_>) -> Result<EndpointReply<AppPasswords>,
 }
 
 async fn add(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: AddAppPassword,
 ) -> Result<EndpointReply<MadeAppPassword>, ActRefused> {
-    let name = guest.label(&given.name)?;
+    let name = app_passwords::parse_label(request, &given.name)?;
     let scope: AppPasswordScope = given
         .scope
         .join("\n")
         .parse()
         .map_err(|error: ScopeError| {
-            ActRefused::unreadable(guest.t.say_of("scope-invalid", "why", error.to_string()))
+            ActRefused::unreadable(request.t.say_of("scope-invalid", "why", error.to_string()))
         })?;
     let expires = match given.expires.map(i64::try_from) {
         None => None,
         Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
-        Some(Err(_)) => return Err(ActRefused::unreadable(guest.t.say("expiry-too-far"))),
+        Some(Err(_)) => return Err(ActRefused::unreadable(request.t.say("expiry-too-far"))),
     };
-    let proven = guest
-        .prove(&FreshStepUp::from(Proof {
+    let step_up = step_up::verify_step_up(
+        request,
+        &StepUpInput::from(Proof {
             password: given.password,
             code: given.code,
-        }))
-        .await?;
-    let new = CreatedAppPassword {
+        }),
+    )
+    .await?;
+    let new = AppPasswordRequest {
         name: name.clone(),
         scope,
         expires,
     };
-    let made = guest.add_app_password(&proven, new).await?;
+    let made = app_passwords::create_app_password(request, &step_up, new).await?;
     let answer = MadeAppPassword {
         name: name.as_str().to_owned(),
         app_password: made.grouped().to_string().into(),
     };
     Ok(EndpointReply {
-        reply: proved(guest, &proven),
+        reply: proved(request, &step_up),
         answer,
     })
 }
 
 async fn rename(call: &Call<'_>, given: Rename) -> Result<EndpointReply<()>, ActRefused> {
-    let guest = call.guest;
-    let (name, new) = (call.label()?, guest.label(&given.name)?);
-    guest
-        .rename_app_password(&guest.signed_in()?, name, new)
-        .await?;
+    let request = call.request;
+    let (name, new) = (
+        call.label()?,
+        app_passwords::parse_label(request, &given.name)?,
+    );
+    app_passwords::rename_app_password(request, &request.require_session()?, name, new).await?;
     Ok(EndpointReply::saying(()))
 }
 
 async fn revoke(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
-    let guest = call.guest;
-    guest
-        .revoke_app_passwords(&guest.signed_in()?, Some(call.label()?))
+    let request = call.request;
+    app_passwords::revoke_app_passwords(request, &request.require_session()?, Some(call.label()?))
         .await?;
     Ok(EndpointReply::saying(()))
 }

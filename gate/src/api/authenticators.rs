@@ -1,13 +1,17 @@
 //! Authenticators beside the first.
 
-use super::account::{EndedAccountSessions, ended, proved};
-use super::body::{IfAny, Needed, Nothing, Proof, text};
+use super::account::{EndedSessions, ended, proved};
+use super::body::{NoBody, OptionalBody, Proof, RequiredBody, text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::enrollment::{FirstCode, NewAuthenticator, new_authenticator};
 use crate::web::account::ConfirmedAuthenticator;
-use crate::web::login::RequestContext;
+use crate::web::account::app_passwords;
+use crate::web::account::authenticators;
+use crate::web::account::overview;
 use crate::web::refusal::ActRefused;
-use crate::web::step_up::FreshStepUp;
+use crate::web::request::RequestContext;
+use crate::web::step_up;
+use crate::web::step_up::StepUpInput;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use shared::credential::totp::{Algorithm, OtpKind};
@@ -74,31 +78,31 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "authenticators"),
             SignedIn,
             "Lists the account's authenticators.",
-            |call, Nothing| Box::pin(list(call.guest)),
+            |call, NoBody| Box::pin(list(call.request)),
         ),
         Endpoint::tells(
             (Method::POST, "authenticators"),
             SignedIn,
             "Adds an authenticator, which its first code activates.",
-            |call, Needed(given)| Box::pin(add(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(add(call.request, given)),
         ),
         Endpoint::tells(
             (Method::POST, "authenticators/confirm"),
             SignedIn,
             "Activates an authenticator with its first code.",
-            |call, Needed(given)| Box::pin(confirm(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
         ),
         Endpoint::tells(
             (Method::DELETE, "authenticators/{name}"),
             SignedIn,
             "Removes an authenticator that is not the only one.",
-            |call, IfAny(proof)| Box::pin(remove(call, proof)),
+            |call, OptionalBody(proof)| Box::pin(remove(call, proof)),
         ),
     ]
 }
 
-async fn list(guest: &RequestContext<'_>) -> Result<EndpointReply<Authenticators>, ActRefused> {
-    let standing = guest.standing(&guest.signed_in()?).await?;
+async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<Authenticators>, ActRefused> {
+    let standing = overview::read_overview(request, &request.require_session()?).await?;
     let authenticators = standing
         .authenticators
         .into_iter()
@@ -123,17 +127,17 @@ async fn list(guest: &RequestContext<'_>) -> Result<EndpointReply<Authenticators
 }
 
 async fn add(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: AddAuthenticator,
 ) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
-    let name = guest.label(&given.name)?;
+    let name = app_passwords::parse_label(request, &given.name)?;
     let seed: String = text(given.secret).split_whitespace().collect();
     let is_described = given.algorithm.is_some()
         || given.digits.is_some()
         || given.period.is_some()
         || given.counter.is_some();
     if seed.is_empty() && is_described {
-        return Err(ActRefused::unreadable(guest.t.say("seed-missing")));
+        return Err(ActRefused::unreadable(request.t.say("seed-missing")));
     }
     let setup = EnrollmentOperation {
         kind: AuthenticatorKind::Further,
@@ -148,52 +152,51 @@ async fn add(
         digits: given.digits,
         period: given.period,
     };
-    let proven = guest
-        .prove(&FreshStepUp::from(Proof {
+    let step_up = step_up::verify_step_up(
+        request,
+        &StepUpInput::from(Proof {
             password: given.password,
             code: given.code,
-        }))
-        .await?;
-    let ticket = guest.begin_authenticator(&proven, setup).await?;
-    let shown = guest.shown(&proven.session, ticket).await?;
+        }),
+    )
+    .await?;
+    let ticket = authenticators::begin_authenticator(request, &step_up, setup).await?;
+    let shown =
+        authenticators::find_pending_authenticator(request, &step_up.session, ticket).await?;
     Ok(EndpointReply {
-        reply: proved(guest, &proven),
-        answer: new_authenticator(guest, shown)?,
+        reply: proved(request, &step_up),
+        answer: new_authenticator(request, shown)?,
     })
 }
 
 async fn confirm(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: FirstCode,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let session = guest.signed_in()?;
+) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+    let session = request.require_session()?;
     // of the session as it is: the act ends it
-    let proven = guest.stepped_up();
-    match guest
-        .confirm_authenticator(&session, given.pending, given.code)
+    let step_up = step_up::recent_step_up(request);
+    match authenticators::confirm_authenticator(request, &session, given.pending, given.code)
         .await?
     {
-        ConfirmedAuthenticator::Not(refusal) => Err(ActRefused::answer(guest.t, refusal)),
+        ConfirmedAuthenticator::Not(refusal) => Err(ActRefused::answer(request.t, refusal)),
         ConfirmedAuthenticator::Live(opened) => Ok(ended(
-            guest,
-            proven.as_ref(),
+            request,
+            step_up.as_ref(),
             opened.as_deref(),
             AppPasswordsAfter::None,
         )),
     }
 }
 
-async fn remove(
-    call: &Call<'_>,
-    proof: Proof,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let guest = call.guest;
+async fn remove(call: &Call<'_>, proof: Proof) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+    let request = call.request;
     let name = call.label()?;
-    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
-    let opened = guest.remove_authenticator(&proven, name).await?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let opened = authenticators::remove_authenticator(request, &step_up, name).await?;
     Ok(ended(
-        guest,
-        Some(&proven),
+        request,
+        Some(&step_up),
         opened.as_ref(),
         AppPasswordsAfter::None,
     ))

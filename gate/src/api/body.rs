@@ -1,7 +1,7 @@
 //! What a request brings: JSON of one type, all of whose fields are known, or nothing.
 
-use crate::web::login::RequestContext;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use serde::Deserialize;
@@ -36,25 +36,25 @@ pub(super) struct BodyKind {
 /// A kind of body.
 pub(super) trait Body: Sized + Send + 'static {
     /// Reads it.
-    fn read(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<Self, ActRefused>;
+    fn read(request: &RequestContext<'_>, bytes: &[u8]) -> Result<Self, ActRefused>;
     /// What it looks like.
     fn takes() -> Option<BodyKind>;
 }
 
 /// No body.
-pub(super) struct Nothing;
+pub(super) struct NoBody;
 
 /// A body that must be there.
-pub(super) struct Needed<T>(pub(super) T);
+pub(super) struct RequiredBody<T>(pub(super) T);
 
 /// A body that may be left out.
-pub(super) struct IfAny<T>(pub(super) T);
+pub(super) struct OptionalBody<T>(pub(super) T);
 
-impl Body for Nothing {
-    fn read(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<Nothing, ActRefused> {
+impl Body for NoBody {
+    fn read(request: &RequestContext<'_>, bytes: &[u8]) -> Result<NoBody, ActRefused> {
         match bytes.is_empty() {
-            true => Ok(Nothing),
-            false => Err(malformed(guest)),
+            true => Ok(NoBody),
+            false => Err(malformed(request)),
         }
     }
 
@@ -63,9 +63,9 @@ impl Body for Nothing {
     }
 }
 
-impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for Needed<T> {
-    fn read(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<Needed<T>, ActRefused> {
-        read(guest, bytes).map(Needed)
+impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for RequiredBody<T> {
+    fn read(request: &RequestContext<'_>, bytes: &[u8]) -> Result<RequiredBody<T>, ActRefused> {
+        read(request, bytes).map(RequiredBody)
     }
 
     fn takes() -> Option<BodyKind> {
@@ -76,12 +76,12 @@ impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for Needed<T> {
     }
 }
 
-impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for IfAny<T> {
-    fn read(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<IfAny<T>, ActRefused> {
+impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for OptionalBody<T> {
+    fn read(request: &RequestContext<'_>, bytes: &[u8]) -> Result<OptionalBody<T>, ActRefused> {
         if bytes.is_empty() {
-            return Ok(IfAny(T::default()));
+            return Ok(OptionalBody(T::default()));
         }
-        read(guest, bytes).map(IfAny)
+        read(request, bytes).map(OptionalBody)
     }
 
     fn takes() -> Option<BodyKind> {
@@ -103,9 +103,9 @@ pub(super) struct Proof {
     pub(super) code: Option<TypedText>,
 }
 
-impl From<Proof> for crate::web::step_up::FreshStepUp {
+impl From<Proof> for crate::web::step_up::StepUpInput {
     fn from(proof: Proof) -> Self {
-        crate::web::step_up::FreshStepUp {
+        crate::web::step_up::StepUpInput {
             password: text(proof.password),
             code: text(proof.code),
         }
@@ -117,35 +117,38 @@ pub(super) fn text(typed: Option<TypedText>) -> Zeroizing<String> {
     Zeroizing::new(typed.as_deref().unwrap_or_default().to_owned())
 }
 
-fn read<T: DeserializeOwned>(guest: &RequestContext<'_>, bytes: &[u8]) -> Result<T, ActRefused> {
-    let kind = guest
+fn read<T: DeserializeOwned>(request: &RequestContext<'_>, bytes: &[u8]) -> Result<T, ActRefused> {
+    let kind = request
         .headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
-        let (status, text) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, guest.t.say("not-json"));
+        let (status, text) = (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            request.t.say("not-json"),
+        );
         return Err(ActRefused::new(status, "unsupported_media_type", text));
     }
     // serde would take a list for an object
     if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(malformed(guest));
+        return Err(malformed(request));
     }
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         // where, and not what: that may be a secret
         Category::Data => {
             let column = error.column().to_string();
-            ActRefused::unreadable(guest.t.say_of("json-schema", "column", column))
+            ActRefused::unreadable(request.t.say_of("json-schema", "column", column))
         }
-        _ => malformed(guest),
+        _ => malformed(request),
     })
 }
 
-fn malformed(guest: &RequestContext<'_>) -> ActRefused {
+fn malformed(request: &RequestContext<'_>) -> ActRefused {
     ActRefused::new(
         StatusCode::BAD_REQUEST,
         "malformed",
-        guest.t.say("json-malformed"),
+        request.t.say("json-malformed"),
     )
 }

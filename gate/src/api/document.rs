@@ -1,6 +1,6 @@
 //! The API's own description, OpenAPI 3.1, made of the endpoints themselves.
 
-use super::body::{Nothing, Shape};
+use super::body::{NoBody, Shape};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
 use super::problem::{KIND, Problem};
 use super::query::Parameter;
@@ -34,12 +34,12 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         (Method::GET, "openapi.json"),
         EndpointAccess::Anyone,
         "This description.",
-        |call, Nothing| {
+        |call, NoBody| {
             Box::pin(async {
                 let mut document = DOCUMENT.clone();
                 // where the gate stands decides its name
                 document["components"]["securitySchemes"]["session"]["name"] =
-                    call.guest.site.cookies.names.session.into();
+                    call.request.site.cookies.names.session.into();
                 Ok(EndpointReply::saying(Document(document)))
             })
         },

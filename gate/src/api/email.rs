@@ -1,11 +1,13 @@
 //! The address that codes are mailed to.
 
-use super::account::{EndedAccountSessions, ended, proved};
-use super::body::{IfAny, Needed, Nothing, Proof};
+use super::account::{EndedSessions, ended, proved};
+use super::body::{NoBody, OptionalBody, Proof, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
-use crate::web::login::RequestContext;
+use crate::web::account::email;
 use crate::web::refusal::ActRefused;
-use crate::web::step_up::FreshStepUp;
+use crate::web::request::RequestContext;
+use crate::web::step_up;
+use crate::web::step_up::StepUpInput;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use shared::account::email::EmailAddress;
@@ -48,31 +50,31 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "email"),
             SignedIn,
             "Returns the address that codes are mailed to.",
-            |call, Nothing| Box::pin(read(call.guest)),
+            |call, NoBody| Box::pin(read(call.request)),
         ),
         Endpoint::does(
             (Method::PUT, "email"),
             SignedIn,
             "Mails a code to a new address, which that code confirms.",
-            |call, Needed(given)| Box::pin(set(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(set(call.request, given)),
         ),
         Endpoint::tells(
             (Method::POST, "email/confirm"),
             SignedIn,
             "Confirms a new address with the code that was mailed to it.",
-            |call, Needed(given)| Box::pin(confirm(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
         ),
         Endpoint::tells(
             (Method::DELETE, "email"),
             SignedIn,
             "Removes the address.",
-            |call, IfAny(proof)| Box::pin(remove(call.guest, proof)),
+            |call, OptionalBody(proof)| Box::pin(remove(call.request, proof)),
         ),
     ]
 }
 
-async fn read(guest: &RequestContext<'_>) -> Result<EndpointReply<Email>, ActRefused> {
-    let addresses = guest.addresses(&guest.signed_in()?).await?;
+async fn read(request: &RequestContext<'_>) -> Result<EndpointReply<Email>, ActRefused> {
+    let addresses = email::find_addresses(request, &request.require_session()?).await?;
     let text = |address: Option<EmailAddress>| address.map(|address| address.as_str().to_owned());
     Ok(EndpointReply::saying(Email {
         confirmed: text(addresses.confirmed),
@@ -80,40 +82,44 @@ async fn read(guest: &RequestContext<'_>) -> Result<EndpointReply<Email>, ActRef
     }))
 }
 
-async fn set(guest: &RequestContext<'_>, given: NewEmail) -> Result<EndpointReply<()>, ActRefused> {
+async fn set(
+    request: &RequestContext<'_>,
+    given: NewEmail,
+) -> Result<EndpointReply<()>, ActRefused> {
     let to = given.address.trim().parse::<EmailAddress>();
-    let to = to.map_err(|_| ActRefused::unreadable(guest.t.say("address-invalid")))?;
-    let proven = guest
-        .prove(&FreshStepUp::from(Proof {
+    let to = to.map_err(|_| ActRefused::unreadable(request.t.say("address-invalid")))?;
+    let step_up = step_up::verify_step_up(
+        request,
+        &StepUpInput::from(Proof {
             password: given.password,
             code: given.code,
-        }))
-        .await?;
-    guest.set_email(&proven, to).await?;
+        }),
+    )
+    .await?;
+    email::set_email(request, &step_up, to).await?;
     Ok(EndpointReply {
-        reply: proved(guest, &proven),
+        reply: proved(request, &step_up),
         answer: (),
     })
 }
 
 async fn confirm(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: MailedCode,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let session = guest.signed_in()?;
+) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+    let session = request.require_session()?;
     // of the session as it is: the act ends it
-    let proven = guest.stepped_up();
-    let (after, opened) = guest
-        .confirm_email(&session, Input::read(given.code.as_bytes()))
-        .await?;
-    Ok(ended(guest, proven.as_ref(), opened.as_ref(), after))
+    let step_up = step_up::recent_step_up(request);
+    let (after, opened) =
+        email::confirm_email(request, &session, Input::parse(given.code.as_bytes())).await?;
+    Ok(ended(request, step_up.as_ref(), opened.as_ref(), after))
 }
 
 async fn remove(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     proof: Proof,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
-    let (_, after, opened) = guest.remove_email(&proven).await?;
-    Ok(ended(guest, Some(&proven), opened.as_ref(), after))
+) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let (_, after, opened) = email::remove_email(request, &step_up).await?;
+    Ok(ended(request, Some(&step_up), opened.as_ref(), after))
 }

@@ -5,8 +5,8 @@ use super::body::{Body, BodyKind, Shape};
 use super::query::{self, Parameter};
 use super::tokens::{Tokens, WithTokens};
 use crate::http::reply::{self, HttpReply};
-use crate::web::login::RequestContext;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -32,7 +32,7 @@ pub(super) enum EndpointAccess {
 
 /// A request at its endpoint.
 pub(super) struct Call<'a> {
-    pub(super) guest: &'a RequestContext<'a>,
+    pub(super) request: &'a RequestContext<'a>,
     /// What stands in the variable parts of the path.
     pub(super) arguments: Vec<String>,
     /// What stands behind the question mark.
@@ -60,7 +60,7 @@ impl Call<'_> {
         ActRefused::new(
             StatusCode::NOT_FOUND,
             "no_such_item",
-            self.guest.t.say("not-found"),
+            self.request.t.say("not-found"),
         )
     }
 }
@@ -124,8 +124,8 @@ impl Endpoint {
         let run: Run = Box::new(move |call, bytes| {
             Box::pin(async move {
                 let EndpointReply { reply, answer } =
-                    act(call, B::read(call.guest, &bytes)?).await?;
-                Ok(match Tokens::beside(call.guest, &reply)? {
+                    act(call, B::read(call.request, &bytes)?).await?;
+                Ok(match Tokens::beside(call.request, &reply)? {
                     None => json(reply, JSON, &answer),
                     tokens => json(
                         reply,
@@ -160,8 +160,8 @@ impl Endpoint {
     ) -> Endpoint {
         let run: Run = Box::new(move |call, bytes| {
             Box::pin(async move {
-                let mut reply = act(call, B::read(call.guest, &bytes)?).await?.reply;
-                let tokens = Tokens::beside(call.guest, &reply)?;
+                let mut reply = act(call, B::read(call.request, &bytes)?).await?.reply;
+                let tokens = Tokens::beside(call.request, &reply)?;
                 if tokens.is_some() {
                     return Ok(json(reply, JSON, &WithTokens { tokens }));
                 }

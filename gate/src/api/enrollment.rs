@@ -1,11 +1,13 @@
 //! A setup: the secret, a code, the recovery codes, and only then the second factor is on. Its ticket is a cookie.
 
-use super::body::{Needed, Nothing};
+use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
 use super::login::{Next, at_sign_in, signed_in};
 use crate::http::reply;
-use crate::web::login::RequestContext;
+use crate::web::enroll;
+use crate::web::refusal;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::credential::input::Input;
@@ -77,51 +79,51 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::POST, "enroll/one-time-code"),
             Anyone,
             "Sends the one-time code that an enrollment requires.",
-            |call, Needed(given)| Box::pin(invite(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(invite(call.request, given)),
         ),
         Endpoint::tells(
             (Method::POST, "enroll"),
             Anyone,
             "Makes the secret of an enrollment that has begun.",
-            |call, Nothing| Box::pin(begin(call.guest)),
+            |call, NoBody| Box::pin(begin(call.request)),
         ),
         Endpoint::tells(
             (Method::POST, "enroll/confirm"),
             Anyone,
             "Confirms it with its first code, and returns the recovery codes.",
-            |call, Needed(given)| Box::pin(confirm(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
         ),
         Endpoint::tells(
             (Method::POST, "enroll/finish"),
             Anyone,
             "Confirms that the recovery codes are saved, and turns the second factor on.",
-            |call, Needed(given)| Box::pin(finish(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(finish(call.request, given)),
         ),
     ]
 }
 
 async fn invite(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: InvitationCode,
 ) -> Result<EndpointReply<()>, ActRefused> {
-    let ticket = ticket(guest)?;
-    let invited = guest
-        .invite(&ticket, Input::read(given.code.as_bytes()))
-        .await;
-    match invited.map_err(|error| guest.not_signed_in(&error))? {
+    let ticket = ticket(request)?;
+    let invited =
+        enroll::verify_one_time_code(request, &ticket, Input::parse(given.code.as_bytes())).await;
+    match invited.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         Ok(ticket) => {
-            let reply = guest.with_ticket(reply::bare(StatusCode::OK), &ticket);
+            let reply =
+                enroll::with_enrollment_cookie(request, reply::bare(StatusCode::OK), &ticket);
             Ok(EndpointReply {
-                reply: reply.map_err(|error| guest.not_signed_in(&error))?,
+                reply: reply.map_err(|error| refusal::refuse_sign_in(request, &error))?,
                 answer: (),
             })
         }
-        Err(Refusal::Expired) => Err(over(guest)),
+        Err(Refusal::Expired) => Err(over(request)),
         Err(refusal) => {
-            let refused = at_sign_in(ActRefused::answer(guest.t, refusal));
+            let refused = at_sign_in(ActRefused::answer(request.t, refusal));
             Err(match refusal {
-                Refusal::Unfit => ActRefused {
-                    text: guest.t.say("one-time-code-invalid"),
+                Refusal::Malformed => ActRefused {
+                    text: request.t.say("one-time-code-invalid"),
                     ..refused
                 },
                 _ => refused,
@@ -130,38 +132,43 @@ async fn invite(
     }
 }
 
-async fn begin(guest: &RequestContext<'_>) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
-    let ticket = ticket(guest)?;
+async fn begin(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
+    let ticket = ticket(request)?;
     if ticket.payload().may == EnrollmentPermission::WithOneTimeCode {
-        let text = guest.t.say("enrollment-required-line");
+        let text = request.t.say("enrollment-required-line");
         return Err(ActRefused::new(
             StatusCode::FORBIDDEN,
             "one_time_code_required",
             text,
         ));
     }
-    match guest
-        .begin_setup(&ticket)
+    match enroll::begin_enrollment(request, &ticket)
         .await
-        .map_err(|error| guest.not_signed_in(&error))?
+        .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
-        None => Err(over(guest)),
-        Some(shown) => Ok(EndpointReply::saying(new_authenticator(guest, shown)?)),
+        None => Err(over(request)),
+        Some(shown) => Ok(EndpointReply::saying(new_authenticator(request, shown)?)),
     }
 }
 
 async fn confirm(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: FirstCode,
 ) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
-    let ticket = ticket(guest)?;
-    let entered = guest
-        .enter_setup_code(&ticket, given.pending, Input::read(given.code.as_bytes()))
-        .await;
-    match entered.map_err(|error| guest.not_signed_in(&error))? {
-        AfterEnrollmentCode::Over => Err(over(guest)),
+    let ticket = ticket(request)?;
+    let entered = enroll::confirm_enrollment(
+        request,
+        &ticket,
+        given.pending,
+        Input::parse(given.code.as_bytes()),
+    )
+    .await;
+    match entered.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+        AfterEnrollmentCode::Over => Err(over(request)),
         AfterEnrollmentCode::Refused(refusal, _) => {
-            Err(at_sign_in(ActRefused::answer(guest.t, refusal)))
+            Err(at_sign_in(ActRefused::answer(request.t, refusal)))
         }
         AfterEnrollmentCode::Confirmed { codes, confirmed } => {
             Ok(EndpointReply::saying(NewRecoveryCodes {
@@ -173,20 +180,19 @@ async fn confirm(
 }
 
 async fn finish(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: Saved,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let ticket = ticket(guest)?;
-    match guest
-        .activate_setup(&ticket, given.pending)
+    let ticket = ticket(request)?;
+    match enroll::activate_enrollment(request, &ticket, given.pending)
         .await
-        .map_err(|error| guest.not_signed_in(&error))?
+        .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
-        AfterEnrollment::Over => Err(over(guest)),
+        AfterEnrollment::Over => Err(over(request)),
         AfterEnrollment::Opened(opened) => {
-            let done = signed_in(guest, &opened, &ticket.payload().back_to);
+            let done = signed_in(request, &opened, &ticket.payload().back_to);
             Ok(EndpointReply {
-                reply: guest.without_ticket(done.reply),
+                reply: enroll::without_enrollment_cookie(request, done.reply),
                 ..done
             })
         }
@@ -195,15 +201,18 @@ async fn finish(
 
 /// What is said of a new one.
 pub(super) fn new_authenticator(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     shown: ShownEnrollment,
 ) -> Result<NewAuthenticator, ActRefused> {
-    let qr = qr::svg(&shown.url).ok_or_else(|| {
+    let qr = qr::draw_svg(&shown.url).ok_or_else(|| {
         let why = "the otpauth URI is too long for a QR code; shorten totp.issuer".to_owned();
-        guest.not_signed_in(&crate::live::store_pool::PoolError::Failed {
-            cause: "unavailable",
-            why,
-        })
+        refusal::refuse_sign_in(
+            request,
+            &crate::live::store_pool::PoolError::Failed {
+                cause: "unavailable",
+                why,
+            },
+        )
     })?;
     let ShownEnrollment {
         secret,
@@ -220,14 +229,14 @@ pub(super) fn new_authenticator(
     })
 }
 
-fn ticket(guest: &RequestContext<'_>) -> Result<EnrollmentToken, ActRefused> {
-    guest.setup_ticket().ok_or_else(|| over(guest))
+fn ticket(request: &RequestContext<'_>) -> Result<EnrollmentToken, ActRefused> {
+    request.enrollment_token().ok_or_else(|| over(request))
 }
 
-fn over(guest: &RequestContext<'_>) -> ActRefused {
+fn over(request: &RequestContext<'_>) -> ActRefused {
     ActRefused::new(
         StatusCode::UNAUTHORIZED,
         "enrollment_expired",
-        guest.t.say("enrollment-expired"),
+        request.t.say("enrollment-expired"),
     )
 }

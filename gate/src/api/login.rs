@@ -1,12 +1,23 @@
 //! The sign-in, step by step, and the sign-out.
 
-use super::body::{IfAny, Needed, Nothing, text};
+use super::body::{NoBody, OptionalBody, RequiredBody, text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::http::reply;
+use crate::web::account::sessions;
+use crate::web::enroll;
 use crate::web::enroll::unavailable;
-use crate::web::login::{CodeMailed, RequestContext};
+use crate::web::login;
+use crate::web::login::first_factor;
+use crate::web::login::mail;
+use crate::web::login::mail::CodeMailed;
+use crate::web::login::password;
+use crate::web::login::upgrade;
+use crate::web::logout;
 use crate::web::logout::SignedOut;
+use crate::web::refusal;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
+use crate::web::step_up;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::account::name::UserName;
@@ -149,51 +160,51 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "sign-in"),
             Anyone,
             "Returns whether the request has a session.",
-            |call, Nothing| Box::pin(async { Ok(EndpointReply::saying(state(call.guest))) }),
+            |call, NoBody| Box::pin(async { Ok(EndpointReply::saying(state(call.request))) }),
         ),
         Endpoint::tells(
             (Method::POST, "sign-in"),
             Anyone,
             "Begins a sign-in with name and password.",
-            |call, Needed(given)| Box::pin(enter_password(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(enter_password(call.request, given)),
         ),
         Endpoint::tells(
             (Method::POST, "sign-in/identity"),
             Anyone,
             "Begins a sign-in with the name that the proxy sends.",
-            |call, IfAny(wanted)| Box::pin(enter_identity(call.guest, wanted)),
+            |call, OptionalBody(wanted)| Box::pin(enter_identity(call.request, wanted)),
         ),
         Endpoint::tells(
             (Method::POST, "sign-in/upgrade"),
             Anyone,
             "Begins the upgrade of a session that only has the first factor.",
-            |call, IfAny(wanted)| Box::pin(rise(call.guest, wanted)),
+            |call, OptionalBody(wanted)| Box::pin(rise(call.request, wanted)),
         ),
         Endpoint::tells(
             (Method::POST, "sign-in/code"),
             Anyone,
             "Enters the code of a sign-in.",
-            |call, Needed(given)| Box::pin(enter_code(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(enter_code(call.request, given)),
         ),
         Endpoint::tells(
             (Method::POST, "sign-in/mail"),
             Anyone,
             "Mails a code for a sign-in.",
-            |call, Nothing| Box::pin(mail(call.guest)),
+            |call, NoBody| Box::pin(mail(call.request)),
         ),
         Endpoint::does(
             (Method::POST, "sign-out"),
             Anyone,
             "Ends this session, or every session of the account.",
-            |call, IfAny(given)| Box::pin(sign_out(call, given)),
+            |call, OptionalBody(given)| Box::pin(sign_out(call, given)),
         ),
     ]
 }
 
-fn state(guest: &RequestContext<'_>) -> SignInState {
-    let (any, full) = (guest.any_session(), guest.session());
+fn state(request: &RequestContext<'_>) -> SignInState {
+    let (any, full) = (request.any_session(), request.session());
     SignInState {
-        first_factor: match guest.site.gate().first_factor {
+        first_factor: match request.site.gate().first_factor {
             FirstFactorSource::Password => FirstFactorKind::Password,
             FirstFactorSource::Pam => FirstFactorKind::HostPassword,
             FirstFactorSource::Header => FirstFactorKind::Identity,
@@ -204,107 +215,108 @@ fn state(guest: &RequestContext<'_>) -> SignInState {
             (Some(_), Some(_)) => SessionState::SignedIn,
         },
         user: any.map(|session| session.name.to_string()),
-        stepped_up: guest.stepped_up().is_some(),
+        stepped_up: step_up::recent_step_up(request).is_some(),
     }
 }
 
 async fn enter_password(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: Credentials,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    if guest.site.gate().first_factor == FirstFactorSource::Header {
-        let text = guest.t.say("password-elsewhere");
+    if request.site.gate().first_factor == FirstFactorSource::Header {
+        let text = request.t.say("password-elsewhere");
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "password_not_managed",
             text,
         ));
     }
-    let text_of_all = || guest.t.say("sign-in-refused");
+    let text_of_all = || request.t.say("sign-in-refused");
     let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
     let name = UserName::parse(given.user.trim().as_bytes()).map_err(|_| refused())?;
-    let back_to = wanted(guest, given.page.as_deref());
-    let recovery = Input::read(text(given.recovery).as_bytes());
-    let judged = guest
-        .judge_password(&name, text(Some(given.password)), recovery, back_to)
-        .await;
-    match judged.map_err(|error| guest.not_signed_in(&error))? {
+    let back_to = wanted(request, given.page.as_deref());
+    let recovery = Input::parse(text(given.recovery).as_bytes());
+    let judged = password::verify_password(
+        request,
+        &name,
+        text(Some(given.password)),
+        recovery,
+        back_to,
+    )
+    .await;
+    match judged.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { .. }) => {
-            Err(ActRefused::answer(guest.t, refusal))
+            Err(ActRefused::answer(request.t, refusal))
         }
         AfterPassword::Refused(_) => Err(refused()),
-        next => go_on(guest, name, next, back_to),
+        next => go_on(request, name, next, back_to),
     }
 }
 
 async fn enter_identity(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: LoginPurpose,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     let nobody = || {
-        let text = guest.t.say("identity-missing-line");
+        let text = request.t.say("identity-missing-line");
         ActRefused::new(StatusCode::FORBIDDEN, "identity_missing", text)
     };
-    if guest.site.gate().first_factor != FirstFactorSource::Header {
+    if request.site.gate().first_factor != FirstFactorSource::Header {
         return Err(nobody());
     }
-    let name = guest.named().ok_or_else(nobody)?;
-    let back_to = wanted(guest, given.page.as_deref());
-    let next = guest
-        .judge_identity(&name, back_to)
+    let name = first_factor::identified_user(request).ok_or_else(nobody)?;
+    let back_to = wanted(request, given.page.as_deref());
+    let next = first_factor::verify_identity(request, &name, back_to)
         .await
-        .map_err(|error| guest.not_signed_in(&error))?;
-    go_on(guest, name, next, back_to)
+        .map_err(|error| refusal::refuse_sign_in(request, &error))?;
+    go_on(request, name, next, back_to)
 }
 
 async fn rise(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: LoginPurpose,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let session = guest
+    let session = request
         .any_session()
-        .ok_or_else(|| ActRefused::signed_out(guest.t))?;
+        .ok_or_else(|| ActRefused::signed_out(request.t))?;
     let name = session.name.clone();
-    let back_to = wanted(guest, given.page.as_deref());
-    match guest
-        .rise(session)
+    let back_to = wanted(request, given.page.as_deref());
+    match upgrade::upgrade_session(request, session)
         .await
-        .map_err(|error| guest.not_signed_in(&error))?
+        .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
-        Some(next) => go_on(guest, name, next, back_to),
+        Some(next) => go_on(request, name, next, back_to),
         // nothing but the whole sign-in raises it
-        None => Err(ActRefused::signed_out(guest.t)),
+        None => Err(ActRefused::signed_out(request.t)),
     }
 }
 
 async fn enter_code(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: SignInCode,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let ticket = ticket(guest)?;
+    let ticket = ticket(request)?;
     let trust = if given.trust {
         TrustRequest::Asked
     } else {
         TrustRequest::NotAsked
     };
-    let judged = guest
-        .judge_code(&ticket, Input::read(given.code.as_bytes()), trust)
-        .await;
-    match judged.map_err(|error| guest.not_signed_in(&error))? {
-        AfterCode::Opened(opened) => Ok(signed_in(guest, &opened, &ticket.payload().back_to)),
-        AfterCode::Refused(refusal) => Err(at_sign_in(ActRefused::answer(guest.t, refusal))),
+    let judged =
+        login::verify_code(request, &ticket, Input::parse(given.code.as_bytes()), trust).await;
+    match judged.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+        AfterCode::Opened(opened) => Ok(signed_in(request, &opened, &ticket.payload().back_to)),
+        AfterCode::Refused(refusal) => Err(at_sign_in(ActRefused::answer(request.t, refusal))),
     }
 }
 
-async fn mail(guest: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRefused> {
-    let ticket = ticket(guest)?;
-    match guest
-        .post_code(&ticket)
+async fn mail(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRefused> {
+    let ticket = ticket(request)?;
+    match mail::mail_code(request, &ticket)
         .await
-        .map_err(|error| guest.not_signed_in(&error))?
+        .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
         CodeMailed::Sent(to) => {
-            let expires_in = guest.site.config.email.code_ttl.seconds();
+            let expires_in = request.site.config.email.code_ttl.seconds();
             Ok(EndpointReply::saying(Mailed {
                 to: to.masked().to_string(),
                 expires_in,
@@ -313,17 +325,19 @@ async fn mail(guest: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRe
         CodeMailed::NotSent => Err(ActRefused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "not_mailed",
-            guest.t.not_mailed(),
+            request.t.not_mailed(),
         )),
         CodeMailed::Waits => Err(ActRefused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "mail_waits",
-            guest.t.mail_waits(),
+            request.t.mail_waits(),
         )),
         CodeMailed::Refused(refusal) => {
-            let text = guest.t.mail_refusal(refusal);
+            let text = request.t.mail_refusal(refusal);
             let (refused, wait) = match refusal {
-                MailRefusal::Code(why) => return Err(at_sign_in(ActRefused::answer(guest.t, why))),
+                MailRefusal::Code(why) => {
+                    return Err(at_sign_in(ActRefused::answer(request.t, why)));
+                }
                 MailRefusal::Cooldown { wait } => (
                     ActRefused::new(StatusCode::TOO_MANY_REQUESTS, "mail_cooldown", text),
                     Some(wait),
@@ -341,54 +355,56 @@ async fn mail(guest: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRe
 }
 
 async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<EndpointReply<()>, ActRefused> {
-    let guest = call.guest;
+    let request = call.request;
     match given.everywhere {
         true => {
-            guest.revoke_sessions(&guest.signed_in()?, None).await?;
+            sessions::revoke_sessions(request, &request.require_session()?, None).await?;
         }
         false => {
-            if let SignedOut::Left(left, error) = guest.end_sessions().await {
-                let refused = ActRefused::not_judged(guest.t, &error);
+            if let SignedOut::Left(left, error) = logout::end_sessions(request).await {
+                let refused = ActRefused::not_judged(request.t, &error);
                 return Err(ActRefused {
-                    text: guest.left(&left),
+                    text: logout::sessions_not_ended(request, &left),
                     ..refused
                 });
             }
         }
     }
     Ok(EndpointReply {
-        reply: guest.without_cookies(reply::bare(StatusCode::OK)),
+        reply: request.without_sign_in_cookies(reply::bare(StatusCode::OK)),
         answer: (),
     })
 }
 
 /// Where a first factor that has passed leads.
 fn go_on(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     name: UserName,
     next: AfterPassword,
     back_to: &str,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     match next {
-        AfterPassword::Opened(opened) => Ok(signed_in(guest, &opened, back_to)),
+        AfterPassword::Opened(opened) => Ok(signed_in(request, &opened, back_to)),
         AfterPassword::Code(token) => {
             let answer = code_required(&token.payload().methods, token.payload().digits);
-            let token = token.to_page(back_to.to_owned());
-            let reply = guest.with_login(reply::bare(StatusCode::OK), &token);
-            let reply = reply.map_err(|error| guest.not_signed_in(&unavailable(&error)))?;
+            let token = token.with_back_to(back_to.to_owned());
+            let reply =
+                first_factor::with_login_token(request, reply::bare(StatusCode::OK), &token);
+            let reply =
+                reply.map_err(|error| refusal::refuse_sign_in(request, &unavailable(&error)))?;
             Ok(EndpointReply { reply, answer })
         }
-        AfterPassword::Setup(token) => {
-            guest.log(&name, "refused", &Refusal::NotEnrolled.to_string());
-            setup_required(guest, &token.to_page(back_to.to_owned()))
+        AfterPassword::Enroll(token) => {
+            request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
+            setup_required(request, &token.to_page(back_to.to_owned()))
         }
-        AfterPassword::Refused(refusal) => Err(at_sign_in(ActRefused::answer(guest.t, refusal))),
+        AfterPassword::Refused(refusal) => Err(at_sign_in(ActRefused::answer(request.t, refusal))),
         AfterPassword::OtherSpelling(other) => {
-            guest.log_spelling(&other);
+            request.log_other_spelling(&other);
             Err(ActRefused::new(
                 StatusCode::FORBIDDEN,
                 "name_taken",
-                guest.t.say("other-spelling"),
+                request.t.say("other-spelling"),
             ))
         }
     }
@@ -396,11 +412,11 @@ fn go_on(
 
 /// A first setup begins.
 pub(super) fn setup_required(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     token: &EnrollmentToken,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let reply = guest.with_ticket(reply::bare(StatusCode::OK), token);
-    let reply = reply.map_err(|error| guest.not_signed_in(&error))?;
+    let reply = enroll::with_enrollment_cookie(request, reply::bare(StatusCode::OK), token);
+    let reply = reply.map_err(|error| refusal::refuse_sign_in(request, &error))?;
     let one_time_code = token.payload().may == EnrollmentPermission::WithOneTimeCode;
     Ok(EndpointReply {
         reply,
@@ -410,13 +426,16 @@ pub(super) fn setup_required(
 
 /// The session has begun.
 pub(super) fn signed_in(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     opened: &OpenedSession,
     back_to: &str,
 ) -> EndpointReply<Next> {
     let page = (!back_to.is_empty()).then(|| back_to.to_owned());
-    let (user, notices) = (opened.session.name.to_string(), guest.told(opened));
-    let reply = guest.with_sign_in(reply::bare(StatusCode::OK), opened);
+    let (user, notices) = (
+        opened.session.name.to_string(),
+        login::sign_in_notices(request, opened),
+    );
+    let reply = login::with_sign_in_cookies(request, reply::bare(StatusCode::OK), opened);
     EndpointReply {
         reply,
         answer: Next::SignedIn {
@@ -442,14 +461,14 @@ fn code_required(methods: &CodeMethods, digits: u32) -> Next {
     }
 }
 
-fn ticket(guest: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
-    guest
-        .ticket()
-        .ok_or_else(|| ActRefused::answer(guest.t, Refusal::Expired))
+fn ticket(request: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
+    request
+        .login_token()
+        .ok_or_else(|| ActRefused::answer(request.t, Refusal::Expired))
 }
 
-fn wanted<'a>(guest: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
-    page.and_then(|page| guest.site.valid_return_url(page))
+fn wanted<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
+    page.and_then(|page| request.site.valid_return_url(page))
         .unwrap_or_default()
 }
 

@@ -1,10 +1,11 @@
 //! A session's next access token, for its newest refresh token.
 
-use super::body::Needed;
+use super::body::RequiredBody;
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::router::nowhere;
 use super::tokens::{self, Tokens};
 use crate::live::store_pool::PoolClient;
+use crate::web::refusal;
 use crate::web::refusal::ActRefused;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -34,45 +35,51 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         (Method::POST, "sign-in/refresh"),
         EndpointAccess::Anyone,
         "Returns the next access and refresh token. It exists only where gate.api_tokens is on.",
-        |call, Needed(shown)| Box::pin(refresh(call, shown)),
+        |call, RequiredBody(shown)| Box::pin(refresh(call, shown)),
     )]
 }
 
 async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refreshed>, ActRefused> {
-    let guest = call.guest;
-    if !tokens::are_on(guest.site) {
-        return Err(nowhere(guest, &[]));
+    let request = call.request;
+    if !tokens::are_on(request.site) {
+        return Err(nowhere(request, &[]));
     }
-    let over = || ActRefused::signed_out(guest.t);
-    let (keys, now) = (guest.site.revocation_cache.token_keys(), clock::now().ok());
-    let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
+    let over = || ActRefused::signed_out(request.t);
+    let (keys, now) = (
+        request.site.revocation_cache.token_keys(),
+        clock::now().ok(),
+    );
+    let token = now.and_then(|now| RefreshToken::open_refresh(&shown.refresh_token, &keys, now));
     let shown = token.ok_or_else(over)?;
     let session = shown
         .session(&keys)
-        .filter(|session| guest.is_good(session))
+        .filter(|session| request.accepts_session(session))
         .ok_or_else(over)?;
-    let judge = guest
+    let store_pool = request
         .site
         .store_pool
         .for_client(PoolClient::of_session(&session));
-    let (name, origin) = (session.name, Origin::Remote(guest.address));
-    let run = judge.with_engine(move |door| {
+    let (name, origin) = (session.name, Origin::Remote(request.address));
+    let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        door.refresh(shown, &origin, now)
+        engine.refresh_session(shown, &origin, now)
     });
-    match run.await.map_err(|error| guest.not_run(&error))? {
+    match run
+        .await
+        .map_err(|error| refusal::refuse_unprocessed(request, &error))?
+    {
         AfterRefresh::Next(next) => Ok(EndpointReply::saying(Refreshed {
-            tokens: Tokens::after(guest, &next)?,
+            tokens: Tokens::after(request, &next)?,
         })),
-        AfterRefresh::Used => {
-            guest.log(&name, "refused", "refresh-token-used");
-            let text = guest.t.say("refresh-token-used");
+        AfterRefresh::Reused => {
+            request.log_sign_in(&name, "refused", "refresh-token-used");
+            let text = request.t.say("refresh-token-used");
             Err(ActRefused::new(
                 StatusCode::UNAUTHORIZED,
                 "token_used",
                 text,
             ))
         }
-        AfterRefresh::Over => Err(over()),
+        AfterRefresh::SessionEnded => Err(over()),
     }
 }

@@ -5,8 +5,8 @@ use super::endpoint::{Call, Endpoint, EndpointAccess};
 use super::problem::problem;
 use crate::http::body::{BODY_TIMEOUT, MAX_BODY, is_same_origin};
 use crate::http::reply::{HttpReply, with_connection_close};
-use crate::web::login::RequestContext;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderValue};
@@ -54,23 +54,23 @@ pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
 
 /// Answers one request.
 pub(crate) async fn answer(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     parts: &Parts,
     path: &str,
     body: Incoming,
 ) -> HttpReply {
     if path.starts_with(ADMINISTRATION) {
-        let Some(secret) = guest.administration_secret() else {
-            return problem(&nowhere(guest, &[]));
+        let Some(secret) = request.administration_secret() else {
+            return problem(&nowhere(request, &[]));
         };
-        if let Some(reply) = secret::turned_away(guest, secret).await {
+        if let Some(reply) = secret::turned_away(request, secret).await {
             return reply;
         }
     }
     let found = match find(&parts.method, path) {
         Ok(found) => found,
         Err(allowed) => {
-            let mut reply = problem(&nowhere(guest, &allowed));
+            let mut reply = problem(&nowhere(request, &allowed));
             if let Ok(value) = HeaderValue::try_from(allowed.join(", ")) {
                 if !allowed.is_empty() {
                     reply.headers_mut().insert(ALLOW, value);
@@ -79,26 +79,26 @@ pub(crate) async fn answer(
             return reply;
         }
     };
-    let bytes = match bytes(guest, body).await {
+    let bytes = match bytes(request, body).await {
         Ok(bytes) => bytes,
         Err(refused) => return with_connection_close(problem(&refused)),
     };
     let (endpoint, _) = &found;
     let signs_out = endpoint.path == SIGN_OUT;
-    let reply = run(guest, parts, found, bytes)
+    let reply = run(request, parts, found, bytes)
         .await
         .unwrap_or_else(|refused| match signs_out {
             // the cookies go, whatever could not be ended; but for another site's asking
             true if refused.status != StatusCode::FORBIDDEN => {
-                guest.without_cookies(problem(&refused))
+                request.without_sign_in_cookies(problem(&refused))
             }
             _ => problem(&refused),
         });
-    super::tokens::with_challenge(guest, reply)
+    super::tokens::with_challenge(request, reply)
 }
 
 async fn run(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     parts: &Parts,
     (endpoint, arguments): (&Endpoint, Vec<String>),
     bytes: Bytes,
@@ -106,8 +106,8 @@ async fn run(
     let is_harmless = endpoint.method == Method::GET;
     // no browser sends the secret of administration along for another site
     let is_ambient = endpoint.access != EndpointAccess::Administration;
-    if !is_harmless && is_ambient && !is_same_origin(&parts.headers, &guest.site.url.origin()) {
-        let text = guest.t.say("foreign-origin");
+    if !is_harmless && is_ambient && !is_same_origin(&parts.headers, &request.site.url.origin()) {
+        let text = request.t.say("foreign-origin");
         return Err(ActRefused::new(
             StatusCode::FORBIDDEN,
             "foreign_origin",
@@ -115,13 +115,13 @@ async fn run(
         ));
     }
     if endpoint.access == EndpointAccess::SignedIn {
-        guest.signed_in()?;
+        request.require_session()?;
     }
     let query = parts.uri.query().unwrap_or_default();
     endpoint
         .run(
             &Call {
-                guest,
+                request,
                 arguments,
                 query,
             },
@@ -175,34 +175,34 @@ fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
     Some(arguments)
 }
 
-pub(super) fn nowhere(guest: &RequestContext<'_>, allowed: &[&str]) -> ActRefused {
+pub(super) fn nowhere(request: &RequestContext<'_>, allowed: &[&str]) -> ActRefused {
     match allowed.is_empty() {
         true => ActRefused::new(
             StatusCode::NOT_FOUND,
             "not_found",
-            guest.t.say("unknown-endpoint"),
+            request.t.say("unknown-endpoint"),
         ),
         false => {
             let (status, text) = (
                 StatusCode::METHOD_NOT_ALLOWED,
-                guest.t.say("method-not-allowed"),
+                request.t.say("method-not-allowed"),
             );
             ActRefused::new(status, "method_not_allowed", text)
         }
     }
 }
 
-async fn bytes(guest: &RequestContext<'_>, body: Incoming) -> Result<Bytes, ActRefused> {
+async fn bytes(request: &RequestContext<'_>, body: Incoming) -> Result<Bytes, ActRefused> {
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
         Err(_) => Err(ActRefused::new(
             StatusCode::REQUEST_TIMEOUT,
             "too_slow",
-            guest.t.say("body-too-slow"),
+            request.t.say("body-too-slow"),
         )),
         Ok(Err(_)) => Err(ActRefused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
-            guest.t.say("body-too-large"),
+            request.t.say("body-too-large"),
         )),
         Ok(Ok(body)) => Ok(body.to_bytes()),
     }

@@ -1,13 +1,17 @@
 //! The second factor as a whole, the recovery codes, and the password: turned on, replaced, renewed, turned off.
 
-use super::account::{EndedAccountSessions, ended, proved};
-use super::body::{IfAny, Needed, Proof, text};
+use super::account::{EndedSessions, ended, proved};
+use super::body::{OptionalBody, Proof, RequiredBody, text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::enrollment::{NewRecoveryCodes, Saved};
 use super::login::{Next, setup_required};
-use crate::web::login::RequestContext;
+use crate::web::account::password;
+use crate::web::account::recovery_codes;
+use crate::web::account::second_factor;
 use crate::web::refusal::ActRefused;
-use crate::web::step_up::FreshStepUp;
+use crate::web::request::RequestContext;
+use crate::web::step_up;
+use crate::web::step_up::StepUpInput;
 use hyper::Method;
 use serde::Deserialize;
 use shared::crypto::password::Password;
@@ -34,86 +38,92 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::POST, "second-factor"),
             SignedIn,
             "Begins the enrollment of a second factor, which continues at setup.",
-            |call, IfAny(proof)| Box::pin(turn_on(call.guest, proof)),
+            |call, OptionalBody(proof)| Box::pin(turn_on(call.request, proof)),
         ),
         Endpoint::tells(
             (Method::POST, "second-factor/replacement"),
             SignedIn,
             "Begins an enrollment that replaces the second factor.",
-            |call, IfAny(proof)| Box::pin(replace(call.guest, proof)),
+            |call, OptionalBody(proof)| Box::pin(replace(call.request, proof)),
         ),
         Endpoint::tells(
             (Method::DELETE, "second-factor"),
             SignedIn,
             "Turns the second factor off.",
-            |call, IfAny(proof)| Box::pin(turn_off(call.guest, proof)),
+            |call, OptionalBody(proof)| Box::pin(turn_off(call.request, proof)),
         ),
         Endpoint::tells(
             (Method::POST, "recovery-codes"),
             SignedIn,
             "Makes new recovery codes; the old ones are valid until the new ones are confirmed as saved.",
-            |call, IfAny(proof)| Box::pin(make_recovery_codes(call.guest, proof)),
+            |call, OptionalBody(proof)| Box::pin(make_recovery_codes(call.request, proof)),
         ),
         Endpoint::does(
             (Method::POST, "recovery-codes/confirm"),
             SignedIn,
             "Confirms that new recovery codes are saved; they replace the old ones.",
-            |call, Needed(saved)| Box::pin(keep_recovery_codes(call, saved)),
+            |call, RequiredBody(saved)| Box::pin(keep_recovery_codes(call, saved)),
         ),
         Endpoint::tells(
             (Method::PUT, "password"),
             SignedIn,
             "Changes the password that Postern keeps.",
-            |call, Needed(given)| Box::pin(set_password(call.guest, given)),
+            |call, RequiredBody(given)| Box::pin(set_password(call.request, given)),
         ),
     ]
 }
 
 async fn turn_on(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     proof: Proof,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
-    let done = setup_required(guest, &guest.begin_turning_on(&proven).await?)?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let done = setup_required(
+        request,
+        &second_factor::begin_enabling(request, &step_up).await?,
+    )?;
     Ok(EndpointReply {
-        reply: guest.with_proof(done.reply, &proven),
+        reply: step_up::with_step_up_cookie(request, done.reply, &step_up),
         ..done
     })
 }
 
 async fn replace(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     proof: Proof,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
-    let done = setup_required(guest, &guest.begin_replacement(&proven).await?)?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let done = setup_required(
+        request,
+        &second_factor::begin_replacement(request, &step_up).await?,
+    )?;
     Ok(EndpointReply {
-        reply: guest.with_proof(done.reply, &proven),
+        reply: step_up::with_step_up_cookie(request, done.reply, &step_up),
         ..done
     })
 }
 
 async fn turn_off(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     proof: Proof,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
-    let (after, opened) = guest.turn_second_factor_off(&proven).await?;
-    Ok(ended(guest, Some(&proven), opened.as_ref(), after))
+) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let (after, opened) = second_factor::disable_second_factor(request, &step_up).await?;
+    Ok(ended(request, Some(&step_up), opened.as_ref(), after))
 }
 
 async fn make_recovery_codes(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     proof: Proof,
 ) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
-    let proven = guest.prove(&FreshStepUp::from(proof)).await?;
-    let new = guest.begin_recovery_codes(&proven).await?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let new = recovery_codes::begin_recovery_codes(request, &step_up).await?;
     let answer = NewRecoveryCodes {
         recovery_codes: new.codes,
         pending: new.ticket,
     };
     Ok(EndpointReply {
-        reply: proved(guest, &proven),
+        reply: proved(request, &step_up),
         answer,
     })
 }
@@ -122,26 +132,31 @@ async fn keep_recovery_codes(
     call: &Call<'_>,
     saved: Saved,
 ) -> Result<EndpointReply<()>, ActRefused> {
-    call.guest
-        .keep_recovery_codes(&call.guest.signed_in()?, saved.pending)
-        .await?;
+    recovery_codes::activate_recovery_codes(
+        call.request,
+        &call.request.require_session()?,
+        saved.pending,
+    )
+    .await?;
     Ok(EndpointReply::saying(()))
 }
 
 async fn set_password(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     given: NewPassword,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
+) -> Result<EndpointReply<EndedSessions>, ActRefused> {
     let new = text(Some(given.new));
     // before a code is spent on it
     Password::new(new.clone())
-        .map_err(|error| ActRefused::act(guest.t, &AdministrationError::Password(error)))?;
-    let proven = guest
-        .prove(&FreshStepUp::from(Proof {
+        .map_err(|error| ActRefused::act(request.t, &AdministrationError::Password(error)))?;
+    let step_up = step_up::verify_step_up(
+        request,
+        &StepUpInput::from(Proof {
             password: given.password,
             code: given.code,
-        }))
-        .await?;
-    let (after, opened) = guest.set_password(&proven, new).await?;
-    Ok(ended(guest, Some(&proven), opened.as_ref(), after))
+        }),
+    )
+    .await?;
+    let (after, opened) = password::set_password(request, &step_up, new).await?;
+    Ok(ended(request, Some(&step_up), opened.as_ref(), after))
 }

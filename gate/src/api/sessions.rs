@@ -1,10 +1,11 @@
 //! Where the account is signed in, and which browsers it trusts.
 
-use super::body::Nothing;
+use super::body::NoBody;
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::http::reply;
-use crate::web::login::RequestContext;
+use crate::web::account::sessions;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use shared::token::session::SessionId;
@@ -59,45 +60,44 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             (Method::GET, "sessions"),
             SignedIn,
             "Lists the account's sessions.",
-            |call, Nothing| Box::pin(sessions(call.guest)),
+            |call, NoBody| Box::pin(sessions(call.request)),
         ),
         Endpoint::tells(
             (Method::DELETE, "sessions"),
             SignedIn,
             "Ends every session of the account, this one too.",
-            |call, Nothing| Box::pin(end_all(call.guest)),
+            |call, NoBody| Box::pin(end_all(call.request)),
         ),
         Endpoint::does(
             (Method::DELETE, "sessions/{id}"),
             SignedIn,
             "Ends one session.",
-            |call, Nothing| Box::pin(end_one(call)),
+            |call, NoBody| Box::pin(end_one(call)),
         ),
         Endpoint::tells(
             (Method::GET, "browsers"),
             SignedIn,
             "Lists the browsers that the account trusts.",
-            |call, Nothing| Box::pin(browsers(call.guest)),
+            |call, NoBody| Box::pin(browsers(call.request)),
         ),
         Endpoint::tells(
             (Method::DELETE, "browsers"),
             SignedIn,
             "Revokes every trusted browser.",
-            |call, Nothing| Box::pin(forget_all(call.guest)),
+            |call, NoBody| Box::pin(forget_all(call.request)),
         ),
         Endpoint::does(
             (Method::DELETE, "browsers/{number}"),
             SignedIn,
             "Revokes one trusted browser.",
-            |call, Nothing| Box::pin(forget_one(call)),
+            |call, NoBody| Box::pin(forget_one(call)),
         ),
     ]
 }
 
-async fn sessions(guest: &RequestContext<'_>) -> Result<EndpointReply<Sessions>, ActRefused> {
-    let own = guest.signed_in()?;
-    let sessions = guest
-        .sessions(&own)
+async fn sessions(request: &RequestContext<'_>) -> Result<EndpointReply<Sessions>, ActRefused> {
+    let own = request.require_session()?;
+    let sessions = sessions::list_sessions(request, &own)
         .await?
         .into_iter()
         .map(|one| SessionLine {
@@ -114,26 +114,25 @@ async fn sessions(guest: &RequestContext<'_>) -> Result<EndpointReply<Sessions>,
     }))
 }
 
-async fn end_all(guest: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
-    let ended = guest.revoke_sessions(&guest.signed_in()?, None).await?;
+async fn end_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
+    let ended = sessions::revoke_sessions(request, &request.require_session()?, None).await?;
     Ok(EndpointReply {
-        reply: guest.without_cookies(reply::bare(StatusCode::OK)),
+        reply: request.without_sign_in_cookies(reply::bare(StatusCode::OK)),
         answer: Count { ended },
     })
 }
 
 async fn end_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
-    let (guest, id) = (
-        call.guest,
+    let (request, id) = (
+        call.request,
         SessionId::parse(call.argument()).ok_or_else(|| call.gone())?,
     );
-    guest.revoke_sessions(&guest.signed_in()?, Some(id)).await?;
+    sessions::revoke_sessions(request, &request.require_session()?, Some(id)).await?;
     Ok(EndpointReply::saying(()))
 }
 
-async fn browsers(guest: &RequestContext<'_>) -> Result<EndpointReply<Browsers>, ActRefused> {
-    let browsers = guest
-        .browsers(&guest.signed_in()?)
+async fn browsers(request: &RequestContext<'_>) -> Result<EndpointReply<Browsers>, ActRefused> {
+    let browsers = sessions::list_browsers(request, &request.require_session()?)
         .await?
         .into_iter()
         .map(|one| BrowserLine {
@@ -149,19 +148,17 @@ async fn browsers(guest: &RequestContext<'_>) -> Result<EndpointReply<Browsers>,
     }))
 }
 
-async fn forget_all(guest: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
+async fn forget_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
     Ok(EndpointReply::saying(Count {
-        ended: guest.revoke_browsers(&guest.signed_in()?, None).await?,
+        ended: sessions::revoke_browsers(request, &request.require_session()?, None).await?,
     }))
 }
 
 async fn forget_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
-    let (guest, number) = (
-        call.guest,
+    let (request, number) = (
+        call.request,
         call.argument().parse().map_err(|_| call.gone())?,
     );
-    guest
-        .revoke_browsers(&guest.signed_in()?, Some(number))
-        .await?;
+    sessions::revoke_browsers(request, &request.require_session()?, Some(number)).await?;
     Ok(EndpointReply::saying(()))
 }

@@ -10,8 +10,9 @@ use crate::http::authorization::bearer_token;
 use crate::http::reply::HttpReply;
 use crate::state::site::Site;
 use crate::web::enroll::unavailable;
-use crate::web::login::RequestContext;
+use crate::web::refusal;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use cookie::Cookie;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
@@ -94,7 +95,7 @@ pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
     ];
     if shown
         .iter()
-        .all(|(_, shown)| matches!(shown, ShownTokens::Nothing))
+        .all(|(_, shown)| matches!(shown, ShownTokens::NoBody))
     {
         return;
     }
@@ -114,7 +115,7 @@ pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
 
 /// What one header shows.
 enum ShownTokens {
-    Nothing,
+    NoBody,
     /// The value of the cookie that it stands for.
     Token(Zeroizing<String>),
     /// Something that stands for no cookie.
@@ -133,11 +134,11 @@ fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
         .map(bearer_token)
         .partition(Option::is_some);
     match (&bearer[..], other.is_empty()) {
-        ([], _) => ShownTokens::Nothing,
+        ([], _) => ShownTokens::NoBody,
         ([Some(token)], true) => {
             let (keys, now) = (site.revocation_cache.token_keys(), clock::now().ok());
             let token = std::str::from_utf8(token).ok().zip(now);
-            let token = token.and_then(|(token, now)| AccessToken::read(token, &keys, now));
+            let token = token.and_then(|(token, now)| AccessToken::open_access(token, &keys, now));
             token.map_or(ShownTokens::Unfit, |session| {
                 ShownTokens::Token(Zeroizing::new(session.to_cookie(&keys)))
             })
@@ -154,7 +155,7 @@ fn of(headers: &HeaderMap, name: &str) -> ShownTokens {
             .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
     };
     match (lines.next(), lines.next()) {
-        (None, _) => ShownTokens::Nothing,
+        (None, _) => ShownTokens::NoBody,
         (Some(line), None) if is_token(&line) => {
             ShownTokens::Token(Zeroizing::new(String::from_utf8_lossy(line).into_owned()))
         }
@@ -165,13 +166,13 @@ fn of(headers: &HeaderMap, name: &str) -> ShownTokens {
 impl Tokens {
     /// The cookies that an answer sets, as tokens.
     pub(super) fn beside(
-        guest: &RequestContext<'_>,
+        request: &RequestContext<'_>,
         reply: &HttpReply,
     ) -> Result<Option<Tokens>, ActRefused> {
-        if !are_on(guest.site) {
+        if !are_on(request.site) {
             return Ok(None);
         }
-        let (names, mut found) = (guest.site.cookies.names, None);
+        let (names, mut found) = (request.site.cookies.names, None);
         for line in reply.headers().get_all(SET_COOKIE) {
             let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else {
                 continue;
@@ -183,7 +184,7 @@ impl Tokens {
             let tokens = found.get_or_insert_with(Tokens::default);
             let value = || Some(TypedText::from(cookie.value().to_owned()));
             match cookie.name() {
-                name if name == names.session => tokens.begin(guest, cookie.value())?,
+                name if name == names.session => tokens.begin(request, cookie.value())?,
                 name if name == names.login => tokens.login_token = value(),
                 name if name == names.enrollment => tokens.enrollment_token = value(),
                 name if name == names.step_up => tokens.step_up_token = value(),
@@ -195,61 +196,68 @@ impl Tokens {
     }
 
     /// The first of a session.
-    fn begin(&mut self, guest: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
+    fn begin(&mut self, request: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
         let session = shared::token::session::Session::from_cookie(
             cookie,
-            &guest.site.revocation_cache.token_keys(),
+            &request.site.revocation_cache.token_keys(),
         );
-        let session = session.ok_or_else(|| ActRefused::signed_out(guest.t))?;
-        let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
+        let session = session.ok_or_else(|| ActRefused::signed_out(request.t))?;
+        let failed = |error: &dyn std::error::Error| {
+            refusal::refuse_unprocessed(request, &unavailable(error))
+        };
         let (keys, now) = (
-            guest.site.revocation_cache.token_keys(),
+            request.site.revocation_cache.token_keys(),
             clock::now().map_err(|error| failed(&error))?,
         );
-        let first = RefreshToken::first(&session, &keys, now).map_err(|error| failed(&error))?;
-        self.renew(guest, &first)
+        let first =
+            RefreshToken::issue_first(&session, &keys, now).map_err(|error| failed(&error))?;
+        self.renew(request, &first)
     }
 
     /// Those of a session whose newest refresh token is this.
     pub(super) fn after(
-        guest: &RequestContext<'_>,
+        request: &RequestContext<'_>,
         newest: &RefreshToken,
     ) -> Result<Tokens, ActRefused> {
         let mut tokens = Tokens::default();
-        tokens.renew(guest, newest)?;
+        tokens.renew(request, newest)?;
         Ok(tokens)
     }
 
     fn renew(
         &mut self,
-        guest: &RequestContext<'_>,
+        request: &RequestContext<'_>,
         newest: &RefreshToken,
     ) -> Result<(), ActRefused> {
-        let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
+        let failed = |error: &dyn std::error::Error| {
+            refusal::refuse_unprocessed(request, &unavailable(error))
+        };
         let (keys, now) = (
-            guest.site.revocation_cache.token_keys(),
+            request.site.revocation_cache.token_keys(),
             clock::now().map_err(|error| failed(&error))?,
         );
         let session = newest
             .session(&keys)
-            .ok_or_else(|| ActRefused::signed_out(guest.t))?;
-        let end = session.issued.plus(guest.site.gate().session.seconds());
+            .ok_or_else(|| ActRefused::signed_out(request.t))?;
+        let end = session
+            .issued
+            .plus(request.site.gate().session_lifetime.seconds());
         let access =
-            AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
+            AccessToken::issue_access(&session, &keys, end, now).map_err(|error| failed(&error))?;
         let texts = access
             .seal(&keys)
             .and_then(|text| Ok((text, newest.seal(&keys)?)));
         let (access_text, refresh_text) = texts.map_err(|error| failed(&error))?;
         self.access_token = Some(access_text.as_str().to_owned().into());
-        self.expires_in = Some(access.left(now));
+        self.expires_in = Some(access.seconds_left(now));
         self.refresh_token = Some(refresh_text.as_str().to_owned().into());
         Ok(())
     }
 }
 
 /// Says how to be somebody, where tokens are taken (RFC 6750, section 3).
-pub(super) fn with_challenge(guest: &RequestContext<'_>, mut reply: HttpReply) -> HttpReply {
-    if reply.status() == StatusCode::UNAUTHORIZED && are_on(guest.site) {
+pub(super) fn with_challenge(request: &RequestContext<'_>, mut reply: HttpReply) -> HttpReply {
+    if reply.status() == StatusCode::UNAUTHORIZED && are_on(request.site) {
         reply.headers_mut().insert(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"sign-in\""),
@@ -265,7 +273,7 @@ mod tests {
     #[test]
     fn a_header_stands_for_one_cookie_and_smuggles_no_other() {
         let mut headers = HeaderMap::new();
-        assert!(matches!(of(&headers, SETUP), ShownTokens::Nothing));
+        assert!(matches!(of(&headers, SETUP), ShownTokens::NoBody));
         headers.append(SETUP, HeaderValue::from_static("abc-_123"));
         assert!(matches!(of(&headers, SETUP), ShownTokens::Token(value) if *value == "abc-_123"));
         headers.append(SETUP, HeaderValue::from_static("abc-_123"));

@@ -1,5 +1,6 @@
-//! The rules at the gate: what they say of a request, and whether a session is enough for that. Part of every check: no
-//! disk, no lock.
+//! Applies the gate's rules to a request, and decides whether a session suffices for it.
+//!
+//! MUST NOT read the disk or take a lock: it is part of every check.
 
 use crate::state::site::Site;
 use shared::account::name::{Group, UserName};
@@ -10,27 +11,26 @@ use shared::network::address::Address;
 use shared::network::web_address::split_url;
 use shared::policy::groups::{PersonGroups, UnresolvedGroup};
 use shared::policy::requirement::PolicySubject;
-use shared::policy::rule::{self, RuleDecision, RulePerson, RuleReason, RuleRequest};
+use shared::policy::rule::{self, RuleDecision, RuleReason, RuleRequest, RuleUser};
 use shared::token::session::{SecondFactorMethod, Session};
 use shared::verify::app_password::FoundAppPassword;
 
-/// How far a session goes.
+/// Whether a session suffices for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionLevel {
-    /// It is enough.
     Sufficient,
-    /// It takes more than what opened it.
+    /// A second factor is required, or a new session that knows the user's groups of now.
     UpgradeRequired,
-    /// Nobody enters, or not this one.
+    /// The rules deny the request to this user or to everyone.
     Denied,
 }
 
-/// What the rules say of a request of nobody's.
+/// Decides a request without a user.
 pub(crate) fn decide_anonymous(site: &Site, request: &RuleRequest<'_>) -> RuleDecision {
-    rule::decide(&site.gate().rule, request, None)
+    rule::evaluate_rules(&site.gate().rule, request, None)
 }
 
-/// Of one with an app password.
+/// Decides a request with an app password.
 pub(crate) fn decide_app_password(
     site: &Site,
     request: &RuleRequest<'_>,
@@ -40,15 +40,15 @@ pub(crate) fn decide_app_password(
         declared_groups(site, &found.account),
         found.groups.as_slice(),
     ];
-    let person = RulePerson {
+    let person = RuleUser {
         name: &found.account,
         groups,
-        of_host: None,
+        host_groups: None,
     };
-    rule::decide(&site.gate().rule, request, Some(&person))
+    rule::evaluate_rules(&site.gate().rule, request, Some(&person))
 }
 
-/// Of one in a session, and whether that is enough.
+/// Decides a request with a session, and whether that session suffices.
 pub(crate) fn decide_session(
     site: &Site,
     request: &RuleRequest<'_>,
@@ -58,53 +58,58 @@ pub(crate) fn decide_session(
         declared_groups(site, &session.name),
         session.groups.as_slice(),
     ];
-    let of_host = session.host_groups.answer(&site.requested_groups);
-    let person = RulePerson {
+    let of_host = session.host_groups.read_for(&site.requested_groups);
+    let person = RuleUser {
         name: &session.name,
         groups,
-        of_host,
+        host_groups: of_host,
     };
-    let decision = rule::decide(&site.gate().rule, request, Some(&person));
+    let decision = rule::evaluate_rules(&site.gate().rule, request, Some(&person));
     let reach = match decision.access {
         RuleAccess::Open | RuleAccess::Password => SessionLevel::Sufficient,
         RuleAccess::Code if is_full_session(site, session, request.address) => {
             SessionLevel::Sufficient
         }
         RuleAccess::Code => SessionLevel::UpgradeRequired,
-        // a new session knows
-        RuleAccess::Deny if decision.why == RuleReason::Groups => SessionLevel::UpgradeRequired,
+        // A new session asks for the groups that the rules name now.
+        RuleAccess::Deny if decision.reason == RuleReason::GroupsUnknown => {
+            SessionLevel::UpgradeRequired
+        }
         RuleAccess::Deny => SessionLevel::Denied,
     };
     (decision, reach)
 }
 
-/// Whether a session is good where the code is asked, by the policy of now. One without a second factor is where an
-/// exemption holds, or the policy asks none of that person.
+/// Whether a session is valid where a second factor is required, by the policy in force. A session
+/// without a second factor is valid where an exemption holds, or the policy requires no second
+/// factor of this user.
 pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Address>) -> bool {
     let mut passed = session.passed;
     if !matches!(passed.second, SecondFactorMethod::None(_)) {
         return true;
     }
-    // one that the configuration has declared since has no other sign
-    if site.config.declared(&session.name).is_some() {
+    // An account that the configuration has find_declared_account since sign-in has authenticators that the
+    // session does not know of.
+    if site.config.find_declared_account(&session.name).is_some() {
         passed.second = SecondFactorMethod::None(Enrolled::Yes);
     }
     let policy = &site.config.policy;
-    let asks_groups = !policy.groups_asked().is_empty();
+    let asks_groups = !policy.named_groups().is_empty();
     let groups = match (
         asks_groups,
-        session.host_groups.answer(&site.requested_groups),
+        session.host_groups.read_for(&site.requested_groups),
     ) {
         (false, _) => PersonGroups::default(),
-        // other groups were asked about when it began: whether the policy means this person, a new session knows
+        // The configuration asks for other groups than at sign-in. Only a new session knows whether
+        // the policy applies to this user.
         (true, None) => return false,
         (true, Some(of_host)) => {
             let ours = site
                 .config
                 .memberships(&session.name, &session.groups)
                 .map(Group::as_str);
-            PersonGroups::known(ours.chain(of_host.held()))
-                .in_doubt(of_host.in_doubt(), UnresolvedGroup::Earlier)
+            PersonGroups::from_names(ours.chain(of_host.confirmed()))
+                .with_unresolved(of_host.unresolved(), UnresolvedGroup::SinceSignIn)
         }
     };
     let subject = PolicySubject {
@@ -112,31 +117,31 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
         groups: &groups,
         service: SERVICE,
         address,
-        earlier: site.gate().first_factor.earlier(),
+        completed_methods: site.gate().first_factor.completed_methods(),
     };
     passed.is_full(policy, &subject)
 }
 
 fn declared_groups<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {
     site.config
-        .declared(name)
+        .find_declared_account(name)
         .map_or(&[], |declared| &declared.groups)
 }
 
-/// A page behind the gate, to go back to.
+/// A page of a protected application, to return to after sign-in.
 pub(crate) struct ReturnPage {
     host: String,
     target: String,
 }
 
 impl ReturnPage {
-    /// Reads what [`Site::back_to`] let pass. The gate's own pages have no rules.
+    /// Parses a URL that [`Site::valid_return_url`] accepted. The gate's own pages have no rules
+    /// and give none.
     pub(crate) fn parse(site: &Site, url: &str) -> Option<ReturnPage> {
         let (host, target) = split_url(url)?;
         (!site.is_own_page(&host, &target)).then_some(ReturnPage { host, target })
     }
 
-    /// As a door asks about it.
     pub(crate) fn page(&self) -> RequestedPage<'_> {
         RequestedPage {
             host: &self.host,
@@ -144,7 +149,7 @@ impl ReturnPage {
         }
     }
 
-    /// The request of a browser that goes back.
+    /// Returns the request that a browser makes when it returns to the page.
     pub(crate) fn request(&self, address: Address) -> RuleRequest<'_> {
         RuleRequest {
             host: &self.host,

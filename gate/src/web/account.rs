@@ -1,26 +1,28 @@
 //! A person's own account at the gate: how it stands, and what they change of it. Each room has the acts, which the
 //! pages and the API share, and the pages. What is critical takes a [`Proven`].
 
-mod app_passwords;
-mod authenticators;
-mod email;
-mod overview;
-mod password;
-mod recovery_codes;
-mod second_factor;
-mod sessions;
+pub(crate) mod app_passwords;
+pub(crate) mod authenticators;
+pub(crate) mod email;
+pub(crate) mod overview;
+pub(crate) mod password;
+pub(crate) mod recovery_codes;
+pub(crate) mod second_factor;
+pub(crate) mod sessions;
 
-pub(crate) use app_passwords::CreatedAppPassword;
+pub(crate) use app_passwords::AppPasswordRequest;
 pub(crate) use authenticators::ConfirmedAuthenticator;
 
-use super::login::{LoginRequest, RequestContext};
-use super::pages::account::StepUpQuestion;
+use super::pages::account::Confirmation;
 use super::pages::{self, html};
 use super::refusal::ActRefused;
-use super::step_up::{StepUpInput, StepUpProof};
-use crate::http::reply::{self, HttpReply};
+use super::request::{OwnedBrowserContext, RequestContext};
+use super::step_up::{StepUpProof, StepUpRequirement};
+use crate::http::reply::HttpReply;
 use crate::live::store_pool::separate_engine_error;
-use crate::observe::log;
+use crate::web::notice;
+use crate::web::refusal;
+use crate::web::step_up;
 use hyper::StatusCode;
 use shared::engine::{AdministrationError, Engine, LoginError, OpenedSession, Principal};
 use shared::protocol::command_request::{CommandRequest, Operation, ReplyBody};
@@ -31,171 +33,153 @@ use shared::token::session::Session;
 type ContinuedSession<T> =
     Result<Result<(T, Option<OpenedSession>), AdministrationError>, LoginError>;
 
-impl RequestContext<'_> {
-    /// Runs an act of this session's at a door.
-    pub(crate) async fn act<T: Send + 'static>(
-        &self,
-        session: &Session,
-        work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
-        + Send
-        + 'static,
-    ) -> Result<T, ActRefused> {
-        let (session, visit) = (session.clone(), LoginRequest::of(self));
-        let run = self.judge().with_engine(move |door| {
-            let now = visit.now()?;
-            let actor = Principal::Session(&session.name, &visit.origin, session.id);
-            separate_engine_error(work(door, actor, now)).map_err(LoginError::Door)
-        });
-        self.came_of(run.await.map_err(|error| self.not_run(&error))?)
-    }
+/// Runs an act of this session's at a door.
+pub(crate) async fn run_act<T: Send + 'static>(
+    request: &RequestContext<'_>,
+    session: &Session,
+    work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
+    + Send
+    + 'static,
+) -> Result<T, ActRefused> {
+    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let run = request.store_pool().with_engine(move |engine| {
+        let now = client.now()?;
+        let actor = Principal::Session(&session.name, &client.origin, session.id);
+        separate_engine_error(work(engine, actor, now)).map_err(LoginError::Engine)
+    });
+    refusal::check_act(
+        request,
+        run.await
+            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
+    )
+}
 
-    /// The same of an act that ends every session of the account: this browser goes on in a new one.
-    pub(crate) async fn act_and_go_on<T: Send + 'static>(
-        &self,
-        session: &Session,
-        work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
-        + Send
-        + 'static,
-    ) -> Result<(T, Option<OpenedSession>), ActRefused> {
-        let run = self.judge().with_engine(self.and_go_on(session, work));
-        self.came_of(run.await.map_err(|error| self.not_run(&error))?)
-    }
+/// The same of an act that ends every session of the account: this browser goes on in a new one.
+pub(crate) async fn run_act_and_continue<T: Send + 'static>(
+    request: &RequestContext<'_>,
+    session: &Session,
+    work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
+    + Send
+    + 'static,
+) -> Result<(T, Option<OpenedSession>), ActRefused> {
+    let run = request
+        .store_pool()
+        .with_engine(then_continue(request, session, work));
+    refusal::check_act(
+        request,
+        run.await
+            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
+    )
+}
 
-    /// The same of an act that hashes a password.
-    pub(crate) async fn hash_and_go_on<T: Send + 'static>(
-        &self,
-        session: &Session,
-        work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
-        + Send
-        + 'static,
-    ) -> Result<(T, Option<OpenedSession>), ActRefused> {
-        let run = self
-            .judge()
-            .with_hashing_engine(self.and_go_on(session, work));
-        self.came_of(run.await.map_err(|error| self.not_run(&error))?)
-    }
+/// The same of an act that hashes a password.
+pub(crate) async fn hash_and_continue<T: Send + 'static>(
+    request: &RequestContext<'_>,
+    session: &Session,
+    work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
+    + Send
+    + 'static,
+) -> Result<(T, Option<OpenedSession>), ActRefused> {
+    let run = request
+        .store_pool()
+        .with_hashing_engine(then_continue(request, session, work));
+    refusal::check_act(
+        request,
+        run.await
+            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
+    )
+}
 
-    fn and_go_on<T, F>(
-        &self,
-        session: &Session,
-        work: F,
-    ) -> impl FnOnce(&mut Engine) -> ContinuedSession<T> + use<T, F>
-    where
-        F: FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>,
-    {
-        let (session, visit) = (session.clone(), LoginRequest::of(self));
-        move |door| {
-            let now = visit.now()?;
-            let actor = Principal::Session(&session.name, &visit.origin, session.id);
-            let done =
-                match separate_engine_error(work(door, actor, now)).map_err(LoginError::Door)? {
-                    Ok(done) => done,
-                    Err(error) => return Ok(Err(error)),
-                };
-            let opened = door.go_on(&visit.browser(), &session, now)?;
-            Ok(Ok((done, opened)))
-        }
-    }
-
-    /// An errand of whoever stepped up.
-    pub(crate) async fn errand(
-        &self,
-        proven: &StepUpProof,
-        task: Operation,
-    ) -> Result<ReplyBody, ActRefused> {
-        let (session, visit) = (proven.session.clone(), LoginRequest::of(self));
-        let run = self.judge().with_engine(move |door| {
-            let caller = shared::engine::Requester::SteppedUp(&session, &visit.origin);
-            let errand = CommandRequest {
-                account: session.name.clone(),
-                task,
+fn then_continue<T, F>(
+    request: &RequestContext<'_>,
+    session: &Session,
+    work: F,
+) -> impl FnOnce(&mut Engine) -> ContinuedSession<T> + use<T, F>
+where
+    F: FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>,
+{
+    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
+    move |engine| {
+        let now = client.now()?;
+        let actor = Principal::Session(&session.name, &client.origin, session.id);
+        let done =
+            match separate_engine_error(work(engine, actor, now)).map_err(LoginError::Engine)? {
+                Ok(done) => done,
+                Err(error) => return Ok(Err(error)),
             };
-            separate_engine_error(door.run_errand(caller, &errand, visit.now()?))
-                .map_err(LoginError::Door)
-        });
-        Ok(self
-            .came_of(run.await.map_err(|error| self.not_run(&error))?)?
-            .answer)
+        let opened = engine.reopen_session(&client.browser(), &session, now)?;
+        Ok(Ok((done, opened)))
     }
+}
 
-    fn came_of<T>(&self, done: Result<T, AdministrationError>) -> Result<T, ActRefused> {
-        done.map_err(|error| {
-            let refused = ActRefused::act(self.t, &error);
-            let line = log::event("refused")
-                .with("cause", refused.code)
-                .with("address", self.address);
-            line.write_with_message(&error);
-            refused
-        })
-    }
-
-    /// The session, for pages of somebody's account.
-    pub(crate) fn signed_in(&self) -> Result<Session, ActRefused> {
-        self.session().ok_or_else(|| ActRefused::signed_out(self.t))
-    }
-
-    /// What a critical act would take of whoever is here.
-    pub(crate) async fn asks_for_proof(&self) -> Result<StepUpInput, ActRefused> {
-        self.proof(&self.signed_in()?).await
-    }
-
-    /// The page of a critical act, with what went wrong the last time.
-    pub(crate) async fn ask(
-        &self,
-        asked: StepUpQuestion<'_>,
-        refused: Option<&ActRefused>,
-    ) -> HttpReply {
-        let proof = match self.asks_for_proof().await {
-            Ok(proof) => proof,
-            Err(refused) => return self.refused(&refused),
+/// An errand of whoever stepped up.
+pub(crate) async fn run_operation(
+    request: &RequestContext<'_>,
+    step_up: &StepUpProof,
+    task: Operation,
+) -> Result<ReplyBody, ActRefused> {
+    let (session, client) = (step_up.session.clone(), OwnedBrowserContext::new(request));
+    let run = request.store_pool().with_engine(move |engine| {
+        let caller = shared::engine::Requester::SteppedUp(&session, &client.origin);
+        let errand = CommandRequest {
+            account: session.name.clone(),
+            operation: task,
         };
-        let page = pages::account::Ask {
-            frame: self.frame(),
-            asked: &asked,
-            proof,
-            message: refused.map(|refused| refused.text.as_str()),
-        };
-        self.page_after(html(&page), refused)
-    }
+        separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
+            .map_err(LoginError::Engine)
+    });
+    Ok(refusal::check_act(
+        request,
+        run.await
+            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
+    )?
+    .answer)
+}
 
-    /// A page of the account, with the status of what went wrong on it.
-    pub(crate) fn page_after(&self, html: String, refused: Option<&ActRefused>) -> HttpReply {
-        let page = reply::page(
-            refused.map_or(StatusCode::OK, |refused| refused.status),
-            html,
-        );
-        match refused.and_then(|refused| refused.retry_after) {
-            Some(wait) => reply::with_retry_after(page, wait),
-            None => page,
+/// What a critical act would take of whoever is here.
+pub(crate) async fn required_step_up_now(
+    request: &RequestContext<'_>,
+) -> Result<StepUpRequirement, ActRefused> {
+    step_up::required_step_up(request, &request.require_session()?).await
+}
+
+/// The page of a critical act, with what went wrong the last time.
+pub(crate) async fn show_confirmation(
+    request: &RequestContext<'_>,
+    asked: Confirmation<'_>,
+    refused: Option<&ActRefused>,
+) -> HttpReply {
+    let proof = match required_step_up_now(request).await {
+        Ok(proof) => proof,
+        Err(refused) => return notice::show_refusal(request, &refused),
+    };
+    let page = pages::account::ConfirmationPage {
+        frame: request.frame(),
+        asked: &asked,
+        proof,
+        message: refused.map(|refused| refused.text.as_str()),
+    };
+    notice::page_with_refusal(html(&page), refused)
+}
+
+/// The page after an act that ended every session: the new session's cookies, or the way to sign in.
+pub(crate) fn show_sessions_ended(
+    request: &RequestContext<'_>,
+    step_up: Option<&StepUpProof>,
+    opened: Option<&OpenedSession>,
+    title: String,
+    lines: &[String],
+) -> HttpReply {
+    match (step_up, opened) {
+        (Some(step_up), Some(opened)) => step_up::with_continued_session(
+            request,
+            notice::show_done(request, &title, lines),
+            step_up,
+            opened,
+        ),
+        (None, Some(opened)) => {
+            step_up::with_session_cookie(request, notice::show_done(request, &title, lines), opened)
         }
-    }
-
-    /// What was done, and the way back to the account.
-    pub(crate) fn done(&self, title: String, lines: &[String]) -> HttpReply {
-        let home = self.at("");
-        let page = pages::NoticePage {
-            frame: self.frame(),
-            title: &title,
-            lines,
-            link: Some((&home, self.t.say("to-account"))),
-            signed_in: false,
-            stepped_up: false,
-        };
-        reply::page(StatusCode::OK, html(&page))
-    }
-
-    /// The page after an act that ended every session: the new session's cookies, or the way to sign in.
-    pub(crate) fn after_end(
-        &self,
-        proven: Option<&StepUpProof>,
-        opened: Option<&OpenedSession>,
-        title: String,
-        lines: &[String],
-    ) -> HttpReply {
-        match (proven, opened) {
-            (Some(proven), Some(opened)) => self.going_on(self.done(title, lines), proven, opened),
-            (None, Some(opened)) => self.with_session(self.done(title, lines), opened),
-            (_, None) => self.notice(StatusCode::OK, &title, lines),
-        }
+        (_, None) => notice::show_notice(request, StatusCode::OK, &title, lines),
     }
 }

@@ -2,12 +2,12 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
-pub(crate) mod applicant;
 pub(crate) mod enroll;
 pub(crate) mod language;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod notice;
 pub(crate) mod pages;
 pub(crate) mod refusal;
+pub(crate) mod request;
 pub(crate) mod step_up;
-pub(crate) mod upgrade;

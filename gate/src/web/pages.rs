@@ -109,7 +109,6 @@ pub(crate) struct NoticePage<'a> {
     pub(crate) lines: &'a [String],
     /// Where to, and what that says.
     pub(crate) link: Option<(&'a str, String)>,
-    pub(crate) signed_in: bool,
     /// Whether a fresh code was given, so that critical acts are open.
     pub(crate) stepped_up: bool,
 }

@@ -1,7 +1,10 @@
 //! An act that was refused: for a page the text and the status, for a program a code that stays the same.
 
 use super::language::Language;
+use super::request::RequestContext;
 use crate::live::store_pool::PoolError;
+use crate::observe::log;
+use crate::observe::metrics::METRICS;
 use hyper::StatusCode;
 use shared::crypto::password::PasswordError;
 use shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
@@ -63,7 +66,7 @@ impl ActRefused {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts")
             }
             Refusal::Locked => (StatusCode::FORBIDDEN, "locked"),
-            Refusal::Unfit => (StatusCode::FORBIDDEN, "no_code"),
+            Refusal::Malformed => (StatusCode::FORBIDDEN, "no_code"),
             Refusal::NotEnrolled => (StatusCode::FORBIDDEN, "not_enrolled"),
             Refusal::CodeExpired => (StatusCode::FORBIDDEN, "code_expired"),
             Refusal::Expired => (StatusCode::UNAUTHORIZED, "sign_in_expired"),
@@ -81,7 +84,7 @@ impl ActRefused {
     /// The person's own password.
     pub(crate) fn password(t: &Language, refusal: Refusal) -> ActRefused {
         match refusal {
-            Refusal::Wrong | Refusal::Unfit => ActRefused::new(
+            Refusal::Wrong | Refusal::Malformed => ActRefused::new(
                 StatusCode::FORBIDDEN,
                 "wrong_password",
                 t.say("wrong-password"),
@@ -192,4 +195,37 @@ impl ActRefused {
             _ => conflict("not_done", t.say("act-failed")),
         }
     }
+}
+
+/// What no door could judge: the log says why.
+pub(crate) fn refuse_unprocessed(request: &RequestContext<'_>, error: &PoolError) -> ActRefused {
+    if let PoolError::Failed { cause, why } = error {
+        log::event("refused")
+            .with("cause", cause)
+            .with("address", request.address)
+            .write_with_message(why);
+    }
+    ActRefused::not_judged(request.t, error)
+}
+
+pub(crate) fn check_act<T>(
+    request: &RequestContext<'_>,
+    done: Result<T, AdministrationError>,
+) -> Result<T, ActRefused> {
+    done.map_err(|error| {
+        let refused = ActRefused::act(request.t, &error);
+        let line = log::event("refused")
+            .with("cause", refused.code)
+            .with("address", request.address);
+        line.write_with_message(&error);
+        refused
+    })
+}
+
+/// What no door could judge on the way in, for a program.
+pub(crate) fn refuse_sign_in(request: &RequestContext<'_>, error: &PoolError) -> ActRefused {
+    if let PoolError::Failed { cause, .. } = error {
+        METRICS.count_sign_in("failed", cause);
+    }
+    refuse_unprocessed(request, error)
 }

@@ -5,15 +5,16 @@
 //! On a path of the protected host no proof is remembered, since the application's scripts share the gate's origin
 //! there: each critical act takes its own.
 
-use super::login::{LoginRequest, RequestContext};
 use super::refusal::ActRefused;
+use super::request::{OwnedBrowserContext, RequestContext};
 use crate::check::forward_auth;
 use crate::http::cookies::{MAX_SESSION_COOKIES, scan_cookies};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::observe::log;
-use hyper::StatusCode;
+use crate::web::login::password;
+use crate::web::refusal;
 use shared::account::second_factor::Enrolled;
 use shared::config::gate::FirstFactorSource;
 use shared::credential::input::Input;
@@ -40,22 +41,22 @@ impl StepUpProof {
 
 /// What a proof would take; nothing, if one was given a short time ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct StepUpInput {
+pub(crate) struct StepUpRequirement {
     pub(crate) password: bool,
     pub(crate) code: bool,
 }
 
 /// A proof as typed.
-pub(crate) struct FreshStepUp {
+pub(crate) struct StepUpInput {
     pub(crate) password: Zeroizing<String>,
     pub(crate) code: Zeroizing<String>,
 }
 
-impl FreshStepUp {
+impl StepUpInput {
     /// In the fields of a form.
-    pub(crate) fn of(form: &Form) -> FreshStepUp {
+    pub(crate) fn of(form: &Form) -> StepUpInput {
         let field = |name| Zeroizing::new(form.field(name).to_owned());
-        FreshStepUp {
+        StepUpInput {
             password: field("password"),
             code: field("code"),
         }
@@ -66,242 +67,242 @@ impl FreshStepUp {
     }
 }
 
-impl RequestContext<'_> {
-    /// Whether what opened a session is proof enough for critical acts.
-    pub(crate) fn steps_up(&self, opened: &OpenedSession) -> bool {
-        self.site.url.has_own_host() && opened.step_up.is_some()
-    }
+/// Whether what opened a session is proof enough for critical acts.
+pub(crate) fn counts_as_step_up(request: &RequestContext<'_>, opened: &OpenedSession) -> bool {
+    request.site.url.has_own_host() && opened.step_up.is_some()
+}
 
-    /// Adds the proof to the page that follows.
-    pub(crate) fn with_step_up(&self, page: HttpReply, opened: &OpenedSession) -> HttpReply {
-        match &opened.step_up {
-            Some(token) => self.remembering(page, token, &opened.keys),
-            None => page,
-        }
+/// Adds the proof to the page that follows.
+pub(crate) fn with_step_up_of_sign_in(
+    request: &RequestContext<'_>,
+    page: HttpReply,
+    opened: &OpenedSession,
+) -> HttpReply {
+    match &opened.step_up {
+        Some(token) => with_sealed_token(request, page, token, &opened.keys),
+        None => page,
     }
+}
 
-    /// The session, if a fresh proof was given in it.
-    pub(crate) fn stepped_up(&self) -> Option<StepUpProof> {
-        let (session, now) = (self.session()?, clock::now().ok()?);
-        // it is for this session alone, so that one is as good as another
-        let line = forward_auth::cookie_line(self.headers).ok()?;
-        let values = scan_cookies(line.as_bytes(), self.site.cookies.names.step_up).values;
-        let keys = self.site.revocation_cache.token_keys();
-        let read = |value| StepUpToken::read(value, &keys, &session, now);
-        let ticket = values
-            .into_iter()
-            .take(MAX_SESSION_COOKIES)
-            .find_map(read)?;
-        self.site
-            .url
-            .has_own_host()
-            .then_some(StepUpProof { session, ticket })
+/// The session, if a fresh proof was given in it.
+pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof> {
+    let (session, now) = (request.session()?, clock::now().ok()?);
+    // it is for this session alone, so that one is as good as another
+    let line = forward_auth::cookie_line(request.headers).ok()?;
+    let values = scan_cookies(line.as_bytes(), request.site.cookies.names.step_up).values;
+    let keys = request.site.revocation_cache.token_keys();
+    let open_step_up = |value| StepUpToken::open_step_up(value, &keys, &session, now);
+    let ticket = values
+        .into_iter()
+        .take(MAX_SESSION_COOKIES)
+        .find_map(open_step_up)?;
+    request
+        .site
+        .url
+        .has_own_host()
+        .then_some(StepUpProof { session, ticket })
+}
+
+/// What a proof in this session takes now.
+pub(crate) async fn required_step_up(
+    request: &RequestContext<'_>,
+    session: &Session,
+) -> Result<StepUpRequirement, ActRefused> {
+    if recent_step_up(request).is_some() {
+        return Ok(StepUpRequirement::default());
     }
+    let name = session.name.clone();
+    let known = request
+        .store_pool()
+        .with_engine(move |engine| engine.load_policy_facts(&name))
+        .await;
+    let known = known.map_err(|error| refusal::refuse_unprocessed(request, &error))?;
+    Ok(StepUpRequirement {
+        password: request.site.gate().first_factor != FirstFactorSource::Header,
+        code: known.enrolled == Enrolled::Yes,
+    })
+}
 
-    /// What a proof in this session takes now.
-    pub(crate) async fn proof(&self, session: &Session) -> Result<StepUpInput, ActRefused> {
-        if self.stepped_up().is_some() {
-            return Ok(StepUpInput::default());
-        }
-        let name = session.name.clone();
-        let known = self
-            .judge()
-            .with_engine(move |door| door.membership(&name))
-            .await;
-        let known = known.map_err(|error| self.not_run(&error))?;
-        Ok(StepUpInput {
-            password: self.site.gate().first_factor != FirstFactorSource::Header,
-            code: known.enrolled == Enrolled::Yes,
-        })
+/// A proof: the one given a short time ago, or the one given now.
+pub(crate) async fn verify_step_up(
+    request: &RequestContext<'_>,
+    fresh: &StepUpInput,
+) -> Result<StepUpProof, ActRefused> {
+    if let Some(step_up) = recent_step_up(request) {
+        return Ok(step_up);
     }
-
-    /// A proof: the one given a short time ago, or the one given now.
-    pub(crate) async fn prove(&self, fresh: &FreshStepUp) -> Result<StepUpProof, ActRefused> {
-        if let Some(proven) = self.stepped_up() {
-            return Ok(proven);
+    let session = request
+        .session()
+        .ok_or_else(|| ActRefused::signed_out(request.t))?;
+    if fresh.is_nothing() {
+        return Err(ActRefused::step_up_required(request.t));
+    }
+    let answer = Input::parse(fresh.code.as_bytes());
+    let judged = match request.site.gate().first_factor {
+        FirstFactorSource::Password => verify_in_store(request, &session, fresh, answer).await,
+        FirstFactorSource::Pam => verify_on_host(request, &session, fresh, answer).await,
+        FirstFactorSource::Header => {
+            let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
+            let run = request.store_pool().with_engine(move |engine| {
+                engine.step_up_by_code(&client.browser(), &whose, &answer, client.now()?)
+            });
+            run.await
         }
-        let session = self
-            .session()
-            .ok_or_else(|| ActRefused::signed_out(self.t))?;
-        if fresh.is_nothing() {
-            return Err(ActRefused::step_up_required(self.t));
-        }
-        let answer = Input::read(fresh.code.as_bytes());
-        let judged = match self.site.gate().first_factor {
-            FirstFactorSource::Password => self.ask_store_again(&session, fresh, answer).await,
-            FirstFactorSource::Pam => self.ask_host_again(&session, fresh, answer).await,
-            FirstFactorSource::Header => {
-                let (whose, visit) = (session.clone(), LoginRequest::of(self));
-                let run = self.judge().with_engine(move |door| {
-                    door.step_up_by_code(&visit.browser(), &whose, &answer, visit.now()?)
-                });
-                run.await
-            }
-        };
-        let (refused, cause) = match judged.map_err(|error| self.not_run(&error))? {
-            AfterStepUp::Proven(ticket) => {
-                self.log(&session.name, "accepted", "step-up");
+    };
+    let (refused, cause) =
+        match judged.map_err(|error| refusal::refuse_unprocessed(request, &error))? {
+            AfterStepUp::Verified(ticket) => {
+                request.log_sign_in(&session.name, "accepted", "step-up");
                 return Ok(StepUpProof { session, ticket });
             }
             AfterStepUp::Password(refusal) => (
-                ActRefused::password(self.t, refusal),
+                ActRefused::password(request.t, refusal),
                 format!("step-up-password-{refusal}"),
             ),
             AfterStepUp::Code(refusal) => (
-                ActRefused::answer(self.t, refusal),
+                ActRefused::answer(request.t, refusal),
                 format!("step-up-{refusal}"),
             ),
             AfterStepUp::Unasked => {
                 let why = "postern-password did not ask PAM; its log says why".to_owned();
-                return Err(self.not_run(&PoolError::Failed {
-                    cause: "password-unavailable",
-                    why,
-                }));
+                return Err(refusal::refuse_unprocessed(
+                    request,
+                    &PoolError::Failed {
+                        cause: "password-unavailable",
+                        why,
+                    },
+                ));
             }
-            AfterStepUp::Over => (
-                ActRefused::signed_out(self.t),
+            AfterStepUp::SessionEnded => (
+                ActRefused::signed_out(request.t),
                 "step-up-session-over".to_owned(),
             ),
         };
-        self.log(&session.name, "refused", &cause);
-        Err(refused)
-    }
+    request.log_sign_in(&session.name, "refused", &cause);
+    Err(refused)
+}
 
-    async fn ask_store_again(
-        &self,
-        session: &Session,
-        fresh: &FreshStepUp,
-        answer: Input,
-    ) -> Result<AfterStepUp, PoolError> {
-        let (whose, visit) = (session.clone(), LoginRequest::of(self));
-        let password = Password::typed(fresh.password.clone());
-        let run = self.judge().with_hashing_engine(move |door| {
-            door.step_up(
-                &visit.browser(),
-                &whose,
-                password.as_ref(),
-                &answer,
-                visit.now()?,
-            )
-        });
-        run.await
-    }
-
-    /// As at the sign-in, the host is asked between two doors.
-    async fn ask_host_again(
-        &self,
-        session: &Session,
-        fresh: &FreshStepUp,
-        answer: Input,
-    ) -> Result<AfterStepUp, PoolError> {
-        let (name, visit) = (session.name.clone(), LoginRequest::of(self));
-        let run = self.judge().with_engine(move |door| {
-            door.try_first_factor(&visit.browser(), &name, &Input::Unfit, visit.now()?)
-        });
-        let tried = match run.await? {
-            Ok(tried) => tried,
-            Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
-        };
-        let said = self
-            .host_says(&self.judge().client, &session.name, &fresh.password)
-            .await?;
-        let said = said.unwrap_or_else(|why| {
-            log::write_message(why);
-            HostPasswordReply::Unasked
-        });
-        let (whose, visit) = (session.clone(), LoginRequest::of(self));
-        let run = self.judge().with_engine(move |door| {
-            door.settle_step_up(
-                &visit.browser(),
-                &whose,
-                &tried,
-                said,
-                &answer,
-                visit.now()?,
-            )
-        });
-        run.await
-    }
-
-    /// Remembers a proof that was given with an act.
-    pub(crate) fn with_proof(&self, page: HttpReply, proven: &StepUpProof) -> HttpReply {
-        self.remembering(
-            page,
-            &proven.ticket,
-            &self.site.revocation_cache.token_keys(),
+async fn verify_in_store(
+    request: &RequestContext<'_>,
+    session: &Session,
+    fresh: &StepUpInput,
+    answer: Input,
+) -> Result<AfterStepUp, PoolError> {
+    let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let password = Password::from_input(fresh.password.clone());
+    let run = request.store_pool().with_hashing_engine(move |engine| {
+        engine.step_up(
+            &client.browser(),
+            &whose,
+            password.as_ref(),
+            &answer,
+            client.now()?,
         )
-    }
+    });
+    run.await
+}
 
-    /// The session that goes on after an act that ended all, with the same proof for the time that is left.
-    pub(crate) fn going_on(
-        &self,
-        page: HttpReply,
-        proven: &StepUpProof,
-        opened: &OpenedSession,
-    ) -> HttpReply {
-        self.remembering(
-            self.with_session(page, opened),
-            &proven
-                .ticket
-                .clone()
-                .going_on(&opened.session, &opened.keys),
-            &opened.keys,
+/// As at the sign-in, the host is asked between two doors.
+async fn verify_on_host(
+    request: &RequestContext<'_>,
+    session: &Session,
+    fresh: &StepUpInput,
+    answer: Input,
+) -> Result<AfterStepUp, PoolError> {
+    let (name, client) = (session.name.clone(), OwnedBrowserContext::new(request));
+    let run = request.store_pool().with_engine(move |engine| {
+        engine.charge_first_factor(&client.browser(), &name, &Input::Malformed, client.now()?)
+    });
+    let tried = match run.await? {
+        Ok(tried) => tried,
+        Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
+    };
+    let said = password::check_host_password(
+        request,
+        &request.store_pool().client,
+        &session.name,
+        &fresh.password,
+    )
+    .await?;
+    let said = said.unwrap_or_else(|why| {
+        log::write_message(why);
+        HostPasswordReply::NotVerified
+    });
+    let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let run = request.store_pool().with_engine(move |engine| {
+        engine.settle_step_up(
+            &client.browser(),
+            &whose,
+            &tried,
+            said,
+            &answer,
+            client.now()?,
         )
-    }
+    });
+    run.await
+}
 
-    /// The session that begins.
-    pub(crate) fn with_session(&self, page: HttpReply, opened: &OpenedSession) -> HttpReply {
-        let seconds = clock::now().map_or(0, |now| opened.session.expires.since(now));
-        let value = opened.session.to_cookie(&opened.keys);
-        reply::with_cookie(page, &self.site.cookies.session_cookie(&value, seconds))
-    }
+/// Remembers a proof that was given with an act.
+pub(crate) fn with_step_up_cookie(
+    request: &RequestContext<'_>,
+    page: HttpReply,
+    step_up: &StepUpProof,
+) -> HttpReply {
+    with_sealed_token(
+        request,
+        page,
+        &step_up.ticket,
+        &request.site.revocation_cache.token_keys(),
+    )
+}
 
-    fn remembering(
-        &self,
-        page: HttpReply,
-        ticket: &StepUpToken,
-        keys: &shared::crypto::vault::TokenKeys,
-    ) -> HttpReply {
-        let (Ok(now), true) = (clock::now(), self.site.url.has_own_host()) else {
-            return page;
-        };
-        match ticket.seal(keys) {
-            Ok(value) => {
-                let jar = &self.site.cookies;
-                reply::with_cookie(
-                    page,
-                    &jar.strict_cookie(jar.names.step_up, &value, ticket.left(now)),
-                )
-            }
-            // asked again next time
-            Err(_) => page,
-        }
-    }
+/// The session that goes on after an act that ended all, with the same proof for the time that is seconds_left.
+pub(crate) fn with_continued_session(
+    request: &RequestContext<'_>,
+    page: HttpReply,
+    step_up: &StepUpProof,
+    opened: &OpenedSession,
+) -> HttpReply {
+    with_sealed_token(
+        request,
+        with_session_cookie(request, page, opened),
+        &step_up
+            .ticket
+            .clone()
+            .going_on(&opened.session, &opened.keys),
+        &opened.keys,
+    )
+}
 
-    /// What no door could judge: the log says why.
-    pub(crate) fn not_run(&self, error: &PoolError) -> ActRefused {
-        if let PoolError::Failed { cause, why } = error {
-            log::event("refused")
-                .with("cause", cause)
-                .with("address", self.address)
-                .write_with_message(why);
-        }
-        ActRefused::not_judged(self.t, error)
-    }
+/// The session that begins.
+pub(crate) fn with_session_cookie(
+    request: &RequestContext<'_>,
+    page: HttpReply,
+    opened: &OpenedSession,
+) -> HttpReply {
+    let seconds = clock::now().map_or(0, |now| opened.session.expires.since(now));
+    let value = opened.session.to_cookie(&opened.keys);
+    reply::with_cookie(page, &request.site.cookies.session_cookie(&value, seconds))
+}
 
-    /// For a request that no page made.
-    pub(crate) fn refused(&self, refused: &ActRefused) -> HttpReply {
-        if refused.status == StatusCode::UNAUTHORIZED {
-            return reply::see_other(&self.at("sign-in"));
+fn with_sealed_token(
+    request: &RequestContext<'_>,
+    page: HttpReply,
+    ticket: &StepUpToken,
+    keys: &shared::crypto::vault::TokenKeys,
+) -> HttpReply {
+    let (Ok(now), true) = (clock::now(), request.site.url.has_own_host()) else {
+        return page;
+    };
+    match ticket.seal(keys) {
+        Ok(value) => {
+            let cookies = &request.site.cookies;
+            reply::with_cookie(
+                page,
+                &cookies.strict_cookie(cookies.names.step_up, &value, ticket.seconds_left(now)),
+            )
         }
-        let page = self.notice(
-            refused.status,
-            &self.t.say("act-failed-title"),
-            std::slice::from_ref(&refused.text),
-        );
-        match refused.retry_after {
-            Some(wait) => reply::with_retry_after(page, wait),
-            None => page,
-        }
+        // asked again next time
+        Err(_) => page,
     }
 }

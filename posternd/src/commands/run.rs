@@ -68,7 +68,7 @@ impl From<AdministrationError> for NotDone {
 impl Commands<'_> {
     /// Does what a request asks.
     pub(crate) fn reply(&self, request: &[u8]) -> CommandReply {
-        let reply = match wire::read::<CommandRequest>(request) {
+        let reply = match wire::decode::<CommandRequest>(request) {
             None => {
                 refused("invalid request; the command and posternd may have different versions")
             }
@@ -82,23 +82,23 @@ impl Commands<'_> {
                 }
             }
         };
-        let fits = wire::write(&reply).filter(|bytes| bytes.len() + 16 <= CommandReply::LIMIT);
-        let bytes = fits.or_else(|| wire::write(&refused("the reply is too long")));
+        let fits = wire::encode(&reply).filter(|bytes| bytes.len() + 16 <= CommandReply::LIMIT);
+        let bytes = fits.or_else(|| wire::encode(&refused("the reply is too long")));
         CommandReply(bytes.unwrap_or_default())
     }
 
     fn run(&self, errand: CommandRequest) -> Result<EngineReply, NotDone> {
         let in_force = CONFIGURATION
-            .in_force(self.config)
+            .load_config(self.config)
             .map_err(|error| NotDone::failed(&error))?;
-        if let Some(problem) = in_force.problem {
+        if let Some(problem) = in_force.fallback {
             self.write_log(Severity::Error, "warning", "misconfigured", Some(&problem));
         }
         let config = in_force.config;
         match errand {
             CommandRequest {
                 account,
-                task: Operation::FirstSetup { password, setup },
+                operation: Operation::FirstEnrollment { password, setup },
             } => self.begin_first_setup(&config, account, &password, setup),
             errand => self.act(&config, |door, caller, now| {
                 door.run_errand(caller, &errand, now)
@@ -114,7 +114,7 @@ impl Commands<'_> {
         password: &TypedText,
         setup: EnrollmentOperation,
     ) -> Result<EngineReply, NotDone> {
-        let Some(password) = Candidate::typed(password.as_bytes()) else {
+        let Some(password) = Candidate::from_input(password.as_bytes()) else {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
         let asking = self.act(config, |door, caller, now| {
@@ -140,7 +140,7 @@ impl Commands<'_> {
                     "password-unavailable",
                     Some(&why),
                 );
-                HostPasswordReply::Unasked
+                HostPasswordReply::NotVerified
             }
             Err(HelperSilent::Busy(busy)) => {
                 self.write_log(
@@ -149,7 +149,7 @@ impl Commands<'_> {
                     "password-unavailable",
                     Some(&busy),
                 );
-                HostPasswordReply::Unasked
+                HostPasswordReply::NotVerified
             }
         };
         self.act(config, |door, caller, now| {
@@ -170,7 +170,7 @@ impl Commands<'_> {
         let acted = self.worker.run(config, |door| {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(door, caller, now);
-            for doubt in door.take_doubts() {
+            for doubt in door.take_group_warnings() {
                 self.write_log(Severity::Error, "warning", "group-unresolved", Some(&doubt));
             }
             match acted {
@@ -227,7 +227,7 @@ impl Commands<'_> {
     ) {
         let fields = LogFields {
             address: None,
-            service: Service::named(COMMAND.as_bytes()),
+            service: Service::from_pam(COMMAND.as_bytes()),
             user: Some(self.user.name.clone()),
         };
         self.log

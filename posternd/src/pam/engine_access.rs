@@ -15,7 +15,7 @@ use shared::engine::{
     VerificationRequest, messages, still_waiting,
 };
 use shared::policy::groups::{NamedGroups, PersonGroups};
-use shared::policy::requirement::{Requirement, Waiver};
+use shared::policy::requirement::{EnrollmentGrace, Requirement};
 use shared::protocol::command_request::{
     EngineReply, MarkRefusal, PromptEnrollment, ReplyBody, TypedText, VerifyOperation, VerifyReply,
     VerifyRequest,
@@ -220,7 +220,7 @@ impl EngineClient {
         match (judged, mark) {
             (VerifyReply::Accepted { by, taken }, mark) => {
                 // before the first factor the guard tells what it brings
-                let told = if person.stage == Phase::After {
+                let told = if person.phase == Phase::After {
                     told
                 } else {
                     Vec::new()
@@ -276,7 +276,7 @@ impl EngineClient {
     pub(crate) fn waive(
         &self,
         person: &PamUser<'_>,
-    ) -> Result<Option<(Waiver, Option<HostMark>)>, EngineClientError> {
+    ) -> Result<Option<(EnrollmentGrace, Option<HostMark>)>, EngineClientError> {
         let InputResult { judged, mark, .. } = self.ask(person, VerifyOperation::Waive)?;
         match (judged, mark) {
             (VerifyReply::Waived(None), _) => Ok(None),
@@ -453,10 +453,14 @@ impl EngineClient {
         let judging = self.judging(person, earlier, question);
         // where nobody waits for the worker that is taken then
         let groups = self.policy_groups(person.name, &judging.question);
-        let EngineReply { told, answer, mark } = self.act(|door, now| {
-            door.foreknow(groups);
+        let EngineReply {
+            messages: told,
+            answer,
+            mark,
+        } = self.act(|door, now| {
+            door.preload_groups(groups);
             let judged = door.judge_for(self.caller(root), person.name, &judging, now);
-            door.foreknow(None);
+            door.preload_groups(None);
             Ok(judged?)
         })?;
         match answer {
@@ -485,7 +489,8 @@ impl EngineClient {
         }
         Some((
             account.clone(),
-            NamedGroups::look_up(self.config.policy.groups_asked()).of(account),
+            NamedGroups::look_up_groups(self.config.policy.named_groups())
+                .find_memberships(account),
         ))
     }
 
@@ -496,11 +501,11 @@ impl EngineClient {
         question: VerifyOperation,
     ) -> VerifyRequest {
         VerifyRequest {
-            service: Service::named(person.service.as_bytes()),
+            service: Service::from_pam(person.service.as_bytes()),
             user: person.user.clone(),
             process: self.process.clone(),
             origin: person.origin.clone(),
-            stage: person.stage,
+            stage: person.phase,
             earlier,
             question,
         }
@@ -523,7 +528,7 @@ impl EngineClient {
             let acted = clock::now()
                 .map_err(EngineClientError::from)
                 .and_then(|now| act(door, now));
-            self.doubts.borrow_mut().extend(door.take_doubts());
+            self.doubts.borrow_mut().extend(door.take_group_warnings());
             acted
         };
         match &self.worker {
@@ -547,7 +552,7 @@ fn text(typed: &[u8], reading: InputReading) -> TypedText {
         _ if typed.len() > LONGEST => String::new(),
         (Ok(text), _) => text.to_owned(),
         (Err(_), InputReading::Whole) => String::new(),
-        (Err(_), InputReading::Ending) => String::from_utf8_lossy(typed).into_owned(),
+        (Err(_), InputReading::CodeAtEnd) => String::from_utf8_lossy(typed).into_owned(),
     };
     TypedText::from(Zeroizing::new(text))
 }

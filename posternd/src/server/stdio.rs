@@ -11,7 +11,7 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::getresuid;
 use shared::config::file::{self, ConfigError, CurrentConfig};
-use shared::engine::privileges::{PrivilegesError, give_root_up};
+use shared::engine::privileges::{PrivilegesError, drop_root};
 use shared::engine::while_waiting;
 use shared::protocol::{
     DecodeError, Denial, Frame, FrameError, Greeting, Instruction, Opening, PamFunctionResult,
@@ -42,8 +42,8 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
             .pid(),
     );
     // root keeps the copy that is in force in doubt, as root's commands do
-    let mut configuration = file::in_force(config);
-    let unprivileged = give_root_up(
+    let mut configuration = file::load_config(config);
+    let unprivileged = drop_root(
         configuration
             .as_mut()
             .ok()

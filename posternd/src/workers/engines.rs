@@ -196,7 +196,7 @@ impl Worker {
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
         engine
             .door
-            .serve(self.engines.writes_as.unwrap_or(self.class));
+            .set_write_class(self.engines.writes_as.unwrap_or(self.class));
         let ran = act(&mut engine.door);
         if ran.is_ok() {
             self.engines.keep(engine);
@@ -274,7 +274,7 @@ mod tests {
             key.display()
         );
         fs::write(&path, text).unwrap();
-        let config = file::read(&path).unwrap().config;
+        let config = file::read_config(&path).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
         config
     }
@@ -291,7 +291,7 @@ mod tests {
             class,
         };
         let name = "alice".parse().unwrap();
-        let act = || worker.run(&config, |door| door.membership(&name).map(drop));
+        let act = || worker.run(&config, |door| door.load_policy_facts(&name).map(drop));
         act().unwrap().unwrap();
         for (changed, mode) in [
             ("etc/postern", 0o755),

@@ -1,16 +1,21 @@
-//! New keys under open doors. Killed between any two steps, everything goes on working, and the next rotation
-//! finishes what this one began:
+//! Key rotation while other processes use the store.
 //!
-//! 1. a new master key joins the old one in the file;
-//! 2. one transaction wraps all data keys with it and renews those that are to be; the old sealing key stays beside
-//!    the new one;
-//! 3. where all were renewed, what hung on the old ones has ended with that transaction, and its rows are removed, a few
-//!    accounts at a time;
-//! 4. what lies sealed is sealed anew, a few rows at a time; then the old sealing key goes;
-//! 5. the store's journal is emptied, which waits for whoever still sees what the old master key wrapped;
-//! 6. the old master key leaves the file.
+//! A rotation that is killed between any two steps leaves a working store, and the next rotation
+//! finishes it:
 //!
-//! Every other transaction begins with the data keys that the store has at that moment ([`super::keyed_store`]).
+//! 1. A new master key is added to the key file, beside the old one.
+//! 2. One transaction wraps all data keys with the new master key and renews the data keys that are
+//!    to be renewed. The old sealing key is kept beside the new one.
+//! 3. Where all keys are renewed, whatever depended on the old keys ends with that transaction. Its
+//!    rows are removed, a few accounts at a time.
+//! 4. Sealed values are sealed with the new key, a few rows at a time. Then the old sealing key is
+//!    removed.
+//! 5. The store's journal is emptied. This waits for every transaction that still sees what the old
+//!    master key wrapped.
+//! 6. The old master key is removed from the key file.
+//!
+//! Every other transaction begins with the data keys that the store has at that moment
+//! ([`super::keyed_store`]).
 
 use super::{COMMAND, Engine, EngineError};
 use crate::account::event::{AuditEvent, EventKind};
@@ -25,47 +30,47 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Rows that are sealed anew in one transaction.
+/// Rows that one transaction seals with the new key.
 const BATCH: u32 = 200;
-/// Accounts of which one transaction removes what ended with the keys.
-const ACCOUNTS_AT_ONCE: u32 = 50;
-/// The shortest pause between two of them.
+/// Accounts whose ended rows one transaction removes.
+const ACCOUNTS_PER_TRANSACTION: u32 = 50;
+/// Shortest pause between two such transactions.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What accounts had that ended, by name.
+/// Number of sessions, tokens and the like that ended, by account and kind.
 pub type EndedByRotation = BTreeMap<UserName, Vec<(KeyBound, u64)>>;
 
-/// What came of a rotation.
 #[derive(Debug, Default)]
 pub struct RotationReport {
-    /// What ended with the keys.
     pub ended: EndedByRotation,
-    /// Accounts with a sealed secret that opens with no key. It did not before either.
+    /// Accounts with a sealed secret that no key opens. It could not be opened before the rotation
+    /// either.
     pub damaged: BTreeSet<UserName>,
 }
 
 impl Engine {
-    /// What [`Door::rotate_keys`] with [`Renewal::All`] would end now.
-    pub fn ends_with_its_keys(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
+    /// Returns what [`Engine::rotate_keys`] with [`Renewal::All`] would end now.
+    pub fn list_key_bound(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
         Ok(key_bound(
             self.store.begin(&mut self.vault, Intent::Read)?.as_mut(),
             now,
         )?)
     }
 
-    /// A new master key, new data keys, and all secrets sealed anew. When this returns, the old master key opens
-    /// nothing of the store any more, and no door lets in what ended.
+    /// Replaces the master key, wraps the data keys with the new one, and seals all secrets with
+    /// the newest sealing key. When this returns, the old master key opens nothing of the store,
+    /// and every gate refuses what ended.
     pub fn rotate_keys(
         &mut self,
         renewal: Renewal,
         actor: &str,
         now: Timestamp,
     ) -> Result<RotationReport, RotationError> {
-        let mut file = OwnKeyFile::begin(self.config.store.key_file.path())?;
+        let mut file = OwnKeyFile::lock(self.config.store.key_file.path())?;
         self.rotate_keys_by(&mut file, renewal, actor, now)
     }
 
-    /// The same for a process that cannot write the key file itself.
+    /// Does the same for a process that cannot write the key file itself.
     pub fn rotate_keys_by(
         &mut self,
         file: &mut dyn MasterKeyFile,
@@ -75,34 +80,35 @@ impl Engine {
     ) -> Result<RotationReport, RotationError> {
         let masters = file.add(&self.store.masters_in_use()?.ids())?;
 
-        // a rotation that was cut off may have left the store with two sealing keys
+        // A rotation that was cut off may have left the store with two sealing keys.
         let mut rotated = RotationReport::default();
-        if self.vault.is_unsettled() {
-            self.seal_anew(&masters)?;
+        if self.vault.has_previous_key() {
+            self.reseal_all(&masters)?;
         }
         let mut other = match renewal {
             Renewal::Seal => None,
             Renewal::All => Some(store::open(&self.config.store.url)?),
         };
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.replace_data_keys(&self.vault.renewed(renewal, &masters)?)?;
+        tx.replace_data_keys(&self.vault.renew_keys(renewal, &masters)?)?;
         tx.add_event(&event(renewal, actor, now))?;
         match &mut other {
             None => tx.commit()?,
             Some(other) => {
-                // begun while nobody else writes, it sees exactly what ends, and holds nobody up
+                // Begun under the write lock, this transaction sees exactly what ends, and it
+                // blocks no writer.
                 let mut before = other.begin(Intent::Read)?;
                 tx.end_key_bound()?;
                 let revision = tx.raise_revision()?;
                 tx.commit()?;
                 let ended = key_bound(before.as_mut(), now);
-                self.await_gates(revision)?;
+                self.await_gate_confirmations(revision)?;
                 rotated.ended = ended?;
             }
         }
         drop(other);
-        self.forget_key_bound()?;
-        rotated.damaged = self.seal_anew(&masters)?;
+        self.remove_key_bound()?;
+        rotated.damaged = self.reseal_all(&masters)?;
         let path = || self.config.store.key_file.path().to_owned();
         self.store
             .scrub()
@@ -111,23 +117,24 @@ impl Engine {
         Ok(rotated)
     }
 
-    /// Removes what ended with the keys, also that of a renewal that was cut off.
-    fn forget_key_bound(&mut self) -> Result<(), EngineError> {
+    /// Removes the rows that ended with the keys, including those of a renewal that was cut off.
+    fn remove_key_bound(&mut self) -> Result<(), EngineError> {
         loop {
             let began = Instant::now();
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            let accounts = tx.forget_key_bound(ACCOUNTS_AT_ONCE)?;
+            let accounts = tx.forget_key_bound(ACCOUNTS_PER_TRANSACTION)?;
             if accounts == 0 {
                 return Ok(());
             }
             tx.commit()?;
-            // as below
+            // Half of the time is left to other writers, as in `reseal_all`.
             std::thread::sleep(began.elapsed().max(PAUSE));
         }
     }
 
-    /// Seals anew whatever the key of before sealed, and forgets that key. Returns whose secrets open with neither.
-    fn seal_anew(&mut self, masters: &MasterKeys) -> Result<BTreeSet<UserName>, EngineError> {
+    /// Seals with the new key whatever the previous key sealed, and removes the previous key.
+    /// Returns the accounts whose secrets neither key opens.
+    fn reseal_all(&mut self, masters: &MasterKeys) -> Result<BTreeSet<UserName>, EngineError> {
         let mut damaged = BTreeSet::new();
         for sealed_in in SealedValue::ALL {
             let mut after = 0;
@@ -138,19 +145,19 @@ impl Engine {
                 let Some(last) = rows.last() else { break };
                 after = last.number;
                 for row in &rows {
-                    match self.vault.sealed_anew(&row.sealed, &row.associated_data)? {
-                        Resealed::Already => {}
-                        Resealed::Anew(sealed) => tx.reseal_row(row, &sealed)?,
+                    match self.vault.reseal(&row.sealed, &row.associated_data)? {
+                        Resealed::Current => {}
+                        Resealed::Replaced(sealed) => tx.reseal_row(row, &sealed)?,
                         Resealed::Damaged => drop(damaged.insert(row.name.clone())),
                     }
                 }
                 tx.commit()?;
-                // logins wait for the store by looking again and again: half of the time is theirs
+                // Logins poll for the write lock: half of the time is left to them.
                 std::thread::sleep(began.elapsed().max(PAUSE));
             }
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.replace_data_keys(&self.vault.settled(masters)?)?;
+        tx.replace_data_keys(&self.vault.drop_previous_key(masters)?)?;
         tx.commit()?;
         Ok(damaged)
     }
@@ -171,27 +178,24 @@ fn event(renewal: Renewal, actor: &str, now: Timestamp) -> AuditEvent {
     AuditEvent {
         at: now,
         account: actor.parse().unwrap_or_else(|_| root()),
-        what: match renewal {
+        kind: match renewal {
             Renewal::Seal => EventKind::KeysRotated,
             Renewal::All => EventKind::KeysRenewed,
         },
-        door: COMMAND.to_owned(),
+        service: COMMAND.to_owned(),
         origin: format!("local user {actor}"),
-        actor: actor.to_owned(),
+        principal: actor.to_owned(),
         cause: String::new(),
     }
 }
 
-/// Why the keys were not rotated to the end. Doors go on working; another rotation finishes.
+/// Why a rotation did not finish. The store stays usable, and another rotation finishes it.
 #[derive(Debug)]
 pub enum RotationError {
-    /// The key file.
     Key(MasterKeyError),
-    /// No random numbers.
     Random(RandomError),
-    /// The store, or what lies in it.
-    Door(EngineError),
-    /// All is done but the last step: the old master key is still in the file.
+    Engine(EngineError),
+    /// Every step but the last is done: the old master key is still in the file.
     OldKeyStays(PathBuf, StoreError),
 }
 
@@ -209,19 +213,19 @@ impl From<RandomError> for RotationError {
 
 impl From<EngineError> for RotationError {
     fn from(error: EngineError) -> RotationError {
-        RotationError::Door(error)
+        RotationError::Engine(error)
     }
 }
 
 impl From<StoreError> for RotationError {
     fn from(error: StoreError) -> RotationError {
-        RotationError::Door(error.into())
+        RotationError::Engine(error.into())
     }
 }
 
 impl From<VaultError> for RotationError {
     fn from(error: VaultError) -> RotationError {
-        RotationError::Door(error.into())
+        RotationError::Engine(error.into())
     }
 }
 
@@ -230,7 +234,7 @@ impl fmt::Display for RotationError {
         match self {
             RotationError::Key(error) => error.fmt(f),
             RotationError::Random(error) => error.fmt(f),
-            RotationError::Door(error) => error.fmt(f),
+            RotationError::Engine(error) => error.fmt(f),
             RotationError::OldKeyStays(path, error) => write!(
                 f,
                 "the keys are new, but old bytes may be left in the store's journal ({error}), so the old master key stays in {}; run postern key rotate again later",
@@ -245,7 +249,7 @@ impl std::error::Error for RotationError {
         match self {
             RotationError::Key(error) => Some(error),
             RotationError::Random(error) => Some(error),
-            RotationError::Door(error) => Some(error),
+            RotationError::Engine(error) => Some(error),
             RotationError::OldKeyStays(_, error) => Some(error),
         }
     }

@@ -4,7 +4,7 @@
 use super::{AfterRecovery, AppPasswordsAfter, MailRefusal};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
-use crate::policy::requirement::Waiver;
+use crate::policy::requirement::EnrollmentGrace;
 use crate::store::MissedInputs;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{AppPasswordRefusal, Refusal};
@@ -201,12 +201,12 @@ pub fn one_time_code_cancelled(name: &UserName) -> String {
 }
 
 /// Why someone came in without the second factor that they must have.
-pub fn waived(waiver: Waiver) -> String {
+pub fn waived(waiver: EnrollmentGrace) -> String {
     match waiver {
-        Waiver::Until(until) => format!(
+        EnrollmentGrace::Until(until) => format!(
             "This account must have a second factor by {until}; after that, sign-in is refused without one: set one up now with postern enroll"
         ),
-        Waiver::LastAdministrator => {
+        EnrollmentGrace::LastAdministrator => {
             "No administrator has a second factor yet, so access was granted without one: set one up now with postern enroll"
                 .to_owned()
         }
@@ -253,7 +253,7 @@ impl From<Refusal> for UserMessage {
                 let english = "Locked after too many wrong codes: enter a recovery code, or ask the administrator";
                 UserMessage::new("locked", english)
             }
-            Refusal::Unfit => {
+            Refusal::Malformed => {
                 let english =
                     "That is not a code: enter the digits that your app shows, or a recovery code";
                 UserMessage::new("not-a-code", english)

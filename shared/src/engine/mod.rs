@@ -1,5 +1,7 @@
-//! One login at any door: configuration, key and store opened, the account loaded, the decision asked, what it
-//! spends made durable, and only then the verdict returned. The one way both doors go.
+//! The engine: the opened store with its keys and configuration, and every act on it.
+//! Each act loads what it needs, asks a pure decision function, writes what the decision consumes,
+//! and commits before it returns. The PAM module's daemon, the gate and the command use the same
+//! acts. The engine MUST NOT report success before the commit.
 
 mod account_data;
 pub(crate) mod administration;
@@ -15,7 +17,7 @@ pub mod privileges;
 mod revocation;
 pub(crate) mod verify;
 
-pub use account_data::read_secret;
+pub use account_data::read_secret_file;
 pub use administration::acting::{AdministrationError, AppPasswordError};
 pub use administration::api_secret::ShownSecret;
 pub use administration::app_passwords::AppPasswordsAfter;
@@ -36,7 +38,7 @@ pub use login::{
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
 pub use mail::waiting::{MailWait, still_waiting, while_waiting};
 pub use principal::Principal;
-pub use revocation::{GoesBy, LEASE, RevocationsSeen};
+pub use revocation::{KnownRevisions, LEASE, RevocationUpdate};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
 pub use verify::exemption::PolicyError;
 pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};

@@ -10,7 +10,7 @@ fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
     let wrong = AppPassword::random().unwrap();
     let address = Address::parse("192.0.2.7").unwrap();
     home.door
-        .note_app_passwords(&[], &[(address, NOW); 10])
+        .record_app_password_use(&[], &[(address, NOW); 10])
         .unwrap();
     let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
     assert_eq!(admits(&mut home.door, &wrong, "dovecot", NOW), delayed);
@@ -22,7 +22,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     let (gate, mail) = ([7; 16], add(&mut home, "mail", SCOPE));
     let seen = look(&mut home.door, &gate, None).unwrap();
     assert!(knows(&seen, &mail));
-    let goes_by = |seen: &RevocationsSeen, before: u64| GoesBy {
+    let goes_by = |seen: &RevocationUpdate, before: u64| KnownRevisions {
         revision: seen.revoked.revision,
         app_passwords: seen
             .app_passwords
@@ -32,7 +32,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     let mut by = goes_by(&seen, 0);
     assert!(look(&mut home.door, &gate, Some(by)).is_none());
 
-    home.door.gate_ended(&gate).unwrap();
+    home.door.remove_gate(&gate).unwrap();
     home.door
         .add_account(
             &name("bob"),
@@ -83,7 +83,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
         },
     ];
     for act in acts {
-        home.door.gate_ended(&gate).unwrap();
+        home.door.remove_gate(&gate).unwrap();
         let expected = act(&mut home.door);
         let seen = look(&mut home.door, &gate, Some(by)).unwrap();
         let live = seen.app_passwords.last().expect("what changed is told");
@@ -114,7 +114,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn take_over(&mut self, seen: RevocationsSeen) {
+    fn take_over(&mut self, seen: RevocationUpdate) {
         for live in seen.app_passwords {
             if live.is_complete {
                 self.hashes.clear();
@@ -151,15 +151,15 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
                 let mut door = Engine::open(config).unwrap();
                 let mut by = None;
                 while !ended.load(Ordering::SeqCst) {
-                    let looked = door.look(&[number; 16], by, NOW, |seen| {
+                    let looked = door.update_revocations(&[number; 16], by, NOW, |seen| {
                         let mut current = current.lock().unwrap();
                         let kept = current[usize::from(number)].get_or_insert_default();
-                        let before = by.map_or(0, |by: GoesBy| by.app_passwords);
+                        let before = by.map_or(0, |by: KnownRevisions| by.app_passwords);
                         let app_passwords = seen
                             .app_passwords
                             .last()
                             .map_or(before, |live| live.revision);
-                        by = Some(GoesBy {
+                        by = Some(KnownRevisions {
                             revision: seen.revoked.revision,
                             app_passwords,
                         });

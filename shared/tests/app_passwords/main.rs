@@ -14,8 +14,8 @@ use shared::crypto::password::Password;
 use shared::crypto::vault::Renewal;
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{
-    AdministrationError, AppPasswordError, AppPasswordsAfter, Engine, EngineError, GoesBy,
-    RevocationsSeen, VerificationRequest,
+    AdministrationError, AppPasswordError, AppPasswordsAfter, Engine, EngineError, KnownRevisions,
+    RevocationUpdate, VerificationRequest,
 };
 use shared::network::address::Address;
 use shared::store::{KeyBound, StoreError};
@@ -36,7 +36,7 @@ fn label(text: &str) -> Label {
 }
 
 fn password() -> Password {
-    Password::typed(Zeroizing::new("correct horse".to_owned())).unwrap()
+    Password::from_input(Zeroizing::new("correct horse".to_owned())).unwrap()
 }
 
 /// A home where alice has an account, and nothing else.
@@ -112,23 +112,27 @@ fn tried_from(
     );
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service,
     };
-    Ok(door.admit(&visitor, typed, now)?.map(drop))
+    Ok(door.verify_app_password(&visitor, typed, now)?.map(drop))
 }
 
 /// What a gate sees that goes by this.
-fn look(door: &mut Engine, gate: &[u8; 16], goes_by: Option<GoesBy>) -> Option<RevocationsSeen> {
+fn look(
+    door: &mut Engine,
+    gate: &[u8; 16],
+    goes_by: Option<KnownRevisions>,
+) -> Option<RevocationUpdate> {
     let mut seen = None;
-    door.look(gate, goes_by, NOW, |found| seen = Some(found))
+    door.update_revocations(gate, goes_by, NOW, |found| seen = Some(found))
         .unwrap();
     seen
 }
 
-fn knows(seen: &RevocationsSeen, typed: &AppPassword) -> bool {
+fn knows(seen: &RevocationUpdate, typed: &AppPassword) -> bool {
     let hash = seen.keys.app_password_hash(typed);
     seen.app_passwords
         .iter()
@@ -178,7 +182,7 @@ fn its_time_is_over_at_the_second() {
         let mut live = Vec::new();
         Engine::open(home.door.config().clone())
             .unwrap()
-            .look(&[7; 16], None, now, |seen| live = seen.app_passwords)
+            .update_revocations(&[7; 16], None, now, |seen| live = seen.app_passwords)
             .unwrap();
         live[0].all.len()
     };
@@ -293,7 +297,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     let of = |what: EventKind| {
         log.iter()
-            .filter(move |(_, event)| event.what == what)
+            .filter(move |(_, event)| event.kind == what)
             .map(|(_, event)| &event.cause)
     };
     assert!(of(EventKind::AppPasswordAdded).eq(["mail", "other"]));
@@ -420,18 +424,18 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
     let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: "dovecot",
     };
-    let wrong = shared::credential::input::Input::read(b"000000");
+    let wrong = shared::credential::input::Input::parse(b"000000");
     for _ in 0..5 {
-        home.door.attempt(&visitor, &wrong, NOW).unwrap();
+        home.door.verify_input(&visitor, &wrong, NOW).unwrap();
         assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
     }
     refused(
-        &home.door.attempt(&visitor, &wrong, NOW).unwrap(),
+        &home.door.verify_input(&visitor, &wrong, NOW).unwrap(),
         Refusal::Delayed { wait: 30 },
     );
     // had the address become familiar, it would have a row of its own, and this one would be open
@@ -444,7 +448,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         .door
         .events(
             &EventFilter {
-                what: Some(EventKind::Accepted),
+                kind: Some(EventKind::Accepted),
                 ..EventFilter::default()
             },
             0,
@@ -469,15 +473,15 @@ fn it_is_no_code_and_changes_nothing() {
         let (alice, origin) = (name("alice"), Origin::Local("alice".to_owned()));
         let visitor = VerificationRequest {
             name: &alice,
-            stage: Phase::After,
+            phase: Phase::After,
             origin: &origin,
             browser: None,
             service,
         };
-        let answer = shared::credential::input::Input::read(widest.grouped().as_bytes());
+        let answer = shared::credential::input::Input::parse(widest.grouped().as_bytes());
         refused(
-            &home.door.attempt(&visitor, &answer, NOW).unwrap(),
-            Refusal::Unfit,
+            &home.door.verify_input(&visitor, &answer, NOW).unwrap(),
+            Refusal::Malformed,
         );
     }
 }
@@ -492,10 +496,10 @@ fn the_last_use_is_kept_to_the_minute() {
     assert_eq!(last(&mut home), Some(Timestamp(NOW.0 / 60 * 60)));
     let number = home.door.app_passwords(None).unwrap()[0].number;
     home.door
-        .note_app_passwords(&[(number, NOW.plus(120))], &[])
+        .record_app_password_use(&[(number, NOW.plus(120))], &[])
         .unwrap();
     home.door
-        .note_app_passwords(&[(number, NOW), (999, NOW)], &[])
+        .record_app_password_use(&[(number, NOW), (999, NOW)], &[])
         .unwrap();
     assert_eq!(last(&mut home), Some(Timestamp((NOW.0 + 120) / 60 * 60)));
 }
@@ -509,7 +513,7 @@ fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
     assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
     let seen = look(&mut home.door, &[7; 16], None).unwrap();
     assert!(knows(&seen, &mail));
-    home.door.gate_ended(&[7; 16]).unwrap();
+    home.door.remove_gate(&[7; 16]).unwrap();
 
     try_add(&mut home, "short", SCOPE, Some(NOW.plus(1))).unwrap();
     let rotated = home
@@ -521,7 +525,7 @@ fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
         admits(&mut home.door, &mail, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
-    let by = GoesBy {
+    let by = KnownRevisions {
         revision: 0,
         app_passwords: seen.app_passwords[0].revision,
     };
@@ -546,12 +550,12 @@ fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
     let (alice, origin) = (name("alice"), Origin::Unknown);
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: "dovecot",
     };
-    assert!(home.door.admit(&visitor, &bad, NOW).is_err());
+    assert!(home.door.verify_app_password(&visitor, &bad, NOW).is_err());
     assert_eq!(admits(&mut home.door, &good, "dovecot", NOW), Ok(()));
 }
 

@@ -3,7 +3,7 @@
 use super::home::{Home, NOW, alice, browser, name, password, remote};
 use shared::account::name::{Distinct, Service, UserName};
 use shared::credential::completed_methods::CompletedMethods;
-use shared::credential::import::{ImportFormat, read};
+use shared::credential::import::{ImportFormat, parse_import_file};
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
     AdministrationError, AfterPassword, Engine, ImportMode, ImportReport, Requester,
@@ -110,7 +110,7 @@ fn whoever_comes_in_another_spelling_is_told_of_which_account() {
     let AfterPassword::OtherSpelling(other) = is_brought(&mut home.door, "ALICE") else {
         panic!("not refused")
     };
-    assert_eq!((other.name, other.of), (name("ALICE"), name("alice")));
+    assert_eq!((other.name, other.existing), (name("ALICE"), name("alice")));
     // an account of its own name is not asked about others: root made both
     home.door
         .add_account(&name("Alice"), Distinct::Yes, "root", NOW)
@@ -255,7 +255,7 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
         url("bob", "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U"),
         url("BOB", "ONSWG4TFOQQGW5DIMFXHK3TPON2GKZLE"),
     ];
-    let import = read(ImportFormat::Otpauth, file.concat().as_bytes()).unwrap();
+    let import = parse_import_file(ImportFormat::Otpauth, file.concat().as_bytes()).unwrap();
     for trial in [ImportMode::Yes, ImportMode::No] {
         let taken = home
             .door
@@ -335,7 +335,7 @@ fn asks(
     question: VerifyOperation,
 ) -> Result<VerifyReply, AdministrationError> {
     let judging = VerifyRequest {
-        service: Service::named(b"ftp"),
+        service: Service::from_pam(b"ftp"),
         user: name(who),
         process: HostProcess::find(1),
         origin: Origin::Unknown,

@@ -15,7 +15,7 @@ use super::home::NOW;
 /// What a person needs at a prompt after the first factor.
 fn need(home: &mut Home, who: &str) -> Requirement {
     let judging = VerifyRequest {
-        service: Service::named(b"sshd"),
+        service: Service::from_pam(b"sshd"),
         user: name(who),
         process: HostProcess::find(1),
         origin: Origin::Unknown,
@@ -38,29 +38,29 @@ fn need(home: &mut Home, who: &str) -> Requirement {
 #[test]
 fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so() {
     let mut home = Home::new("[policy]\nrequired = [\"%staf\", \"!bob\"]\n");
-    assert_eq!(need(&mut home, "root"), Requirement::Enrolment);
+    assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut home, "bob"), Requirement::Nothing);
-    let doubts = home.door.take_doubts();
+    let doubts = home.door.take_group_warnings();
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(
         doubts[0].starts_with("the group \"staf\" in policy.required: no source knows it"),
         "{doubts:?}"
     );
-    assert!(home.door.take_doubts().is_empty());
+    assert!(home.door.take_group_warnings().is_empty());
 }
 
 #[test]
 fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_that_no_source_knows()
  {
     let mut home = Home::new("[policy]\nrequired = [\"all\", \"!%robts\"]\n");
-    assert_eq!(need(&mut home, "root"), Requirement::Enrolment);
+    assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     let (mut home, _) =
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
     assert_eq!(need(&mut home, "alice"), Requirement::Code);
-    assert!(home.door.take_doubts()[0].contains("\"robts\" in policy.exempt-1"));
+    assert!(home.door.take_group_warnings()[0].contains("\"robts\" in policy.exempt-1"));
     let administers = home.door.administers(&name("alice")).unwrap();
     assert_eq!(administers, shared::engine::AdministratorStatus::No);
-    assert!(home.door.take_doubts()[0].contains("\"sudoo\" in policy.administrators"));
+    assert!(home.door.take_group_warnings()[0].contains("\"sudoo\" in policy.administrators"));
 }
 
 /// Postern keeps groups of its own, which no name service knows.
@@ -73,13 +73,13 @@ fn a_group_of_posterns_own_is_no_doubt() {
         .change_groups(&name("bob"), &ours, &[], "root", NOW)
         .unwrap();
     assert_eq!(need(&mut home, "root"), Requirement::Nothing);
-    assert!(home.door.take_doubts().is_empty());
+    assert!(home.door.take_group_warnings().is_empty());
     home.door
         .change_groups(&name("bob"), &[], &ours, "root", NOW)
         .unwrap();
     assert_eq!(
         need(&mut home, "root"),
-        Requirement::Enrolment,
+        Requirement::Enrollment,
         "nobody is in it: the name may be wrong"
     );
     let mut home = Home::new(
@@ -93,8 +93,8 @@ fn a_group_of_posterns_own_is_no_doubt() {
 #[test]
 fn a_group_of_this_host_is_asked_about_each_person() {
     let mut home = Home::new("[policy]\nrequired = [\"%root\"]\n");
-    assert_eq!(need(&mut home, "root"), Requirement::Enrolment);
+    assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut home, "daemon"), Requirement::Nothing);
     assert_eq!(need(&mut home, "no-such-user-here"), Requirement::Nothing);
-    assert!(home.door.take_doubts().is_empty());
+    assert!(home.door.take_group_warnings().is_empty());
 }

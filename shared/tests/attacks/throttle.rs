@@ -40,7 +40,7 @@ fn fills_the_count_of(home: &mut Home, from: &Origin, now: Timestamp) {
     }
     let outcome = home.attempt_from("nobody", from, Phase::Before, WRONG, now);
     assert!(matches!(
-        outcome.verdict,
+        outcome.result,
         Err(Refusal::AddressDelayed { .. })
     ));
 }
@@ -54,12 +54,12 @@ fn admits(
     let alice = name("alice");
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::Before,
+        phase: Phase::Before,
         origin: from,
         browser: None,
         service: "dovecot",
     };
-    home.door.admit(&visitor, typed, now).unwrap()
+    home.door.verify_app_password(&visitor, typed, now).unwrap()
 }
 
 fn app_password(home: &mut Home) -> AppPassword {
@@ -98,7 +98,7 @@ fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
     let password_guess = |home: &mut Home, number: u32| {
         let from = remote(&format!("198.51.100.{number}"));
         let (who, wrong) = (name("alice"), password("wrong horse"));
-        let none = Input::read(b"");
+        let none = Input::parse(b"");
         let before = wal(home);
         let after = home
             .door
@@ -166,9 +166,9 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("198.51.100.7");
     fills_the_count_of(&mut home, &from, NOW);
-    let code = Input::read(recovery(&app, 0).as_bytes());
+    let code = Input::parse(recovery(&app, 0).as_bytes());
     let (who, right) = (name("alice"), password(PASSWORD));
-    let wrong = Input::read(b"ABCDE-FGHJK");
+    let wrong = Input::parse(b"ABCDE-FGHJK");
     let after = home
         .door
         .enter_password(&browser(&from), &who, Some(&right), &wrong, NOW)
@@ -195,12 +195,12 @@ fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     accepted(&home.attempt_from("alice", &from, Phase::Before, &code_of(&app, 0), NOW));
     let (door, who, right) = (&mut home.door, name("alice"), password(PASSWORD));
     let after = door
-        .enter_password(&browser(&from), &who, Some(&right), &Input::read(b""), NOW)
+        .enter_password(&browser(&from), &who, Some(&right), &Input::parse(b""), NOW)
         .unwrap();
     let AfterPassword::Code(pass) = after else {
         panic!("the password is refused")
     };
-    let typed = Input::read(code_of(&app, 1).as_bytes());
+    let typed = Input::parse(code_of(&app, 1).as_bytes());
     let after = door
         .enter_code(&browser(&from), &pass, &typed, TrustRequest::NotAsked, NOW)
         .unwrap();
@@ -252,7 +252,7 @@ fn many_keys_of_one_account_buy_no_more_tries() {
         for _ in 0..6 {
             let outcome =
                 home.attempt_from("alice", &with_key(number, None), Phase::After, WRONG, NOW);
-            looked_at += u32::from(outcome.verdict == Err(Refusal::Wrong));
+            looked_at += u32::from(outcome.result == Err(Refusal::Wrong));
         }
     }
     assert_eq!(looked_at, 5 * 9);
@@ -308,7 +308,7 @@ fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
     let (who, wrong, from) = (name("alice"), password("a guess"), remote("198.51.100.7"));
     fills_the_count_of(&mut home, &from, NOW);
     for typed in [WRONG.to_owned(), code_of(&app, 0)] {
-        let typed = Input::read(typed.as_bytes());
+        let typed = Input::parse(typed.as_bytes());
         let after = home
             .door
             .enter_password(&browser(&from), &who, Some(&wrong), &typed, NOW)
@@ -331,7 +331,7 @@ fn a_right_recovery_code_buys_no_endless_guesses_at_the_password() {
     );
     let (stranger, thief) = (remote("198.51.100.7"), remote("198.51.100.8"));
     let mut enter = |from: &Origin, password: &_, recovery: &str, now| {
-        let recovery = Input::read(recovery.as_bytes());
+        let recovery = Input::parse(recovery.as_bytes());
         home.door
             .enter_password(&browser(from), &who, Some(password), &recovery, now)
             .unwrap()
@@ -411,7 +411,7 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
             for _ in 0..4 {
                 refused(
                     &home.attempt_from("alice", &from, stage, typed, NOW),
-                    Refusal::Unfit,
+                    Refusal::Malformed,
                 );
             }
         }
@@ -486,7 +486,7 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
     let address = shared::network::address::Address::parse("198.51.100.7").unwrap();
     for minute in 0..3 {
         let wrong = vec![(address, NOW.plus(60 * minute)); 500];
-        home.door.note_app_passwords(&[], &wrong).unwrap();
+        home.door.record_app_password_use(&[], &wrong).unwrap();
     }
     let rows: i64 = home
         .engine()
@@ -496,7 +496,7 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
     let from = remote("198.51.100.7");
     let outcome = home.attempt_from("alice", &from, Phase::Before, WRONG, NOW);
     assert!(matches!(
-        outcome.verdict,
+        outcome.result,
         Err(Refusal::AddressDelayed { .. })
     ));
 }
@@ -530,7 +530,7 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     home.attempt_from("somebody", &from(98), Phase::Before, WRONG, later);
     assert_eq!(count(&home, "failure"), before - 4 + 1, "a few at once");
     assert_eq!(count(&home, "familiar_address"), 1);
-    home.door.clear(later).unwrap();
+    home.door.remove_expired_rows(later).unwrap();
     assert_eq!(
         (count(&home, "failure"), count(&home, "address_failure")),
         (1, 1)
@@ -557,7 +557,7 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
         )
     };
     let text = (0..180).map(line).collect::<Vec<_>>().join("\n");
-    let found = shared::credential::import::read(
+    let found = shared::credential::import::parse_import_file(
         shared::credential::import::ImportFormat::Otpauth,
         text.as_bytes(),
     )
@@ -738,7 +738,7 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
         let began = Instant::now();
         let mut told = 0;
         home.door
-            .look(&[7; 16], None, NOW, |seen| {
+            .update_revocations(&[7; 16], None, NOW, |seen| {
                 told = seen.app_passwords[0].all.len()
             })
             .unwrap();
@@ -760,7 +760,7 @@ fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting(
     let limit = home.config.throttle.address_limit.value();
     let mut tries = |now| {
         home.attempt_from("alice", &from, Phase::After, "ABCDE-FGHJK", now)
-            .verdict
+            .result
     };
     for round in 0..3 {
         let now = NOW.plus(round * window);
@@ -810,7 +810,7 @@ fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
     for then in &ahead {
         let again = home
             .attempt("alice", &code_at(&app, 0, *then), *then)
-            .verdict;
+            .result;
         assert!(again.is_err(), "{again:?}");
     }
     let last = ahead[29].plus(60);

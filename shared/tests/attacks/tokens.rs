@@ -8,10 +8,11 @@ use shared::account::name::{Distinct, Service};
 use shared::config::Config;
 use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::{Step, code};
+use shared::credential::totp::{Step, generate_code};
 use shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
-    AfterStepUp, BrowserContext, Engine, GoesBy, Principal, RequestedPage, Requester, TrustRequest,
+    AfterStepUp, BrowserContext, Engine, KnownRevisions, Principal, RequestedPage, Requester,
+    TrustRequest,
 };
 use shared::protocol::command_request::{
     PromptEnrollment, ReplyBody as ErrandAnswer, VerifyOperation, VerifyReply, VerifyRequest,
@@ -36,7 +37,7 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
         &browser(from),
         &name("bob"),
         Some(&password(PASSWORD)),
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     );
     let AfterPassword::Opened(opened) = entered.unwrap() else {
@@ -49,9 +50,9 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
 fn snapshot(home: &Home, now: Timestamp) -> RevokedSessions {
     let mut revoked = None;
     let mut gate = home.another();
-    gate.look(&[7; 16], None, now, |seen| revoked = Some(seen.revoked))
+    gate.update_revocations(&[7; 16], None, now, |seen| revoked = Some(seen.revoked))
         .unwrap();
-    gate.gate_ended(&[7; 16]).unwrap();
+    gate.remove_gate(&[7; 16]).unwrap();
     revoked.unwrap()
 }
 
@@ -63,10 +64,14 @@ fn an_enrollment_token_dies_with_its_session() {
         let mut home = Home::new("");
         let session = bob_signs_in(&mut home, &from);
         let given = password(PASSWORD);
-        let proof = home
-            .door
-            .step_up(&browser(&from), &session, Some(&given), &Input::Unfit, NOW);
-        let AfterStepUp::Proven(proof) = proof.unwrap() else {
+        let proof = home.door.step_up(
+            &browser(&from),
+            &session,
+            Some(&given),
+            &Input::Malformed,
+            NOW,
+        );
+        let AfterStepUp::Verified(proof) = proof.unwrap() else {
             panic!("not proven")
         };
         let ticket = home
@@ -81,9 +86,9 @@ fn an_enrollment_token_dies_with_its_session() {
         let Some(shown) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
             continue;
         };
-        let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
-        let shows = Input::read(
-            code(&secret, parameters, Step(NOW.0 / 30))
+        let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
+        let shows = Input::parse(
+            generate_code(&secret, parameters, Step(NOW.0 / 30))
                 .to_string()
                 .as_bytes(),
         );
@@ -122,15 +127,17 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             &cheap,
             &name("alice"),
             Some(&password(PASSWORD)),
-            &Input::Unfit,
+            &Input::Malformed,
             NOW,
         );
         let AfterPassword::Opened(opened) = entered.unwrap() else {
             panic!("not opened")
         };
         let session = opened.session;
-        let Some(AfterPassword::Code(pass)) =
-            home.door.rise(&browser(&from), &session, NOW).unwrap()
+        let Some(AfterPassword::Code(pass)) = home
+            .door
+            .upgrade_session(&browser(&from), &session, NOW)
+            .unwrap()
         else {
             panic!("no code is asked")
         };
@@ -138,7 +145,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
         home.another()
             .revoke_sessions(&name("alice"), one, "root", NOW)
             .unwrap();
-        let answer = Input::read(code_of(&app, 0).as_bytes());
+        let answer = Input::parse(code_of(&app, 0).as_bytes());
         let after =
             home.door
                 .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
@@ -191,7 +198,7 @@ fn a_process_of_the_users_own_says_no_password_changed() {
     let session = bob_signs_in(&mut home, &remote("192.0.2.7"));
     let bob = name("bob");
     let judging = VerifyRequest {
-        service: Service::named(b"passwd"),
+        service: Service::from_pam(b"passwd"),
         user: bob.clone(),
         process: HostProcess::find(1),
         origin: Origin::Unknown,
@@ -234,7 +241,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
                 &browser,
                 &name("alice"),
                 Some(&password(PASSWORD)),
-                &Input::Unfit,
+                &Input::Malformed,
                 NOW,
             )
             .unwrap()
@@ -242,7 +249,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let AfterPassword::Code(pass) = enters(&mut home, None) else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered = home
         .door
         .enter_code(&browser(&from), &pass, &answer, TrustRequest::Asked, NOW);
@@ -282,7 +289,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
             &browser(&from),
             &name("alice"),
             Some(&given),
-            &Input::Unfit,
+            &Input::Malformed,
             now,
         );
         let AfterPassword::Code(token) = after.unwrap() else {
@@ -291,7 +298,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
         token
     };
     let enters = |home: &mut Home, token: &LoginToken, typed: &str, now| {
-        let answer = Input::read(typed.as_bytes());
+        let answer = Input::parse(typed.as_bytes());
         home.door
             .enter_code(&browser(&from), token, &answer, TrustRequest::NotAsked, now)
             .unwrap()
@@ -344,17 +351,17 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let (mut home, app) = alice_at_the_web("");
     let mut gate = home.another();
     let (mut known, mut by) = (RevokedSessions::default(), None);
-    let mut look = |by: &mut Option<GoesBy>, known: &mut RevokedSessions, now| {
-        let looked = gate.look(&[9; 16], *by, now, |seen| {
-            *known = known.with(seen.revoked);
-            *by = Some(GoesBy {
+    let mut look = |by: &mut Option<KnownRevisions>, known: &mut RevokedSessions, now| {
+        let looked = gate.update_revocations(&[9; 16], *by, now, |seen| {
+            *known = known.merge(seen.revoked);
+            *by = Some(KnownRevisions {
                 revision: known.revision,
                 app_passwords: 0,
             });
         });
         looked.unwrap();
         // so that no revocation waits for this one
-        gate.gate_ended(&[9; 16]).unwrap();
+        gate.remove_gate(&[9; 16]).unwrap();
     };
     let mut ended = Vec::new();
     for day in 0..40 {
@@ -406,13 +413,19 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
             ..browser(&from)
         };
         home.door
-            .enter_password(&browser, &name("alice"), Some(&given), &Input::Unfit, NOW)
+            .enter_password(
+                &browser,
+                &name("alice"),
+                Some(&given),
+                &Input::Malformed,
+                NOW,
+            )
             .unwrap()
     };
     let AfterPassword::Code(token) = enters(&mut home, None) else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered = home
         .door
         .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, NOW);
@@ -445,7 +458,10 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
         if signs_out {
             home.another().sign_out(session.id).unwrap();
         }
-        let after = home.door.go_on(&browser(&from), &session, NOW).unwrap();
+        let after = home
+            .door
+            .reopen_session(&browser(&from), &session, NOW)
+            .unwrap();
         assert_eq!(after.is_none(), signs_out);
         if let Some(opened) = after {
             assert_eq!(
@@ -471,23 +487,24 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     let given = password(PASSWORD);
     let entered =
         home.door
-            .enter_password(&cheap, &name("alice"), Some(&given), &Input::Unfit, NOW);
+            .enter_password(&cheap, &name("alice"), Some(&given), &Input::Malformed, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
     let mut config = home.config.clone();
-    config.gate.session = toml::from_str::<Config>("[gate]\nsession_lifetime = \"12h\"")
+    config.gate.session_lifetime = toml::from_str::<Config>("[gate]\nsession_lifetime = \"12h\"")
         .unwrap()
         .gate
-        .session;
+        .session_lifetime;
     let mut door = Engine::open(config).unwrap();
     let later = NOW.plus(120);
-    let Some(AfterPassword::Code(token)) =
-        door.rise(&browser(&from), &opened.session, later).unwrap()
+    let Some(AfterPassword::Code(token)) = door
+        .upgrade_session(&browser(&from), &opened.session, later)
+        .unwrap()
     else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_at(&app, 0, later).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, later).as_bytes());
     let after = door
         .enter_code(
             &browser(&from),
@@ -502,7 +519,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     };
     assert_eq!(raised.session.expires, opened.session.expires);
     let late = NOW.plus(300);
-    let answer = Input::read(code_at(&app, 0, late).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, late).as_bytes());
     let over = door
         .enter_code(
             &browser(&from),
@@ -534,7 +551,7 @@ fn no_session_goes_on_in_another_account_of_the_same_name() {
     }
     assert!(
         home.door
-            .go_on(&browser(&from), &session, NOW)
+            .reopen_session(&browser(&from), &session, NOW)
             .unwrap()
             .is_none()
     );
@@ -552,7 +569,13 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
             ..browser(&from)
         };
         home.door
-            .enter_password(&browser, &name("alice"), Some(&given), &Input::Unfit, now)
+            .enter_password(
+                &browser,
+                &name("alice"),
+                Some(&given),
+                &Input::Malformed,
+                now,
+            )
             .unwrap()
     };
     for ahead in [0, 60, HOUR, 400 * 24 * HOUR] {
@@ -560,7 +583,7 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
         let AfterPassword::Code(token) = enters(&mut home, None, then) else {
             panic!("no code is asked")
         };
-        let answer = Input::read(code_at(&app, 0, then).as_bytes());
+        let answer = Input::parse(code_at(&app, 0, then).as_bytes());
         let entered = home
             .door
             .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, then)
@@ -580,7 +603,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let mut home = Home::new("");
     let asks = |door: &mut Engine, step: PromptEnrollment| {
         let judging = VerifyRequest {
-            service: Service::named(b"sshd"),
+            service: Service::from_pam(b"sshd"),
             user: name("bob"),
             process: HostProcess::find(1),
             origin: remote("192.0.2.7"),
@@ -595,8 +618,8 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let ErrandAnswer::Judged(VerifyReply::Setup { secret, ticket, .. }) = begun else {
         panic!("{begun:?}")
     };
-    let (secret, parameters) = otpauth_uri::read(&secret).unwrap();
-    let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&secret).unwrap();
+    let shows = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = asks(
         &mut home.door,
         PromptEnrollment::Confirm {
@@ -610,7 +633,8 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     };
     // a gate that is slow to confirm: what the setup ended is not reported before
     let mut gate = home.another();
-    gate.look(&[7; 16], None, NOW, |_| ()).unwrap();
+    gate.update_revocations(&[7; 16], None, NOW, |_| ())
+        .unwrap();
     let mut prompt = home.another();
     let after = std::thread::scope(|scope| {
         let prompt = scope.spawn(move || asks(&mut prompt, PromptEnrollment::Activate(ticket)));
@@ -628,7 +652,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         while generation(&home, "bob") < 2 {
             std::thread::yield_now();
         }
-        gate.gate_ended(&[7; 16]).unwrap();
+        gate.remove_gate(&[7; 16]).unwrap();
         revoked.join().unwrap().unwrap();
         prompt.join().unwrap()
     });

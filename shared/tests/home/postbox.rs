@@ -44,7 +44,7 @@ pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     home.door
         .confirm_email(
             &name(who),
-            &Input::read(letter.code.as_bytes()),
+            &Input::parse(letter.code.as_bytes()),
             "root",
             now,
         )
@@ -56,7 +56,7 @@ pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<MailMes
     let (name, origin) = (name(who), Origin::Unknown);
     let visitor = VerificationRequest {
         name: &name,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &origin,
         browser: None,
         service: "test",

@@ -19,7 +19,7 @@ use shared::engine::{
     AdministrationError, MailQueued, MailRefusal, MailRequest, Principal, Requester,
     VerificationRequest,
 };
-use shared::policy::requirement::{Requirement, Waiver};
+use shared::policy::requirement::{EnrollmentGrace, Requirement};
 use shared::protocol::command_request::{
     EngineReply, MarkRefusal, PromptEnrollment, ReplyBody, TypedText, VerifyOperation, VerifyReply,
     VerifyRequest,
@@ -77,7 +77,7 @@ impl Host {
             process: HostProcess::new(self.process[0], self.process[1..].to_vec()),
             origin: self.address.map_or(Origin::Unknown, home::remote),
             stage: self.stage,
-            earlier: CompletedMethods::of_sshd(self.earlier.as_bytes()),
+            earlier: CompletedMethods::parse_ssh_auth_info(self.earlier.as_bytes()),
             question,
         };
         let who = name(self.who);
@@ -93,7 +93,7 @@ impl Host {
         let origin = self.address.map_or(Origin::Unknown, home::remote);
         let visitor = VerificationRequest {
             name: &account,
-            stage: self.stage,
+            phase: self.stage,
             origin: &origin,
             browser: None,
             service: self.service,
@@ -229,7 +229,7 @@ fn for_ones_own_account_no_claim_chooses_the_row() {
         );
     }
     let refused = EventFilter {
-        what: Some(EventKind::Refused),
+        kind: Some(EventKind::Refused),
         ..EventFilter::default()
     };
     let events = home.door.events(&refused, 0, 100).unwrap();
@@ -308,7 +308,7 @@ fn a_service_that_is_named_is_believed_and_counted_by_address() {
     home.activates(&app);
     own.opens(&mut home, "dovecot", &code_of(&app, 0));
     let accepted = EventFilter {
-        what: Some(EventKind::Accepted),
+        kind: Some(EventKind::Accepted),
         account: Some(name("dovecot")),
         ..EventFilter::default()
     };
@@ -335,7 +335,7 @@ fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
     };
     let reply = elsewhere.books(&mut home, &mark, NOW.plus(5)).unwrap();
     assert_eq!(
-        reply.told,
+        reply.messages,
         ["1 wrong code since your last sign-in, last from 192.0.2.7"]
     );
     assert_eq!(last_sign_in(&mut home), Some(NOW.plus(5)));
@@ -345,7 +345,7 @@ fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
             DOVECOT
                 .books(&mut home, &mark, NOW.plus(6))
                 .unwrap()
-                .told
+                .messages
                 .is_empty()
         );
     }
@@ -361,7 +361,12 @@ fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
 #[test]
 fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_nothing_twice() {
     let (mut home, app) = alice(&format!("{TRUSTING}\n[recovery]\non_use = \"disable\""));
-    let enrolled = |home: &mut Home| home.door.membership(&name("alice")).unwrap().enrolled;
+    let enrolled = |home: &mut Home| {
+        home.door
+            .load_policy_facts(&name("alice"))
+            .unwrap()
+            .enrolled
+    };
     let mark = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped());
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
     // signing in elsewhere meanwhile does not keep it from what it does
@@ -433,10 +438,10 @@ fn the_gates_policy_counts() {
         stage: Phase::Before,
         ..LOCKER
     };
-    assert_eq!(bob.need(&mut home, "bob"), Requirement::Enrolment);
+    assert_eq!(bob.need(&mut home, "bob"), Requirement::Enrollment);
     assert_eq!(
         waived(&mut home, &bob, "bob"),
-        Some(Waiver::Until(NOW.plus(3600)))
+        Some(EnrollmentGrace::Until(NOW.plus(3600)))
     );
     assert_eq!(
         waived(&mut home, &DOVECOT, "carol"),
@@ -526,13 +531,13 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
             let alice = name("alice");
             let visitor = VerificationRequest {
                 name: &alice,
-                stage: Phase::After,
+                phase: Phase::After,
                 origin: &origin,
                 browser: None,
                 service: "test",
             };
             home.door
-                .entered(&visitor, AuthenticationMethod::Code, NOW.plus(3))
+                .complete_login(&visitor, AuthenticationMethod::Code, NOW.plus(3))
                 .unwrap()
                 .unwrap();
         }),

@@ -25,8 +25,8 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     else {
         panic!("no setup")
     };
-    let (secret, parameters) = otpauth_uri::read(&url).unwrap();
-    let shown = totp::code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
+    let shown = totp::generate_code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     let confirm = |ticket: &TypedText| {
         let (ticket, code) = (ticket.clone(), TypedText::from(shown.to_string()));
         VerifyOperation::Setup(PromptEnrollment::Confirm { ticket, code })
@@ -74,16 +74,16 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     );
     assert_eq!(after.refused(&mut home, "bob", &shown), "used");
     let enrolled = EventFilter {
-        what: Some(EventKind::Enrolled),
+        kind: Some(EventKind::Enrolled),
         account: Some(name("bob")),
         ..EventFilter::default()
     };
     let events = home.door.events(&enrolled, 0, 10).unwrap();
     let (_, event) = &events[0];
     let said = (
-        event.door.as_str(),
+        event.service.as_str(),
         event.origin.as_str(),
-        event.actor.as_str(),
+        event.principal.as_str(),
     );
     assert_eq!(said, ("test", "192.0.2.7", "bob"));
 }
@@ -139,13 +139,13 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
         VerifyReply::Done
     ));
     let only = EventFilter {
-        what: Some(EventKind::HostPasswordChanged),
+        kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
     let events = home.door.events(&only, 0, 100).unwrap();
     let by: Vec<_> = events
         .iter()
-        .map(|(_, event)| (event.actor.as_str(), event.origin.as_str()))
+        .map(|(_, event)| (event.principal.as_str(), event.origin.as_str()))
         .collect();
     assert_eq!(by, [("dovecot", "192.0.2.7")]);
 }
@@ -157,7 +157,7 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
     let mut home = Home::new(TRUSTING);
     let eight = OtpParameters {
         digits: 8,
-        ..home.door.config().totp.parameters()
+        ..home.door.config().totp.otp_parameters()
     };
     let app = PendingEnrollment::new(home.door.config(), &name("alice"))
         .unwrap()
@@ -174,7 +174,7 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
         let of = |home: &mut Home, account: &str| {
             let question = VerifyOperation::Answer {
                 typed: typed.to_owned().into(),
-                reading: InputReading::Ending,
+                reading: InputReading::CodeAtEnd,
             };
             let cause = match judged(DOVECOT.asks(home, account, question, NOW)) {
                 VerifyReply::Refused { cause, .. } => cause,
@@ -234,7 +234,8 @@ fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
     use std::rc::Rc;
     let (mut home, _) = alice(TRUSTING);
     let mut gate = home.another();
-    gate.look(&[7; 16], None, NOW, |_| ()).unwrap();
+    gate.update_revocations(&[7; 16], None, NOW, |_| ())
+        .unwrap();
     let said = Rc::new(Cell::new(0));
     let counts = Rc::clone(&said);
     let waiting = while_waiting(move || counts.set(counts.get() + 1));

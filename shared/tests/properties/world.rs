@@ -124,7 +124,7 @@ impl World {
         let browser = (from == From::Browser).then_some(7);
         let visitor = VerificationRequest {
             name: &alice,
-            stage,
+            phase: stage,
             origin: &origin,
             browser,
             service: "test",
@@ -134,13 +134,13 @@ impl World {
                 at_the_web(&self.gives_password(door, &origin, None, &text, ""))
             }
             _ => {
-                let answer = Input::read(text.as_bytes());
+                let answer = Input::parse(text.as_bytes());
                 at_the_prompt(
                     &self
                         .door(door)
-                        .attempt(&visitor, &answer, now)
+                        .verify_input(&visitor, &answer, now)
                         .unwrap()
-                        .verdict,
+                        .result,
                 )
             }
         };
@@ -155,7 +155,7 @@ impl World {
         if met == Meets::OpenDoor {
             if stage == Phase::Before {
                 self.door(door)
-                    .entered(&visitor, means(&meaning), now)
+                    .complete_login(&visitor, means(&meaning), now)
                     .unwrap();
             }
             self.model.enters(&who, &meaning, now.0);
@@ -202,7 +202,7 @@ impl World {
             page: None,
             session: None,
         };
-        let (alice, now, recovery) = (name("alice"), self.now, Input::read(recovery.as_bytes()));
+        let (alice, now, recovery) = (name("alice"), self.now, Input::parse(recovery.as_bytes()));
         self.door(door)
             .enter_password(&browser, &alice, Some(&password(typed)), &recovery, now)
             .unwrap()
@@ -316,7 +316,7 @@ impl World {
                 self.model.unlocks();
             }
             Administration::NewRecoveryCodes => {
-                let codes = self.config.recovery.new_codes().unwrap();
+                let codes = self.config.recovery.generate_codes().unwrap();
                 self.door(0)
                     .replace_recovery_codes(&alice, &codes, "root", now)
                     .unwrap();
@@ -382,7 +382,7 @@ fn at_the_prompt(verdict: &VerificationResult) -> Meets {
 fn at_the_web(after: &AfterPassword) -> Meets {
     match after {
         AfterPassword::Opened(_) => Meets::OpenDoor,
-        AfterPassword::Code(_) | AfterPassword::Setup(_) => Meets::NextPage,
+        AfterPassword::Code(_) | AfterPassword::Enroll(_) => Meets::NextPage,
         AfterPassword::Refused(refusal) => refused(*refusal),
         AfterPassword::OtherSpelling(other) => panic!("every name here is one of its own: {other}"),
     }

@@ -21,7 +21,7 @@ pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<Verificati
     let one = |who: &str, typed: &str| {
         let mut door = Engine::open(config.clone()).unwrap();
         barrier.wait();
-        attempt_at(&mut door, who, &Origin::Unknown, Phase::After, typed, NOW).verdict
+        attempt_at(&mut door, who, &Origin::Unknown, Phase::After, typed, NOW).result
     };
     thread::scope(|scope| {
         let running: Vec<_> = answers
@@ -55,7 +55,7 @@ pub(crate) fn asks(
             caller,
             &CommandRequest {
                 account: alice.clone(),
-                task,
+                operation: task,
             },
             NOW,
         )?
@@ -63,7 +63,7 @@ pub(crate) fn asks(
 }
 
 pub(crate) fn one_more() -> ChangeOperation {
-    ChangeOperation::BeginSetup(EnrollmentOperation {
+    ChangeOperation::BeginEnrollment(EnrollmentOperation {
         kind: AuthenticatorKind::Further,
         name: "another".parse().unwrap(),
         seed: None,
@@ -92,20 +92,20 @@ pub(crate) fn gives_password(
         &browser,
         &name("alice"),
         Some(&password(typed)),
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     )
     .unwrap()
 }
 
 pub(crate) fn attempts(door: &mut Engine, typed: &str) -> Result<VerifiedAttempt, EngineError> {
-    let (alice, answer) = (name("alice"), Input::read(typed.as_bytes()));
+    let (alice, answer) = (name("alice"), Input::parse(typed.as_bytes()));
     let visitor = VerificationRequest {
         name: &alice,
-        stage: Phase::After,
+        phase: Phase::After,
         origin: &Origin::Unknown,
         browser: None,
         service: "test",
     };
-    door.attempt(&visitor, &answer, NOW)
+    door.verify_input(&visitor, &answer, NOW)
 }

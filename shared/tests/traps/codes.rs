@@ -24,7 +24,7 @@ fn trap_03_a_code_usable_again_within_its_window_or_by_parallel_requests() {
     );
     let end_of_window = NOW.0 / 30 * 30 + 59;
     for at in NOW.0..=end_of_window {
-        let again = home.attempt("alice", &code, Timestamp(at)).verdict;
+        let again = home.attempt("alice", &code, Timestamp(at)).result;
         assert!(
             matches!(again, Err(Refusal::Used { .. })),
             "{at}: {again:?}"
@@ -41,14 +41,14 @@ fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
     let mut home = Home::new("");
     let app = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     let app = app.with_secret(
-        otpauth_uri::read("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+        otpauth_uri::parse_declared_secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
             .unwrap()
             .0,
     );
     home.activates(&app);
     assert_eq!(code_at(&app, 0, ZEROS), "000000");
     for typed in ["0", "00000", "0000000"] {
-        refused(&home.attempt("alice", typed, ZEROS), Refusal::Unfit);
+        refused(&home.attempt("alice", typed, ZEROS), Refusal::Malformed);
     }
     accepted(&home.attempt("alice", "000000", ZEROS));
 
@@ -61,7 +61,7 @@ fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
     );
     refused(
         &home.attempt("alice", code.trim_start_matches('0'), later),
-        Refusal::Unfit,
+        Refusal::Malformed,
     );
     accepted(&home.attempt("alice", &code, later));
 }
@@ -132,14 +132,14 @@ fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_withou
     let app = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     let code = code_of(&app, 0);
     let confirmation = app
-        .confirm(&Input::read(code.as_bytes()), &home.config, NOW)
+        .confirm(&Input::parse(code.as_bytes()), &home.config, NOW)
         .ok()
         .unwrap();
     home.door
         .activate(&app, &confirmation, "alice", NOW)
         .unwrap();
     let again = home.attempt("alice", &code, NOW);
-    let Err(refusal) = again.verdict else {
+    let Err(refusal) = again.result else {
         panic!("accepted again")
     };
     assert_eq!(
@@ -189,7 +189,7 @@ fn trap_15_one_text_for_every_failure() {
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     let mut said = Vec::new();
-    let mut says = |outcome: VerifiedAttempt| match outcome.verdict {
+    let mut says = |outcome: VerifiedAttempt| match outcome.result {
         Ok(_) => {}
         Err(refusal) => said.push(messages::refusal(refusal)),
     };
@@ -264,7 +264,7 @@ fn trap_17_skew_learned_from_codes() {
     for offset in [-5, -1, 0] {
         let old = home
             .attempt("alice", &code_at(&app, offset, now), now)
-            .verdict;
+            .result;
         assert!(
             matches!(old, Err(Refusal::Used { .. })),
             "{offset}: {old:?}"

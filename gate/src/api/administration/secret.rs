@@ -9,8 +9,9 @@ use crate::http::authorization::bearer_token;
 use crate::http::reply::{HttpReply, with_connection_close};
 use crate::live::store_pool::PoolClient;
 use crate::observe::log;
-use crate::web::login::RequestContext;
+use crate::web::refusal;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use shared::engine::{LoginError, ShownSecret};
@@ -23,10 +24,10 @@ const CHALLENGE: &str = "Bearer realm=\"administration\"";
 
 /// What a program is told that has not shown the secret; of its request no more is read.
 pub(in crate::api) async fn turned_away(
-    guest: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     secret: &Zeroizing<String>,
 ) -> Option<HttpReply> {
-    let refused = weigh(guest, secret).await.err()?;
+    let refused = weigh(request, secret).await.err()?;
     let mut reply = with_connection_close(problem(&refused));
     if refused.status == StatusCode::UNAUTHORIZED {
         reply
@@ -36,8 +37,8 @@ pub(in crate::api) async fn turned_away(
     Some(reply)
 }
 
-async fn weigh(guest: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result<(), ActRefused> {
-    let mut lines = guest.headers.get_all(AUTHORIZATION).iter();
+async fn weigh(request: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result<(), ActRefused> {
+    let mut lines = request.headers.get_all(AUTHORIZATION).iter();
     let shown = match (lines.next(), lines.next()) {
         (Some(line), None) => bearer_token(line.as_bytes()).filter(|shown| !shown.is_empty()),
         _ => None,
@@ -48,7 +49,7 @@ async fn weigh(guest: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result
     };
     let is_right = bool::from(secret.as_bytes().ct_eq(shown));
     let (address, shown) = (
-        guest.address,
+        request.address,
         if is_right {
             ShownSecret::Right
         } else {
@@ -56,14 +57,15 @@ async fn weigh(guest: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result
         },
     );
     // whatever it shows, as a stranger: by the time that takes, no secret is told from another
-    let judge = guest
+    let store_pool = request
         .site
         .store_pool
         .for_client(PoolClient::unauthenticated(address));
-    let run = judge.with_engine(move |door| {
+    let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        door.weigh_secret(address, shown, now)
-            .map_err(LoginError::Door)
+        engine
+            .weigh_secret(address, shown, now)
+            .map_err(LoginError::Engine)
     });
     let refused = |cause: &str| {
         log::event("refused")
@@ -71,7 +73,10 @@ async fn weigh(guest: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result
             .with("address", address)
             .write()
     };
-    match run.await.map_err(|error| guest.not_run(&error))? {
+    match run
+        .await
+        .map_err(|error| refusal::refuse_unprocessed(request, &error))?
+    {
         Some(wait) => {
             refused(&format!("address-delayed-{wait}s"));
             let text =

@@ -2,10 +2,13 @@
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
-use crate::web::login::RequestContext;
+use crate::web::account;
+use crate::web::notice;
 use crate::web::pages::{self, html};
 use crate::web::refusal::ActRefused;
-use crate::web::step_up::{FreshStepUp, StepUpProof};
+use crate::web::request::RequestContext;
+use crate::web::step_up;
+use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
 use shared::account::name::Label;
 use shared::credential::app_password::AppPassword;
@@ -20,173 +23,182 @@ pub(crate) const LIVES: [u64; 3] = [30, 90, 365];
 const DAY: u64 = 86_400;
 
 /// What a new one is to be.
-pub(crate) struct CreatedAppPassword {
+pub(crate) struct AppPasswordRequest {
     pub(crate) name: Label,
     pub(crate) scope: AppPasswordScope,
     pub(crate) expires: Option<Timestamp>,
 }
 
-impl RequestContext<'_> {
-    /// Makes one; it is shown once.
-    pub(crate) async fn add_app_password(
-        &self,
-        proven: &StepUpProof,
-        new: CreatedAppPassword,
-    ) -> Result<AppPassword, ActRefused> {
-        let account = proven.session.name.clone();
-        self.act(&proven.session, move |door, actor, now| {
-            door.add_app_password(&account, &new.name, &new.scope, new.expires, actor, now)
-        })
-        .await
-    }
+/// Makes one; it is shown once.
+pub(crate) async fn create_app_password(
+    request: &RequestContext<'_>,
+    step_up: &StepUpProof,
+    new: AppPasswordRequest,
+) -> Result<AppPassword, ActRefused> {
+    let account = step_up.session.name.clone();
+    account::run_act(request, &step_up.session, move |engine, actor, now| {
+        engine.add_app_password(&account, &new.name, &new.scope, new.expires, actor, now)
+    })
+    .await
+}
 
-    /// The account's.
-    pub(crate) async fn app_passwords(
-        &self,
-        session: &Session,
-    ) -> Result<Vec<AppPasswordRecord>, ActRefused> {
-        let account = session.name.clone();
-        self.act(session, move |door, _, _| {
-            door.app_passwords(Some(&account))
-        })
-        .await
-    }
+/// The account's.
+pub(crate) async fn list_app_passwords(
+    request: &RequestContext<'_>,
+    session: &Session,
+) -> Result<Vec<AppPasswordRecord>, ActRefused> {
+    let account = session.name.clone();
+    account::run_act(request, session, move |engine, _, _| {
+        engine.app_passwords(Some(&account))
+    })
+    .await
+}
 
-    /// Gives one another name.
-    pub(crate) async fn rename_app_password(
-        &self,
-        session: &Session,
-        name: Label,
-        new: Label,
-    ) -> Result<(), ActRefused> {
-        let account = session.name.clone();
-        self.act(session, move |door, actor, now| {
-            door.rename_app_password(&account, &name, &new, actor, now)
-        })
-        .await
-    }
+/// Gives one another name.
+pub(crate) async fn rename_app_password(
+    request: &RequestContext<'_>,
+    session: &Session,
+    name: Label,
+    new: Label,
+) -> Result<(), ActRefused> {
+    let account = session.name.clone();
+    account::run_act(request, session, move |engine, actor, now| {
+        engine.rename_app_password(&account, &name, &new, actor, now)
+    })
+    .await
+}
 
-    /// Revokes one, or all; how many.
-    pub(crate) async fn revoke_app_passwords(
-        &self,
-        session: &Session,
-        one: Option<Label>,
-    ) -> Result<usize, ActRefused> {
-        let account = session.name.clone();
-        self.act(session, move |door, actor, now| {
-            door.revoke_app_passwords(&account, one.as_ref(), actor, now)
-        })
-        .await
-    }
+/// Revokes one, or all; how many.
+pub(crate) async fn revoke_app_passwords(
+    request: &RequestContext<'_>,
+    session: &Session,
+    one: Option<Label>,
+) -> Result<usize, ActRefused> {
+    let account = session.name.clone();
+    account::run_act(request, session, move |engine, actor, now| {
+        engine.revoke_app_passwords(&account, one.as_ref(), actor, now)
+    })
+    .await
+}
 
-    /// GET app-passwords
-    pub(crate) async fn app_passwords_page(&self, refused: Option<&ActRefused>) -> HttpReply {
-        let listed = match self.signed_in() {
-            Ok(session) => match self.proof(&session).await {
-                Ok(proof) => self.app_passwords(&session).await.map(|all| (proof, all)),
-                Err(refused) => Err(refused),
-            },
-            Err(refused) => Err(refused),
-        };
-        let (proof, all) = match listed {
-            Ok(listed) => listed,
-            Err(refused) => return self.refused(&refused),
-        };
-        let named: Vec<String> = self
-            .site
-            .gate()
-            .scope
-            .keys()
-            .map(ToString::to_string)
-            .collect();
-        let page = pages::account::AppPasswordsPage {
-            frame: self.frame(),
-            all: &all,
-            named: &named,
-            lives: &LIVES,
-            proof,
-            message: refused.map(|refused| refused.text.as_str()),
-        };
-        self.page_after(html(&page), refused)
-    }
-
-    /// POST app-passwords
-    pub(crate) async fn make_app_password(&self, form: &Form) -> HttpReply {
-        match self.made(form).await {
-            Err(refused) => self.app_passwords_page(Some(&refused)).await,
-            Ok((proven, name, password)) => {
-                let page = pages::account::NewAppPasswordPage {
-                    frame: self.frame(),
-                    user: proven.session.name.as_str(),
-                    name: name.as_str(),
-                    password: &password.grouped(),
-                };
-                self.with_proof(reply::page(StatusCode::OK, html(&page)), &proven)
-            }
-        }
-    }
-
-    async fn made(&self, form: &Form) -> Result<(StepUpProof, Label, AppPassword), ActRefused> {
-        let name = self.label(form.field("name"))?;
-        let lines: Vec<&str> = form
-            .field("scope")
-            .lines()
-            .map(str::trim)
-            .filter(|l| !l.is_empty())
-            .collect();
-        let scope: AppPasswordScope =
-            lines
-                .join("\n")
-                .parse()
-                .map_err(|error: shared::credential::scope::ScopeError| {
-                    ActRefused::unreadable(self.t.say_of("scope-invalid", "why", error.to_string()))
-                })?;
-        let days = form
-            .field("days")
-            .parse::<u64>()
-            .ok()
-            .filter(|days| LIVES.contains(days));
-        let now =
-            clock::now().map_err(|_| ActRefused::unreadable(self.t.say("unavailable-line")))?;
-        let expires = days.map(|days| now.plus(days * DAY));
-        let proven = self.prove(&FreshStepUp::of(form)).await?;
-        let new = CreatedAppPassword {
-            name: name.clone(),
-            scope,
-            expires,
-        };
-        let password = self.add_app_password(&proven, new).await?;
-        Ok((proven, name, password))
-    }
-
-    /// POST app-passwords/change
-    pub(crate) async fn change_app_password(&self, form: &Form) -> HttpReply {
-        match self.changed(form).await {
-            Err(refused) => self.app_passwords_page(Some(&refused)).await,
-            Ok(()) => reply::see_other(&self.at("app-passwords")),
-        }
-    }
-
-    async fn changed(&self, form: &Form) -> Result<(), ActRefused> {
-        let session = self.signed_in()?;
-        let name = self.label(form.field("name"))?;
-        match form.field("action") {
-            "rename" => {
-                let new = self.label(form.field("new"))?;
-                self.rename_app_password(&session, name, new).await
-            }
-            "revoke" => self
-                .revoke_app_passwords(&session, Some(name))
+/// GET app-passwords
+pub(crate) async fn show_app_passwords_page(
+    request: &RequestContext<'_>,
+    refused: Option<&ActRefused>,
+) -> HttpReply {
+    let listed = match request.require_session() {
+        Ok(session) => match step_up::required_step_up(request, &session).await {
+            Ok(proof) => list_app_passwords(request, &session)
                 .await
-                .map(|_| ()),
-            _ => Err(ActRefused::unreadable(self.t.say("act-failed"))),
+                .map(|all| (proof, all)),
+            Err(refused) => Err(refused),
+        },
+        Err(refused) => Err(refused),
+    };
+    let (proof, all) = match listed {
+        Ok(listed) => listed,
+        Err(refused) => return notice::show_refusal(request, &refused),
+    };
+    let named: Vec<String> = request
+        .site
+        .gate()
+        .scope
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    let page = pages::account::AppPasswordsPage {
+        frame: request.frame(),
+        all: &all,
+        named: &named,
+        lives: &LIVES,
+        proof,
+        message: refused.map(|refused| refused.text.as_str()),
+    };
+    notice::page_with_refusal(html(&page), refused)
+}
+
+/// POST app-passwords
+pub(crate) async fn submit_app_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    match create_from_form(request, form).await {
+        Err(refused) => show_app_passwords_page(request, Some(&refused)).await,
+        Ok((step_up, name, password)) => {
+            let page = pages::account::NewAppPasswordPage {
+                frame: request.frame(),
+                user: step_up.session.name.as_str(),
+                name: name.as_str(),
+                password: &password.grouped(),
+            };
+            step_up::with_step_up_cookie(
+                request,
+                reply::page(StatusCode::OK, html(&page)),
+                &step_up,
+            )
         }
     }
+}
 
-    /// A name as typed.
-    pub(crate) fn label(&self, text: &str) -> Result<Label, ActRefused> {
-        text.trim()
+async fn create_from_form(
+    request: &RequestContext<'_>,
+    form: &Form,
+) -> Result<(StepUpProof, Label, AppPassword), ActRefused> {
+    let name = parse_label(request, form.field("name"))?;
+    let lines: Vec<&str> = form
+        .field("scope")
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
+    let scope: AppPasswordScope =
+        lines
+            .join("\n")
             .parse()
-            .map_err(|_| ActRefused::unreadable(self.t.say("name-invalid")))
+            .map_err(|error: shared::credential::scope::ScopeError| {
+                ActRefused::unreadable(request.t.say_of("scope-invalid", "why", error.to_string()))
+            })?;
+    let days = form
+        .field("days")
+        .parse::<u64>()
+        .ok()
+        .filter(|days| LIVES.contains(days));
+    let now =
+        clock::now().map_err(|_| ActRefused::unreadable(request.t.say("unavailable-line")))?;
+    let expires = days.map(|days| now.plus(days * DAY));
+    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
+    let new = AppPasswordRequest {
+        name: name.clone(),
+        scope,
+        expires,
+    };
+    let password = create_app_password(request, &step_up, new).await?;
+    Ok((step_up, name, password))
+}
+
+/// POST app-passwords/change
+pub(crate) async fn submit_change(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    match change_from_form(request, form).await {
+        Err(refused) => show_app_passwords_page(request, Some(&refused)).await,
+        Ok(()) => reply::see_other(&request.path_to("app-passwords")),
     }
+}
+
+async fn change_from_form(request: &RequestContext<'_>, form: &Form) -> Result<(), ActRefused> {
+    let session = request.require_session()?;
+    let name = parse_label(request, form.field("name"))?;
+    match form.field("action") {
+        "rename" => {
+            let new = parse_label(request, form.field("new"))?;
+            rename_app_password(request, &session, name, new).await
+        }
+        "revoke" => revoke_app_passwords(request, &session, Some(name))
+            .await
+            .map(|_| ()),
+        _ => Err(ActRefused::unreadable(request.t.say("act-failed"))),
+    }
+}
+
+/// A name as typed.
+pub(crate) fn parse_label(request: &RequestContext<'_>, text: &str) -> Result<Label, ActRefused> {
+    text.trim()
+        .parse()
+        .map_err(|_| ActRefused::unreadable(request.t.say("name-invalid")))
 }

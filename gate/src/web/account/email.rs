@@ -3,11 +3,16 @@
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::live::outbox;
-use crate::web::login::RequestContext;
-use crate::web::pages::account::StepUpQuestion;
+use crate::web::account;
+use crate::web::account::second_factor;
+use crate::web::notice;
+use crate::web::pages::account::Confirmation;
 use crate::web::pages::{self, html};
+use crate::web::refusal;
 use crate::web::refusal::ActRefused;
-use crate::web::step_up::{FreshStepUp, StepUpProof};
+use crate::web::request::RequestContext;
+use crate::web::step_up;
+use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
 use shared::account::email::EmailAddress;
 use shared::account::second_factor::Enrolled;
@@ -17,185 +22,204 @@ use shared::store::MailAddresses;
 use shared::token::session::Session;
 use std::sync::Arc;
 
-impl RequestContext<'_> {
-    /// The account's addresses.
-    pub(crate) async fn addresses(&self, session: &Session) -> Result<MailAddresses, ActRefused> {
-        let account = session.name.clone();
-        Ok(self
-            .act(session, move |door, _, _| door.status(&account))
-            .await?
-            .tally
-            .addresses)
-    }
+/// The account's addresses.
+pub(crate) async fn find_addresses(
+    request: &RequestContext<'_>,
+    session: &Session,
+) -> Result<MailAddresses, ActRefused> {
+    let account = session.name.clone();
+    Ok(account::run_act(request, session, move |engine, _, _| {
+        engine.status(&account)
+    })
+    .await?
+    .tally
+    .addresses)
+}
 
-    /// Mails a code to a new address; it is in force when that is given back.
-    pub(crate) async fn set_email(
-        &self,
-        proven: &StepUpProof,
-        to: EmailAddress,
-    ) -> Result<(), ActRefused> {
-        let account = proven.session.name.clone();
-        let set = move |door: &mut Engine, actor: Principal<'_>, now| {
-            door.set_email(&account, &to, actor, now)
-        };
-        let posted = self.act(&proven.session, set).await?;
-        match outbox::wait_for_delivery(&self.judge(), &Arc::new(posted)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(ActRefused::act(
-                self.t,
-                &AdministrationError::NotMailed(why),
-            )),
-            Err(error) => Err(self.not_run(&error)),
-        }
+/// Mails a code to a new address; it is in force when that is given back.
+pub(crate) async fn set_email(
+    request: &RequestContext<'_>,
+    step_up: &StepUpProof,
+    to: EmailAddress,
+) -> Result<(), ActRefused> {
+    let account = step_up.session.name.clone();
+    let set = move |engine: &mut Engine, actor: Principal<'_>, now| {
+        engine.set_email(&account, &to, actor, now)
+    };
+    let posted = account::run_act(request, &step_up.session, set).await?;
+    match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(posted)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(why)) => Err(ActRefused::act(
+            request.t,
+            &AdministrationError::NotMailed(why),
+        )),
+        Err(error) => Err(refusal::refuse_unprocessed(request, &error)),
     }
+}
 
-    /// The code that was mailed there.
-    pub(crate) async fn confirm_email(
-        &self,
-        session: &Session,
-        answer: Input,
-    ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
-        let account = session.name.clone();
-        let confirm = move |door: &mut Engine, actor: Principal<'_>, now| {
-            door.confirm_email(&account, &answer, actor, now)
-        };
-        let ((_, after), opened) = self.act_and_go_on(session, confirm).await?;
-        Ok((after, opened))
+/// The code that was mailed there.
+pub(crate) async fn confirm_email(
+    request: &RequestContext<'_>,
+    session: &Session,
+    answer: Input,
+) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
+    let account = session.name.clone();
+    let confirm = move |engine: &mut Engine, actor: Principal<'_>, now| {
+        engine.confirm_email(&account, &answer, actor, now)
+    };
+    let ((_, after), opened) = account::run_act_and_continue(request, session, confirm).await?;
+    Ok((after, opened))
+}
+
+/// No codes are mailed any more; unless it was the last second factor of someone who must have one.
+pub(crate) async fn remove_email(
+    request: &RequestContext<'_>,
+    step_up: &StepUpProof,
+) -> Result<(Enrolled, AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
+    let account = step_up.session.name.clone();
+    if second_factor::is_required(request, &account).await?
+        && is_only_second_factor(request, &step_up.session).await?
+    {
+        return Err(ActRefused::new(
+            StatusCode::CONFLICT,
+            "required",
+            request.t.say("turn-off-required"),
+        ));
     }
+    let remove = move |engine: &mut Engine, actor: Principal<'_>, now| {
+        engine.remove_email(&account, actor, now)
+    };
+    let ((enrolled, after), opened) =
+        account::run_act_and_continue(request, &step_up.session, remove).await?;
+    Ok((enrolled, after, opened))
+}
 
-    /// No codes are mailed any more; unless it was the last second factor of someone who must have one.
-    pub(crate) async fn remove_email(
-        &self,
-        proven: &StepUpProof,
-    ) -> Result<(Enrolled, AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
-        let account = proven.session.name.clone();
-        if self.is_required(&account).await? && self.addresses_are_all(&proven.session).await? {
-            return Err(ActRefused::new(
-                StatusCode::CONFLICT,
-                "required",
-                self.t.say("turn-off-required"),
-            ));
-        }
-        let remove = move |door: &mut Engine, actor: Principal<'_>, now| {
-            door.remove_email(&account, actor, now)
-        };
-        let ((enrolled, after), opened) = self.act_and_go_on(&proven.session, remove).await?;
-        Ok((enrolled, after, opened))
-    }
+/// Whether mailed codes are the account's only second factor.
+async fn is_only_second_factor(
+    request: &RequestContext<'_>,
+    session: &Session,
+) -> Result<bool, ActRefused> {
+    let account = session.name.clone();
+    let status = account::run_act(request, session, move |engine, _, _| {
+        engine.status(&account)
+    })
+    .await?;
+    Ok(status.tally.authenticators == 0)
+}
 
-    /// Whether mailed codes are the account's only second factor.
-    async fn addresses_are_all(&self, session: &Session) -> Result<bool, ActRefused> {
-        let account = session.name.clone();
-        let status = self
-            .act(session, move |door, _, _| door.status(&account))
-            .await?;
-        Ok(status.tally.authenticators == 0)
-    }
-
-    /// GET email
-    pub(crate) async fn email_page(&self, refused: Option<&ActRefused>) -> HttpReply {
-        let known = match self.signed_in() {
-            Ok(session) => match self.proof(&session).await {
-                Ok(proof) => self
-                    .addresses(&session)
-                    .await
-                    .map(|addresses| (proof, addresses)),
-                Err(refused) => Err(refused),
-            },
-            Err(refused) => Err(refused),
-        };
-        let (proof, addresses) = match known {
-            Ok(known) => known,
-            Err(refused) => return self.refused(&refused),
-        };
-        let page = pages::account::EmailPage {
-            frame: self.frame(),
-            addresses: &addresses,
-            proof,
-            message: refused.map(|refused| refused.text.as_str()),
-        };
-        self.page_after(html(&page), refused)
-    }
-
-    /// POST email
-    pub(crate) async fn change_email(&self, form: &Form) -> HttpReply {
-        let to = form.field("address").trim().parse::<EmailAddress>();
-        let set = match to {
-            Err(_) => Err(ActRefused::unreadable(self.t.say("address-invalid"))),
-            Ok(to) => match self.prove(&FreshStepUp::of(form)).await {
-                Ok(proven) => self.set_email(&proven, to).await.map(|()| proven),
-                Err(refused) => Err(refused),
-            },
-        };
-        match set {
-            Err(refused) => self.email_page(Some(&refused)).await,
-            Ok(proven) => self.with_proof(reply::see_other(&self.at("email")), &proven),
-        }
-    }
-
-    /// POST email/confirm
-    pub(crate) async fn confirm_new_email(&self, form: &Form) -> HttpReply {
-        let answer = Input::read(form.field("code").as_bytes());
-        // of the session as it is: the act ends it
-        let proven = self.stepped_up();
-        let confirmed = match self.signed_in() {
-            Ok(session) => self.confirm_email(&session, answer).await,
-            Err(refused) => Err(refused),
-        };
-        match confirmed {
-            Err(refused) => self.email_page(Some(&refused)).await,
-            Ok((after, opened)) => {
-                let lines: Vec<String> = std::iter::once(self.t.say("address-confirmed-line"))
-                    .chain(self.t.app_passwords(after))
-                    .collect();
-                self.after_end(
-                    proven.as_ref(),
-                    opened.as_ref(),
-                    self.t.say("address-confirmed"),
-                    &lines,
-                )
-            }
-        }
-    }
-
-    /// GET email/remove
-    pub(crate) async fn remove_email_page(&self, refused: Option<&ActRefused>) -> HttpReply {
-        let asked = StepUpQuestion {
-            act: "email/remove",
-            title: self.t.say("remove-address"),
-            lines: vec![self.t.say("remove-address-line")],
-            button: self.t.say("remove"),
-            hidden: Vec::new(),
-        };
-        self.ask(asked, refused).await
-    }
-
-    /// POST email/remove
-    pub(crate) async fn remove_email_asked(&self, form: &Form) -> HttpReply {
-        let removed = match self.prove(&FreshStepUp::of(form)).await {
-            Ok(proven) => self
-                .remove_email(&proven)
+/// GET email
+pub(crate) async fn show_email_page(
+    request: &RequestContext<'_>,
+    refused: Option<&ActRefused>,
+) -> HttpReply {
+    let known = match request.require_session() {
+        Ok(session) => match step_up::required_step_up(request, &session).await {
+            Ok(proof) => find_addresses(request, &session)
                 .await
-                .map(|removed| (proven, removed)),
+                .map(|addresses| (proof, addresses)),
             Err(refused) => Err(refused),
-        };
-        match removed {
-            Err(refused) => self.remove_email_page(Some(&refused)).await,
-            Ok((proven, (enrolled, after, opened))) => {
-                let rest = match enrolled {
-                    Enrolled::Yes => self.t.say("address-removed-line"),
-                    Enrolled::No => self.t.say("turned-off-line"),
-                };
-                let lines: Vec<String> = std::iter::once(rest)
-                    .chain(self.t.app_passwords(after))
-                    .collect();
-                self.after_end(
-                    Some(&proven),
-                    opened.as_ref(),
-                    self.t.say("address-removed"),
-                    &lines,
-                )
-            }
+        },
+        Err(refused) => Err(refused),
+    };
+    let (proof, addresses) = match known {
+        Ok(known) => known,
+        Err(refused) => return notice::show_refusal(request, &refused),
+    };
+    let page = pages::account::EmailPage {
+        frame: request.frame(),
+        addresses: &addresses,
+        proof,
+        message: refused.map(|refused| refused.text.as_str()),
+    };
+    notice::page_with_refusal(html(&page), refused)
+}
+
+/// POST email
+pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    let to = form.field("address").trim().parse::<EmailAddress>();
+    let set = match to {
+        Err(_) => Err(ActRefused::unreadable(request.t.say("address-invalid"))),
+        Ok(to) => match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+            Ok(step_up) => set_email(request, &step_up, to).await.map(|()| step_up),
+            Err(refused) => Err(refused),
+        },
+    };
+    match set {
+        Err(refused) => show_email_page(request, Some(&refused)).await,
+        Ok(step_up) => step_up::with_step_up_cookie(
+            request,
+            reply::see_other(&request.path_to("email")),
+            &step_up,
+        ),
+    }
+}
+
+/// POST email/confirm
+pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    let answer = Input::parse(form.field("code").as_bytes());
+    // of the session as it is: the act ends it
+    let step_up = step_up::recent_step_up(request);
+    let confirmed = match request.require_session() {
+        Ok(session) => confirm_email(request, &session, answer).await,
+        Err(refused) => Err(refused),
+    };
+    match confirmed {
+        Err(refused) => show_email_page(request, Some(&refused)).await,
+        Ok((after, opened)) => {
+            let lines: Vec<String> = std::iter::once(request.t.say("address-confirmed-line"))
+                .chain(request.t.app_passwords(after))
+                .collect();
+            account::show_sessions_ended(
+                request,
+                step_up.as_ref(),
+                opened.as_ref(),
+                request.t.say("address-confirmed"),
+                &lines,
+            )
+        }
+    }
+}
+
+/// GET email/remove
+pub(crate) async fn show_removal_page(
+    request: &RequestContext<'_>,
+    refused: Option<&ActRefused>,
+) -> HttpReply {
+    let asked = Confirmation {
+        act: "email/remove",
+        title: request.t.say("remove-address"),
+        lines: vec![request.t.say("remove-address-line")],
+        button: request.t.say("remove"),
+        hidden: Vec::new(),
+    };
+    account::show_confirmation(request, asked, refused).await
+}
+
+/// POST email/remove
+pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    let removed = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+        Ok(step_up) => remove_email(request, &step_up)
+            .await
+            .map(|removed| (step_up, removed)),
+        Err(refused) => Err(refused),
+    };
+    match removed {
+        Err(refused) => show_removal_page(request, Some(&refused)).await,
+        Ok((step_up, (enrolled, after, opened))) => {
+            let rest = match enrolled {
+                Enrolled::Yes => request.t.say("address-removed-line"),
+                Enrolled::No => request.t.say("turned-off-line"),
+            };
+            let lines: Vec<String> = std::iter::once(rest)
+                .chain(request.t.app_passwords(after))
+                .collect();
+            account::show_sessions_ended(
+                request,
+                Some(&step_up),
+                opened.as_ref(),
+                request.t.say("address-removed"),
+                &lines,
+            )
         }
     }
 }

@@ -1,57 +1,65 @@
 //! The account at a glance: the gate's front page for whoever is signed in.
 
 use crate::http::reply::{self, HttpReply};
-use crate::web::login::RequestContext;
-use crate::web::pages::account::BucketNotice;
+use crate::web::account;
+use crate::web::notice;
+use crate::web::pages::account::AccountOverview;
 use crate::web::pages::{self, html};
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use shared::config::gate::FirstFactorSource;
 use shared::engine::AdministratorStatus;
 use shared::token::session::Session;
 
-impl RequestContext<'_> {
-    /// How the account stands.
-    pub(crate) async fn standing(&self, session: &Session) -> Result<BucketNotice, ActRefused> {
-        let (name, has_pages) = (session.name.clone(), self.has_administration());
-        self.act(session, move |door, _, now| {
-            Ok(BucketNotice {
-                status: door.status(&name)?,
-                authenticators: door.authenticators(&name)?,
-                app_passwords: door.app_passwords(Some(&name))?.len(),
-                sessions: door.sessions(&name, now)?.len(),
-                browsers: door.browsers(&name, now)?.len(),
-                administers: if has_pages {
-                    door.administers(&name)?
-                } else {
-                    AdministratorStatus::No
-                },
-            })
+/// How the account stands.
+pub(crate) async fn read_overview(
+    request: &RequestContext<'_>,
+    session: &Session,
+) -> Result<AccountOverview, ActRefused> {
+    let (name, has_pages) = (session.name.clone(), request.has_administration_pages());
+    account::run_act(request, session, move |engine, _, now| {
+        Ok(AccountOverview {
+            status: engine.status(&name)?,
+            authenticators: engine.authenticators(&name)?,
+            app_passwords: engine.app_passwords(Some(&name))?.len(),
+            sessions: engine.sessions(&name, now)?.len(),
+            browsers: engine.browsers(&name, now)?.len(),
+            administers: if has_pages {
+                engine.administers(&name)?
+            } else {
+                AdministratorStatus::No
+            },
         })
-        .await
-    }
+    })
+    .await
+}
 
-    /// GET the gate's own address
-    pub(crate) async fn home(&self) -> HttpReply {
-        let Some(session) = self.session() else {
-            if self.any_session().is_some() {
-                return reply::see_other(&self.at("upgrade"));
-            }
-            let lines = [self.t.say("not-signed-in-line")];
-            return self.notice(StatusCode::OK, &self.t.say("not-signed-in"), &lines);
-        };
-        let standing = match self.standing(&session).await {
-            Ok(standing) => standing,
-            Err(refused) => return self.refused(&refused),
-        };
-        let page = pages::account::OverviewPage {
-            frame: self.frame(),
-            user: session.name.as_str(),
-            standing: &standing,
-            mails: self.site.config.email.is_on(),
-            has_password: self.site.gate().first_factor == FirstFactorSource::Password,
-            administers: standing.administers == AdministratorStatus::Yes,
-        };
-        reply::page(StatusCode::OK, html(&page))
-    }
+/// GET the gate's own address
+pub(crate) async fn show_home_page(request: &RequestContext<'_>) -> HttpReply {
+    let Some(session) = request.session() else {
+        if request.any_session().is_some() {
+            return reply::see_other(&request.path_to("upgrade"));
+        }
+        let lines = [request.t.say("not-signed-in-line")];
+        return notice::show_notice(
+            request,
+            StatusCode::OK,
+            &request.t.say("not-signed-in"),
+            &lines,
+        );
+    };
+    let standing = match read_overview(request, &session).await {
+        Ok(standing) => standing,
+        Err(refused) => return notice::show_refusal(request, &refused),
+    };
+    let page = pages::account::OverviewPage {
+        frame: request.frame(),
+        user: session.name.as_str(),
+        standing: &standing,
+        mails: request.site.config.email.is_enabled(),
+        has_password: request.site.gate().first_factor == FirstFactorSource::Password,
+        administers: standing.administers == AdministratorStatus::Yes,
+    };
+    reply::page(StatusCode::OK, html(&page))
 }

@@ -2,91 +2,94 @@
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
-use crate::web::login::RequestContext;
+use crate::web::account;
+use crate::web::notice;
 use crate::web::pages::{self, html};
 use crate::web::refusal::ActRefused;
-use crate::web::step_up::{FreshStepUp, StepUpProof};
+use crate::web::request::RequestContext;
+use crate::web::step_up;
+use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
 use shared::config::gate::FirstFactorSource;
 use shared::crypto::password::Password;
 use shared::engine::{AdministrationError, AppPasswordsAfter, OpenedSession};
 use zeroize::Zeroizing;
 
-impl RequestContext<'_> {
-    /// Changes it; every other session and every trusted browser has ended then.
-    pub(crate) async fn set_password(
-        &self,
-        proven: &StepUpProof,
-        new: Zeroizing<String>,
-    ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
-        if self.site.gate().first_factor != FirstFactorSource::Password {
-            return Err(ActRefused::new(
-                StatusCode::CONFLICT,
-                "password_not_managed",
-                self.t.say("password-elsewhere"),
-            ));
-        }
-        let password = Password::new(new)
-            .map_err(|error| ActRefused::act(self.t, &AdministrationError::Password(error)))?;
-        let account = proven.session.name.clone();
-        self.hash_and_go_on(&proven.session, move |door, actor, now| {
-            door.set_password(&account, &password, actor, now)
-        })
-        .await
+/// Changes it; every other session and every trusted browser has ended then.
+pub(crate) async fn set_password(
+    request: &RequestContext<'_>,
+    step_up: &StepUpProof,
+    new: Zeroizing<String>,
+) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
+    if request.site.gate().first_factor != FirstFactorSource::Password {
+        return Err(ActRefused::new(
+            StatusCode::CONFLICT,
+            "password_not_managed",
+            request.t.say("password-elsewhere"),
+        ));
     }
+    let password = Password::new(new)
+        .map_err(|error| ActRefused::act(request.t, &AdministrationError::Password(error)))?;
+    let account = step_up.session.name.clone();
+    account::hash_and_continue(request, &step_up.session, move |engine, actor, now| {
+        engine.set_password(&account, &password, actor, now)
+    })
+    .await
+}
 
-    /// GET password
-    pub(crate) async fn password_page(&self, refused: Option<&ActRefused>) -> HttpReply {
-        if self.site.gate().first_factor != FirstFactorSource::Password {
-            return reply::bare(StatusCode::NOT_FOUND);
-        }
-        let proof = match self.asks_for_proof().await {
-            Ok(proof) => proof,
-            Err(refused) => return self.refused(&refused),
-        };
-        let page = pages::account::NewPasswordPage {
-            frame: self.frame(),
-            proof,
-            least: shared::crypto::password::SHORTEST,
-            message: refused.map(|refused| refused.text.as_str()),
-        };
-        self.page_after(html(&page), refused)
+/// GET password
+pub(crate) async fn show_password_page(
+    request: &RequestContext<'_>,
+    refused: Option<&ActRefused>,
+) -> HttpReply {
+    if request.site.gate().first_factor != FirstFactorSource::Password {
+        return reply::bare(StatusCode::NOT_FOUND);
     }
+    let proof = match account::required_step_up_now(request).await {
+        Ok(proof) => proof,
+        Err(refused) => return notice::show_refusal(request, &refused),
+    };
+    let page = pages::account::NewPasswordPage {
+        frame: request.frame(),
+        proof,
+        least: shared::crypto::password::SHORTEST,
+        message: refused.map(|refused| refused.text.as_str()),
+    };
+    notice::page_with_refusal(html(&page), refused)
+}
 
-    /// POST password
-    pub(crate) async fn change_password(&self, form: &Form) -> HttpReply {
-        match self.password_changed(form).await {
-            Err(refused) => self.password_page(Some(&refused)).await,
-            Ok((proven, after, opened)) => {
-                let line = self.t.say("password-changed-line");
-                let lines: Vec<String> = std::iter::once(line)
-                    .chain(self.t.app_passwords(after))
-                    .collect();
-                self.after_end(
-                    Some(&proven),
-                    opened.as_ref(),
-                    self.t.say("password-changed"),
-                    &lines,
-                )
-            }
+/// POST password
+pub(crate) async fn submit_new_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    match change_from_form(request, form).await {
+        Err(refused) => show_password_page(request, Some(&refused)).await,
+        Ok((step_up, after, opened)) => {
+            let line = request.t.say("password-changed-line");
+            let lines: Vec<String> = std::iter::once(line)
+                .chain(request.t.app_passwords(after))
+                .collect();
+            account::show_sessions_ended(
+                request,
+                Some(&step_up),
+                opened.as_ref(),
+                request.t.say("password-changed"),
+                &lines,
+            )
         }
     }
+}
 
-    async fn password_changed(
-        &self,
-        form: &Form,
-    ) -> Result<(StepUpProof, AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
-        let new = form.field("new");
-        if new != form.field("repeat") {
-            return Err(ActRefused::unreadable(self.t.say("passwords-differ")));
-        }
-        // before a code is spent on it
-        Password::new(Zeroizing::new(new.to_owned()))
-            .map_err(|error| ActRefused::act(self.t, &AdministrationError::Password(error)))?;
-        let proven = self.prove(&FreshStepUp::of(form)).await?;
-        let (after, opened) = self
-            .set_password(&proven, Zeroizing::new(new.to_owned()))
-            .await?;
-        Ok((proven, after, opened))
+async fn change_from_form(
+    request: &RequestContext<'_>,
+    form: &Form,
+) -> Result<(StepUpProof, AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
+    let new = form.field("new");
+    if new != form.field("repeat") {
+        return Err(ActRefused::unreadable(request.t.say("passwords-differ")));
     }
+    // before a code is spent on it
+    Password::new(Zeroizing::new(new.to_owned()))
+        .map_err(|error| ActRefused::act(request.t, &AdministrationError::Password(error)))?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
+    let (after, opened) = set_password(request, &step_up, Zeroizing::new(new.to_owned())).await?;
+    Ok((step_up, after, opened))
 }

@@ -2,171 +2,192 @@
 
 use crate::http::form::Form;
 use crate::http::reply::HttpReply;
-use crate::web::login::{LoginRequest, RequestContext};
-use crate::web::pages::account::StepUpQuestion;
+use crate::web::account;
+use crate::web::enroll;
+use crate::web::pages::account::Confirmation;
+use crate::web::refusal;
 use crate::web::refusal::ActRefused;
-use crate::web::step_up::{FreshStepUp, StepUpProof};
+use crate::web::request::{OwnedBrowserContext, RequestContext};
+use crate::web::step_up;
+use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
 use shared::account::name::UserName;
 use shared::engine::{AppPasswordsAfter, EnrollmentToken, OpenedSession};
 
-impl RequestContext<'_> {
-    /// Turns it off, unless the policy requires one.
-    pub(crate) async fn turn_second_factor_off(
-        &self,
-        proven: &StepUpProof,
-    ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
-        if self.is_required(&proven.session.name).await? {
-            return Err(ActRefused::new(
-                StatusCode::CONFLICT,
-                "required",
-                self.t.say("turn-off-required"),
-            ));
-        }
-        let name = proven.session.name.clone();
-        let done = self
-            .act_and_go_on(&proven.session, move |door, actor, now| {
-                door.disable(&name, actor, now)
-            })
-            .await?;
-        self.log(&proven.session.name, "disabled", "step-up");
-        Ok(done)
+/// Turns it off, unless the policy requires one.
+pub(crate) async fn disable_second_factor(
+    request: &RequestContext<'_>,
+    step_up: &StepUpProof,
+) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
+    if is_required(request, &step_up.session.name).await? {
+        return Err(ActRefused::new(
+            StatusCode::CONFLICT,
+            "required",
+            request.t.say("turn-off-required"),
+        ));
     }
-
-    pub(super) async fn is_required(&self, name: &UserName) -> Result<bool, ActRefused> {
-        let name = name.clone();
-        let run = self
-            .judge()
-            .with_engine(move |door| door.is_required(&name))
-            .await;
-        run.map_err(|error| self.not_run(&error))
-    }
-
-    /// GET turn-off
-    pub(crate) async fn turn_off_page(&self, refused: Option<&ActRefused>) -> HttpReply {
-        let asked = StepUpQuestion {
-            act: "turn-off",
-            title: self.t.say("turn-off"),
-            lines: vec![self.t.say("turn-off-line")],
-            button: self.t.say("turn-off"),
-            hidden: Vec::new(),
-        };
-        self.ask(asked, refused).await
-    }
-
-    /// POST turn-off
-    pub(crate) async fn turn_off(&self, form: &Form) -> HttpReply {
-        let done = match self.prove(&FreshStepUp::of(form)).await {
-            Ok(proven) => self
-                .turn_second_factor_off(&proven)
-                .await
-                .map(|done| (proven, done)),
-            Err(refused) => Err(refused),
-        };
-        match done {
-            Err(refused) => self.turn_off_page(Some(&refused)).await,
-            Ok((proven, (after, opened))) => {
-                let off = self.t.say("turned-off-line");
-                let lines: Vec<String> = std::iter::once(off)
-                    .chain(self.t.app_passwords(after))
-                    .collect();
-                self.after_end(
-                    Some(&proven),
-                    opened.as_ref(),
-                    self.t.say("turned-off"),
-                    &lines,
-                )
-            }
-        }
-    }
-
-    /// GET replace
-    pub(crate) async fn replace_page(&self, refused: Option<&ActRefused>) -> HttpReply {
-        let asked = StepUpQuestion {
-            act: "replace",
-            title: self.t.say("replace"),
-            lines: vec![self.t.say("enroll-new-line")],
-            button: self.t.say("continue"),
-            hidden: Vec::new(),
-        };
-        self.ask(asked, refused).await
-    }
-
-    /// POST replace
-    pub(crate) async fn replace(&self, form: &Form) -> HttpReply {
-        let proven = match self.prove(&FreshStepUp::of(form)).await {
-            Ok(proven) => proven,
-            Err(refused) => return self.replace_page(Some(&refused)).await,
-        };
-        match self.begin_replacement(&proven).await {
-            Ok(token) => self.with_proof(self.ask_setup(&token), &proven),
-            Err(refused) => self.replace_page(Some(&refused)).await,
-        }
-    }
-
-    /// What leads to a second factor in place of the one that there is.
-    pub(crate) async fn begin_replacement(
-        &self,
-        proven: &StepUpProof,
-    ) -> Result<EnrollmentToken, ActRefused> {
-        let (session, token, visit) = (
-            proven.session.clone(),
-            proven.token().clone(),
-            LoginRequest::of(self),
-        );
-        let run = self
-            .judge()
-            .with_engine(move |door| door.replace(&session, &token, visit.now()?));
-        run.await.map_err(|error| self.not_run(&error))
-    }
-
-    /// What leads to a first second factor; refused, if there is one.
-    pub(crate) async fn begin_turning_on(
-        &self,
-        proven: &StepUpProof,
-    ) -> Result<EnrollmentToken, ActRefused> {
-        let (session, token, visit) = (
-            proven.session.clone(),
-            proven.token().clone(),
-            LoginRequest::of(self),
-        );
-        let run = self
-            .judge()
-            .with_engine(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
-        let begun = run.await.map_err(|error| self.not_run(&error))?;
-        begun.ok_or_else(|| {
-            ActRefused::new(
-                StatusCode::CONFLICT,
-                "already_enrolled",
-                self.t.say("already-enrolled"),
-            )
+    let name = step_up.session.name.clone();
+    let done =
+        account::run_act_and_continue(request, &step_up.session, move |engine, actor, now| {
+            engine.disable(&name, actor, now)
         })
-    }
+        .await?;
+    request.log_sign_in(&step_up.session.name, "disabled", "step-up");
+    Ok(done)
+}
 
-    /// GET turn-on
-    pub(crate) async fn turn_on_page(&self, refused: Option<&ActRefused>) -> HttpReply {
-        let asked = StepUpQuestion {
-            act: "turn-on",
-            title: self.t.say("enroll"),
-            lines: vec![
-                self.t.say("turn-on-line"),
-                self.t.say("app-password-needed"),
-            ],
-            button: self.t.say("continue"),
-            hidden: Vec::new(),
-        };
-        self.ask(asked, refused).await
-    }
+pub(crate) async fn is_required(
+    request: &RequestContext<'_>,
+    name: &UserName,
+) -> Result<bool, ActRefused> {
+    let name = name.clone();
+    let run = request
+        .store_pool()
+        .with_engine(move |engine| engine.is_required(&name))
+        .await;
+    run.map_err(|error| refusal::refuse_unprocessed(request, &error))
+}
 
-    /// POST turn-on
-    pub(crate) async fn turn_on(&self, form: &Form) -> HttpReply {
-        let proven = match self.prove(&FreshStepUp::of(form)).await {
-            Ok(proven) => proven,
-            Err(refused) => return self.turn_on_page(Some(&refused)).await,
-        };
-        match self.begin_turning_on(&proven).await {
-            Err(refused) => self.turn_on_page(Some(&refused)).await,
-            Ok(token) => self.ask_setup(&token),
+/// GET turn-off
+pub(crate) async fn show_turn_off_page(
+    request: &RequestContext<'_>,
+    refused: Option<&ActRefused>,
+) -> HttpReply {
+    let asked = Confirmation {
+        act: "turn-off",
+        title: request.t.say("turn-off"),
+        lines: vec![request.t.say("turn-off-line")],
+        button: request.t.say("turn-off"),
+        hidden: Vec::new(),
+    };
+    account::show_confirmation(request, asked, refused).await
+}
+
+/// POST turn-off
+pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    let done = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+        Ok(step_up) => disable_second_factor(request, &step_up)
+            .await
+            .map(|done| (step_up, done)),
+        Err(refused) => Err(refused),
+    };
+    match done {
+        Err(refused) => show_turn_off_page(request, Some(&refused)).await,
+        Ok((step_up, (after, opened))) => {
+            let off = request.t.say("turned-off-line");
+            let lines: Vec<String> = std::iter::once(off)
+                .chain(request.t.app_passwords(after))
+                .collect();
+            account::show_sessions_ended(
+                request,
+                Some(&step_up),
+                opened.as_ref(),
+                request.t.say("turned-off"),
+                &lines,
+            )
         }
+    }
+}
+
+/// GET replace
+pub(crate) async fn show_replacement_page(
+    request: &RequestContext<'_>,
+    refused: Option<&ActRefused>,
+) -> HttpReply {
+    let asked = Confirmation {
+        act: "replace",
+        title: request.t.say("replace"),
+        lines: vec![request.t.say("enroll-new-line")],
+        button: request.t.say("continue"),
+        hidden: Vec::new(),
+    };
+    account::show_confirmation(request, asked, refused).await
+}
+
+/// POST replace
+pub(crate) async fn submit_replacement(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    let step_up = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+        Ok(step_up) => step_up,
+        Err(refused) => return show_replacement_page(request, Some(&refused)).await,
+    };
+    match begin_replacement(request, &step_up).await {
+        Ok(token) => step_up::with_step_up_cookie(
+            request,
+            enroll::redirect_to_enrollment(request, &token),
+            &step_up,
+        ),
+        Err(refused) => show_replacement_page(request, Some(&refused)).await,
+    }
+}
+
+/// What leads to a second factor in place of the one that there is.
+pub(crate) async fn begin_replacement(
+    request: &RequestContext<'_>,
+    step_up: &StepUpProof,
+) -> Result<EnrollmentToken, ActRefused> {
+    let (session, token, client) = (
+        step_up.session.clone(),
+        step_up.token().clone(),
+        OwnedBrowserContext::new(request),
+    );
+    let run = request
+        .store_pool()
+        .with_engine(move |engine| engine.replace(&session, &token, client.now()?));
+    run.await
+        .map_err(|error| refusal::refuse_unprocessed(request, &error))
+}
+
+/// What leads to a first second factor; refused, if there is one.
+pub(crate) async fn begin_enabling(
+    request: &RequestContext<'_>,
+    step_up: &StepUpProof,
+) -> Result<EnrollmentToken, ActRefused> {
+    let (session, token, client) = (
+        step_up.session.clone(),
+        step_up.token().clone(),
+        OwnedBrowserContext::new(request),
+    );
+    let run = request
+        .store_pool()
+        .with_engine(move |engine| engine.turn_on(&session, &token, &client.origin, client.now()?));
+    let begun = run
+        .await
+        .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
+    begun.ok_or_else(|| {
+        ActRefused::new(
+            StatusCode::CONFLICT,
+            "already_enrolled",
+            request.t.say("already-enrolled"),
+        )
+    })
+}
+
+/// GET turn-on
+pub(crate) async fn show_turn_on_page(
+    request: &RequestContext<'_>,
+    refused: Option<&ActRefused>,
+) -> HttpReply {
+    let asked = Confirmation {
+        act: "turn-on",
+        title: request.t.say("enroll"),
+        lines: vec![
+            request.t.say("turn-on-line"),
+            request.t.say("app-password-needed"),
+        ],
+        button: request.t.say("continue"),
+        hidden: Vec::new(),
+    };
+    account::show_confirmation(request, asked, refused).await
+}
+
+/// POST turn-on
+pub(crate) async fn submit_turn_on(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    let step_up = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+        Ok(step_up) => step_up,
+        Err(refused) => return show_turn_on_page(request, Some(&refused)).await,
+    };
+    match begin_enabling(request, &step_up).await {
+        Err(refused) => show_turn_on_page(request, Some(&refused)).await,
+        Ok(token) => enroll::redirect_to_enrollment(request, &token),
     }
 }

@@ -2,118 +2,127 @@
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
-use crate::web::login::RequestContext;
+use crate::web::account;
+use crate::web::notice;
 use crate::web::pages::{self, html};
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use shared::store::{BrowserRecord, SessionRecord};
 use shared::token::session::{Session, SessionId};
 
 /// The most of a list that is shown, newest first.
 const MOST: usize = 200;
 
-impl RequestContext<'_> {
-    /// The account's sessions, newest first.
-    pub(crate) async fn sessions(
-        &self,
-        session: &Session,
-    ) -> Result<Vec<SessionRecord>, ActRefused> {
-        let account = session.name.clone();
-        self.act(session, move |door, _, now| door.sessions(&account, now))
-            .await
-    }
+/// The account's sessions, newest first.
+pub(crate) async fn list_sessions(
+    request: &RequestContext<'_>,
+    session: &Session,
+) -> Result<Vec<SessionRecord>, ActRefused> {
+    let account = session.name.clone();
+    account::run_act(request, session, move |engine, _, now| {
+        engine.sessions(&account, now)
+    })
+    .await
+}
 
-    /// The browsers that it trusts, newest first.
-    pub(crate) async fn browsers(
-        &self,
-        session: &Session,
-    ) -> Result<Vec<BrowserRecord>, ActRefused> {
-        let account = session.name.clone();
-        self.act(session, move |door, _, now| door.browsers(&account, now))
-            .await
-    }
+/// The browsers that it trusts, newest first.
+pub(crate) async fn list_browsers(
+    request: &RequestContext<'_>,
+    session: &Session,
+) -> Result<Vec<BrowserRecord>, ActRefused> {
+    let account = session.name.clone();
+    account::run_act(request, session, move |engine, _, now| {
+        engine.browsers(&account, now)
+    })
+    .await
+}
 
-    /// Ends one session, or all, this one too; how many.
-    pub(crate) async fn revoke_sessions(
-        &self,
-        session: &Session,
-        one: Option<SessionId>,
-    ) -> Result<usize, ActRefused> {
-        let account = session.name.clone();
-        self.act(session, move |door, actor, now| {
-            door.revoke_sessions(&account, one, actor, now)
-        })
-        .await
-    }
+/// Ends one session, or all, this one too; how many.
+pub(crate) async fn revoke_sessions(
+    request: &RequestContext<'_>,
+    session: &Session,
+    one: Option<SessionId>,
+) -> Result<usize, ActRefused> {
+    let account = session.name.clone();
+    account::run_act(request, session, move |engine, actor, now| {
+        engine.revoke_sessions(&account, one, actor, now)
+    })
+    .await
+}
 
-    /// Trusts one browser, or all, no longer; how many.
-    pub(crate) async fn revoke_browsers(
-        &self,
-        session: &Session,
-        one: Option<i64>,
-    ) -> Result<usize, ActRefused> {
-        let account = session.name.clone();
-        self.act(session, move |door, actor, now| {
-            door.revoke_browsers(&account, one, actor, now)
-        })
-        .await
-    }
+/// Trusts one browser, or all, no longer; how many.
+pub(crate) async fn revoke_browsers(
+    request: &RequestContext<'_>,
+    session: &Session,
+    one: Option<i64>,
+) -> Result<usize, ActRefused> {
+    let account = session.name.clone();
+    account::run_act(request, session, move |engine, actor, now| {
+        engine.revoke_browsers(&account, one, actor, now)
+    })
+    .await
+}
 
-    /// GET sign-ins
-    pub(crate) async fn sign_ins_page(&self, refused: Option<&ActRefused>) -> HttpReply {
-        let listed = match self.signed_in() {
-            Ok(session) => self.listed(session).await,
-            Err(refused) => Err(refused),
-        };
-        let (session, sessions, browsers) = match listed {
-            Ok(listed) => listed,
-            Err(refused) => return self.refused(&refused),
-        };
-        let page = pages::account::SessionsPage {
-            frame: self.frame(),
-            own: session.id,
-            sessions: &sessions,
-            browsers: &browsers,
-            message: refused.map(|refused| refused.text.as_str()),
-        };
-        self.page_after(html(&page), refused)
-    }
+/// GET sign-ins
+pub(crate) async fn show_sign_ins_page(
+    request: &RequestContext<'_>,
+    refused: Option<&ActRefused>,
+) -> HttpReply {
+    let listed = match request.require_session() {
+        Ok(session) => list_both(request, session).await,
+        Err(refused) => Err(refused),
+    };
+    let (session, sessions, browsers) = match listed {
+        Ok(listed) => listed,
+        Err(refused) => return notice::show_refusal(request, &refused),
+    };
+    let page = pages::account::SessionsPage {
+        frame: request.frame(),
+        own: session.id,
+        sessions: &sessions,
+        browsers: &browsers,
+        message: refused.map(|refused| refused.text.as_str()),
+    };
+    notice::page_with_refusal(html(&page), refused)
+}
 
-    async fn listed(
-        &self,
-        session: Session,
-    ) -> Result<(Session, Vec<SessionRecord>, Vec<BrowserRecord>), ActRefused> {
-        let mut sessions = self.sessions(&session).await?;
-        let mut browsers = self.browsers(&session).await?;
-        sessions.truncate(MOST);
-        browsers.truncate(MOST);
-        Ok((session, sessions, browsers))
-    }
+async fn list_both(
+    request: &RequestContext<'_>,
+    session: Session,
+) -> Result<(Session, Vec<SessionRecord>, Vec<BrowserRecord>), ActRefused> {
+    let mut sessions = list_sessions(request, &session).await?;
+    let mut browsers = list_browsers(request, &session).await?;
+    sessions.truncate(MOST);
+    browsers.truncate(MOST);
+    Ok((session, sessions, browsers))
+}
 
-    /// POST sign-ins
-    pub(crate) async fn change_sign_ins(&self, form: &Form) -> HttpReply {
-        match self.ended(form).await {
-            Err(refused) => self.sign_ins_page(Some(&refused)).await,
-            Ok(()) => reply::see_other(&self.at("sign-ins")),
+/// POST sign-ins
+pub(crate) async fn submit_sign_ins_change(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+    match revoke_from_form(request, form).await {
+        Err(refused) => show_sign_ins_page(request, Some(&refused)).await,
+        Ok(()) => reply::see_other(&request.path_to("sign-ins")),
+    }
+}
+
+async fn revoke_from_form(request: &RequestContext<'_>, form: &Form) -> Result<(), ActRefused> {
+    let session = request.require_session()?;
+    let unreadable = || ActRefused::unreadable(request.t.say("act-failed"));
+    match (form.field("action"), form.field("id")) {
+        ("end", "all") => revoke_sessions(request, &session, None).await.map(|_| ()),
+        ("end", id) => {
+            let id = SessionId::parse(id).ok_or_else(unreadable)?;
+            revoke_sessions(request, &session, Some(id))
+                .await
+                .map(|_| ())
         }
-    }
-
-    async fn ended(&self, form: &Form) -> Result<(), ActRefused> {
-        let session = self.signed_in()?;
-        let unreadable = || ActRefused::unreadable(self.t.say("act-failed"));
-        match (form.field("action"), form.field("id")) {
-            ("end", "all") => self.revoke_sessions(&session, None).await.map(|_| ()),
-            ("end", id) => {
-                let id = SessionId::parse(id).ok_or_else(unreadable)?;
-                self.revoke_sessions(&session, Some(id)).await.map(|_| ())
-            }
-            ("forget", "all") => self.revoke_browsers(&session, None).await.map(|_| ()),
-            ("forget", number) => {
-                let number = number.parse().map_err(|_| unreadable())?;
-                self.revoke_browsers(&session, Some(number))
-                    .await
-                    .map(|_| ())
-            }
-            _ => Err(unreadable()),
+        ("forget", "all") => revoke_browsers(request, &session, None).await.map(|_| ()),
+        ("forget", number) => {
+            let number = number.parse().map_err(|_| unreadable())?;
+            revoke_browsers(request, &session, Some(number))
+                .await
+                .map(|_| ())
         }
+        _ => Err(unreadable()),
     }
 }

@@ -4,10 +4,12 @@
 //! MUST NOT set anything that lets somebody in, but for a one-time code, nor show a secret.
 
 use crate::http::reply::{self, HttpReply};
+use crate::web::account;
 use crate::web::language::Language;
-use crate::web::login::RequestContext;
-use crate::web::pages::account::StepUpQuestion;
+use crate::web::notice;
+use crate::web::pages::account::Confirmation;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use crate::web::step_up::StepUpProof;
 use hyper::StatusCode;
 use shared::account::name::UserName;
@@ -82,8 +84,8 @@ impl AdminAct {
     }
 
     /// What its page asks.
-    pub(super) fn asked(self, t: &Language, name: &UserName) -> StepUpQuestion<'static> {
-        StepUpQuestion {
+    pub(super) fn asked(self, t: &Language, name: &UserName) -> Confirmation<'static> {
+        Confirmation {
             act: "administration/act",
             title: self.title(t),
             lines: vec![
@@ -100,7 +102,7 @@ impl AdminAct {
 }
 
 /// What came of an act.
-pub(super) enum AdminActResult {
+pub(crate) enum AdminActResult {
     /// It is done.
     Done,
     /// The second factor is off; whether the account must have a new one, and what became of the app passwords.
@@ -112,98 +114,93 @@ pub(super) enum AdminActResult {
 }
 
 /// Whether a second factor is needed.
-pub(super) enum Needs {
+pub(crate) enum Needs {
     Nothing,
     NewFactor,
 }
 
-impl RequestContext<'_> {
-    /// The session of whoever administers; to everyone else nothing is there.
-    pub(super) async fn administrator(&self) -> Result<Session, HttpReply> {
-        let nothing = || reply::bare(StatusCode::NOT_FOUND);
-        if !self.has_administration() {
-            return Err(nothing());
+/// The session of whoever administers; to everyone else nothing is there.
+pub(crate) async fn require_administrator(
+    request: &RequestContext<'_>,
+) -> Result<Session, HttpReply> {
+    let nothing = || reply::bare(StatusCode::NOT_FOUND);
+    if !request.has_administration_pages() {
+        return Err(nothing());
+    }
+    let session = request.session().ok_or_else(nothing)?;
+    let name = session.name.clone();
+    let known = account::run_act(request, &session, move |engine, _, _| {
+        engine.administers(&name)
+    })
+    .await;
+    match known.map_err(|refused| notice::show_refusal(request, &refused))? {
+        AdministratorStatus::Yes => Ok(session),
+        AdministratorStatus::No => Err(nothing()),
+        AdministratorStatus::OnceEnrolled => {
+            let text = request.t.say("admin-needs-factor");
+            Err(notice::show_refusal(
+                request,
+                &ActRefused::new(StatusCode::FORBIDDEN, "needs_factor", text),
+            ))
         }
-        let session = self.session().ok_or_else(nothing)?;
-        let name = session.name.clone();
-        let known = self
-            .act(&session, move |door, _, _| door.administers(&name))
-            .await;
-        match known.map_err(|refused| self.refused(&refused))? {
-            AdministratorStatus::Yes => Ok(session),
-            AdministratorStatus::No => Err(nothing()),
-            AdministratorStatus::OnceEnrolled => {
-                let text = self.t.say("admin-needs-factor");
-                Err(self.refused(&ActRefused::new(
-                    StatusCode::FORBIDDEN,
-                    "needs_factor",
-                    text,
-                )))
+    }
+}
+
+/// An act of whoever stepped up. One's own account is not among those: it has pages that know what may be done.
+pub(crate) async fn run_admin_act(
+    request: &RequestContext<'_>,
+    step_up: &StepUpProof,
+    name: UserName,
+    act: AdminAct,
+) -> Result<AdminActResult, ActRefused> {
+    if name == step_up.session.name {
+        return Err(ActRefused::new(
+            StatusCode::CONFLICT,
+            "own_account",
+            request.t.say("admin-own-account"),
+        ));
+    }
+    let whose = name.clone();
+    let came = account::run_act(request, &step_up.session, move |engine, actor, now| {
+        Ok(match act {
+            AdminAct::Disable => {
+                let after = engine.disable(&name, actor, now)?;
+                let needs = if engine.is_required(&name)? {
+                    Needs::NewFactor
+                } else {
+                    Needs::Nothing
+                };
+                AdminActResult::Off(after, needs)
             }
-        }
-    }
-
-    /// Whether there are pages for administrators where this request comes from.
-    pub(crate) fn has_administration(&self) -> bool {
-        self.site.gate().administration.pages && self.is_at_administration()
-    }
-
-    /// An act of whoever stepped up. One's own account is not among those: it has pages that know what may be done.
-    pub(super) async fn administer(
-        &self,
-        proven: &StepUpProof,
-        name: UserName,
-        act: AdminAct,
-    ) -> Result<AdminActResult, ActRefused> {
-        if name == proven.session.name {
-            return Err(ActRefused::new(
-                StatusCode::CONFLICT,
-                "own_account",
-                self.t.say("admin-own-account"),
-            ));
-        }
-        let whose = name.clone();
-        let came = self.act(&proven.session, move |door, actor, now| {
-            Ok(match act {
-                AdminAct::Disable => {
-                    let after = door.disable(&name, actor, now)?;
-                    let needs = if door.is_required(&name)? {
-                        Needs::NewFactor
-                    } else {
-                        Needs::Nothing
-                    };
-                    AdminActResult::Off(after, needs)
-                }
-                AdminAct::Unlock => {
-                    door.unlock(&name, actor, now)?;
-                    AdminActResult::Done
-                }
-                AdminAct::MendClock => AdminActResult::Many(door.mend_clock(&name, actor, now)?),
-                AdminAct::EndSessions => {
-                    AdminActResult::Many(door.revoke_sessions(&name, None, actor, now)?)
-                }
-                AdminAct::ForgetBrowsers => {
-                    AdminActResult::Many(door.revoke_browsers(&name, None, actor, now)?)
-                }
-                AdminAct::IssueCode => {
-                    let (code, until) = door.issue_one_time_code(&name, actor, now)?;
-                    AdminActResult::Code(code, until)
-                }
-                AdminAct::CancelCode => {
-                    door.cancel_one_time_code(&name, actor, now)?;
-                    AdminActResult::Done
-                }
-            })
-        });
-        let came = came.await?;
-        crate::observe::log::event("administered")
-            .with("operation", act.word())
-            .with("address", self.address)
-            .quoted("principal", &proven.session.name)
-            .quoted("user", &whose)
-            .write();
-        Ok(came)
-    }
+            AdminAct::Unlock => {
+                engine.unlock(&name, actor, now)?;
+                AdminActResult::Done
+            }
+            AdminAct::MendClock => AdminActResult::Many(engine.mend_clock(&name, actor, now)?),
+            AdminAct::EndSessions => {
+                AdminActResult::Many(engine.revoke_sessions(&name, None, actor, now)?)
+            }
+            AdminAct::ForgetBrowsers => {
+                AdminActResult::Many(engine.revoke_browsers(&name, None, actor, now)?)
+            }
+            AdminAct::IssueCode => {
+                let (code, until) = engine.issue_one_time_code(&name, actor, now)?;
+                AdminActResult::Code(code, until)
+            }
+            AdminAct::CancelCode => {
+                engine.cancel_one_time_code(&name, actor, now)?;
+                AdminActResult::Done
+            }
+        })
+    });
+    let came = came.await?;
+    crate::observe::log::event("administered")
+        .with("operation", act.word())
+        .with("address", request.address)
+        .quoted("principal", &step_up.session.name)
+        .quoted("user", &whose)
+        .write();
+    Ok(came)
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use super::pages::encoded;
 use crate::http::reply::{self, HttpReply};
-use crate::web::login::RequestContext;
+use crate::web::account;
+use crate::web::admin::pages;
 use crate::web::pages::admin::EventsPage;
 use crate::web::pages::html;
 use crate::web::refusal::ActRefused;
+use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use shared::account::event::EventFilter;
 use shared::token::session::Session;
@@ -13,45 +15,43 @@ use shared::token::session::Session;
 /// Events of a page.
 const MOST: u32 = 50;
 
-impl RequestContext<'_> {
-    /// GET administration/log
-    pub(super) async fn events_of(
-        &self,
-        session: &Session,
-        account: &str,
-        before: &str,
-    ) -> Result<HttpReply, ActRefused> {
-        let account = if account.is_empty() {
-            None
-        } else {
-            Some(self.name_of(account)?)
-        };
-        let before = if before.is_empty() {
-            None
-        } else {
-            before.parse::<i64>().ok()
-        };
-        let filter = EventFilter {
-            account: account.clone(),
-            ..EventFilter::default()
-        };
-        let read = self.act(session, move |door, _, _| {
-            Ok(door.newest_events(&filter, before, MOST + 1)?)
-        });
-        let mut events = read.await?;
-        let is_last = events.len() <= MOST as usize;
-        events.truncate(MOST as usize);
-        let user = account.as_ref().map(|name| name.as_str());
-        let older = events.last().filter(|_| !is_last).map(|(number, _)| {
-            let of = user.map_or_else(String::new, |name| format!("account={}&", encoded(name)));
-            self.at(&format!("administration/log?{of}before={number}"))
-        });
-        let page = EventsPage {
-            frame: self.frame(),
-            user,
-            events: &events,
-            older: older.as_deref(),
-        };
-        Ok(reply::page(StatusCode::OK, html(&page)))
-    }
+/// GET administration/log
+pub(crate) async fn show_events_page(
+    request: &RequestContext<'_>,
+    session: &Session,
+    account: &str,
+    before: &str,
+) -> Result<HttpReply, ActRefused> {
+    let account = if account.is_empty() {
+        None
+    } else {
+        Some(pages::parse_name(request, account)?)
+    };
+    let before = if before.is_empty() {
+        None
+    } else {
+        before.parse::<i64>().ok()
+    };
+    let filter = EventFilter {
+        account: account.clone(),
+        ..EventFilter::default()
+    };
+    let read = account::run_act(request, session, move |engine, _, _| {
+        Ok(engine.newest_events(&filter, before, MOST + 1)?)
+    });
+    let mut events = read.await?;
+    let is_last = events.len() <= MOST as usize;
+    events.truncate(MOST as usize);
+    let user = account.as_ref().map(|name| name.as_str());
+    let older = events.last().filter(|_| !is_last).map(|(number, _)| {
+        let of = user.map_or_else(String::new, |name| format!("account={}&", encoded(name)));
+        request.path_to(&format!("administration/log?{of}before={number}"))
+    });
+    let page = EventsPage {
+        frame: request.frame(),
+        user,
+        events: &events,
+        older: older.as_deref(),
+    };
+    Ok(reply::page(StatusCode::OK, html(&page)))
 }

@@ -1,7 +1,7 @@
 //! The pages of a person's own account.
 
 use super::PageFrame;
-use crate::web::step_up::StepUpInput;
+use crate::web::step_up::StepUpRequirement;
 use askama::Template;
 use shared::engine::AdministratorStatus;
 use shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
@@ -9,7 +9,7 @@ use shared::store::{AppPasswordRecord, BrowserRecord, MailAddresses, SessionReco
 use shared::token::session::SessionId;
 
 /// How an account stands.
-pub(crate) struct BucketNotice {
+pub(crate) struct AccountOverview {
     pub(crate) status: AccountStatus,
     pub(crate) authenticators: Vec<AuthenticatorState>,
     pub(crate) app_passwords: usize,
@@ -18,7 +18,7 @@ pub(crate) struct BucketNotice {
     pub(crate) administers: AdministratorStatus,
 }
 
-impl BucketNotice {
+impl AccountOverview {
     /// Whether there is a second factor.
     pub(crate) fn is_on(&self) -> bool {
         self.status.state != SecondFactorState::Off
@@ -31,7 +31,7 @@ impl BucketNotice {
 }
 
 /// What a critical act asks for on its page: nothing more than a click, if a proof was given a short time ago.
-pub(crate) struct StepUpQuestion<'a> {
+pub(crate) struct Confirmation<'a> {
     /// Where the form goes.
     pub(crate) act: &'a str,
     pub(crate) title: String,
@@ -47,7 +47,7 @@ pub(crate) struct StepUpQuestion<'a> {
 pub(crate) struct OverviewPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
-    pub(crate) standing: &'a BucketNotice,
+    pub(crate) standing: &'a AccountOverview,
     /// Whether codes can be mailed here.
     pub(crate) mails: bool,
     /// Whether the password is kept here.
@@ -59,10 +59,10 @@ pub(crate) struct OverviewPage<'a> {
 /// A critical act, to be confirmed.
 #[derive(Template)]
 #[template(path = "ask.html")]
-pub(crate) struct Ask<'a> {
+pub(crate) struct ConfirmationPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) asked: &'a StepUpQuestion<'a>,
-    pub(crate) proof: StepUpInput,
+    pub(crate) asked: &'a Confirmation<'a>,
+    pub(crate) proof: StepUpRequirement,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Ask<'a> {
 #[template(path = "add_authenticator.html")]
 pub(crate) struct AddAuthenticatorPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) proof: StepUpInput,
+    pub(crate) proof: StepUpRequirement,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct AppPasswordsPage<'a> {
     pub(crate) named: &'a [String],
     /// Days that one may live.
     pub(crate) lives: &'a [u64],
-    pub(crate) proof: StepUpInput,
+    pub(crate) proof: StepUpRequirement,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct NewAppPasswordPage<'a> {
 pub(crate) struct EmailPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) addresses: &'a MailAddresses,
-    pub(crate) proof: StepUpInput,
+    pub(crate) proof: StepUpRequirement,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -114,7 +114,7 @@ pub(crate) struct EmailPage<'a> {
 #[template(path = "password.html")]
 pub(crate) struct NewPasswordPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) proof: StepUpInput,
+    pub(crate) proof: StepUpRequirement,
     pub(crate) least: usize,
     pub(crate) message: Option<&'a str>,
 }

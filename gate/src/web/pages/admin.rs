@@ -2,7 +2,7 @@
 
 use super::PageFrame;
 use super::account::moment;
-use crate::web::admin::{AdminAct, SeenAccount};
+use crate::web::admin::{AccountDetails, AdminAct};
 use askama::Template;
 use shared::account::event::AuditEvent;
 use shared::system::clock::Timestamp;
@@ -10,7 +10,7 @@ use shared::system::clock::Timestamp;
 /// Who was found.
 #[derive(Template)]
 #[template(path = "administration.html")]
-pub(crate) struct FoundAccounts<'a> {
+pub(crate) struct AccountsPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     /// What was looked for.
     pub(crate) part: &'a str,
@@ -34,7 +34,7 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
     pub(crate) row: &'a AccountRow,
-    pub(crate) seen: &'a SeenAccount,
+    pub(crate) seen: &'a AccountDetails,
     pub(crate) acts: &'a [(AdminAct, String)],
     /// The page of its events.
     pub(crate) log: &'a str,
@@ -43,7 +43,7 @@ pub(crate) struct AccountPage<'a> {
 /// What was done; a one-time code is shown once.
 #[derive(Template)]
 #[template(path = "administration_done.html")]
-pub(crate) struct IssuedCodePage<'a> {
+pub(crate) struct ActDonePage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) title: &'a str,
     pub(crate) user: &'a str,

@@ -4,7 +4,7 @@ use super::Home;
 use crate::pam::host::fake::Fake;
 use shared::config::file;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::code;
+use shared::credential::totp::generate_code;
 use shared::engine::{Engine, messages};
 use shared::protocol::{Denial, PamFunctionResult};
 use shared::system::clock;
@@ -24,15 +24,23 @@ impl Home {
     }
 
     fn bob_is_enrolled(&self) -> bool {
-        let mut door =
-            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door = Engine::open(
+            file::read_config(&self.path("postern.toml"))
+                .unwrap()
+                .config,
+        )
+        .unwrap();
         door.authenticators(&"bob".parse().unwrap())
             .is_ok_and(|found| !found.is_empty())
     }
 
     fn one_time_code(&self) -> String {
-        let mut door =
-            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door = Engine::open(
+            file::read_config(&self.path("postern.toml"))
+                .unwrap()
+                .config,
+        )
+        .unwrap();
         let bob = "bob".parse().unwrap();
         let _ = door.add_account(
             &bob,
@@ -51,9 +59,9 @@ impl Home {
 /// What an authenticator app makes of the URL that a prompt shows.
 fn phone(prompt: &str) -> Option<String> {
     let url = prompt.lines().find(|line| line.starts_with("otpauth://"))?;
-    let (secret, parameters) = otpauth_uri::read(url).unwrap();
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(url).unwrap();
     let step = parameters.moving.step_at(clock::now().unwrap()).unwrap();
-    Some(code(&secret, parameters, step).to_string())
+    Some(generate_code(&secret, parameters, step).to_string())
 }
 
 /// E12

@@ -287,13 +287,15 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
         class: Class::Authenticated,
     };
     let config = || {
-        shared::config::file::read(&home.path("postern.toml"))
+        shared::config::file::read_config(&home.path("postern.toml"))
             .unwrap()
             .config
     };
     let reads = || {
         worker()
-            .run(&config(), |door| door.membership(&"alice".parse().unwrap()))
+            .run(&config(), |door| {
+                door.load_policy_facts(&"alice".parse().unwrap())
+            })
             .map(|read| read.is_ok())
     };
     let (key, store) = (home.path("postern.key"), home.path("store/postern.db"));

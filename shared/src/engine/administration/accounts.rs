@@ -63,7 +63,7 @@ impl Engine {
         tx.remove_account(record.id)?;
         let revision = tx.raise_revision()?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
     }
 
@@ -84,7 +84,7 @@ impl Engine {
         if tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
-        let named = match name.is_spelled_otherwise(new) {
+        let named = match name.is_other_spelling_of(new) {
             // of this account itself
             true => new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
             false => new_name(&self.config, tx.as_mut(), new, distinct)?,
@@ -120,7 +120,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        Ok(self.await_gates(revision)?)
+        Ok(self.await_gate_confirmations(revision)?)
     }
 
     /// Adds an account to groups and removes it from others; all that it is in then. Every session ends, since
@@ -166,7 +166,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(groups)
     }
 
@@ -177,7 +177,7 @@ impl Engine {
             .begin(&mut self.vault, Intent::Read)?
             .account_tallies(Some(name))?
             .pop();
-        match (found, self.config.declared(name)) {
+        match (found, self.config.find_declared_account(name)) {
             (Some(tally), _) => Ok(self.state_of(tally)),
             (None, Some(_)) => Ok(self.state_of(unused(name))),
             (None, None) => Err(AdministrationError::UnknownAccount(name.clone())),
@@ -239,7 +239,7 @@ impl Engine {
     }
 
     fn state_of(&self, tally: AccountTally) -> AccountStatus {
-        let is_declared = self.config.declared(&tally.name).is_some();
+        let is_declared = self.config.find_declared_account(&tally.name).is_some();
         state_of(tally, is_declared)
     }
 }

@@ -8,7 +8,7 @@ use crate::account::name::{Distinct, UserName};
 use crate::account::record::AccountRecord;
 use crate::config::Config;
 use crate::engine::mail::notification;
-use crate::engine::principal::{Principal, event};
+use crate::engine::principal::{Principal, audit_event};
 use crate::store::{StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -36,7 +36,12 @@ pub(in crate::engine) fn known_or_distinct<'a>(
         return Ok(record);
     }
     let new = new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
-    tx.add_event(&event(name, EventKind::AccountAdded, actor.into(), now))?;
+    tx.add_event(&audit_event(
+        name,
+        EventKind::AccountAdded,
+        actor.into(),
+        now,
+    ))?;
     Ok(tx.add_account(&new, now)?)
 }
 
@@ -71,7 +76,7 @@ pub(in crate::engine) fn log_because<'a>(
 ) -> Result<(), StoreError> {
     let event = AuditEvent {
         cause: cause.to_owned(),
-        ..event(name, what, actor.into(), now)
+        ..audit_event(name, what, actor.into(), now)
     };
     notification::log(config, tx, &event)
 }

@@ -51,11 +51,11 @@ impl Engine {
         let password =
             AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = match self.config.declared(account) {
+        let record = match self.config.find_declared_account(account) {
             Some(_) => known_or_new(&self.config, tx.as_mut(), account, actor, now)?,
             None => known(tx.as_mut(), account)?,
         };
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let is_over = |kept: &AppPasswordRecord| kept.expires.is_some_and(|expires| expires <= now);
         let mut live = tx.app_passwords(Some(record.id))?;
         live.retain(|kept| !is_over(kept));
@@ -86,7 +86,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(password)
     }
 
@@ -115,7 +115,7 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), account)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let meant = find(&all, account, name)?;
         if name != new && all.iter().any(|kept| kept.name == *new) {
@@ -145,7 +145,7 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), account)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let count = match one {
             Some(name) => {
@@ -169,7 +169,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(count)
     }
 

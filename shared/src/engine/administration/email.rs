@@ -32,7 +32,7 @@ impl Engine {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         match code::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
@@ -100,18 +100,22 @@ impl Engine {
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let Some(address) = tx.mail_addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
         let Input::Digits(digits) = answer else {
-            return refuse(Refusal::Unfit);
+            return refuse(Refusal::Malformed);
         };
         let hash = self
             .vault
             .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
         let kept = match tx.mailed_code(record.id)? {
-            Some((MailedFor::Confirmation, kept)) if !kept.used && kept.wrong < MOST_WRONG => kept,
+            Some((MailedFor::Confirmation, kept))
+                if !kept.used && kept.wrong_confirmations < MOST_WRONG =>
+            {
+                kept
+            }
             _ => return Err(AdministrationError::NoCodeToConfirm(name.clone())),
         };
         if kept.hash != hash {
@@ -119,7 +123,7 @@ impl Engine {
             tx.commit()?;
             return refuse(Refusal::Wrong);
         }
-        if kept.is_over(now) {
+        if kept.is_expired(now) {
             return refuse(Refusal::CodeExpired);
         }
         let was_on = is_enrolled(tx.as_mut(), record.id)?;
@@ -148,7 +152,7 @@ impl Engine {
             }
         };
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok((address, after))
     }
 
@@ -164,7 +168,7 @@ impl Engine {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let addresses = tx.mail_addresses(record.id)?;
         if addresses == MailAddresses::default() {
             return Err(AdministrationError::NoAddress(name.clone()));
@@ -200,7 +204,7 @@ impl Engine {
         tx.end_sessions_and_browsers(record.id)?;
         let revision = tx.raise_revision()?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         self.store
             .scrub()
             .map_err(AdministrationError::NotScrubbed)?;

@@ -87,7 +87,7 @@ impl Engine {
             }
         }
         if let Some(revision) = revision {
-            self.await_gates(revision)?;
+            self.await_gate_confirmations(revision)?;
         }
         Ok(all)
     }
@@ -140,13 +140,13 @@ impl Importing<'_> {
             now,
         } = *self;
         let name = &one.account;
-        if config.declared(name).is_some() {
+        if config.find_declared_account(name).is_some() {
             return Ok(ImportReport::Declared);
         }
         let record = match known_or_distinct(config, tx, name, distinct, actor, now) {
             Ok(record) => record,
             Err(AdministrationError::OtherSpelling(other)) => {
-                return Ok(ImportReport::OtherSpelling(other.of));
+                return Ok(ImportReport::OtherSpelling(other.existing));
             }
             Err(error) => return Err(error),
         };
@@ -159,10 +159,12 @@ impl Importing<'_> {
         }
         let parameters = one.parameters();
         let fingerprint = vault.fingerprint(&one.secret, parameters);
-        if let Some(floor) =
-            one.used_up_to()
-                .max(account_data::floor(vault, tx, &one.secret, parameters)?)
-        {
+        if let Some(floor) = one.used_up_to().max(account_data::load_floor(
+            vault,
+            tx,
+            &one.secret,
+            parameters,
+        )?) {
             tx.raise_floor(&fingerprint, floor)?;
         }
         let label = label(one.label.as_deref(), &live);
@@ -197,7 +199,7 @@ impl FoundAuthenticator {
         OtpParameters {
             algorithm: self.algorithm,
             digits: self.digits,
-            moving: self.moving.moving(),
+            moving: self.moving.kind(),
         }
     }
 

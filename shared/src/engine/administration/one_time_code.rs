@@ -8,7 +8,7 @@ use crate::credential::input::Input;
 use crate::credential::recovery_code::OneTimeCode;
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::VaultError;
-use crate::engine::login::token_validity::alive;
+use crate::engine::login::token_validity::check_token;
 use crate::engine::principal::Principal;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{Engine, EngineError, EnrollmentToken, VerificationRequest};
@@ -31,11 +31,11 @@ impl Engine {
         let actor = actor.into();
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = match self.config.declared(name) {
+        let record = match self.config.find_declared_account(name) {
             Some(_) => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
             None => known(tx.as_mut(), name)?,
         };
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFE);
         tx.set_one_time_code(
@@ -67,7 +67,7 @@ impl Engine {
         answer: &Input,
         now: Timestamp,
     ) -> Result<Invitation, AdministrationError> {
-        if !matches!(answer, Input::OneTime(_)) {
+        if !matches!(answer, Input::OneTimeCode(_)) {
             return Err(AdministrationError::Uninvited(visitor.name.clone()));
         }
         self.judge_invitation(visitor, answer, None, now)?
@@ -91,12 +91,12 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         if let Some(token) = token {
-            if alive(token, tx, &vault.token_keys(), now)?.is_none() {
+            if check_token(token, tx, &vault.token_keys(), now)?.is_none() {
                 return Ok(Err(Refusal::Expired));
             }
         }
         let visit = Evaluation::load(config, vault, tx, visitor, None, now)?;
-        let decided = visit.invite(tx, answer)?;
+        let decided = visit.check_invitation(tx, answer)?;
         drop(visit);
         transaction.commit()?;
         Ok(decided)
@@ -114,7 +114,7 @@ impl Engine {
         };
         let kept = tx
             .one_time_code(record.id)?
-            .filter(|kept| !kept.used && !kept.is_over(now));
+            .filter(|kept| !kept.used && !kept.is_expired(now));
         Ok(kept.map(|kept| kept.expires))
     }
 
@@ -128,9 +128,9 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
-            Some(kept) if !kept.used && !kept.is_over(now) => {}
+            Some(kept) if !kept.used && !kept.is_expired(now) => {}
             _ => {
                 return Err(AdministrationError::NothingToRevoke(
                     "one-time code",

@@ -31,7 +31,7 @@ impl Engine {
                 .map_err(AdministrationError::NotScrubbed)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         tx.remove_second_factor(record.id)?;
         tx.unlock_account(record.id)?;
         tx.end_sessions_and_browsers(record.id)?;
@@ -48,7 +48,7 @@ impl Engine {
         let after =
             app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         self.store
             .scrub()
             .map_err(AdministrationError::NotScrubbed)?;
@@ -65,7 +65,7 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         tx.unlock_account(record.id)?;
         log(
             &self.config,
@@ -86,16 +86,21 @@ impl Engine {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
-        let declared = account_data::declared(&self.config, name)?;
+        let declared = account_data::read_declared_secret(&self.config, name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.find_account(name)? {
-            None if declared.is_some() => tx.add_account(&NewName::by_root(name), now)?,
+            None if declared.is_some() => tx.add_account(&NewName::accept_distinct(name), now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
-        actor.refuse_ended(tx.as_mut(), now)?;
-        let authenticators =
-            account_data::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let authenticators = account_data::load_authenticators(
+            &self.vault,
+            tx.as_mut(),
+            name,
+            Some(&record),
+            declared,
+        )?;
         let mut mended = 0;
         for authenticator in authenticators {
             let Some(current) = authenticator.parameters.moving.step_at(now) else {
@@ -116,7 +121,7 @@ impl Engine {
             &self.config,
             tx.as_mut(),
             name,
-            EventKind::ClockMended,
+            EventKind::ClockUnlocked,
             actor,
             now,
         )?;
@@ -125,7 +130,7 @@ impl Engine {
     }
 
     pub(in crate::engine) fn refuse_declared(&self, name: &UserName) -> AdministrationResult {
-        match self.config.declared(name) {
+        match self.config.find_declared_account(name) {
             Some(_) => Err(AdministrationError::Declared(name.clone())),
             None => Ok(()),
         }

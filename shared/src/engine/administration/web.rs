@@ -30,7 +30,7 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<AdministratorStatus, AdministrationError> {
-        let known = self.membership(name)?;
+        let known = self.load_policy_facts(name)?;
         let is_one = self.is_administrator(name, &known.groups)?;
         Ok(match (is_one, known.enrolled) {
             (false, _) => AdministratorStatus::No,
@@ -55,13 +55,13 @@ impl Engine {
             .hash_password(password)
             .map_err(AdministrationError::Password)?;
         let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         tx.set_password_hash(record.id, &hash)?;
         let (account, what) = ((name, record.id), EventKind::PasswordSet);
         let (revision, after) =
             end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(after)
     }
 
@@ -99,7 +99,7 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
         let had_grace = tx.end_grace_period(record.id)?;
         let ended = match one {
@@ -127,7 +127,7 @@ impl Engine {
             )?;
         }
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         if is_seen { Ok(ended) } else { Err(nothing()) }
     }
 
@@ -144,7 +144,7 @@ impl Engine {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let mut ended = 0;
         // also those whose trust has ended by a clock that runs ahead
         for browser in tx.trusted_browsers(record.id, Timestamp(0))? {
@@ -171,7 +171,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         Ok(ended)
     }
 }

@@ -36,7 +36,7 @@ impl Engine {
         step: &PromptEnrollment,
         now: Timestamp,
     ) -> PromptResult {
-        if caller.owns(visitor.name) || visitor.stage == Phase::Before {
+        if caller.owns(visitor.name) || visitor.phase == Phase::Before {
             return Ok(refused(Refusal::NotEnrolled));
         }
         match step {
@@ -67,15 +67,15 @@ impl Engine {
         let invitation = match (
             self.config
                 .policy
-                .enrolling(visitor.origin.certain_address()),
+                .enrollment_requirement(visitor.origin.certain_address()),
             code,
         ) {
-            (EnrollmentRequirement::Free, _) => None,
+            (EnrollmentRequirement::None, _) => None,
             (EnrollmentRequirement::OneTimeCode, None) => {
                 return Ok(judged(VerifyReply::OneTimeCodeNeeded));
             }
             (EnrollmentRequirement::OneTimeCode, Some(code)) => {
-                let answer = input::Input::read(code.as_bytes());
+                let answer = input::Input::parse(code.as_bytes());
                 match self.judge_invitation(visitor, &answer, None, now)? {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(refused(refusal)),
@@ -107,12 +107,12 @@ impl Engine {
         let ticket = self.opened::<EnrollmentDraft>(ticket, caller, visitor.name, now)?;
         let pending = self.pending(ticket.payload(), &ticket)?;
         let confirmation =
-            match pending.confirm(&input::Input::read(code.as_bytes()), &self.config, now) {
+            match pending.confirm(&input::Input::parse(code.as_bytes()), &self.config, now) {
                 Ok(confirmation) => confirmation,
                 Err(refusal) => return Ok(refused(refusal)),
             };
         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-        let confirmed = ticket.next(|draft| ConfirmedEnrollment { draft, step });
+        let confirmed = ticket.into_next(|draft| ConfirmedEnrollment { draft, step });
         Ok(judged(VerifyReply::Confirmed {
             ticket: confirmed.seal(&self.token_keys())?.into(),
         }))
@@ -139,7 +139,7 @@ impl Engine {
             record.generation != generation || before.is_some_and(|before| before.id != record.id)
         };
         // gates were told of it meanwhile, and whatever ended all sessions since ended this one too
-        match self.entered_unless(visitor, AuthenticationMethod::Code, now, is_over)? {
+        match self.complete_login_unless(visitor, AuthenticationMethod::Code, now, is_over)? {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
         }
@@ -156,7 +156,7 @@ impl Engine {
         let mark = self.seal_mark(judging, passed, now)?;
         let told = messages::app_passwords(after).into_iter().collect();
         Ok(EngineReply {
-            told,
+            messages: told,
             mark,
             answer: ReplyBody::Judged(VerifyReply::Done),
         })

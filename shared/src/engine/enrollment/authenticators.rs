@@ -14,7 +14,7 @@ use crate::engine::administration::acting::{
     AdministrationError, AdministrationResult, known, known_or_new, log,
 };
 use crate::engine::administration::app_passwords::{self, AppPasswordsAfter};
-use crate::engine::login::token_validity::parent_is_alive;
+use crate::engine::login::token_validity::check_token_parent;
 use crate::engine::principal::Principal;
 use crate::engine::{Engine, EngineError, account_data, is_enrolled};
 use crate::protocol::status::AuthenticatorState;
@@ -58,7 +58,7 @@ impl Engine {
         let footing = footing(tx.as_mut(), &self.vault, name)?;
         let is_stale = match (pending.footing(), pending.parent()) {
             (Some(began_on), Some(parent)) => {
-                let alive = parent_is_alive(tx.as_mut(), name, began_on.at(), parent, now)?;
+                let alive = check_token_parent(tx.as_mut(), name, began_on.at(), parent, now)?;
                 *began_on != footing || alive.is_none()
             }
             (Some(began_on), None) => *began_on != footing,
@@ -68,7 +68,7 @@ impl Engine {
             EnrollmentKind::First => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
             EnrollmentKind::Replacement | EnrollmentKind::Further => known(tx.as_mut(), name)?,
         };
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
         if is_stale {
             return Err(AdministrationError::Stale);
@@ -84,7 +84,8 @@ impl Engine {
         // The same secret may have been here before: its floor outlives it.
         let parameters = pending.parameters();
         let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
-        let floor = account_data::floor(&self.vault, tx.as_mut(), pending.secret(), parameters)?;
+        let floor =
+            account_data::load_floor(&self.vault, tx.as_mut(), pending.secret(), parameters)?;
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);
         }
@@ -117,8 +118,11 @@ impl Engine {
         let what = match pending.kind() {
             EnrollmentKind::Further => EventKind::AuthenticatorAdded,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
-                let hashes =
-                    StoredRecoveryCode::all_of(pending.recovery_codes(), record.id.0, &self.vault);
+                let hashes = StoredRecoveryCode::hash_all(
+                    pending.recovery_codes(),
+                    record.id.0,
+                    &self.vault,
+                );
                 tx.replace_recovery_codes(record.id, &hashes)?;
                 EventKind::Enrolled
             }
@@ -132,7 +136,7 @@ impl Engine {
             }
         };
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         if pending.kind() == EnrollmentKind::Replacement {
             self.store
                 .scrub()
@@ -155,14 +159,14 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<Vec<AuthenticatorState>, AdministrationError> {
-        let declared = account_data::declared(&self.config, name)?;
+        let declared = account_data::read_declared_secret(&self.config, name)?;
         let is_declared = declared.is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = match tx.find_account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
         };
-        let opened = account_data::authenticators(
+        let opened = account_data::load_authenticators(
             &self.vault,
             tx.as_mut(),
             name,
@@ -182,7 +186,7 @@ impl Engine {
                 created: kept.get(number).map(|kept| kept.created),
                 last_used: opened
                     .floor
-                    .and_then(|floor| opened.parameters.moving.begin_of(floor)),
+                    .and_then(|floor| opened.parameters.moving.begin_of_step(floor)),
             });
         Ok(states.collect())
     }
@@ -200,7 +204,7 @@ impl Engine {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.authenticators(record.id)?;
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(
@@ -209,7 +213,7 @@ impl Engine {
             ));
         };
         let by_mail =
-            self.config.email.is_on() && tx.mail_addresses(record.id)?.confirmed.is_some();
+            self.config.email.is_enabled() && tx.mail_addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
@@ -223,13 +227,13 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gates(revision)?;
+        self.await_gate_confirmations(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
     }
 
     /// Whether new recovery codes would be refused, before they are shown.
     pub fn refuse_recovery_codes(&mut self, name: &UserName) -> AdministrationResult {
-        match self.membership(name)?.enrolled {
+        match self.load_policy_facts(name)?.enrolled {
             Enrolled::Yes => Ok(()),
             Enrolled::No => Err(AdministrationError::NotEnrolled(name.clone())),
         }
@@ -257,7 +261,7 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        let is_declared = self.config.declared(name).is_some();
+        let is_declared = self.config.find_declared_account(name).is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if footing(tx.as_mut(), &self.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);
@@ -266,13 +270,13 @@ impl Engine {
             true => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
         };
-        actor.refuse_ended(tx.as_mut(), now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
         if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         tx.replace_recovery_codes(
             record.id,
-            &StoredRecoveryCode::all_of(codes, record.id.0, &self.vault),
+            &StoredRecoveryCode::hash_all(codes, record.id.0, &self.vault),
         )?;
         log(
             &self.config,
@@ -292,7 +296,7 @@ pub(in crate::engine) fn footing(
     vault: &Vault,
     name: &UserName,
 ) -> Result<AccountSnapshot, StoreError> {
-    let keys = vault.token_keys().mark();
+    let keys = vault.token_keys().fingerprint();
     let Some(record) = tx.find_account(name)? else {
         return Ok(AccountSnapshot {
             account: None,

@@ -43,7 +43,7 @@ impl Engine {
         let origin = Origin::Local(account.to_string());
         self.refuse_password_setup(&visitor(account, &origin), &setup, now)?;
         let footing = self.footing(account)?;
-        match self.try_host_password(&visitor(account, &origin), now)? {
+        match self.charge_host_password(&visitor(account, &origin), now)? {
             Ok(tried) => Ok(EnrollmentRequest {
                 account: account.clone(),
                 setup,
@@ -71,7 +71,7 @@ impl Engine {
         caller.refuse_others(&account)?;
         let origin = Origin::Local(account.to_string());
         match self.settle_host_password(&visitor(&account, &origin), tried, said, now)? {
-            HostPasswordResult::Proven(_) => Ok(self
+            HostPasswordResult::Verified(_) => Ok(self
                 .begin_setup(caller, &account, &setup, footing, None, now)?
                 .into()),
             HostPasswordResult::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
@@ -89,8 +89,8 @@ impl Engine {
         let pending = self.described(visitor.name, setup)?;
         self.refuse_setup(&pending)?;
         // Whoever runs a process as this user has signed in on this host.
-        match self.first_setup_needs(visitor, now)? {
-            EnrollmentRequirement::Free => Ok(()),
+        match self.enrollment_requirement(visitor, now)? {
+            EnrollmentRequirement::None => Ok(()),
             EnrollmentRequirement::OneTimeCode => {
                 Err(AdministrationError::PasswordNotEnough(visitor.name.clone()))
             }
@@ -103,7 +103,7 @@ impl Engine {
 fn visitor<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
     VerificationRequest {
         name,
-        stage: Phase::Before,
+        phase: Phase::Before,
         origin,
         browser: None,
         service: COMMAND,

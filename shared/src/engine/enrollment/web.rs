@@ -9,8 +9,8 @@ use crate::account::record::AccountId;
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::crypto::vault::VaultError;
-use crate::engine::login::proof::{FirstFactorPassed, OpensSession, SecondFactorPassed};
-use crate::engine::login::token_validity::{TokenValidity, alive};
+use crate::engine::login::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant};
+use crate::engine::login::token_validity::{TokenValidity, check_token};
 use crate::engine::principal::Principal;
 use crate::engine::{
     AdministrationError, BrowserContext, Engine, EngineError, EnrollmentPermission,
@@ -72,7 +72,7 @@ impl Engine {
     ) -> Result<Result<EnrollmentToken, Refusal>, LoginError> {
         let visitor = VerificationRequest {
             name: token.account(),
-            stage: Phase::After,
+            phase: Phase::After,
             origin: browser.origin,
             browser: None,
             service: SERVICE,
@@ -163,7 +163,7 @@ impl Engine {
             .iter()
             .map(|code| code.grouped().into())
             .collect();
-        let confirmed = opened.next(|draft| ConfirmedEnrollment { draft, step });
+        let confirmed = opened.into_next(|draft| ConfirmedEnrollment { draft, step });
         Ok(AfterEnrollmentCode::Confirmed {
             codes,
             confirmed: confirmed.seal(&self.token_keys())?.into(),
@@ -181,7 +181,7 @@ impl Engine {
     ) -> Result<Option<EnrollmentToken>, LoginError> {
         let may = match self.turning_on_needs(session, origin, now)? {
             None => return Ok(None),
-            Some(EnrollmentRequirement::Free) => EnrollmentPermission::Yes,
+            Some(EnrollmentRequirement::None) => EnrollmentPermission::Yes,
             Some(EnrollmentRequirement::OneTimeCode) => EnrollmentPermission::WithOneTimeCode,
         };
         Ok(Some(self.enrollment_of(session, proof, may, now)?))
@@ -230,7 +230,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<(AccountSnapshot, TokenValidity)>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let Some(alive) = alive(token, tx.as_mut(), &self.vault.token_keys(), now)? else {
+        let Some(alive) = check_token(token, tx.as_mut(), &self.vault.token_keys(), now)? else {
             return Ok(None);
         };
         Ok(Some((
@@ -250,17 +250,17 @@ impl Engine {
         if !self.authenticators(name).map_or(true, |all| all.is_empty()) {
             return Ok(None);
         }
-        if self.membership(name)?.enrolled == Enrolled::Yes {
-            return Ok(Some(EnrollmentRequirement::Free));
+        if self.load_policy_facts(name)?.enrolled == Enrolled::Yes {
+            return Ok(Some(EnrollmentRequirement::None));
         }
         let visitor = VerificationRequest {
             name,
-            stage: Phase::After,
+            phase: Phase::After,
             origin,
             browser: None,
             service: SERVICE,
         };
-        Ok(Some(self.first_setup_needs(&visitor, now)?))
+        Ok(Some(self.enrollment_requirement(&visitor, now)?))
     }
 
     /// The person has saved the recovery codes: the second factor is on, and a session begins.
@@ -273,7 +273,7 @@ impl Engine {
     ) -> Result<AfterEnrollment, LoginError> {
         let account = token.account();
         let first = match self.footing_of(token, now)? {
-            Some((_, alive)) => FirstFactorPassed::of(token.parent(), &alive, now),
+            Some((_, alive)) => FirstFactorPassed::by_token_parent(token.parent(), &alive, now),
             None => None,
         };
         let opened =
@@ -303,12 +303,12 @@ impl Engine {
             Err(AdministrationError::Door(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterEnrollment::Over),
         };
-        let Some(second) = SecondFactorPassed::confirmed(&confirmation) else {
+        let Some(second) = SecondFactorPassed::by_enrollment(&confirmation) else {
             return Ok(AfterEnrollment::Over);
         };
-        let opens = OpensSession::by(&first, &second);
+        let opens = SessionGrant::by_factors(&first, &second);
         Ok(
-            match self.open_after(browser, (account, at, before), opens, now)? {
+            match self.open_session_after(browser, (account, at, before), opens, now)? {
                 None => AfterEnrollment::Over,
                 Some(opened) => AfterEnrollment::Opened(Box::new(OpenedSession {
                     app_passwords,

@@ -1,4 +1,4 @@
-//! Why nobody can sign in.
+//! Errors of the web login.
 
 use crate::account::name::OtherSpelling;
 use crate::crypto::password::PasswordError;
@@ -7,24 +7,19 @@ use crate::policy::groups::GroupsError;
 use crate::system::clock::ClockError;
 use std::fmt;
 
-/// Why nobody can sign in.
+/// Why a login could not be decided. Access is denied.
 #[derive(Debug)]
 pub enum LoginError {
-    /// Key, store, or what lies in it.
-    Door(EngineError),
-    /// A password's hash.
+    Engine(EngineError),
     Password(PasswordError),
-    /// The clock.
     Clock(ClockError),
-    /// The host's name service.
     Groups(GroupsError),
-    /// The name is another spelling of an account's.
     OtherSpelling(OtherSpelling),
 }
 
 impl<E: Into<EngineError>> From<E> for LoginError {
     fn from(error: E) -> LoginError {
-        LoginError::Door(error.into())
+        LoginError::Engine(error.into())
     }
 }
 
@@ -37,7 +32,7 @@ impl From<PasswordError> for LoginError {
 impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LoginError::Door(error) => error.fmt(f),
+            LoginError::Engine(error) => error.fmt(f),
             LoginError::Password(error) => error.fmt(f),
             LoginError::Clock(error) => error.fmt(f),
             LoginError::Groups(error) => error.fmt(f),
@@ -49,7 +44,7 @@ impl fmt::Display for LoginError {
 impl std::error::Error for LoginError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            LoginError::Door(error) => Some(error),
+            LoginError::Engine(error) => Some(error),
             LoginError::Password(error) => Some(error),
             LoginError::Clock(error) => Some(error),
             LoginError::Groups(error) => Some(error),

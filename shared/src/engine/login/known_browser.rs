@@ -1,4 +1,5 @@
-//! The browser that signs in: whether the account trusts it.
+//! Recognition of the browser that logs in: whether the account trusts it.
+//! A cookie that was used before a newer one was stolen, and its trust ends.
 
 use super::{BrowserContext, SERVICE};
 use crate::account::event::{AuditEvent, EventKind};
@@ -10,58 +11,57 @@ use crate::engine::{Engine, EngineError};
 use crate::store::{BrowserRecord, BrowserSessions, BrowserToken, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
-/// What the store says of a browser's cookie.
+/// What a trusted-browser cookie proves.
 pub(super) enum RecognizedBrowser {
-    /// It is trusted.
-    Trusted(TrustedHere),
-    /// It was, until the newest cookie that it was given: a code makes it trusted again. Its number.
-    Behind(i64),
-    /// Nothing.
-    Stranger,
+    Trusted(TrustedBrowserProof),
+    /// The cookie is older than the newest one. A code makes the browser trusted again. The value
+    /// is the browser's number.
+    OlderCookie(i64),
+    Unknown,
 }
 
-/// The account trusts this browser. Only this file makes one.
+/// Proof that the account trusts this browser. Only this file constructs it.
 #[derive(Debug)]
-pub(in crate::engine) struct TrustedHere {
+pub(in crate::engine) struct TrustedBrowserProof {
     number: i64,
 }
 
-impl TrustedHere {
-    /// The number of the browser.
+impl TrustedBrowserProof {
     pub(super) fn number(&self) -> i64 {
         self.number
     }
 }
 
 impl RecognizedBrowser {
-    /// The number of the browser, if it is one.
     pub(super) fn number(&self) -> Option<i64> {
         match self {
             RecognizedBrowser::Trusted(trusted) => Some(trusted.number),
-            RecognizedBrowser::Behind(number) => Some(*number),
-            RecognizedBrowser::Stranger => None,
+            RecognizedBrowser::OlderCookie(number) => Some(*number),
+            RecognizedBrowser::Unknown => None,
         }
     }
 }
 
-/// Looks a browser's cookie up; one of another account's says nothing, nor does one that was stolen.
-pub(super) fn recognise(
+/// Looks up a browser's cookie. A cookie of another account proves nothing, nor does a stolen one.
+pub(super) fn recognize_browser(
     vault: &Vault,
     tx: &mut dyn Transaction,
     browser: &BrowserContext<'_>,
     name: &UserName,
     now: Timestamp,
 ) -> Result<RecognizedBrowser, StoreError> {
-    Ok(match found(vault, tx, browser, name, now)? {
-        Some((record, _, BrowserToken::Newest)) => RecognizedBrowser::Trusted(TrustedHere {
-            number: record.number,
-        }),
-        Some((record, _, BrowserToken::Older)) => RecognizedBrowser::Behind(record.number),
-        Some((_, _, BrowserToken::Stolen)) | None => RecognizedBrowser::Stranger,
+    Ok(match find_browser(vault, tx, browser, name, now)? {
+        Some((record, _, BrowserToken::Newest)) => {
+            RecognizedBrowser::Trusted(TrustedBrowserProof {
+                number: record.number,
+            })
+        }
+        Some((record, _, BrowserToken::Older)) => RecognizedBrowser::OlderCookie(record.number),
+        Some((_, _, BrowserToken::Stolen)) | None => RecognizedBrowser::Unknown,
     })
 }
 
-fn found(
+fn find_browser(
     vault: &Vault,
     tx: &mut dyn Transaction,
     browser: &BrowserContext<'_>,
@@ -83,9 +83,11 @@ fn found(
 }
 
 impl Engine {
-    /// Ends the trust in a browser whose cookie was stolen, and every session that was begun in it: of the two that have
-    /// it one is a thief. In a transaction of its own, so that nothing that comes of the sign-in takes it back; over at
-    /// every gate when this returns.
+    /// Removes a trusted browser whose cookie was stolen, and ends every session that began in it:
+    /// one of the two browsers that have the cookie belongs to a thief.
+    ///
+    /// This is a transaction of its own, so that no result of the login rolls it back. Every gate
+    /// refuses the sessions when this returns.
     pub(super) fn end_stolen_browser(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -103,14 +105,21 @@ impl Engine {
         }
         let mut transaction = store.begin(vault, Intent::Read)?;
         let is_stolen = |found| matches!(found, Some((_, _, BrowserToken::Stolen)));
-        if !is_stolen(found(vault, transaction.as_mut(), browser, name, now)?) {
+        if !is_stolen(find_browser(
+            vault,
+            transaction.as_mut(),
+            browser,
+            name,
+            now,
+        )?) {
             return Ok(());
         }
         drop(transaction);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        // as it is when this one's turn has come
-        let Some((record, owner, BrowserToken::Stolen)) = found(vault, tx, browser, name, now)?
+        // Read again under the write lock.
+        let Some((record, owner, BrowserToken::Stolen)) =
+            find_browser(vault, tx, browser, name, now)?
         else {
             return Ok(());
         };
@@ -120,14 +129,14 @@ impl Engine {
         let event = AuditEvent {
             at: now,
             account: owner.name,
-            what: EventKind::BrowserRevoked,
-            door: SERVICE.to_owned(),
+            kind: EventKind::BrowserRevoked,
+            service: SERVICE.to_owned(),
             origin: browser.origin.to_string(),
-            actor: name.to_string(),
+            principal: name.to_string(),
             cause: "an old cookie was used after a newer one".to_owned(),
         };
         notification::log(config, tx, &event)?;
         transaction.commit()?;
-        self.await_gates(revision)
+        self.await_gate_confirmations(revision)
     }
 }

@@ -1,8 +1,9 @@
-//! Proofs that open a session or a critical act. Each is made where it is decided, from a proof of the step before;
-//! none can be copied, kept, or read from anywhere.
+//! Proofs that open a session or permit a critical act. Each is constructed where the decision is
+//! made, from the proof of the step before.
+//! No proof can be copied, stored, or deserialized.
 
 use super::token_validity::TokenValidity;
-use super::{FirstFactorAttempt, TrustedHere};
+use super::{FirstFactorAttempt, TrustedBrowserProof};
 use crate::account::second_factor::Enrolled;
 use crate::config::gate::FirstFactorSource;
 use crate::engine::enrollment::pending::EnrollmentConfirmation;
@@ -13,22 +14,22 @@ use crate::token::session::{CompletedFactors, FirstFactorMethod, SecondFactorMet
 use crate::verify::decision::{Accepted, Consumed};
 use crate::verify::method::AuthenticationMethod;
 
-/// A first factor has passed: just now, or before something that is alive.
+/// Proof that a first factor has passed: in this login, or before the token that continues it.
 #[derive(Debug)]
 pub(in crate::engine) struct FirstFactorPassed {
     first: FirstFactorMethod,
-    /// When what it leads to begins, and ends at the latest.
+    /// When the session begins, and the latest time at which it ends.
     began: Timestamp,
     until: Option<Timestamp>,
-    /// The trusted browser that it began in.
+    /// Number of the trusted browser in which the session began.
     browser: Option<i64>,
 }
 
 impl FirstFactorPassed {
-    /// By a password that was charged, and was found to be right.
-    pub(in crate::engine) fn judged(
+    /// Proves a charged password that was verified.
+    pub(in crate::engine) fn by_password(
         _: &FirstFactorAttempt,
-        said: HostPasswordReply,
+        reply: HostPasswordReply,
         configured: FirstFactorSource,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
@@ -37,7 +38,7 @@ impl FirstFactorPassed {
             FirstFactorSource::Pam => FirstFactorMethod::HostPassword,
             FirstFactorSource::Header => return None,
         };
-        (said == HostPasswordReply::Right).then_some(FirstFactorPassed {
+        (reply == HostPasswordReply::Right).then_some(FirstFactorPassed {
             first,
             began: now,
             until: None,
@@ -45,8 +46,8 @@ impl FirstFactorPassed {
         })
     }
 
-    /// By an identity, where a trusted proxy establishes it.
-    pub(in crate::engine) fn established(
+    /// Proves an identity, where a trusted proxy establishes it.
+    pub(in crate::engine) fn by_identity(
         configured: FirstFactorSource,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
@@ -60,8 +61,9 @@ impl FirstFactorPassed {
         (configured == FirstFactorSource::Header).then_some(passed)
     }
 
-    /// Before what is alive; none at a prompt or a local socket.
-    pub(in crate::engine) fn of(
+    /// Proves the first factor of a token's parent that is still valid. A token of a prompt or a
+    /// local socket proves none.
+    pub(in crate::engine) fn by_token_parent(
         parent: &TokenParent,
         alive: &TokenValidity,
         now: Timestamp,
@@ -92,25 +94,25 @@ impl FirstFactorPassed {
         }
     }
 
-    /// Which.
     pub(in crate::engine) fn first(&self) -> FirstFactorMethod {
         self.first
     }
 }
 
-/// A second factor has passed, or none is claimed to have.
+/// Proof of the second factor that has passed, which may be none.
 #[derive(Debug)]
 pub(in crate::engine) struct SecondFactorPassed(SecondFactorMethod);
 
 impl SecondFactorPassed {
-    /// None; whether the account has one. What that opens, policy says at each check.
+    /// Claims no second factor, and records whether the account has one. The policy decides at each
+    /// check what such a session may do.
     pub(in crate::engine) fn none(enrolled: Enrolled) -> SecondFactorPassed {
         SecondFactorPassed(SecondFactorMethod::None(enrolled))
     }
 
-    /// By an answer that was accepted.
-    pub(in crate::engine) fn accepted(accepted: &Accepted) -> SecondFactorPassed {
-        SecondFactorPassed(match accepted.spent() {
+    /// Proves an accepted input.
+    pub(in crate::engine) fn by_input(accepted: &Accepted) -> SecondFactorPassed {
+        SecondFactorPassed(match accepted.consumed() {
             Consumed::Step(..) => SecondFactorMethod::Code,
             Consumed::MailedCode => SecondFactorMethod::MailedCode,
             Consumed::RecoveryCode(_) => SecondFactorMethod::RecoveryCode,
@@ -118,13 +120,14 @@ impl SecondFactorPassed {
         })
     }
 
-    /// By the trust in the browser.
-    pub(in crate::engine) fn trusted(_: &TrustedHere) -> SecondFactorPassed {
+    /// Proves a trusted browser.
+    pub(in crate::engine) fn by_trusted_browser(_: &TrustedBrowserProof) -> SecondFactorPassed {
         SecondFactorPassed(SecondFactorMethod::TrustedBrowser)
     }
 
-    /// By the code that confirmed a new authenticator; none where an administrator vouched for it.
-    pub(in crate::engine) fn confirmed(
+    /// Proves the code that activated a new authenticator. `None` where an administrator activated
+    /// it.
+    pub(in crate::engine) fn by_enrollment(
         confirmation: &EnrollmentConfirmation,
     ) -> Option<SecondFactorPassed> {
         confirmation
@@ -133,25 +136,25 @@ impl SecondFactorPassed {
     }
 }
 
-/// What opens a session.
+/// The permission to open one session.
 #[derive(Debug)]
-pub(in crate::engine) struct OpensSession {
+pub(in crate::engine) struct SessionGrant {
     pub(in crate::engine) passed: CompletedFactors,
-    /// When it begins, and ends at the latest.
+    /// When the session begins, and the latest time at which it ends.
     pub(in crate::engine) began: Timestamp,
     pub(in crate::engine) until: Option<Timestamp>,
-    /// The trusted browser that it began in.
+    /// Number of the trusted browser in which the session began.
     pub(in crate::engine) browser: Option<i64>,
-    /// Only this file makes one.
+    /// Only this file constructs a grant.
     _made_here: (),
 }
 
-impl OpensSession {
-    /// Both factors of a sign-in.
-    pub(in crate::engine) fn by(
+impl SessionGrant {
+    /// Grants a session for both factors of a login.
+    pub(in crate::engine) fn by_factors(
         first: &FirstFactorPassed,
         second: &SecondFactorPassed,
-    ) -> OpensSession {
+    ) -> SessionGrant {
         let SecondFactorPassed(second) = *second;
         let FirstFactorPassed {
             first,
@@ -159,7 +162,7 @@ impl OpensSession {
             until,
             browser,
         } = *first;
-        OpensSession {
+        SessionGrant {
             passed: CompletedFactors { first, second },
             began,
             until,
@@ -168,16 +171,16 @@ impl OpensSession {
         }
     }
 
-    /// What had passed in a session whose place is taken, and no more. To be asked for only once the transaction has shown
-    /// that nothing but the person's own act ended that one.
-    pub(in crate::engine) fn going_on(before: &Session) -> OpensSession {
+    /// Grants the completed factors of a session that is replaced, and no more. MUST be called only
+    /// after the transaction has shown that nothing but the person's own act ended that session.
+    pub(in crate::engine) fn like_session(before: &Session) -> SessionGrant {
         let Session {
             passed,
             issued,
             expires,
             ..
         } = *before;
-        OpensSession {
+        SessionGrant {
             passed,
             began: issued,
             until: Some(expires),
@@ -186,17 +189,17 @@ impl OpensSession {
         }
     }
 
-    /// The same in a trusted browser.
+    /// Sets the trusted browser in which the session begins.
     #[must_use]
-    pub(in crate::engine) fn in_browser(self, number: Option<i64>) -> OpensSession {
-        OpensSession {
+    pub(in crate::engine) fn in_browser(self, number: Option<i64>) -> SessionGrant {
+        SessionGrant {
             browser: number.or(self.browser),
             ..self
         }
     }
 
-    /// By what someone gets in, as logs name it.
-    pub(in crate::engine) fn means(&self) -> AuthenticationMethod {
+    /// Returns the authentication method that the log names.
+    pub(in crate::engine) fn method(&self) -> AuthenticationMethod {
         match (self.passed.second, self.passed.first) {
             (SecondFactorMethod::None(_), FirstFactorMethod::Identity) => {
                 AuthenticationMethod::Identity
@@ -214,25 +217,25 @@ impl OpensSession {
     }
 }
 
-/// Someone proved themselves afresh in a session.
+/// Proof of a step-up in a session.
 #[derive(Debug)]
 pub(crate) struct SteppedUp(());
 
 impl SteppedUp {
-    /// By an answer that was accepted in the session.
-    pub(in crate::engine) fn by_answer(_: &Accepted) -> SteppedUp {
+    /// Proves an input that was accepted in the session.
+    pub(in crate::engine) fn by_input(_: &Accepted) -> SteppedUp {
         SteppedUp(())
     }
 
-    /// By the first factor again, of someone who has no second one.
+    /// Proves a repeated first factor, of an account without a second one.
     pub(in crate::engine) fn by_first_factor(_: &FirstFactorPassed) -> SteppedUp {
         SteppedUp(())
     }
 
-    /// By the answer of a sign-in: whoever comes in by a recovery code or a one-time code has lost the way in, and is
-    /// here to mend that.
-    pub(in crate::engine) fn by_sign_in(accepted: &Accepted) -> Option<SteppedUp> {
-        match accepted.spent() {
+    /// Proves a login by recovery or one-time code: such a person has lost the authenticator and
+    /// logs in to replace it.
+    pub(in crate::engine) fn by_login(accepted: &Accepted) -> Option<SteppedUp> {
+        match accepted.consumed() {
             Consumed::RecoveryCode(_) | Consumed::OneTimeCode => Some(SteppedUp(())),
             Consumed::Step(..) | Consumed::MailedCode => None,
         }

@@ -1,11 +1,10 @@
-//! Sessions that the first factor alone opened, because a rule or an exemption asked for no more: where that is not
-//! enough, what else a sign-in takes comes then, and the session that it opens takes the place of the one before.
+//! Upgrade of a session from level password to level full, where a rule or an exemption asked for
+//! no code and a page requires one. The session that the upgrade opens replaces the one before.
 
-use super::first_factor::before;
-use super::known_browser::recognise;
+use super::known_browser::recognize_browser;
 use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
-use super::token_validity::session_is_alive;
+use super::token_validity::check_session;
 use super::{AfterPassword, BrowserContext, LoginError, OpenedSession};
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
@@ -17,9 +16,10 @@ use crate::token::TokenParent;
 use crate::token::session::Session;
 
 impl Engine {
-    /// What comes after the first factor of a session. None where that is over, or has no second factor to ask for: a
-    /// first setup takes the first factor itself, and so the whole sign-in.
-    pub fn rise(
+    /// Returns the step after the first factor of a session. `None` where the session is over or
+    /// the account has no second factor: a first enrollment requires the first factor itself, and
+    /// so the whole login.
+    pub fn upgrade_session(
         &mut self,
         browser: &BrowserContext<'_>,
         session: &Session,
@@ -27,7 +27,7 @@ impl Engine {
     ) -> Result<Option<AfterPassword>, LoginError> {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
-        let host = self.host_groups(name)?;
+        let host = self.load_host_groups(name)?;
         let Engine {
             config,
             vault,
@@ -36,29 +36,29 @@ impl Engine {
         } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
-        let visitor = before(browser, name, &recognised);
-        let visit = Evaluation::load(
+        let recognized = recognize_browser(vault, tx, browser, name, now)?;
+        let request = browser.before_first_factor(name, &recognized);
+        let evaluation = Evaluation::load(
             config,
             vault,
             tx,
-            &visitor,
-            account_data::declared(config, name)?,
+            &request,
+            account_data::read_declared_secret(config, name)?,
             now,
         )?;
-        let alive = session_is_alive(session, tx, now)?;
-        let (Some(record), Some(alive)) = (&visit.record, alive) else {
+        let alive = check_session(session, tx, now)?;
+        let (Some(record), Some(alive)) = (&evaluation.record, alive) else {
             return Ok(None);
         };
-        if visit.account.enrolled == Enrolled::No {
+        if evaluation.credentials.enrolled == Enrolled::No {
             return Ok(None);
         }
         let parent = TokenParent::session(session);
-        let Some(first) = FirstFactorPassed::of(&parent, &alive, now) else {
+        let Some(first) = FirstFactorPassed::by_token_parent(&parent, &alive, now) else {
             return Ok(None);
         };
-        let recovery = &Input::Unfit;
-        let entering = LoginProgress {
+        let recovery = &Input::Malformed;
+        let progress = LoginProgress {
             config,
             vault,
             browser,
@@ -69,19 +69,19 @@ impl Engine {
             parent,
             now,
         };
-        let next = entering.next(tx, &visit, &recognised)?;
-        drop(visit);
+        let next = progress.continue_login(tx, &evaluation, &recognized)?;
+        drop(evaluation);
         transaction.commit()?;
         if let AfterPassword::Opened(opened) = &next {
-            self.settle_session(opened)?;
+            self.await_session_end(opened)?;
         }
         Ok(Some(next))
     }
 
-    /// The session before has ended at every gate when this returns.
-    pub(super) fn settle_session(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
+    /// Waits until every gate refuses the previous session.
+    pub(super) fn await_session_end(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
         opened
             .ended
-            .map_or(Ok(()), |revision| self.await_gates(revision))
+            .map_or(Ok(()), |revision| self.await_gate_confirmations(revision))
     }
 }

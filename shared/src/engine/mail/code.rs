@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
-use crate::engine::login::token_validity::alive;
+use crate::engine::login::token_validity::check_token;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
@@ -120,7 +120,7 @@ impl Engine {
         token: Option<&LoginToken>,
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, EngineError> {
-        if visitor.stage == Phase::Before {
+        if visitor.phase == Phase::Before {
             return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
         let Engine {
@@ -157,7 +157,7 @@ impl Engine {
         posted: &MailQueued,
         waited: Duration,
     ) -> Option<Result<(), NotMailed>> {
-        let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
+        let limit = Duration::from_secs(self.config.email.timeout.seconds()) + NOTED;
         let looked = self
             .store
             .begin(&mut self.vault, Intent::Read)
@@ -295,7 +295,7 @@ impl Engine {
     /// Whether mail waits that posternd should have sent long ago: it does not run, or cannot keep up. Nothing waits where
     /// mail is off.
     pub fn mail_is_overdue(&mut self, now: Timestamp) -> Result<bool, EngineError> {
-        if !self.config.email.is_on() {
+        if !self.config.email.is_enabled() {
             return Ok(false);
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
@@ -317,11 +317,13 @@ pub(in crate::engine) fn refusal(
     account: AccountId,
     now: Timestamp,
 ) -> Result<Option<MailRefusal>, StoreError> {
-    if !email.is_on() {
+    if !email.is_enabled() {
         return Ok(Some(MailRefusal::NotConfigured));
     }
     let kept = tx.mailed_code(account)?;
-    let wait = kept.map_or(0, |(_, kept)| kept.wait(email.cooldown.seconds(), now));
+    let wait = kept.map_or(0, |(_, kept)| {
+        kept.cooldown_left(email.cooldown.seconds(), now)
+    });
     Ok((wait > 0).then_some(MailRefusal::Cooldown { wait }))
 }
 
@@ -343,7 +345,7 @@ pub(in crate::engine) fn post(
         sent: now,
         expires,
         used: false,
-        wrong: 0,
+        wrong_confirmations: 0,
     };
     tx.set_mailed_code(account, Some((purpose, &kept)))?;
     let binding = LetterBinding {
@@ -385,13 +387,13 @@ fn ask(
         vault,
         tx,
         visitor,
-        account_data::declared(config, visitor.name)?,
+        account_data::read_declared_secret(config, visitor.name)?,
         now,
     )?;
     let Some(record) = &visit.record else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    let standing = match visit.account.row.standing(&config.throttle, now) {
+    let standing = match visit.credentials.bucket.state(&config.throttle, now) {
         BucketState::Open => None,
         BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
         BucketState::Locked => Some(Refusal::Locked),
@@ -401,25 +403,25 @@ fn ask(
     }
     if let Some(token) = token {
         let trials = tx.login_token_state(token.id())?;
-        let is_alive = alive(token, tx, &vault.token_keys(), now)?.is_some();
-        if !is_alive || trials.used || trials.wrong >= LoginPayload::TRIALS {
+        let is_alive = check_token(token, tx, &vault.token_keys(), now)?.is_some();
+        if !is_alive || trials.used || trials.wrong >= LoginPayload::MAX_WRONG_CODES {
             return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
-    let Some(to) = account_data::mail_address(config, tx, visitor.name, record.id)? else {
+    let Some(to) = account_data::load_mail_address(config, tx, visitor.name, record.id)? else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
     if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    visit.log(tx, EventKind::CodeAsked, "")?;
+    visit.log_event(tx, EventKind::CodeRequested, "")?;
     Ok(MailRequest::For(post(
         &config.email,
         vault,
         tx,
         record.id,
         to,
-        MailedFor::SignIn,
+        MailedFor::Login,
         now,
     )?))
 }

@@ -22,10 +22,10 @@ pub(in crate::engine) fn log(
 ) -> Result<(), StoreError> {
     let logged = tx.add_event(event)?;
     // what one's own processes can do as often as they like must not fill one's mailbox
-    if logged == LoggedEvent::TooMany && event.what == EventKind::HostPasswordChanged {
+    if logged == LoggedEvent::TooMany && event.kind == EventKind::HostPasswordChanged {
         return Ok(());
     }
-    if config.email.is_on() && concerns_its_person(event) {
+    if config.email.is_enabled() && concerns_its_person(event) {
         if let Some(to) = address(config, tx, event)? {
             tx.add_notification(&to, event, event.at.minus(KEPT))?;
         }
@@ -35,8 +35,8 @@ pub(in crate::engine) fn log(
 
 /// Whether the person should know, since someone else may have done it.
 fn concerns_its_person(event: &AuditEvent) -> bool {
-    let is_own = event.actor == event.account.as_str();
-    match event.what {
+    let is_own = event.principal == event.account.as_str();
+    match event.kind {
         EventKind::Enrolled
         | EventKind::Imported
         | EventKind::AuthenticatorAdded
@@ -56,7 +56,7 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
         | EventKind::AccountRemoved
         | EventKind::AppPasswordAdded
         | EventKind::AppPasswordRevoked
-        | EventKind::ClockMended => true,
+        | EventKind::ClockUnlocked => true,
         // which opened without the person's own device
         EventKind::Accepted => [
             AuthenticationMethod::RecoveryCode,
@@ -67,7 +67,7 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
         // one's own is no news, but theft has a cause
         EventKind::BrowserRevoked | EventKind::SessionRevoked => !is_own || !event.cause.is_empty(),
         // the letter with the code says so itself
-        EventKind::CodeAsked | EventKind::EmailSet => false,
+        EventKind::CodeRequested | EventKind::EmailSet => false,
         EventKind::AppPasswordRenamed => false,
         EventKind::AccountAdded
         | EventKind::Refused
@@ -82,7 +82,7 @@ fn address(
     tx: &mut dyn Transaction,
     event: &AuditEvent,
 ) -> Result<Option<EmailAddress>, StoreError> {
-    if let Some(declared) = config.declared(&event.account) {
+    if let Some(declared) = config.find_declared_account(&event.account) {
         return Ok(declared.email.clone());
     }
     let Some(record) = tx.find_account(&event.account)? else {

@@ -1,5 +1,7 @@
-//! Coming in without the second factor that the policy requires: for a while after the first sign-in, and as an
-//! administrator while no administrator has one, so that requiring it shuts nobody out who could mend it.
+//! Access without a required second factor: for the enrollment grace period after the first login,
+//! and for the last administrator.
+//! An administrator is exempt while no administrator has a second factor, so that requiring one
+//! locks out nobody who could correct the configuration.
 
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
@@ -10,55 +12,54 @@ use crate::engine::{
     AdministrationError, COMMAND, Engine, EngineError, LoginError, VerificationRequest,
 };
 use crate::policy::groups::GroupsError;
-use crate::policy::requirement::{EnrollmentRequirement, PolicySubject, Requirement, Waiver};
+use crate::policy::requirement::{
+    EnrollmentGrace, EnrollmentRequirement, PolicySubject, Requirement,
+};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::fmt;
 
-/// Accounts with a second factor that are looked at in search of an administrator; where there are more, one of them
-/// is taken to be.
-const MOST: usize = 10_000;
+/// Maximum number of accounts with a second factor that are searched for an administrator. Where
+/// there are more, one of them is assumed to be an administrator.
+const MAX_SEARCHED: usize = 10_000;
 
 impl Engine {
-    /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
-    /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
-    pub fn waive(
+    /// Returns why a person without the required second factor is granted access, if access is
+    /// granted, and logs it.
+    ///
+    /// MUST be called only after the first factor has passed: the enrollment grace period begins
+    /// with this first login.
+    pub fn grant_enrollment_grace(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Option<Waiver>, PolicyError> {
-        let waiver = self.waiver(visitor, now)?;
-        if let Some(waiver) = waiver {
+    ) -> Result<Option<EnrollmentGrace>, PolicyError> {
+        let grace = self.enrollment_grace(request, now)?;
+        if let Some(grace) = grace {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            log(
-                tx.as_mut(),
-                visitor,
-                EventKind::Accepted,
-                waiver.name(),
-                now,
-            )?;
+            log_request(tx.as_mut(), request, EventKind::Accepted, grace.name(), now)?;
             tx.commit()?;
         }
-        Ok(waiver)
+        Ok(grace)
     }
 
-    /// Whether they may.
-    fn waiver(
+    /// Returns why access is granted, if it is.
+    fn enrollment_grace(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Option<Waiver>, PolicyError> {
-        let mut waiver = None;
+    ) -> Result<Option<EnrollmentGrace>, PolicyError> {
+        let mut grace = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            let record = match tx.find_account(visitor.name)? {
+            let record = match tx.find_account(request.name)? {
                 Some(record) => record,
                 None => {
-                    let new = new_name(&self.config, tx.as_mut(), visitor.name, Distinct::No)?;
+                    let new = new_name(&self.config, tx.as_mut(), request.name, Distinct::No)?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
-                    log(
+                    log_request(
                         tx.as_mut(),
-                        visitor,
+                        request,
                         EventKind::AccountAdded,
                         "first-sign-in",
                         now,
@@ -67,106 +68,110 @@ impl Engine {
                 }
             };
             let first = tx.record_first_sign_in(record.id, now)?;
-            waiver = self
+            grace = self
                 .config
                 .policy
-                .enroll_until(first, now)
-                .map(Waiver::Until);
+                .enrollment_deadline(first, now)
+                .map(EnrollmentGrace::Until);
             tx.commit()?;
         }
-        Ok(match waiver {
-            None if self.is_last_administrator(visitor.name)? => Some(Waiver::LastAdministrator),
-            waiver => waiver,
+        Ok(match grace {
+            None if self.is_last_administrator(request.name)? => {
+                Some(EnrollmentGrace::LastAdministrator)
+            }
+            grace => grace,
         })
     }
 
-    /// What a first setup needs besides the first factor, which has passed: an administrator's one-time code, where a
-    /// second factor is required and nothing waives it any more.
-    pub(in crate::engine) fn first_setup_needs(
+    /// Returns what a first enrollment requires besides the first factor: a one-time code, where a
+    /// second factor is required and no exemption or grace period applies any more.
+    pub(in crate::engine) fn enrollment_requirement(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<EnrollmentRequirement, PolicyError> {
-        if self.is_required(visitor.name)? && self.waiver(visitor, now)?.is_none() {
+        if self.is_required(request.name)? && self.enrollment_grace(request, now)?.is_none() {
             return Ok(EnrollmentRequirement::OneTimeCode);
         }
         Ok(self
             .config
             .policy
-            .enrolling(visitor.origin.certain_address()))
+            .enrollment_requirement(request.origin.certain_address()))
     }
 
-    /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
+    /// Returns whether the policy requires a second factor of an account that has none, where no
+    /// exemption applies.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
-        let kept = self.membership(name)?.groups;
-        let groups = self.policy_groups(name, &kept)?;
+        let kept = self.load_policy_facts(name)?.groups;
+        let groups = self.load_policy_groups(name, &kept)?;
         let subject = PolicySubject {
             name,
             groups: &groups,
             service: COMMAND,
             address: None,
-            earlier: &CompletedMethods::default(),
+            completed_methods: &CompletedMethods::default(),
         };
-        Ok(self.config.policy.need(&subject, Enrolled::No) == Requirement::Enrolment)
+        Ok(self
+            .config
+            .policy
+            .evaluate_requirement(&subject, Enrolled::No)
+            == Requirement::Enrollment)
     }
 
-    /// Whether this is an administrator, and no administrator has a second factor.
+    /// Returns whether this account is an administrator and no administrator has a second factor.
     fn is_last_administrator(&mut self, name: &UserName) -> Result<bool, PolicyError> {
-        let kept = self.membership(name)?.groups;
+        let kept = self.load_policy_facts(name)?.groups;
         if !self.is_administrator(name, &kept)? {
             return Ok(false);
         }
         let enrolled = self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .enrolled_accounts(MOST + 1)?;
-        if enrolled.len() > MOST {
+            .enrolled_accounts(MAX_SEARCHED + 1)?;
+        if enrolled.len() > MAX_SEARCHED {
             return Ok(false);
         }
-        Ok(!self.an_administrator_is_enrolled(&enrolled)?)
+        Ok(!self.has_enrolled_administrator(&enrolled)?)
     }
 }
 
-pub(in crate::engine) fn log(
+pub(in crate::engine) fn log_request(
     tx: &mut dyn Transaction,
-    visitor: &VerificationRequest<'_>,
+    request: &VerificationRequest<'_>,
     what: EventKind,
     cause: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.add_event(&AuditEvent {
         at: now,
-        account: visitor.name.clone(),
-        what,
-        door: visitor.service.to_owned(),
-        origin: visitor.origin.to_string(),
-        actor: visitor.name.to_string(),
+        account: request.name.clone(),
+        kind: what,
+        service: request.service.to_owned(),
+        origin: request.origin.to_string(),
+        principal: request.name.to_string(),
         cause: cause.to_owned(),
     })?;
     Ok(())
 }
 
-/// Why it is not known what the policy says.
+/// Why the policy could not decide.
 #[derive(Debug)]
 pub enum PolicyError {
-    /// Key, store, or what lies in it.
-    Door(EngineError),
-    /// The host's name service.
+    Engine(EngineError),
     Groups(GroupsError),
-    /// The name is another spelling of an account's.
     OtherSpelling(OtherSpelling),
 }
 
 impl<E: Into<EngineError>> From<E> for PolicyError {
     fn from(error: E) -> PolicyError {
-        PolicyError::Door(error.into())
+        PolicyError::Engine(error.into())
     }
 }
 
 impl From<PolicyError> for LoginError {
     fn from(error: PolicyError) -> LoginError {
         match error {
-            PolicyError::Door(error) => LoginError::Door(error),
+            PolicyError::Engine(error) => LoginError::Engine(error),
             PolicyError::Groups(error) => LoginError::Groups(error),
             PolicyError::OtherSpelling(error) => LoginError::OtherSpelling(error),
         }
@@ -176,7 +181,7 @@ impl From<PolicyError> for LoginError {
 impl From<PolicyError> for AdministrationError {
     fn from(error: PolicyError) -> AdministrationError {
         match error {
-            PolicyError::Door(error) => AdministrationError::Door(error),
+            PolicyError::Engine(error) => AdministrationError::Door(error),
             PolicyError::Groups(error) => AdministrationError::Groups(error),
             PolicyError::OtherSpelling(error) => AdministrationError::OtherSpelling(error),
         }
@@ -186,7 +191,7 @@ impl From<PolicyError> for AdministrationError {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PolicyError::Door(error) => error.fmt(f),
+            PolicyError::Engine(error) => error.fmt(f),
             PolicyError::Groups(error) => error.fmt(f),
             PolicyError::OtherSpelling(error) => error.fmt(f),
         }
@@ -196,7 +201,7 @@ impl fmt::Display for PolicyError {
 impl std::error::Error for PolicyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            PolicyError::Door(error) => Some(error),
+            PolicyError::Engine(error) => Some(error),
             PolicyError::Groups(error) => Some(error),
             PolicyError::OtherSpelling(error) => Some(error),
         }

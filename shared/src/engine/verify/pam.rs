@@ -12,7 +12,7 @@ use crate::account::record::AccountId;
 use crate::account::second_factor::Enrolled;
 use crate::credential::app_password::AppPassword;
 use crate::credential::completed_methods::CompletedMethods;
-use crate::credential::input::{Input as Typing, InputReading, LENGTHS, ending};
+use crate::credential::input::{Input as Typing, InputReading, LENGTHS, code_length_at_end};
 use crate::engine::administration::command::Requester;
 use crate::engine::mail::code::MailQueued;
 use crate::engine::{
@@ -72,7 +72,7 @@ impl Engine {
         let service = judging.service.as_str();
         let visitor = VerificationRequest {
             name: account,
-            stage,
+            phase: stage,
             origin: &origin,
             browser: None,
             service,
@@ -94,7 +94,7 @@ impl Engine {
                 // a process that calls itself any service is exempt as none
                 let service = if own { "" } else { service };
                 let membership;
-                (at, membership) = self.account_and_membership(account)?;
+                (at, membership) = self.load_account_with_policy_facts(account)?;
                 let mail = membership.mail;
                 VerifyReply::Need {
                     need: self.need(
@@ -107,11 +107,15 @@ impl Engine {
             }
             // Only who has passed the first factor signs in for the first time.
             VerifyOperation::Waive if stage == Phase::Before => VerifyReply::Waived(None),
-            VerifyOperation::Waive => VerifyReply::Waived(self.waive(&visitor, now)?),
+            VerifyOperation::Waive => {
+                VerifyReply::Waived(self.grant_enrollment_grace(&visitor, now)?)
+            }
             VerifyOperation::Answer { typed, reading } => {
                 return self.judge_answer(caller, &visitor, judging, (typed, *reading), now);
             }
-            VerifyOperation::Grace(grace) => VerifyReply::Grace(self.grace(&visitor, *grace, now)?),
+            VerifyOperation::Grace(grace) => {
+                VerifyReply::Grace(self.check_grace_period(&visitor, *grace, now)?)
+            }
             VerifyOperation::PasswordChanged => {
                 // of the own account too: any process of the person's would end all that is open, and no password is shown
                 if let Requester::Owner { name, .. } = caller {
@@ -125,7 +129,7 @@ impl Engine {
                     Some(after) => {
                         let told = messages::app_passwords(after).into_iter().collect();
                         EngineReply {
-                            told,
+                            messages: told,
                             ..ReplyBody::Judged(VerifyReply::Done).into()
                         }
                     }
@@ -200,7 +204,7 @@ impl Engine {
         membership: PolicyFacts,
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
-            match (visitor.stage, groups::name_of(visitor.name)) {
+            match (visitor.phase, groups::find_canonical_name(visitor.name)) {
                 // Unix takes them for two users
                 (_, Ok(Some(own))) if own == *visitor.name => {}
                 // strangers must not learn that there is such an account
@@ -209,15 +213,18 @@ impl Engine {
                 (Phase::After, Err(error)) => return Err(PolicyError::Groups(error)),
             }
         }
-        let groups = self.policy_groups(visitor.name, &membership.groups)?;
+        let groups = self.load_policy_groups(visitor.name, &membership.groups)?;
         let subject = PolicySubject {
             name: visitor.name,
             groups: &groups,
             service: visitor.service,
             address: visitor.origin.certain_address(),
-            earlier,
+            completed_methods: earlier,
         };
-        Ok(self.config.policy.need(&subject, membership.enrolled))
+        Ok(self
+            .config
+            .policy
+            .evaluate_requirement(&subject, membership.enrolled))
     }
 
     fn judge_answer(
@@ -230,7 +237,7 @@ impl Engine {
     ) -> Result<EngineReply, AdministrationError> {
         let (code, taken) = match reading {
             InputReading::Whole => (&**typed, typed.len()),
-            InputReading::Ending => self.ending(visitor.name, typed)?,
+            InputReading::CodeAtEnd => self.ending(visitor.name, typed)?,
         };
         let (by, means, at, told) = match self.judge(visitor, code, now)? {
             PamVerification::Accepted {
@@ -260,7 +267,7 @@ impl Engine {
             }
         };
         let accepted = means
-            .filter(|_| visitor.stage == Phase::Before)
+            .filter(|_| visitor.phase == Phase::Before)
             .map(|means| EarlyAcceptance {
                 means,
                 at: now,
@@ -280,7 +287,7 @@ impl Engine {
         };
         let mark = self.seal_mark(judging, passed, now)?;
         Ok(EngineReply {
-            told,
+            messages: told,
             mark,
             answer: ReplyBody::Judged(VerifyReply::Accepted { by, taken }),
         })
@@ -294,13 +301,13 @@ impl Engine {
         name: &UserName,
         typed: &'t str,
     ) -> Result<(&'t str, usize), EngineError> {
-        if AppPassword::read(typed).is_ok() {
+        if AppPassword::parse(typed).is_ok() {
             return Ok((typed, typed.len()));
         }
         let (enrolled, lengths) = self.code_lengths(name)?;
         let end = |taken: usize| &typed[typed.len() - taken..];
-        match (enrolled, ending(typed, &lengths)) {
-            (_, 0) => Ok((end(ending(typed, &LENGTHS)), 0)),
+        match (enrolled, code_length_at_end(typed, &lengths)) {
+            (_, 0) => Ok((end(code_length_at_end(typed, &LENGTHS)), 0)),
             (Enrolled::Yes, taken) => Ok((end(taken), taken)),
             (Enrolled::No, taken) => Ok((end(taken), 0)),
         }
@@ -308,8 +315,8 @@ impl Engine {
 
     /// How long the codes are that someone may type.
     fn code_lengths(&mut self, name: &UserName) -> Result<(Enrolled, Vec<u32>), EngineError> {
-        let declared = account_data::declared(&self.config, name)?;
-        let mail = self.membership(name)?.mail;
+        let declared = account_data::read_declared_secret(&self.config, name)?;
+        let mail = self.load_policy_facts(name)?.mail;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let id = tx
             .find_account(name)?
@@ -324,7 +331,7 @@ impl Engine {
         };
         lengths.extend(crate::engine::mail::code::digits(mail));
         match lengths.is_empty() {
-            true => Ok((Enrolled::No, vec![self.config.totp.parameters().digits])),
+            true => Ok((Enrolled::No, vec![self.config.totp.otp_parameters().digits])),
             false => Ok((Enrolled::Yes, lengths)),
         }
     }
@@ -336,27 +343,29 @@ impl Engine {
         typed: &str,
         now: Timestamp,
     ) -> Result<PamVerification, EngineError> {
-        if let Ok(app_password) = AppPassword::read(typed) {
+        if let Ok(app_password) = AppPassword::parse(typed) {
             // before it is looked at, so that no revocation comes between
             let at = self.account_at(visitor.name)?;
-            return Ok(match self.admit(visitor, &app_password, now)? {
-                Ok(_) => PamVerification::Accepted {
-                    by: APP_PASSWORD,
-                    means: None,
-                    at,
-                    told: Vec::new(),
+            return Ok(
+                match self.verify_app_password(visitor, &app_password, now)? {
+                    Ok(_) => PamVerification::Accepted {
+                        by: APP_PASSWORD,
+                        means: None,
+                        at,
+                        told: Vec::new(),
+                    },
+                    Err(refusal) => PamVerification::Refused {
+                        refusal: None,
+                        cause: refusal.to_string(),
+                        words: messages::not_admitted(refusal),
+                    },
                 },
-                Err(refusal) => PamVerification::Refused {
-                    refusal: None,
-                    cause: refusal.to_string(),
-                    words: messages::not_admitted(refusal),
-                },
-            });
+            );
         }
-        let outcome = self.attempt(visitor, &Typing::read(typed.as_bytes()), now)?;
-        Ok(match outcome.verdict {
+        let outcome = self.verify_input(visitor, &Typing::parse(typed.as_bytes()), now)?;
+        Ok(match outcome.result {
             Ok(accepted) => {
-                let means = AuthenticationMethod::from(accepted.spent());
+                let means = AuthenticationMethod::from(accepted.consumed());
                 let told = [
                     outcome.missed.as_ref().map(messages::missed),
                     outcome.recovery.map(messages::recovered),
@@ -384,10 +393,10 @@ impl Engine {
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, AdministrationError> {
-        let (origin, stage) = self.stands(caller, visitor.name, (visitor.origin, visitor.stage))?;
+        let (origin, stage) = self.stands(caller, visitor.name, (visitor.origin, visitor.phase))?;
         Ok(self.mail_code(
             &VerificationRequest {
-                stage,
+                phase: stage,
                 origin: &origin,
                 ..*visitor
             },

@@ -8,7 +8,7 @@ use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::crypto::vault::VaultError;
 use crate::engine::administration::command::Requester;
-use crate::engine::login::token_validity::{account_at, alive};
+use crate::engine::login::token_validity::{account_at, check_token};
 use crate::engine::{AdministrationError, Engine, EngineError, VerificationRequest, messages};
 use crate::protocol::command_request::{
     EngineReply, MarkRefusal, ReplyBody, TypedText, VerifyReply, VerifyRequest,
@@ -103,7 +103,7 @@ impl Engine {
             accepted,
             told,
         } = token.payload();
-        let refusal = match alive(&token, tx.as_mut(), &keys, now)? {
+        let refusal = match check_token(&token, tx.as_mut(), &keys, now)? {
             _ if *user != judging.user => Some(MarkRefusal::User),
             _ if *service != judging.service => Some(MarkRefusal::Service),
             _ if !judging.process.continues(binding) => Some(MarkRefusal::Process),
@@ -114,7 +114,7 @@ impl Engine {
         match (refusal, accepted) {
             (Some(refusal), _) => Ok(not_marked(refusal)),
             (None, None) => Ok(EngineReply {
-                told: told.clone(),
+                messages: told.clone(),
                 ..ReplyBody::Judged(VerifyReply::Marked).into()
             }),
             (None, Some(accepted)) => self.book(&token, accepted, now),
@@ -130,7 +130,7 @@ impl Engine {
     ) -> Result<EngineReply, AdministrationError> {
         let visitor = VerificationRequest {
             name: token.account(),
-            stage: Phase::Before,
+            phase: Phase::Before,
             origin: &accepted.from,
             browser: None,
             service: token.payload().service.as_str(),
@@ -139,10 +139,10 @@ impl Engine {
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {
             // the use of a recovery code is a revocation itself, so that such a mark is good for once
-            is_over = token.at() != Some(AccountVersion::of(record));
+            is_over = token.at() != Some(AccountVersion::from_record(record));
             is_over || is_booked(record, accepted)
         };
-        let entered = self.entered_unless(&visitor, accepted.means, now, is_settled)?;
+        let entered = self.complete_login_unless(&visitor, accepted.means, now, is_settled)?;
         if is_over {
             return Ok(not_marked(MarkRefusal::Revoked));
         }
@@ -154,7 +154,7 @@ impl Engine {
         });
         let told = told.into_iter().flatten().collect();
         Ok(EngineReply {
-            told,
+            messages: told,
             ..ReplyBody::Judged(VerifyReply::Marked).into()
         })
     }

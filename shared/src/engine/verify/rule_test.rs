@@ -1,76 +1,81 @@
-//! What the rules and the policy would say of someone's request, told beforehand.
+//! A test of rules and policy: what a given request would get, for `postern check`.
+//! Nothing is written, and no account needs to exist.
 
 use crate::account::name::UserName;
 use crate::config::rule::RuleAccess;
 use crate::engine::{Engine, PolicyError, SERVICE};
 use crate::policy::requirement::{PolicySubject, Requirement};
-use crate::policy::rule::{self, RuleDecision, RulePerson, RuleRequest};
+use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};
 use crate::policy::session_groups::RequestedGroups;
 
-/// What a request of someone's would meet after a sign-in.
+/// What a request would get after a login.
 #[derive(Debug)]
 pub struct RuleTest {
-    /// The groups that rules and policy go by: Postern's, and those of the host that are asked about.
+    /// Groups on which rules and policy decide: those of Postern, and those of the host that the
+    /// configuration names.
     pub groups: Vec<String>,
-    /// What the rules say.
     pub decision: RuleDecision,
-    /// What the policy says where the code is asked.
-    pub need: Option<Requirement>,
+    /// The policy's requirement, where the rule asks for a code.
+    pub requirement: Option<Requirement>,
 }
 
 impl Engine {
-    /// Says what a request would meet. Nothing is written, and no account needs to exist.
-    pub fn rehearse(
+    /// Returns what a request would get.
+    pub fn test_rules(
         &mut self,
         name: &UserName,
         request: &RuleRequest<'_>,
     ) -> Result<RuleTest, PolicyError> {
-        let membership = self.membership(name)?;
-        let asked = RequestedGroups::of(&self.config);
-        let host = self.host_groups(name)?;
+        let facts = self.load_policy_facts(name)?;
+        let asked = RequestedGroups::from_config(&self.config);
+        let host = self.load_host_groups(name)?;
         let known = host.known(&asked);
         let declared = self
             .config
-            .declared(name)
+            .find_declared_account(name)
             .map_or(&[][..], |declared| &declared.groups);
-        let of_host = known.answer(&asked);
-        let person = RulePerson {
+        let of_host = known.read_for(&asked);
+        let person = RuleUser {
             name,
-            groups: [declared, &membership.groups],
-            of_host,
+            groups: [declared, &facts.groups],
+            host_groups: of_host,
         };
-        let decision = rule::decide(&self.config.gate.rule, request, Some(&person));
-        let need = match decision.access {
+        let decision = rule::evaluate_rules(&self.config.gate.rule, request, Some(&person));
+        let requirement = match decision.access {
             RuleAccess::Code => {
-                let groups = self.policy_groups(name, &membership.groups)?;
-                let earlier = self.config.gate.first_factor.earlier();
+                let groups = self.load_policy_groups(name, &facts.groups)?;
+                let earlier = self.config.gate.first_factor.completed_methods();
                 let address = request.address;
                 let subject = PolicySubject {
                     name,
                     groups: &groups,
                     service: SERVICE,
                     address,
-                    earlier,
+                    completed_methods: earlier,
                 };
-                Some(self.config.policy.need(&subject, membership.enrolled))
+                Some(
+                    self.config
+                        .policy
+                        .evaluate_requirement(&subject, facts.enrolled),
+                )
             }
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Deny => None,
         };
-        let ours = self
+        let own_groups = self
             .config
-            .memberships(name, &membership.groups)
+            .memberships(name, &facts.groups)
             .map(|group| group.as_str().to_owned());
-        let groups = ours
+        let groups = own_groups
             .chain(
                 of_host
                     .iter()
-                    .flat_map(|of_host| of_host.held().map(str::to_owned)),
+                    .flat_map(|of_host| of_host.confirmed().map(str::to_owned)),
             )
             .collect();
         Ok(RuleTest {
             groups,
             decision,
-            need,
+            requirement,
         })
     }
 }

@@ -87,7 +87,7 @@ fn fill_accounts(connection: &Connection) -> StoreResult<()> {
     let mut rows = former.query([])?;
     while let Some(row) = rows.next()? {
         let (id, name, member_of): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let name = UserName::kept(&name)
+        let name = UserName::from_store(&name)
             .map_err(|_| StoreError::Damaged("an account's name".to_owned()))?;
         add.execute((id, name.key().as_str()))?;
         for group in member_of.lines() {

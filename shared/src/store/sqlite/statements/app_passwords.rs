@@ -134,7 +134,8 @@ impl AppPasswordStore for SqliteTransaction<'_> {
             Ok(AppPasswordRecord {
                 number: row.get(0)?,
                 account: account_name(row, 1)?,
-                name: Label::kept(row.get(2)?).map_err(|_| damaged("an app password's name"))?,
+                name: Label::from_store(row.get(2)?)
+                    .map_err(|_| damaged("an app password's name"))?,
                 scope: scope(row, 3)?,
                 created: time(row, 4)?,
                 expires: optional_time(row, 5)?,

@@ -42,14 +42,14 @@ pub(super) fn bytes<const N: usize>(
 
 pub(super) fn account_name(row: &Row<'_>, column: usize) -> StoreResult<UserName> {
     let name: String = row.get(column)?;
-    UserName::kept(&name).map_err(|_| damaged("an account's name"))
+    UserName::from_store(&name).map_err(|_| damaged("an account's name"))
 }
 
 /// Parses group names, one per line.
 pub(super) fn groups(row: &Row<'_>, column: usize) -> StoreResult<Vec<Group>> {
     let lines: String = row.get(column)?;
     let group =
-        |name: &str| Group::kept(name.to_owned()).map_err(|_| damaged("an account's groups"));
+        |name: &str| Group::from_store(name.to_owned()).map_err(|_| damaged("an account's groups"));
     lines.lines().map(group).collect()
 }
 
@@ -77,7 +77,7 @@ pub(super) fn otp_parameters(row: &Row<'_>, first: usize) -> StoreResult<OtpPara
     let parameters = OtpParameters {
         algorithm: Algorithm::from_name(&algorithm).ok_or_else(|| damaged("an authenticator"))?,
         digits: row.get(first + 1)?,
-        moving: OtpKind::of_period(unsigned(row.get(first + 2)?)),
+        moving: OtpKind::from_period(unsigned(row.get(first + 2)?)),
     };
     parameters.check().map_err(|_| damaged("an authenticator"))
 }

@@ -2,7 +2,9 @@
 
 use super::SqliteTransaction;
 use super::convert::{damaged, signed, time};
-use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY};
+use crate::account::event::{
+    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
+};
 use crate::account::name::UserName;
 use crate::store::{EventStore, LoggedEvent, StoreResult};
 use crate::system::clock::Timestamp;
@@ -24,8 +26,8 @@ fn filter_parameters(filter: &EventFilter) -> FilterParameters<'_> {
     let time = |at: Option<Timestamp>| at.map(|at| signed(at.0));
     (
         filter.account.as_ref().map(UserName::as_str),
-        filter.what.map(EventKind::name),
-        filter.door.as_deref(),
+        filter.kind.map(EventKind::name),
+        filter.service.as_deref(),
         time(filter.since),
         time(filter.until),
     )
@@ -38,11 +40,11 @@ impl SqliteTransaction<'_> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
                    WHERE account = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
         let AuditEvent {
-            at, account, what, ..
+            at, account, kind, ..
         } = event;
         let of_day = (
             account.as_str(),
-            what.name(),
+            kind.name(),
             signed(at.minus(DAY).0),
             signed(at.0),
             limit,
@@ -65,21 +67,21 @@ impl SqliteTransaction<'_> {
         let read = |row: &Row<'_>| -> StoreResult<(i64, AuditEvent)> {
             let event = AuditEvent {
                 at: time(row, 1)?,
-                account: UserName::kept(&row.get::<_, String>(2)?)
+                account: UserName::from_store(&row.get::<_, String>(2)?)
                     .map_err(|_| damaged("an event"))?,
-                what: EventKind::from_name(&row.get::<_, String>(3)?)
+                kind: EventKind::from_name(&row.get::<_, String>(3)?)
                     .ok_or_else(|| damaged("an event"))?,
-                door: row.get(4)?,
+                service: row.get(4)?,
                 origin: row.get(5)?,
-                actor: row.get(6)?,
+                principal: row.get(6)?,
                 cause: row.get(7)?,
             };
             Ok((row.get(0)?, event))
         };
-        let (account, what, door, since, until) = filter_parameters(filter);
+        let (account, kind, service, since, until) = filter_parameters(filter);
         self.query_rows(
             &sql,
-            (account, what, door, since, until, bound, limit),
+            (account, kind, service, since, until, bound, limit),
             read,
         )
     }
@@ -90,17 +92,17 @@ impl EventStore for SqliteTransaction<'_> {
         let AuditEvent {
             at,
             account,
-            what,
-            door,
+            kind,
+            service,
             origin,
-            actor,
+            principal,
             cause,
         } = event;
         let mut cause = cause.as_str();
-        if let Some(limit) = what.daily_limit() {
+        if let Some(limit) = kind.daily_limit() {
             match limit.saturating_sub(self.count_in_a_day(event, limit)?) {
                 0 => return Ok(LoggedEvent::TooMany),
-                1 => cause = LAST_OF_DAY,
+                1 => cause = DAILY_LIMIT_CAUSE,
                 _ => {}
             }
         }
@@ -109,19 +111,19 @@ impl EventStore for SqliteTransaction<'_> {
         let columns = (
             signed(at.0),
             account.as_str(),
-            what.name(),
-            door,
+            kind.name(),
+            service,
             origin,
-            actor,
+            principal,
             cause,
         );
         self.execute(sql, columns)?;
         let newest = self.last_insert_rowid();
         // Two for each new one: no sign-in pays for many, and a clock ahead of time removes few.
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
-        self.execute(sql, [newest - i64::from(KEPT)])?;
+        self.execute(sql, [newest - i64::from(MAX_EVENTS)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
-        self.execute(sql, [signed(at.minus(KEPT_FOR).0)])?;
+        self.execute(sql, [signed(at.minus(RETENTION).0)])?;
         Ok(LoggedEvent::Added)
     }
 
@@ -147,9 +149,9 @@ impl EventStore for SqliteTransaction<'_> {
         let sql = format!(
             "SELECT id FROM event NOT INDEXED WHERE {FILTER} ORDER BY id DESC LIMIT 1 OFFSET ?6"
         );
-        let (account, what, door, since, until) = filter_parameters(filter);
+        let (account, kind, service, since, until) = filter_parameters(filter);
         let last_skipped: Option<i64> =
-            self.find_row(&sql, (account, what, door, since, until, count), |row| {
+            self.find_row(&sql, (account, kind, service, since, until, count), |row| {
                 Ok(row.get(0)?)
             })?;
         Ok(last_skipped.unwrap_or(0))

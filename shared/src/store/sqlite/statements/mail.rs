@@ -68,7 +68,7 @@ impl MailStore for SqliteTransaction<'_> {
                 sent: time(row, 2)?,
                 expires: time(row, 3)?,
                 used: row.get(4)?,
-                wrong: row.get(5)?,
+                wrong_confirmations: row.get(5)?,
             };
             Ok((mail_purpose(row, 0)?, code))
         };
@@ -92,7 +92,7 @@ impl MailStore for SqliteTransaction<'_> {
                 sent,
                 expires,
                 used,
-                wrong,
+                wrong_confirmations: wrong,
             },
         )) = code
         else {

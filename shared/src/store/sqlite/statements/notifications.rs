@@ -19,10 +19,10 @@ impl NotificationStore for SqliteTransaction<'_> {
         let AuditEvent {
             at,
             account,
-            what,
-            door,
+            kind,
+            service,
             origin,
-            actor,
+            principal,
             cause,
         } = event;
         let sql = "DELETE FROM notification WHERE account = ?1 AND at < ?2";
@@ -30,17 +30,17 @@ impl NotificationStore for SqliteTransaction<'_> {
         let sql = "INSERT INTO notification (address, due, at, account, kind, service, origin, principal, cause) \
                    SELECT ?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8 \
                    WHERE (SELECT count(*) FROM notification WHERE account = ?3) < ?9";
-        let (to, at, what) = (to.as_str(), signed(at.0), what.name());
+        let (to, at, kind) = (to.as_str(), signed(at.0), kind.name());
         self.execute(
             sql,
             (
                 to,
                 at,
                 account.as_str(),
-                what,
-                door,
+                kind,
+                service,
                 origin,
-                actor,
+                principal,
                 cause,
                 MAX_NOTIFICATIONS,
             ),
@@ -63,13 +63,13 @@ impl NotificationStore for SqliteTransaction<'_> {
                 to: address(row.get(1)?)?,
                 event: AuditEvent {
                     at: time(row, 2)?,
-                    account: UserName::kept(&row.get::<_, String>(3)?)
+                    account: UserName::from_store(&row.get::<_, String>(3)?)
                         .map_err(|_| damaged("a notice"))?,
-                    what: EventKind::from_name(&row.get::<_, String>(4)?)
+                    kind: EventKind::from_name(&row.get::<_, String>(4)?)
                         .ok_or_else(|| damaged("a notice"))?,
-                    door: row.get(5)?,
+                    service: row.get(5)?,
                     origin: row.get(6)?,
-                    actor: row.get(7)?,
+                    principal: row.get(7)?,
                     cause: row.get(8)?,
                 },
             })

@@ -93,7 +93,7 @@ impl SessionStore for SqliteTransaction<'_> {
         let sql = "SELECT number, forgotten FROM revision";
         let (revision, forgotten) =
             self.query_row(sql, [], |row| Ok(<(i64, i64)>::try_from(row)?))?;
-        let mut revoked = RevokedSessions::at(unsigned(revision), unsigned(forgotten));
+        let mut revoked = RevokedSessions::new(unsigned(revision), unsigned(forgotten));
         let after = signed(after).max(forgotten);
         let sql = "SELECT id, revision FROM revoked_session WHERE revision > ?1";
         for (id, at) in self.query_rows(sql, [after], |row| {

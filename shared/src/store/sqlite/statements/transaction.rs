@@ -13,7 +13,7 @@ use crate::store::*;
 use crate::system::clock::Timestamp;
 use crate::verify::account::{StoredOneTimeCode, StoredRecoveryCode};
 use crate::verify::throttle::{CLOCK_SLACK, LOCK_WINDOW, Phase, ThrottleFailure, WrongFactor};
-use crate::verify::throttle_scope::KEY;
+use crate::verify::throttle_scope::KEY_PREFIX;
 use rusqlite::Row;
 
 /// Condition that the account `?1` has no values of renewed keys. Such values count as removed.
@@ -55,7 +55,7 @@ fn bucket_columns(bucket: &BucketKey) -> (i64, i64, String) {
     (
         owner_number(bucket.owner),
         phase_number(bucket.phase),
-        bucket.scope.key(),
+        bucket.scope.store_key(),
     )
 }
 
@@ -102,7 +102,7 @@ impl Transaction for SqliteTransaction<'_> {
         let read = |row: &Row<'_>| -> StoreResult<AuthenticatorRecord> {
             Ok(AuthenticatorRecord {
                 number: row.get(0)?,
-                name: Label::kept(row.get(1)?).map_err(|_| damaged("an authenticator"))?,
+                name: Label::from_store(row.get(1)?).map_err(|_| damaged("an authenticator"))?,
                 parameters: otp_parameters(row, 2)?,
                 sealed: row.get(5)?,
                 created: time(row, 6)?,
@@ -316,7 +316,7 @@ impl Transaction for SqliteTransaction<'_> {
     ) -> StoreResult<u32> {
         let (owner, phase, scope) = bucket_columns(bucket);
         // as a range, which the index on `scope` supports
-        let (from, to) = (format!("{KEY} "), format!("{KEY}!"));
+        let (from, to) = (format!("{KEY_PREFIX} "), format!("{KEY_PREFIX}!"));
         let sql = "SELECT count(*) FROM (SELECT DISTINCT scope FROM failure \
                    WHERE owner = ?1 AND phase = ?2 AND scope > ?3 AND scope < ?4 AND scope <> ?5 AND at >= ?6 LIMIT ?7)";
         let row = (owner, phase, from, to, scope, signed(since.0), most);

@@ -1,0 +1,112 @@
+//! Pages without a form: what was done, or why nothing was done.
+
+use super::pages::{NoticePage, html};
+use super::refusal::ActRefused;
+use super::request::RequestContext;
+use crate::http::reply::{self, HttpReply};
+use crate::live::store_pool::PoolError;
+use crate::observe::log;
+use crate::observe::metrics::METRICS;
+use hyper::StatusCode;
+use shared::network::web_address;
+
+/// Renders a notice. `link` is the path and the text of the button below it.
+pub(crate) fn render_notice(
+    request: &RequestContext<'_>,
+    status: StatusCode,
+    title: &str,
+    lines: &[String],
+    link: Option<(&str, String)>,
+) -> HttpReply {
+    let page = NoticePage {
+        frame: request.frame(),
+        title,
+        lines,
+        link,
+        stepped_up: false,
+    };
+    reply::page(status, html(&page))
+}
+
+/// Renders a notice with a link to the sign-in page.
+pub(crate) fn show_notice(
+    request: &RequestContext<'_>,
+    status: StatusCode,
+    title: &str,
+    lines: &[String],
+) -> HttpReply {
+    let link = (&*request.path_to("sign-in"), request.t.say("sign-in"));
+    render_notice(request, status, title, lines, Some(link))
+}
+
+/// Renders what was done, with a link to the account.
+pub(crate) fn show_done(request: &RequestContext<'_>, title: &str, lines: &[String]) -> HttpReply {
+    let link = (&*request.path_to(""), request.t.say("to-account"));
+    render_notice(request, StatusCode::OK, title, lines, Some(link))
+}
+
+/// Renders a refusal on a page of its own. Without a session the browser is sent to the sign-in
+/// page.
+pub(crate) fn show_refusal(request: &RequestContext<'_>, refused: &ActRefused) -> HttpReply {
+    if refused.status == StatusCode::UNAUTHORIZED {
+        return reply::see_other(&request.path_to("sign-in"));
+    }
+    let title = request.t.say("act-failed-title");
+    let lines = std::slice::from_ref(&refused.text);
+    let page = show_notice(request, refused.status, &title, lines);
+    with_wait(page, refused.retry_after)
+}
+
+/// Makes a reply of a page that may show a refusal, with the status of the refusal.
+pub(crate) fn page_with_refusal(html: String, refused: Option<&ActRefused>) -> HttpReply {
+    let status = refused.map_or(StatusCode::OK, |refused| refused.status);
+    let wait = refused.and_then(|refused| refused.retry_after);
+    with_wait(reply::page(status, html), wait)
+}
+
+fn with_wait(page: HttpReply, seconds: Option<u64>) -> HttpReply {
+    match seconds {
+        Some(seconds) => reply::with_retry_after(page, seconds),
+        None => page,
+    }
+}
+
+/// Renders why no worker did what the request needs.
+pub(crate) fn show_pool_error(request: &RequestContext<'_>, error: &PoolError) -> HttpReply {
+    match error {
+        PoolError::Busy(busy) => {
+            let (title, line) = (request.t.say("busy"), request.t.busy(*busy));
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            reply::with_retry_after(show_notice(request, status, &title, &[line]), 2)
+        }
+        PoolError::Failed { cause, why } => show_unavailable(request, cause, why),
+    }
+}
+
+/// Logs why sign-in is not available, and says no more than that on the page.
+pub(crate) fn show_unavailable(request: &RequestContext<'_>, cause: &str, why: &str) -> HttpReply {
+    METRICS.count_sign_in("failed", cause);
+    log::event("refused")
+        .with("cause", cause)
+        .with("address", request.address)
+        .write_with_message(why);
+    let (title, line) = (
+        request.t.say("unavailable"),
+        request.t.say("unavailable-line"),
+    );
+    show_notice(request, StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
+}
+
+/// GET not-covered: the host in the query is shown only if it is one, and is not covered.
+pub(crate) fn show_not_covered_page(request: &RequestContext<'_>, host: &str) -> HttpReply {
+    let is_shown = web_address::is_host(host) && !request.site.covers(&host.to_ascii_lowercase());
+    let host = if is_shown { host } else { "" };
+    let lines = [
+        request
+            .t
+            .say_of("not-covered-line", "host", host.to_owned()),
+        request.t.say("not-covered-ask"),
+    ];
+    let title = request.t.say("not-covered");
+    render_notice(request, StatusCode::FORBIDDEN, &title, &lines, None)
+}

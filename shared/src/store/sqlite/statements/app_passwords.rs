@@ -275,7 +275,7 @@ mod tests {
         let sql = format!("EXPLAIN QUERY PLAN SELECT {FOUND} {BY_HASH}");
         let mut statement = connection.prepare(&sql).unwrap();
         let plan = statement
-            .query_map([&[0_u8; 32][..]], |row| Ok(row.get(3)?))
+            .query_map([&[0_u8; 32][..]], |row| row.get(3))
             .unwrap();
         let plan: Vec<String> = plan.collect::<rusqlite::Result<_>>().unwrap();
         assert_eq!(plan.len(), 3, "{plan:?}");

@@ -97,7 +97,7 @@ pub trait Store: Send {
     /// protects the other classes from starvation.
     fn set_write_class(&mut self, class: Class);
 
-    /// Returns whether the store can only be read, such as on a full disk when it was opened.
+    /// Returns whether the store can only be read, since the disk accepted no write at its opening.
     fn is_read_only(&self) -> bool;
 
     /// Removes overwritten and deleted content from the WAL. Waits for every transaction that still

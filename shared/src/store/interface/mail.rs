@@ -47,7 +47,7 @@ pub enum MailState {
     /// posternd is sending it.
     Sending,
     Sent,
-    /// The mail server or the connection refused it, with the reason.
+    /// It could not be sent, with the reason.
     Failed(String),
 }
 

@@ -3,14 +3,26 @@
 //!
 //! MUST NOT name anything of SQLite, since another store implements the same traits.
 
-use super::accounts::AccountStore;
-use super::app_passwords::AppPasswordStore;
-use super::events::EventStore;
-use super::keys::KeyStore;
-use super::login_tokens::LoginTokenStore;
-use super::mail::MailStore;
-use super::notifications::NotificationStore;
-use super::sessions::SessionStore;
+mod accounts;
+mod app_passwords;
+mod events;
+mod keys;
+mod login_tokens;
+mod mail;
+mod notifications;
+mod sessions;
+
+pub use accounts::{AccountStore, AccountTally};
+pub use app_passwords::{AppPasswordRecord, AppPasswordStore, LiveAppPasswords};
+pub use events::{EventStore, LoggedEvent};
+pub use keys::{KeyBound, KeyStore, SealedRow, SealedValue};
+pub use login_tokens::{LoginTokenState, LoginTokenStore};
+pub use mail::{ExpiredMail, MailAddresses, MailState, MailStore, QueuedMail};
+pub use notifications::{MAX_NOTIFICATIONS, Notification, NotificationStore};
+pub use sessions::{
+    BrowserRecord, BrowserSessions, BrowserToken, SessionBrowser, SessionRecord, SessionStore,
+};
+
 use crate::account::name::{Label, OtherSpelling};
 use crate::account::record::AccountId;
 use crate::config::StoreUrl;
@@ -79,18 +91,18 @@ pub enum Intent {
 
 pub trait Store: Send {
     /// Begins a transaction. A transaction that is dropped without a commit changes nothing.
-    fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
+    fn begin(&mut self, intent: Intent) -> StoreResult<Box<dyn Transaction + '_>>;
 
     /// Sets the class of the writes that follow. A better class writes first, within a limit that
     /// protects the other classes from starvation.
     fn set_write_class(&mut self, class: Class);
 
-    /// Returns whether the store can only be read, such as on a full disk when it was opened.
+    /// Returns whether the store can only be read, since the disk accepted no write at its opening.
     fn is_read_only(&self) -> bool;
 
     /// Removes overwritten and deleted content from the WAL. Waits for every transaction that still
     /// reads it.
-    fn truncate_wal(&mut self) -> Result<(), StoreError>;
+    fn truncate_wal(&mut self) -> StoreResult<()>;
 }
 
 /// Reads and changes of one transaction.
@@ -104,35 +116,28 @@ pub trait Transaction:
     + MailStore
     + NotificationStore
 {
-    fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
+    fn data_keys(&mut self) -> StoreResult<Vec<WrappedKey>>;
 
     /// Returns an account's active authenticators, oldest first.
-    fn authenticators(
-        &mut self,
-        account: AccountId,
-    ) -> Result<Vec<AuthenticatorRecord>, StoreError>;
+    fn authenticators(&mut self, account: AccountId) -> StoreResult<Vec<AuthenticatorRecord>>;
     /// Adds an active authenticator.
     fn add_authenticator(
         &mut self,
         account: AccountId,
         authenticator: &AuthenticatorRecord,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
     /// Replaces the sealed secret by another sealing of the same secret.
-    fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<(), StoreError>;
+    fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> StoreResult<()>;
     /// Removes one authenticator and overwrites its secret. Its step floor stays.
-    fn remove_authenticator(&mut self, number: i64) -> Result<(), StoreError>;
+    fn remove_authenticator(&mut self, number: i64) -> StoreResult<()>;
     /// Removes every authenticator and code of an account and overwrites the secrets. Step floors
     /// stay. The e-mail address needs confirmation again.
-    fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn remove_second_factor(&mut self, account: AccountId) -> StoreResult<()>;
 
     /// Returns the step floor of a secret: its last accepted time step or counter.
-    fn step_floor(&mut self, fingerprint: &SecretFingerprint) -> Result<Option<Step>, StoreError>;
+    fn step_floor(&mut self, fingerprint: &SecretFingerprint) -> StoreResult<Option<Step>>;
     /// Records an accepted step. That step and every older one are used.
-    fn raise_floor(
-        &mut self,
-        fingerprint: &SecretFingerprint,
-        step: Step,
-    ) -> Result<(), StoreError>;
+    fn raise_floor(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()>;
     /// Lowers a step floor that a clock ahead of time raised, but never below a step of which the
     /// store does not know whether it was accepted. Accepted steps stay recorded.
     fn lower_floor(
@@ -140,99 +145,91 @@ pub trait Transaction:
         fingerprint: &SecretFingerprint,
         from: Step,
         to: Step,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
     /// Returns the newest accepted steps, and all accepted steps above the floor.
-    fn accepted_steps(&mut self, fingerprint: &SecretFingerprint) -> Result<Vec<Step>, StoreError>;
+    fn accepted_steps(&mut self, fingerprint: &SecretFingerprint) -> StoreResult<Vec<Step>>;
 
     /// Returns an account's recovery codes, used ones included.
-    fn recovery_codes(&mut self, account: AccountId)
-    -> Result<Vec<StoredRecoveryCode>, StoreError>;
+    fn recovery_codes(&mut self, account: AccountId) -> StoreResult<Vec<StoredRecoveryCode>>;
     fn replace_recovery_codes(
         &mut self,
         account: AccountId,
         codes: &[StoredRecoveryCode],
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
     /// Returns the newest one-time code of an account.
-    fn one_time_code(
-        &mut self,
-        account: AccountId,
-    ) -> Result<Option<StoredOneTimeCode>, StoreError>;
+    fn one_time_code(&mut self, account: AccountId) -> StoreResult<Option<StoredOneTimeCode>>;
     /// Replaces or removes the one-time code.
     fn set_one_time_code(
         &mut self,
         account: AccountId,
         code: Option<&StoredOneTimeCode>,
-    ) -> Result<(), StoreError>;
-    fn consume_one_time_code(&mut self, account: AccountId) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
+    fn consume_one_time_code(&mut self, account: AccountId) -> StoreResult<()>;
     fn consume_recovery_code(
         &mut self,
         account: AccountId,
         code: &RecoveryHash,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
 
     /// Returns the failures of a bucket since `since`, including those that a clock ahead of time
     /// recorded.
     fn bucket_failures(
         &mut self,
-        row: &BucketKey,
+        bucket: &BucketKey,
         since: Timestamp,
-    ) -> Result<Vec<ThrottleFailure>, StoreError>;
+    ) -> StoreResult<Vec<ThrottleFailure>>;
     /// Adds a failure to a bucket, and removes the bucket's failures before `since`.
     fn add_failure(
         &mut self,
-        row: &BucketKey,
+        bucket: &BucketKey,
         failure: ThrottleFailure,
         wrong: WrongFactor,
         from: Option<&str>,
         since: Timestamp,
-    ) -> Result<FailureId, StoreError>;
+    ) -> StoreResult<FailureId>;
     /// Removes the failures that were recorded before an input turned out to be right.
     fn remove_failure(
         &mut self,
         failure: FailureId,
         of_address: Option<FailureId>,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
     /// Removes the failures that one address caused in a bucket.
-    fn remove_failures_from(&mut self, row: &BucketKey, from: &str) -> Result<(), StoreError>;
+    fn remove_failures_from(&mut self, bucket: &BucketKey, from: &str) -> StoreResult<()>;
     /// Sets failures in the future, which a clock ahead of time recorded, to `now`: those of this
     /// bucket and of this address.
     fn clamp_future_failures(
         &mut self,
-        row: &BucketKey,
+        bucket: &BucketKey,
         from: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
-    fn is_bucket_locked(&mut self, row: &BucketKey) -> Result<bool, StoreError>;
-    fn lock_bucket(&mut self, row: &BucketKey, now: Timestamp) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
+    fn is_bucket_locked(&mut self, bucket: &BucketKey) -> StoreResult<bool>;
+    fn lock_bucket(&mut self, bucket: &BucketKey, now: Timestamp) -> StoreResult<()>;
     /// Removes a bucket's lock and failures.
-    fn unlock_bucket(&mut self, row: &BucketKey) -> Result<(), StoreError>;
+    fn unlock_bucket(&mut self, bucket: &BucketKey) -> StoreResult<()>;
     /// Removes every lock and failure of an account.
-    fn unlock_account(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn unlock_account(&mut self, account: AccountId) -> StoreResult<()>;
     /// Returns the wrong codes of an account in all buckets after `since`. Wrong passwords do not
     /// count.
     fn missed_inputs(
         &mut self,
         account: AccountId,
         since: Timestamp,
-    ) -> Result<Option<MissedInputs>, StoreError>;
+    ) -> StoreResult<Option<MissedInputs>>;
 
     /// Returns how many other SSH keys failed since `since`, for the same owner and phase; counts
     /// to `most`.
     fn count_other_failed_keys(
         &mut self,
-        row: &BucketKey,
+        bucket: &BucketKey,
         most: u32,
         since: Timestamp,
-    ) -> Result<u32, StoreError>;
+    ) -> StoreResult<u32>;
 
     /// Returns when an address failed since `since`, over all accounts: newest first, at most a
     /// thousand.
-    fn address_failures(
-        &mut self,
-        from: &str,
-        since: Timestamp,
-    ) -> Result<Vec<Timestamp>, StoreError>;
+    fn address_failures(&mut self, from: &str, since: Timestamp) -> StoreResult<Vec<Timestamp>>;
     /// Adds a failure of an address, unless `limit` of them are stored since `since`: one more
     /// would not change the result. Removes those of the address up to `since`, and a few of other
     /// addresses.
@@ -242,7 +239,7 @@ pub trait Transaction:
         at: Timestamp,
         since: Timestamp,
         limit: u32,
-    ) -> Result<Option<FailureId>, StoreError>;
+    ) -> StoreResult<Option<FailureId>>;
 
     /// Returns whether access was granted to the account from an address between `since` and
     /// `until`.
@@ -252,7 +249,7 @@ pub trait Transaction:
         from: &str,
         since: Timestamp,
         until: Timestamp,
-    ) -> Result<bool, StoreError>;
+    ) -> StoreResult<bool>;
     /// Records access from an address to a service. Removes the account's addresses before `since`.
     fn record_familiar_address(
         &mut self,
@@ -261,7 +258,7 @@ pub trait Transaction:
         door: &str,
         now: Timestamp,
         since: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
     /// Records that this access was granted by a code, which starts the grace period.
     fn record_code_time(
         &mut self,
@@ -269,16 +266,16 @@ pub trait Transaction:
         from: &str,
         door: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
     /// Returns when a code last granted access there, unless the grace period was ended since.
     fn last_code_time(
         &mut self,
         account: AccountId,
         from: &str,
         door: &str,
-    ) -> Result<Option<Timestamp>, StoreError>;
+    ) -> StoreResult<Option<Timestamp>>;
     /// Ends an account's grace periods everywhere. Returns whether there were any.
-    fn end_grace_period(&mut self, account: AccountId) -> Result<bool, StoreError>;
+    fn end_grace_period(&mut self, account: AccountId) -> StoreResult<bool>;
 
     /// Removes at most `most` of each kind of expired row, and returns how many: failures and
     /// familiar addresses after 30 days, failures of addresses after `window` seconds, locks of
@@ -286,19 +283,14 @@ pub trait Transaction:
     ///
     /// Step floors are never removed: if the clock were set back, their codes would be valid again.
     /// Other locks stay until a recovery code, a one-time code or an administrator removes them.
-    fn remove_expired_rows(
-        &mut self,
-        now: Timestamp,
-        window: u64,
-        most: u32,
-    ) -> Result<u64, StoreError>;
+    fn remove_expired_rows(&mut self, now: Timestamp, window: u64, most: u32) -> StoreResult<u64>;
 
     /// Commits durably. Access is granted only after this returns.
-    fn commit(self: Box<Self>) -> Result<(), StoreError>;
+    fn commit(self: Box<Self>) -> StoreResult<()>;
 }
 
 /// Opens the configured store.
-pub fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+pub fn open(url: &StoreUrl) -> StoreResult<Box<dyn Store>> {
     Ok(Box::new(super::sqlite::SqliteStore::open(
         url.sqlite_path(),
     )?))
@@ -317,7 +309,7 @@ pub enum UpgradeResult {
 }
 
 /// Upgrades the configured store to this program's version, in one transaction.
-pub fn upgrade(url: &StoreUrl) -> Result<UpgradeResult, StoreError> {
+pub fn upgrade(url: &StoreUrl) -> StoreResult<UpgradeResult> {
     super::sqlite::SqliteStore::upgrade(url.sqlite_path())
 }
 
@@ -325,13 +317,13 @@ pub fn upgrade(url: &StoreUrl) -> Result<UpgradeResult, StoreError> {
 ///
 /// # Errors
 /// The file is missing or not trusted.
-pub fn has_current_version(url: &StoreUrl) -> Result<bool, StoreError> {
+pub fn has_current_version(url: &StoreUrl) -> StoreResult<bool> {
     super::sqlite::SqliteStore::has_current_version(url.sqlite_path())
 }
 
 /// Creates a store with these data keys, shared with `group`. An existing store is an error.
-pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
-    super::sqlite::SqliteStore::create(url.sqlite_path(), group, keys)
+pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> StoreResult<()> {
+    super::sqlite::create(url.sqlite_path(), group, keys)
 }
 
 /// Creates the empty `-wal` and `-shm` files if only the store itself was restored from a backup.
@@ -339,13 +331,15 @@ pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result
 ///
 /// # Errors
 /// A file cannot be created.
-pub fn make_missing_files(url: &StoreUrl) -> Result<(), StoreError> {
-    super::sqlite::SqliteStore::make_missing_files(url.sqlite_path())
+pub fn make_missing_files(url: &StoreUrl) -> StoreResult<()> {
+    super::sqlite::make_missing_files(url.sqlite_path())
 }
 
 pub fn exists(url: &StoreUrl) -> bool {
     url.sqlite_path().symlink_metadata().is_ok()
 }
+
+pub type StoreResult<T> = Result<T, StoreError>;
 
 /// Error of the store. Every one of them denies access.
 #[derive(Debug)]

@@ -4,52 +4,42 @@
 //! MUST NOT follow a link, trust the schema, or open a version that it does not know. MUST NOT
 //! create a store by opening one.
 
-mod accounts;
-mod app_passwords;
 mod busy_handler;
 mod checkpoint;
 mod connection;
+mod create;
 mod database_path;
-mod events;
 mod header;
-mod keys;
 mod lock_holder;
-mod login_tokens;
-mod mail;
 mod migration;
-mod notifications;
 mod open_transaction;
 mod schema_check;
-mod sessions;
+mod settings;
 mod statements;
 mod stop_signals;
-mod transaction;
 mod wal_end;
 mod write_queue;
 
-use super::{Intent, Store, StoreError, Transaction, UpgradeResult, location};
-use crate::crypto::vault::WrappedKey;
+use super::{Intent, Store, StoreError, StoreResult, Transaction, UpgradeResult, location};
 use crate::system::admission::Class;
-use crate::system::trusted_file::{self, FileError, Folder};
+use crate::system::trusted_file::FileError;
 use busy_handler::PATIENCE;
 use connection::StoreConnection;
 use database_path::DatabasePath;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use open_transaction::OpenTransaction;
-use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use statements::Statements;
-use std::fs::{File, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use settings::{Deadline, PREPARED, harden};
+use statements::SqliteTransaction;
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stop_signals::StopsBlocked;
 use wal_end::WalEnd;
 use write_queue::WriteQueue;
+
+pub(super) use create::{create, make_missing_files};
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`, raised with every change of the schema.
@@ -65,18 +55,6 @@ const READING: Duration = Duration::from_secs(30);
 const SCRUBBING: Duration = Duration::from_secs(300);
 /// Time in which truncation of the WAL is retried while others use it.
 const SCRUB_PATIENCE: Duration = Duration::from_secs(20);
-/// Virtual machine instructions between two checks of the deadline: a few milliseconds at most.
-const INSTRUCTIONS: i32 = 10_000;
-/// Largest value and longest statement, in bytes.
-const LONGEST_VALUE: i32 = 1024 * 1024;
-const LONGEST_STATEMENT: i32 = 64 * 1024;
-/// Prepared statements per connection: more than a login uses, so that a daemon prepares none
-/// twice.
-const PREPARED: usize = 64;
-
-/// Page cache per connection in KiB: more than one act reads. A daemon has several connections.
-const CACHED_KIB: i64 = 512;
-
 pub(super) struct SqliteStore {
     /// `None` during a transaction, and after an error that closed the connection.
     connection: Option<StoreConnection>,
@@ -87,7 +65,7 @@ pub(super) struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub(super) fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    pub(super) fn open(path: &Path) -> StoreResult<SqliteStore> {
         refuse_file_size_limit()?;
         // a process that is stopped while it recovers the WAL index blocks all others
         let _blocked = StopsBlocked::new();
@@ -99,17 +77,17 @@ impl SqliteStore {
             .map_err(|error| descriptors_exhausted(&path).unwrap_or(error.into()))?;
         match SqliteStore::check(&connection) {
             Ok(deadline) => {
-                let place = DatabasePath::open(&path)?;
-                let writers = WriteQueue::of_store(place.file_id());
-                let handle = Some(StoreConnection {
+                let database = DatabasePath::open(&path)?;
+                let queue = WriteQueue::of_store(database.file_id());
+                let connection = Some(StoreConnection {
                     connection,
                     deadline,
                     wal_end: WalEnd::new(&path),
                 });
                 Ok(SqliteStore {
-                    connection: handle,
-                    path: place,
-                    write_queue: writers,
+                    connection,
+                    path: database,
+                    write_queue: queue,
                     class: Class::Familiar,
                 })
             }
@@ -120,7 +98,7 @@ impl SqliteStore {
     }
 
     /// Configures a connection. Refuses anything that is not a store of this version.
-    fn check(connection: &Connection) -> Result<Deadline, StoreError> {
+    fn check(connection: &Connection) -> StoreResult<Deadline> {
         connection.busy_handler(Some(busy_handler::retry_while_busy))?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         let deadline = Deadline::install(connection)?;
@@ -148,38 +126,11 @@ impl SqliteStore {
         Ok(deadline)
     }
 
-    /// Creates the missing files next to a store, for the store's group: a backup is only one file.
-    /// If the folder or the store is missing or not trusted, opening reports it.
-    pub(super) fn make_missing_files(path: &Path) -> Result<(), StoreError> {
-        let Ok(folder) = Folder::open(path.parent().unwrap_or(Path::new("/"))) else {
-            return Ok(());
-        };
-        let path = folder.path().join(path.file_name().unwrap_or_default());
-        let Some(store) = folder.stat(path.file_name().unwrap_or_default())? else {
-            return Ok(());
-        };
-        for suffix in location::BESIDE {
-            let beside = location::with_suffix(&path, suffix);
-            let name = beside.file_name().unwrap_or_default();
-            if folder.stat(name)?.is_some() {
-                continue;
-            }
-            match create_empty(&beside, Some(store.st_gid)) {
-                // another process created it first
-                Err(_) if folder.stat(name)?.is_some() => {}
-                made => made?,
-            }
-            // SQLite does not sync the folder
-            trusted_file::sync_folder(&beside).map_err(|error| FileError::io(&beside, error))?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn has_current_version(path: &Path) -> Result<bool, StoreError> {
+    pub(super) fn has_current_version(path: &Path) -> StoreResult<bool> {
         Ok(header::has_version(path, APPLICATION, VERSION)?)
     }
 
-    pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult, StoreError> {
+    pub(super) fn upgrade(path: &Path) -> StoreResult<UpgradeResult> {
         let _blocked = StopsBlocked::new();
         migration::upgrade(path).map_err(|error| match error {
             // SQLite reports the lack of file descriptors in this way too
@@ -188,121 +139,77 @@ impl SqliteStore {
         })
     }
 
-    /// Creates the store under a temporary name and renames it once it is complete. An interruption
-    /// leaves no partial store, and the next call removes the temporary files.
-    pub(super) fn create(
-        path: &Path,
-        group: Option<u32>,
-        keys: &[WrappedKey],
-    ) -> Result<(), StoreError> {
-        let folder = location::prepare_folder(path.parent().unwrap_or(Path::new("/")), group)?;
-        let path = folder.path().join(path.file_name().unwrap_or_default());
-        if folder.stat(path.file_name().unwrap_or_default())?.is_some() {
-            return Err(FileError::io(&path, std::io::ErrorKind::AlreadyExists.into()).into());
-        }
-        trusted_file::remove_abandoned(&path)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let new = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
-        let mut made: Vec<PathBuf> = ["", "-journal", "-wal", "-shm"]
-            .iter()
-            .map(|suffix| location::with_suffix(&new, suffix))
-            .collect();
-        let io = |error| StoreError::File(FileError::io(&path, error));
-        let make = |made: &mut Vec<PathBuf>| -> Result<(), StoreError> {
-            create_empty(&new, None)?;
-            Self::fill(&new, keys)?;
-            set_group_and_mode(&new, group).map_err(io)?;
-            for suffix in location::BESIDE {
-                let beside = location::with_suffix(&path, suffix);
-                if adopt_empty_file(&folder, &beside, group)? {
-                    continue;
-                }
-                create_empty(&beside, group)?;
-                made.push(beside);
-            }
-            // never replaces a store that appeared in the meantime
-            renameat2(
-                AT_FDCWD,
-                &new,
-                AT_FDCWD,
-                &path,
-                RenameFlags::RENAME_NOREPLACE,
+    /// Returns the connection, or an error if a failed transaction closed it.
+    fn open_connection(&self) -> StoreResult<&StoreConnection> {
+        let closed = || {
+            StoreError::Engine(
+                "its connection was closed, since it could not be rolled back".to_owned(),
             )
-            .map_err(|errno| StoreError::File(FileError::io(&path, errno.into())))?;
-            // the store is complete: only the temporary names are removed below
-            made.truncate(4);
-            trusted_file::sync_folder(&path).map_err(io)
         };
-        let result = make(&mut made);
-        for file in made {
-            // best effort: the error that matters is the first one
-            let _ = std::fs::remove_file(file);
-        }
-        result
+        self.connection.as_ref().ok_or_else(closed)
     }
 
-    fn fill(path: &Path, keys: &[WrappedKey]) -> Result<(), StoreError> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let statements = format!(
-            "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
-        );
-        connection.execute_batch(&statements)?;
-        for key in keys {
-            connection.execute(
-                "INSERT INTO data_key (purpose, master, wrapped) VALUES (?1, ?2, ?3)",
-                (&key.purpose, &key.master[..], &key.wrapped),
-            )?;
+    fn begin_reading(&mut self, blocked: StopsBlocked) -> StoreResult<OpenTransaction<'_>> {
+        self.open_connection()?;
+        let SqliteStore {
+            connection,
+            path: database,
+            ..
+        } = self;
+        let transaction = OpenTransaction::new(connection, None, blocked);
+        transaction.store_connection().deadline.set(READING);
+        begin(transaction, "BEGIN", database)
+    }
+
+    /// Continues the transaction that other threads of this process share, or begins one.
+    fn begin_writing(
+        &mut self,
+        may_share: bool,
+        blocked: StopsBlocked,
+    ) -> StoreResult<OpenTransaction<'_>> {
+        self.open_connection()?;
+        let SqliteStore {
+            connection,
+            path: database,
+            write_queue: queue,
+            class,
+        } = self;
+        let Some((permit, handed_over)) = queue.acquire(*class, may_share) else {
+            return Err(database.name_lock_holder(StoreError::Busy));
+        };
+        if let Some(handed_over) = handed_over {
+            busy_handler::reset_queue_time();
+            handed_over.deadline.set(WRITING);
+            return Ok(OpenTransaction::join(
+                handed_over,
+                connection,
+                permit,
+                blocked,
+            )?);
         }
-        // closing the only connection copies the WAL into the store and removes it
-        connection.close().map_err(|(_, error)| error.into())
+        let transaction = OpenTransaction::new(connection, Some(permit), blocked);
+        let StoreConnection {
+            connection,
+            deadline,
+            wal_end,
+        } = transaction.store_connection();
+        // the wait for the write lock has a limit of its own
+        deadline.set(PATIENCE + WRITING);
+        wal_end.repair(connection)?;
+        checkpoint::checkpoint_if_long(connection);
+        let mut transaction = begin(transaction, "BEGIN IMMEDIATE", database)?;
+        transaction.store_connection().deadline.set(WRITING);
+        transaction.accept_joiners();
+        Ok(transaction)
     }
 }
 
 /// Refuses a limit on the size of files (RLIMIT_FSIZE). Under such a limit the commit of a right
 /// input might succeed where that of a wrong one fails, which would defeat the throttle.
-fn refuse_file_size_limit() -> Result<(), StoreError> {
+fn refuse_file_size_limit() -> StoreResult<()> {
     match getrlimit(Resource::RLIMIT_FSIZE) {
         Ok((RLIM_INFINITY, _)) => Ok(()),
         _ => Err(StoreError::Limited),
-    }
-}
-
-/// Opens a file to the group and to no other user.
-fn set_group_and_mode(path: &Path, group: Option<u32>) -> std::io::Result<()> {
-    chown(path, None, group)?;
-    std::fs::set_permissions(path, Permissions::from_mode(location::FILE))
-}
-
-/// Creates an empty file that only the group shares. An existing file is an error.
-fn create_empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
-    let make = || -> std::io::Result<()> {
-        let file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
-        set_group_and_mode(path, group)?;
-        file.sync_all()
-    };
-    Ok(make().map_err(|error| FileError::io(path, error))?)
-}
-
-/// Returns whether an empty file next to the store exists, and gives it to the group. A file with
-/// content belongs to a lost store: SQLite would read that content into this one.
-fn adopt_empty_file(
-    folder: &Folder,
-    beside: &Path,
-    group: Option<u32>,
-) -> Result<bool, StoreError> {
-    match folder.stat(beside.file_name().unwrap_or_default())? {
-        None => Ok(false),
-        Some(stat) if stat.st_size == 0 => {
-            set_group_and_mode(beside, group).map_err(|error| FileError::io(beside, error))?;
-            Ok(true)
-        }
-        Some(_) => Err(FileError::left_over(beside).into()),
     }
 }
 
@@ -315,184 +222,56 @@ fn descriptors_exhausted(path: &Path) -> Option<StoreError> {
     Some(FileError::io(path, open.err()?).into())
 }
 
-/// Time limit of the statements of a connection.
-struct Deadline {
-    began: Instant,
-    /// Milliseconds since `began`.
-    ends: Arc<AtomicU64>,
-}
-
-impl Deadline {
-    fn install(connection: &Connection) -> Result<Deadline, StoreError> {
-        let deadline = Deadline {
-            began: Instant::now(),
-            ends: Arc::new(AtomicU64::new(u64::MAX)),
-        };
-        let (began, ends) = (deadline.began, Arc::clone(&deadline.ends));
-        let is_over =
-            move || began.elapsed().as_millis() > u128::from(ends.load(Ordering::Relaxed));
-        connection.progress_handler(INSTRUCTIONS, Some(is_over))?;
-        Ok(deadline)
-    }
-
-    fn set(&self, patience: Duration) {
-        let ends = (self.began.elapsed() + patience).as_millis();
-        self.ends
-            .store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-}
-
-fn harden(connection: &Connection) -> Result<(), StoreError> {
-    for (setting, on) in [
-        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
-        // without it, SQLite prepares a statement again for every value that could change its plan
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
-        // a login that happens to be the only connection must not pay for a checkpoint
-        (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
-    ] {
-        connection.set_db_config(setting, on)?;
-    }
-    // before the schema is read, which any user with write access to the store may have changed
-    for (limit, most) in [
-        (Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE),
-        (Limit::SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT),
-        (Limit::SQLITE_LIMIT_COLUMN, 64),
-        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 64),
-        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 8),
-        (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
-        (Limit::SQLITE_LIMIT_FUNCTION_ARG, 8),
-        (Limit::SQLITE_LIMIT_ATTACHED, 0),
-        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 64),
-        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 64),
-        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
-        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
-    ] {
-        connection.set_limit(limit, most)?;
-    }
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "secure_delete", "ON")?;
-    connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "cache_size", -CACHED_KIB)?;
-    // `checkpoint::checkpoint_if_long` does it
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    connection.pragma_update(None, "journal_size_limit", checkpoint::KEPT)?;
-    Ok(())
-}
-
 /// Returns the version in the store now.
-fn user_version(connection: &Connection) -> Result<i64, StoreError> {
+fn user_version(connection: &Connection) -> StoreResult<i64> {
     Ok(connection
         .prepare_cached("PRAGMA user_version")?
         .query_row([], |row| row.get(0))?)
 }
 
-impl SqliteStore {
-    /// Returns the connection, or an error if a failed transaction closed it.
-    fn handle(&self) -> Result<&StoreConnection, StoreError> {
-        let given_up = || {
-            StoreError::Engine(
-                "its connection was closed, since it could not be rolled back".to_owned(),
-            )
-        };
-        self.connection.as_ref().ok_or_else(given_up)
-    }
-
-    fn begin_reading(&mut self, blocked: StopsBlocked) -> Result<OpenTransaction<'_>, StoreError> {
-        self.handle()?;
-        let SqliteStore {
-            connection: handle,
-            path: place,
-            ..
-        } = self;
-        let running = OpenTransaction::new(handle, None, blocked);
-        running.handle().deadline.set(READING);
-        begin(running, "BEGIN", place)
-    }
-
-    /// Continues the transaction that other threads of this process share, or begins one.
-    fn begin_writing(
-        &mut self,
-        shares: bool,
-        blocked: StopsBlocked,
-    ) -> Result<OpenTransaction<'_>, StoreError> {
-        self.handle()?;
-        let SqliteStore {
-            connection: handle,
-            path: place,
-            write_queue: writers,
-            class,
-        } = self;
-        let Some((turn, handed_on)) = writers.acquire(*class, shares) else {
-            return Err(place.name_lock_holder(StoreError::Busy));
-        };
-        if let Some(handed_on) = handed_on {
-            busy_handler::reset_queue_time();
-            handed_on.deadline.set(WRITING);
-            return Ok(OpenTransaction::join(handed_on, handle, turn, blocked)?);
-        }
-        let running = OpenTransaction::new(handle, Some(turn), blocked);
-        let StoreConnection {
-            connection,
-            deadline,
-            wal_end: tail,
-        } = running.handle();
-        // the wait for the write lock has a limit of its own
-        deadline.set(PATIENCE + WRITING);
-        tail.repair(connection)?;
-        checkpoint::checkpoint_if_long(connection);
-        let mut running = begin(running, "BEGIN IMMEDIATE", place)?;
-        running.handle().deadline.set(WRITING);
-        running.accept_joiners();
-        Ok(running)
-    }
-}
-
 /// Begins a transaction on this store's own connection.
 fn begin<'a>(
-    running: OpenTransaction<'a>,
-    how: &str,
-    place: &DatabasePath,
-) -> Result<OpenTransaction<'a>, StoreError> {
-    let begun = begun(running.handle(), how, place);
+    transaction: OpenTransaction<'a>,
+    statement: &str,
+    database: &DatabasePath,
+) -> StoreResult<OpenTransaction<'a>> {
+    let begun = begin_and_check(transaction.store_connection(), statement, database);
     busy_handler::reset_queue_time();
     match begun {
-        Ok(()) => Ok(running),
+        Ok(()) => Ok(transaction),
         Err(error) => {
             // the lock holder is looked up after the queue of this process has moved on
-            drop(running);
-            Err(place.name_lock_holder(error))
+            drop(transaction);
+            Err(database.name_lock_holder(error))
         }
     }
 }
 
-fn begun(handle: &StoreConnection, how: &str, place: &DatabasePath) -> Result<(), StoreError> {
-    handle.run(how)?;
+fn begin_and_check(
+    connection: &StoreConnection,
+    statement: &str,
+    database: &DatabasePath,
+) -> StoreResult<()> {
+    connection.execute(statement)?;
     // this read, not BEGIN, determines what a reading transaction sees; and no statement of this
     // version may run on a store that was upgraded in the meantime
-    let found = user_version(&handle.connection)?;
+    let found = user_version(&connection.connection)?;
     if found != VERSION {
-        return Err(migration::version_error(&handle.connection, found));
+        return Err(migration::version_error(&connection.connection, found));
     }
     // after BEGIN: from now on the transaction keeps the file that it has open
-    place.check_unmoved()
+    database.check_unmoved()
 }
 
 impl Store for SqliteStore {
-    fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError> {
+    fn begin(&mut self, intent: Intent) -> StoreResult<Box<dyn Transaction + '_>> {
         let blocked = StopsBlocked::new();
-        let running = match intent {
+        let open = match intent {
             Intent::Read => self.begin_reading(blocked)?,
             Intent::Write => self.begin_writing(false, blocked)?,
             Intent::Attempt => self.begin_writing(true, blocked)?,
         };
-        Ok(Box::new(transaction::SqliteTransaction(Statements::of(
-            running, intent,
-        ))))
+        Ok(Box::new(SqliteTransaction { open, intent }))
     }
 
     fn set_write_class(&mut self, class: Class) {
@@ -500,20 +279,20 @@ impl Store for SqliteStore {
     }
 
     fn is_read_only(&self) -> bool {
-        self.handle().map_or(true, |handle| {
-            handle.connection.is_readonly("main").unwrap_or(true)
+        self.open_connection().map_or(true, |connection| {
+            connection.connection.is_readonly("main").unwrap_or(true)
         })
     }
 
-    fn truncate_wal(&mut self) -> Result<(), StoreError> {
+    fn truncate_wal(&mut self) -> StoreResult<()> {
         let _blocked = StopsBlocked::new();
         let StoreConnection {
             connection,
             deadline,
-            wal_end: tail,
-        } = self.handle()?;
+            wal_end,
+        } = self.open_connection()?;
         deadline.set(SCRUBBING);
-        tail.repair(connection)?;
+        wal_end.repair(connection)?;
         // SQLite does not wait for another process that truncates the WAL: it reports at once that
         // the store is busy
         let began = Instant::now();
@@ -554,76 +333,5 @@ impl From<rusqlite::Error> for StoreError {
             }
             _ => StoreError::Engine(error.to_string()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// SQLite stops at the time limit whatever a table contains.
-    #[test]
-    fn a_statement_without_end_is_stopped_at_the_deadline() {
-        let connection = Connection::open_in_memory().unwrap();
-        let deadline = Deadline::install(&connection).unwrap();
-        let endless =
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
-        deadline.set(Duration::from_millis(50));
-        let began = Instant::now();
-        let stopped = connection
-            .query_row(endless, [], |row| row.get::<_, i64>(0))
-            .unwrap_err();
-        assert!(began.elapsed() < Duration::from_secs(5));
-        assert!(matches!(StoreError::from(stopped), StoreError::TooLong));
-        deadline.set(Duration::from_secs(60));
-        connection
-            .query_row("SELECT 1", [], |row| row.get::<_, i64>(0))
-            .unwrap();
-    }
-
-    /// Virtual tables for text search, spatial search and the like are not compiled in, and no
-    /// extension can be loaded.
-    #[test]
-    fn only_the_features_that_are_used_are_compiled_in() {
-        let connection = Connection::open_in_memory().unwrap();
-        let mut statement = connection.prepare("PRAGMA compile_options").unwrap();
-        let options = statement
-            .query_map([], |row| row.get::<_, String>(0))
-            .unwrap();
-        let options: Vec<String> = options.collect::<rusqlite::Result<_>>().unwrap();
-        let has = |wanted: &str| options.iter().any(|option| option.starts_with(wanted));
-        for unused in [
-            "ENABLE_FTS",
-            "ENABLE_RTREE",
-            "ENABLE_DBSTAT",
-            "ENABLE_LOAD_EXTENSION",
-            "SOUNDEX",
-            "USE_URI",
-        ] {
-            assert!(
-                !has(unused),
-                "{unused}: build in the checkout, where .cargo/config.toml counts: {options:?}"
-            );
-        }
-        for set in [
-            "OMIT_LOAD_EXTENSION",
-            "OMIT_JSON",
-            "TEMP_STORE=3",
-            "DQS=0",
-            "MAX_MMAP_SIZE=0",
-        ] {
-            assert!(
-                has(set),
-                "{set}: build in the checkout, where .cargo/config.toml counts: {options:?}"
-            );
-        }
-        let modules: i64 = connection
-            .query_row(
-                "SELECT count(*) FROM pragma_module_list WHERE name NOT LIKE 'pragma%'",
-                [],
-                |row| row.get(0),
-            )
-            .unwrap();
-        assert_eq!(modules, 0);
     }
 }

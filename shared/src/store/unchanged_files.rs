@@ -104,19 +104,19 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    struct Home(tempfile::TempDir);
+    struct TestFolder(tempfile::TempDir);
 
-    impl Home {
-        fn new() -> Home {
+    impl TestFolder {
+        fn new() -> TestFolder {
             let folder = tempfile::tempdir().unwrap();
             let store = folder.path().join("above/store");
             fs::create_dir_all(&store).unwrap();
             fs::set_permissions(&store, Permissions::from_mode(0o750)).unwrap();
-            let home = Home(folder);
+            let folder = TestFolder(folder);
             for name in ["postern.db", "postern.db-wal", "postern.db-shm"] {
-                home.write(name);
+                folder.write(name);
             }
-            home
+            folder
         }
 
         fn at(&self, name: &str) -> PathBuf {
@@ -140,60 +140,61 @@ mod tests {
     }
 
     #[test]
-    fn files_are_unchanged_however_long_they_become() {
-        let home = Home::new();
-        let checked = home.checked(&home.at("postern.db"));
+    fn files_are_unchanged_when_only_their_length_changes() {
+        let folder = TestFolder::new();
+        let checked = folder.checked(&folder.at("postern.db"));
         assert!(checked.is_plain);
         assert_eq!(checked.length_if_unchanged(), Some(5));
-        fs::write(home.at("postern.db"), "1234567").unwrap();
-        fs::write(home.at("postern.db-wal"), "1").unwrap();
+        fs::write(folder.at("postern.db"), "1234567").unwrap();
+        fs::write(folder.at("postern.db-wal"), "1").unwrap();
         assert_eq!(checked.length_if_unchanged(), Some(7));
     }
 
     #[test]
-    fn what_is_exchanged_opened_to_others_or_planted_is_found() {
-        type Doubt = fn(&Home);
-        let doubts: [(&str, Doubt); 7] = [
-            ("another file", |home| {
-                fs::copy(home.at("postern.db"), home.at("new")).unwrap();
-                fs::set_permissions(home.at("new"), Permissions::from_mode(0o660)).unwrap();
-                fs::rename(home.at("new"), home.at("postern.db")).unwrap();
+    fn a_replaced_opened_or_added_file_is_detected() {
+        type Change = fn(&TestFolder);
+        let changes: [(&str, Change); 7] = [
+            ("another file", |folder| {
+                fs::copy(folder.at("postern.db"), folder.at("new")).unwrap();
+                fs::set_permissions(folder.at("new"), Permissions::from_mode(0o660)).unwrap();
+                fs::rename(folder.at("new"), folder.at("postern.db")).unwrap();
             }),
-            ("a mode", |home| {
-                fs::set_permissions(home.at("postern.db-wal"), Permissions::from_mode(0o666))
+            ("a mode", |folder| {
+                fs::set_permissions(folder.at("postern.db-wal"), Permissions::from_mode(0o666))
                     .unwrap();
             }),
-            ("a folder's mode", |home| {
-                fs::set_permissions(home.at("").join(".."), Permissions::from_mode(0o777)).unwrap();
+            ("a folder's mode", |folder| {
+                fs::set_permissions(folder.at("").join(".."), Permissions::from_mode(0o777))
+                    .unwrap();
             }),
-            ("a second name", |home| {
-                fs::hard_link(home.at("postern.db"), home.at("second")).unwrap();
+            ("a second name", |folder| {
+                fs::hard_link(folder.at("postern.db"), folder.at("second")).unwrap();
             }),
-            ("a journal", |home| home.write("postern.db-journal")),
-            ("a file that is gone", |home| {
-                fs::remove_file(home.at("postern.db-shm")).unwrap()
+            ("a journal", |folder| folder.write("postern.db-journal")),
+            ("a file that is gone", |folder| {
+                fs::remove_file(folder.at("postern.db-shm")).unwrap()
             }),
-            ("another folder", |home| {
-                let store = home.at("").components().as_path().to_owned();
+            ("another folder", |folder| {
+                let store = folder.at("").components().as_path().to_owned();
                 fs::rename(&store, store.with_file_name("moved")).unwrap();
                 symlink("moved", &store).unwrap();
             }),
         ];
-        for (what, doubt) in doubts {
-            let home = Home::new();
-            let checked = home.checked(&home.at("postern.db"));
+        for (what, change) in changes {
+            let folder = TestFolder::new();
+            let checked = folder.checked(&folder.at("postern.db"));
             assert!(checked.length_if_unchanged().is_some(), "{what}");
-            doubt(&home);
+            change(&folder);
             assert_eq!(checked.length_if_unchanged(), None, "{what}");
         }
     }
 
     #[test]
     fn a_link_on_the_way_is_walked_each_time() {
-        let home = Home::new();
-        let link = home.0.path().canonicalize().unwrap().join("link");
+        let folder = TestFolder::new();
+        let link = folder.0.path().canonicalize().unwrap().join("link");
         symlink("above", &link).unwrap();
-        let checked = home.checked(&link.join("store/postern.db"));
+        let checked = folder.checked(&link.join("store/postern.db"));
         assert!(!checked.is_plain);
         assert_eq!(checked.length_if_unchanged(), Some(5));
         fs::remove_file(&link).unwrap();

@@ -96,11 +96,11 @@ impl NameService {
             .admission
             .acquire(class, key)
             .map_err(|_| Errno::EAGAIN)?;
-        let place = waiting.wait(self.patience).map_err(|_| Errno::EAGAIN)?;
+        let permit = waiting.wait(self.patience).map_err(|_| Errno::EAGAIN)?;
         let (answer, answered) = mpsc::sync_channel(1);
         let started = self.threads.spawn(move || {
             let found = look_up();
-            drop(place);
+            drop(permit);
             // the caller may have given up
             let _ = answer.send(found);
         });
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_sleeps_is_not_waited_for_and_keeps_no_other_waiting() {
+    fn a_look_up_that_never_ends_blocks_no_other() {
         let service = NameService::with_patience(Duration::from_millis(200));
         for number in 0..60 {
             let _entered =
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn one_origin_has_a_bounded_number_of_look_ups() {
+    fn one_key_has_a_bounded_number_of_look_ups() {
         let service = NameService::with_patience(Duration::from_millis(20));
         let mallory = || (Class::Unauthenticated, "mallory".to_owned());
         let errors: Vec<_> = (0..6)
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_up_that_panics_is_none() {
+    fn a_look_up_that_panics_fails() {
         let service = NameService::with_patience(Duration::from_secs(5));
         let panics =
             || -> Result<(), Errno> { panic!("a look-up that panics, as the test wants it") };
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_daemon_it_runs_where_it_is_asked() {
+    fn without_a_daemon_a_look_up_runs_on_the_calling_thread() {
         let here = thread::current().id();
         let ran = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&ran);

@@ -51,8 +51,8 @@ pub fn read_trusted(
     follow: Follow,
     largest: u64,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    let place = walk::walk_to_file(path, follow)?;
-    read_in_folder(&place.folder, &place.name, path, privacy, largest)
+    let position = walk::walk_to_file(path, follow)?;
+    read_in_folder(&position.folder, &position.name, path, privacy, largest)
 }
 
 /// Reads a file in a folder that was checked. A symbolic link is refused.
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_others_could_have_made_are_refused() {
+    fn files_that_others_could_have_written_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         assert!(refusal(&path, Privacy::Public).contains("No such file"));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_can_write_is_no_place_for_trust() {
+    fn a_file_in_a_folder_that_others_can_write_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "1").unwrap();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Time limit of the wait for another process's write.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest sleep between two attempts, in microseconds.
-const LONGEST: u64 = 8_000;
+const LONGEST_SLEEP: u64 = 8_000;
 
 thread_local! {
     static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -31,19 +31,19 @@ pub(super) fn reset_queue_time() {
 
 /// Sleeps, and returns whether SQLite tries again. SQLite calls it for the `attempt`th time while
 /// another process holds a lock. The wait in the write queue counts.
-pub(super) fn retry_while_busy(turn: i32) -> bool {
-    retry_within(PATIENCE.saturating_sub(QUEUED.get()), turn)
+pub(super) fn retry_while_busy(attempt: i32) -> bool {
+    retry_within(PATIENCE.saturating_sub(QUEUED.get()), attempt)
 }
 
 /// Like [`retry_while_busy`], with the time limit for a restart of the WAL.
-pub(super) fn retry_briefly(turn: i32) -> bool {
-    retry_within(checkpoint::PATIENCE, turn)
+pub(super) fn retry_briefly(attempt: i32) -> bool {
+    retry_within(checkpoint::PATIENCE, attempt)
 }
 
-fn retry_within(patience: Duration, turn: i32) -> bool {
+fn retry_within(patience: Duration, attempt: i32) -> bool {
     let now = Instant::now();
     let since = match SINCE.get() {
-        Some(since) if turn > 0 => since,
+        Some(since) if attempt > 0 => since,
         _ => now,
     };
     SINCE.set(Some(since));
@@ -57,5 +57,5 @@ fn retry_within(patience: Duration, turn: i32) -> bool {
 pub(super) fn sleep_random() {
     // a new random key each time, and so a different one in each process
     let random = RandomState::new().build_hasher().finish();
-    std::thread::sleep(Duration::from_micros(500 + random % LONGEST));
+    std::thread::sleep(Duration::from_micros(500 + random % LONGEST_SLEEP));
 }

@@ -30,7 +30,7 @@ impl StoreConnection {
     }
 
     pub(super) fn commit(&self) -> CommitResult {
-        self.run("COMMIT").map_err(|error| {
+        self.execute("COMMIT").map_err(|error| {
             self.wal_end.record_failed_commit(&self.connection, &error);
             self.roll_back();
             CommitError::from(error)
@@ -40,12 +40,12 @@ impl StoreConnection {
     pub(super) fn roll_back(&self) {
         if self.is_in_transaction() {
             // if the rollback fails, SQLite rolls back when the connection is next used or closed
-            let _ = self.run("ROLLBACK");
+            let _ = self.execute("ROLLBACK");
         }
     }
 
     /// Runs a cached statement without parameters.
-    pub(super) fn run(&self, sql: &str) -> rusqlite::Result<()> {
+    pub(super) fn execute(&self, sql: &str) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(sql)?
             .raw_execute()

@@ -2,7 +2,7 @@
 //! moved or replaced by a backup: a gate that kept it open would grant access that was revoked in
 //! the new one.
 
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreResult};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(super) struct DatabasePath {
 }
 
 impl DatabasePath {
-    pub(super) fn open(path: &Path) -> Result<DatabasePath, StoreError> {
+    pub(super) fn open(path: &Path) -> StoreResult<DatabasePath> {
         let file = file(path).map_err(|_| StoreError::Moved)?;
         Ok(DatabasePath {
             path: path.to_owned(),
@@ -34,7 +34,7 @@ impl DatabasePath {
         }
     }
 
-    pub(super) fn check_unmoved(&self) -> Result<(), StoreError> {
+    pub(super) fn check_unmoved(&self) -> StoreResult<()> {
         match file(&self.path) {
             Ok(file) if file == self.file => Ok(()),
             _ => Err(StoreError::Moved),

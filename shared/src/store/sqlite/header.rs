@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::crypto::master_key::MasterKeys;
     use crate::crypto::vault::Vault;
-    use crate::store::sqlite::{APPLICATION, SqliteStore, VERSION};
+    use crate::store::sqlite::{APPLICATION, VERSION, create};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
@@ -52,7 +52,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
         let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        SqliteStore::create(&path, None, &keys).unwrap();
+        create(&path, None, &keys).unwrap();
         assert!(has_version(&path, APPLICATION, VERSION).unwrap());
         assert!(!has_version(&path, APPLICATION, VERSION + 1).unwrap());
 

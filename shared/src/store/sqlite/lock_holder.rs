@@ -13,10 +13,10 @@ use std::path::Path;
 
 /// Bytes of the WAL index (`-shm`) that SQLite locks: writer, checkpointer, recovery, readers.
 const WRITER: u64 = 120;
-const LAST: u64 = 127;
+const LAST_READER: u64 = 127;
 /// Lock that every connection shares, and that the process which creates the index holds
 /// exclusively.
-const MAKER: u64 = 128;
+const INDEX_CREATOR: u64 = 128;
 /// Maximum of lines that are read of /proc/locks.
 const MOST_LINES: usize = 10_000;
 
@@ -50,7 +50,11 @@ fn parse_lock_line(line: &str, inode: u64) -> Option<(u32, u64)> {
     };
     let of_file = file.rsplit(':').next()?.parse() == Ok(inode);
     let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-    let last_byte = if kind == "WRITE" { MAKER } else { LAST };
+    let last_byte = if kind == "WRITE" {
+        INDEX_CREATOR
+    } else {
+        LAST_READER
+    };
     let is_ours = of_file && last >= WRITER && first <= last_byte;
     is_ours.then_some((pid.parse().ok()?, first))
 }
@@ -94,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_of_the_store_is_told_from_others() {
+    fn a_lock_of_the_store_is_distinguished_from_others() {
         let line = |rest: &str| parse_lock_line(&format!("1: POSIX  ADVISORY  WRITE {rest}"), 77);
         assert_eq!(line("123 08:01:77 120 120"), Some((123, 120)));
         assert_eq!(line("123 08:01:77 123 123"), Some((123, 123)));

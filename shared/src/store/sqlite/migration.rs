@@ -14,7 +14,7 @@ use super::{
     APPLICATION, Deadline, SCHEMA, VERSION, busy_handler, harden, location, lock_holder,
     refuse_file_size_limit, schema_check,
 };
-use crate::store::{StoreError, UpgradeResult};
+use crate::store::{StoreError, StoreResult, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -24,10 +24,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-type Result<T> = std::result::Result<T, StoreError>;
-
 /// Time limit of SQLite's work for the whole upgrade.
-const UPGRADING: Duration = Duration::from_secs(3600);
+const TIME_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Migration from one version to the next.
 struct Migration {
@@ -35,7 +33,7 @@ struct Migration {
     /// Schema of a store of version `from`.
     schema: &'static str,
     /// Creates the next schema and fills its tables. The caller sets the version.
-    migrate: fn(&Connection, next: &str) -> Result<()>,
+    migrate: fn(&Connection, next: &str) -> StoreResult<()>,
 }
 
 /// Migrations in order, without a gap. A new version moves the current schema into a file here.
@@ -53,7 +51,7 @@ const MIGRATIONS: [Migration; 2] = [
 ];
 
 fn is_upgradable(version: i64) -> bool {
-    MIGRATIONS.iter().any(|step| step.from == version)
+    MIGRATIONS.iter().any(|migration| migration.from == version)
 }
 
 /// Returns why a store of another version is not opened.
@@ -70,7 +68,7 @@ pub(super) fn version_error(connection: &Connection, found: i64) -> StoreError {
 }
 
 /// Upgrades the store at a path, unless it already has this program's version.
-pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult> {
+pub(super) fn upgrade(path: &Path) -> StoreResult<UpgradeResult> {
     refuse_file_size_limit()?;
     let path = location::check_trusted(path)?;
     let upgraded = upgrade_under_lock(&path);
@@ -80,9 +78,9 @@ pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult> {
     }
 }
 
-fn upgrade_under_lock(path: &Path) -> Result<UpgradeResult> {
+fn upgrade_under_lock(path: &Path) -> StoreResult<UpgradeResult> {
     let connection = open(path)?;
-    let place = DatabasePath::open(path)?;
+    let database = DatabasePath::open(path)?;
     // refused before any wait
     let found = version(&connection)?;
     if found == VERSION {
@@ -97,7 +95,7 @@ fn upgrade_under_lock(path: &Path) -> Result<UpgradeResult> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    place.check_unmoved()?;
+    database.check_unmoved()?;
     // another upgrade may have been faster
     let found = version(&connection)?;
     if found == VERSION {
@@ -107,7 +105,7 @@ fn upgrade_under_lock(path: &Path) -> Result<UpgradeResult> {
     // the write lock is held: the copy is exactly what the migration starts with
     let backup = back_up(path)?;
     migrate(&connection, found)?;
-    place.check_unmoved()?;
+    database.check_unmoved()?;
     connection.execute_batch("COMMIT").map_err(|error| {
         // the next process must not append to frames that may not have reached the disk
         WalEnd::new(path).record_failed_commit(&connection, &error);
@@ -122,13 +120,13 @@ fn upgrade_under_lock(path: &Path) -> Result<UpgradeResult> {
     })
 }
 
-fn open(path: &Path) -> Result<Connection> {
+fn open(path: &Path) -> StoreResult<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(busy_handler::retry_while_busy))?;
-    Deadline::install(&connection)?.set(UPGRADING);
+    Deadline::install(&connection)?.set(TIME_LIMIT);
     harden(&connection)?;
     // A referenced table is created again under its own name: the references keep their text.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
@@ -136,7 +134,7 @@ fn open(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn version(connection: &Connection) -> Result<i64> {
+fn version(connection: &Connection) -> StoreResult<i64> {
     let application: i64 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != APPLICATION {
@@ -148,9 +146,9 @@ fn version(connection: &Connection) -> Result<i64> {
 }
 
 /// Refuses a store from which no migration starts.
-fn check_old_schema(connection: &Connection, found: i64) -> Result<()> {
-    match MIGRATIONS.iter().find(|step| step.from == found) {
-        Some(step) => match schema_check::compare_schema(connection, step.schema) {
+fn check_old_schema(connection: &Connection, found: i64) -> StoreResult<()> {
+    match MIGRATIONS.iter().find(|migration| migration.from == found) {
+        Some(migration) => match schema_check::compare_schema(connection, migration.schema) {
             Err(StoreError::Shape(what)) => match unreleased::find_commit(connection)? {
                 Some(commit) => Err(StoreError::Unreleased { found, commit }),
                 None => Err(StoreError::Shape(what)),
@@ -162,22 +160,24 @@ fn check_old_schema(connection: &Connection, found: i64) -> Result<()> {
 }
 
 /// Runs every migration from a version on, within the caller's transaction.
-fn migrate(connection: &Connection, found: i64) -> Result<()> {
-    let steps = MIGRATIONS.iter().skip_while(|step| step.from != found);
+fn migrate(connection: &Connection, found: i64) -> StoreResult<()> {
+    let migrations = MIGRATIONS
+        .iter()
+        .skip_while(|migration| migration.from != found);
     let next = MIGRATIONS
         .iter()
-        .map(|step| step.schema)
+        .map(|migration| migration.schema)
         .skip(1)
         .chain([SCHEMA]);
     let next = next.skip(
         MIGRATIONS
             .iter()
-            .take_while(|step| step.from != found)
+            .take_while(|migration| migration.from != found)
             .count(),
     );
-    for (step, next) in steps.zip(next) {
-        (step.migrate)(connection, next)?;
-        connection.pragma_update(None, "user_version", step.from + 1)?;
+    for (migration, next) in migrations.zip(next) {
+        (migration.migrate)(connection, next)?;
+        connection.pragma_update(None, "user_version", migration.from + 1)?;
     }
     let is_torn = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
     if is_torn {
@@ -189,7 +189,7 @@ fn migrate(connection: &Connection, found: i64) -> Result<()> {
 }
 
 /// Creates the tables and indexes of a schema that are missing. The migration fills them.
-fn create_missing(connection: &Connection, schema: &str) -> Result<()> {
+fn create_missing(connection: &Connection, schema: &str) -> StoreResult<()> {
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
     for (name, sql) in schema_check::created_by(schema) {
         if !connection.query_row(exists, [name], |row| row.get::<_, bool>(0))? {
@@ -202,7 +202,7 @@ fn create_missing(connection: &Connection, schema: &str) -> Result<()> {
 /// Copies the store with its WAL, as of the last commit, to `postern.db.before-5` next to it, with
 /// the same owner and mode. Replaces the copy of an interrupted upgrade once the new one is
 /// complete.
-fn back_up(path: &Path) -> Result<PathBuf> {
+fn back_up(path: &Path) -> StoreResult<PathBuf> {
     let backup = location::with_suffix(path, &format!(".before-{VERSION}"));
     trusted_file::remove_abandoned(&backup)?;
     let name = backup.file_name().unwrap_or_default().to_string_lossy();
@@ -221,7 +221,7 @@ fn back_up(path: &Path) -> Result<PathBuf> {
     copied.map(|()| backup)
 }
 
-fn copy(path: &Path, new: &Path) -> Result<()> {
+fn copy(path: &Path, new: &Path) -> StoreResult<()> {
     let io = |error| StoreError::File(FileError::io(new, error));
     let text = new
         .to_str()
@@ -264,15 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_lead_to_this_version_without_a_gap() {
-        let from: Vec<i64> = MIGRATIONS.iter().map(|step| step.from).collect();
+    fn the_migrations_reach_this_version_without_a_gap() {
+        let from: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.from).collect();
         let expected: Vec<i64> = (from[0]..VERSION).collect();
         assert_eq!(from, expected);
     }
 
     /// A kill at any moment before the commit leaves what is on the disk at that moment.
     #[test]
-    fn an_upgrade_that_is_cut_off_before_its_commit_leaves_the_old_store_whole() {
+    fn an_upgrade_interrupted_before_its_commit_leaves_the_old_store() {
         let (folder, path) = version_3();
         let connection = open(&path).unwrap();
         connection
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_leaves_the_old_store_whole() {
+    fn a_full_disk_leaves_the_old_store() {
         let (_folder, path) = version_3();
         let connection = open(&path).unwrap();
         let pages: i64 = connection
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_waits_for_who_writes_and_then_gives_up() {
+    fn an_upgrade_waits_for_a_writer_and_then_gives_up() {
         let (_folder, path) = version_3();
         let writer = open(&path).unwrap();
         writer

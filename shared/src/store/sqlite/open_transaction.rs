@@ -8,16 +8,16 @@ use super::write_queue::WritePermit;
 use rusqlite::Connection;
 
 /// Savepoint of one attempt in a transaction that another attempt began.
-const PART: &str = "SAVEPOINT attempt";
-const KEEP_PART: &str = "RELEASE attempt";
-const UNDO_PART: &str = "ROLLBACK TO attempt";
+const SAVEPOINT: &str = "SAVEPOINT attempt";
+const RELEASE: &str = "RELEASE attempt";
+const ROLL_BACK: &str = "ROLLBACK TO attempt";
 
 /// A transaction, until it is committed or dropped. The fields are dropped in this order: the locks
 /// of the store are released, then the write permit, then the terminal's stop signals are
 /// delivered.
 pub(super) struct OpenTransaction<'a> {
     /// `None` after the end of the transaction.
-    handle: Option<StoreConnection>,
+    connection: Option<StoreConnection>,
     /// Slot of this store's own connection between transactions.
     idle: &'a mut Option<StoreConnection>,
     /// `None` for a transaction that only reads.
@@ -33,7 +33,7 @@ impl<'a> OpenTransaction<'a> {
         _blocked: StopsBlocked,
     ) -> OpenTransaction<'a> {
         OpenTransaction {
-            handle: idle.take(),
+            connection: idle.take(),
             idle,
             permit,
             _blocked,
@@ -42,45 +42,45 @@ impl<'a> OpenTransaction<'a> {
 
     /// Continues the transaction of a commit group, on its connection.
     pub(super) fn join(
-        handle: StoreConnection,
-        home: &'a mut Option<StoreConnection>,
-        turn: WritePermit,
+        connection: StoreConnection,
+        idle: &'a mut Option<StoreConnection>,
+        permit: WritePermit,
         _blocked: StopsBlocked,
     ) -> rusqlite::Result<OpenTransaction<'a>> {
-        let running = OpenTransaction {
-            handle: Some(handle),
-            idle: home,
-            permit: Some(turn),
+        let transaction = OpenTransaction {
+            connection: Some(connection),
+            idle,
+            permit: Some(permit),
             _blocked,
         };
-        running.handle().run(PART)?;
-        Ok(running)
+        transaction.store_connection().execute(SAVEPOINT)?;
+        Ok(transaction)
     }
 
-    pub(super) fn handle(&self) -> &StoreConnection {
-        self.handle
+    pub(super) fn store_connection(&self) -> &StoreConnection {
+        self.connection
             .as_ref()
             .expect("a transaction has a connection until it ends")
     }
 
     pub(super) fn connection(&self) -> &Connection {
-        &self.handle().connection
+        &self.store_connection().connection
     }
 
     /// Lets the attempts that wait now join this transaction, which has begun.
     pub(super) fn accept_joiners(&mut self) {
-        if let Some(turn) = &mut self.permit {
-            turn.accept_joiners();
+        if let Some(permit) = &mut self.permit {
+            permit.accept_joiners();
         }
     }
 
     /// Commits, together with the commit group if there is one.
     pub(super) fn commit(mut self) -> CommitResult {
-        let is_kept = match self.has_joined() {
-            true => self.handle().run(KEEP_PART),
+        let released = match self.has_joined() {
+            true => self.store_connection().execute(RELEASE),
             false => Ok(()),
         };
-        match is_kept {
+        match released {
             // dropping `self` rolls back
             Err(error) => Err(error.into()),
             Ok(()) => self.end(),
@@ -93,38 +93,43 @@ impl<'a> OpenTransaction<'a> {
 
     /// Ends the transaction, whatever state it is in.
     fn end(&mut self) -> CommitResult {
-        let Some(handle) = self.handle.take() else {
+        let Some(connection) = self.connection.take() else {
             return Ok(());
         };
-        let (outcome, handle) = match self.permit.take() {
-            Some(turn) => turn.hand_over_or_commit(handle),
-            None => (handle.commit(), Some(handle)),
+        let (result, connection) = match self.permit.take() {
+            Some(permit) => permit.hand_over_or_commit(connection),
+            None => (connection.commit(), Some(connection)),
         };
-        if handle.is_some() {
-            *self.idle = handle;
+        if connection.is_some() {
+            *self.idle = connection;
         }
-        outcome
+        result
     }
 }
 
 impl Drop for OpenTransaction<'_> {
     fn drop(&mut self) {
-        let Some(handle) = &self.handle else { return };
+        let Some(connection) = &self.connection else {
+            return;
+        };
         if !self.has_joined() {
-            handle.roll_back();
+            connection.roll_back();
             // if the rollback failed, closing the connection rolls back
             *self.idle = self
-                .handle
+                .connection
                 .take()
-                .filter(|handle| !handle.is_in_transaction());
+                .filter(|connection| !connection.is_in_transaction());
             return;
         }
-        match handle.run(UNDO_PART).and_then(|()| handle.run(KEEP_PART)) {
+        match connection
+            .execute(ROLL_BACK)
+            .and_then(|()| connection.execute(RELEASE))
+        {
             // commits the savepoints of the other members, or hands the transaction over
             Ok(()) => drop(self.end()),
             // a savepoint that cannot be rolled back must not be committed: the connection is
             // closed, and the commit fails for the whole group
-            Err(_) => self.handle = None,
+            Err(_) => self.connection = None,
         }
     }
 }

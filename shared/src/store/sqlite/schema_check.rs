@@ -5,7 +5,7 @@
 //! program added would run in this process.
 
 use super::SCHEMA;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreResult};
 use data_encoding::HEXLOWER;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -28,7 +28,7 @@ const MOST_OBJECTS: usize = 200;
 type Object = (String, String, String, Option<String>);
 
 /// Refuses a store with another schema than this program's, and names the difference.
-pub(super) fn check_schema(connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn check_schema(connection: &Connection) -> StoreResult<()> {
     compare_schema(connection, SCHEMA)?;
     for (table, most) in SMALL {
         let sql = format!(
@@ -46,7 +46,7 @@ pub(super) fn check_schema(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Refuses a store with another schema than `schema`, and names the difference.
-pub(super) fn compare_schema(connection: &Connection, schema: &str) -> Result<(), StoreError> {
+pub(super) fn compare_schema(connection: &Connection, schema: &str) -> StoreResult<()> {
     let found = read_schema(connection)?;
     let known = expected(schema);
     let wrong = |what: String| Err(StoreError::Shape(what));
@@ -72,7 +72,7 @@ pub(super) fn compare_schema(connection: &Connection, schema: &str) -> Result<()
 }
 
 /// Returns the SHA-256 of a store's schema, in hexadecimal.
-pub(super) fn schema_hash(connection: &Connection) -> Result<String, StoreError> {
+pub(super) fn schema_hash(connection: &Connection) -> StoreResult<String> {
     let mut hash = Sha256::new();
     for (kind, name, table, sql) in read_schema(connection)?.into_values() {
         for text in [kind, name, table, sql.unwrap_or_default()] {
@@ -95,7 +95,7 @@ pub(super) fn created_by(schema: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-fn read_schema(connection: &Connection) -> Result<BTreeMap<String, Object>, StoreError> {
+fn read_schema(connection: &Connection) -> StoreResult<BTreeMap<String, Object>> {
     let sql = format!(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema LIMIT {}",
         MOST_OBJECTS + 1
@@ -228,7 +228,7 @@ mod tests {
 
     /// A changed schema without a new version would fail on the stores of both programs.
     #[test]
-    fn a_schema_that_changes_has_a_version_of_its_own() {
+    fn a_changed_schema_has_a_version_of_its_own() {
         let hash = HEXLOWER.encode(&Sha256::digest(SCHEMA));
         assert_eq!(SCHEMAS.last().copied(), Some((VERSION, hash.as_str())));
     }

@@ -2,9 +2,19 @@
 //! of a writing transaction is planned first: a statement that would scan a growing table fails the
 //! test. Every process that waits for the write lock waits for every row that is read under it.
 
-use super::connection::CommitResult;
+mod accounts;
+mod app_passwords;
+mod convert;
+mod events;
+mod keys;
+mod login_tokens;
+mod mail;
+mod notifications;
+mod sessions;
+mod transaction;
+
 use super::open_transaction::OpenTransaction;
-use crate::store::Intent;
+use crate::store::{Intent, StoreResult};
 #[cfg(debug_assertions)]
 use rusqlite::Connection;
 use rusqlite::{CachedStatement, Params, Row};
@@ -23,45 +33,69 @@ const SMALL: [&str; 6] = [
 #[cfg(debug_assertions)]
 const SHORT: [&str; 1] = ["outbox_waiting"];
 
-pub(super) struct Statements<'a> {
-    running: OpenTransaction<'a>,
-    intent: Intent,
+/// A transaction of the store. The other files of this folder add what it reads and changes.
+pub(super) struct SqliteTransaction<'a> {
+    pub(super) open: OpenTransaction<'a>,
+    pub(super) intent: Intent,
 }
 
-impl<'a> Statements<'a> {
-    pub(super) fn of(running: OpenTransaction<'a>, intent: Intent) -> Statements<'a> {
-        Statements { running, intent }
-    }
-
-    pub(super) fn intent(&self) -> Intent {
-        self.intent
-    }
-
-    pub(super) fn commit(self) -> CommitResult {
-        self.running.commit()
-    }
-
+impl SqliteTransaction<'_> {
     /// Returns a cached prepared statement.
-    pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+    fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.check(sql);
-        self.running.connection().prepare_cached(sql)
+        self.open.connection().prepare_cached(sql)
     }
 
-    pub(super) fn execute(&self, sql: &str, parameters: impl Params) -> rusqlite::Result<usize> {
-        self.prepare(sql)?.execute(parameters)
+    pub(super) fn execute(&self, sql: &str, parameters: impl Params) -> StoreResult<()> {
+        self.execute_counted(sql, parameters).map(drop)
     }
 
+    /// Runs a statement. Returns the number of changed rows.
+    pub(super) fn execute_counted(&self, sql: &str, parameters: impl Params) -> StoreResult<usize> {
+        Ok(self.prepare(sql)?.execute(parameters)?)
+    }
+
+    /// Returns all rows.
+    pub(super) fn query_rows<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> StoreResult<T>,
+    ) -> StoreResult<Vec<T>> {
+        let mut statement = self.prepare(sql)?;
+        let mut rows = statement.query(parameters)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+
+    /// Returns the first row, if there is one.
+    pub(super) fn find_row<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        read: impl FnOnce(&Row<'_>) -> StoreResult<T>,
+    ) -> StoreResult<Option<T>> {
+        let mut statement = self.prepare(sql)?;
+        let mut rows = statement.query(parameters)?;
+        rows.next()?.map(read).transpose()
+    }
+
+    /// Returns the first row. No row is an error.
     pub(super) fn query_row<T>(
         &self,
         sql: &str,
         parameters: impl Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
-        self.prepare(sql)?.query_row(parameters, read)
+        read: impl FnOnce(&Row<'_>) -> StoreResult<T>,
+    ) -> StoreResult<T> {
+        self.find_row(sql, parameters, read)?
+            .ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
     }
 
     pub(super) fn last_insert_rowid(&self) -> i64 {
-        self.running.connection().last_insert_rowid()
+        self.open.connection().last_insert_rowid()
     }
 
     #[cfg(not(debug_assertions))]
@@ -71,7 +105,7 @@ impl<'a> Statements<'a> {
     fn check(&self, sql: &str) {
         if self.intent != Intent::Read {
             // a statement that cannot be planned fails when it runs
-            let scans = scans(self.running.connection(), sql).unwrap_or_default();
+            let scans = scans(self.open.connection(), sql).unwrap_or_default();
             assert!(scans.is_empty(), "{scans:?} under the write lock: {sql}");
         }
     }
@@ -135,8 +169,11 @@ mod tests {
             deadline,
             wal_end: WalEnd::new("/none".as_ref()),
         });
-        let running = OpenTransaction::new(&mut home, None, StopsBlocked::new());
-        let statements = Statements::of(running, Intent::Write);
-        let _ = statements.execute("DELETE FROM failure WHERE cost = ?1", [1]);
+        let open = OpenTransaction::new(&mut home, None, StopsBlocked::new());
+        let transaction = SqliteTransaction {
+            open,
+            intent: Intent::Write,
+        };
+        let _ = transaction.execute("DELETE FROM failure WHERE cost = ?1", [1]);
     }
 }

@@ -54,7 +54,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
         let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        crate::store::sqlite::SqliteStore::create(&path, None, &keys).unwrap();
+        crate::store::sqlite::create(&path, None, &keys).unwrap();
         let mut store = crate::store::sqlite::SqliteStore::open(&path).unwrap();
         for intent in [Intent::Read, Intent::Write] {
             let transaction = store.begin(intent).unwrap();

@@ -7,7 +7,7 @@
 //! succeeded.
 
 use super::location::with_suffix;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreResult};
 use rusqlite::{Connection, ErrorCode};
 use std::cell::Cell;
 use std::fs::File;
@@ -35,7 +35,7 @@ impl WalEnd {
 
     /// Truncates the frames of a failed commit, if there are any. MUST be called before every
     /// write.
-    pub(super) fn repair(&self, connection: &Connection) -> Result<(), StoreError> {
+    pub(super) fn repair(&self, connection: &Connection) -> StoreResult<()> {
         match self.is_in_doubt.get() {
             false => Ok(()),
             true => self.truncate_uncommitted(connection),
@@ -58,7 +58,7 @@ impl WalEnd {
 
     /// Truncates the frames after the last commit, under the write lock, so that no process
     /// appends.
-    fn truncate_uncommitted(&self, connection: &Connection) -> Result<(), StoreError> {
+    fn truncate_uncommitted(&self, connection: &Connection) -> StoreResult<()> {
         if !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
         }
@@ -84,7 +84,7 @@ impl WalEnd {
         Err(StoreError::Busy)
     }
 
-    fn truncate_after(&self, connection: &Connection, frames: i64) -> Result<(), StoreError> {
+    fn truncate_after(&self, connection: &Connection, frames: i64) -> StoreResult<()> {
         let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let length = match u64::try_from(frames) {
             Ok(0) | Err(_) => 0,
@@ -102,7 +102,7 @@ impl WalEnd {
 }
 
 /// Returns a number that changes when another connection commits.
-fn data_version(connection: &Connection) -> Result<i64, StoreError> {
+fn data_version(connection: &Connection) -> StoreResult<i64> {
     Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 
@@ -153,11 +153,11 @@ mod tests {
         // written and not synced: SQLite reports an error
         let wal = fs::read(at("written")).unwrap();
         fs::write(at("db-wal"), wal).unwrap();
-        let tail = WalEnd::new(&at("db"));
+        let wal_end = WalEnd::new(&at("db"));
         let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
-        tail.record_failed_commit(&connection, &failed);
+        wal_end.record_failed_commit(&connection, &failed);
         assert_eq!(fs::metadata(at("db-wal")).unwrap().len(), length);
-        tail.repair(&connection).unwrap();
+        wal_end.repair(&connection).unwrap();
         assert_eq!(rows(&connection), 1);
         drop(connection);
 
@@ -170,15 +170,15 @@ mod tests {
 
     /// Nothing is appended while the end of the WAL is uncertain.
     #[test]
-    fn nothing_is_written_after_an_end_that_cannot_be_made_good() {
+    fn nothing_is_written_after_an_end_that_cannot_be_repaired() {
         let folder = tempfile::tempdir().unwrap();
         let connection = opened(&folder.path().join("db"));
         connection.execute_batch("CREATE TABLE a (b)").unwrap();
-        let tail = WalEnd::new(&folder.path().join("other"));
+        let wal_end = WalEnd::new(&folder.path().join("other"));
         let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
-        tail.record_failed_commit(&connection, &failed);
-        assert!(tail.repair(&connection).is_err());
+        wal_end.record_failed_commit(&connection, &failed);
+        assert!(wal_end.repair(&connection).is_err());
         fs::write(folder.path().join("other-wal"), "").unwrap();
-        tail.repair(&connection).unwrap();
+        wal_end.repair(&connection).unwrap();
     }
 }

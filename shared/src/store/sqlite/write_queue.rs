@@ -15,25 +15,25 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// Maximum of attempts in one commit: their pages fit well below the limit of the WAL.
-const MOST: usize = 32;
+const MAX_MEMBERS: usize = 32;
 /// Time in which attempts may join a transaction: finished attempts wait for the rest.
-const LONGEST: Duration = Duration::from_millis(20);
+const JOIN_TIME: Duration = Duration::from_millis(20);
 /// Number of later writers of a better class that may pass a waiting one: an endless series of
 /// writes blocks no other writer.
-const PASSED_OVER: u32 = 4;
+const MAX_PASSED_OVER: u32 = 4;
 
 /// Device and inode of a store's file.
-type File = (u64, u64);
+type FileId = (u64, u64);
 
 /// Queues of the stores that are open in this process.
-static QUEUES: Mutex<Vec<(File, Weak<WriteQueue>)>> = Mutex::new(Vec::new());
+static QUEUES: Mutex<Vec<(FileId, Weak<WriteQueue>)>> = Mutex::new(Vec::new());
 
 #[derive(Default)]
 pub(super) struct WriteQueue(Mutex<WriteQueueState>);
 
 #[derive(Default)]
 struct WriteQueueState {
-    next: u64,
+    next_number: u64,
     /// Number of the writer that holds the permit.
     current: Option<u64>,
     waiting: Vec<WaitingWriter>,
@@ -79,7 +79,7 @@ struct FinishedGroup {
     leader: u64,
     result: CommitResult,
     /// Connection of the leader, until the leader takes it back.
-    handle: Option<StoreConnection>,
+    connection: Option<StoreConnection>,
     unread: usize,
 }
 
@@ -97,13 +97,19 @@ impl WriteQueueState {
     /// Returns the index of the next writer.
     fn next_index(&self) -> Option<usize> {
         let all = self.waiting.iter().enumerate();
-        let order = |one: &WaitingWriter| (one.passed_over < PASSED_OVER, one.class, one.number);
-        // of those that were passed too often, the first to arrive
-        let order = |one: &WaitingWriter| match order(one) {
-            (false, _, number) => (false, Class::Authenticated, number),
-            in_turn => in_turn,
+        let order = |writer: &WaitingWriter| {
+            (
+                writer.passed_over < MAX_PASSED_OVER,
+                writer.class,
+                writer.number,
+            )
         };
-        all.min_by_key(|(_, one)| order(one))
+        // of those that were passed too often, the first to arrive
+        let order = |writer: &WaitingWriter| match order(writer) {
+            (false, _, number) => (false, Class::Authenticated, number),
+            key => key,
+        };
+        all.min_by_key(|(_, writer)| order(writer))
             .map(|(index, _)| index)
     }
 
@@ -129,14 +135,14 @@ impl WriteQueueState {
 
 impl WriteQueue {
     /// Returns the queue of a store.
-    pub(super) fn of_store(store: File) -> Arc<WriteQueue> {
+    pub(super) fn of_store(store: FileId) -> Arc<WriteQueue> {
         let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|(_, queue)| queue.strong_count() > 0);
-        let open = queues
+        let found = queues
             .iter()
             .find(|(of, _)| *of == store)
             .and_then(|(_, queue)| queue.upgrade());
-        open.unwrap_or_else(|| {
+        found.unwrap_or_else(|| {
             let new = Arc::default();
             queues.push((store, Arc::downgrade(&new)));
             new
@@ -148,12 +154,12 @@ impl WriteQueue {
     pub(super) fn acquire(
         self: &Arc<Self>,
         class: Class,
-        shares: bool,
+        may_share: bool,
     ) -> Option<(WritePermit, Option<StoreConnection>)> {
         let began = Instant::now();
         let mut queue = self.lock();
-        let number = queue.next;
-        queue.next += 1;
+        let number = queue.next_number;
+        queue.next_number += 1;
         if queue.current.is_none() {
             queue.current = Some(number);
         } else {
@@ -161,21 +167,21 @@ impl WriteQueue {
             queue.waiting.push(WaitingWriter {
                 number,
                 class,
-                may_join: shares,
+                may_join: may_share,
                 passed_over: 0,
                 thread,
             });
         }
         drop(queue);
-        let is_at = |queue: &mut WriteQueueState| {
+        let has_permit = |queue: &mut WriteQueueState| {
             (queue.current == Some(number)).then(|| queue.handed_over.take())
         };
-        let found = self.wait(Some(began + busy_handler::PATIENCE), is_at);
-        let handed_on = match found {
-            Some(handed_on) => handed_on,
+        let found = self.wait(Some(began + busy_handler::PATIENCE), has_permit);
+        let handed_over = match found {
+            Some(handed_over) => handed_over,
             None => {
                 let mut queue = self.lock();
-                queue.waiting.retain(|one| one.number != number);
+                queue.waiting.retain(|writer| writer.number != number);
                 // the permit may have arrived after the time limit
                 if queue.current != Some(number) {
                     return None;
@@ -184,16 +190,16 @@ impl WriteQueue {
             }
         };
         busy_handler::set_queue_time(began.elapsed());
-        let (shared, handle) = handed_on.unzip();
+        let (group, connection) = handed_over.unzip();
         Some((
             WritePermit {
                 queue: Arc::clone(self),
                 number,
-                may_share: shares,
-                group: shared,
+                may_share,
+                group,
                 is_released: false,
             },
-            handle,
+            connection,
         ))
     }
 
@@ -225,13 +231,13 @@ impl WritePermit {
     pub(super) fn has_joined(&self) -> bool {
         self.group
             .as_ref()
-            .is_some_and(|shared| shared.leader != self.number)
+            .is_some_and(|group| group.leader != self.number)
     }
 
     /// Lets the attempts that wait now join this transaction, which has begun.
     pub(super) fn accept_joiners(&mut self) {
         if self.may_share {
-            let until = self.queue.lock().next;
+            let until = self.queue.lock().next_number;
             self.group = Some(CommitGroup {
                 until,
                 ..CommitGroup::new(self.number)
@@ -243,41 +249,41 @@ impl WritePermit {
     /// the connection if it is the caller's own.
     pub(super) fn hand_over_or_commit(
         mut self,
-        handle: StoreConnection,
+        connection: StoreConnection,
     ) -> (CommitResult, Option<StoreConnection>) {
-        let mut shared = self
+        let mut group = self
             .group
             .take()
             .unwrap_or_else(|| CommitGroup::new(self.number));
         let mut queue = self.queue.lock();
-        let is_short = shared.members.len() < MOST - 1 && shared.began.elapsed() < LONGEST;
-        let may_go_on = is_short && handle.is_in_transaction();
-        let next = match may_go_on {
-            true => queue.start_next_if(|one| one.may_join && one.number < shared.until),
+        let may_grow = group.members.len() < MAX_MEMBERS - 1 && group.began.elapsed() < JOIN_TIME;
+        let may_hand_over = may_grow && connection.is_in_transaction();
+        let next = match may_hand_over {
+            true => queue.start_next_if(|writer| writer.may_join && writer.number < group.until),
             false => None,
         };
         if let Some(next) = next {
-            let leader = shared.leader;
-            shared.members.push(thread::current());
-            queue.handed_over = Some((shared, handle));
+            let leader = group.leader;
+            group.members.push(thread::current());
+            queue.handed_over = Some((group, connection));
             drop(queue);
             self.is_released = true;
             next.unpark();
             return self.wait_for_commit(leader);
         }
         drop(queue);
-        self.group = Some(shared);
-        let outcome = handle.commit();
-        let handle = self.release(outcome.clone(), Some(handle));
-        (outcome, handle)
+        self.group = Some(group);
+        let result = connection.commit();
+        let connection = self.release(result.clone(), Some(connection));
+        (result, connection)
     }
 
     /// Reports the result to the other members and releases the permit. Returns the connection if
     /// there are no other members.
     fn release(
         &mut self,
-        outcome: CommitResult,
-        handle: Option<StoreConnection>,
+        result: CommitResult,
+        connection: Option<StoreConnection>,
     ) -> Option<StoreConnection> {
         self.is_released = true;
         let CommitGroup {
@@ -289,41 +295,45 @@ impl WritePermit {
         let mut queue = self.queue.lock();
         let next = queue.start_next();
         let is_alone = members.is_empty();
-        let (ended, handle) = match is_alone {
-            true => (None, handle),
+        let (finished, connection) = match is_alone {
+            true => (None, connection),
             false => (
                 Some(FinishedGroup {
                     leader,
-                    result: outcome,
-                    handle,
+                    result,
+                    connection,
                     unread: members.len(),
                 }),
                 None,
             ),
         };
-        queue.finished.extend(ended);
+        queue.finished.extend(finished);
         drop(queue);
         next.iter().chain(&members).for_each(Thread::unpark);
-        handle
+        connection
     }
 
     fn wait_for_commit(&self, leader: u64) -> (CommitResult, Option<StoreConnection>) {
         let is_leader = leader == self.number;
-        let told = self.queue.wait(None, |queue| {
+        let found = self.queue.wait(None, |queue| {
             let index = queue
                 .finished
                 .iter()
-                .position(|ended| ended.leader == leader)?;
-            let ended = &mut queue.finished[index];
-            ended.unread -= 1;
-            let handle = if is_leader { ended.handle.take() } else { None };
-            let told = (ended.result.clone(), handle);
-            if ended.unread == 0 {
+                .position(|finished| finished.leader == leader)?;
+            let finished = &mut queue.finished[index];
+            finished.unread -= 1;
+            let connection = if is_leader {
+                finished.connection.take()
+            } else {
+                None
+            };
+            let found = (finished.result.clone(), connection);
+            if finished.unread == 0 {
                 queue.finished.swap_remove(index);
             }
-            Some(told)
+            Some(found)
         });
-        told.expect("there is no time limit")
+        found.expect("there is no time limit")
     }
 }
 

@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::task::Waker;
 
 /// Number of waiting keys up to which the order is strictly by arrival.
-const MANY: usize = 64;
+const MANY_KEYS: usize = 64;
 
 const CLASSES: [Class; 3] = [
     Class::Authenticated,
@@ -222,7 +222,7 @@ impl<K: Clone + Eq + Hash> FairQueue<K> {
     /// request wait behind all of them.
     fn next(&mut self, limits: &ClassLimits) -> Option<u64> {
         self.turns += 1;
-        let of_newest = self.new.len() > MANY && self.turns % 2 == 0;
+        let of_newest = self.new.len() > MANY_KEYS && self.turns % 2 == 0;
         let first = |line: &VecDeque<(u64, K)>| line.front().map_or(u64::MAX, |(since, _)| *since);
         let (_, key) = if of_newest {
             self.new.pop_back()

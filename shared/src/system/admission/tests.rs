@@ -18,7 +18,7 @@ const LIMITS: Limits = Limits {
     unauthenticated: CLASS,
 };
 
-fn look<K: Clone + Eq + Hash>(
+fn poll_once<K: Clone + Eq + Hash>(
     waiting: &mut WaitingThread<K>,
 ) -> Option<Result<AdmissionPermit<K>, Busy>> {
     match Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop())) {
@@ -32,18 +32,18 @@ fn admitted<K: Clone + Eq + Hash>(
     class: Class,
     key: K,
 ) -> AdmissionPermit<K> {
-    look(&mut admission.acquire(class, key).unwrap())
+    poll_once(&mut admission.acquire(class, key).unwrap())
         .unwrap()
         .unwrap()
 }
 
 #[test]
-fn strangers_in_any_number_leave_the_places_of_whoever_has_proven_more() {
+fn unauthenticated_requests_leave_the_permits_of_better_classes() {
     let admission = Admission::new(LIMITS);
-    let places: Vec<_> = (0..100)
+    let permits: Vec<_> = (0..100)
         .filter_map(|key| admission.try_acquire(Class::Unauthenticated, key).ok())
         .collect();
-    assert_eq!(places.len(), LIMITS.shared + CLASS.own);
+    assert_eq!(permits.len(), LIMITS.shared + CLASS.own);
     let mut waiting: Vec<_> = (0..100)
         .filter_map(|key| admission.acquire(Class::Unauthenticated, 1000 + key).ok())
         .collect();
@@ -51,14 +51,14 @@ fn strangers_in_any_number_leave_the_places_of_whoever_has_proven_more() {
     let _known = admitted(&admission, Class::Familiar, 0);
     let proven = admitted(&admission, Class::Authenticated, 0);
     let mut more = admission.acquire(Class::Authenticated, 1).unwrap();
-    assert!(look(&mut more).is_none());
-    drop(places);
+    assert!(poll_once(&mut more).is_none());
+    drop(permits);
     assert!(
-        look(&mut more).unwrap().is_ok(),
+        poll_once(&mut more).unwrap().is_ok(),
         "a shared place that is free goes to it first"
     );
     drop(proven);
-    let next: Vec<_> = waiting.iter_mut().filter_map(look).collect();
+    let next: Vec<_> = waiting.iter_mut().filter_map(poll_once).collect();
     assert_eq!(next.len(), LIMITS.shared + CLASS.own);
 }
 
@@ -80,7 +80,7 @@ fn a_key_that_asks_a_hundred_times_is_refused_for_its_own_share() {
 }
 
 #[test]
-fn keys_take_turns_however_many_requests_one_has() {
+fn keys_take_turns_whatever_their_number_of_requests() {
     let admission = Admission::new(Limits {
         shared: 0,
         unauthenticated: ClassLimits {
@@ -95,13 +95,13 @@ fn keys_take_turns_however_many_requests_one_has() {
         .collect();
     let mut few = admission.acquire(Class::Unauthenticated, "few").unwrap();
     drop(first);
-    let few = look(&mut few)
+    let few = poll_once(&mut few)
         .expect("it is next: the other one has had a turn")
         .unwrap();
-    assert!(look(&mut many[0]).is_none());
+    assert!(poll_once(&mut many[0]).is_none());
     drop(few);
     assert!(
-        look(&mut many[0]).unwrap().is_ok(),
+        poll_once(&mut many[0]).unwrap().is_ok(),
         "and within a key, first come"
     );
 }
@@ -109,7 +109,7 @@ fn keys_take_turns_however_many_requests_one_has() {
 /// With three hundred keys at once, the last one waited for all others, longer than any client
 /// waits for a reply.
 #[test]
-fn where_very_many_keys_wait_the_newest_comes_soon_and_the_oldest_too() {
+fn with_very_many_keys_the_newest_and_the_oldest_are_admitted_soon() {
     let of_many = ClassLimits {
         own: 1,
         per_key: 1,
@@ -121,7 +121,7 @@ fn where_very_many_keys_wait_the_newest_comes_soon_and_the_oldest_too() {
         unauthenticated: of_many,
         ..LIMITS
     });
-    let mut place = Some(admitted(&admission, Class::Unauthenticated, 9999));
+    let mut permit = Some(admitted(&admission, Class::Unauthenticated, 9999));
     let mut waiting: Vec<_> = (0..300)
         .map(|key| (key, admission.acquire(Class::Unauthenticated, key).unwrap()))
         .collect();
@@ -131,14 +131,14 @@ fn where_very_many_keys_wait_the_newest_comes_soon_and_the_oldest_too() {
     ));
     let mut order = Vec::new();
     while !waiting.is_empty() {
-        drop(place.take());
+        drop(permit.take());
         let next = waiting
             .iter_mut()
             .enumerate()
-            .find_map(|(at, (_, one))| Some((at, look(one)?.unwrap())));
+            .find_map(|(at, (_, one))| Some((at, poll_once(one)?.unwrap())));
         let (at, taken) = next.expect("one comes in each time");
         order.push(waiting.remove(at).0);
-        place = Some(taken);
+        permit = Some(taken);
     }
     let turn = |key| order.iter().position(|of| *of == key).unwrap();
     assert!(turn(1000) < 2 && turn(0) < 2 && turn(1) < 4, "{order:?}");
@@ -146,12 +146,12 @@ fn where_very_many_keys_wait_the_newest_comes_soon_and_the_oldest_too() {
 }
 
 #[test]
-fn where_the_queue_is_full_a_new_key_displaces_the_newest_of_the_key_that_waits_most() {
+fn in_a_full_queue_a_new_key_displaces_the_newest_request_of_the_key_with_most() {
     let admission = Admission::new(Limits {
         shared: 0,
         ..LIMITS
     });
-    let _place = admitted(&admission, Class::Unauthenticated, "a");
+    let _permit = admitted(&admission, Class::Unauthenticated, "a");
     let mut a: Vec<_> = (0..3)
         .map(|_| admission.acquire(Class::Unauthenticated, "a").unwrap())
         .collect();
@@ -165,13 +165,13 @@ fn where_the_queue_is_full_a_new_key_displaces_the_newest_of_the_key_that_waits_
         .acquire(Class::Unauthenticated, "d")
         .expect("nor does this one");
     assert_eq!(admission.waiting(), CLASS.waiting);
-    assert!(matches!(look(&mut a[2]), None | Some(Err(Busy::Own))));
-    assert!(look(&mut a[0]).is_none());
+    assert!(matches!(poll_once(&mut a[2]), None | Some(Err(Busy::Own))));
+    assert!(poll_once(&mut a[0]).is_none());
     let single = Admission::new(Limits {
         shared: 0,
         ..LIMITS
     });
-    let _place = admitted(&single, Class::Unauthenticated, 0);
+    let _permit = admitted(&single, Class::Unauthenticated, 0);
     let _all: Vec<_> = (1..=CLASS.waiting)
         .map(|key| single.acquire(Class::Unauthenticated, key).unwrap())
         .collect();
@@ -183,9 +183,9 @@ fn where_the_queue_is_full_a_new_key_displaces_the_newest_of_the_key_that_waits_
 }
 
 #[test]
-fn whoever_no_longer_waits_leaves_nothing() {
+fn a_dropped_request_leaves_no_state() {
     let admission = Admission::new(LIMITS);
-    let places: Vec<_> = (0..3)
+    let permits: Vec<_> = (0..3)
         .map(|key| admitted(&admission, Class::Unauthenticated, key))
         .collect();
     let waiting: Vec<_> = (0..3)
@@ -194,19 +194,19 @@ fn whoever_no_longer_waits_leaves_nothing() {
     drop(waiting);
     assert_eq!(admission.waiting(), 0);
     let unread = admission.acquire(Class::Unauthenticated, 7).unwrap();
-    drop(places);
+    drop(permits);
     assert_eq!(admission.in_use(), 1, "admitted, and nobody has looked yet");
     drop(unread);
     assert_eq!((admission.in_use(), admission.state().requests()), (0, 0));
 }
 
 #[test]
-fn a_thread_waits_for_a_place_and_no_longer_than_it_was_told() {
+fn a_thread_waits_for_a_permit_until_its_time_limit() {
     let admission = Admission::new(Limits {
         shared: 0,
         ..LIMITS
     });
-    let place = admitted(&admission, Class::Familiar, "key");
+    let permit = admitted(&admission, Class::Familiar, "key");
     assert_eq!(
         admission
             .acquire(Class::Familiar, "key")
@@ -224,7 +224,7 @@ fn a_thread_waits_for_a_place_and_no_longer_than_it_was_told() {
                 .wait(Duration::from_secs(60))
                 .is_ok()
         });
-        drop(place);
+        drop(permit);
         assert!(waits.join().unwrap());
     });
     assert_eq!(admission.in_use(), 0);
@@ -255,7 +255,7 @@ proptest! {
     #[test]
     fn no_sequence_breaks_a_promise(acts in acts()) {
         let admission = Admission::new(LIMITS);
-        let mut places: Vec<(Class, u8, AdmissionPermit<u8>)> = Vec::new();
+        let mut permits: Vec<(Class, u8, AdmissionPermit<u8>)> = Vec::new();
         let mut waiting: Vec<(Class, u8, WaitingThread<u8>)> = Vec::new();
         for act in acts {
             match act {
@@ -264,27 +264,27 @@ proptest! {
                         waiting.push((class, key, entered));
                     }
                 }
-                Act::Leave(at) if !places.is_empty() => drop(places.swap_remove(at % places.len())),
+                Act::Leave(at) if !permits.is_empty() => drop(permits.swap_remove(at % permits.len())),
                 Act::GiveUp(at) if !waiting.is_empty() => drop(waiting.swap_remove(at % waiting.len())),
                 _ => {}
             }
             let mut still = Vec::new();
             for (class, key, mut one) in waiting {
-                match look(&mut one) {
-                    Some(Ok(place)) => places.push((class, key, place)),
+                match poll_once(&mut one) {
+                    Some(Ok(permit)) => permits.push((class, key, permit)),
                     Some(Err(_)) => {}
                     None => still.push((class, key, one)),
                 }
             }
             waiting = still;
             let mut of_key: HashMap<(Class, u8), usize> = HashMap::new();
-            for (class, key, _) in &places {
+            for (class, key, _) in &permits {
                 *of_key.entry((*class, *key)).or_default() += 1;
             }
             prop_assert!(of_key.values().all(|count| *count <= CLASS.per_key));
-            prop_assert!(places.len() <= LIMITS.capacity());
-            prop_assert_eq!((places.len(), waiting.len()), (admission.in_use(), admission.waiting()));
-            let of_class = |class: Class| places.iter().filter(|(of, ..)| *of == class).count();
+            prop_assert!(permits.len() <= LIMITS.capacity());
+            prop_assert_eq!((permits.len(), waiting.len()), (admission.in_use(), admission.waiting()));
+            let of_class = |class: Class| permits.iter().filter(|(of, ..)| *of == class).count();
             let classes = [Class::Authenticated, Class::Familiar, Class::Unauthenticated];
             let beyond_own: usize = classes.map(|class| of_class(class).saturating_sub(CLASS.own)).iter().sum();
             for class in classes {
@@ -299,12 +299,12 @@ proptest! {
             }
         }
         // and every waiting request is admitted once the others release their permits
-        while let Some((.., place)) = places.pop() {
-            drop(place);
+        while let Some((.., permit)) = permits.pop() {
+            drop(permit);
             let mut still = Vec::new();
             for (class, key, mut one) in waiting {
-                match look(&mut one) {
-                    Some(answer) => places.push((class, key, answer.map_err(|busy| TestCaseError::fail(busy.to_string()))?)),
+                match poll_once(&mut one) {
+                    Some(answer) => permits.push((class, key, answer.map_err(|busy| TestCaseError::fail(busy.to_string()))?)),
                     None => still.push((class, key, one)),
                 }
             }

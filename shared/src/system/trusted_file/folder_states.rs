@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_opened_to_others_is_another_one_until_it_is_closed() {
+    fn a_folder_that_others_can_write_differs_until_its_mode_is_restored() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("above/inner");
         fs::create_dir_all(&inner).unwrap();
@@ -95,7 +95,7 @@ mod tests {
 
     /// The folders of a link's target are not above the file.
     #[test]
-    fn a_way_with_a_link_is_walked_each_time() {
+    fn a_path_with_a_link_is_walked_each_time() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("over/real")).unwrap();
@@ -104,10 +104,10 @@ mod tests {
         let before = FolderStates::capture(&path).unwrap();
         assert_eq!(FolderStates::capture(&path).unwrap(), before);
         mode(&at("over"), 0o777);
-        let doubt = FolderStates::capture(&path).unwrap_err().to_string();
+        let refusal = FolderStates::capture(&path).unwrap_err().to_string();
         assert!(
-            doubt.contains("the folder has mode 0777, too open"),
-            "{doubt}"
+            refusal.contains("the folder has mode 0777, too open"),
+            "{refusal}"
         );
         mode(&at("over"), 0o755);
         assert_eq!(FolderStates::capture(&path).unwrap(), before);

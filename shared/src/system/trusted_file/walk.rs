@@ -16,7 +16,7 @@ const MOST_LINKS: u32 = 16;
 /// Maximum of folders and links on one path.
 const MOST_STEPS: u32 = 256;
 /// Flags that open a folder or link only to examine it.
-const LOOK: OFlag = OFlag::O_PATH
+const EXAMINE: OFlag = OFlag::O_PATH
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
 
@@ -31,14 +31,14 @@ pub(super) struct PathPosition {
 
 /// Walks to a file. Afterwards only root and the current user can change where the path leads.
 pub(super) fn walk_to_file(path: &Path, follow: Follow) -> Result<PathPosition, FileError> {
-    let (way, name) = walk(path, WantedFile::File(follow))?;
-    way.check_not_writable(
+    let (position, name) = walk(path, WantedFile::File(follow))?;
+    position.check_not_writable(
         path.parent()
             .filter(|folder| !folder.as_os_str().is_empty()),
     )?;
-    let path = way.path.join(&name);
+    let path = position.path.join(&name);
     Ok(PathPosition {
-        folder: way.folder,
+        folder: position.folder,
         name: name.into(),
         path,
     })
@@ -46,10 +46,10 @@ pub(super) fn walk_to_file(path: &Path, follow: Follow) -> Result<PathPosition, 
 
 /// Walks to a folder, and checks it.
 pub(super) fn walk_to_folder(path: &Path) -> Result<(OwnedFd, FileStat, PathBuf), FileError> {
-    let (way, _) = walk(path, WantedFile::Folder)?;
-    way.check_not_writable(Some(path))?;
-    let stat = fstat(&way.folder).map_err(|errno| FileError::io(path, errno.into()))?;
-    Ok((way.folder, stat, way.path))
+    let (position, _) = walk(path, WantedFile::Folder)?;
+    position.check_not_writable(Some(path))?;
+    let stat = fstat(&position.folder).map_err(|errno| FileError::io(path, errno.into()))?;
+    Ok((position.folder, stat, position.path))
 }
 
 /// Kind of the last component.
@@ -77,7 +77,7 @@ fn walk(path: &Path, wanted: WantedFile) -> Result<(PathWalk, OsString), FileErr
             at.enter(&name, at.path.parent().unwrap_or(Path::new("/")).to_owned())?;
             continue;
         }
-        let found = match openat(&at.folder, name.as_os_str(), LOOK, Mode::empty()) {
+        let found = match openat(&at.folder, name.as_os_str(), EXAMINE, Mode::empty()) {
             Ok(found) => found,
             // the caller creates it, or reports that it is missing
             Err(Errno::ENOENT) if is_last => return Ok((at, name)),
@@ -125,7 +125,7 @@ impl PathWalk {
     fn from_root() -> Result<PathWalk, FileError> {
         let path = PathBuf::from("/");
         let io = |errno: Errno| FileError::io(Path::new("/"), errno.into());
-        let folder = open("/", LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
+        let folder = open("/", EXAMINE | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
         let stat = fstat(&folder).map_err(io)?;
         check_folder(&path, &stat)?;
         Ok(PathWalk {
@@ -137,8 +137,13 @@ impl PathWalk {
 
     fn enter(&mut self, name: &OsStr, path: PathBuf) -> Result<(), FileError> {
         let io = |errno: Errno| FileError::io(&path, errno.into());
-        let folder =
-            openat(&self.folder, name, LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
+        let folder = openat(
+            &self.folder,
+            name,
+            EXAMINE | OFlag::O_DIRECTORY,
+            Mode::empty(),
+        )
+        .map_err(io)?;
         let stat = fstat(&folder).map_err(io)?;
         self.move_to(folder, &stat, path)
     }

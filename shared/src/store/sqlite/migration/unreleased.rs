@@ -1,12 +1,12 @@
 //! Schemas of builds before the first release. Errors name their commit, since some of them call
 //! themselves version 3 too.
 
-use crate::store::StoreError;
+use crate::store::StoreResult;
 use crate::store::sqlite::schema_check;
 use rusqlite::Connection;
 
 /// Commits, and the hash of the schema that each created.
-const SHAPES: [(&str, &str); 4] = [
+const SCHEMAS: [(&str, &str); 4] = [
     (
         "a537922",
         "2b47c701cda5cf40663cd027396b70ad16af3954eb56ff869a0ec11975f491b0",
@@ -26,11 +26,11 @@ const SHAPES: [(&str, &str); 4] = [
 ];
 
 /// Returns the commit whose unreleased schema a store has.
-pub(super) fn find_commit(connection: &Connection) -> Result<Option<&'static str>, StoreError> {
-    let mark = schema_check::schema_hash(connection)?;
-    Ok(SHAPES
+pub(super) fn find_commit(connection: &Connection) -> StoreResult<Option<&'static str>> {
+    let hash = schema_check::schema_hash(connection)?;
+    Ok(SCHEMAS
         .iter()
-        .find(|(_, known)| *known == mark)
+        .find(|(_, known)| *known == hash)
         .map(|(commit, _)| *commit))
 }
 
@@ -41,8 +41,8 @@ mod tests {
 
     /// `tests/stores/unreleased` holds each schema as its commit created it.
     #[test]
-    fn each_unreleased_shape_is_told_by_its_commit() {
-        for (commit, known) in SHAPES {
+    fn each_unreleased_schema_is_named_by_its_commit() {
+        for (commit, known) in SCHEMAS {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/unreleased");
             let schema = std::fs::read_to_string(folder.join(format!("{commit}.sql"))).unwrap();
             let connection = Connection::open_in_memory().unwrap();

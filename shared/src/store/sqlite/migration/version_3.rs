@@ -4,9 +4,9 @@
 //!
 //! Sessions end, since this program does not read their cookies.
 
-use super::{Result, create_missing};
+use super::create_missing;
 use crate::account::name::UserName;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreResult};
 use rusqlite::Connection;
 
 pub(super) const SCHEMA: &str = include_str!("schema_3.sql");
@@ -53,7 +53,7 @@ INSERT INTO revision (number, forgotten) SELECT number + 1, number + 1 FROM form
 DELETE FROM gate;
 ";
 
-pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
+pub(super) fn migrate(connection: &Connection, next: &str) -> StoreResult<()> {
     connection.execute_batch("DROP INDEX session_account")?;
     for table in CHANGED {
         connection.execute_batch(&format!("ALTER TABLE {table} RENAME TO former_{table}"))?;
@@ -75,7 +75,7 @@ pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
 
 /// Fills accounts with their name keys and groups. Two accounts of version 3 may have names that
 /// version 4 would not allow together: both stay.
-fn fill_accounts(connection: &Connection) -> Result<()> {
+fn fill_accounts(connection: &Connection) -> StoreResult<()> {
     let mut former =
         connection.prepare("SELECT id, name, member_of FROM former_account ORDER BY id")?;
     let sql = "INSERT INTO account (id, name, name_key, created, first_sign_in, last_sign_in, password, \

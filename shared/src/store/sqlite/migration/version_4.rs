@@ -2,7 +2,8 @@
 //! created again and filled from the old one. All other tables, such as the one of sealed secrets,
 //! are not touched.
 
-use super::{Result, create_missing};
+use super::create_missing;
+use crate::store::StoreResult;
 use rusqlite::Connection;
 
 pub(super) const SCHEMA: &str = include_str!("schema_4.sql");
@@ -60,7 +61,7 @@ const KINDS: [(&str, &str); 2] = [
     ("code-asked", "code-requested"),
 ];
 
-pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
+pub(super) fn migrate(connection: &Connection, next: &str) -> StoreResult<()> {
     for table in RENAMED {
         drop_indexes(connection, table.old)?;
         let sql = format!("ALTER TABLE {0} RENAME TO former_{0}", table.old);
@@ -94,7 +95,7 @@ pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
 }
 
 /// Drops a table's indexes, so that the new table can use their names.
-fn drop_indexes(connection: &Connection, table: &str) -> Result<()> {
+fn drop_indexes(connection: &Connection, table: &str) -> StoreResult<()> {
     let sql =
         "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND sql IS NOT NULL";
     let mut statement = connection.prepare(sql)?;

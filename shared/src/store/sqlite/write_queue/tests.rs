@@ -1,3 +1,5 @@
+//! Tests of the write queue: order, group commit, and failures of single attempts.
+
 use super::*;
 use crate::crypto::master_key::MasterKeys;
 use crate::crypto::vault::Vault;
@@ -6,22 +8,22 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-fn entered(writers: &Arc<WriteQueue>) -> WritePermit {
-    writers.acquire(Class::Familiar, false).unwrap().0
+fn acquire(queue: &Arc<WriteQueue>) -> WritePermit {
+    queue.acquire(Class::Familiar, false).unwrap().0
 }
 
-fn waits_for(writers: &WriteQueue, count: usize) {
-    while writers.lock().waiting.len() != count {
+fn wait_until_waiting(queue: &WriteQueue, count: usize) {
+    while queue.lock().waiting.len() != count {
         thread::yield_now();
     }
 }
 
 #[test]
-fn who_has_proven_more_writes_first_and_else_who_came_first() {
-    let writers = WriteQueue::of_store((0, 1));
-    assert!(Arc::ptr_eq(&writers, &WriteQueue::of_store((0, 1))));
-    let first = entered(&writers);
-    let _other_store = entered(&WriteQueue::of_store((0, 2)));
+fn writers_are_ordered_by_class_and_then_by_arrival() {
+    let queue = WriteQueue::of_store((0, 1));
+    assert!(Arc::ptr_eq(&queue, &WriteQueue::of_store((0, 1))));
+    let first = acquire(&queue);
+    let _other_store = acquire(&WriteQueue::of_store((0, 2)));
     let (send, order) = mpsc::channel();
     let classes = [
         Class::Unauthenticated,
@@ -35,10 +37,10 @@ fn who_has_proven_more_writes_first_and_else_who_came_first() {
         .map(|(number, class)| {
             let (waiting, send) = (WriteQueue::of_store((0, 1)), send.clone());
             let thread = thread::spawn(move || {
-                let _turn = waiting.acquire(class, false).unwrap();
+                let _permit = waiting.acquire(class, false).unwrap();
                 send.send(number).unwrap();
             });
-            waits_for(&writers, number + 1);
+            wait_until_waiting(&queue, number + 1);
             thread
         })
         .collect();
@@ -49,7 +51,7 @@ fn who_has_proven_more_writes_first_and_else_who_came_first() {
 
 /// A client that writes endlessly in the best class must not starve the other classes.
 #[test]
-fn whoever_was_passed_over_some_times_is_next() {
+fn a_writer_that_was_passed_four_times_is_next() {
     let waiting = |number, class, shares| WaitingWriter {
         number,
         class,
@@ -84,38 +86,38 @@ fn whoever_was_passed_over_some_times_is_next() {
 }
 
 #[test]
-fn a_turn_that_does_not_come_in_time_is_given_up() {
-    let writers = WriteQueue::of_store((0, 3));
-    let first = entered(&writers);
-    let gives_up = || assert!(writers.acquire(Class::Familiar, true).is_none());
+fn a_writer_gives_up_after_the_time_limit() {
+    let queue = WriteQueue::of_store((0, 3));
+    let first = acquire(&queue);
+    let gives_up = || assert!(queue.acquire(Class::Familiar, true).is_none());
     thread::scope(|scope| scope.spawn(gives_up).join().unwrap());
-    assert!(writers.lock().waiting.is_empty());
+    assert!(queue.lock().waiting.is_empty());
     drop(first);
-    assert_eq!(writers.lock().current, None);
+    assert_eq!(queue.lock().current, None);
 }
 
-/// A store, and its number of writers.
-struct Shop {
+/// A new store, and its write queue.
+struct TestStore {
     _folder: tempfile::TempDir,
     path: PathBuf,
-    writers: Arc<WriteQueue>,
+    queue: Arc<WriteQueue>,
 }
 
 fn opened(path: &Path) -> crate::store::sqlite::SqliteStore {
     crate::store::sqlite::SqliteStore::open(path).unwrap()
 }
 
-impl Shop {
-    fn new() -> Shop {
+impl TestStore {
+    fn new() -> TestStore {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
         let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        crate::store::sqlite::SqliteStore::create(&path, None, &keys).unwrap();
-        let writers = Arc::clone(&opened(&path).write_queue);
-        Shop {
+        crate::store::sqlite::create(&path, None, &keys).unwrap();
+        let queue = Arc::clone(&opened(&path).write_queue);
+        TestStore {
             _folder: folder,
             path,
-            writers,
+            queue,
         }
     }
 
@@ -135,7 +137,7 @@ impl Shop {
         act: impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), StoreError> + Send + 'static,
     ) -> JoinHandle<Result<(), StoreError>> {
         let thread = thread::spawn(move || act(store.begin(Intent::Attempt)?));
-        waits_for(&self.writers, waiting);
+        wait_until_waiting(&self.queue, waiting);
         thread
     }
 
@@ -162,8 +164,8 @@ fn uses(number: u8) -> impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), Stor
 
 #[test]
 fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
-    let shop = Shop::new();
-    let mut store = opened(&shop.path);
+    let test = TestStore::new();
+    let mut store = opened(&test.path);
     let mut first = store.begin(Intent::Attempt).unwrap();
     first
         .raise_floor(&fingerprint(0), crate::credential::totp::Step(1))
@@ -174,48 +176,48 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
     first
         .raise_floor(&fingerprint(1), crate::credential::totp::Step(1))
         .unwrap();
-    let leader = shop.attempt(1, uses(2));
-    let fails = shop.attempt(2, |mut tx| {
+    let leader = test.attempt(1, uses(2));
+    let fails = test.attempt(2, |mut tx| {
         tx.raise_floor(&fingerprint(3), crate::credential::totp::Step(1))?;
         Err(StoreError::Full)
     });
-    let panics = shop.attempt(3, |mut tx| {
+    let panics = test.attempt(3, |mut tx| {
         tx.raise_floor(&fingerprint(4), crate::credential::totp::Step(1))?;
         panic!("within its part")
     });
-    let last = shop.attempt(4, uses(5));
+    let last = test.attempt(4, uses(5));
     let commits = |store: &crate::store::sqlite::SqliteStore| -> i64 {
         store
-            .handle()
+            .open_connection()
             .unwrap()
             .connection
             .query_row("PRAGMA data_version", [], |row| row.get(0))
             .unwrap()
     };
-    let watch = opened(&shop.path);
+    let watch = opened(&test.path);
     let before = commits(&watch);
     first.commit().unwrap();
     leader.join().unwrap().unwrap();
     assert!(matches!(fails.join().unwrap(), Err(StoreError::Full)));
     assert!(panics.join().is_err());
     last.join().unwrap().unwrap();
-    assert_eq!(shop.used(), [0, 1, 2, 5]);
+    assert_eq!(test.used(), [0, 1, 2, 5]);
     assert_ne!(commits(&watch), before);
-    let queue = shop.writers.lock();
+    let queue = test.queue.lock();
     assert!(queue.current.is_none() && queue.waiting.is_empty() && queue.finished.is_empty());
     assert!(queue.handed_over.is_none());
 }
 
 #[test]
-fn nobody_is_answered_before_the_commit() {
-    let shop = Shop::new();
-    let mut store = opened(&shop.path);
+fn no_attempt_returns_before_the_commit() {
+    let test = TestStore::new();
+    let mut store = opened(&test.path);
     let first = store.begin(Intent::Write).unwrap();
-    let leader = shop.attempt(1, uses(1));
-    let second = shop.attempt(2, uses(2));
+    let leader = test.attempt(1, uses(1));
+    let second = test.attempt(2, uses(2));
     let (answered, is_answered) = mpsc::channel::<()>();
     let (go_on, goes_on) = mpsc::channel::<()>();
-    let breaks = shop.attempt(3, move |mut tx| {
+    let breaks = test.attempt(3, move |mut tx| {
         tx.raise_floor(&fingerprint(3), crate::credential::totp::Step(1))?;
         // the two attempts before have finished their part
         answered.send(()).unwrap();
@@ -225,76 +227,76 @@ fn nobody_is_answered_before_the_commit() {
     first.commit().unwrap();
     is_answered.recv().unwrap();
     assert!(!leader.is_finished() && !second.is_finished());
-    assert_eq!(shop.used(), [] as [u8; 0]);
+    assert_eq!(test.used(), [] as [u8; 0]);
     go_on.send(()).unwrap();
     assert!(breaks.join().unwrap().is_err());
     leader.join().unwrap().unwrap();
     second.join().unwrap().unwrap();
-    assert_eq!(shop.used(), [1, 2]);
+    assert_eq!(test.used(), [1, 2]);
 }
 
 #[test]
-fn a_commit_that_fails_fails_for_all_who_share_it_and_the_next_one_is_its_own() {
-    let shop = Shop::new();
-    let mut store = opened(&shop.path);
+fn a_failed_commit_fails_for_the_whole_group_and_not_for_the_next_attempt() {
+    let test = TestStore::new();
+    let mut store = opened(&test.path);
     let first = store.begin(Intent::Write).unwrap();
-    let leads = opened(&shop.path);
+    let leads = opened(&test.path);
     leads
-        .handle()
+        .open_connection()
         .unwrap()
         .connection
         .commit_hook(Some(|| true))
         .unwrap();
-    let leader = shop.attempt_on(leads, 1, uses(1));
+    let leader = test.attempt_on(leads, 1, uses(1));
     // and for an attempt that only reads what they wrote
     let reads = |mut tx: Box<dyn Transaction + '_>| {
         assert!(tx.step_floor(&fingerprint(1))?.is_some());
         tx.commit()
     };
     let others = [
-        shop.attempt(2, uses(2)),
-        shop.attempt(3, uses(3)),
-        shop.attempt(4, reads),
+        test.attempt(2, uses(2)),
+        test.attempt(3, uses(3)),
+        test.attempt(4, reads),
     ];
     first.commit().unwrap();
     assert!(leader.join().unwrap().is_err());
     others
         .into_iter()
         .for_each(|other| assert!(other.join().unwrap().is_err()));
-    assert_eq!(shop.used(), [] as [u8; 0]);
+    assert_eq!(test.used(), [] as [u8; 0]);
     uses(4)(store.begin(Intent::Attempt).unwrap()).unwrap();
-    assert_eq!(shop.used(), [4]);
+    assert_eq!(test.used(), [4]);
 }
 
 #[test]
-fn a_turn_that_is_lost_leaves_nobody_waiting() {
-    let shop = Shop::new();
-    let mut store = opened(&shop.path);
+fn a_permit_dropped_by_a_panic_blocks_no_other_writer() {
+    let test = TestStore::new();
+    let mut store = opened(&test.path);
     let first = store.begin(Intent::Write).unwrap();
-    let leader = shop.attempt(1, uses(1));
-    let writers = Arc::clone(&shop.writers);
+    let leader = test.attempt(1, uses(1));
+    let queue = Arc::clone(&test.queue);
     let lost = thread::spawn(move || {
-        let (turn, handle) = writers.acquire(Class::Familiar, true).unwrap();
-        assert!(turn.has_joined() && handle.is_some());
+        let (permit, connection) = queue.acquire(Class::Familiar, true).unwrap();
+        assert!(permit.has_joined() && connection.is_some());
     });
-    waits_for(&shop.writers, 2);
+    wait_until_waiting(&test.queue, 2);
     first.commit().unwrap();
     lost.join().unwrap();
     assert!(leader.join().unwrap().is_err());
     uses(2)(store.begin(Intent::Attempt).unwrap()).unwrap();
-    assert_eq!(shop.used(), [2]);
+    assert_eq!(test.used(), [2]);
 }
 
 /// Attempts that share transactions lose no write, accept no code twice and lose no permit.
 #[test]
-fn a_crowd_uses_each_code_once() {
+fn many_concurrent_attempts_use_each_code_once() {
     const THREADS: u8 = 12;
     const CODES: u8 = 40;
-    let shop = Shop::new();
+    let test = TestStore::new();
     let accepted = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (accepted, path) = (&accepted, &shop.path);
+            let (accepted, path) = (&accepted, &test.path);
             scope.spawn(move || {
                 let mut store = opened(path);
                 for code in 0..CODES {
@@ -314,7 +316,7 @@ fn a_crowd_uses_each_code_once() {
     });
     let mut accepted = accepted.into_inner().unwrap();
     accepted.sort_unstable();
-    assert_eq!(accepted, shop.used());
+    assert_eq!(accepted, test.used());
     assert_eq!(accepted.len(), usize::from(CODES));
-    assert_eq!(shop.writers.lock().current, None);
+    assert_eq!(test.queue.lock().current, None);
 }

@@ -1,25 +1,23 @@
 //! SQL of [`LoginTokenStore`].
 
+use super::SqliteTransaction;
+use super::convert::signed;
 use super::sessions::REVOCATIONS_KEPT;
-use super::transaction::{SqliteTransaction, signed};
 use crate::account::record::AccountId;
-use crate::store::{LoginTokenState, LoginTokenStore, StoreError};
+use crate::store::{LoginTokenState, LoginTokenStore, StoreResult};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginToken, TokenId};
-use rusqlite::OptionalExtension;
-
-type Result<T> = std::result::Result<T, StoreError>;
 
 impl LoginTokenStore for SqliteTransaction<'_> {
-    fn login_token_state(&mut self, token: TokenId) -> Result<LoginTokenState> {
+    fn login_token_state(&mut self, token: TokenId) -> StoreResult<LoginTokenState> {
         let sql = "SELECT wrong, used FROM login_token WHERE id = ?1";
-        let kept = self.0.query_row(sql, [&token.0[..]], |row| {
+        let kept = self.find_row(sql, [&token.0[..]], |row| {
             Ok(LoginTokenState {
                 wrong: row.get(0)?,
                 used: row.get(1)?,
             })
-        });
-        Ok(kept.optional()?.unwrap_or_default())
+        })?;
+        Ok(kept.unwrap_or_default())
     }
 
     fn set_login_token_state(
@@ -28,7 +26,7 @@ impl LoginTokenStore for SqliteTransaction<'_> {
         token: &LoginToken,
         trials: LoginTokenState,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> StoreResult<()> {
         // long after expiry: a clock that ran ahead and is set back makes no used token valid again
         let over = signed(now.minus(REVOCATIONS_KEPT).0);
         self.execute("DELETE FROM login_token WHERE expires < ?1", [over])?;

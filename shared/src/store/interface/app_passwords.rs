@@ -1,7 +1,7 @@
 //! App passwords in the store. An app password is found by its keyed hash; the password itself is
 //! never stored. Each has a scope and may expire.
 
-use super::StoreError;
+use super::StoreResult;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
 use crate::credential::scope::AppPasswordScope;
@@ -41,41 +41,31 @@ pub struct LiveAppPasswords {
 pub trait AppPasswordStore {
     /// Returns the app passwords of one account or of all, by account and age, expired ones
     /// included.
-    fn app_passwords(
-        &mut self,
-        of: Option<AccountId>,
-    ) -> Result<Vec<AppPasswordRecord>, StoreError>;
+    fn app_passwords(&mut self, of: Option<AccountId>) -> StoreResult<Vec<AppPasswordRecord>>;
     /// Adds an app password, and removes those of the account that are expired at `new.created`.
     fn add_app_password(
         &mut self,
         account: AccountId,
         new: &AppPasswordRecord,
         hash: &AppPasswordHash,
-    ) -> Result<(), StoreError>;
-    fn rename_app_password(&mut self, number: i64, name: &Label) -> Result<(), StoreError>;
-    fn remove_app_password(&mut self, number: i64) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
+    fn rename_app_password(&mut self, number: i64, name: &Label) -> StoreResult<()>;
+    fn remove_app_password(&mut self, number: i64) -> StoreResult<()>;
     /// Removes all app passwords of an account. Returns how many were valid at `now`.
-    fn remove_app_passwords(
-        &mut self,
-        account: AccountId,
-        now: Timestamp,
-    ) -> Result<u64, StoreError>;
+    fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> StoreResult<u64>;
     /// Returns the app password with this hash, even if it has expired.
     fn find_app_password(
         &mut self,
         hash: &AppPasswordHash,
-    ) -> Result<Option<FoundAppPassword>, StoreError>;
+    ) -> StoreResult<Option<FoundAppPassword>>;
     /// Records a use, to the minute.
-    fn record_app_password_use(&mut self, number: i64, at: Timestamp) -> Result<(), StoreError>;
+    fn record_app_password_use(&mut self, number: i64, at: Timestamp) -> StoreResult<()>;
     /// Returns the revision of all app passwords.
-    fn app_passwords_revision(&mut self) -> Result<u64, StoreError>;
+    fn app_passwords_revision(&mut self) -> StoreResult<u64>;
     /// Returns all app passwords that are valid at `now`. An unreadable row grants no access and is
     /// left out, so that the others stay usable.
-    fn live_app_passwords(&mut self, now: Timestamp) -> Result<LiveAppPasswords, StoreError>;
+    fn live_app_passwords(&mut self, now: Timestamp) -> StoreResult<LiveAppPasswords>;
     /// Returns the changes after a revision. Returns `None` if that revision is too old or belongs
     /// to another store.
-    fn app_passwords_changed_after(
-        &mut self,
-        after: u64,
-    ) -> Result<Option<LiveAppPasswords>, StoreError>;
+    fn app_passwords_changed_after(&mut self, after: u64) -> StoreResult<Option<LiveAppPasswords>>;
 }

@@ -3,7 +3,7 @@
 //!
 //! The trait says what is stored; SQL is in `sqlite/accounts.rs`.
 
-use super::{MailAddresses, StoreError};
+use super::{MailAddresses, StoreResult};
 use crate::account::name::{Group, NameKey, NewName, UserName};
 use crate::account::record::{AccountId, AccountRecord};
 use crate::system::clock::Timestamp;
@@ -29,39 +29,37 @@ pub struct AccountTally {
 pub trait AccountStore {
     /// Returns an account. A transaction that writes first removes what of the account ended with
     /// renewed keys.
-    fn find_account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, StoreError>;
+    fn find_account(&mut self, name: &UserName) -> StoreResult<Option<AccountRecord>>;
     /// Returns the summaries of all accounts, or of one, by name.
-    fn account_tallies(&mut self, name: Option<&UserName>)
-    -> Result<Vec<AccountTally>, StoreError>;
+    fn account_tallies(&mut self, name: Option<&UserName>) -> StoreResult<Vec<AccountTally>>;
     /// Returns at most `most` names after `after`, in order, that contain `part` in any case.
     fn find_account_names(
         &mut self,
         part: &str,
         after: Option<&UserName>,
         most: usize,
-    ) -> Result<Vec<UserName>, StoreError>;
+    ) -> StoreResult<Vec<UserName>>;
     /// Returns the names of accounts whose name key is `key`.
-    fn find_names_by_key(&mut self, key: &NameKey) -> Result<Vec<UserName>, StoreError>;
-    fn add_account(&mut self, name: &NewName, now: Timestamp) -> Result<AccountRecord, StoreError>;
+    fn find_names_by_key(&mut self, key: &NameKey) -> StoreResult<Vec<UserName>>;
+    fn add_account(&mut self, name: &NewName, now: Timestamp) -> StoreResult<AccountRecord>;
     /// Removes an account and everything stored for it except step floors and audit events. Its
     /// sessions are revoked.
-    fn remove_account(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn remove_account(&mut self, account: AccountId) -> StoreResult<()>;
     /// Renames an account. The caller seals again what is bound to the old name.
-    fn rename_account(&mut self, account: AccountId, name: &NewName) -> Result<(), StoreError>;
+    fn rename_account(&mut self, account: AccountId, name: &NewName) -> StoreResult<()>;
     /// Returns whether any account is a member of the group.
-    fn is_group_in_use(&mut self, group: &str) -> Result<bool, StoreError>;
-    fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<(), StoreError>;
+    fn is_group_in_use(&mut self, group: &str) -> StoreResult<bool>;
+    fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> StoreResult<()>;
     /// Returns at most `most` accounts that have an authenticator or a confirmed address, with
     /// their groups.
-    fn enrolled_accounts(&mut self, most: usize)
-    -> Result<Vec<(UserName, Vec<Group>)>, StoreError>;
+    fn enrolled_accounts(&mut self, most: usize) -> StoreResult<Vec<(UserName, Vec<Group>)>>;
     /// Returns the time of the first sign-in. It is `now` if there was none, or if the clock was
     /// set back since.
     fn record_first_sign_in(
         &mut self,
         account: AccountId,
         now: Timestamp,
-    ) -> Result<Timestamp, StoreError>;
+    ) -> StoreResult<Timestamp>;
     /// Records a sign-in with a second factor.
-    fn record_sign_in(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
+    fn record_sign_in(&mut self, account: AccountId, now: Timestamp) -> StoreResult<()>;
 }

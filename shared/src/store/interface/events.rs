@@ -1,6 +1,6 @@
 //! Audit events in the store, for `postern log`.
 
-use super::StoreError;
+use super::StoreResult;
 use crate::account::event::{AuditEvent, EventFilter};
 
 /// Result of adding an audit event.
@@ -14,22 +14,21 @@ pub enum LoggedEvent {
 pub trait EventStore {
     /// Adds an audit event, subject to [`crate::account::event::EventKind::daily_limit`]. Removes a
     /// few events that are too many or too old.
-    fn add_event(&mut self, event: &AuditEvent) -> Result<LoggedEvent, StoreError>;
+    fn add_event(&mut self, event: &AuditEvent) -> StoreResult<LoggedEvent>;
     /// Returns at most `limit` events with numbers above `after`, oldest first.
     fn events(
         &mut self,
         filter: &EventFilter,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, AuditEvent)>, StoreError>;
+    ) -> StoreResult<Vec<(i64, AuditEvent)>>;
     /// Returns at most `limit` events with numbers below `before`, newest first.
     fn events_before(
         &mut self,
         filter: &EventFilter,
         before: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, AuditEvent)>, StoreError>;
+    ) -> StoreResult<Vec<(i64, AuditEvent)>>;
     /// Returns the number after which the newest `count` events follow.
-    fn number_before_newest(&mut self, filter: &EventFilter, count: u32)
-    -> Result<i64, StoreError>;
+    fn number_before_newest(&mut self, filter: &EventFilter, count: u32) -> StoreResult<i64>;
 }

@@ -1,18 +1,18 @@
 //! SQL of [`AppPasswordStore`], and the conversion of its rows.
 
-use super::accounts::{account_name, groups};
-use super::transaction::{SqliteTransaction, bytes, damaged, signed, time, unsigned};
+use super::SqliteTransaction;
+use super::convert::{account_name, bytes, damaged, groups, optional_time, signed, time, unsigned};
 use crate::account::email::EmailAddress;
 use crate::account::name::Label;
 use crate::account::record::AccountId;
 use crate::credential::scope::AppPasswordScope;
 use crate::crypto::vault::AppPasswordHash;
-use crate::store::{AppPasswordRecord, AppPasswordStore, LiveAppPasswords, StoreError};
+use crate::store::{
+    AppPasswordRecord, AppPasswordStore, LiveAppPasswords, StoreError, StoreResult,
+};
 use crate::system::clock::Timestamp;
 use crate::verify::app_password::FoundAppPassword;
-use rusqlite::{OptionalExtension, Row};
-
-type Result<T> = std::result::Result<T, StoreError>;
+use rusqlite::Row;
 
 const FOUND: &str = "app_password.id, account.name, member_of, confirmed, scope, expires FROM app_password \
                      JOIN account ON account.id = app_password.account \
@@ -26,55 +26,58 @@ const REVISIONS_KEPT: i64 = 10_000;
 /// passwords, so that more are deleted than added.
 const CLEARED_AT_ONCE: u32 = 200;
 
-type AppPasswordColumns = (i64, String, String, Option<String>, String, Option<i64>);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<AppPasswordColumns> {
-    columns_from(row, 0)
-}
-
-fn columns_from(row: &Row<'_>, at: usize) -> rusqlite::Result<AppPasswordColumns> {
-    let text = |column| row.get(at + column);
-    Ok((
-        row.get(at)?,
-        text(1)?,
-        text(2)?,
-        row.get(at + 3)?,
-        text(4)?,
-        row.get(at + 5)?,
-    ))
-}
-
-fn found(
-    (number, account, member_of, email, scope, expires): AppPasswordColumns,
-) -> Result<FoundAppPassword> {
+/// Reads the columns of [`FOUND`], of which the first is column `first`.
+fn found_app_password(row: &Row<'_>, first: usize) -> StoreResult<FoundAppPassword> {
+    let address =
+        |text: String| EmailAddress::try_from(text).map_err(|_| damaged("an account's address"));
     Ok(FoundAppPassword {
-        number,
-        account: account_name(&account)?,
-        groups: groups(&member_of)?,
-        email: email.map(address).transpose()?,
-        scope: read_scope(&scope)?,
-        expires: at(expires),
+        number: row.get(first)?,
+        account: account_name(row, first + 1)?,
+        groups: groups(row, first + 2)?,
+        email: row
+            .get::<_, Option<String>>(first + 3)?
+            .map(address)
+            .transpose()?,
+        scope: scope(row, first + 4)?,
+        expires: optional_time(row, first + 5)?,
     })
 }
 
-fn address(text: String) -> Result<EmailAddress> {
-    EmailAddress::try_from(text).map_err(|_| damaged("an account's address"))
-}
-
-fn read_scope(text: &str) -> Result<AppPasswordScope> {
+fn scope(row: &Row<'_>, column: usize) -> StoreResult<AppPasswordScope> {
+    let text: String = row.get(column)?;
     text.parse().map_err(|_| damaged("an app password's scope"))
 }
 
-fn at(column: Option<i64>) -> Option<Timestamp> {
-    column.map(|at| Timestamp(unsigned(at)))
+fn app_password_hash(row: &Row<'_>) -> StoreResult<AppPasswordHash> {
+    Ok(AppPasswordHash(bytes(row, 0, "an app password")?))
+}
+
+type ReadAppPassword = (Option<AppPasswordHash>, Option<FoundAppPassword>);
+
+/// Reads an app password with its hash. An unreadable part is `None`: such a row grants no access,
+/// but does not hide the others.
+fn read_with_hash(row: &Row<'_>) -> StoreResult<ReadAppPassword> {
+    Ok((
+        readable(app_password_hash(row))?,
+        readable(found_app_password(row, 1))?,
+    ))
+}
+
+/// Turns the error of a damaged value into `None`.
+fn readable<T>(read: StoreResult<T>) -> StoreResult<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl SqliteTransaction<'_> {
     /// Raises the revision of app passwords. The caller stores the new revision in the rows that it
     /// changes.
-    fn next_app_password_revision(&mut self) -> Result<i64> {
+    fn next_app_password_revision(&mut self) -> StoreResult<i64> {
         let sql = "UPDATE app_password_revision SET number = number + 1 RETURNING number";
-        let revision: i64 = self.0.query_row(sql, [], |row| row.get(0))?;
+        let revision: i64 = self.query_row(sql, [], |row| Ok(row.get(0)?))?;
         // a few at once: after a large step of the revision all of them are too old
         let sql = "DELETE FROM removed_app_password WHERE (revision, hash) IN \
                    (SELECT revision, hash FROM removed_app_password WHERE revision <= ?1 LIMIT ?2)";
@@ -83,12 +86,9 @@ impl SqliteTransaction<'_> {
     }
 
     /// Marks an account's app passwords as changed, so that gates read them again.
-    pub(super) fn app_passwords_changed_of(&mut self, account: AccountId) -> Result<()> {
+    pub(super) fn app_passwords_changed_of(&mut self, account: AccountId) -> StoreResult<()> {
         let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
-        if !self
-            .0
-            .query_row(sql, [account.0], |row| row.get::<_, bool>(0))?
-        {
+        if !self.query_row(sql, [account.0], |row| Ok(row.get::<_, bool>(0)?))? {
             return Ok(());
         }
         let revision = self.next_app_password_revision()?;
@@ -99,12 +99,9 @@ impl SqliteTransaction<'_> {
     }
 
     /// Removes an account's app passwords, and records the removal for gates.
-    pub(super) fn forget_app_passwords_of(&mut self, account: AccountId) -> Result<()> {
+    pub(super) fn forget_app_passwords_of(&mut self, account: AccountId) -> StoreResult<()> {
         let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
-        if !self
-            .0
-            .query_row(sql, [account.0], |row| row.get::<_, bool>(0))?
-        {
+        if !self.query_row(sql, [account.0], |row| Ok(row.get::<_, bool>(0)?))? {
             return Ok(());
         }
         let revision = self.next_app_password_revision()?;
@@ -115,14 +112,14 @@ impl SqliteTransaction<'_> {
     }
 
     /// Ends all app passwords: gates read all of them again.
-    pub(super) fn all_app_passwords_changed(&mut self) -> Result<()> {
+    pub(super) fn all_app_passwords_changed(&mut self) -> StoreResult<()> {
         let sql = "UPDATE app_password_revision SET number = number + ?1";
         self.execute(sql, [REVISIONS_KEPT + 1])
     }
 }
 
 impl AppPasswordStore for SqliteTransaction<'_> {
-    fn app_passwords(&mut self, of: Option<AccountId>) -> Result<Vec<AppPasswordRecord>> {
+    fn app_passwords(&mut self, of: Option<AccountId>) -> StoreResult<Vec<AppPasswordRecord>> {
         let sql = format!(
             "SELECT app_password.id, account.name, app_password.name, scope, app_password.created, expires, last_used \
              FROM app_password JOIN account ON account.id = app_password.account \
@@ -133,41 +130,19 @@ impl AppPasswordStore for SqliteTransaction<'_> {
                 "WHERE ?1 IS NULL AND"
             }
         );
-        type Columns = (
-            i64,
-            String,
-            String,
-            String,
-            Timestamp,
-            Option<i64>,
-            Option<i64>,
-        );
-        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                time(row, 4)?,
-                row.get(5)?,
-                row.get(6)?,
-            ))
-        };
-        let record = |(number, account, name, scope, created, expires, last_used): Columns| {
+        let read = |row: &Row<'_>| -> StoreResult<AppPasswordRecord> {
             Ok(AppPasswordRecord {
-                number,
-                account: account_name(&account)?,
-                name: Label::from_store(name).map_err(|_| damaged("an app password's name"))?,
-                scope: read_scope(&scope)?,
-                created,
-                expires: at(expires),
-                last_used: at(last_used),
+                number: row.get(0)?,
+                account: account_name(row, 1)?,
+                name: Label::from_store(row.get(2)?)
+                    .map_err(|_| damaged("an app password's name"))?,
+                scope: scope(row, 3)?,
+                created: time(row, 4)?,
+                expires: optional_time(row, 5)?,
+                last_used: optional_time(row, 6)?,
             })
         };
-        self.all(&sql, [of.map(|account| account.0)], read)?
-            .into_iter()
-            .map(record)
-            .collect()
+        self.query_rows(&sql, [of.map(|account| account.0)], read)
     }
 
     fn add_app_password(
@@ -175,7 +150,7 @@ impl AppPasswordStore for SqliteTransaction<'_> {
         account: AccountId,
         new: &AppPasswordRecord,
         hash: &AppPasswordHash,
-    ) -> Result<()> {
+    ) -> StoreResult<()> {
         let (created, revision) = (signed(new.created.0), self.next_app_password_revision()?);
         let sql = "INSERT INTO removed_app_password (revision, hash) \
                    SELECT ?3, hash FROM app_password WHERE account = ?1 AND expires <= ?2";
@@ -202,14 +177,14 @@ impl AppPasswordStore for SqliteTransaction<'_> {
         )
     }
 
-    fn rename_app_password(&mut self, number: i64, name: &Label) -> Result<()> {
+    fn rename_app_password(&mut self, number: i64, name: &Label) -> StoreResult<()> {
         self.execute(
             "UPDATE app_password SET name = ?2 WHERE id = ?1",
             (number, name.as_str()),
         )
     }
 
-    fn remove_app_password(&mut self, number: i64) -> Result<()> {
+    fn remove_app_password(&mut self, number: i64) -> StoreResult<()> {
         let revision = self.next_app_password_revision()?;
         let sql = "INSERT INTO removed_app_password (revision, hash) \
                    SELECT ?2, hash FROM app_password WHERE id = ?1";
@@ -217,45 +192,40 @@ impl AppPasswordStore for SqliteTransaction<'_> {
         self.execute("DELETE FROM app_password WHERE id = ?1", [number])
     }
 
-    fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> Result<u64> {
+    fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> StoreResult<u64> {
         let sql = "SELECT count(*) FROM app_password WHERE account = ?1 AND (expires IS NULL OR expires > ?2)";
-        let live: i64 = self
-            .0
-            .query_row(sql, (account.0, signed(now.0)), |row| row.get(0))?;
+        let live: i64 = self.query_row(sql, (account.0, signed(now.0)), |row| Ok(row.get(0)?))?;
         self.forget_app_passwords_of(account)?;
         Ok(unsigned(live))
     }
 
-    fn find_app_password(&mut self, hash: &AppPasswordHash) -> Result<Option<FoundAppPassword>> {
+    fn find_app_password(
+        &mut self,
+        hash: &AppPasswordHash,
+    ) -> StoreResult<Option<FoundAppPassword>> {
         let sql = format!("SELECT {FOUND} {BY_HASH}");
-        self.0
-            .query_row(&sql, [&hash.0[..]], columns)
-            .optional()?
-            .map(found)
-            .transpose()
+        self.find_row(&sql, [&hash.0[..]], |row| found_app_password(row, 0))
     }
 
-    fn record_app_password_use(&mut self, number: i64, at: Timestamp) -> Result<()> {
+    fn record_app_password_use(&mut self, number: i64, at: Timestamp) -> StoreResult<()> {
         let minute = signed(at.0 / 60 * 60);
         let sql =
             "UPDATE app_password SET last_used = max(coalesce(last_used, 0), ?2) WHERE id = ?1";
         self.execute(sql, (number, minute))
     }
 
-    fn app_passwords_revision(&mut self) -> Result<u64> {
+    fn app_passwords_revision(&mut self) -> StoreResult<u64> {
         let sql = "SELECT number FROM app_password_revision";
-        Ok(unsigned(self.0.query_row(sql, [], |row| row.get(0))?))
+        Ok(unsigned(self.query_row(sql, [], |row| Ok(row.get(0)?))?))
     }
 
-    fn live_app_passwords(&mut self, now: Timestamp) -> Result<LiveAppPasswords> {
+    fn live_app_passwords(&mut self, now: Timestamp) -> StoreResult<LiveAppPasswords> {
         let revision = self.app_passwords_revision()?;
         let sql = WITH_HASH.to_owned()
             + FOUND
             + " WHERE (expires IS NULL OR expires > ?1) AND at_renewal = (SELECT number FROM renewal)";
-        let all = self
-            .all(&sql, [signed(now.0)], columns_with_hash)?
-            .into_iter()
-            .filter_map(read_one);
+        let read = self.query_rows(&sql, [signed(now.0)], read_with_hash)?;
+        let all = read.into_iter().filter_map(|(hash, found)| hash.zip(found));
         Ok(LiveAppPasswords {
             revision,
             is_complete: true,
@@ -264,47 +234,30 @@ impl AppPasswordStore for SqliteTransaction<'_> {
         })
     }
 
-    fn app_passwords_changed_after(&mut self, after: u64) -> Result<Option<LiveAppPasswords>> {
+    fn app_passwords_changed_after(&mut self, after: u64) -> StoreResult<Option<LiveAppPasswords>> {
         let revision = self.app_passwords_revision()?;
         if after > revision || revision - after >= unsigned(REVISIONS_KEPT) {
             return Ok(None);
         }
         let sql = WITH_HASH.to_owned() + FOUND + " WHERE app_password.revision > ?1";
-        let changed = self.all(&sql, [signed(after)], columns_with_hash)?;
-        let sql = "SELECT hash FROM removed_app_password WHERE revision > ?1";
-        let mut gone: Vec<Vec<u8>> = self.all(sql, [signed(after)], |row| row.get(0))?;
-        let mut all = Vec::with_capacity(changed.len());
-        for (hash, columns) in changed {
-            let again = hash.clone();
-            match read_one((hash, columns)) {
-                Some(one) => all.push(one),
-                None => gone.push(again),
+        let mut all = Vec::new();
+        let mut removed = Vec::new();
+        for read in self.query_rows(&sql, [signed(after)], read_with_hash)? {
+            match read {
+                (Some(hash), Some(found)) => all.push((hash, found)),
+                (hash, _) => removed.extend(hash),
             }
         }
-        let removed = gone
-            .into_iter()
-            .filter_map(|hash| bytes(hash, "an app password").ok().map(AppPasswordHash));
+        let sql = "SELECT hash FROM removed_app_password WHERE revision > ?1";
+        let gone = self.query_rows(sql, [signed(after)], |row| readable(app_password_hash(row)))?;
+        removed.extend(gone.into_iter().flatten());
         Ok(Some(LiveAppPasswords {
             revision,
             is_complete: false,
             all,
-            removed: removed.collect(),
+            removed,
         }))
     }
-}
-
-fn columns_with_hash(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, AppPasswordColumns)> {
-    Ok((row.get(0)?, columns_from(row, 1)?))
-}
-
-/// Returns an app password with its hash. An unreadable row grants no access and is skipped.
-fn read_one(
-    (hash, columns): (Vec<u8>, AppPasswordColumns),
-) -> Option<(AppPasswordHash, FoundAppPassword)> {
-    Some((
-        AppPasswordHash(bytes(hash, "an app password").ok()?),
-        found(columns).ok()?,
-    ))
 }
 
 #[cfg(test)]
@@ -317,7 +270,7 @@ mod tests {
     fn one_is_found_by_an_index_of_its_hash() {
         let connection = Connection::open_in_memory().unwrap();
         connection
-            .execute_batch(include_str!("../schema.sql"))
+            .execute_batch(include_str!("../../schema.sql"))
             .unwrap();
         let sql = format!("EXPLAIN QUERY PLAN SELECT {FOUND} {BY_HASH}");
         let mut statement = connection.prepare(&sql).unwrap();

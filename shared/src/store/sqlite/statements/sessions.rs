@@ -1,18 +1,18 @@
 //! SQL of [`SessionStore`], and the conversion of its rows.
 
-use super::transaction::{IS_UP_TO_DATE, SqliteTransaction, bytes, signed, time, unsigned};
+use super::SqliteTransaction;
+use super::convert::{bytes, signed, time, unsigned};
+use super::transaction::IS_UP_TO_DATE;
 use crate::account::record::AccountId;
 use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::BrowserHash;
 use crate::store::{
     BrowserRecord, BrowserSessions, BrowserToken, SessionBrowser, SessionRecord, SessionStore,
-    StoreError, Transaction,
+    StoreResult, Transaction,
 };
 use crate::system::clock::Timestamp;
 use crate::token::session::{CLOCKS_APART, RevokedSessions, SessionId};
-use rusqlite::{OptionalExtension, Row};
-
-type Result<T> = std::result::Result<T, StoreError>;
+use rusqlite::Row;
 
 const NEWEST: i64 = 0;
 const OLDER: i64 = 1;
@@ -28,33 +28,25 @@ const REVISION_TIMES: i64 = 6 * 3600;
 
 const SESSION: &str = "id, name, address, created, last_seen, expires, trusted_browser, by_trust";
 
-fn session(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, SessionRecord)> {
-    let in_browser = |number| SessionBrowser {
+fn session_record(row: &Row<'_>) -> StoreResult<SessionRecord> {
+    let session_browser = |number| SessionBrowser {
         number,
         by_trust: row.get(7).unwrap_or(true),
     };
-    let record = SessionRecord {
-        id: SessionId([0; 16]),
+    Ok(SessionRecord {
+        id: SessionId(bytes(row, 0, "a session")?),
         browser: row.get(1)?,
         address: row.get(2)?,
         created: time(row, 3)?,
         last_seen: time(row, 4)?,
         expires: time(row, 5)?,
-        trusted_browser: row.get::<_, Option<i64>>(6)?.map(in_browser),
-    };
-    Ok((row.get(0)?, record))
-}
-
-fn named((id, record): (Vec<u8>, SessionRecord)) -> Result<SessionRecord> {
-    Ok(SessionRecord {
-        id: SessionId(bytes(id, "a session")?),
-        ..record
+        trusted_browser: row.get::<_, Option<i64>>(6)?.map(session_browser),
     })
 }
 
 const BROWSER: &str = "id, account, name, address, created, last_seen, expires";
 
-fn browser(row: &Row<'_>) -> rusqlite::Result<BrowserRecord> {
+fn browser_record(row: &Row<'_>) -> StoreResult<BrowserRecord> {
     Ok(BrowserRecord {
         number: row.get(0)?,
         account: AccountId(row.get(1)?),
@@ -67,23 +59,21 @@ fn browser(row: &Row<'_>) -> rusqlite::Result<BrowserRecord> {
 }
 
 impl SessionStore for SqliteTransaction<'_> {
-    fn password_hash(&mut self, account: AccountId) -> Result<Option<PasswordHash>> {
+    fn password_hash(&mut self, account: AccountId) -> StoreResult<Option<PasswordHash>> {
         let sql = "SELECT password FROM account WHERE id = ?1";
-        let found: Option<Option<String>> = self
-            .0
-            .query_row(sql, [account.0], |row| row.get(0))
-            .optional()?;
+        let found: Option<Option<String>> =
+            self.find_row(sql, [account.0], |row| Ok(row.get(0)?))?;
         Ok(found.flatten().map(PasswordHash))
     }
 
-    fn set_password_hash(&mut self, account: AccountId, hash: &PasswordHash) -> Result<()> {
+    fn set_password_hash(&mut self, account: AccountId, hash: &PasswordHash) -> StoreResult<()> {
         self.execute(
             "UPDATE account SET password = ?2 WHERE id = ?1",
             (account.0, &hash.0),
         )
     }
 
-    fn end_sessions(&mut self, account: AccountId) -> Result<()> {
+    fn end_sessions(&mut self, account: AccountId) -> StoreResult<()> {
         let sql = "UPDATE account SET generation = generation + 1, \
                    generation_revision = (SELECT number + 1 FROM revision) * had_session WHERE id = ?1";
         self.execute(sql, [account.0])?;
@@ -91,7 +81,7 @@ impl SessionStore for SqliteTransaction<'_> {
         self.execute("DELETE FROM session WHERE account = ?1", [account.0])
     }
 
-    fn end_sessions_and_browsers(&mut self, account: AccountId) -> Result<()> {
+    fn end_sessions_and_browsers(&mut self, account: AccountId) -> StoreResult<()> {
         self.end_sessions(account)?;
         self.execute(
             "DELETE FROM trusted_browser WHERE account = ?1",
@@ -99,37 +89,34 @@ impl SessionStore for SqliteTransaction<'_> {
         )
     }
 
-    fn revoked_sessions_after(&mut self, after: u64) -> Result<RevokedSessions> {
+    fn revoked_sessions_after(&mut self, after: u64) -> StoreResult<RevokedSessions> {
         let sql = "SELECT number, forgotten FROM revision";
-        let (revision, forgotten): (i64, i64) = self
-            .0
-            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (revision, forgotten) =
+            self.query_row(sql, [], |row| Ok(<(i64, i64)>::try_from(row)?))?;
         let mut revoked = RevokedSessions::new(unsigned(revision), unsigned(forgotten));
         let after = signed(after).max(forgotten);
         let sql = "SELECT id, revision FROM revoked_session WHERE revision > ?1";
-        for (id, at) in self.all(sql, [after], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))
+        for (id, at) in self.query_rows(sql, [after], |row| {
+            let id = SessionId(bytes(row, 0, "a revoked session")?);
+            Ok((id, row.get(1)?))
         })? {
-            revoked.end_session(SessionId(bytes(id, "a revoked session")?), unsigned(at));
+            revoked.end_session(id, unsigned(at));
         }
         // a removed account counts as beyond every generation
         let sql = "SELECT id, generation + number, generation_revision FROM account, renewal \
                    WHERE generation_revision > 0 AND generation_revision > ?1 \
                    UNION ALL SELECT id, 9223372036854775807, revision FROM removed_account WHERE revision > ?1";
-        for (id, generation, at) in self.all(sql, [after], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })? {
+        for (id, generation, at) in
+            self.query_rows(sql, [after], |row| Ok(<(i64, i64, i64)>::try_from(row)?))?
+        {
             revoked.raise_generation(id, unsigned(generation), unsigned(at));
         }
         Ok(revoked)
     }
 
-    fn forget_revocations(&mut self, now: Timestamp) -> Result<()> {
+    fn forget_revocations(&mut self, now: Timestamp) -> StoreResult<()> {
         let sql = "SELECT number, at FROM revision_time ORDER BY number DESC LIMIT 1";
-        let last: Option<(i64, i64)> = self
-            .0
-            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+        let last = self.find_row(sql, [], |row| Ok(<(i64, i64)>::try_from(row)?))?;
         let number = signed(self.revision()?);
         // no row while the clock is before the last one
         if last.is_none_or(|(last, at)| number > last && signed(now.0) >= at + REVISION_TIMES) {
@@ -140,10 +127,9 @@ impl SessionStore for SqliteTransaction<'_> {
         }
         let sql = "SELECT max(number) FROM revision_time WHERE at < ?1";
         let by_time: Option<i64> =
-            self.0
-                .query_row(sql, [signed(now.minus(REVOCATIONS_KEPT).0)], |row| {
-                    row.get(0)
-                })?;
+            self.query_row(sql, [signed(now.minus(REVOCATIONS_KEPT).0)], |row| {
+                Ok(row.get(0)?)
+            })?;
         let Some(forgotten) = by_time else {
             return Ok(());
         };
@@ -157,43 +143,43 @@ impl SessionStore for SqliteTransaction<'_> {
         self.execute("DELETE FROM revision_time WHERE number <= ?1", [forgotten])
     }
 
-    fn raise_revision(&mut self) -> Result<u64> {
+    fn raise_revision(&mut self) -> StoreResult<u64> {
         self.execute("UPDATE revision SET number = number + 1", [])?;
         self.revision()
     }
 
-    fn revision(&mut self) -> Result<u64> {
-        Ok(unsigned(self.0.query_row(
+    fn revision(&mut self) -> StoreResult<u64> {
+        Ok(unsigned(self.query_row(
             "SELECT number FROM revision",
             [],
-            |row| row.get(0),
+            |row| Ok(row.get(0)?),
         )?))
     }
 
-    fn set_gate_revision(&mut self, gate: &[u8; 16], revision: u64) -> Result<()> {
+    fn set_gate_revision(&mut self, gate: &[u8; 16], revision: u64) -> StoreResult<()> {
         let sql = "INSERT INTO gate (id, seen) VALUES (?1, ?2) \
                    ON CONFLICT (id) DO UPDATE SET seen = excluded.seen";
         self.execute(sql, (&gate[..], signed(revision)))
     }
 
-    fn count_gates_behind(&mut self, revision: u64) -> Result<u64> {
+    fn count_gates_behind(&mut self, revision: u64) -> StoreResult<u64> {
         let sql = "SELECT count(*) FROM gate WHERE seen < ?1";
-        Ok(unsigned(self.0.query_row(
+        Ok(unsigned(self.query_row(
             sql,
             [signed(revision)],
-            |row| row.get(0),
+            |row| Ok(row.get(0)?),
         )?))
     }
 
-    fn remove_gates_behind(&mut self, revision: u64) -> Result<()> {
+    fn remove_gates_behind(&mut self, revision: u64) -> StoreResult<()> {
         self.execute("DELETE FROM gate WHERE seen < ?1", [signed(revision)])
     }
 
-    fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<()> {
+    fn remove_gate(&mut self, gate: &[u8; 16]) -> StoreResult<()> {
         self.execute("DELETE FROM gate WHERE id = ?1", [&gate[..]])
     }
 
-    fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> Result<()> {
+    fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> StoreResult<()> {
         let created = signed(session.created.0);
         // a clock that ran ahead and is set back finds every session that is valid then in the list
         let over = signed(session.created.minus(REVOCATIONS_KEPT).0);
@@ -235,15 +221,12 @@ impl SessionStore for SqliteTransaction<'_> {
         self.execute(sql, columns)
     }
 
-    fn sessions(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
+    fn sessions(&mut self, account: AccountId, now: Timestamp) -> StoreResult<Vec<SessionRecord>> {
         let sql = format!(
             "SELECT {SESSION} FROM session WHERE account = ?1 AND expires > ?2 AND {IS_UP_TO_DATE} \
              ORDER BY created DESC, id"
         );
-        self.all(&sql, (account.0, signed(now.0)), session)?
-            .into_iter()
-            .map(named)
-            .collect()
+        self.query_rows(&sql, (account.0, signed(now.0)), session_record)
     }
 
     fn find_session(
@@ -251,16 +234,12 @@ impl SessionStore for SqliteTransaction<'_> {
         account: AccountId,
         id: SessionId,
         now: Timestamp,
-    ) -> Result<Option<SessionRecord>> {
+    ) -> StoreResult<Option<SessionRecord>> {
         let sql = format!(
             "SELECT {SESSION} FROM session WHERE id = ?1 AND account = ?2 AND expires > ?3"
         );
         let key = (&id.0[..], account.0, signed(now.0));
-        self.0
-            .query_row(&sql, key, session)
-            .optional()?
-            .map(named)
-            .transpose()
+        self.find_row(&sql, key, session_record)
     }
 
     fn end_sessions_of_browser(
@@ -268,16 +247,15 @@ impl SessionStore for SqliteTransaction<'_> {
         browser: i64,
         which: BrowserSessions,
         but: Option<SessionId>,
-    ) -> Result<()> {
+    ) -> StoreResult<()> {
         let sql = match which {
             BrowserSessions::All => "SELECT id FROM session WHERE trusted_browser = ?1",
             BrowserSessions::ByTrust => {
                 "SELECT id FROM session WHERE trusted_browser = ?1 AND by_trust = 1"
             }
         };
-        let ids = self.all(sql, [browser], |row| row.get::<_, Vec<u8>>(0))?;
-        for id in ids {
-            let id = SessionId(bytes(id, "a session")?);
+        for id in self.query_rows(sql, [browser], |row| bytes(row, 0, "a session"))? {
+            let id = SessionId(id);
             if but != Some(id) {
                 self.end_session(id)?;
             }
@@ -285,36 +263,31 @@ impl SessionStore for SqliteTransaction<'_> {
         Ok(())
     }
 
-    fn is_revoked(&mut self, id: SessionId) -> Result<bool> {
+    fn is_revoked(&mut self, id: SessionId) -> StoreResult<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM revoked_session WHERE id = ?1)";
-        Ok(self.0.query_row(sql, [&id.0[..]], |row| row.get(0))?)
+        self.query_row(sql, [&id.0[..]], |row| Ok(row.get(0)?))
     }
 
-    fn refresh_count(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>> {
+    fn refresh_count(&mut self, id: SessionId, now: Timestamp) -> StoreResult<Option<u64>> {
         let sql = "SELECT refreshed FROM session WHERE id = ?1 AND expires > ?2";
         let key = (&id.0[..], signed(now.0));
         Ok(self
-            .0
-            .query_row(sql, key, |row| row.get(0))
-            .optional()?
+            .find_row(sql, key, |row| Ok(row.get(0)?))?
             .map(unsigned))
     }
 
-    fn record_refresh(&mut self, id: SessionId, now: Timestamp) -> Result<()> {
+    fn record_refresh(&mut self, id: SessionId, now: Timestamp) -> StoreResult<()> {
         let sql = "UPDATE session SET refreshed = refreshed + 1, last_seen = ?2 WHERE id = ?1";
         self.execute(sql, (&id.0[..], signed(now.0)))
     }
 
-    fn end_session(&mut self, id: SessionId) -> Result<bool> {
+    fn end_session(&mut self, id: SessionId) -> StoreResult<bool> {
         let sql = "INSERT OR IGNORE INTO revoked_session (id, revision) SELECT ?1, number + 1 FROM revision";
         self.execute(sql, [&id.0[..]])?;
-        Ok(self
-            .0
-            .execute("DELETE FROM session WHERE id = ?1", [&id.0[..]])?
-            > 0)
+        Ok(self.execute_counted("DELETE FROM session WHERE id = ?1", [&id.0[..]])? > 0)
     }
 
-    fn add_trusted_browser(&mut self, new: &BrowserRecord) -> Result<i64> {
+    fn add_trusted_browser(&mut self, new: &BrowserRecord) -> StoreResult<i64> {
         let sql = "DELETE FROM trusted_browser WHERE account = ?1 AND expires < ?2";
         self.execute(sql, (new.account.0, signed(new.created.0)))?;
         let sql = "INSERT INTO trusted_browser (account, name, address, created, last_seen, expires) \
@@ -332,26 +305,26 @@ impl SessionStore for SqliteTransaction<'_> {
                 expires,
             ),
         )?;
-        Ok(self.0.last_insert_rowid())
+        Ok(self.last_insert_rowid())
     }
 
     fn trusted_browsers(
         &mut self,
         account: AccountId,
         now: Timestamp,
-    ) -> Result<Vec<BrowserRecord>> {
+    ) -> StoreResult<Vec<BrowserRecord>> {
         let sql = format!(
             "SELECT {BROWSER} FROM trusted_browser WHERE account = ?1 AND expires > ?2 AND {IS_UP_TO_DATE} \
              ORDER BY id DESC"
         );
-        self.all(&sql, (account.0, signed(now.0)), browser)
+        self.query_rows(&sql, (account.0, signed(now.0)), browser_record)
     }
 
     fn find_browser_by_token(
         &mut self,
         token: &BrowserHash,
         now: Timestamp,
-    ) -> Result<Option<(BrowserRecord, BrowserToken)>> {
+    ) -> StoreResult<Option<(BrowserRecord, BrowserToken)>> {
         let sql = format!(
             "SELECT {BROWSER}, state FROM trusted_browser \
              JOIN browser_token ON browser_token.browser = trusted_browser.id \
@@ -359,12 +332,9 @@ impl SessionStore for SqliteTransaction<'_> {
         );
         // trusted in the future: the clock ran ahead and was set back
         let of_the_past = signed(now.plus(CLOCKS_APART).0);
-        let found = self
-            .0
-            .query_row(&sql, (&token.0[..], signed(now.0), of_the_past), |row| {
-                Ok((browser(row)?, row.get::<_, i64>(7)?))
-            })
-            .optional()?;
+        let found = self.find_row(&sql, (&token.0[..], signed(now.0), of_the_past), |row| {
+            Ok((browser_record(row)?, row.get::<_, i64>(7)?))
+        })?;
         Ok(found.map(|(record, state)| {
             let token = match state {
                 NEWEST => BrowserToken::Newest,
@@ -382,7 +352,7 @@ impl SessionStore for SqliteTransaction<'_> {
         seen: bool,
         address: &str,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> StoreResult<()> {
         if seen {
             let sql = "UPDATE browser_token SET state = ?2 WHERE browser = ?1 AND state = ?3";
             self.execute(sql, (browser, STOLEN, OLDER))?;
@@ -399,10 +369,7 @@ impl SessionStore for SqliteTransaction<'_> {
         self.execute(sql, (browser, now, address))
     }
 
-    fn remove_trusted_browser(&mut self, browser: i64) -> Result<bool> {
-        Ok(self
-            .0
-            .execute("DELETE FROM trusted_browser WHERE id = ?1", [browser])?
-            > 0)
+    fn remove_trusted_browser(&mut self, browser: i64) -> StoreResult<bool> {
+        Ok(self.execute_counted("DELETE FROM trusted_browser WHERE id = ?1", [browser])? > 0)
     }
 }

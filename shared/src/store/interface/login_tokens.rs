@@ -1,6 +1,6 @@
 //! Use of login tokens, which connect the first factor with the second: wrong codes and completion.
 
-use super::StoreError;
+use super::StoreResult;
 use crate::account::record::AccountId;
 use crate::system::clock::Timestamp;
 use crate::token::{LoginToken, TokenId};
@@ -15,7 +15,7 @@ pub struct LoginTokenState {
 }
 
 pub trait LoginTokenStore {
-    fn login_token_state(&mut self, token: TokenId) -> Result<LoginTokenState, StoreError>;
+    fn login_token_state(&mut self, token: TokenId) -> StoreResult<LoginTokenState>;
     /// Stores the state of a token, and removes tokens that expired long before `now`.
     fn set_login_token_state(
         &mut self,
@@ -23,5 +23,5 @@ pub trait LoginTokenStore {
         token: &LoginToken,
         trials: LoginTokenState,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
 }

@@ -1,7 +1,7 @@
 //! Sealed and key-bound values in the store, for a change of the master key or the data keys.
 //! Sealed values are sealed again. Key-bound values cannot be computed again and end with the key.
 
-use super::StoreError;
+use super::StoreResult;
 use crate::account::name::UserName;
 use crate::crypto::vault::{AssociatedData, WrappedKey};
 use crate::system::clock::Timestamp;
@@ -59,16 +59,16 @@ impl KeyBound {
 
 pub trait KeyStore {
     /// Replaces all wrapped data keys.
-    fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> Result<(), StoreError>;
+    fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> StoreResult<()>;
     /// Returns at most `limit` sealed rows with numbers above `after`, in order.
     fn sealed_rows_after(
         &mut self,
         sealed_in: SealedValue,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<SealedRow>, StoreError>;
+    ) -> StoreResult<Vec<SealedRow>>;
     /// Replaces the sealed value of a row.
-    fn reseal_row(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<(), StoreError>;
+    fn reseal_row(&mut self, row: &SealedRow, sealed: &[u8]) -> StoreResult<()>;
     /// Returns how many values of this kind each account has, in no order. Counts values that have
     /// ended but are not removed yet.
     ///
@@ -77,12 +77,12 @@ pub trait KeyStore {
         &mut self,
         what: KeyBound,
         now: Timestamp,
-    ) -> Result<Vec<(UserName, u64)>, StoreError>;
+    ) -> StoreResult<Vec<(UserName, u64)>>;
     /// Ends all key-bound values, grace periods and queued mail. Raises the generation of every
     /// account, so that a concurrent attempt fails, and makes gates read all app passwords again.
     /// The rows stay until [`KeyStore::forget_key_bound`], or until a transaction that writes reads
     /// their account.
-    fn end_key_bound(&mut self) -> Result<(), StoreError>;
+    fn end_key_bound(&mut self) -> StoreResult<()>;
     /// Removes ended values of at most `most` accounts. Returns how many accounts that were.
-    fn forget_key_bound(&mut self, most: u32) -> Result<u64, StoreError>;
+    fn forget_key_bound(&mut self, most: u32) -> StoreResult<u64>;
 }

@@ -1,7 +1,7 @@
 //! Mail in the store: addresses, the newest mailed code of each account, and the outbox with mail
 //! that waits for posternd.
 
-use super::StoreError;
+use super::StoreResult;
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
@@ -47,32 +47,32 @@ pub enum MailState {
     /// posternd is sending it.
     Sending,
     Sent,
-    /// The mail server or the connection refused it, with the reason.
+    /// It could not be sent, with the reason.
     Failed(String),
 }
 
 pub trait MailStore {
-    fn mail_addresses(&mut self, account: AccountId) -> Result<MailAddresses, StoreError>;
+    fn mail_addresses(&mut self, account: AccountId) -> StoreResult<MailAddresses>;
     fn set_mail_addresses(
         &mut self,
         account: AccountId,
         addresses: &MailAddresses,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
 
     /// Returns the newest code mailed to an account, and its purpose.
     fn mailed_code(
         &mut self,
         account: AccountId,
-    ) -> Result<Option<(MailedFor, StoredMailedCode)>, StoreError>;
+    ) -> StoreResult<Option<(MailedFor, StoredMailedCode)>>;
     /// Replaces or removes the mailed code. Mail that waits with the old code is removed.
     fn set_mailed_code(
         &mut self,
         account: AccountId,
         code: Option<(MailedFor, &StoredMailedCode)>,
-    ) -> Result<(), StoreError>;
-    fn consume_mailed_code(&mut self, account: AccountId) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
+    fn consume_mailed_code(&mut self, account: AccountId) -> StoreResult<()>;
     /// Counts a wrong confirmation of the address.
-    fn count_wrong_confirmation(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn count_wrong_confirmation(&mut self, account: AccountId) -> StoreResult<()>;
 
     /// Queues mail in place of older mail of the account. Returns its number.
     fn queue_mail(
@@ -82,27 +82,18 @@ pub trait MailStore {
         purpose: MailedFor,
         expires: Timestamp,
         sealed: &[u8],
-    ) -> Result<i64, StoreError>;
+    ) -> StoreResult<i64>;
     /// Returns at most `limit` waiting mails whose codes have not expired, oldest first.
-    fn waiting_mail(&mut self, limit: usize, now: Timestamp)
-    -> Result<Vec<QueuedMail>, StoreError>;
+    fn waiting_mail(&mut self, limit: usize, now: Timestamp) -> StoreResult<Vec<QueuedMail>>;
     /// Returns at most `limit` mails whose codes have expired, in any state.
-    fn expired_mail(
-        &mut self,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<ExpiredMail>, StoreError>;
+    fn expired_mail(&mut self, limit: usize, now: Timestamp) -> StoreResult<Vec<ExpiredMail>>;
     /// Returns when the oldest waiting mail was queued.
-    fn oldest_waiting_mail(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    fn oldest_waiting_mail(&mut self, now: Timestamp) -> StoreResult<Option<Timestamp>>;
     /// Returns the number of mails that confirm this address and are not sent yet.
-    fn unsent_confirmations(
-        &mut self,
-        to: &EmailAddress,
-        now: Timestamp,
-    ) -> Result<u32, StoreError>;
+    fn unsent_confirmations(&mut self, to: &EmailAddress, now: Timestamp) -> StoreResult<u32>;
     /// Sets the state of a mail and removes its code.
-    fn set_mail_state(&mut self, number: i64, fate: &MailState) -> Result<(), StoreError>;
+    fn set_mail_state(&mut self, number: i64, fate: &MailState) -> StoreResult<()>;
     /// Returns the state of a mail, if its row still exists.
-    fn mail_state(&mut self, number: i64) -> Result<Option<MailState>, StoreError>;
-    fn remove_mail(&mut self, number: i64) -> Result<(), StoreError>;
+    fn mail_state(&mut self, number: i64) -> StoreResult<Option<MailState>>;
+    fn remove_mail(&mut self, number: i64) -> StoreResult<()>;
 }

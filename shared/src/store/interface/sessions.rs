@@ -3,7 +3,7 @@
 //!
 //! MUST NOT return a session or browser that has expired or whose keys were renewed.
 
-use super::StoreError;
+use super::StoreResult;
 use crate::account::record::AccountId;
 use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::BrowserHash;
@@ -79,19 +79,15 @@ pub enum BrowserToken {
 }
 
 pub trait SessionStore {
-    fn password_hash(&mut self, account: AccountId) -> Result<Option<PasswordHash>, StoreError>;
-    fn set_password_hash(
-        &mut self,
-        account: AccountId,
-        hash: &PasswordHash,
-    ) -> Result<(), StoreError>;
+    fn password_hash(&mut self, account: AccountId) -> StoreResult<Option<PasswordHash>>;
+    fn set_password_hash(&mut self, account: AccountId, hash: &PasswordHash) -> StoreResult<()>;
 
     /// Ends every session and grace period of an account: raises its generation.
-    fn end_sessions(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn end_sessions(&mut self, account: AccountId) -> StoreResult<()>;
     /// Ends every session, trusted browser and grace period of an account.
-    fn end_sessions_and_browsers(&mut self, account: AccountId) -> Result<(), StoreError>;
+    fn end_sessions_and_browsers(&mut self, account: AccountId) -> StoreResult<()>;
     /// Returns what was revoked after a revision and is still stored; after 0 everything.
-    fn revoked_sessions_after(&mut self, after: u64) -> Result<RevokedSessions, StoreError>;
+    fn revoked_sessions_after(&mut self, after: u64) -> StoreResult<RevokedSessions>;
     /// Removes revocations that no valid session can predate.
     ///
     /// Time alone does not decide this, since the clock may run ahead and be set back. Each
@@ -100,68 +96,60 @@ pub trait SessionStore {
     /// before it are refused. With a correct clock this happens after 31 days, when each of these
     /// sessions has expired. With a wrong clock people must sign in again; no access is granted
     /// wrongly.
-    fn forget_revocations(&mut self, now: Timestamp) -> Result<(), StoreError>;
+    fn forget_revocations(&mut self, now: Timestamp) -> StoreResult<()>;
     /// Raises the revision, which makes every gate's copy stale. Returns the new revision.
-    fn raise_revision(&mut self) -> Result<u64, StoreError>;
-    fn revision(&mut self) -> Result<u64, StoreError>;
+    fn raise_revision(&mut self) -> StoreResult<u64>;
+    fn revision(&mut self) -> StoreResult<u64>;
     /// Records the revision that a gate has read.
-    fn set_gate_revision(&mut self, gate: &[u8; 16], revision: u64) -> Result<(), StoreError>;
+    fn set_gate_revision(&mut self, gate: &[u8; 16], revision: u64) -> StoreResult<()>;
     /// Returns how many gates have read only an older revision.
-    fn count_gates_behind(&mut self, revision: u64) -> Result<u64, StoreError>;
+    fn count_gates_behind(&mut self, revision: u64) -> StoreResult<u64>;
     /// Removes the gates that have read only an older revision, once their leases have expired.
-    fn remove_gates_behind(&mut self, revision: u64) -> Result<(), StoreError>;
+    fn remove_gates_behind(&mut self, revision: u64) -> StoreResult<()>;
     /// Removes a gate that has ended.
-    fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<(), StoreError>;
+    fn remove_gate(&mut self, gate: &[u8; 16]) -> StoreResult<()>;
 
-    fn add_session(
-        &mut self,
-        account: AccountId,
-        session: &SessionRecord,
-    ) -> Result<(), StoreError>;
+    fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> StoreResult<()>;
     /// Returns an account's sessions that are valid at `now`, newest first.
-    fn sessions(
-        &mut self,
-        account: AccountId,
-        now: Timestamp,
-    ) -> Result<Vec<SessionRecord>, StoreError>;
+    fn sessions(&mut self, account: AccountId, now: Timestamp) -> StoreResult<Vec<SessionRecord>>;
     /// Returns one session, if it is valid at `now`.
     fn find_session(
         &mut self,
         account: AccountId,
         id: SessionId,
         now: Timestamp,
-    ) -> Result<Option<SessionRecord>, StoreError>;
+    ) -> StoreResult<Option<SessionRecord>>;
     /// Returns the number of refresh tokens after the first of a session that is valid at `now`.
-    fn refresh_count(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>, StoreError>;
+    fn refresh_count(&mut self, id: SessionId, now: Timestamp) -> StoreResult<Option<u64>>;
     /// Counts one more refresh token.
-    fn record_refresh(&mut self, id: SessionId, now: Timestamp) -> Result<(), StoreError>;
+    fn record_refresh(&mut self, id: SessionId, now: Timestamp) -> StoreResult<()>;
     /// Ends one session. Returns whether there was one. A session that is unknown is revoked too,
     /// so that its id can never become valid.
-    fn end_session(&mut self, id: SessionId) -> Result<bool, StoreError>;
+    fn end_session(&mut self, id: SessionId) -> StoreResult<bool>;
     /// Ends the sessions of a trusted browser, except `but`.
     fn end_sessions_of_browser(
         &mut self,
         browser: i64,
         which: BrowserSessions,
         but: Option<SessionId>,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
     /// Returns whether the session was ended individually.
-    fn is_revoked(&mut self, id: SessionId) -> Result<bool, StoreError>;
+    fn is_revoked(&mut self, id: SessionId) -> StoreResult<bool>;
 
     /// Adds a trusted browser. Returns its number.
-    fn add_trusted_browser(&mut self, browser: &BrowserRecord) -> Result<i64, StoreError>;
+    fn add_trusted_browser(&mut self, browser: &BrowserRecord) -> StoreResult<i64>;
     /// Returns an account's trusted browsers that are valid at `now`, newest first.
     fn trusted_browsers(
         &mut self,
         account: AccountId,
         now: Timestamp,
-    ) -> Result<Vec<BrowserRecord>, StoreError>;
+    ) -> StoreResult<Vec<BrowserRecord>>;
     /// Returns the trusted browser with this token, if it is valid at `now`.
     fn find_browser_by_token(
         &mut self,
         token: &BrowserHash,
         now: Timestamp,
-    ) -> Result<Option<(BrowserRecord, BrowserToken)>, StoreError>;
+    ) -> StoreResult<Option<(BrowserRecord, BrowserToken)>>;
     /// Gives a browser a new token. The newest token becomes an older one. If it was `seen`, all
     /// other tokens count as stolen from now on.
     fn rotate_browser_token(
@@ -171,7 +159,7 @@ pub trait SessionStore {
         seen: bool,
         address: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
     /// Removes a trusted browser. Returns whether there was one.
-    fn remove_trusted_browser(&mut self, browser: i64) -> Result<bool, StoreError>;
+    fn remove_trusted_browser(&mut self, browser: i64) -> StoreResult<bool>;
 }

@@ -1,6 +1,6 @@
 //! Notifications in the store: audit events that are to be mailed to the owner of the account.
 
-use super::StoreError;
+use super::StoreResult;
 use crate::account::email::EmailAddress;
 use crate::account::event::AuditEvent;
 use crate::system::clock::Timestamp;
@@ -24,7 +24,7 @@ pub trait NotificationStore {
         to: &EmailAddress,
         event: &AuditEvent,
         since: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> StoreResult<()>;
     /// Returns at most `limit` notifications that are due, oldest first. Includes those due after
     /// `latest`, which a clock ahead of time postponed.
     fn due_notifications(
@@ -32,11 +32,11 @@ pub trait NotificationStore {
         now: Timestamp,
         latest: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Notification>, StoreError>;
+    ) -> StoreResult<Vec<Notification>>;
     /// Returns when the longest overdue notification was due.
-    fn oldest_due_notification(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
-    fn postpone_notification(&mut self, number: i64, due: Timestamp) -> Result<(), StoreError>;
-    fn remove_notification(&mut self, number: i64) -> Result<(), StoreError>;
+    fn oldest_due_notification(&mut self, now: Timestamp) -> StoreResult<Option<Timestamp>>;
+    fn postpone_notification(&mut self, number: i64, due: Timestamp) -> StoreResult<()>;
+    fn remove_notification(&mut self, number: i64) -> StoreResult<()>;
     /// Removes at most a hundred notifications of events before `since`.
-    fn remove_notifications_before(&mut self, since: Timestamp) -> Result<(), StoreError>;
+    fn remove_notifications_before(&mut self, since: Timestamp) -> StoreResult<()>;
 }

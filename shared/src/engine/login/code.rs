@@ -22,11 +22,11 @@ impl Engine {
         &mut self,
         browser: &BrowserContext<'_>,
         token: &LoginToken,
-        answer: &Input,
+        input: &Input,
         trust: TrustRequest,
         now: Timestamp,
     ) -> Result<AfterCode, LoginError> {
-        if token.is_over(now) {
+        if token.is_expired(now) {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
         let name = token.account();
@@ -58,18 +58,18 @@ impl Engine {
             (Some(record), Some(first)) if !trials.used => (record, first),
             _ => return Ok(AfterCode::Refused(Refusal::Expired)),
         };
-        let decision = evaluation.decide_input(answer);
+        let decision = evaluation.decide_input(input);
         // A person who has to wait is told how long, even where the login is over after so many
         // wrong codes.
         let waits = matches!(
-            decision.verdict,
+            decision.result,
             Err(Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked)
         );
         // Recovery and one-time codes are accepted during a delay and a lock, as the messages about
         // both say. So this limit does not apply to them either.
-        let opens_anyway =
-            matches!(answer, Input::Recovery(_) | Input::OneTime(_)) && decision.verdict.is_ok();
-        if trials.wrong >= LoginPayload::TRIALS && !waits && !opens_anyway {
+        let opens_anyway = matches!(input, Input::RecoveryCode(_) | Input::OneTimeCode(_))
+            && decision.result.is_ok();
+        if trials.wrong >= LoginPayload::MAX_WRONG_CODES && !waits && !opens_anyway {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
         let verified = evaluation.apply_decision(tx, decision)?;

@@ -50,7 +50,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
         if self.config.gate.first_factor != FirstFactorSource::Password {
-            return Ok(AfterPassword::Refused(Refusal::Unfit));
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
         }
         match self.charge_first_factor(browser, name, recovery, now)? {
             Ok(attempt) => {
@@ -81,11 +81,18 @@ impl Engine {
                 Some(other) => Ok(AfterPassword::OtherSpelling(other)),
                 None => {
                     let first = FirstFactorPassed::by_identity(self.config.gate.first_factor, now);
-                    self.continue_after_first_factor(browser, name, None, first, &Input::Unfit, now)
+                    self.continue_after_first_factor(
+                        browser,
+                        name,
+                        None,
+                        first,
+                        &Input::Malformed,
+                        now,
+                    )
                 }
             },
             FirstFactorSource::Password | FirstFactorSource::Pam => {
-                Ok(AfterPassword::Refused(Refusal::Unfit))
+                Ok(AfterPassword::Refused(Refusal::Malformed))
             }
         }
     }
@@ -211,9 +218,9 @@ impl Engine {
                 )
             }
             HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
-            HostPasswordReply::Unasked => {
+            HostPasswordReply::NotVerified => {
                 self.refund_attempt(&attempt)?;
-                Ok(AfterPassword::Refused(Refusal::Unfit))
+                Ok(AfterPassword::Refused(Refusal::Malformed))
             }
         }
     }
@@ -254,7 +261,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
         let Some(first) = first else {
-            return Ok(AfterPassword::Refused(Refusal::Unfit));
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
         };
         self.end_stolen_browser(browser, name, now)?;
         let host = self.load_host_groups(name)?;

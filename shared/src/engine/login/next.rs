@@ -66,10 +66,10 @@ impl LoginProgress<'_> {
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         let by_rule = match self.recovery {
-            Input::Digits(_) | Input::Unfit => self.password_rule(),
+            Input::Digits(_) | Input::Malformed => self.password_rule(),
             // A recovery or one-time code opens a full session, so the rule that needs only a
             // password does not apply.
-            Input::Recovery(_) | Input::OneTime(_) => None,
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) => None,
         };
         if evaluation.credentials.enrolled == Enrolled::No && by_rule.is_none() {
             evaluation.log_event(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
@@ -108,8 +108,8 @@ impl LoginProgress<'_> {
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         match self.recovery {
-            Input::Recovery(_) | Input::OneTime(_) => self.verify_recovery_input(tx),
-            Input::Digits(_) | Input::Unfit => self.ask_for_code(tx, evaluation),
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) => self.verify_recovery_input(tx),
+            Input::Digits(_) | Input::Malformed => self.ask_for_code(tx, evaluation),
         }
     }
 

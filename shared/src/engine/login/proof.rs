@@ -112,7 +112,7 @@ impl SecondFactorPassed {
 
     /// Proves an accepted input.
     pub(in crate::engine) fn by_input(accepted: &Accepted) -> SecondFactorPassed {
-        SecondFactorPassed(match accepted.spent() {
+        SecondFactorPassed(match accepted.consumed() {
             Consumed::Step(..) => SecondFactorMethod::Code,
             Consumed::MailedCode => SecondFactorMethod::MailedCode,
             Consumed::RecoveryCode(_) => SecondFactorMethod::RecoveryCode,
@@ -235,7 +235,7 @@ impl SteppedUp {
     /// Proves a login by recovery or one-time code: such a person has lost the authenticator and
     /// logs in to replace it.
     pub(in crate::engine) fn by_login(accepted: &Accepted) -> Option<SteppedUp> {
-        match accepted.spent() {
+        match accepted.consumed() {
             Consumed::RecoveryCode(_) | Consumed::OneTimeCode => Some(SteppedUp(())),
             Consumed::Step(..) | Consumed::MailedCode => None,
         }

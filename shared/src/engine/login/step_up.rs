@@ -45,17 +45,17 @@ impl Engine {
         browser: &BrowserContext<'_>,
         session: &Session,
         password: Option<&Password>,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         if self.config.gate.first_factor != FirstFactorSource::Password {
-            return Ok(AfterStepUp::Password(Refusal::Unfit));
+            return Ok(AfterStepUp::Password(Refusal::Malformed));
         }
-        match self.charge_first_factor(browser, &session.name, &Input::Unfit, now)? {
+        match self.charge_first_factor(browser, &session.name, &Input::Malformed, now)? {
             Err(refusal) => Ok(AfterStepUp::Password(refusal)),
             Ok(attempt) => {
                 let reply = self.verify_stored_password(&attempt, password)?;
-                self.settle_step_up(browser, session, &attempt, reply, answer, now)
+                self.settle_step_up(browser, session, &attempt, reply, input, now)
             }
         }
     }
@@ -68,7 +68,7 @@ impl Engine {
         session: &Session,
         attempt: &FirstFactorAttempt,
         reply: HostPasswordReply,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         match reply {
@@ -79,10 +79,10 @@ impl Engine {
                     self.config.gate.first_factor,
                     now,
                 );
-                self.verify_step_up(browser, session, Some(attempt).zip(first), answer, now)
+                self.verify_step_up(browser, session, Some(attempt).zip(first), input, now)
             }
             HostPasswordReply::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
-            HostPasswordReply::Unasked => {
+            HostPasswordReply::NotVerified => {
                 self.refund_attempt(attempt)?;
                 Ok(AfterStepUp::Unasked)
             }
@@ -94,13 +94,13 @@ impl Engine {
         &mut self,
         browser: &BrowserContext<'_>,
         session: &Session,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         match self.config.gate.first_factor {
-            FirstFactorSource::Header => self.verify_step_up(browser, session, None, answer, now),
+            FirstFactorSource::Header => self.verify_step_up(browser, session, None, input, now),
             FirstFactorSource::Password | FirstFactorSource::Pam => {
-                Ok(AfterStepUp::Password(Refusal::Unfit))
+                Ok(AfterStepUp::Password(Refusal::Malformed))
             }
         }
     }
@@ -110,7 +110,7 @@ impl Engine {
         browser: &BrowserContext<'_>,
         session: &Session,
         attempt: Option<(&FirstFactorAttempt, FirstFactorPassed)>,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         let name = &session.name;
@@ -142,9 +142,9 @@ impl Engine {
             transaction.commit()?;
             return Ok(AfterStepUp::SessionEnded);
         }
-        let proof = match (evaluation.credentials.enrolled, answer, &attempt) {
-            (Enrolled::Yes, Input::Recovery(_), _) => Err(Refusal::Unfit),
-            (Enrolled::Yes, _, _) => match evaluation.verify_input(tx, answer)?.result {
+        let proof = match (evaluation.credentials.enrolled, input, &attempt) {
+            (Enrolled::Yes, Input::RecoveryCode(_), _) => Err(Refusal::Malformed),
+            (Enrolled::Yes, _, _) => match evaluation.verify_input(tx, input)?.result {
                 Ok(accepted) => Ok(SteppedUp::by_input(&accepted)),
                 Err(refusal) => Err(refusal),
             },
@@ -174,7 +174,7 @@ impl StepUpToken {
         keys: &TokenKeys,
         now: Timestamp,
     ) -> Result<StepUpToken, RandomError> {
-        let to = crate::token::of_session(session, TokenHolder::Session(session.id));
+        let to = crate::token::session_recipient(session, TokenHolder::Session(session.id));
         Token::issue_until(keys, to, StepUpPayload {}, now, session.expires)
     }
 }

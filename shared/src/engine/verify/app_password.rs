@@ -8,7 +8,7 @@ use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::network::address::Address;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, decide_admission};
+use crate::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, decide_app_password};
 use crate::verify::throttle::Phase;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Engine {
     pub fn verify_app_password(
         &mut self,
         request: &VerificationRequest<'_>,
-        typed: &AppPassword,
+        app_password: &AppPassword,
         now: Timestamp,
     ) -> Result<Result<AcceptedAppPassword, AppPasswordRefusal>, EngineError> {
         let Engine {
@@ -40,9 +40,9 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
-        let found = tx.find_app_password(&vault.app_password_hash(typed))?;
+        let found = tx.find_app_password(&vault.app_password_hash(app_password))?;
         let wait = evaluation.credentials.address_wait;
-        let decided = decide_admission(found.as_ref(), request.name, request.service, wait, now);
+        let decided = decide_app_password(found.as_ref(), request.name, request.service, wait, now);
         match &decided {
             // Mail programs log in every few minutes. The last use records that; events would push
             // other events out.

@@ -89,10 +89,10 @@ impl<'a> Evaluation<'a> {
         };
         let mailed_code = tx
             .mailed_code(id)?
-            .filter(|(purpose, _)| *purpose == MailedFor::SignIn);
+            .filter(|(purpose, _)| *purpose == MailedFor::Login);
         let owner = match &record {
             Some(record) => BucketOwner::Account(record.id),
-            None => BucketOwner::UnknownName(vault.bucket(request.name)),
+            None => BucketOwner::UnknownName(vault.shared_bucket(request.name)),
         };
         let key = BucketKey {
             owner,
@@ -100,7 +100,7 @@ impl<'a> Evaluation<'a> {
             scope: throttle_scope(tx, id, owner, request, now)?,
         };
         let address_key = request.origin.address().map(|address| address.key());
-        let count_key = request.origin.count_key();
+        let count_key = request.origin.throttle_key();
 
         let mut clock_corrected = false;
         let mut failures = tx.bucket_failures(&key, Engine::lock_window_start(now))?;
@@ -123,7 +123,7 @@ impl<'a> Evaluation<'a> {
             mailed_code: mailed_code.map(|(_, kept)| kept),
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
-            row: Bucket {
+            bucket: Bucket {
                 failures,
                 locked: tx.is_bucket_locked(&key)?,
             },
@@ -157,7 +157,7 @@ impl<'a> Evaluation<'a> {
         failures
             .iter_mut()
             .for_each(|failure| failure.at = failure.at.min(self.now));
-        self.credentials.row = Bucket {
+        self.credentials.bucket = Bucket {
             failures,
             locked: tx.is_bucket_locked(&self.key)?,
         };
@@ -169,20 +169,20 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn verify_input(
         &self,
         tx: &mut dyn Transaction,
-        answer: &Input,
+        input: &Input,
     ) -> Result<VerifiedAttempt, StoreError> {
-        let decision = self.decide_input(answer);
+        let decision = self.decide_input(input);
         self.apply_decision(tx, decision)
     }
 
     /// Decides about an input and writes nothing. The caller MUST apply the decision before the
     /// result is told: a guess that is answered and not counted can be repeated without limit.
-    pub(in crate::engine) fn decide_input(&self, answer: &Input) -> Decision {
-        self.decide_at(answer, self.request.phase)
+    pub(in crate::engine) fn decide_input(&self, input: &Input) -> Decision {
+        self.decide_at(input, self.request.phase)
     }
 
-    fn decide_at(&self, answer: &Input, stage: Phase) -> Decision {
-        let attempt = self.attempt(answer, stage);
+    fn decide_at(&self, input: &Input, phase: Phase) -> Decision {
+        let attempt = self.attempt(input, phase);
         decide(
             &self.credentials,
             &attempt,
@@ -194,12 +194,12 @@ impl<'a> Evaluation<'a> {
 
     /// Returns whether an input is a valid recovery or one-time code; consumes nothing. Digits are
     /// refused without comparison: this counts no failure, and digits can be guessed.
-    pub(in crate::engine) fn has_recovery_code(&self, answer: &Input) -> bool {
-        match answer {
-            Input::Recovery(_) | Input::OneTime(_) => {
-                matches!(self.decide_at(answer, Phase::After).verdict, Ok(_))
+    pub(in crate::engine) fn has_recovery_code(&self, input: &Input) -> bool {
+        match input {
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) => {
+                matches!(self.decide_at(input, Phase::After).result, Ok(_))
             }
-            Input::Digits(_) | Input::Unfit => false,
+            Input::Digits(_) | Input::Malformed => false,
         }
     }
 
@@ -208,11 +208,11 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn check_invitation(
         &self,
         tx: &mut dyn Transaction,
-        answer: &Input,
+        input: &Input,
     ) -> Result<Result<Invitation, Refusal>, StoreError> {
         let decided = decide_invitation(
             &self.credentials,
-            &self.attempt(answer, self.request.phase),
+            &self.attempt(input, self.request.phase),
             self.now,
         );
         if let Err(Refusal::Wrong) = decided {
@@ -222,28 +222,28 @@ impl<'a> Evaluation<'a> {
         Ok(decided)
     }
 
-    fn attempt<'b>(&self, answer: &'b Input, stage: Phase) -> Attempt<'b> {
+    fn attempt<'b>(&self, input: &'b Input, phase: Phase) -> Attempt<'b> {
         let number = self.record.as_ref().map_or(0, |record| record.id.0);
-        let recovery_hash = match answer {
-            Input::Recovery(plain) => Some(self.vault.recovery_hash(number, plain)),
-            Input::Digits(_) | Input::OneTime(_) | Input::Unfit => None,
+        let recovery_hash = match input {
+            Input::RecoveryCode(plain) => Some(self.vault.recovery_hash(number, plain)),
+            Input::Digits(_) | Input::OneTimeCode(_) | Input::Malformed => None,
         };
-        let one_time_hash = match answer {
-            Input::OneTime(plain) => Some(self.vault.one_time_hash(number, plain)),
-            Input::Digits(_) | Input::Recovery(_) | Input::Unfit => None,
+        let one_time_hash = match input {
+            Input::OneTimeCode(plain) => Some(self.vault.one_time_hash(number, plain)),
+            Input::Digits(_) | Input::RecoveryCode(_) | Input::Malformed => None,
         };
-        let mailed_hash = match answer {
-            Input::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::SignIn, plain)),
-            Input::Recovery(_) | Input::OneTime(_) | Input::Unfit => None,
+        let mailed_hash = match input {
+            Input::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::Login, plain)),
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) | Input::Malformed => None,
         };
         let usual_length = self.config.recovery.length.value();
         Attempt {
-            answer,
+            input,
             recovery_hash,
             one_time_hash,
             mailed_hash,
-            usual_length,
-            stage,
+            configured_length: usual_length,
+            phase,
         }
     }
 
@@ -252,8 +252,8 @@ impl<'a> Evaluation<'a> {
         match (
             self.credentials.address_wait,
             self.credentials
-                .row
-                .standing(&self.config.throttle, self.now),
+                .bucket
+                .state(&self.config.throttle, self.now),
         ) {
             (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
             (None, BucketState::Delayed { wait }) => Some(Refusal::Delayed { wait }),
@@ -270,7 +270,7 @@ impl<'a> Evaluation<'a> {
     ) -> Result<VerifiedAttempt, StoreError> {
         let is_free = decision.is_free();
         let mut verified = VerifiedAttempt {
-            result: decision.verdict,
+            result: decision.result,
             missed: None,
             recovery: None,
             at: None,
@@ -285,7 +285,7 @@ impl<'a> Evaluation<'a> {
                 // Otherwise a full disk or a write limit could let wrong inputs fail uncounted
                 // while right ones are accepted.
                 self.write_as_if_charged(tx)?;
-                match accepted.spent() {
+                match accepted.consumed() {
                     Consumed::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
                     Consumed::RecoveryCode(hash) => {
                         tx.consume_recovery_code(record.id, &hash, self.now)?
@@ -293,11 +293,12 @@ impl<'a> Evaluation<'a> {
                     Consumed::OneTimeCode => tx.consume_one_time_code(record.id)?,
                     Consumed::MailedCode => tx.consume_mailed_code(record.id)?,
                 }
-                let method = AuthenticationMethod::from(accepted.spent());
+                let method = AuthenticationMethod::from(accepted.consumed());
                 self.log_event(tx, EventKind::Accepted, method.name())?;
                 if self.request.phase == Phase::After {
-                    let entered = self.record_login(tx, record, method)?;
-                    (verified.missed, verified.recovery) = (entered.missed, entered.recovery);
+                    let after_login = self.record_login(tx, record, method)?;
+                    (verified.missed, verified.recovery) =
+                        (after_login.missed, after_login.recovery);
                 }
             }
             Err(Refusal::Delayed { .. }) if self.request.phase == Phase::Before => {
@@ -306,7 +307,7 @@ impl<'a> Evaluation<'a> {
             }
             Err(_) if is_free => {}
             Err(refusal) => {
-                if let Some(cost) = decision.row_cost {
+                if let Some(cost) = decision.bucket_cost {
                     self.charge_bucket(tx, cost, WrongFactor::Code)?;
                 }
                 if decision.charges_address {
@@ -337,7 +338,10 @@ impl<'a> Evaluation<'a> {
             self.address_key.as_deref(),
             self.failures_kept_since(),
         )?;
-        let locks = self.credentials.row.locks_with(cost, &self.config.throttle);
+        let locks = self
+            .credentials
+            .bucket
+            .locks_with(cost, &self.config.throttle);
         if self.request.phase == Phase::After && locks {
             tx.lock_bucket(&self.key, self.now)?;
             self.log_event(tx, EventKind::Locked, "too many wrong codes in 30 days")?;
@@ -491,8 +495,8 @@ impl<'a> Evaluation<'a> {
             tx.remove_second_factor(record.id)?;
             self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
             let after = app_passwords::after_change(self.config, tx, record.id, self.now)?;
-            if let Some((what, cause)) = after.event() {
-                self.log_event(tx, what, cause)?;
+            if let Some((kind, cause)) = after.event() {
+                self.log_event(tx, kind, cause)?;
             }
             return Ok(AfterRecovery::TurnedOff(after));
         }
@@ -507,7 +511,7 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn log_event(
         &self,
         tx: &mut dyn Transaction,
-        what: EventKind,
+        kind: EventKind,
         cause: &str,
     ) -> Result<(), StoreError> {
         // Names without an account leave no rows, whose number would have no limit.
@@ -521,7 +525,7 @@ impl<'a> Evaluation<'a> {
         let event = AuditEvent {
             at: self.now,
             account: record.name.clone(),
-            kind: what,
+            kind,
             service: self.request.service.to_owned(),
             origin: self.request.origin.to_string(),
             principal: actor.to_owned(),
@@ -556,7 +560,7 @@ fn throttle_scope(
                 true => own.scope,
                 false => match address {
                     Some(address) if is_familiar(tx, account, *address, now)? => {
-                        ThrottleScope::Familiar(*address)
+                        ThrottleScope::FamiliarAddress(*address)
                     }
                     _ => ThrottleScope::FurtherKeys,
                 },
@@ -566,12 +570,12 @@ fn throttle_scope(
         (None, Origin::Local(name)) => ThrottleScope::LocalUser(name.clone()),
         (None, Origin::Terminal(name)) => ThrottleScope::Terminal(name.clone()),
         (None, Origin::Remote(address)) if is_familiar(tx, account, *address, now)? => {
-            ThrottleScope::Familiar(*address)
+            ThrottleScope::FamiliarAddress(*address)
         }
         (None, Origin::Claimed(address)) if is_familiar(tx, account, *address, now)? => {
-            ThrottleScope::ClaimedFamiliar(*address)
+            ThrottleScope::ClaimedFamiliarAddress(*address)
         }
-        _ => ThrottleScope::Elsewhere,
+        _ => ThrottleScope::Anywhere,
     })
 }
 

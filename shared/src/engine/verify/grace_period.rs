@@ -7,7 +7,7 @@ use crate::config::GracePeriod;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::{WithinGrace, decide_grace};
+use crate::verify::decision::{WithinGrace, decide_grace_period};
 use crate::verify::throttle::Phase;
 
 impl Engine {
@@ -37,7 +37,7 @@ impl Engine {
             None => None,
         };
         let within_grace =
-            decide_grace(&evaluation.credentials, last, grace, &config.throttle, now);
+            decide_grace_period(&evaluation.credentials, last, grace, &config.throttle, now);
         drop(evaluation);
         // An attempt that shares this commit may have written the code that this result relies on.
         transaction.commit()?;

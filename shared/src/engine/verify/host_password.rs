@@ -51,9 +51,9 @@ impl Engine {
         let tx = transaction.as_mut();
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         if let Some(refusal) = evaluation.first_factor_refusal() {
-            let mended = evaluation.clock_corrected;
+            let keep = evaluation.clock_corrected;
             drop(evaluation);
-            match mended {
+            match keep {
                 true => transaction.commit()?,
                 false => drop(transaction),
             }
@@ -97,7 +97,9 @@ impl Engine {
                 evaluation.forget_own_failures(tx)?;
                 HostPasswordResult::Verified(HostPassword(()))
             }
-            HostPasswordReply::Wrong | HostPasswordReply::Unasked => HostPasswordResult::Unasked,
+            HostPasswordReply::Wrong | HostPasswordReply::NotVerified => {
+                HostPasswordResult::Unasked
+            }
         };
         transaction.commit()?;
         Ok(result)

@@ -154,7 +154,9 @@ pub(crate) fn continue_sign_in(
 ) -> HttpReply {
     match next {
         AfterPassword::Opened(opened) => login::finish_sign_in(request, &opened, back_to),
-        AfterPassword::Code(token) => redirect_to_code(request, &token.with_back_to(back_to.to_owned())),
+        AfterPassword::Code(token) => {
+            redirect_to_code(request, &token.with_back_to(back_to.to_owned()))
+        }
         AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
             enroll::redirect_to_enrollment(request, &token.to_page(back_to.to_owned()))

@@ -65,7 +65,7 @@ impl Engine {
             decision.result,
             Err(Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked)
         );
-        // Recovery and one-time codes are accepted during a delay and a lock, as the messages about
+        // RecoveryCode and one-time codes are accepted during a delay and a lock, as the messages about
         // both say. So this limit does not apply to them either.
         let opens_anyway = matches!(input, Input::RecoveryCode(_) | Input::OneTimeCode(_))
             && decision.result.is_ok();

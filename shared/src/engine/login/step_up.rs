@@ -61,7 +61,7 @@ impl Engine {
     }
 
     /// Verifies a code, after the host's reply about a password that
-    /// [`Engine::charge_first_factor`] charged.
+    /// `charge_first_factor` charged.
     pub fn settle_step_up(
         &mut self,
         browser: &BrowserContext<'_>,

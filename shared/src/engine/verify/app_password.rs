@@ -95,9 +95,9 @@ impl Engine {
     }
 
     /// Removes rows that are too old to count and rows that ended with renewed keys, in at most
-    /// `MOST_CLEARINGS` short transactions: see [`Transaction::clear`]. The next call continues.
+    /// `MAX_TRANSACTIONS` short transactions: see [`Transaction::remove_expired_rows`]. The next call continues.
     ///
-    /// [`Transaction::clear`]: crate::store::Transaction::clear
+    /// [`Transaction::remove_expired_rows`]: crate::store::Transaction::remove_expired_rows
     pub fn remove_expired_rows(&mut self, now: Timestamp) -> Result<(), EngineError> {
         let window = self.config.throttle.address_window.seconds();
         for _ in 0..MAX_TRANSACTIONS {

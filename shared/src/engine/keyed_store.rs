@@ -75,8 +75,8 @@ impl KeyedStore {
 /// Reads the master keys and unwraps the data keys.
 ///
 /// MUST be called within the transaction that returned the wrapped keys: a master key is in the
-/// file before a store is wrapped with it, and is removed only after a [`Store::truncate_wal`], which
-/// waits for every transaction that still sees what the key wrapped.
+/// file before a store is wrapped with it, and is removed only after a [`Store::truncate_wal`],
+/// which waits for every transaction that still sees what the key wrapped.
 fn unwrap(
     key_file: &Path,
     store: &Path,

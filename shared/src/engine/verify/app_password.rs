@@ -95,7 +95,8 @@ impl Engine {
     }
 
     /// Removes rows that are too old to count and rows that ended with renewed keys, in at most
-    /// `MAX_TRANSACTIONS` short transactions: see [`Transaction::remove_expired_rows`]. The next call continues.
+    /// `MAX_TRANSACTIONS` short transactions: see [`Transaction::remove_expired_rows`]. The next
+    /// call continues.
     ///
     /// [`Transaction::remove_expired_rows`]: crate::store::Transaction::remove_expired_rows
     pub fn remove_expired_rows(&mut self, now: Timestamp) -> Result<(), EngineError> {

@@ -207,8 +207,8 @@ pub fn accept_language(bytes: &[u8]) -> bool {
     let Ok(value) = HeaderValue::from_bytes(bytes) else {
         return false;
     };
-    let language = Language::asked(&HeaderMap::from_iter([(ACCEPT_LANGUAGE, value)]));
-    assert!(!language.say("sign-in").is_empty());
+    let language = Language::negotiate(&HeaderMap::from_iter([(ACCEPT_LANGUAGE, value)]));
+    assert!(!language.text("sign-in").is_empty());
     // A language other than the default was requested.
     language.tag() != "en"
 }

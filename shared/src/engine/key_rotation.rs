@@ -49,7 +49,7 @@ pub struct RotationReport {
 }
 
 impl Engine {
-    /// Returns what [`Engine::rotate_keys`] with [`Renewal::All`] would end now.
+    /// Returns what `rotate_keys` with [`Renewal::All`] would end now.
     pub fn list_key_bound(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
         Ok(key_bound(
             self.store.begin(&mut self.vault, Intent::Read)?.as_mut(),

@@ -56,7 +56,7 @@ impl KeyedStore {
         Ok(masters.retain(&in_use))
     }
 
-    /// Sets the admission class of the writes that follow: see [`Store::serve`].
+    /// Sets the admission class of the writes that follow: see [`Store::set_write_class`].
     pub(super) fn set_write_class(&mut self, class: Class) {
         self.store.set_write_class(class);
     }
@@ -66,7 +66,7 @@ impl KeyedStore {
         self.store.is_read_only()
     }
 
-    /// Empties the journal: see [`Store::scrub`].
+    /// Empties the journal: see [`Store::truncate_wal`].
     pub(super) fn scrub(&mut self) -> Result<(), StoreError> {
         self.store.truncate_wal()
     }
@@ -75,8 +75,8 @@ impl KeyedStore {
 /// Reads the master keys and unwraps the data keys.
 ///
 /// MUST be called within the transaction that returned the wrapped keys: a master key is in the
-/// file before a store is wrapped with it, and is removed only after a [`Store::scrub`], which
-/// waits for every transaction that still sees what the key wrapped.
+/// file before a store is wrapped with it, and is removed only after a [`Store::truncate_wal`],
+/// which waits for every transaction that still sees what the key wrapped.
 fn unwrap(
     key_file: &Path,
     store: &Path,

@@ -72,11 +72,11 @@ impl<'a> From<&'a String> for Principal<'a> {
 /// Returns the audit event for what a principal did to an account.
 pub(super) fn audit_event(
     name: &UserName,
-    what: EventKind,
+    kind: EventKind,
     actor: Principal<'_>,
     now: Timestamp,
 ) -> AuditEvent {
-    let (door, origin, actor) = match actor {
+    let (service, origin, actor) = match actor {
         Principal::Service(actor, origin, service) => (service, origin.to_string(), actor),
         Principal::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
         Principal::Browser(actor, origin) | Principal::Session(actor, origin, _) => {
@@ -87,8 +87,8 @@ pub(super) fn audit_event(
     AuditEvent {
         at: now,
         account: name.clone(),
-        kind: what,
-        service: door.to_owned(),
+        kind,
+        service: service.to_owned(),
         origin,
         principal: actor.to_owned(),
         cause: String::new(),

@@ -60,8 +60,8 @@ impl Engine {
     /// confirmed the newest revision already. Most rows are read without the write lock; under it,
     /// only what changed since.
     ///
-    /// The gate's new revision is committed after `confirm` returns. From then on the caller MUST
-    /// use the new snapshot and no older one.
+    /// As soon as `confirm` returns, the caller MUST answer from the new snapshot and from no older
+    /// one: the gate's new revision is committed next.
     pub fn update_revocations(
         &mut self,
         gate: &[u8; 16],

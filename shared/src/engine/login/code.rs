@@ -22,7 +22,7 @@ impl Engine {
         &mut self,
         browser: &BrowserContext<'_>,
         token: &LoginToken,
-        answer: &Input,
+        input: &Input,
         trust: TrustRequest,
         now: Timestamp,
     ) -> Result<AfterCode, LoginError> {
@@ -50,15 +50,16 @@ impl Engine {
             account_data::read_declared_secret(config, name)?,
             now,
         )?;
-        let trials = tx.login_token_state(token.id())?;
-        let alive = check_token(token, tx, &vault.token_keys(), now)?;
-        let first =
-            alive.and_then(|alive| FirstFactorPassed::by_token_parent(token.parent(), &alive, now));
+        let token_state = tx.login_token_state(token.id())?;
+        let validity = check_token(token, tx, &vault.token_keys(), now)?;
+        let first = validity.and_then(|validity| {
+            FirstFactorPassed::by_token_parent(token.parent(), &validity, now)
+        });
         let (record, first) = match (&evaluation.record, first) {
-            (Some(record), Some(first)) if !trials.used => (record, first),
+            (Some(record), Some(first)) if !token_state.used => (record, first),
             _ => return Ok(AfterCode::Refused(Refusal::Expired)),
         };
-        let decision = evaluation.decide_input(answer);
+        let decision = evaluation.decide_input(input);
         // A person who has to wait is told how long, even where the login is over after so many
         // wrong codes.
         let waits = matches!(
@@ -67,9 +68,9 @@ impl Engine {
         );
         // RecoveryCode and one-time codes are accepted during a delay and a lock, as the messages about
         // both say. So this limit does not apply to them either.
-        let opens_anyway = matches!(answer, Input::RecoveryCode(_) | Input::OneTimeCode(_))
+        let opens_anyway = matches!(input, Input::RecoveryCode(_) | Input::OneTimeCode(_))
             && decision.result.is_ok();
-        if trials.wrong >= LoginPayload::MAX_WRONG_CODES && !waits && !opens_anyway {
+        if token_state.wrong >= LoginPayload::MAX_WRONG_CODES && !waits && !opens_anyway {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
         let verified = evaluation.apply_decision(tx, decision)?;
@@ -80,7 +81,7 @@ impl Engine {
                     token,
                     LoginTokenState {
                         used: true,
-                        ..trials
+                        ..token_state
                     },
                     now,
                 )?;
@@ -88,11 +89,11 @@ impl Engine {
             }
             Err(refusal) => {
                 if !verified.is_free {
-                    let trials = LoginTokenState {
-                        wrong: trials.wrong + 1,
-                        ..trials
+                    let token_state = LoginTokenState {
+                        wrong: token_state.wrong + 1,
+                        ..token_state
                     };
-                    tx.set_login_token_state(record.id, token, trials, now)?;
+                    tx.set_login_token_state(record.id, token, token_state, now)?;
                 }
                 if !verified.is_free || evaluation.clock_corrected {
                     drop(evaluation);
@@ -123,8 +124,8 @@ impl Engine {
                 Some(new_session.rotate_cookie(tx, *number, false)?)
             }
             // Another tab was first. It is the same browser.
-            (_, RecognizedBrowser::Trusted(here), TrustRequest::Asked) => {
-                Some(new_session.rotate_cookie(tx, here.number(), true)?)
+            (_, RecognizedBrowser::Trusted(trusted_browser), TrustRequest::Asked) => {
+                Some(new_session.rotate_cookie(tx, trusted_browser.number(), true)?)
             }
             (_, _, TrustRequest::Asked) => Some(new_session.trust_browser(tx)?),
             (_, _, TrustRequest::NotAsked) => None,

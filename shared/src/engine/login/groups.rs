@@ -59,28 +59,28 @@ impl HostGroups {
         config: &Config,
         record: &AccountRecord,
     ) -> Result<Vec<Group>, GroupsError> {
-        let mut carried = record.groups.clone();
+        let mut groups = record.groups.clone();
         if config.gate.first_factor == FirstFactorSource::Pam {
             for group in self
                 .all
                 .iter()
                 .filter_map(|name| name.parse::<Group>().ok())
             {
-                let is_known = carried.contains(&group)
+                let is_known = groups.contains(&group)
                     || config
                         .memberships(&record.name, &[])
                         .any(|declared| *declared == group);
                 if !is_known {
-                    carried.push(group);
+                    groups.push(group);
                 }
             }
         }
-        match carried
+        match groups
             .iter()
             .map(|group| group.as_str().len() + 1)
             .sum::<usize>()
         {
-            0..=LONGEST_GROUPS => Ok(carried),
+            0..=LONGEST_GROUPS => Ok(groups),
             _ => Err(GroupsError::TooMany(LONGEST_GROUPS)),
         }
     }

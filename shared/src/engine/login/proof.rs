@@ -65,7 +65,7 @@ impl FirstFactorPassed {
     /// local socket proves none.
     pub(in crate::engine) fn by_token_parent(
         parent: &TokenParent,
-        alive: &TokenValidity,
+        validity: &TokenValidity,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
         match *parent {
@@ -75,7 +75,7 @@ impl FirstFactorPassed {
                 expires,
                 ..
             } => {
-                let kept = alive.session.as_ref()?;
+                let kept = validity.session.as_ref()?;
                 let browser = kept.trusted_browser.map(|in_it| in_it.number);
                 Some(FirstFactorPassed {
                     first,

@@ -45,7 +45,7 @@ impl Engine {
         browser: &BrowserContext<'_>,
         session: &Session,
         password: Option<&Password>,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         if self.config.gate.first_factor != FirstFactorSource::Password {
@@ -55,20 +55,20 @@ impl Engine {
             Err(refusal) => Ok(AfterStepUp::Password(refusal)),
             Ok(attempt) => {
                 let reply = self.verify_stored_password(&attempt, password)?;
-                self.settle_step_up(browser, session, &attempt, reply, answer, now)
+                self.settle_step_up(browser, session, &attempt, reply, input, now)
             }
         }
     }
 
     /// Verifies a code, after the host's reply about a password that
-    /// [`Engine::charge_first_factor`] charged.
+    /// `charge_first_factor` charged.
     pub fn settle_step_up(
         &mut self,
         browser: &BrowserContext<'_>,
         session: &Session,
         attempt: &FirstFactorAttempt,
         reply: HostPasswordReply,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         match reply {
@@ -79,7 +79,7 @@ impl Engine {
                     self.config.gate.first_factor,
                     now,
                 );
-                self.verify_step_up(browser, session, Some(attempt).zip(first), answer, now)
+                self.verify_step_up(browser, session, Some(attempt).zip(first), input, now)
             }
             HostPasswordReply::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
             HostPasswordReply::NotVerified => {
@@ -94,11 +94,11 @@ impl Engine {
         &mut self,
         browser: &BrowserContext<'_>,
         session: &Session,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         match self.config.gate.first_factor {
-            FirstFactorSource::Header => self.verify_step_up(browser, session, None, answer, now),
+            FirstFactorSource::Header => self.verify_step_up(browser, session, None, input, now),
             FirstFactorSource::Password | FirstFactorSource::Pam => {
                 Ok(AfterStepUp::Password(Refusal::Malformed))
             }
@@ -110,7 +110,7 @@ impl Engine {
         browser: &BrowserContext<'_>,
         session: &Session,
         attempt: Option<(&FirstFactorAttempt, FirstFactorPassed)>,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         let name = &session.name;
@@ -142,9 +142,9 @@ impl Engine {
             transaction.commit()?;
             return Ok(AfterStepUp::SessionEnded);
         }
-        let proof = match (evaluation.credentials.enrolled, answer, &attempt) {
+        let proof = match (evaluation.credentials.enrolled, input, &attempt) {
             (Enrolled::Yes, Input::RecoveryCode(_), _) => Err(Refusal::Malformed),
-            (Enrolled::Yes, _, _) => match evaluation.verify_input(tx, answer)?.result {
+            (Enrolled::Yes, _, _) => match evaluation.verify_input(tx, input)?.result {
                 Ok(accepted) => Ok(SteppedUp::by_input(&accepted)),
                 Err(refusal) => Err(refusal),
             },

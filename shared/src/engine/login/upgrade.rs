@@ -46,15 +46,15 @@ impl Engine {
             account_data::read_declared_secret(config, name)?,
             now,
         )?;
-        let alive = check_session(session, tx, now)?;
-        let (Some(record), Some(alive)) = (&evaluation.record, alive) else {
+        let validity = check_session(session, tx, now)?;
+        let (Some(record), Some(validity)) = (&evaluation.record, validity) else {
             return Ok(None);
         };
         if evaluation.credentials.enrolled == Enrolled::No {
             return Ok(None);
         }
         let parent = TokenParent::session(session);
-        let Some(first) = FirstFactorPassed::by_token_parent(&parent, &alive, now) else {
+        let Some(first) = FirstFactorPassed::by_token_parent(&parent, &validity, now) else {
             return Ok(None);
         };
         let recovery = &Input::Malformed;

@@ -27,7 +27,7 @@ impl Engine {
     pub fn verify_app_password(
         &mut self,
         request: &VerificationRequest<'_>,
-        typed: &AppPassword,
+        app_password: &AppPassword,
         now: Timestamp,
     ) -> Result<Result<AcceptedAppPassword, AppPasswordRefusal>, EngineError> {
         let Engine {
@@ -40,7 +40,7 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
-        let found = tx.find_app_password(&vault.app_password_hash(typed))?;
+        let found = tx.find_app_password(&vault.app_password_hash(app_password))?;
         let wait = evaluation.credentials.address_wait;
         let decided = decide_app_password(found.as_ref(), request.name, request.service, wait, now);
         match &decided {
@@ -95,9 +95,10 @@ impl Engine {
     }
 
     /// Removes rows that are too old to count and rows that ended with renewed keys, in at most
-    /// `MOST_CLEARINGS` short transactions: see [`Transaction::clear`]. The next call continues.
+    /// `MAX_TRANSACTIONS` short transactions: see [`Transaction::remove_expired_rows`]. The next
+    /// call continues.
     ///
-    /// [`Transaction::clear`]: crate::store::Transaction::clear
+    /// [`Transaction::remove_expired_rows`]: crate::store::Transaction::remove_expired_rows
     pub fn remove_expired_rows(&mut self, now: Timestamp) -> Result<(), EngineError> {
         let window = self.config.throttle.address_window.seconds();
         for _ in 0..MAX_TRANSACTIONS {

@@ -65,7 +65,7 @@ impl Engine {
     pub fn verify_input(
         &mut self,
         request: &VerificationRequest<'_>,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<VerifiedAttempt, EngineError> {
         let Engine {
@@ -78,7 +78,7 @@ impl Engine {
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
-        let mut verified = evaluation.verify_input(tx, answer)?;
+        let mut verified = evaluation.verify_input(tx, input)?;
         if verified.result.is_ok() {
             verified.at = account_at(tx, request.name)?;
         }
@@ -131,11 +131,11 @@ impl Engine {
             transaction.commit()?;
             return Ok(None);
         };
-        let entered = evaluation.record_login(tx, record, method)?;
+        let after_login = evaluation.record_login(tx, record, method)?;
         drop(evaluation);
         transaction.commit()?;
-        self.settle_recovery(entered.recovery)?;
-        Ok(Some(entered))
+        self.settle_recovery(after_login.recovery)?;
+        Ok(Some(after_login))
     }
 
     /// Waits until every gate refuses what the use of a recovery code ended, and removes the bytes

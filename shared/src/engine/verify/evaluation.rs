@@ -169,20 +169,20 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn verify_input(
         &self,
         tx: &mut dyn Transaction,
-        answer: &Input,
+        input: &Input,
     ) -> Result<VerifiedAttempt, StoreError> {
-        let decision = self.decide_input(answer);
+        let decision = self.decide_input(input);
         self.apply_decision(tx, decision)
     }
 
     /// Decides about an input and writes nothing. The caller MUST apply the decision before the
     /// result is told: a guess that is answered and not counted can be repeated without limit.
-    pub(in crate::engine) fn decide_input(&self, answer: &Input) -> Decision {
-        self.decide_at(answer, self.request.phase)
+    pub(in crate::engine) fn decide_input(&self, input: &Input) -> Decision {
+        self.decide_at(input, self.request.phase)
     }
 
-    fn decide_at(&self, answer: &Input, stage: Phase) -> Decision {
-        let attempt = self.attempt(answer, stage);
+    fn decide_at(&self, input: &Input, phase: Phase) -> Decision {
+        let attempt = self.attempt(input, phase);
         decide(
             &self.credentials,
             &attempt,
@@ -194,10 +194,10 @@ impl<'a> Evaluation<'a> {
 
     /// Returns whether an input is a valid recovery or one-time code; consumes nothing. Digits are
     /// refused without comparison: this counts no failure, and digits can be guessed.
-    pub(in crate::engine) fn has_recovery_code(&self, answer: &Input) -> bool {
-        match answer {
+    pub(in crate::engine) fn has_recovery_code(&self, input: &Input) -> bool {
+        match input {
             Input::RecoveryCode(_) | Input::OneTimeCode(_) => {
-                matches!(self.decide_at(answer, Phase::After).result, Ok(_))
+                self.decide_at(input, Phase::After).result.is_ok()
             }
             Input::Digits(_) | Input::Malformed => false,
         }
@@ -208,11 +208,11 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn check_invitation(
         &self,
         tx: &mut dyn Transaction,
-        answer: &Input,
+        input: &Input,
     ) -> Result<Result<Invitation, Refusal>, StoreError> {
         let decided = decide_invitation(
             &self.credentials,
-            &self.attempt(answer, self.request.phase),
+            &self.attempt(input, self.request.phase),
             self.now,
         );
         if let Err(Refusal::Wrong) = decided {
@@ -222,28 +222,28 @@ impl<'a> Evaluation<'a> {
         Ok(decided)
     }
 
-    fn attempt<'b>(&self, answer: &'b Input, stage: Phase) -> Attempt<'b> {
+    fn attempt<'b>(&self, input: &'b Input, phase: Phase) -> Attempt<'b> {
         let number = self.record.as_ref().map_or(0, |record| record.id.0);
-        let recovery_hash = match answer {
+        let recovery_hash = match input {
             Input::RecoveryCode(plain) => Some(self.vault.recovery_hash(number, plain)),
             Input::Digits(_) | Input::OneTimeCode(_) | Input::Malformed => None,
         };
-        let one_time_hash = match answer {
+        let one_time_hash = match input {
             Input::OneTimeCode(plain) => Some(self.vault.one_time_hash(number, plain)),
             Input::Digits(_) | Input::RecoveryCode(_) | Input::Malformed => None,
         };
-        let mailed_hash = match answer {
+        let mailed_hash = match input {
             Input::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::Login, plain)),
             Input::RecoveryCode(_) | Input::OneTimeCode(_) | Input::Malformed => None,
         };
         let usual_length = self.config.recovery.length.value();
         Attempt {
-            input: answer,
+            input,
             recovery_hash,
             one_time_hash,
             mailed_hash,
             configured_length: usual_length,
-            phase: stage,
+            phase,
         }
     }
 
@@ -296,8 +296,9 @@ impl<'a> Evaluation<'a> {
                 let method = AuthenticationMethod::from(accepted.consumed());
                 self.log_event(tx, EventKind::Accepted, method.name())?;
                 if self.request.phase == Phase::After {
-                    let entered = self.record_login(tx, record, method)?;
-                    (verified.missed, verified.recovery) = (entered.missed, entered.recovery);
+                    let after_login = self.record_login(tx, record, method)?;
+                    (verified.missed, verified.recovery) =
+                        (after_login.missed, after_login.recovery);
                 }
             }
             Err(Refusal::Delayed { .. }) if self.request.phase == Phase::Before => {
@@ -494,8 +495,8 @@ impl<'a> Evaluation<'a> {
             tx.remove_second_factor(record.id)?;
             self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
             let after = app_passwords::apply_on_change(self.config, tx, record.id, self.now)?;
-            if let Some((what, cause)) = after.event() {
-                self.log_event(tx, what, cause)?;
+            if let Some((kind, cause)) = after.event() {
+                self.log_event(tx, kind, cause)?;
             }
             return Ok(AfterRecovery::TurnedOff(after));
         }
@@ -510,7 +511,7 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn log_event(
         &self,
         tx: &mut dyn Transaction,
-        what: EventKind,
+        kind: EventKind,
         cause: &str,
     ) -> Result<(), StoreError> {
         // Names without an account leave no rows, whose number would have no limit.
@@ -524,7 +525,7 @@ impl<'a> Evaluation<'a> {
         let event = AuditEvent {
             at: self.now,
             account: record.name.clone(),
-            kind: what,
+            kind,
             service: self.request.service.to_owned(),
             origin: self.request.origin.to_string(),
             principal: actor.to_owned(),

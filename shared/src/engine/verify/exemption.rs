@@ -139,14 +139,14 @@ impl Engine {
 pub(in crate::engine) fn log_request(
     tx: &mut dyn Transaction,
     request: &VerificationRequest<'_>,
-    what: EventKind,
+    kind: EventKind,
     cause: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.add_event(&AuditEvent {
         at: now,
         account: request.name.clone(),
-        kind: what,
+        kind,
         service: request.service.to_owned(),
         origin: request.origin.to_string(),
         principal: request.name.to_string(),

@@ -51,9 +51,9 @@ impl Engine {
         let tx = transaction.as_mut();
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         if let Some(refusal) = evaluation.first_factor_refusal() {
-            let mended = evaluation.clock_corrected;
+            let keep = evaluation.clock_corrected;
             drop(evaluation);
-            match mended {
+            match keep {
                 true => transaction.commit()?,
                 false => drop(transaction),
             }

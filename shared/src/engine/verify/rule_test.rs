@@ -44,14 +44,14 @@ impl Engine {
         let requirement = match decision.access {
             RuleAccess::Code => {
                 let groups = self.load_policy_groups(name, &facts.groups)?;
-                let earlier = self.config.gate.first_factor.completed_methods();
+                let completed_methods = self.config.gate.first_factor.completed_methods();
                 let address = request.address;
                 let subject = PolicySubject {
                     name,
                     groups: &groups,
                     service: SERVICE,
                     address,
-                    completed_methods: earlier,
+                    completed_methods,
                 };
                 Some(
                     self.config

@@ -15,7 +15,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::EmailArguments;
 pub(crate) use print_config::PrintConfig;
-use shared::account::event::{EventKind, KEPT};
+use shared::account::event::{EventKind, MAX_EVENTS};
 use shared::account::name::{Distinct, Group, UserName};
 use shared::config::DEFAULT_PATH;
 use shared::credential::import::NAMES;
@@ -348,7 +348,7 @@ pub(crate) struct LogArguments {
     #[arg(long, value_name = "TIME", conflicts_with = "follow")]
     pub(crate) until: Option<When>,
     /// How many past events, newest first; 100 if no time is given, else all
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(KEPT)))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_EVENTS)))]
     pub(crate) lines: Option<u32>,
     /// Keep printing new events
     #[arg(long)]

@@ -19,13 +19,13 @@ use std::sync::LazyLock;
 pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, CommandFailure> {
     let path = Path::new(&arguments.config);
     let read = if geteuid().is_root() {
-        file::keep_current(path)
+        file::save_valid_copy(path)
     } else {
-        file::read(path)
+        file::read_config(path)
     };
     match read {
         Ok(valid) => Ok(valid.config),
-        Err(ConfigError::NotKept { valid, error }) => {
+        Err(ConfigError::NotSaved { valid, error }) => {
             // The command itself can still be done.
             let _ = output.warn(format_args!(
                 "the copy of the valid configuration cannot be saved: {error}"

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 /// Logs that access is denied. Asks nobody for a name.
 pub(crate) fn denied(host: &dyn HostCalls, cause: &str, detail: &dyn Display) {
-    let service = Service::named(&host.item(PamItemType::Service).unwrap_or_default());
+    let service = Service::from_pam(&host.item(PamItemType::Service).unwrap_or_default());
     let user = host
         .known_user()
         .and_then(|name| UserName::parse(&name).ok());

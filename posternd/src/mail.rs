@@ -72,7 +72,7 @@ fn send_until_drained(mut configuration: Configuration) {
     while !CONNECTIONS.is_draining() {
         if let Some(config) = configuration
             .in_force()
-            .filter(|config| config.email.is_on())
+            .filter(|config| config.email.is_enabled())
         {
             // its message stands in the log; what was taken and not noted is told when its time is over
             let _ = panic::catch_unwind(AssertUnwindSafe(|| {
@@ -110,10 +110,10 @@ struct Configuration {
 
 impl Configuration {
     fn in_force(&mut self) -> Option<Config> {
-        let doubt = match file::in_force(&self.path) {
+        let doubt = match file::load_config(&self.path) {
             Ok(in_force) => {
                 self.last = Some(in_force.config);
-                in_force.problem.map(|problem| problem.to_string())
+                in_force.fallback.map(|problem| problem.to_string())
             }
             Err(error) => Some(error.to_string()),
         };
@@ -121,7 +121,7 @@ impl Configuration {
             let is_on = self
                 .last
                 .as_ref()
-                .is_some_and(|config| config.email.is_on());
+                .is_some_and(|config| config.email.is_enabled());
             if let (Some(doubt), true) = (&doubt, is_on) {
                 log(format_args!("mail: {doubt}"));
             }
@@ -157,8 +157,11 @@ impl Mailer {
             (Some(url), ..) => {
                 let (file, credential) =
                     (&email.smtp_password_file, &email.smtp_password_credential);
-                let password =
-                    secret_file::read("email.smtp_password", file.as_ref(), credential.as_ref())?;
+                let password = secret_file::read_secret_line(
+                    "email.smtp_password",
+                    file.as_ref(),
+                    credential.as_ref(),
+                )?;
                 let user = email.smtp_user.clone().zip(password);
                 let authority = email.smtp_ca_file.as_ref().map(AbsolutePath::path);
                 Transport::Smtp(Box::new(smtp::SmtpServer::new(url, user, authority)?))
@@ -166,14 +169,17 @@ impl Mailer {
             (None, Some(url), _) => {
                 let (file, credential) =
                     (&email.webhook_secret_file, &email.webhook_secret_credential);
-                let secret =
-                    secret_file::read("email.webhook_secret", file.as_ref(), credential.as_ref())?;
+                let secret = secret_file::read_secret_line(
+                    "email.webhook_secret",
+                    file.as_ref(),
+                    credential.as_ref(),
+                )?;
                 Transport::Webhook(webhook::Webhook::new(url, secret)?)
             }
             (None, None, []) => Transport::Off,
             (None, None, _) => Transport::Command(command_socket.to_owned()),
         };
-        let limit = Duration::from_secs(email.time_limit.seconds());
+        let limit = Duration::from_secs(email.timeout.seconds());
         Ok(Mailer {
             transport,
             from: email.from.clone(),

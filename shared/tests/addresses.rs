@@ -12,7 +12,7 @@ use shared::config::OnUse;
 use shared::credential::input::Input;
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{AdministrationError, MailRefusal, NotMailed, VerificationRequest};
-use shared::policy::requirement::Waiver;
+use shared::policy::requirement::EnrollmentGrace;
 use shared::protocol::status::SecondFactorState;
 use shared::store::MailAddresses;
 use shared::verify::decision::Refusal;
@@ -340,7 +340,7 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
         };
         home.door.grant_enrollment_grace(&visitor, NOW).unwrap()
     };
-    assert_eq!(waived(&mut home), Some(Waiver::LastAdministrator));
+    assert_eq!(waived(&mut home), Some(EnrollmentGrace::LastAdministrator));
     has_mail(&mut home, "alice", "alice@example.com", NOW);
     assert_eq!(waived(&mut home), None);
 }

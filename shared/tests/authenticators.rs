@@ -19,7 +19,7 @@ fn further(home: &Home, label: &str) -> PendingEnrollment {
 }
 
 fn by_counter(home: &Home, label: &str, first: u64) -> PendingEnrollment {
-    let defaults = home.door.config().totp.parameters();
+    let defaults = home.door.config().totp.otp_parameters();
     let parameters = OtpParameters {
         moving: OtpKind::Counter,
         ..defaults
@@ -205,7 +205,7 @@ fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
 #[test]
 fn a_new_set_of_recovery_codes_kills_the_old_one() {
     let (mut home, app) = alice("");
-    let new = home.door.config().recovery.new_codes().unwrap();
+    let new = home.door.config().recovery.generate_codes().unwrap();
     home.door
         .replace_recovery_codes(&name("alice"), &new, "root", NOW)
         .unwrap();

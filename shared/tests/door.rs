@@ -203,7 +203,7 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
         secret.display()
     );
     fs::write(&path, fs::read_to_string(&path).unwrap() + &declared).unwrap();
-    home.door = Engine::open(file::read(&path).unwrap().config).unwrap();
+    home.door = Engine::open(file::read_config(&path).unwrap().config).unwrap();
     refused(&home.attempt("alice", &old, NOW), Refusal::Wrong);
     assert!(matches!(
         home.door.disable_second_factor(&name("alice"), "root", NOW),

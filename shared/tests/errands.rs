@@ -257,7 +257,7 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
         .door
         .events(
             &EventFilter {
-                what: Some(EventKind::Refused),
+                kind: Some(EventKind::Refused),
                 ..EventFilter::default()
             },
             0,
@@ -268,7 +268,7 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
     assert!(
         events
             .iter()
-            .all(|(_, event)| event.origin == "local user alice" && event.door == COMMAND)
+            .all(|(_, event)| event.origin == "local user alice" && event.service == COMMAND)
     );
     // elsewhere nobody has guessed
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));

@@ -70,7 +70,7 @@ impl Home {
         let of = log
             .into_iter()
             .filter(|(_, event)| event.account == name(who));
-        of.map(|(_, event)| format!("{} {}", event.what.name(), event.cause))
+        of.map(|(_, event)| format!("{} {}", event.kind.name(), event.cause))
             .collect()
     }
 }

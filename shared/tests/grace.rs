@@ -17,7 +17,7 @@ use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 
-const HOUR: GracePeriod = GracePeriod::of(3600);
+const HOUR: GracePeriod = GracePeriod::new(3600);
 const HERE: &str = "192.0.2.7";
 
 /// Whether alice is spared at a service.

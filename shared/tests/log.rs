@@ -5,7 +5,7 @@ mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote};
 use shared::account::event::{
-    AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY,
+    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
 };
 use shared::credential::input::Input;
 use shared::engine::{
@@ -136,9 +136,9 @@ fn opened(after: AfterCode) -> OpenedSession {
 fn told(events: &[AuditEvent]) -> Vec<[&str; 5]> {
     let told = |e| {
         let AuditEvent {
-            what,
-            actor,
-            door,
+            kind: what,
+            principal: actor,
+            service: door,
             origin,
             cause,
             ..
@@ -214,7 +214,7 @@ fn filters_narrow_and_the_newest_are_meant() {
     );
     assert_eq!(
         of(EventFilter {
-            what: Some(EventKind::AccountAdded),
+            kind: Some(EventKind::AccountAdded),
             ..EventFilter::default()
         })
         .len(),
@@ -222,7 +222,7 @@ fn filters_narrow_and_the_newest_are_meant() {
     );
     assert_eq!(
         of(EventFilter {
-            door: Some("sshd".to_owned()),
+            service: Some("sshd".to_owned()),
             ..EventFilter::default()
         }),
         ["refused"]
@@ -263,7 +263,7 @@ fn a_million_events_are_kept() {
     home.engine()
         .execute(
             "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'event'",
-            [i64::from(KEPT) + 1],
+            [i64::from(MAX_EVENTS) + 1],
         )
         .unwrap();
     home.at_ssh("000000", NOW);
@@ -280,7 +280,7 @@ fn a_million_events_are_kept() {
 #[test]
 fn what_is_older_than_400_days_goes_a_little_at_a_time() {
     let (mut home, app) = alice_at_the_web("");
-    home.fill(5, KEPT_FOR + 1);
+    home.fill(5, RETENTION + 1);
     let (mut old, all) = (Vec::new(), EventFilter::default());
     for number in 0..4 {
         home.at_ssh(&code_at(&app, -2, NOW.plus(number)), NOW.plus(number));
@@ -293,7 +293,7 @@ fn what_is_older_than_400_days_goes_a_little_at_a_time() {
         );
     }
     assert_eq!(old, [3, 1, 0, 0]);
-    home.fill(1, KEPT_FOR - 60);
+    home.fill(1, RETENTION - 60);
     home.at_ssh("000000", NOW);
     assert_eq!(home.count("account <> 'alice'"), 1);
 }
@@ -304,14 +304,14 @@ fn an_attempt_writes_as_little_with_a_million_events_as_with_a_thousand() {
     home.fill(1000, 0);
     let few = home.written_by("000000", NOW);
     // full: each event that is added takes one along, and some are too old
-    home.fill(KEPT - home.count("1"), KEPT_FOR - 5_000_000);
+    home.fill(MAX_EVENTS - home.count("1"), RETENTION - 5_000_000);
     let many = home.written_by("000001", NOW);
     // the trees are deeper, and what goes lies on pages of its own
     assert!(
         many <= few + 12 * 4120,
         "{few} bytes with a thousand events, {many} with a million"
     );
-    assert!(home.count("1") < KEPT);
+    assert!(home.count("1") < MAX_EVENTS);
 }
 
 /// Recovery codes have no row, and where there is no address nothing delays them.
@@ -329,19 +329,19 @@ fn whoever_holds_a_first_factor_cannot_fill_the_log() {
         );
     }
     let refused = home.events(&EventFilter {
-        what: Some(EventKind::Refused),
+        kind: Some(EventKind::Refused),
         ..EventFilter::default()
     });
     assert_eq!(refused.len(), 100);
     assert_eq!(
         (refused[98].cause.as_str(), refused[99].cause.as_str()),
-        ("wrong", LAST_OF_DAY)
+        ("wrong", DAILY_LIMIT_CAUSE)
     );
 
     // an entry is told all the same, and on the next day everything
     home.at_ssh(&code_at(&app, 0, NOW), NOW);
     assert_eq!(
-        home.events(&EventFilter::default()).last().unwrap().what,
+        home.events(&EventFilter::default()).last().unwrap().kind,
         EventKind::Accepted
     );
     home.at_ssh(guess, NOW.plus(DAY));
@@ -495,7 +495,7 @@ fn no_event_holds_a_secret_or_what_was_typed() {
 
     let events = home.events(&EventFilter::default());
     let kinds: std::collections::HashSet<_> =
-        events.iter().map(|event| event.what.name()).collect();
+        events.iter().map(|event| event.kind.name()).collect();
     assert!(kinds.len() >= 8 && events.len() > 20, "{kinds:?}");
     let causes: std::collections::HashSet<_> =
         events.iter().map(|event| event.cause.as_str()).collect();
@@ -510,9 +510,9 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         assert!(causes.contains(cause), "{cause}: {causes:?}");
     }
     for AuditEvent {
-        door,
+        service: door,
         origin,
-        actor,
+        principal: actor,
         cause,
         ..
     } in &events

@@ -34,7 +34,7 @@ fn sent(home: &mut Home, now: Timestamp) -> Vec<Notification> {
 #[track_caller]
 fn told(home: &mut Home, to: &str, expected: &[EventKind]) {
     let sent = sent(home, NOW);
-    let what: Vec<_> = sent.iter().map(|notice| notice.event.what).collect();
+    let what: Vec<_> = sent.iter().map(|notice| notice.event.kind).collect();
     assert_eq!(what, expected);
     assert!(
         sent.iter().all(|notice| notice.to.as_str() == to),
@@ -85,11 +85,11 @@ fn every_administrative_act_is_mailed_with_its_actor() {
     assert!(home.holds(b"one-time-code-issued") && !home.holds(code.plain().as_bytes()));
     let sent = sent(&mut home, NOW);
     assert_eq!(
-        (sent.len(), sent[0].event.what),
+        (sent.len(), sent[0].event.kind),
         (1, EventKind::OneTimeCodeIssued)
     );
     assert_eq!(
-        (sent[0].event.actor.as_str(), sent[0].event.at),
+        (sent[0].event.principal.as_str(), sent[0].event.at),
         ("carol", NOW)
     );
 
@@ -198,12 +198,12 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
         let sent = sent(&mut home, NOW.plus(number));
         assert!(
             sent.iter()
-                .all(|notice| notice.event.what == EventKind::HostPasswordChanged)
+                .all(|notice| notice.event.kind == EventKind::HostPasswordChanged)
         );
         told += sent.len();
     }
     let only = EventFilter {
-        what: Some(EventKind::HostPasswordChanged),
+        kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
     let logged = home.door.events(&only, 0, 1000).unwrap();
@@ -270,7 +270,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     assert_eq!(sent.len(), 1);
     let event = &sent[0].event;
     assert_eq!(
-        (event.what, event.origin.as_str()),
+        (event.kind, event.origin.as_str()),
         (EventKind::BrowserRevoked, "192.0.2.7")
     );
 

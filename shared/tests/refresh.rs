@@ -58,7 +58,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
         "the thief's, too"
     );
     let filter = EventFilter {
-        what: Some(EventKind::SessionRevoked),
+        kind: Some(EventKind::SessionRevoked),
         ..EventFilter::default()
     };
     let events = home.door.events(&filter, 0, 10).unwrap();

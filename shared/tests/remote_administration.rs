@@ -104,7 +104,7 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
         ..EventFilter::default()
     };
     let log = home.door.newest_events(&filter, None, 5).unwrap();
-    let newest: Vec<EventKind> = log.iter().map(|(_, event)| event.what).collect();
+    let newest: Vec<EventKind> = log.iter().map(|(_, event)| event.kind).collect();
     let acts = [
         EventKind::Unlocked,
         EventKind::OneTimeCodeIssued,
@@ -122,9 +122,9 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     for (_, event) in &log {
         assert_eq!(
             (
-                event.actor.as_str(),
+                event.principal.as_str(),
                 event.origin.as_str(),
-                event.door.as_str()
+                event.service.as_str()
             ),
             ("carol", "192.0.2.9", "web")
         );
@@ -204,12 +204,12 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
         Err(AdministrationError::Stale)
     ));
     let filter = EventFilter {
-        what: Some(EventKind::Disabled),
+        kind: Some(EventKind::Disabled),
         ..EventFilter::default()
     };
     let (_, event) = home.door.newest_events(&filter, None, 1).unwrap().remove(0);
     assert_eq!(
-        (event.actor.as_str(), event.origin.as_str()),
+        (event.principal.as_str(), event.origin.as_str()),
         ("administration", "198.51.100.1")
     );
 }

@@ -203,9 +203,9 @@ fn the_groups_that_postern_keeps_count_and_those_of_the_host_are_kept_in_the_ses
         .unwrap();
     home.enrols(&me.name);
     let session = by_rule(home.password(&me.name, at("/x"), ""), 7);
-    let asks = RequestedGroups::of(&home.config);
-    let answered = session.host_groups.answer(&asks).unwrap();
-    assert_eq!(answered.held().collect::<Vec<_>>(), [group]);
+    let asks = RequestedGroups::from_config(&home.config);
+    let answered = session.host_groups.read_for(&asks).unwrap();
+    assert_eq!(answered.confirmed().collect::<Vec<_>>(), [group]);
 }
 
 #[test]
@@ -338,20 +338,20 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
         (
             said.decision.access,
             said.decision.rule,
-            said.decision.why,
+            said.decision.reason,
             said.requirement,
         )
     };
     assert_eq!(
         rehearse("bob", "/bob"),
-        (RuleAccess::Password, Some(2), RuleReason::First, None)
+        (RuleAccess::Password, Some(2), RuleReason::FirstMatch, None)
     );
     assert_eq!(
         rehearse("alice", "/bob"),
         (
             RuleAccess::Code,
             None,
-            RuleReason::First,
+            RuleReason::FirstMatch,
             Some(Requirement::Code)
         )
     );
@@ -360,7 +360,7 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
         (
             RuleAccess::Code,
             None,
-            RuleReason::First,
+            RuleReason::FirstMatch,
             Some(Requirement::Nothing)
         )
     );

@@ -203,7 +203,7 @@ fn a_crowd_of_logins_leaves_the_wal_bounded() {
     const WHO: &str = "POSTERN_WAL_PERSON";
     const CONFIG: &str = "POSTERN_WAL_CONFIG";
     if let (Ok(who), Ok(config)) = (std::env::var(WHO), std::env::var(CONFIG)) {
-        let config = file::read(Path::new(&config)).unwrap().config;
+        let config = file::read_config(Path::new(&config)).unwrap().config;
         let mut person = Person::new(&config, &who);
         (0..LOGINS / 8).for_each(|_| person.logs_in());
         return;

@@ -269,7 +269,7 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     assert!(
         log.iter()
-            .any(|(_, event)| event.what.name() == "browser-revoked")
+            .any(|(_, event)| event.kind.name() == "browser-revoked")
     );
 }
 
@@ -355,7 +355,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     let of = |name: &str| {
         log.iter()
-            .filter(|(_, e)| e.what.name() == name)
+            .filter(|(_, e)| e.kind.name() == name)
             .map(|(_, e)| e)
             .next_back()
             .unwrap()
@@ -363,7 +363,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     for name in ["host-password-changed", "app-password-revoked"] {
         let event = of(name);
         assert_eq!(
-            (event.actor.as_str(), event.door.as_str()),
+            (event.principal.as_str(), event.service.as_str()),
             ("carol", "passwd")
         );
         assert_eq!(

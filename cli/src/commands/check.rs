@@ -9,13 +9,13 @@ use serde_json::json;
 use shared::account::name::UserName;
 use shared::config::email::COMMAND_SOCKET;
 use shared::config::gate::{GateConfig, GateUrl};
-use shared::config::rule::{RuleAccess, RuleHosts};
+use shared::config::rule::{HostPattern, RuleAccess};
 use shared::config::{Config, check_cookie_domain, check_gate, file, registrable_domain};
 use shared::credential::scope::Method;
 use shared::engine::{Engine, SERVICE};
 use shared::network::web_address::split_url;
 use shared::policy::requirement::Requirement;
-use shared::policy::rule::{RuleDecision, RuleRequest, decide};
+use shared::policy::rule::{RuleDecision, RuleRequest, evaluate_rules};
 use shared::system::clock;
 use std::path::Path;
 
@@ -26,8 +26,8 @@ pub(super) fn run(
 ) -> Result<(), CommandFailure> {
     if what.keep {
         let path = &arguments.config;
-        let valid =
-            file::keep_current(path).map_err(|error| CommandFailure::new(error.with_remedy()))?;
+        let valid = file::save_valid_copy(path)
+            .map_err(|error| CommandFailure::new(error.with_remedy()))?;
         // a reload that the gate would not do fails here
         gate(arguments, output, &valid.config)?;
         let copy = file::copy_path(path);
@@ -75,12 +75,12 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Co
 /// Mail that nobody sends. Whoever cannot read the store is not told, nor where there is none yet.
 fn mail(output: Output, mut config: Config) -> Result<(), CommandFailure> {
     let socket = Path::new(COMMAND_SOCKET);
-    if config.email.is_by_command() && socket.symlink_metadata().is_err() {
+    if config.email.uses_command() && socket.symlink_metadata().is_err() {
         output.warn(format_args!(
             "email.command: nothing listens at {COMMAND_SOCKET}, where it is run, and mail waits; systemctl enable --now postern-mail.socket"
         ))?;
     }
-    if !config.email.is_on() || !geteuid().is_root() {
+    if !config.email.is_enabled() || !geteuid().is_root() {
         return Ok(());
     }
     context::give_root_up(&mut config)?;
@@ -98,16 +98,19 @@ fn beyond_sessions(gate: &GateConfig) -> Vec<String> {
     let Some(url) = &gate.url else {
         return Vec::new();
     };
-    let reaches = |hosts: &RuleHosts| {
+    let reaches = |hosts: &HostPattern| {
         let below = gate.cookie_domain.as_ref().filter(|_| url.has_own_host());
-        let by_domain = below.is_some_and(|domain| domain.covers(hosts.top().as_str()));
+        let by_domain = below.is_some_and(|domain| domain.covers(hosts.base().as_str()));
         by_domain
-            || hosts.covers(url.host())
-            || gate.own_paths.iter().any(|own| hosts.covers(own.host()))
+            || hosts.matches_host(url.host())
+            || gate
+                .application_urls
+                .iter()
+                .any(|own| hosts.matches_host(own.host()))
     };
     let mut warnings = Vec::new();
     let shares = |own: &&GateUrl| registrable_domain(own.host()) == registrable_domain(url.host());
-    warnings.extend(gate.own_paths.iter().filter(shares).map(|own| {
+    warnings.extend(gate.application_urls.iter().filter(shares).map(|own| {
         format!(
             "gate.application_urls: {} is in the gate's registrable domain and can set cookies for all of it: an \
              application that is not trusted needs another registrable domain, see postern-gate(8)",
@@ -154,7 +157,7 @@ fn rule(
             )
         }
         None => {
-            let decision = decide(&config.gate.rule, &request, None);
+            let decision = evaluate_rules(&config.gate.rule, &request, None);
             let asked = (decision.access == RuleAccess::Code).then(|| match exempt_all {
                 Some(position) => format!("not needed for anyone, by policy.exempt-{position}"),
                 None => "required, see --user".to_owned(),
@@ -172,7 +175,7 @@ fn rule(
             "groups": groups,
             "access": decision.access,
             "rule": decision.rule,
-            "reason": decision.why.text(),
+            "reason": decision.reason.text(),
             "code": code,
         }));
     }
@@ -202,14 +205,16 @@ fn rule(
 
 fn of_decision(decision: &RuleDecision) -> String {
     match decision.rule {
-        Some(_) => format!("{}, {}", decision.name(), decision.why.text()),
+        Some(_) => format!("{}, {}", decision.name(), decision.reason.text()),
         None => "no stricter rule matches, so the default".to_owned(),
     }
 }
 
 fn then(decision: &RuleDecision) -> &'static str {
     match decision.access {
-        RuleAccess::Password if decision.why == shared::policy::rule::RuleReason::Nobody => {
+        RuleAccess::Password
+            if decision.reason == shared::policy::rule::RuleReason::NotSignedIn =>
+        {
             "sign-in is required, see --user"
         }
         access => access.name(),
@@ -219,7 +224,7 @@ fn then(decision: &RuleDecision) -> &'static str {
 fn of_need(need: Requirement, name: &UserName) -> String {
     match need {
         Requirement::Code => format!("required, {name} has a second factor"),
-        Requirement::Enrolment => {
+        Requirement::Enrollment => {
             format!("only enrollment, {name} must have a second factor and has none")
         }
         Requirement::Nothing => format!("none, {name} has no second factor and needs none"),

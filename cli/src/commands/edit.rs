@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
         let checked = std::str::from_utf8(&after)
             .map_err(|_| format!("{}: not UTF-8", path.display()))
             .and_then(|text| {
-                let valid = file::together(&arguments.config, text.to_owned());
+                let valid = file::validate_with_accounts(&arguments.config, text.to_owned());
                 let checked =
                     valid.and_then(|valid| check_gate(path, Some(text), &valid.config).map(|_| ()));
                 checked.map_err(|error| error.to_string())

@@ -4,7 +4,7 @@ use crate::arguments::{Arguments, LogArguments};
 use crate::context;
 use crate::output::{CommandFailure, Output, Table};
 use serde_json::json;
-use shared::account::event::{AuditEvent, EventFilter, KEPT};
+use shared::account::event::{AuditEvent, EventFilter, MAX_EVENTS};
 use shared::system::clock;
 use std::thread::sleep;
 use std::time::Duration;
@@ -35,13 +35,15 @@ pub(super) fn run(
     let now = clock::now()?;
     let filter = EventFilter {
         account: what.user.clone(),
-        what: what.event,
-        door: what.service.clone(),
+        kind: what.event,
+        service: what.service.clone(),
         since: what.since.map(|since| since.seen_from(now)),
         until: what.until.map(|until| until.seen_from(now)),
     };
     let bounded = what.since.is_some() || what.until.is_some();
-    let lines = what.lines.unwrap_or(if bounded { KEPT } else { LINES });
+    let lines = what
+        .lines
+        .unwrap_or(if bounded { MAX_EVENTS } else { LINES });
     let mut printer = Printer {
         output,
         table: None,
@@ -102,10 +104,10 @@ fn cells(event: AuditEvent) -> [String; 7] {
     let AuditEvent {
         at,
         account,
-        what,
-        door,
+        kind: what,
+        service: door,
         origin,
-        actor,
+        principal: actor,
         cause,
     } = event;
     [
@@ -123,10 +125,10 @@ fn value(event: &AuditEvent) -> serde_json::Value {
     let AuditEvent {
         at,
         account,
-        what,
-        door,
+        kind: what,
+        service: door,
         origin,
-        actor,
+        principal: actor,
         cause,
     } = event;
     json!({

@@ -96,7 +96,7 @@ pub(super) fn run(
     })?;
     // one that has the gate's pages at a path of its own
     let own = gate
-        .own_paths
+        .application_urls
         .iter()
         .find(|url| Some(url.host()) == what.app.as_deref());
     let url = own.unwrap_or(url);

@@ -10,9 +10,9 @@ use shared::store::{self, UpgradeResult};
 
 /// By the configuration that is in force, as the gate goes by it: one that is being edited holds no upgrade up.
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
-    let mut in_force = file::in_force(&arguments.config)
+    let mut in_force = file::load_config(&arguments.config)
         .map_err(|error| CommandFailure::new(error.with_remedy()))?;
-    if let Some(problem) = &in_force.problem {
+    if let Some(problem) = &in_force.fallback {
         output.warn(problem)?;
     }
     // a file that is missing or in doubt the upgrade names, too

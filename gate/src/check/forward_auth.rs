@@ -297,7 +297,7 @@ fn allow_account(
     authorization: HeaderValue,
 ) -> Allowed {
     // A declaration in postern.toml replaces what the store keeps.
-    let email = match site.config.declared(who.name) {
+    let email = match site.config.find_declared_account(who.name) {
         Some(declared) => declared.email.as_ref(),
         None => who.email,
     };
@@ -324,7 +324,7 @@ fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 
 /// Whether a session is neither expired nor revoked.
 pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
-    session.is_in_time(site.gate().session.seconds(), now)
+    session.is_in_time(site.gate().session_lifetime.seconds(), now)
         && !site.revocation_cache.refuses_session(session)
 }
 

@@ -11,7 +11,7 @@ use shared::network::address::Address;
 use shared::network::web_address::split_url;
 use shared::policy::groups::{PersonGroups, UnresolvedGroup};
 use shared::policy::requirement::PolicySubject;
-use shared::policy::rule::{self, RuleDecision, RulePerson, RuleReason, RuleRequest};
+use shared::policy::rule::{self, RuleDecision, RuleReason, RuleRequest, RuleUser};
 use shared::token::session::{SecondFactorMethod, Session};
 use shared::verify::app_password::FoundAppPassword;
 
@@ -27,7 +27,7 @@ pub(crate) enum SessionLevel {
 
 /// Decides a request without a user.
 pub(crate) fn decide_anonymous(site: &Site, request: &RuleRequest<'_>) -> RuleDecision {
-    rule::decide(&site.gate().rule, request, None)
+    rule::evaluate_rules(&site.gate().rule, request, None)
 }
 
 /// Decides a request with an app password.
@@ -40,12 +40,12 @@ pub(crate) fn decide_app_password(
         declared_groups(site, &found.account),
         found.groups.as_slice(),
     ];
-    let person = RulePerson {
+    let person = RuleUser {
         name: &found.account,
         groups,
-        of_host: None,
+        host_groups: None,
     };
-    rule::decide(&site.gate().rule, request, Some(&person))
+    rule::evaluate_rules(&site.gate().rule, request, Some(&person))
 }
 
 /// Decides a request with a session, and whether that session suffices.
@@ -58,13 +58,13 @@ pub(crate) fn decide_session(
         declared_groups(site, &session.name),
         session.groups.as_slice(),
     ];
-    let of_host = session.host_groups.answer(&site.requested_groups);
-    let person = RulePerson {
+    let of_host = session.host_groups.read_for(&site.requested_groups);
+    let person = RuleUser {
         name: &session.name,
         groups,
-        of_host,
+        host_groups: of_host,
     };
-    let decision = rule::decide(&site.gate().rule, request, Some(&person));
+    let decision = rule::evaluate_rules(&site.gate().rule, request, Some(&person));
     let reach = match decision.access {
         RuleAccess::Open | RuleAccess::Password => SessionLevel::Sufficient,
         RuleAccess::Code if is_full_session(site, session, request.address) => {
@@ -72,7 +72,9 @@ pub(crate) fn decide_session(
         }
         RuleAccess::Code => SessionLevel::UpgradeRequired,
         // A new session asks for the groups that the rules name now.
-        RuleAccess::Deny if decision.why == RuleReason::Groups => SessionLevel::UpgradeRequired,
+        RuleAccess::Deny if decision.reason == RuleReason::GroupsUnknown => {
+            SessionLevel::UpgradeRequired
+        }
         RuleAccess::Deny => SessionLevel::Denied,
     };
     (decision, reach)
@@ -86,16 +88,16 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
     if !matches!(passed.second, SecondFactorMethod::None(_)) {
         return true;
     }
-    // An account that the configuration has declared since sign-in has authenticators that the
+    // An account that the configuration has find_declared_account since sign-in has authenticators that the
     // session does not know of.
-    if site.config.declared(&session.name).is_some() {
+    if site.config.find_declared_account(&session.name).is_some() {
         passed.second = SecondFactorMethod::None(Enrolled::Yes);
     }
     let policy = &site.config.policy;
-    let asks_groups = !policy.groups_asked().is_empty();
+    let asks_groups = !policy.named_groups().is_empty();
     let groups = match (
         asks_groups,
-        session.host_groups.answer(&site.requested_groups),
+        session.host_groups.read_for(&site.requested_groups),
     ) {
         (false, _) => PersonGroups::default(),
         // The configuration asks for other groups than at sign-in. Only a new session knows whether
@@ -106,8 +108,8 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
                 .config
                 .memberships(&session.name, &session.groups)
                 .map(Group::as_str);
-            PersonGroups::known(ours.chain(of_host.held()))
-                .in_doubt(of_host.in_doubt(), UnresolvedGroup::Earlier)
+            PersonGroups::from_names(ours.chain(of_host.confirmed()))
+                .with_unresolved(of_host.unresolved(), UnresolvedGroup::SinceSignIn)
         }
     };
     let subject = PolicySubject {
@@ -115,14 +117,14 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
         groups: &groups,
         service: SERVICE,
         address,
-        earlier: site.gate().first_factor.earlier(),
+        completed_methods: site.gate().first_factor.completed_methods(),
     };
     passed.is_full(policy, &subject)
 }
 
 fn declared_groups<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {
     site.config
-        .declared(name)
+        .find_declared_account(name)
         .map_or(&[], |declared| &declared.groups)
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn write_message(words: impl Display) {
 
 /// Warns if the copy that root keeps is not the configuration in force.
 pub(crate) fn warn_if_copy_differs(path: &Path, in_force: &CurrentConfig) {
-    if !in_force.is_kept {
+    if !in_force.is_saved {
         let copy = file::copy_path(path);
         write_message(format_args!(
             "{}: is not the configuration in force; save it as root, as the unit does: postern check --keep",

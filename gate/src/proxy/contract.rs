@@ -8,7 +8,7 @@ use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use shared::config::gate::ProxyKind;
 use shared::network::address::Address;
-use shared::network::web_address::host_of;
+use shared::network::web_address::normalize_host;
 
 /// Longest header value that is read, in bytes.
 const MAX_VALUE: usize = 16 * 1024;
@@ -27,7 +27,7 @@ pub(crate) struct OriginalRequest<'a> {
 impl OriginalRequest<'_> {
     /// The host in lower case, without port and trailing dot.
     pub(crate) fn host(&self) -> String {
-        host_of(self.authority)
+        normalize_host(self.authority)
     }
 
     /// The URL, to return to after sign-in.

@@ -253,7 +253,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         std::fs::write(&path, "# none\n").unwrap();
-        shared::config::file::together(&path, text.to_owned())
+        shared::config::file::validate_with_accounts(&path, text.to_owned())
             .unwrap()
             .config
     }

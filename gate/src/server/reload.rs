@@ -87,9 +87,9 @@ fn report_reload(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
 /// Reads the file, and refuses an older copy in place of an invalid file: the gate has a valid
 /// configuration in force.
 fn read_config(path: &Path) -> Result<Config, String> {
-    let in_force = file::in_force(path).map_err(|error| error.to_string())?;
+    let in_force = file::load_config(path).map_err(|error| error.to_string())?;
     log::warn_if_copy_differs(path, &in_force);
-    match in_force.problem {
+    match in_force.fallback {
         Some(problem) => Err(problem.reason.with_remedy()),
         None => Ok(in_force.config),
     }

@@ -62,15 +62,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Runs the gate until a signal ends it.
 pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
     let in_force =
-        file::in_force(path).map_err(|error| StopReason::Configuration(error.to_string()))?;
+        file::load_config(path).map_err(|error| StopReason::Configuration(error.to_string()))?;
     log::configure(&in_force.config.gate);
-    if let Some(problem) = &in_force.problem {
+    if let Some(problem) = &in_force.fallback {
         log::write_message(problem);
     }
     log::warn_if_copy_differs(path, &in_force);
     metrics::register_metrics();
     let health = Arc::new(Health::default());
-    if in_force.problem.is_none() {
+    if in_force.fallback.is_none() {
         health.set_configuration_current();
     }
     let config = in_force.config;

@@ -15,7 +15,7 @@ impl AdminSecret {
     pub(crate) fn read(config: &Config) -> Result<AdminSecret, String> {
         const KEY: &str = "gate.administration.secret";
         let given = &config.gate.administration;
-        let secret = secret_file::read(
+        let secret = secret_file::read_secret_line(
             KEY,
             given.secret_file.as_ref(),
             given.secret_credential.as_ref(),

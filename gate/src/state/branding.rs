@@ -16,7 +16,7 @@ pub(crate) const SCRIPTS: [&str; 2] = [
 ];
 
 /// Background of cards on a dark page, as in the style sheet.
-const DARK_CARD: Color = Color::of(0x1c, 0x21, 0x29);
+const DARK_CARD: Color = Color::rgb(0x1c, 0x21, 0x29);
 /// Size limit of the logo, in bytes.
 const MAX_LOGO: u64 = 64 * 1024;
 
@@ -39,7 +39,7 @@ pub(crate) struct Logo {
 impl Branding {
     /// Reads the branding that the configuration names.
     pub(crate) fn read(config: &Config) -> Result<Branding, String> {
-        let look = &config.gate.look;
+        let look = &config.gate.branding;
         let logo = match &look.logo_file {
             None => None,
             Some(file) => {
@@ -125,7 +125,7 @@ mod tests {
     fn another_colour_is_another_stamp() {
         let mut config = Config::default();
         let one = Branding::read(&config).unwrap();
-        config.gate.look.color = Color::of(0x60, 0, 0);
+        config.gate.branding.color = Color::rgb(0x60, 0, 0);
         let other = Branding::read(&config).unwrap();
         assert!(other.style.contains("--mark: #600000") && one.stamp != other.stamp);
     }

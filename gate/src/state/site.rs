@@ -89,7 +89,7 @@ impl Site {
                 ..self.clone()
             })
         };
-        self.own_path_sites = self.gate().own_paths.iter().map(at).collect();
+        self.own_path_sites = self.gate().application_urls.iter().map(at).collect();
         self
     }
 
@@ -136,7 +136,7 @@ impl Site {
         if host != self.url.host() {
             return false;
         }
-        match (WebPath::read(target), WebPath::read(&self.url.path)) {
+        match (WebPath::parse(target), WebPath::parse(&self.url.path)) {
             (Ok(asked), Ok(own)) => asked.is_below(&own),
             // A path that can be parsed in two ways may be one.
             _ => true,

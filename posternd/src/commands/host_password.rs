@@ -76,9 +76,9 @@ fn reach() -> io::Result<LocalStream> {
 }
 
 fn put(stream: &mut LocalStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
-    stream.wait_until(Instant::now() + SAYS);
+    stream.set_deadline(Instant::now() + SAYS);
     stream.write_all(&question.write())?;
-    stream.close_half()?;
+    stream.shutdown_write()?;
     let mut word = Vec::with_capacity(LONGEST_WORD);
     stream.take(LONGEST_WORD as u64).read_to_end(&mut word)?;
     Ok(word)

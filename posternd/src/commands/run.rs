@@ -89,9 +89,9 @@ impl Commands<'_> {
 
     fn run(&self, errand: CommandRequest) -> Result<EngineReply, NotDone> {
         let in_force = CONFIGURATION
-            .in_force(self.config)
+            .load_config(self.config)
             .map_err(|error| NotDone::failed(&error))?;
-        if let Some(problem) = in_force.problem {
+        if let Some(problem) = in_force.fallback {
             self.write_log(Severity::Error, "warning", "misconfigured", Some(&problem));
         }
         let config = in_force.config;
@@ -227,7 +227,7 @@ impl Commands<'_> {
     ) {
         let fields = LogFields {
             address: None,
-            service: Service::named(COMMAND.as_bytes()),
+            service: Service::from_pam(COMMAND.as_bytes()),
             user: Some(self.user.name.clone()),
         };
         self.log

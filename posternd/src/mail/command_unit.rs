@@ -84,7 +84,7 @@ fn read_letter(mut stream: &UnixStream) -> Result<Zeroizing<Vec<u8>>, CommandErr
 
 /// Runs the program of the configuration in force, for as long as one letter may take.
 fn send(config: &Path, letter: &[u8]) -> Result<(), String> {
-    let in_force = file::in_force(config).map_err(|error: ConfigError| error.to_string())?;
+    let in_force = file::load_config(config).map_err(|error: ConfigError| error.to_string())?;
     let email = in_force.config.email;
     let Some((program, arguments)) = email.command.split_first() else {
         return Err("no command in [email]".to_owned());
@@ -92,7 +92,7 @@ fn send(config: &Path, letter: &[u8]) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let limit = Duration::from_secs(email.time_limit.seconds());
+    let limit = Duration::from_secs(email.timeout.seconds());
     runtime
         .map_err(|error| error.to_string())?
         .block_on(run(program, arguments, letter, limit))

@@ -13,12 +13,12 @@ impl<'a> MailText<'a> {
         let AuditEvent {
             at,
             account,
-            door,
+            service: door,
             origin,
-            actor,
+            principal: actor,
             ..
         } = event;
-        let (headline, advice) = (headline(event), advice(event.what));
+        let (headline, advice) = (headline(event), advice(event.kind));
         let mut text = format!("The account {account} at {issuer}: {headline}.\n\n");
         let through = match door.as_str() {
             COMMAND => "the command postern",
@@ -48,14 +48,14 @@ impl<'a> MailText<'a> {
                 &headline[1..]
             ),
             text: Zeroizing::new(text),
-            brings: Brings::Event(event.what.name()),
+            brings: Brings::Event(event.kind.name()),
         }
     }
 }
 
 /// What happened, in one line that begins with a plain letter.
 fn headline(event: &AuditEvent) -> &'static str {
-    match event.what {
+    match event.kind {
         EventKind::Enrolled => "a second factor was set up",
         EventKind::Imported => "a second factor was imported from another system",
         EventKind::AuthenticatorAdded => "an authenticator was added",
@@ -139,10 +139,10 @@ mod tests {
         AuditEvent {
             at: shared::system::clock::Timestamp(1_800_000_015),
             account: "alice".parse().unwrap(),
-            what,
-            door: "sshd".to_owned(),
+            kind: what,
+            service: "sshd".to_owned(),
             origin: "192.0.2.7".to_owned(),
-            actor: "alice".to_owned(),
+            principal: "alice".to_owned(),
             cause: "recovery-code".to_owned(),
         }
     }

@@ -103,7 +103,7 @@ impl Outbox {
     /// Sends until mail is off or the process drains, and then what was taken before.
     pub(super) async fn serve(mut self, configuration: &mut Configuration) {
         let mut looked = Instant::now();
-        while self.store.config.email.is_on() && !CONNECTIONS.is_draining() {
+        while self.store.config.email.is_enabled() && !CONNECTIONS.is_draining() {
             let taken = self.take().await;
             let is_due = taken.as_ref().is_ok_and(DueMail::has_mail);
             // a letter goes by what the files say when it is sent
@@ -141,7 +141,7 @@ impl Outbox {
     /// was taken is not taken again.
     fn places(&mut self) -> (usize, usize) {
         let waits =
-            self.store.config.email.is_by_command() && !command::is_ready(&self.command_socket);
+            self.store.config.email.uses_command() && !command::is_ready(&self.command_socket);
         if waits && !self.waits {
             let socket = self.command_socket.display();
             log(format_args!(
@@ -301,7 +301,7 @@ impl OutboxStore {
             Err(why) => Err(why),
         };
         let name = notice.event.account.clone();
-        sent(&name, Some(notice.event.what.name()), &result);
+        sent(&name, Some(notice.event.kind.name()), &result);
         if result.is_ok() {
             if let Err(error) = self
                 .act(move |door, _| door.remove_sent_notification(&notice))

@@ -74,7 +74,7 @@ fn ask_policy(line: &PamEntry<'_>, refusal: Option<MarkRefusal>) -> PamFunctionR
         (Requirement::Code, _) => true,
         (_, Some(UnenrolledAction::Allow)) => false,
         (_, Some(UnenrolledAction::Deny | UnenrolledAction::Enroll)) => true,
-        (Requirement::Enrolment, None) => match line.waived() {
+        (Requirement::Enrollment, None) => match line.waived() {
             PamFunctionResult::NotNeeded => false,
             denied => return denied,
         },

@@ -92,7 +92,7 @@ impl PamEntry<'_> {
             Ok(found) => found,
             Err(error) => return self.unavailable(&error),
         };
-        let nobody_enrolled = matches!(policy.need, Requirement::Enrolment | Requirement::Nothing);
+        let nobody_enrolled = matches!(policy.need, Requirement::Enrollment | Requirement::Nothing);
         if nobody_enrolled && self.settings.unenrolled == Some(UnenrolledAction::Enroll) {
             return self.set_up();
         }
@@ -321,8 +321,8 @@ impl PamEntry<'_> {
                 Some(self.not_needed(policy.mark))
             }
             // Only someone who has passed the first factor signs in for the first time.
-            (Requirement::Enrolment, None) if stage == Phase::After => Some(self.waived()),
-            (Requirement::Enrolment | Requirement::Nothing, _) => Some(self.not_enrolled()),
+            (Requirement::Enrollment, None) if stage == Phase::After => Some(self.waived()),
+            (Requirement::Enrollment | Requirement::Nothing, _) => Some(self.not_enrolled()),
         }
     }
 

@@ -15,7 +15,7 @@ use shared::engine::{
     VerificationRequest, messages, report_waiting,
 };
 use shared::policy::groups::{NamedGroups, PersonGroups};
-use shared::policy::requirement::{Requirement, Waiver};
+use shared::policy::requirement::{EnrollmentGrace, Requirement};
 use shared::protocol::command_request::{
     EngineReply, MarkRefusal, PromptEnrollment, ReplyBody, TypedText, VerifyOperation, VerifyReply,
     VerifyRequest,
@@ -276,7 +276,7 @@ impl EngineClient {
     pub(crate) fn waive(
         &self,
         person: &PamUser<'_>,
-    ) -> Result<Option<(Waiver, Option<HostMark>)>, EngineClientError> {
+    ) -> Result<Option<(EnrollmentGrace, Option<HostMark>)>, EngineClientError> {
         let InputResult { judged, mark, .. } = self.ask(person, VerifyOperation::Waive)?;
         match (judged, mark) {
             (VerifyReply::Waived(None), _) => Ok(None),
@@ -485,7 +485,8 @@ impl EngineClient {
         }
         Some((
             account.clone(),
-            NamedGroups::look_up(self.config.policy.groups_asked()).of(account),
+            NamedGroups::look_up_groups(self.config.policy.named_groups())
+                .find_memberships(account),
         ))
     }
 
@@ -496,7 +497,7 @@ impl EngineClient {
         question: VerifyOperation,
     ) -> VerifyRequest {
         VerifyRequest {
-            service: Service::named(person.service.as_bytes()),
+            service: Service::from_pam(person.service.as_bytes()),
             user: person.user.clone(),
             process: self.process.clone(),
             origin: person.origin.clone(),

@@ -250,7 +250,7 @@ impl PamEntry<'_> {
 /// postern.toml, or its last valid copy with a line in the log.
 fn configuration(host: &dyn PamHost, path: &Path) -> Result<Config, ConfigError> {
     let in_force = host.configuration(path)?;
-    if let Some(problem) = in_force.problem {
+    if let Some(problem) = in_force.fallback {
         LogFields::of_host(host).write(
             host,
             Severity::Error,

@@ -33,7 +33,7 @@ pub trait PamHost {
     fn reach(&self) -> EngineAccess;
     /// The configuration in force.
     fn configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
-        file::in_force(path)
+        file::load_config(path)
     }
     /// An item, if it is set and not empty.
     fn item(&self, item: PamItem) -> Option<Vec<u8>>;

@@ -37,7 +37,7 @@ impl LogFields {
     pub fn unknown() -> LogFields {
         LogFields {
             address: None,
-            service: Service::named(b""),
+            service: Service::from_pam(b""),
             user: None,
         }
     }

@@ -129,7 +129,7 @@ impl PamOptions {
                         .ok()
                         .filter(|n| (1..=10).contains(n))
                         .ok_or_else(unknown)?;
-                    options.tries = Some(BoundedInteger::of(number));
+                    options.tries = Some(BoundedInteger::new(number));
                 }
                 ("grace", Some(time)) => {
                     options.grace = Some(time.parse().map_err(|()| unknown())?)
@@ -141,7 +141,7 @@ impl PamOptions {
                 ("user", Some(name)) => {
                     options.user = Some(UserName::parse(name.as_bytes()).map_err(|_| unknown())?);
                 }
-                ("fail_delay", None) => options.fail_delay = Some(Duration::of(2)),
+                ("fail_delay", None) => options.fail_delay = Some(Duration::new(2)),
                 ("fail_delay", Some(text)) => {
                     options.fail_delay = Some(text.parse().map_err(|()| unknown())?);
                 }
@@ -220,7 +220,7 @@ impl PamOptions {
                 .grace
                 .or(own.grace)
                 .or(pam.grace)
-                .unwrap_or(GracePeriod::of(0)),
+                .unwrap_or(GracePeriod::new(0)),
             fail_delay: self
                 .fail_delay
                 .or(own.fail_delay)
@@ -254,7 +254,7 @@ pub(crate) fn is_sshd(transaction: &PamTransaction, pam: &PamConfig) -> bool {
 }
 
 fn service(transaction: &PamTransaction) -> Service {
-    Service::named(transaction.service.as_deref().unwrap_or_default())
+    Service::from_pam(transaction.service.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -274,12 +274,12 @@ mod tests {
     fn options_override_the_service_which_overrides_the_defaults() {
         let prompt = |text: &str| Some(SingleLine::try_from(text.to_owned()).unwrap());
         let sudo = PamServiceConfig {
-            tries: Some(BoundedInteger::of(2)),
+            tries: Some(BoundedInteger::new(2)),
             prompt: prompt("B: "),
             ..PamServiceConfig::default()
         };
         let pam = PamConfig {
-            tries: Some(BoundedInteger::of(1)),
+            tries: Some(BoundedInteger::new(1)),
             prompt: prompt("A: "),
             first_factor: Some(FirstFactorState::Passed),
             service: [("sudo".to_owned(), sudo)].into(),
@@ -305,7 +305,7 @@ mod tests {
             takes: OptionValue::Anything,
             user: None,
             tries: 3,
-            grace: GracePeriod::of(0),
+            grace: GracePeriod::new(0),
             fail_delay: None,
             sshd: true,
             rhost_is_address: false,
@@ -324,11 +324,11 @@ mod tests {
     #[test]
     fn grace_is_off_unless_given_and_can_be_off_at_one_service_or_line() {
         let sudo = PamServiceConfig {
-            grace: Some(GracePeriod::of(0)),
+            grace: Some(GracePeriod::new(0)),
             ..PamServiceConfig::default()
         };
         let pam = PamConfig {
-            grace: Some(GracePeriod::of(3600)),
+            grace: Some(GracePeriod::new(3600)),
             service: [("sudo".to_owned(), sudo)].into(),
             ..PamConfig::default()
         };

@@ -7,7 +7,7 @@ use crate::daemon::configuration::CONFIGURATION;
 use crate::workers::engines::Worker;
 use nix::errno::Errno;
 use nix::unistd::{self, Uid};
-use shared::account::name::is_plain;
+use shared::account::name::is_plain_name;
 use shared::config::file::{ConfigError, CurrentConfig};
 use shared::policy::groups;
 use shared::protocol::{
@@ -214,7 +214,7 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     fn configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
         self.configuration
             .take()
-            .unwrap_or_else(|| CONFIGURATION.in_force(path))
+            .unwrap_or_else(|| CONFIGURATION.load_config(path))
     }
 
     fn item(&self, item: PamItem) -> Option<Vec<u8>> {
@@ -241,7 +241,7 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
         if uid.is_root() {
             return Ok(None);
         }
-        local_name(uid, groups::user_numbered(uid)).map(Some)
+        local_name(uid, groups::find_user_by_uid(uid)).map(Some)
     }
 
     fn process(&self) -> HostProcess {
@@ -331,11 +331,12 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
 }
 
 fn user_of(uid: Uid) -> Option<String> {
-    plain_name(groups::user_numbered(uid).ok().flatten())
+    plain_name(groups::find_user_by_uid(uid).ok().flatten())
 }
 
 fn plain_name(user: Option<unistd::User>) -> Option<String> {
-    user.map(|user| user.name).filter(|name| is_plain(name))
+    user.map(|user| user.name)
+        .filter(|name| is_plain_name(name))
 }
 
 /// Under what wrong codes of a local user are counted: the name, or the number of one who has none. A look-up that failed

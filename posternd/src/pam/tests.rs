@@ -49,7 +49,7 @@ impl Home {
         let keys = Vault::create(&MasterKeys::read(&at("postern.key")).unwrap()).unwrap();
         shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
 
-        let config = file::read(&at("postern.toml")).unwrap().config;
+        let config = file::read_config(&at("postern.toml")).unwrap().config;
         let mut door = Engine::open(config).unwrap();
         let pending = PendingEnrollment::new(door.config(), &"alice".parse().unwrap()).unwrap();
         let now = clock::now().unwrap();
@@ -68,7 +68,12 @@ impl Home {
     }
 
     pub(crate) fn door(&self) -> Engine {
-        Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
+        Engine::open(
+            file::read_config(&self.path("postern.toml"))
+                .unwrap()
+                .config,
+        )
+        .unwrap()
     }
 
     fn words(&self, words: &str) -> Vec<String> {
@@ -297,7 +302,14 @@ fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
         .with(PamItem::RemoteHost, address)
         .who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, ""), PamFunctionResult::Passed);
-    let door = || Engine::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+    let door = || {
+        Engine::open(
+            file::read_config(&home.path("postern.toml"))
+                .unwrap()
+                .config,
+        )
+        .unwrap()
+    };
     let last = || {
         door()
             .account_status(&"alice".parse().unwrap())
@@ -352,7 +364,7 @@ fn trap_19_errors_answered_with_pam_ignore_or_success() {
 fn a_typo_in_the_configuration_is_logged_and_the_last_valid_copy_counts() {
     let home = Home::new("");
     let path = home.path("postern.toml");
-    file::keep_current(&path).unwrap();
+    file::save_valid_copy(&path).unwrap();
     fs::write(&path, "[totp]\nperiod = 5\n").unwrap();
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(
@@ -435,8 +447,12 @@ fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
 fn an_app_password_passes_at_the_service_of_its_scope_alone() {
     let home = Home::new("");
     let add = |name: &str, scope: &str| {
-        let mut door =
-            Engine::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+        let mut door = Engine::open(
+            file::read_config(&home.path("postern.toml"))
+                .unwrap()
+                .config,
+        )
+        .unwrap();
         let (name, scope) = (name.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
         let made =

@@ -3,7 +3,7 @@
 
 use super::host::{PamHost, PamItem};
 use nix::errno::Errno;
-use shared::account::name::{NameError, Service, UserName, is_plain};
+use shared::account::name::{NameError, Service, UserName, is_plain_name};
 use shared::credential::completed_methods::CompletedMethods;
 use shared::network::address::Address;
 use shared::policy::groups;
@@ -13,7 +13,7 @@ use std::fmt;
 
 /// The service, as text that is fit for a log.
 pub(crate) fn service(host: &dyn PamHost) -> Service {
-    Service::named(&host.item(PamItem::Service).unwrap_or_default())
+    Service::from_pam(&host.item(PamItem::Service).unwrap_or_default())
 }
 
 /// The user, under the host's own name for it: some name services take other spellings too (Alice,
@@ -22,7 +22,7 @@ pub(crate) fn service(host: &dyn PamHost) -> Service {
 pub(crate) fn user(host: &dyn PamHost) -> Result<UserName, UserError> {
     let typed =
         UserName::parse(&host.item(PamItem::User).unwrap_or_default()).map_err(UserError::Name)?;
-    match groups::user_named(&typed) {
+    match groups::find_user_by_name(&typed) {
         Ok(Some(entry)) => UserName::parse(entry.name.as_bytes()).map_err(UserError::Name),
         Ok(None) => Ok(typed),
         Err(error) => Err(UserError::Lookup(error)),
@@ -91,7 +91,7 @@ fn place(host: &dyn PamHost, sshd: bool, rhost_is_address: bool) -> Result<Origi
         None if sshd => Origin::Unknown,
         None => match (
             host.real_user()?,
-            text(host.item(PamItem::Terminal)).filter(|name| is_plain(name)),
+            text(host.item(PamItem::Terminal)).filter(|name| is_plain_name(name)),
         ) {
             (Some(name), _) => Origin::Local(name),
             (None, Some(name)) => Origin::Terminal(name.trim_start_matches("/dev/").to_owned()),

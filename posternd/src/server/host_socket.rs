@@ -191,7 +191,7 @@ fn converse(
     };
     drop(opening);
     // the last one in memory: the conversation reads the one of now
-    let (origin, class) = CONFIGURATION.look_at(|pam| {
+    let (origin, class) = CONFIGURATION.with_pam_config(|pam| {
         (
             ClientOrigin::of(&transaction, peer, pam),
             class_of(&transaction, pam),

@@ -203,18 +203,18 @@ fn reload() {
 /// A line for each doubt about the configuration; whether there is none.
 fn log_configuration() -> bool {
     let path = Path::new(DEFAULT_PATH);
-    match CONFIGURATION.in_force(path) {
+    match CONFIGURATION.load_config(path) {
         Ok(in_force) => {
-            if let Some(problem) = &in_force.problem {
+            if let Some(problem) = &in_force.fallback {
                 log(problem);
-            } else if !in_force.is_kept {
+            } else if !in_force.is_saved {
                 let copy = shared::config::file::copy_path(path);
                 log(format_args!(
                     "{}: is not the configuration in force; save it as root, as the unit does: postern check --keep",
                     copy.display()
                 ));
             }
-            in_force.problem.is_none()
+            in_force.fallback.is_none()
         }
         Err(error) => {
             log(format_args!("{error}; until then access is denied"));

@@ -204,7 +204,7 @@ impl NamedUser {
             .read
             .is_none_or(|read| read.elapsed() >= Duration::from_secs(1))
         {
-            if let Ok(in_force) = CONFIGURATION.in_force(&self.config) {
+            if let Ok(in_force) = CONFIGURATION.load_config(&self.config) {
                 self.names = in_force.config.pam.socket_users;
             }
             self.read = Some(Instant::now());

@@ -207,7 +207,7 @@ impl UserSocket {
         (worker, user): (Worker, User),
     ) -> Result<(), FrameError> {
         let hook = transaction.hook;
-        let service = name::Service::named(transaction.service.as_deref().unwrap_or_default());
+        let service = name::Service::from_pam(transaction.service.as_deref().unwrap_or_default());
         let uid = user.uid;
         let program = format!("pam_totp({service}:{})", name_of(hook));
         let log =

@@ -274,7 +274,7 @@ mod tests {
             key.display()
         );
         fs::write(&path, text).unwrap();
-        let config = file::read(&path).unwrap().config;
+        let config = file::read_config(&path).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
         config
     }

@@ -44,7 +44,7 @@ impl Home {
             at("sent").display(),
         );
         fs::write(at("postern.toml"), text).unwrap();
-        let config = file::read(&at("postern.toml")).unwrap().config;
+        let config = file::read_config(&at("postern.toml")).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
         run_programs(&at("socket"), at("postern.toml"));
         Home {

@@ -1,29 +1,29 @@
-//! E-mail addresses of accounts: plain ASCII addresses as every mail server takes them. An address never becomes a path,
-//! a command's argument or a header by itself.
+//! E-mail addresses of accounts: plain ASCII addresses that every mail server accepts.
+//! Refuses every text that could be read as a header, an option or a second address.
 
 use crate::network::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Longest address, in bytes (RFC 5321, section 4.5.3.1.3, without the brackets).
+/// Longest address in bytes (RFC 5321, section 4.5.3.1.3, without the angle brackets).
 pub const LONGEST: usize = 254;
-/// Longest part before the `@`, in bytes (RFC 5321, section 4.5.3.1.1).
+/// Longest local part in bytes (RFC 5321, section 4.5.3.1.1).
 const LONGEST_LOCAL: usize = 64;
-/// What RFC 5322 allows in an atom besides letters and digits, and the dot between atoms.
+/// Characters besides letters and digits in a dot-atom (RFC 5322, section 3.2.3).
 const MARKS: &str = "!#$%&'*+-/=?^_`{|}~.";
 
-/// An address: `local@domain`, without quotes, comments or blanks.
+/// An address of the form `local@domain`, without quotes, comments or blanks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EmailAddress(String);
 
 impl EmailAddress {
-    /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Enough to know one's own address by, and no more: `a•••@example.com`.
+    /// Returns the first letter and the domain, by which the owner recognizes the address:
+    /// `a•••@example.com`.
     pub fn masked(&self) -> String {
         let (local, domain) = self.0.split_once('@').unwrap_or((&self.0, ""));
         format!("{}•••@{domain}", local.chars().next().unwrap_or_default())
@@ -43,7 +43,7 @@ impl TryFrom<String> for EmailAddress {
                     .chars()
                     .all(|c| c.is_ascii_alphanumeric() || MARKS.contains(c))
         };
-        // a dash at the begin could be taken for an option by whatever is handed the address
+        // a program that receives the address as an argument could read a leading dash as an option
         let sound = local.len() <= LONGEST_LOCAL
             && !local.starts_with('-')
             && local.split('.').all(is_atom);
@@ -77,7 +77,7 @@ impl fmt::Display for EmailAddress {
     }
 }
 
-/// Text that is no address.
+/// The error for a text that is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmailError;
 

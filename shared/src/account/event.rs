@@ -1,126 +1,108 @@
-//! The event log: what happened to accounts, for `postern log`. Never a secret, a code, or what was typed.
+//! The audit log: events of accounts, shown by `postern log`. An event never contains a secret, a
+//! code or a user's input.
 //!
-//! MUST NOT be a log that someone can fill until what matters has left it: what a sign-in can write is bounded for
-//! each account and day, and names without an account write nothing.
+//! An attacker MUST NOT be able to push older events out of the log: the events that sign-ins can
+//! cause are limited per account and day, and a name without an account causes none.
 
 use super::name::UserName;
 use crate::system::clock::Timestamp;
 use serde::Serialize;
 
-/// One event, as it is written.
+/// One event of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
-    /// When.
     pub at: Timestamp,
-    /// Whose account.
     pub account: UserName,
-    /// What happened.
-    pub what: EventKind,
-    /// Through which door: a PAM service, the web, or the command.
-    pub door: String,
-    /// Where from: an address, a local user, or `-`.
+    pub kind: EventKind,
+    /// A PAM service, the web, or the command.
+    pub service: String,
+    /// Address or local user that the request came from, or `-`.
     pub origin: String,
-    /// Who did it: at a door whoever came as the account, so the account's own name; in administration the
-    /// administrator's.
-    pub actor: String,
-    /// Why, or by what: the cause of a refusal, the means of an entry.
+    /// The account itself at a sign-in; the administrator in administration.
+    pub principal: String,
+    /// Reason of a refusal, or authentication method of a success.
     pub cause: String,
 }
 
-/// Events that are kept; the oldest make room.
-pub const KEPT: u32 = 1_000_000;
-/// How long one is kept, in seconds: 400 days, so that a year can be compared with the one before.
-pub const KEPT_FOR: u64 = 400 * 24 * 3600;
-/// The window of [`What::daily_limit`], in seconds.
+/// Number of events that are kept; the oldest are deleted first.
+pub const MAX_EVENTS: u32 = 1_000_000;
+/// Seconds for which an event is kept: 400 days, so that a year can be compared with the one
+/// before.
+pub const RETENTION: u64 = 400 * 24 * 3600;
+/// The window of [`EventKind::daily_limit`], in seconds.
 pub const DAY: u64 = 24 * 3600;
-/// The cause of the last event that [`What::daily_limit`] allows: whatever follows stands in the system log alone.
-pub const LAST_OF_DAY: &str = "daily-limit";
+/// The cause of the last event that [`EventKind::daily_limit`] allows. Later events of the day are
+/// written to the system log only.
+pub const DAILY_LIMIT_CAUSE: &str = "daily-limit";
 
-/// Which events are meant; what is not given does not narrow.
+/// Conditions that select events. `None` is no condition.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
-    /// Of this account.
     pub account: Option<UserName>,
-    /// Of this kind.
-    pub what: Option<EventKind>,
-    /// Through this door.
-    pub door: Option<String>,
-    /// Not before.
+    pub kind: Option<EventKind>,
+    pub service: Option<String>,
+    /// First second that is selected.
     pub since: Option<Timestamp>,
-    /// Not after.
+    /// Last second that is selected.
     pub until: Option<Timestamp>,
 }
 
-/// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
-    /// The account came into being.
     AccountAdded,
-    /// The account was removed.
     AccountRemoved,
-    /// The account was given another name.
     AccountRenamed,
-    /// The account is in other groups.
     GroupsChanged,
-    /// An answer opened a door.
+    /// A sign-in was accepted.
     Accepted,
-    /// An evaluated answer did not.
+    /// A sign-in was refused after its input was verified.
     Refused,
-    /// The row of this place was locked.
+    /// A throttle bucket was locked.
     Locked,
-    /// A second factor became active.
+    /// A second factor was activated.
     Enrolled,
-    /// A second factor was taken over from another system.
+    /// A second factor was imported from another system.
     Imported,
-    /// An authenticator was added to others.
+    /// A further authenticator was activated.
     AuthenticatorAdded,
     /// One of several authenticators was removed.
     AuthenticatorRemoved,
-    /// A new set of recovery codes.
     RecoveryCodesReplaced,
-    /// An administrator issued a one-time code.
     OneTimeCodeIssued,
-    /// An administrator took a one-time code back.
     OneTimeCodeCancelled,
-    /// Somebody asked for a code by mail.
-    #[serde(rename = "code-requested")]
+    /// A code by mail was requested.
     CodeRequested,
-    /// An address was given; it is to be confirmed.
+    /// An address was set, and awaits confirmation.
     EmailSet,
-    /// Mail to an address has arrived: codes go there.
+    /// An address was confirmed; codes can be mailed to it.
     EmailConfirmed,
-    /// An address was removed.
     EmailRemoved,
-    /// The second factor was turned off.
+    /// The second factor was removed.
     Disabled,
-    /// Delays and locks were lifted.
+    /// Delays and locks of the throttle were removed.
     Unlocked,
-    /// A password was set.
     PasswordSet,
-    /// The person's password of this host was changed, and ended what a new one ends.
+    /// The account's password of this host was changed, which revokes what a new password revokes.
     HostPasswordChanged,
-    /// An app password was made.
     AppPasswordAdded,
-    /// An app password was given another name.
     AppPasswordRenamed,
-    /// An app password was revoked, or all of the account's.
+    /// One app password, or all of the account, were revoked.
     AppPasswordRevoked,
-    /// A browser is trusted no longer.
     BrowserRevoked,
-    /// A session was ended.
     SessionRevoked,
-    /// The floors of used steps were lowered to the clock.
-    #[serde(rename = "clock-unlocked")]
+    /// The last accepted time steps, which a wrong clock had set too far ahead, were lowered to the
+    /// present.
     ClockUnlocked,
-    /// The keys were rotated; it concerns every account, and stands under the name of who did it.
+    /// The keys were rotated. The event concerns every account and is stored under the principal's
+    /// name.
     KeysRotated,
-    /// All keys were renewed, and what hung on them ended; it stands under the name of who did it.
+    /// All keys were replaced, which invalidates everything that depended on them. The event is
+    /// stored under the principal's name.
     KeysRenewed,
 }
 
 impl EventKind {
-    /// All of them.
     pub const ALL: [EventKind; 30] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
@@ -154,10 +136,10 @@ impl EventKind {
         EventKind::KeysRenewed,
     ];
 
-    /// How many of an account are written in a day, of those that whoever holds its first factor can cause as often
-    /// as they like: recovery codes have no row that would delay them, and one's own password changes hands with
-    /// oneself. One account alone cannot fill the log before
-    /// its events are too old anyway.
+    /// Returns how many events of this kind are written per account and day, for kinds that a
+    /// client with the first factor can cause without a limit: the throttle does not delay recovery
+    /// codes, and a user can change the own password any number of times. Within these limits,
+    /// events expire before one account alone can fill the log.
     pub fn daily_limit(self) -> Option<u32> {
         match self {
             EventKind::Refused | EventKind::CodeRequested => Some(100),
@@ -167,7 +149,7 @@ impl EventKind {
         }
     }
 
-    /// The name in the store and in `postern log`.
+    /// Returns the name in the store and in `postern log`.
     pub fn name(self) -> &'static str {
         match self {
             EventKind::AccountAdded => "account-added",
@@ -203,7 +185,7 @@ impl EventKind {
         }
     }
 
-    /// Reads [`What::name`].
+    /// Parses [`EventKind::name`].
     pub fn from_name(name: &str) -> Option<EventKind> {
         EventKind::ALL.into_iter().find(|what| what.name() == name)
     }
@@ -228,6 +210,6 @@ mod tests {
             .filter_map(EventKind::daily_limit)
             .map(u64::from)
             .sum();
-        assert!(a_day * KEPT_FOR / DAY < u64::from(KEPT) / 2);
+        assert!(a_day * RETENTION / DAY < u64::from(MAX_EVENTS) / 2);
     }
 }

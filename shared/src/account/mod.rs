@@ -1,4 +1,6 @@
-//! Accounts: names, e-mail addresses, audit events, and what the store keeps of an account.
+//! Accounts: names, e-mail addresses, audit events, and the data that the store keeps of an
+//! account.
+//! Types and their validity rules only; nothing here reads the store.
 
 pub mod email;
 pub mod event;

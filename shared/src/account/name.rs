@@ -1,12 +1,12 @@
-//! Names of accounts, and what people call their devices. A name is text that identifies; it never becomes a path,
-//! a command or a format.
+//! Names of accounts, labels of authenticators and app passwords, and names of groups. A name is
+//! text that identifies; it never becomes a path, a command or a format string.
 
 mod characters;
 mod service;
 mod spelling;
 
 pub use characters::is_invisible;
-pub use service::{Service, is_plain};
+pub use service::{Service, is_plain_name};
 pub use spelling::{Distinct, NameKey, NewName, OtherSpelling};
 
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,14 @@ use std::fmt;
 /// Longest account name, in bytes.
 pub const LONGEST: usize = 256;
 
-/// An account's name: 1 to 256 bytes of UTF-8 without control characters, others that nobody sees, `/`, `:` or blanks at
-/// either end.
+/// The name of an account: 1 to 256 bytes of UTF-8 without control characters, invisible
+/// characters, `/`, `:`, or blanks at either end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
 
 impl UserName {
-    /// Checks what PAM, a command line or a file gave.
+    /// Parses a name from PAM, a command line or a file.
     pub fn parse(bytes: &[u8]) -> Result<UserName, NameError> {
         if bytes.is_empty() {
             return Err(NameError::Empty);
@@ -40,16 +40,15 @@ impl UserName {
         Ok(UserName(text.to_owned()))
     }
 
-    /// A name that the store keeps. What an earlier version took and this one refuses is read all the same, so that one
-    /// such account closes nothing to all others.
-    pub(crate) fn kept(text: &str) -> Result<UserName, NameError> {
+    /// Parses a name from the store. It accepts invisible characters, as earlier versions did: one
+    /// such account must not make the store unreadable for all others.
+    pub(crate) fn from_store(text: &str) -> Result<UserName, NameError> {
         match UserName::parse(text.as_bytes()) {
             Err(NameError::Invisible) => Ok(UserName(text.to_owned())),
             parsed => parsed,
         }
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -86,20 +85,19 @@ impl From<UserName> for String {
 /// Longest label, in characters.
 pub const LONGEST_LABEL: usize = 64;
 
-/// What a person calls an authenticator or an app password: 1 to 64 characters, each of which can be seen, no blanks at
+/// The label of an authenticator or an app password: 1 to 64 visible characters, without blanks at
 /// either end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Label(String);
 
 impl Label {
-    /// The label as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A label that the store keeps; see [`UserName::kept`].
-    pub(crate) fn kept(text: String) -> Result<Label, LabelError> {
+    /// Parses a label from the store; see [`UserName::from_store`].
+    pub(crate) fn from_store(text: String) -> Result<Label, LabelError> {
         match has_shape(&text) {
             true => Ok(Label(text)),
             false => Err(LabelError),
@@ -157,21 +155,20 @@ impl fmt::Display for LabelError {
 
 impl std::error::Error for LabelError {}
 
-/// A group that Postern keeps: a label without commas (applications read lists of groups), which begins neither with
-/// `%` nor with `!` (policies do).
+/// The name of a group that Postern keeps: a label without commas, because applications read lists
+/// of groups. It does not begin with `%` or `!`, because these are prefixes in policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Group(Label);
 
 impl Group {
-    /// The group as text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// A group that the store keeps; see [`UserName::kept`].
-    pub(crate) fn kept(text: String) -> Result<Group, GroupError> {
-        Group::labelled(Label::kept(text))
+    /// Parses a group from the store; see [`UserName::from_store`].
+    pub(crate) fn from_store(text: String) -> Result<Group, GroupError> {
+        Group::labelled(Label::from_store(text))
     }
 
     fn labelled(label: Result<Label, LabelError>) -> Result<Group, GroupError> {
@@ -222,23 +219,18 @@ impl fmt::Display for GroupError {
 
 impl std::error::Error for GroupError {}
 
-/// Why something is no account name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// Nothing was given.
     Empty,
-    /// More than [`LONGEST`] bytes.
     TooLong,
-    /// Bytes that are no UTF-8.
     NotUtf8,
-    /// A control character, `/`, `:`, or a blank at an end.
+    /// A control character, `/`, `:`, or a blank at either end.
     Forbidden,
-    /// A character that nobody sees.
+    /// A format character or an invisible character.
     Invisible,
 }
 
 impl NameError {
-    /// What is wrong, in words.
     pub fn text(self) -> &'static str {
         match self {
             NameError::Empty => "the account name is empty",
@@ -297,12 +289,16 @@ mod tests {
 
     #[test]
     fn what_the_store_keeps_is_read_though_it_would_be_refused_today() {
-        assert!(UserName::kept("ali\u{200B}ce").is_ok() && UserName::kept("a\nb").is_err());
         assert!(
-            Label::kept("a\u{200D}b".to_owned()).is_ok() && Label::kept("a\nb".to_owned()).is_err()
+            UserName::from_store("ali\u{200B}ce").is_ok() && UserName::from_store("a\nb").is_err()
         );
         assert!(
-            Group::kept("a\u{200D}b".to_owned()).is_ok() && Group::kept("%a".to_owned()).is_err()
+            Label::from_store("a\u{200D}b".to_owned()).is_ok()
+                && Label::from_store("a\nb".to_owned()).is_err()
+        );
+        assert!(
+            Group::from_store("a\u{200D}b".to_owned()).is_ok()
+                && Group::from_store("%a".to_owned()).is_err()
         );
     }
 

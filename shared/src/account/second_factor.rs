@@ -1,40 +1,38 @@
-//! Second factor of an account, as policy and pages need to know it.
+//! The second factor of an account, as policy, pages and messages show it. Holds no secret.
 
 use serde::{Deserialize, Serialize};
 
-/// Whether codes mailed to the account open its doors.
+/// Whether mailed codes are accepted for the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MailStatus {
-    /// There is a confirmed address.
+    /// The account has a confirmed address.
     On,
-    /// There is none.
     Off,
 }
 
-/// What codes someone may type, apart from recovery codes.
+/// The kinds of codes that a user can enter, apart from recovery codes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CodeMethods {
-    /// Those of an app or a token.
+    /// Codes of an authenticator.
     App,
-    /// Those, and mailed ones; with as much of the address as may be shown.
+    /// Codes of an authenticator, and mailed codes; the text is the masked address.
     AppOrMail(String),
-    /// Mailed ones.
+    /// Mailed codes; the text is the masked address.
     Mail(String),
 }
 
-/// Whether the account has a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Enrolled {
-    /// At least one live authenticator, or a confirmed address that codes are mailed to.
+    /// At least one active authenticator, or a confirmed address for mailed codes.
     Yes,
-    /// None. Before the first factor such an account, and a name without one, goes the same way with a decoy
-    /// that never opens.
+    /// No second factor. Before the first factor, such an account and a name without an account are
+    /// handled alike, with a decoy that accepts no code.
     No,
 }
 
-/// Whether the account has a second factor, as people read it.
+/// The text in lists and on pages.
 impl std::fmt::Display for Enrolled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -1,4 +1,5 @@
-//! `[app_passwords]`: what becomes of them. Where they are good stands in `[gate.scope.NAME]`, see [`super::gate`].
+//! `[app_passwords]`: the effect of other changes on app passwords.
+//! Where app passwords are accepted is set in `[gate.scope.NAME]`, see [`super::gate`].
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AppPasswordConfig {
-    /// What a new password, and the second factor turned on or off, does to those that an account has.
+    /// What happens to the app passwords of an account when its password changes, or its second
+    /// factor is activated or removed.
     pub on_change: OnChange,
 }
 
 impl Default for AppPasswordConfig {
-    /// Whoever changes a password may do it because somebody else had it, who could have made one for themselves.
+    /// Revokes: a user may change a password because another person knew it, who could have made an
+    /// app password.
     fn default() -> AppPasswordConfig {
         AppPasswordConfig {
             on_change: OnChange::Revoke,
@@ -23,8 +26,6 @@ impl Default for AppPasswordConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnChange {
-    /// They go on working.
     Keep,
-    /// They end.
     Revoke,
 }

@@ -1,4 +1,5 @@
-//! `[gate.branding]`: how the gate's pages name and colour themselves.
+//! `[gate.branding]`: name, logo and colour of the gate's pages.
+//! Refuses a colour on which white text is not readable.
 
 use super::AbsolutePath;
 use super::value::SingleLine;
@@ -8,34 +9,33 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BrandingConfig {
-    /// Stands above every page; what authenticator apps show too (`totp.issuer`) if not given.
+    /// Heading of every page; `totp.issuer` if it is not set.
     pub name: Option<SingleLine>,
-    /// A picture beside the name: PNG, SVG or WebP.
+    /// Picture beside the name: PNG, SVG or WebP.
     pub logo_file: Option<AbsolutePath>,
-    /// Of buttons and links.
+    /// Colour of buttons and links.
     pub color: Color,
 }
 
-/// A colour of sRGB that white text can be read on: a contrast of 4.5 and more (WCAG 2.2, 1.4.3).
+/// An sRGB colour on which white text is readable: a contrast of at least 4.5 (WCAG 2.2, 1.4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Color([u8; 3]);
 
-/// The least contrast of text.
+/// Minimum contrast of text (WCAG 2.2, 1.4.3).
 const READABLE: f64 = 4.5;
-/// Steps from a colour to white.
+/// Number of steps from a colour to white.
 const STEPS: u8 = 20;
 
 impl Color {
-    /// White.
     pub const WHITE: Color = Color([255; 3]);
 
-    /// From its three parts.
-    pub const fn of(red: u8, green: u8, blue: u8) -> Color {
+    /// Builds a colour from red, green and blue.
+    pub const fn rgb(red: u8, green: u8, blue: u8) -> Color {
         Color([red, green, blue])
     }
 
-    /// The least whitened shade of it that can be read on `ground`, a dark colour.
+    /// Returns the shade closest to this colour that is readable on `ground`, a dark colour.
     pub fn readable_on(self, ground: Color) -> Color {
         let shades = (0..STEPS).map(|step| self.whitened(step));
         shades
@@ -52,13 +52,13 @@ impl Color {
         Color(self.0.map(lift))
     }
 
-    /// WCAG 2.2, contrast ratio.
+    /// Returns the contrast ratio (WCAG 2.2).
     fn contrast(self, other: Color) -> f64 {
         let (one, other) = (self.luminance(), other.luminance());
         (one.max(other) + 0.05) / (one.min(other) + 0.05)
     }
 
-    /// WCAG 2.2, relative luminance.
+    /// Returns the relative luminance (WCAG 2.2).
     fn luminance(self) -> f64 {
         let linear = |part: u8| {
             let part = f64::from(part) / 255.0;
@@ -124,7 +124,7 @@ mod tests {
     fn contrast_is_that_of_wcag() {
         let black = Color([0; 3]);
         assert!((black.contrast(Color::WHITE) - 21.0).abs() < 1e-9);
-        // the greys on both sides of 4.5 on white
+        // the greys just above and just below a contrast of 4.5 on white
         assert!(read("#767676").is_ok() && read("#777777").is_err());
     }
 
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_colour_can_be_read_on_a_dark_ground() {
-        let ground = Color::of(0x1d, 0x23, 0x2d);
+        let ground = Color::rgb(0x1d, 0x23, 0x2d);
         for text in ["#000000", "#1f5fbf", "#8b0000", "#767676", "#0000ff"] {
             assert!(
                 read(text).unwrap().readable_on(ground).contrast(ground) >= READABLE,
@@ -158,8 +158,8 @@ mod tests {
             );
         }
         assert_eq!(
-            Color::of(0xee, 0xee, 0xee).readable_on(ground),
-            Color::of(0xee, 0xee, 0xee)
+            Color::rgb(0xee, 0xee, 0xee).readable_on(ground),
+            Color::rgb(0xee, 0xee, 0xee)
         );
     }
 }

@@ -1,4 +1,5 @@
-//! What no single key can know: keys of postern.toml that contradict one another.
+//! Checks for keys of postern.toml that contradict each other. The range of a single key is checked
+//! by its type.
 
 use super::conflict::Conflict;
 use super::gate::administration::Lives;
@@ -8,21 +9,22 @@ use super::{Config, Exemption, SelfEnroll};
 use crate::credential::recovery_code::{LEAST_BITS, bits_per_guess};
 use std::collections::BTreeSet;
 
-/// The most groups that can be asked about: a cookie has a bit for each.
+/// Most groups that the configuration may name: a session cookie holds a bit for each.
 pub const MOST_GROUPS: usize = 256;
 
 impl Config {
-    /// The groups that rules, exemptions and `policy.required` name.
-    pub fn groups_asked(&self) -> BTreeSet<&str> {
+    /// Returns the groups that rules, exemptions and `policy.required` name.
+    pub fn named_groups(&self) -> BTreeSet<&str> {
         let rules = self
             .gate
             .rule
             .iter()
             .flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
-        rules.chain(self.policy.groups_asked()).collect()
+        rules.chain(self.policy.named_groups()).collect()
     }
 
-    /// Each at a path of a host of its own, beside a gate that has a host of its own.
+    /// Checks that each application URL is a path on a host of its own, and the gate has another
+    /// host.
     fn check_own_paths(&self) -> Result<(), Conflict> {
         let gate = &self.gate;
         let wrong = |message: String| {
@@ -31,11 +33,13 @@ impl Config {
                 message,
             })
         };
-        if !gate.own_paths.is_empty() && !gate.url.as_ref().is_some_and(GateUrl::has_own_host) {
+        if !gate.application_urls.is_empty()
+            && !gate.url.as_ref().is_some_and(GateUrl::has_own_host)
+        {
             return wrong("needs a gate.url on a host of its own".to_owned());
         }
         let mut hosts: BTreeSet<&str> = gate.url.iter().map(GateUrl::host).collect();
-        for url in &gate.own_paths {
+        for url in &gate.application_urls {
             if url.has_own_host() {
                 return wrong(format!(
                     "{} has no path; add one, such as https://{}/_postern/",
@@ -50,9 +54,9 @@ impl Config {
         Ok(())
     }
 
-    /// Checks what no single key can know.
+    /// Checks everything that involves more than one key.
     pub(super) fn check(&self) -> Result<(), Conflict> {
-        let (count, length) = (self.recovery.codes(), self.recovery.length.value());
+        let (count, length) = (self.recovery.set_size(), self.recovery.length.value());
         let bits = bits_per_guess(count, length);
         if bits < LEAST_BITS {
             return Err(Conflict {
@@ -100,7 +104,7 @@ impl Config {
                 ),
             });
         }
-        if self.groups_asked().len() > MOST_GROUPS {
+        if self.named_groups().len() > MOST_GROUPS {
             return Err(Conflict {
                 path: &["gate", "rule"],
                 message: format!("rules and [policy] together name more than {MOST_GROUPS} groups"),
@@ -135,7 +139,7 @@ impl Config {
         };
         self.gate
             .administration
-            .check(lives, self.policy.administrators.words().count())?;
+            .check(lives, self.policy.administrators.entries().count())?;
         let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -1,4 +1,5 @@
-//! `[email]`: by what posternd sends mail, and how long mailed codes live.
+//! `[email]`: how posternd sends mail, and the lifetime of mailed codes.
+//! Refuses a URL that contains a password, and a connection without TLS to anything but loopback.
 
 use super::AbsolutePath;
 use super::conflict::Conflict;
@@ -8,39 +9,37 @@ use crate::network::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Where systemd listens for letters that `command` is to take (`postern-mail.socket`).
+/// Socket of `postern-mail.socket`, through which `email.command` receives mail.
 pub const COMMAND_SOCKET: &str = "/run/postern/mail.sock";
 
-/// `[email]`: one of `smtp_url`, `webhook_url` and `command`, or none: then no mail is sent.
+/// `[email]`: one of `smtp_url`, `webhook_url` and `command`; without any of them no mail is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmailConfig {
-    /// The mail server.
     pub smtp_url: Option<SmtpUrl>,
-    /// The name to sign in to it with.
+    /// User name at the mail server.
     pub smtp_user: Option<String>,
-    /// Holds the password to that name.
+    /// File with the password at the mail server.
     pub smtp_password_file: Option<AbsolutePath>,
-    /// The systemd credential that holds it.
-    pub smtp_password_credential: Option<Credential>,
-    /// The authority of the server's certificate, PEM, instead of those of the host.
+    /// Name of the systemd credential that replaces the file.
+    pub smtp_password_credential: Option<SystemdCredential>,
+    /// CA certificates (PEM) that replace those of the host.
     pub smtp_ca_file: Option<AbsolutePath>,
-    /// Where a letter is posted as JSON.
+    /// URL to which each mail is posted as JSON.
     pub webhook_url: Option<WebhookUrl>,
-    /// Holds the secret that is sent along as a Bearer token.
+    /// File with the secret that is sent as a Bearer token.
     pub webhook_secret_file: Option<AbsolutePath>,
-    /// The systemd credential that holds it.
-    pub webhook_secret_credential: Option<Credential>,
-    /// A program and its arguments, which reads a letter from stdin.
+    /// Name of the systemd credential that replaces the file.
+    pub webhook_secret_credential: Option<SystemdCredential>,
+    /// Program and arguments; the program reads the mail from standard input.
     pub command: Vec<String>,
-    /// The sender.
+    /// Address of the sender.
     pub from: Option<EmailAddress>,
-    /// How long sending one letter may take.
-    #[serde(rename = "timeout")]
-    pub time_limit: Duration<1, 60>,
-    /// How long a mailed code is good.
+    /// Time limit for sending one mail.
+    pub timeout: Duration<1, 60>,
+    /// Lifetime of a mailed code.
     pub code_ttl: Duration<60, 3600>,
-    /// How soon after a mail another may be asked for.
+    /// Minimum time between two requests for a mailed code.
     pub cooldown: Duration<10, 3600>,
 }
 
@@ -57,25 +56,25 @@ impl Default for EmailConfig {
             webhook_secret_credential: None,
             command: Vec::new(),
             from: None,
-            time_limit: Duration::of(10),
-            code_ttl: Duration::of(900),
-            cooldown: Duration::of(60),
+            timeout: Duration::new(10),
+            code_ttl: Duration::new(900),
+            cooldown: Duration::new(60),
         }
     }
 }
 
 impl EmailConfig {
-    /// Whether there is anything to send mail by.
-    pub fn is_on(&self) -> bool {
-        self.smtp_url.is_some() || self.webhook_url.is_some() || self.is_by_command()
+    /// Whether a way to send mail is configured.
+    pub fn is_enabled(&self) -> bool {
+        self.smtp_url.is_some() || self.webhook_url.is_some() || self.uses_command()
     }
 
-    /// Whether it is a program that sends mail.
-    pub fn is_by_command(&self) -> bool {
+    /// Whether a program sends mail.
+    pub fn uses_command(&self) -> bool {
         !self.command.is_empty()
     }
 
-    /// Checks what no single key can know.
+    /// Checks everything that involves more than one key.
     pub(super) fn check(&self) -> Result<(), Conflict> {
         let conflict = |key: &'static [&'static str], message: &str| {
             Err(Conflict {
@@ -134,26 +133,23 @@ impl EmailConfig {
     }
 }
 
-/// How the way to a mail server is protected.
+/// Protection of the connection to the mail server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
-    /// TLS from the first byte.
     Tls,
-    /// STARTTLS, or nothing is sent.
+    /// STARTTLS; nothing is sent if the server does not offer it.
     StartTls,
-    /// None, on loopback.
+    /// No TLS, on loopback only.
     None,
 }
 
-/// `email.smtp_url`, taken apart.
+/// `email.smtp_url`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SmtpUrl {
-    /// The server, as its certificate names it.
+    /// Host name, as the server's certificate names it.
     pub host: String,
-    /// Its port.
     pub port: u16,
-    /// TLS.
     pub protection: Protection,
 }
 
@@ -204,22 +200,20 @@ impl From<SmtpUrl> for String {
     }
 }
 
-/// `email.webhook_url`, taken apart: https, or http on loopback.
+/// `email.webhook_url`, parsed: https, or http on loopback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct WebhookUrl {
-    /// The server, as its certificate names it.
+    /// Host name, as the server's certificate names it.
     pub host: String,
-    /// Its port.
     pub port: u16,
-    /// Path and query, with the slash.
+    /// Path and query, beginning with a slash.
     pub path: String,
-    /// Whether TLS protects it.
     pub tls: bool,
 }
 
 impl WebhookUrl {
-    /// Host and port, as a request names them.
+    /// Returns the value of the Host header: the port only if it is not the default.
     pub fn authority(&self) -> String {
         match (self.tls, self.port) {
             (true, 443) | (false, 80) => self.host.clone(),
@@ -266,7 +260,7 @@ impl From<WebhookUrl> for String {
     }
 }
 
-/// `HOST` or `HOST:PORT`, and nothing else.
+/// Parses `HOST` or `HOST:PORT`, and nothing else.
 fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match text.split_once(':') {
         Some((host, port)) => (host, Some(port.parse().ok().filter(|port| *port > 0)?)),
@@ -285,28 +279,28 @@ fn is_loopback(host: &str) -> bool {
 /// The name of a systemd credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Credential(String);
+pub struct SystemdCredential(String);
 
-impl Credential {
-    /// Where systemd put it: below $CREDENTIALS_DIRECTORY of the service.
+impl SystemdCredential {
+    /// Returns the path of the credential below `$CREDENTIALS_DIRECTORY`; `None` if systemd passes
+    /// no credentials.
     pub fn path(&self) -> Option<PathBuf> {
         let folder = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?);
         folder.is_absolute().then(|| folder.join(&self.0))
     }
 
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl TryFrom<String> for Credential {
+impl TryFrom<String> for SystemdCredential {
     type Error = &'static str;
 
-    fn try_from(name: String) -> Result<Credential, Self::Error> {
+    fn try_from(name: String) -> Result<SystemdCredential, Self::Error> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         match (1..=128).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
-            true => Ok(Credential(name)),
+            true => Ok(SystemdCredential(name)),
             false => {
                 Err("must be the name of a systemd credential: letters, digits, '-', '_' and '.'")
             }
@@ -314,8 +308,8 @@ impl TryFrom<String> for Credential {
     }
 }
 
-impl From<Credential> for String {
-    fn from(name: Credential) -> String {
+impl From<SystemdCredential> for String {
+    fn from(name: SystemdCredential) -> String {
         name.0
     }
 }

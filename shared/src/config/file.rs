@@ -1,6 +1,8 @@
-//! Reading postern.toml from disk. A file in doubt, whatever the doubt, locks nobody out: what is in force then is the
-//! copy of the last one that was. Root keeps that copy before a configuration comes into force, so that no doubt brings
-//! back an older one; a command refuses a file in doubt, and names file, line and key.
+//! Reads and validates postern.toml and the files of accounts.d. If they cannot be read or are
+//! invalid, the saved copy of the last valid configuration applies, so that an error in the file
+//! locks out no user.
+//! Root saves that copy before a new configuration applies, so that a later error cannot bring back
+//! an older one. Commands refuse an invalid file, and name file, line and key.
 
 mod error;
 mod last_valid;
@@ -20,47 +22,45 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// The most that is read of one configuration file, in bytes.
+/// Size limit of one configuration file, in bytes.
 pub const LARGEST: u64 = 4 * 1024 * 1024;
-/// How often a configuration is read again that changes while it is kept.
+/// Attempts to read and save a configuration that changes meanwhile.
 const TRIES: u32 = 5;
-/// How a copy begins that was not one file; the SHA-256 of all of them follows.
+/// First words of a copy that was made from several files; the SHA-256 of all of them follows.
 const TOGETHER: &str = "# postern.toml and accounts.d together, ";
 
-/// A configuration that validated, and what it came from: postern.toml and all of accounts.d.
+/// A valid configuration, and the files it was read from.
 pub struct ValidConfig {
-    /// The configuration.
     pub config: Config,
-    /// The text of postern.toml.
     text: String,
     source: ConfigSource,
 }
 
-/// Names the exact bytes that a configuration was read from.
+/// Identifies the exact bytes of the files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct ConfigSource {
     hash: [u8; 32],
-    /// Whether files of accounts.d are part of it.
+    /// Whether accounts.d contained any file.
     has_extras: bool,
 }
 
-/// The configuration that a process goes by.
+/// The configuration that applies to a process.
 pub struct CurrentConfig {
-    /// The configuration.
     pub config: Config,
-    /// Why it is the copy instead of the file itself.
-    pub problem: Option<Fallback>,
-    /// Whether root has kept it: if not, a doubt would bring back an older one, or none.
-    pub is_kept: bool,
+    /// Why an earlier configuration applies instead of the files.
+    pub fallback: Option<Fallback>,
+    /// Whether root has saved this configuration. If not, a later error in the file brings back an
+    /// older configuration, or none.
+    pub is_saved: bool,
 }
 
 /// Reads and validates postern.toml and the files of accounts.d beside it.
-pub fn read(path: &Path) -> Result<ValidConfig, ConfigError> {
-    together(path, text_of(path, Follow::Yes)?)
+pub fn read_config(path: &Path) -> Result<ValidConfig, ConfigError> {
+    validate_with_accounts(path, text_of(path, Follow::Yes)?)
 }
 
-/// Validates text as if it stood in `path`, together with the files of accounts.d beside it.
-pub fn together(path: &Path, text: String) -> Result<ValidConfig, ConfigError> {
+/// Validates text as the content of `path`, with the files of accounts.d beside it.
+pub fn validate_with_accounts(path: &Path, text: String) -> Result<ValidConfig, ConfigError> {
     let mut config = validate(path, &text)?;
     let mut hash = Sha256::new_with_prefix(text.as_bytes());
     let mut names: BTreeSet<UserName> = config.account.iter().map(|a| a.name.clone()).collect();
@@ -104,10 +104,10 @@ pub fn together(path: &Path, text: String) -> Result<ValidConfig, ConfigError> {
     })
 }
 
-/// The configuration in force at this moment: what the files say, or, if they are in any doubt, the copy of the last one
-/// that was in force. Root keeps a new one before it comes into force; where that cannot be done, the one that was kept
-/// last stays in force.
-pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
+/// Returns the configuration that applies now: the files, or the saved copy if the files are
+/// invalid or not trusted.
+/// A process of root saves a new configuration first; if that fails, the saved one still applies.
+pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
     let files = unchanged::ConfigFiles::of(path, copy_path(path)).ok();
     if let Some(config) = files
         .as_ref()
@@ -115,8 +115,8 @@ pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
     {
         return Ok(CurrentConfig {
             config,
-            problem: None,
-            is_kept: true,
+            fallback: None,
+            is_saved: true,
         });
     }
     let reason = match current(path) {
@@ -126,8 +126,8 @@ pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
             }
             return Ok(CurrentConfig {
                 config: valid.config,
-                problem: None,
-                is_kept,
+                fallback: None,
+                is_saved: is_kept,
             });
         }
         Err(reason) => reason,
@@ -143,23 +143,23 @@ pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
             let since = since.map(|time| Timestamp(time.as_secs()));
             Ok(CurrentConfig {
                 config,
-                problem: Some(Fallback {
+                fallback: Some(Fallback {
                     reason,
                     copy: Some(copy),
                     since,
                 }),
-                is_kept: true,
+                is_saved: true,
             })
         }
         Err(no_copy) => match (reason, no_copy) {
-            // nothing older could come back
-            (ConfigError::NotKept { valid, .. }, ConfigError::File(error))
+            // no saved copy exists, so no older configuration can come back
+            (ConfigError::NotSaved { valid, .. }, ConfigError::File(error))
                 if error.is_missing() =>
             {
                 Ok(CurrentConfig {
                     config: valid.config,
-                    problem: None,
-                    is_kept: false,
+                    fallback: None,
+                    is_saved: false,
                 })
             }
             (reason, no_copy) => Err(ConfigError::NoCopy {
@@ -170,31 +170,31 @@ pub fn in_force(path: &Path) -> Result<CurrentConfig, ConfigError> {
     }
 }
 
-/// What the files say, and whether root has kept it, which root does now.
+/// Returns the configuration in the files, and whether it is saved. A process of root saves it.
 fn current(path: &Path) -> Result<(ValidConfig, bool), ConfigError> {
     if geteuid().is_root() {
-        return keep_current(path).map(|valid| (valid, true));
+        return save_valid_copy(path).map(|valid| (valid, true));
     }
-    let valid = read(path)?;
+    let valid = read_config(path)?;
     let is_kept = valid.is_kept_as(&copy_path(path));
     Ok((valid, is_kept))
 }
 
-/// Reads the configuration and keeps it as the copy that is in force when the files are in doubt. A writer may come in
-/// between: what is kept is what the files said last.
-pub fn keep_current(path: &Path) -> Result<ValidConfig, ConfigError> {
+/// Reads the configuration and saves it as the copy that applies when the files are invalid.
+/// A writer can change the files meanwhile; the saved copy is the last state that was read.
+pub fn save_valid_copy(path: &Path) -> Result<ValidConfig, ConfigError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let valid = read(path)?;
+        let valid = read_config(path)?;
         match keep(path, &valid) {
-            Ok(KeptCopy::Already) => return Ok(valid),
-            // it may have been exchanged at the last moment
-            Ok(KeptCopy::Now) if tries < TRIES => {}
-            Ok(KeptCopy::Now) => return Ok(valid),
+            Ok(SavedCopy::Already) => return Ok(valid),
+            // the files may have changed just before the copy was written
+            Ok(SavedCopy::Now) if tries < TRIES => {}
+            Ok(SavedCopy::Now) => return Ok(valid),
             Err(error) if error.is_changed() && tries < TRIES => {}
             Err(error) => {
-                return Err(ConfigError::NotKept {
+                return Err(ConfigError::NotSaved {
                     valid: Box::new(valid),
                     error,
                 });
@@ -203,30 +203,30 @@ pub fn keep_current(path: &Path) -> Result<ValidConfig, ConfigError> {
     }
 }
 
-/// Whether the copy had to be written.
-enum KeptCopy {
+enum SavedCopy {
     Already,
     Now,
 }
 
-fn keep(path: &Path, valid: &ValidConfig) -> Result<KeptCopy, FileError> {
+fn keep(path: &Path, valid: &ValidConfig) -> Result<SavedCopy, FileError> {
     let copy = copy_path(path);
     if valid.is_kept_as(&copy) {
-        return Ok(KeptCopy::Already);
+        return Ok(SavedCopy::Already);
     }
     let text = valid.copy();
-    // never a copy that would not validate when it is needed
+    // the copy must be valid when it is needed
     if validate(&copy, &text).ok().as_ref() != Some(&valid.config) {
         let message = "the configuration in use cannot be written as TOML";
         return Err(FileError::io(&copy, std::io::Error::other(message)));
     }
-    let is_current = || read(path).is_ok_and(|now| now.source == valid.source);
+    let is_current = || read_config(path).is_ok_and(|now| now.source == valid.source);
     trusted_file::replace_if(&copy, text.as_bytes(), 0o644, is_current)?;
-    Ok(KeptCopy::Now)
+    Ok(SavedCopy::Now)
 }
 
 impl ValidConfig {
-    /// What is kept. Texts cannot be joined in every case; what they say together can be written anew.
+    /// Returns the text of the copy. Several files cannot always be joined as text, so their values
+    /// are serialized instead.
     fn copy(&self) -> String {
         match self.source.has_extras {
             false => self.text.clone(),
@@ -259,7 +259,7 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
             key,
             message,
         };
-    // Half a policy would validate too: what a cut-off writer left is refused.
+    // A truncated file can be valid TOML with a weaker policy, so it is refused.
     if text.trim().is_empty() {
         return Err(refuse(
             None,
@@ -304,7 +304,7 @@ fn accounts(path: &Path, text: &str) -> Result<Vec<super::DeclaredAccount>, Conf
     Ok(config.account)
 }
 
-/// The last valid copy stands beside the file: postern.toml.valid.
+/// Returns the path of the saved copy: postern.toml.valid beside postern.toml.
 pub fn copy_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".valid");
@@ -332,7 +332,8 @@ fn text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
         })
 }
 
-/// The files of accounts.d and what they hold, in the order of their names. The folder is checked once.
+/// Returns the files of accounts.d and their texts, ordered by file name. Owner and mode of the
+/// folder are checked once.
 fn accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     let path = path.with_file_name("accounts.d");
     let folder = match Folder::open(&path) {
@@ -412,7 +413,7 @@ mod tests {
             ),
             "{error}"
         );
-        // a key of another table that has an old name
+        // an old name counts in its own table only
         let error = validate(Path::new("p.toml"), "[totp]\ntime_limit = 30\n")
             .unwrap_err()
             .to_string();
@@ -445,15 +446,20 @@ mod tests {
         fs::create_dir(folder.path().join("accounts.d")).unwrap();
         let declared = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n";
         fs::write(folder.path().join("accounts.d/bob.toml"), declared).unwrap();
-        keep_current(&path).unwrap();
+        save_valid_copy(&path).unwrap();
 
         fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
-        let in_force = in_force(&path).unwrap();
+        let in_force = load_config(&path).unwrap();
         assert_eq!(in_force.config.totp.period.seconds(), 60);
-        assert!(in_force.config.declared(&"bob".parse().unwrap()).is_some());
         assert!(
             in_force
-                .problem
+                .config
+                .find_declared_account(&"bob".parse().unwrap())
+                .is_some()
+        );
+        assert!(
+            in_force
+                .fallback
                 .unwrap()
                 .to_string()
                 .contains("postern.toml:2: totp.period")
@@ -491,9 +497,9 @@ mod tests {
         fs::create_dir(folder.path().join("accounts.d")).unwrap();
         let extra = "account = [{ name = \"b\", secret_file = \"/run/b\" }]\n";
         fs::write(folder.path().join("accounts.d/b.toml"), extra).unwrap();
-        keep_current(&path).unwrap();
+        save_valid_copy(&path).unwrap();
         fs::write(&path, "typo\n").unwrap();
-        assert_eq!(in_force(&path).unwrap().config.account.len(), 2);
+        assert_eq!(load_config(&path).unwrap().config.account.len(), 2);
     }
 
     #[test]
@@ -501,7 +507,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
-        assert!(in_force(&path).is_err());
+        assert!(load_config(&path).is_err());
     }
 
     #[test]
@@ -513,7 +519,7 @@ mod tests {
         let extra = folder.path().join("accounts.d/x.toml");
         fs::write(&extra, "[totp]\nperiod = 60\n").unwrap();
         assert!(
-            read(&path)
+            read_config(&path)
                 .err()
                 .unwrap()
                 .to_string()
@@ -522,7 +528,7 @@ mod tests {
         let twice = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n".repeat(2);
         fs::write(&extra, twice).unwrap();
         assert!(
-            read(&path)
+            read_config(&path)
                 .err()
                 .unwrap()
                 .to_string()

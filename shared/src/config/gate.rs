@@ -1,4 +1,4 @@
-//! `[gate]`: where the gate listens, whom it believes, what it asks for.
+//! `[gate]`: the gate's URL and listeners, the proxies it trusts, sessions, scopes and rules.
 
 pub(super) mod administration;
 mod first_factor;
@@ -22,47 +22,40 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateConfig {
-    /// Where the browser finds the gate: a host of its own, or a path of the protected host.
+    /// The gate's URL: a host of its own, or a path of the protected host.
     pub url: Option<GateUrl>,
-    /// Where proxies and browsers reach it.
+    /// Listeners for proxies and browsers.
     pub listen: Vec<Listen>,
-    /// Certificate of the TCP listeners.
+    /// Certificate of the `tls:` listeners.
     pub tls: Option<TlsConfig>,
-    /// What proves a person before the code.
+    /// How the first factor is verified.
     pub first_factor: FirstFactorSource,
-    /// The service that PAM is asked by for a password of this host.
+    /// PAM service that verifies passwords of this host.
     pub pam_service: PamServiceFile,
-    /// The parent domain that sessions are good for, where the gate has a host of its own.
+    /// Domain of session cookies, if the gate has a host of its own.
     pub cookie_domain: Option<Domain>,
-    /// Applications that are not trusted: the gate's pages at a path of their own host, and sessions good there alone.
-    #[serde(rename = "application_urls")]
-    pub own_paths: Vec<GateUrl>,
-    /// How long a session lasts.
-    #[serde(rename = "session_lifetime")]
-    pub session: Duration<300, 2_592_000>,
-    /// How long a browser is trusted.
-    #[serde(rename = "trusted_browser_lifetime")]
-    pub trust: Duration<3600, 31_536_000>,
-    /// Whether programs may carry tokens in headers instead of cookies.
+    /// Applications that are not trusted: the gate's pages are served at a path of the
+    /// application's host, and its sessions are valid there only.
+    pub application_urls: Vec<GateUrl>,
+    pub session_lifetime: Duration<300, 2_592_000>,
+    pub trusted_browser_lifetime: Duration<3600, 31_536_000>,
+    /// Whether programs may send tokens in headers instead of cookies.
     pub api_tokens: bool,
-    /// Whether an address alone proves a proxy on loopback and the unix socket.
+    /// Whether the address alone identifies a proxy on loopback and on the Unix socket.
     pub insecure_loopback: bool,
-    /// Whom checks and client addresses are taken from.
+    /// Proxies whose checks and client addresses are accepted.
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Scopes of app passwords, by name.
     pub scope: BTreeMap<ScopeName, WebScope>,
-    /// What it takes to enter where; the first that matches.
+    /// Access rules; the first that matches decides.
     pub rule: Vec<GateRule>,
-    /// Where monitoring finds readiness and metrics.
+    /// Listener for readiness and metrics.
     pub operations: Option<Operations>,
-    /// How lines of the log are written.
+    /// Format of log lines.
     pub log: LogFormat,
-    /// Whether the log has a line for each check and page, too.
+    /// Whether each check and page request is logged.
     pub access_log: bool,
-    /// How its pages look.
-    #[serde(rename = "branding")]
-    pub look: BrandingConfig,
-    /// Administration through it.
+    pub branding: BrandingConfig,
     pub administration: AdministrationConfig,
 }
 
@@ -75,9 +68,9 @@ impl Default for GateConfig {
             first_factor: FirstFactorSource::default(),
             pam_service: PamServiceFile::default(),
             cookie_domain: None,
-            own_paths: Vec::new(),
-            session: Duration::of(12 * 3600),
-            trust: Duration::of(30 * 24 * 3600),
+            application_urls: Vec::new(),
+            session_lifetime: Duration::new(12 * 3600),
+            trusted_browser_lifetime: Duration::new(30 * 24 * 3600),
             api_tokens: false,
             insecure_loopback: false,
             trusted_proxies: Vec::new(),
@@ -86,7 +79,7 @@ impl Default for GateConfig {
             operations: None,
             log: LogFormat::Text,
             access_log: false,
-            look: BrandingConfig::default(),
+            branding: BrandingConfig::default(),
             administration: AdministrationConfig::default(),
         }
     }
@@ -96,34 +89,33 @@ impl Default for GateConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// Words and key=value, as fail2ban reads them.
+    /// Words and `key=value` pairs, as fail2ban reads them.
     Text,
-    /// One object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// `gate.url`, taken apart: always https, and the path ends with a slash.
+/// `gate.url`, parsed: the scheme is https, and the path ends with a slash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct GateUrl {
-    /// Host, with a port that is not 443.
+    /// Host, with the port if it is not 443.
     pub authority: String,
-    /// `/` on a host of its own.
+    /// `/` if the gate has a host of its own.
     pub path: String,
 }
 
 impl GateUrl {
-    /// The host without a port.
+    /// Returns the host without the port.
     pub fn host(&self) -> &str {
         self.authority.split(':').next().unwrap_or_default()
     }
 
-    /// Whether the gate has a host of its own.
     pub fn has_own_host(&self) -> bool {
         self.path == "/"
     }
 
-    /// Scheme and authority, as browsers write an origin.
+    /// Returns scheme and authority in the form of the Origin header.
     pub fn origin(&self) -> String {
         format!("https://{}", self.authority)
     }
@@ -149,9 +141,9 @@ impl TryFrom<String> for GateUrl {
             "" => "/".to_owned(),
             inner => format!("/{inner}/"),
         };
-        // browsers leave this port out
+        // browsers omit the default port
         let authority = authority.strip_suffix(":443").unwrap_or(authority);
-        WebPath::read(&path).map_err(|_| WHAT)?;
+        WebPath::parse(&path).map_err(|_| WHAT)?;
         Ok(GateUrl {
             authority: authority.to_ascii_lowercase(),
             path,
@@ -165,18 +157,18 @@ impl From<GateUrl> for String {
     }
 }
 
-/// A domain and everything below it.
+/// A domain and all hosts below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Domain(String);
 
 impl Domain {
-    /// The domain, in lower case.
+    /// Returns the domain in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a host, in lower case, is the domain or lies below it.
+    /// Whether a host in lower case is the domain or lies below it.
     pub fn covers(&self, host: &str) -> bool {
         host.strip_suffix(&self.0)
             .is_some_and(|front| front.is_empty() || front.ends_with('.'))
@@ -206,27 +198,26 @@ impl From<Domain> for String {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// Certificate chain, PEM.
+    /// Certificate chain (PEM).
     pub cert_file: AbsolutePath,
-    /// Its key, PEM.
+    /// Private key (PEM).
     pub key_file: AbsolutePath,
-    /// The authority of client certificates that prove a proxy, PEM.
+    /// CA of the client certificates that identify proxies (PEM).
     #[serde(default)]
     pub client_ca_file: Option<AbsolutePath>,
 }
 
-/// Which contract a proxy speaks.
+/// The proxy contract: which headers the proxy sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProxyKind {
-    /// nginx: auth_request; the client's address in X-Real-IP.
+    /// nginx with auth_request; the client's address is in X-Real-IP.
     Nginx,
-    /// Traefik: ForwardAuth; the client's address in X-Forwarded-For.
+    /// Traefik with ForwardAuth; the client's address is in X-Forwarded-For.
     Traefik,
 }
 
 impl ProxyKind {
-    /// The word in postern.toml.
     pub fn name(self) -> &'static str {
         match self {
             ProxyKind::Nginx => "nginx",
@@ -239,33 +230,31 @@ impl ProxyKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustedProxy {
-    /// Its contract.
     pub proxy: ProxyKind,
-    /// Where it connects from.
+    /// Addresses that the proxy connects from.
     pub from: Vec<ProxyPeer>,
-    /// Holds the secret that it sends as X-Postern-Proxy.
+    /// File with the secret that the proxy sends as X-Postern-Proxy.
     #[serde(default)]
     pub secret_file: Option<AbsolutePath>,
-    /// Whether a client certificate of `gate.tls.client_ca_file` proves it.
+    /// Whether a client certificate of `gate.tls.client_ca_file` identifies the proxy.
     #[serde(default)]
     pub certificate: bool,
-    /// The header in which it says who is there, where it has established that.
+    /// Header with the name of the user whom the proxy has authenticated.
     #[serde(default)]
     pub identity_header: Option<IdentityHeader>,
 }
 
-/// Where a proxy connects from.
+/// The peer address of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ProxyPeer {
-    /// A unix socket.
+    /// The Unix socket.
     Unix,
-    /// A network.
     Network(Network),
 }
 
 impl ProxyPeer {
-    /// Whether a peer is meant: an address, or none on a unix socket.
+    /// Whether a peer matches; `None` is a peer on the Unix socket.
     pub fn covers(&self, peer: Option<Address>) -> bool {
         match (self, peer) {
             (ProxyPeer::Unix, None) => true,

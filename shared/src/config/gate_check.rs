@@ -1,6 +1,7 @@
-//! What the gate takes of postern.toml beyond its form: the domain of its cookies, and the secrets of its proxies, which
-//! stand in files of their own. `postern check`, `postern edit` and the gate, at start and at reload, go through here
-//! alike. Not a part of reading the file: a mistake about the web closes neither sshd nor sudo.
+//! Checks of `[gate]` beyond its syntax: the domain of its cookies, and the secrets of its proxies,
+//! which are in files. `postern check`, `postern edit`, and the gate at start and reload all use
+//! these checks.
+//! They are not part of reading the file: an error in `[gate]` must not affect sshd or sudo.
 
 use super::file::ConfigError;
 use super::gate::{Domain, GateConfig, GateUrl};
@@ -9,16 +10,18 @@ use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// The least that a proxy's secret may have, in bytes.
+/// Minimum length of a proxy's secret, in bytes.
 const LEAST: usize = 16;
-/// The most that is read of one, in bytes.
+/// Size limit of a secret file, in bytes.
 const LARGEST: u64 = 4096;
 
-/// The secrets that trusted proxies prove themselves with: none is shorter than [`LEAST`] or readable by everyone.
+/// The secrets by which trusted proxies authenticate: none is shorter than [`LEAST`] or readable by
+/// everyone.
 pub struct ProxySecrets(Vec<Option<Zeroizing<Vec<u8>>>>);
 
 impl ProxySecrets {
-    /// The secret of each entry of `gate.trusted_proxies`, in their order; none where it has no `secret_file`.
+    /// Returns the secret of each entry of `gate.trusted_proxies` in order; `None` for an entry
+    /// without `secret_file`.
     pub fn in_order(self) -> impl Iterator<Item = Option<Zeroizing<Vec<u8>>>> {
         self.0.into_iter()
     }
@@ -27,9 +30,8 @@ impl ProxySecrets {
 /// Checks the domain of cookies, and reads the secrets of proxies.
 ///
 /// # Errors
-///
-/// With the file, the line and the key of what is refused. `text` is what stands in the file, if that is not known to be
-/// what stands on disk.
+/// Names file, line and key. `text` is the content of the file, if it can differ from the file on
+/// disk.
 pub fn check_gate(
     path: &Path,
     text: Option<&str>,
@@ -59,11 +61,10 @@ pub fn check_gate(
     Ok(ProxySecrets(secrets))
 }
 
-/// Checks the domain of cookies alone, for whoever may not read secrets.
+/// Checks the domain of cookies only, for a caller that may not read secrets.
 ///
 /// # Errors
-///
-/// As those of [`check_gate`].
+/// As [`check_gate`].
 pub fn check_cookie_domain(
     path: &Path,
     text: Option<&str>,
@@ -118,18 +119,21 @@ fn cookie_domain(gate: &GateConfig) -> Result<(), String> {
     }
 }
 
-/// Whether browsers take a host for an IPv4 address: its last label is a number (WHATWG URL, "ends in a number").
+/// Whether browsers parse a host as an IPv4 address: its last label is a number (WHATWG URL, "ends
+/// in a number").
 fn is_address(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
     last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x")
 }
 
-/// As publicsuffix.org lists them, those of the private section too; what no line there speaks of is one label.
+/// Whether a domain is a public suffix by the list of publicsuffix.org, private section included. A
+/// single label that the list lacks is one too.
 fn is_public_suffix(domain: &str) -> bool {
     psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == domain.as_bytes())
 }
 
-/// The domain that somebody registered for a host, such as example.co.uk: every host below it can set cookies for it.
+/// Returns the registrable domain of a host, such as example.co.uk: every host below it can set
+/// cookies for it.
 pub fn registrable_domain(host: &str) -> Option<&str> {
     psl::domain_str(host)
 }
@@ -178,7 +182,8 @@ mod tests {
         checked.err().map(|error| error.to_string())
     }
 
-    /// Each of these was valid, and the browser kept no session, or kept it for everybody's hosts.
+    /// Regression: these were accepted, and the browser kept no session, or sent it to hosts of
+    /// other owners.
     #[test]
     fn a_cookie_domain_that_browsers_refuse_or_that_reaches_no_application_is_refused() {
         let auth = "url = \"https://auth.example.com/\"";
@@ -239,7 +244,8 @@ mod tests {
         }
     }
 
-    /// An empty secret beside a certificate made a missing header the right one.
+    /// Regression: with an empty secret and a certificate, a missing header was accepted as the
+    /// secret.
     #[test]
     fn a_secret_that_is_short_empty_missing_or_open_to_everyone_is_refused_with_its_line() {
         use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Keys of postern.toml: each with its type, range and default, declared once.
+//! The top level of postern.toml and its smaller tables: each key with its type, range and default.
 
 use super::app_passwords::AppPasswordConfig;
 use super::pam::PamConfig;
@@ -14,32 +14,22 @@ use crate::credential::totp::{Algorithm, OtpKind, OtpParameters};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Where postern.toml is, unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/postern/postern.toml";
 
-/// All of postern.toml, and the accounts declared in accounts.d beside it.
+/// The content of postern.toml, and the accounts that accounts.d declares.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the state is kept.
     pub store: StoreConfig,
-    /// New authenticators, and the window of steps.
     pub totp: TotpConfig,
-    /// Recovery codes.
     pub recovery: RecoveryConfig,
-    /// What wrong answers cost.
     pub throttle: ThrottleConfig,
-    /// Who must give a code.
     pub policy: PolicyConfig,
-    /// App passwords.
     pub app_passwords: AppPasswordConfig,
-    /// Mail, and the codes in it.
     pub email: email::EmailConfig,
-    /// The PAM module.
     pub pam: PamConfig,
-    /// The gate.
     pub gate: gate::GateConfig,
-    /// Accounts declared here instead of enrolled by command.
+    /// Accounts that are declared here instead of enrolled by command.
     pub account: Vec<DeclaredAccount>,
 }
 
@@ -49,7 +39,7 @@ pub struct Config {
 pub struct StoreConfig {
     /// `sqlite:` and an absolute path.
     pub url: StoreUrl,
-    /// The master key.
+    /// File with the master key.
     pub key_file: AbsolutePath,
 }
 
@@ -66,17 +56,17 @@ impl Default for StoreConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TotpConfig {
-    /// Shown by the person's app; the host's short name if not given.
+    /// Name that authenticator apps show; the short host name if it is not set.
     pub issuer: Option<SingleLine>,
-    /// Of new authenticators.
+    /// Applies to new authenticators.
     pub algorithm: Algorithm,
-    /// Of new authenticators.
+    /// Applies to new authenticators.
     pub digits: Digits,
-    /// Of new authenticators.
+    /// Applies to new authenticators.
     pub period: Duration<15, 120>,
-    /// Past steps accepted, for slow typing and slow clocks.
+    /// Time steps before now that are accepted, for slow typing and slow clocks.
     pub past_steps: BoundedInteger<0, 10>,
-    /// Future steps accepted, for fast clocks.
+    /// Time steps after now that are accepted, for fast clocks.
     pub future_steps: BoundedInteger<0, 2>,
 }
 
@@ -86,16 +76,16 @@ impl Default for TotpConfig {
             issuer: None,
             algorithm: Algorithm::Sha1,
             digits: Digits::SIX,
-            period: Duration::of(30),
-            past_steps: BoundedInteger::of(1),
-            future_steps: BoundedInteger::of(1),
+            period: Duration::new(30),
+            past_steps: BoundedInteger::new(1),
+            future_steps: BoundedInteger::new(1),
         }
     }
 }
 
 impl TotpConfig {
-    /// The parameters of a new authenticator.
-    pub fn parameters(&self) -> OtpParameters {
+    /// Returns the parameters of a new authenticator.
+    pub fn otp_parameters(&self) -> OtpParameters {
         let moving = OtpKind::Time {
             period: self.period.seconds(),
         };
@@ -111,32 +101,30 @@ impl TotpConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecoveryConfig {
-    /// Codes in a set.
+    /// Number of codes in a set.
     pub count: BoundedInteger<1, 20>,
-    /// Characters in a code.
+    /// Number of characters in a code.
     pub length: BoundedInteger<10, 32>,
-    /// What the use of a code does.
     pub on_use: OnUse,
 }
 
 impl Default for RecoveryConfig {
     fn default() -> RecoveryConfig {
         RecoveryConfig {
-            count: BoundedInteger::of(6),
-            length: BoundedInteger::of(10),
+            count: BoundedInteger::new(6),
+            length: BoundedInteger::new(10),
             on_use: OnUse::StepUp,
         }
     }
 }
 
 impl RecoveryConfig {
-    /// A new set of codes.
-    pub fn new_codes(&self) -> Result<Vec<RecoveryCode>, RandomError> {
-        RecoveryCode::random_set(self.codes(), self.length.value() as usize)
+    pub fn generate_codes(&self) -> Result<Vec<RecoveryCode>, RandomError> {
+        RecoveryCode::random_set(self.set_size(), self.length.value() as usize)
     }
 
-    /// How many codes a new set has: with `disable` there is one.
-    pub fn codes(&self) -> u32 {
+    /// Returns the number of codes in a new set: one with `on_use = "disable"`.
+    pub fn set_size(&self) -> u32 {
         match self.on_use {
             OnUse::StepUp => self.count.value(),
             OnUse::Disable => 1,
@@ -148,9 +136,9 @@ impl RecoveryConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnUse {
-    /// The code lets in and counts as step-up.
+    /// Access is granted, and the code also counts as step-up.
     StepUp,
-    /// There is one code; it lets in and turns the second factor off.
+    /// The set has one code, which grants access and removes the second factor.
     Disable,
 }
 
@@ -158,59 +146,55 @@ pub enum OnUse {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ThrottleConfig {
-    /// Wrong answers before the first delay.
+    /// Wrong inputs before the first delay.
     pub free: BoundedInteger<1, 10>,
-    /// The first delay; each further wrong answer doubles it.
+    /// Length of the first delay; each further wrong input doubles the delay.
     pub first_delay: Duration<1, 3600>,
-    /// The longest delay.
     pub max_delay: Duration<60, 86_400>,
-    /// Wrong answers in 30 days that lock (NIST SP 800-63B, 5.2.2: at most 100).
+    /// Wrong inputs within 30 days that lock the bucket (NIST SP 800-63B, 5.2.2: at most 100).
     pub lock_after: BoundedInteger<10, 100>,
-    /// Wrong answers from one address, over all accounts, within `address_window`.
+    /// Wrong inputs from one address, for all accounts together, within `address_window`.
     pub address_limit: BoundedInteger<1, 1000>,
-    /// How long an address's wrong answers count.
+    /// Time for which the wrong inputs from an address count.
     pub address_window: Duration<60, 86_400>,
 }
 
 impl Default for ThrottleConfig {
     fn default() -> ThrottleConfig {
         ThrottleConfig {
-            free: BoundedInteger::of(5),
-            first_delay: Duration::of(30),
-            max_delay: Duration::of(3600),
-            lock_after: BoundedInteger::of(100),
-            address_limit: BoundedInteger::of(10),
-            address_window: Duration::of(300),
+            free: BoundedInteger::new(5),
+            first_delay: Duration::new(30),
+            max_delay: Duration::new(3600),
+            lock_after: BoundedInteger::new(100),
+            address_limit: BoundedInteger::new(10),
+            address_window: Duration::new(300),
         }
     }
 }
 
-/// `[[account]]`: an account whose secret stands in a file.
+/// `[[account]]`: an account whose TOTP secret is in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeclaredAccount {
-    /// The account.
     pub name: UserName,
-    /// Holds an otpauth:// URL or Base32.
+    /// File with an otpauth URI or a Base32 secret.
     pub secret_file: AbsolutePath,
-    /// What the file held, where it was read before a program gave root up.
+    /// Content of the file, if it was read before the process gave up root privileges.
     #[serde(skip)]
     pub secret: SecretText,
-    /// Groups for the policy, beside those of the host.
+    /// Groups for the policy, in addition to those of the host.
     #[serde(default)]
     pub groups: Vec<Group>,
-    /// Where mail to the person goes; codes too.
+    /// Address for notifications and mailed codes.
     #[serde(default)]
     pub email: Option<EmailAddress>,
 }
 
-/// An absolute path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "PathBuf", into = "PathBuf")]
 pub struct AbsolutePath(PathBuf);
 
 impl AbsolutePath {
-    /// The path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -240,7 +224,7 @@ impl From<AbsolutePath> for PathBuf {
 pub struct StoreUrl(PathBuf);
 
 impl StoreUrl {
-    /// The file of the embedded store.
+    /// Returns the path of the database file.
     pub fn sqlite_path(&self) -> &Path {
         &self.0
     }
@@ -264,8 +248,8 @@ impl From<StoreUrl> for String {
 }
 
 impl Config {
-    /// The keys that name a group, as logs name them.
-    pub fn keys_that_name(&self, group: &str) -> Vec<String> {
+    /// Returns the keys that name a group, in the form of log messages.
+    pub fn keys_naming_group(&self, group: &str) -> Vec<String> {
         let is_it = |word: &str| word.trim_start_matches('!').strip_prefix('%') == Some(group);
         let mut keys = Vec::new();
         if matches!(&self.policy.required, RequiredAccounts::Listed(words) if words.iter().any(|word| is_it(word)))
@@ -275,7 +259,7 @@ impl Config {
         let exempt = self.policy.exempt.iter().zip(1..);
         let exempt = exempt.filter(|(exempt, _)| exempt.groups.iter().any(|named| named == group));
         keys.extend(exempt.map(|(_, position)| format!("policy.exempt-{position}")));
-        if self.policy.administrators.words().any(is_it) {
+        if self.policy.administrators.entries().any(is_it) {
             keys.push("policy.administrators".to_owned());
         }
         let rules = self.gate.rule.iter().zip(1..);
@@ -285,8 +269,8 @@ impl Config {
         keys
     }
 
-    /// The people whom rules and the policy name, with an account or without.
-    pub fn people_named(&self) -> Vec<UserName> {
+    /// Returns the users that rules and the policy name, whether or not they have an account.
+    pub fn named_users(&self) -> Vec<UserName> {
         let required = match &self.policy.required {
             RequiredAccounts::Enrolled | RequiredAccounts::All => &[][..],
             RequiredAccounts::Listed(words) => words,
@@ -295,7 +279,7 @@ impl Config {
             .iter()
             .map(|word| word.trim_start_matches('!'))
             .filter(|word| *word != "all");
-        let words = required.chain(self.policy.administrators.words());
+        let words = required.chain(self.policy.administrators.entries());
         let words = words
             .filter(|word| !word.starts_with('%'))
             .filter_map(|word| word.parse().ok());
@@ -307,20 +291,20 @@ impl Config {
             .collect()
     }
 
-    /// The groups of an account that Postern knows of, without those of the host.
+    /// Returns the groups of an account that are declared or kept in the store, without those of
+    /// the host.
     pub fn memberships<'a>(
         &'a self,
         name: &UserName,
         kept: &'a [Group],
     ) -> impl Iterator<Item = &'a Group> {
         let declared = self
-            .declared(name)
+            .find_declared_account(name)
             .map_or(&[][..], |declared| &declared.groups);
         declared.iter().chain(kept)
     }
 
-    /// The declaration of an account, if it has one.
-    pub fn declared(&self, name: &UserName) -> Option<&DeclaredAccount> {
+    pub fn find_declared_account(&self, name: &UserName) -> Option<&DeclaredAccount> {
         self.account.iter().find(|declared| declared.name == *name)
     }
 }
@@ -333,7 +317,7 @@ mod tests {
 
     const MANUAL: &str = include_str!("../../../packaging/man/postern.toml.5");
 
-    /// The sample with every key in force: prose comments stay, `#key` and `#[table]` lose their mark.
+    /// The sample with every key set: `#key` and `#[table]` are uncommented, prose comments stay.
     fn uncommented() -> String {
         let line = |line: &'static str| match line.strip_prefix('#') {
             Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
@@ -342,7 +326,7 @@ mod tests {
         SAMPLE.lines().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// The keys of a table, from the refusal of an unknown one.
+    /// Returns the keys of a table, taken from the message that refuses an unknown key.
     fn known_keys(header: &str, rest: &str) -> Vec<String> {
         let text = format!("{header}\n{rest}\nunknown_key = 1\n");
         let error = toml::from_str::<Config>(&text).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Where the gate listens, as text.
+//! The listeners of the gate as text: `gate.listen` and `gate.operations`.
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -14,8 +14,8 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// `tls:ADDRESS:PORT`
     Tls(SocketAddr),
-    /// `systemd`, every socket of a socket unit that no other entry names; `systemd:NAME`, those with this
-    /// FileDescriptorName=.
+    /// `systemd`: every socket of a socket unit that no other entry names. `systemd:NAME`: the
+    /// sockets with this FileDescriptorName=.
     Systemd(Option<String>),
 }
 
@@ -28,7 +28,7 @@ impl TryFrom<String> for Listen {
             Some(("unix", path)) if path.starts_with('/') => Ok(Listen::Unix(path.into())),
             Some(("tcp", address)) => address.parse().map(Listen::Tcp).map_err(|_| WHAT),
             Some(("tls", address)) => address.parse().map(Listen::Tls).map_err(|_| WHAT),
-            // as systemd.socket(5) allows them
+            // the characters that systemd.socket(5) allows in FileDescriptorName=
             Some(("systemd", name))
                 if !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':') =>
             {
@@ -58,7 +58,7 @@ impl From<Listen> for String {
 pub struct Operations(Listen);
 
 impl Operations {
-    /// A unix socket or TCP.
+    /// Returns the listener, a Unix socket or TCP.
     pub fn listen(&self) -> &Listen {
         &self.0
     }

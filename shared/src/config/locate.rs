@@ -1,15 +1,15 @@
-//! Where in a TOML text something stands: line numbers and dotted keys for messages.
+//! Line numbers and dotted keys of positions in a TOML text, for messages.
 
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The line, from 1, of a byte position.
+/// Returns the line, from 1, of a byte position.
 pub(super) fn line(text: &str, position: usize) -> usize {
     1 + text.bytes().take(position).filter(|b| *b == b'\n').count()
 }
 
-/// The dotted key at a position: the innermost key whose name or value covers it.
+/// Returns the dotted key at a position: the innermost key whose name or value covers it.
 pub(super) fn key_at(text: &str, position: usize) -> Option<String> {
     let document = DeTable::parse(text).ok()?;
     let mut path = Vec::new();
@@ -22,7 +22,7 @@ fn descend(table: &DeTable<'_>, position: usize, path: &mut Vec<String>) {
         |span: Range<usize>| span.start <= position && position < span.end.max(span.start + 1);
     for (key, value) in table {
         let inside = covers(value.span());
-        // a table's span is its header only: look inside every table as well
+        // the span of a table covers its header only, so every table is searched
         let depth = path.len();
         path.push(key.get_ref().to_string());
         if inside && !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_))
@@ -51,8 +51,8 @@ fn descend(table: &DeTable<'_>, position: usize, path: &mut Vec<String>) {
     }
 }
 
-/// The position of the key at `path`, or of the innermost part of the path that exists. An element of an array is named
-/// by its position, from 0.
+/// Returns the position of the key at `path`, or of the innermost part of the path that exists. An
+/// array element is named by its index, from 0.
 pub(super) fn position_of(text: &str, path: &[&str]) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();

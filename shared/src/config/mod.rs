@@ -1,5 +1,6 @@
-//! postern.toml: every key, its type with its range, and its default, declared once. Reading opens no socket
-//! and changes nothing; how a typo is survived stands in [`file`].
+//! postern.toml: each key with its type, range and default is declared once.
+//! Reading opens no socket and changes nothing but the saved copy; [`file`] describes what happens
+//! when the file is invalid.
 
 mod app_passwords;
 pub mod branding;
@@ -30,7 +31,7 @@ pub use keys::{
 };
 pub use pam::{FirstFactorState, GracePeriod, PamConfig, PamServiceConfig, UnenrolledAction};
 pub use policy::{
-    Administrators, Exemption, MethodCondition, MethodWord, PolicyConfig, RequiredAccounts,
+    Administrators, Exemption, MethodCondition, MethodEntry, PolicyConfig, RequiredAccounts,
     SelfEnroll,
 };
 pub use secret_text::SecretText;

@@ -1,86 +1,75 @@
-//! `[pam]` and `[pam.service.NAME]`: what the options of pam_totp.so override.
+//! `[pam]` and `[pam.service.NAME]`: defaults for the options of pam_totp.so. An option in the PAM
+//! stack overrides both.
 
 use super::value::{BoundedInteger, Duration, SingleLine};
 use crate::account::name::UserName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How long after a code none is asked; 0 for always.
+/// Time after an accepted code during which the same address is not asked again; 0 means that every
+/// sign-in is asked.
 pub type GracePeriod = Duration<0, 2_592_000>;
 
-/// `[pam]`: defaults for the module, and overrides for each service.
+/// `[pam]`: defaults of the module, and settings per service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PamConfig {
-    /// What the stack guarantees before our line.
+    /// Whether the stack has verified a first factor before pam_totp.
     pub first_factor: Option<FirstFactorState>,
-    /// What anyone without a second factor gets.
+    /// What applies to a user without a second factor.
     pub unenrolled: Option<UnenrolledAction>,
-    /// The prompt.
     pub prompt: Option<SingleLine>,
-    /// Whether typing shows.
+    /// Whether the terminal shows the input.
     pub echo: Option<bool>,
-    /// Whether the password that an earlier module asked for is the first answer.
+    /// Whether the password that an earlier module asked for is the first input.
     pub try_first_pass: Option<bool>,
-    /// Whether it is the only one.
+    /// Whether the password that an earlier module asked for is the only input.
     pub use_first_pass: Option<bool>,
-    /// Whether a password stands before the code, and goes on to the next module.
+    /// Whether the input is a password followed by a code, and the password is passed on to the
+    /// next module.
     pub forward_pass: Option<bool>,
-    /// Whether app passwords alone open.
+    /// Whether an app password alone grants access.
     pub app_password: Option<bool>,
-    /// Prompts inside one conversation.
+    /// Number of prompts in one conversation.
     pub tries: Option<BoundedInteger<1, 10>>,
-    /// How long after a code from the same address none is asked.
+    /// Time after an accepted code during which the same address is not asked again; 0 means that
+    /// every sign-in is asked.
     pub grace: Option<GracePeriod>,
-    /// How long libpam is asked to wait after a failure.
+    /// Delay that libpam is asked for after a failure.
     pub fail_delay: Option<Duration<0, 30>>,
-    /// Whether more is logged of each decision.
+    /// Whether details of each decision are logged.
     pub debug: Option<bool>,
-    /// Whether refusals alone are logged.
+    /// Whether only refusals are logged.
     pub quiet: Option<bool>,
-    /// Whether the service is an sshd, whose SSH_CONNECTION and SSH_AUTH_INFO_0 are believed.
+    /// Whether the service is sshd, whose SSH_CONNECTION and SSH_AUTH_INFO_0 are then trusted.
     pub sshd: Option<bool>,
-    /// Users of this host, whose processes may have other accounts than their own judged by the gate.
+    /// Users of this host whose processes may have accounts other than their own verified.
     pub socket_users: Vec<UserName>,
-    /// By service name.
     pub service: BTreeMap<String, PamServiceConfig>,
 }
 
-/// `[pam.service.NAME]`: what differs from `[pam]`.
+/// `[pam.service.NAME]`: settings of one service. A key that is not set has the value of `[pam]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PamServiceConfig {
-    /// As in `[pam]`.
     pub first_factor: Option<FirstFactorState>,
-    /// As in `[pam]`.
     pub unenrolled: Option<UnenrolledAction>,
-    /// As in `[pam]`.
     pub prompt: Option<SingleLine>,
-    /// As in `[pam]`.
     pub echo: Option<bool>,
-    /// As in `[pam]`.
     pub try_first_pass: Option<bool>,
-    /// As in `[pam]`.
     pub use_first_pass: Option<bool>,
-    /// As in `[pam]`.
     pub forward_pass: Option<bool>,
-    /// As in `[pam]`.
     pub app_password: Option<bool>,
-    /// The account whose code is asked for, whoever signs in.
+    /// Account whose code is required, whichever user signs in.
     pub user: Option<UserName>,
-    /// As in `[pam]`.
     pub tries: Option<BoundedInteger<1, 10>>,
-    /// As in `[pam]`.
     pub grace: Option<GracePeriod>,
-    /// As in `[pam]`.
     pub fail_delay: Option<Duration<0, 30>>,
-    /// As in `[pam]`.
     pub debug: Option<bool>,
-    /// As in `[pam]`.
     pub quiet: Option<bool>,
-    /// As in `[pam]`.
     pub sshd: Option<bool>,
-    /// Whether the service sets PAM_RHOST to the client's address, never to a name that reverse DNS gave.
+    /// Whether the service sets PAM_RHOST to the client's address, never to a name from reverse
+    /// DNS.
     pub rhost_is_address: Option<bool>,
 }
 
@@ -88,9 +77,9 @@ pub struct PamServiceConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FirstFactorState {
-    /// A wrong password ends the stack before our line.
+    /// A wrong password ends the stack before pam_totp.
     Passed,
-    /// Anyone may reach our line.
+    /// The stack may reach pam_totp without a correct password.
     #[default]
     Unknown,
 }
@@ -99,10 +88,10 @@ pub enum FirstFactorState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnenrolledAction {
-    /// No entry.
+    /// Access is denied.
     Deny,
-    /// Entry with the first factor alone.
+    /// Access is granted with the first factor alone.
     Allow,
-    /// A second factor is set up at the prompt.
+    /// The user enrolls at the prompt.
     Enroll,
 }

@@ -1,5 +1,5 @@
-//! `[policy]`: who must have a second factor, how one comes to the first, and where no code is asked. What it means
-//! is for [`crate::policy::requirement`] to say.
+//! `[policy]`: who must have a second factor, who may enroll, and which sign-ins are exempt.
+//! Syntax only; [`crate::policy::requirement`] evaluates it.
 
 use super::value::Duration;
 use crate::account::name::UserName;
@@ -12,17 +12,13 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
-    /// Who must have a second factor.
     pub required: RequiredAccounts,
-    /// How long after the first sign-in someone required may come in without.
+    /// Enrollment grace period after the first sign-in.
     pub enroll_within: Duration<0, 7_776_000>,
-    /// What a first enrolment needs besides the first factor.
     pub self_enroll: SelfEnroll,
-    /// Where it needs nothing else, with [`SelfEnroll::Networks`].
+    /// Networks for [`SelfEnroll::Networks`].
     pub self_enroll_networks: Vec<Network>,
-    /// Who administers.
     pub administrators: Administrators,
-    /// Who, where, need not give a code.
     pub exempt: Vec<Exemption>,
 }
 
@@ -30,7 +26,7 @@ impl Default for PolicyConfig {
     fn default() -> PolicyConfig {
         PolicyConfig {
             required: RequiredAccounts::Enrolled,
-            enroll_within: Duration::of(0),
+            enroll_within: Duration::new(0),
             self_enroll: SelfEnroll::Always,
             self_enroll_networks: Vec::new(),
             administrators: Administrators::default(),
@@ -39,15 +35,13 @@ impl Default for PolicyConfig {
     }
 }
 
-/// `policy.self_enroll`
+/// `policy.self_enroll`: what a first enrollment requires besides the first factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SelfEnroll {
-    /// Nothing.
     Always,
-    /// Nothing in `policy.self_enroll_networks`, elsewhere an administrator's one-time code.
+    /// Nothing from `policy.self_enroll_networks`; an administrator's one-time code from elsewhere.
     Networks,
-    /// An administrator's one-time code.
     OneTimeCode,
 }
 
@@ -57,8 +51,8 @@ pub enum SelfEnroll {
 pub struct Administrators(pub(crate) Vec<String>);
 
 impl Administrators {
-    /// Names and `%groups`, as they were given.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
+    /// Returns names and `%groups` as they are written.
+    pub fn entries(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 }
@@ -87,10 +81,9 @@ impl From<Administrators> for Vec<String> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "toml::Value")]
 pub enum RequiredAccounts {
-    /// Whoever has a second factor.
+    /// Accounts with a second factor.
     #[default]
     Enrolled,
-    /// Everyone.
     All,
     /// Names, `%groups`, and exceptions with `!`.
     Listed(Vec<String>),
@@ -117,7 +110,7 @@ impl TryFrom<toml::Value> for RequiredAccounts {
     }
 }
 
-/// Whether a word can be a name or `%group`, perhaps with `!`.
+/// Whether an entry can be a name or `%group`, with or without `!`.
 fn is_name(word: &str) -> bool {
     let word = word.strip_prefix('!').unwrap_or(word);
     let word = word.strip_prefix('%').unwrap_or(word);
@@ -134,54 +127,49 @@ impl From<RequiredAccounts> for toml::Value {
     }
 }
 
-/// `[[policy.exempt]]`: every condition given must hold; of each, one alternative.
+/// `[[policy.exempt]]`: every condition that is set must hold; one alternative of each is enough.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exemption {
-    /// Groups of the host.
     pub groups: Vec<String>,
-    /// PAM services.
     pub services: Vec<String>,
-    /// Networks of the remote address.
+    /// Networks of the client's address.
     pub networks: Vec<Network>,
-    /// What passed before the code.
-    #[serde(rename = "completed_methods")]
-    pub after: MethodCondition,
+    pub completed_methods: MethodCondition,
 }
 
-/// `policy.exempt.completed_methods`: methods and keys; exceptions apart.
+/// `policy.exempt.completed_methods`: methods and keys, and exceptions with `!`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct MethodCondition {
-    /// What may have passed.
-    pub listed: Vec<MethodWord>,
-    /// What must not have.
-    pub excepted: Vec<MethodWord>,
+    /// Methods and keys that may be completed.
+    pub listed: Vec<MethodEntry>,
+    /// Methods and keys that must not be completed.
+    pub excepted: Vec<MethodEntry>,
 }
 
-/// One word of it.
+/// One entry of `completed_methods`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum MethodWord {
-    /// A method of sshd's.
+pub enum MethodEntry {
+    /// An authentication method of sshd.
     Method(SshMethod),
-    /// A key.
     Key(SshKeyFingerprint),
 }
 
-impl MethodWord {
-    fn read(word: &str) -> Option<MethodWord> {
+impl MethodEntry {
+    fn read(word: &str) -> Option<MethodEntry> {
         let key = || {
             SshKeyFingerprint::try_from(word.to_owned())
                 .ok()
-                .map(MethodWord::Key)
+                .map(MethodEntry::Key)
         };
-        SshMethod::named(word).map(MethodWord::Method).or_else(key)
+        SshMethod::named(word).map(MethodEntry::Method).or_else(key)
     }
 
     fn written(&self) -> String {
         match self {
-            MethodWord::Method(method) => method.name().to_owned(),
-            MethodWord::Key(fingerprint) => fingerprint.to_string(),
+            MethodEntry::Method(method) => method.name().to_owned(),
+            MethodEntry::Key(fingerprint) => fingerprint.to_string(),
         }
     }
 }
@@ -199,7 +187,7 @@ impl TryFrom<Vec<String>> for MethodCondition {
                 Some(word) => (&mut after.excepted, word),
                 None => (&mut after.listed, word.as_str()),
             };
-            list.push(MethodWord::read(word).ok_or(WHAT)?);
+            list.push(MethodEntry::read(word).ok_or(WHAT)?);
         }
         match after.listed.is_empty() && !after.excepted.is_empty() {
             true => {
@@ -212,7 +200,7 @@ impl TryFrom<Vec<String>> for MethodCondition {
 
 impl From<MethodCondition> for Vec<String> {
     fn from(after: MethodCondition) -> Vec<String> {
-        let listed = after.listed.iter().map(MethodWord::written);
+        let listed = after.listed.iter().map(MethodEntry::written);
         listed
             .chain(
                 after
@@ -225,8 +213,8 @@ impl From<MethodCondition> for Vec<String> {
 }
 
 impl PolicyConfig {
-    /// The groups that `required` and the exemptions name: of whoever is asked about, these are worth looking up.
-    pub fn groups_asked(&self) -> BTreeSet<&str> {
+    /// Returns the groups that `required` and the exemptions name; only these are looked up.
+    pub fn named_groups(&self) -> BTreeSet<&str> {
         let required = match &self.required {
             RequiredAccounts::Enrolled | RequiredAccounts::All => &[],
             RequiredAccounts::Listed(words) => words.as_slice(),

@@ -1,6 +1,7 @@
-//! Keys of postern.toml that had another name. The old name is refused, and the refusal gives the new one.
+//! Keys of postern.toml that had another name. The old name is refused, and the message gives the
+//! new one.
 
-/// Old and new name, each from the top of the file.
+/// Old and new names as dotted keys.
 const RENAMED: [(&str, &str); 6] = [
     ("email.time_limit", "email.timeout"),
     ("gate.look", "gate.branding"),
@@ -22,7 +23,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// A file with one key, and a value that the key takes.
+    /// Returns a file with one key and a value that the key accepts.
     fn file_with(key: &str) -> String {
         let (table, key) = key.rsplit_once('.').unwrap();
         match (table, key) {
@@ -42,7 +43,7 @@ mod tests {
         for (old, new) in RENAMED {
             toml::from_str::<Config>(&file_with(new)).expect(new);
             fs::write(&path, file_with(old)).unwrap();
-            let refused = file::read(&path).expect_err(old).to_string();
+            let refused = file::read_config(&path).expect_err(old).to_string();
             let expected = format!(": {old}: is now called {new}");
             assert!(refused.ends_with(&expected), "{refused}");
         }

@@ -1,4 +1,5 @@
-//! `[[gate.rule]]`: what it takes to enter where. What the rules mean together is for [`crate::policy::rule`] to say.
+//! `[[gate.rule]]`: the conditions and the access of one rule. Syntax only; [`crate::policy::rule`]
+//! evaluates the rules together.
 
 use crate::account::name::{Group, UserName};
 use crate::credential::scope::Method;
@@ -8,25 +9,23 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
-/// `[[gate.rule]]`: every condition given must hold; of each, one alternative.
+/// `[[gate.rule]]`: every condition that is set must hold; one alternative of each is enough.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateRule {
-    /// Hosts.
     #[serde(
         default,
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
-    pub hosts: Vec<RuleHosts>,
-    /// Paths, each with all that lies below it.
+    pub hosts: Vec<HostPattern>,
+    /// Paths, each with everything below it.
     #[serde(
         default,
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub paths: Vec<WebPath>,
-    /// Methods.
     #[serde(
         default,
         deserialize_with = "some",
@@ -40,26 +39,24 @@ pub struct GateRule {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub networks: Vec<Network>,
-    /// Accounts.
     #[serde(
         default,
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub users: Vec<UserName>,
-    /// Groups of Postern's, and of the host.
+    /// Groups that Postern keeps, and groups of the host.
     #[serde(
         default,
         deserialize_with = "some",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub groups: Vec<Group>,
-    /// What it takes.
     pub then: RuleAccess,
 }
 
 impl GateRule {
-    /// Whether it holds for everything.
+    /// Whether the rule has no condition.
     pub fn is_unconditional(&self) -> bool {
         let GateRule {
             hosts,
@@ -79,7 +76,8 @@ impl GateRule {
     }
 }
 
-/// An empty list would be no condition at all: what fills lists in may not open everything by finding nothing.
+/// Deserializes a list that is not empty: an empty list would be no condition, and a program that
+/// generates lists must not open everything when it finds nothing.
 fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -92,22 +90,21 @@ fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     }
 }
 
-/// What it takes to enter, from the least to the most.
+/// The access that a rule grants or requires, in ascending order of strictness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleAccess {
-    /// Nothing.
+    /// No sign-in is required.
     Open,
-    /// The first factor.
+    /// The first factor is required.
     Password,
-    /// The code too, of everyone of whom the policy asks it.
+    /// The second factor is required too, of every user of whom the policy requires it.
     Code,
-    /// Nobody enters.
+    /// Access is denied.
     Deny,
 }
 
 impl RuleAccess {
-    /// The word in postern.toml.
     pub fn name(self) -> &'static str {
         match self {
             RuleAccess::Open => "open",
@@ -121,57 +118,56 @@ impl RuleAccess {
 /// One entry of `gate.rule.hosts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum RuleHosts {
-    /// This one.
-    One(WebHost),
-    /// All that lie below this one.
-    Below(WebHost),
+pub enum HostPattern {
+    Exact(WebHost),
+    /// All hosts below this one, without the host itself.
+    Subdomains(WebHost),
 }
 
-impl RuleHosts {
-    /// Whether a host, in lower case, is meant.
-    pub fn covers(&self, host: &str) -> bool {
+impl HostPattern {
+    /// Whether a host in lower case matches.
+    pub fn matches_host(&self, host: &str) -> bool {
         match self {
-            RuleHosts::One(one) => one.as_str() == host,
-            RuleHosts::Below(top) => host
+            HostPattern::Exact(one) => one.as_str() == host,
+            HostPattern::Subdomains(top) => host
                 .strip_suffix(top.as_str())
                 .and_then(|front| front.strip_suffix('.'))
                 .is_some_and(|front| !front.is_empty()),
         }
     }
 
-    /// The host, or the one above those that are meant.
-    pub fn top(&self) -> &WebHost {
+    /// Returns the host of the pattern, without `*.`.
+    pub fn base(&self) -> &WebHost {
         match self {
-            RuleHosts::One(host) | RuleHosts::Below(host) => host,
+            HostPattern::Exact(host) | HostPattern::Subdomains(host) => host,
         }
     }
 }
 
-impl TryFrom<String> for RuleHosts {
+impl TryFrom<String> for HostPattern {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<RuleHosts, Self::Error> {
+    fn try_from(text: String) -> Result<HostPattern, Self::Error> {
         const WHAT: &str = "must be a host such as app.example.com, or *.example.com for all below it, without a port";
         let host = |text: &str| WebHost::try_from(text.to_owned()).map_err(|_| WHAT);
         match text.strip_prefix("*.") {
-            Some(top) => host(top).map(RuleHosts::Below),
-            None => host(&text).map(RuleHosts::One),
+            Some(top) => host(top).map(HostPattern::Subdomains),
+            None => host(&text).map(HostPattern::Exact),
         }
     }
 }
 
-impl From<RuleHosts> for String {
-    fn from(hosts: RuleHosts) -> String {
+impl From<HostPattern> for String {
+    fn from(hosts: HostPattern) -> String {
         hosts.to_string()
     }
 }
 
-impl fmt::Display for RuleHosts {
+impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RuleHosts::One(host) => host.fmt(f),
-            RuleHosts::Below(top) => write!(f, "*.{top}"),
+            HostPattern::Exact(host) => host.fmt(f),
+            HostPattern::Subdomains(top) => write!(f, "*.{top}"),
         }
     }
 }
@@ -223,9 +219,9 @@ mod tests {
 
     #[test]
     fn below_is_by_whole_labels_and_not_the_host_itself() {
-        let below: RuleHosts = "*.example.com".to_owned().try_into().unwrap();
+        let below: HostPattern = "*.example.com".to_owned().try_into().unwrap();
         for host in ["a.example.com", "a.b.example.com"] {
-            assert!(below.covers(host), "{host}");
+            assert!(below.matches_host(host), "{host}");
         }
         for host in [
             "example.com",
@@ -234,7 +230,7 @@ mod tests {
             "a.example.com.evil.org",
             "",
         ] {
-            assert!(!below.covers(host), "{host}");
+            assert!(!below.matches_host(host), "{host}");
         }
     }
 }

@@ -1,19 +1,20 @@
-//! Secrets that postern.toml names: from their files, or from the credentials that systemd passes on.
+//! Reads secrets that postern.toml names: from files, or from systemd credentials.
 
 use super::AbsolutePath;
-use super::email::Credential;
+use super::email::SystemdCredential;
 use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// The most that is read of one, in bytes.
+/// Size limit of a secret file, in bytes.
 const LARGEST: u64 = 4096;
 
-/// A secret on one line, if there is to be one; `key` with `_file` or `_credential` is what the configuration calls it.
-pub fn read(
+/// Reads a secret on one line; `None` if neither a file nor a credential is set. `key` is the
+/// configuration key without `_file` or `_credential`.
+pub fn read_secret_line(
     key: &str,
     file: Option<&AbsolutePath>,
-    credential: Option<&Credential>,
+    credential: Option<&SystemdCredential>,
 ) -> Result<Option<Zeroizing<String>>, String> {
     let (path, follow): (PathBuf, Follow) = match (file, credential) {
         (None, None) => return Ok(None),

@@ -1,27 +1,27 @@
-//! What a secret file held when a program that then gave root up read it.
+//! The content of a secret file, read before the process gave up root privileges.
 
 use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// The text of a secret file, if it was read already. Two are equal only if both are missing or hold the same.
+/// The content of a secret file, if it was read. Two values are equal if both are unread or have
+/// the same content.
 #[derive(Clone, Default, PartialEq)]
 pub struct SecretText(Option<Arc<Zeroizing<Vec<u8>>>>);
 
 impl SecretText {
-    /// The bytes of a file.
-    pub fn of(bytes: Zeroizing<Vec<u8>>) -> SecretText {
+    pub fn new(bytes: Zeroizing<Vec<u8>>) -> SecretText {
         SecretText(Some(Arc::new(bytes)))
     }
 
-    /// The bytes, if there are any.
+    /// Returns the content, if it was read.
     pub fn bytes(&self) -> Option<&[u8]> {
         self.0.as_ref().map(|bytes| bytes.as_slice())
     }
 }
 
 impl fmt::Debug for SecretText {
-    /// Never prints the secret.
+    /// Prints whether there is a secret, never the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() {
             "SecretText(…)"

@@ -1,8 +1,9 @@
-//! The configuration that this process has read last, for as long as no file that it came from has changed: the lines of a
-//! PAM stack ask for it one after the other, in one process.
+//! Caches the configuration that this process read last, while none of its files has changed: the
+//! modules of a PAM stack load it one after another in one process.
 //!
-//! MUST NOT hold one while a folder above it is another, or has another mode: what is below it is in doubt then.
-//! MUST NOT hold one that a change within the resolution of time stamps could have followed unseen.
+//! MUST NOT return a cached value if a folder above the files was replaced or has another mode: its
+//! content is then not trusted.
+//! MUST NOT cache a value that a change within the resolution of time stamps could have made stale.
 
 use super::Config;
 use crate::system::clock;
@@ -12,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// Seconds for which a file must have been left alone.
+/// Seconds for which every file must be unchanged before its configuration is cached.
 const SETTLED: i64 = 2;
 
 static RECENT: Mutex<Option<RecentConfig>> = Mutex::new(None);
@@ -23,22 +24,23 @@ struct RecentConfig {
     config: Config,
 }
 
-/// Every file of a configuration, its copy and the folder of accounts.d, as the file system tells one state from another;
-/// and the folders above them.
+/// The state of every file of a configuration, of the saved copy, of the folder accounts.d, and of
+/// the folders above them.
 #[derive(PartialEq, Eq)]
 pub(super) struct ConfigFiles {
     files: Vec<(PathBuf, ConfigFileState)>,
     above: FolderStates,
 }
 
-/// Device, number, length, mode and owner, last change and last write in seconds and nanoseconds.
+/// Device, inode, length, mode, owner, and the times of the last change and the last write, each in
+/// seconds and nanoseconds.
 type ConfigFileState = [i128; 9];
 
 impl ConfigFiles {
-    /// As they are now. MUST be taken before they are read.
+    /// Captures the present state. MUST be called before the files are read.
     ///
     /// # Errors
-    /// Those of looking at a file, and of a link that leads over what cannot be trusted.
+    /// Fails if a file cannot be examined, or if a link leads through a folder that is not trusted.
     pub(super) fn of(path: &Path, copy: PathBuf) -> Result<ConfigFiles, FileError> {
         let above = FolderStates::capture(path)?;
         let mut found = Vec::new();
@@ -83,7 +85,7 @@ impl ConfigFiles {
         })
     }
 
-    /// Whether none has changed a moment ago.
+    /// Whether no file has changed within the last [`SETTLED`] seconds.
     fn are_settled(&self, now: i64) -> bool {
         self.files
             .iter()
@@ -91,15 +93,15 @@ impl ConfigFiles {
     }
 }
 
-/// The configuration that came from these files, if it is the one that was read last.
+/// Returns the cached configuration if the files are unchanged.
 pub(super) fn recall(path: &Path, files: &ConfigFiles) -> Option<Config> {
-    // whoever forked while it was held goes without
+    // a child that was forked while the lock was held does without the cache
     let recent = RECENT.try_lock().ok()?;
     let recent = recent.as_ref()?;
     (recent.path == path && recent.files == *files).then(|| recent.config.clone())
 }
 
-/// Holds a configuration that came from these files, and that root has kept.
+/// Caches a configuration that root has saved.
 pub(super) fn remember(path: &Path, files: ConfigFiles, config: &Config) {
     let now = clock::now().ok().and_then(|now| i64::try_from(now.0).ok());
     if !now.is_some_and(|now| files.are_settled(now)) {
@@ -120,7 +122,7 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    /// Nothing of a file changes when the folder above it is opened to others.
+    /// The state of a file does not change when the folder above it becomes writable by others.
     #[test]
     fn what_was_read_below_a_folder_counts_while_the_folder_has_its_mode() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Kinds of values in postern.toml: each knows its range and says it when it refuses.
+//! The kinds of values in postern.toml. Each type checks its range, and its message states the
+//! range.
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
@@ -9,13 +10,12 @@ use std::fmt;
 pub struct BoundedInteger<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> BoundedInteger<MIN, MAX> {
-    /// A value known to lie in the range; checked when compiled.
-    pub const fn of(value: u32) -> Self {
+    /// Builds a value in the range; the range is checked at compile time.
+    pub const fn new(value: u32) -> Self {
         assert!(MIN <= value && value <= MAX);
         Self(value)
     }
 
-    /// The number.
     pub fn value(self) -> u32 {
         self.0
     }
@@ -50,26 +50,27 @@ impl<const MIN: u32, const MAX: u32> Serialize for BoundedInteger<MIN, MAX> {
     }
 }
 
-/// A duration from `MIN` to `MAX` seconds: a number of seconds, or text such as "90s", "5m", "12h", "30d".
+/// A duration from `MIN` to `MAX` seconds: a number of seconds, or text such as "90s", "5m", "12h",
+/// "30d".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Duration<const MIN: u64, const MAX: u64>(u64);
 
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
 
 impl<const MIN: u64, const MAX: u64> Duration<MIN, MAX> {
-    /// A value known to lie in the range; checked when compiled.
-    pub const fn of(seconds: u64) -> Self {
+    /// Builds a value in the range; the range is checked at compile time.
+    pub const fn new(seconds: u64) -> Self {
         assert!(MIN <= seconds && seconds <= MAX);
         Self(seconds)
     }
 
-    /// The length in seconds.
     pub fn seconds(self) -> u64 {
         self.0
     }
 }
 
-/// Reads a number of seconds, also without a unit: what stands after a `=` knows no types.
+/// Parses a duration; the unit may be missing, because an option of a PAM module is text without a
+/// type.
 impl<const MIN: u64, const MAX: u64> std::str::FromStr for Duration<MIN, MAX> {
     type Err = ();
 
@@ -87,7 +88,7 @@ impl<const MIN: u64, const MAX: u64> std::str::FromStr for Duration<MIN, MAX> {
     }
 }
 
-/// A number of seconds with a unit.
+/// Parses a number with a unit into seconds.
 fn parse(text: &str) -> Option<u64> {
     UNITS.iter().find_map(|(unit, length)| {
         let number = text.strip_suffix(unit)?.trim_end();
@@ -100,7 +101,7 @@ fn parse(text: &str) -> Option<u64> {
     })
 }
 
-/// The shortest text for a number of seconds.
+/// Formats seconds in the largest unit that gives a whole number.
 fn text(seconds: u64) -> String {
     let fitting = UNITS
         .iter()
@@ -151,16 +152,15 @@ impl<const MIN: u64, const MAX: u64> Serialize for Duration<MIN, MAX> {
     }
 }
 
-/// 6 or 8, the digits of a code.
+/// The number of digits of a code, 6 or 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(try_from = "i64", into = "u32")]
 pub struct Digits(u32);
 
 impl Digits {
-    /// Six digits, what every app knows.
+    /// The number of digits that every authenticator app supports.
     pub const SIX: Digits = Digits(6);
 
-    /// The number.
     pub fn value(self) -> u32 {
         self.0
     }
@@ -190,7 +190,6 @@ impl From<Digits> for u32 {
 pub struct SingleLine(String);
 
 impl SingleLine {
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

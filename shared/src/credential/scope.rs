@@ -7,7 +7,7 @@
 //! - `web:HOST[/PATH][ METHOD,…]`
 //! - `NAME`, declared in postern.toml as `[gate.scope.NAME]`
 
-use crate::network::web_address::{Ambiguous, WebHost, WebPath};
+use crate::network::web_address::{AmbiguousPath, WebHost, WebPath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -75,7 +75,7 @@ impl AppPasswordScope {
 
     /// Whether it covers a web request. A name that is not declared covers nothing.
     pub fn covers_request(&self, named: &NamedScopes, request: &WebRequest<'_>) -> bool {
-        let path = WebPath::read(request.target);
+        let path = WebPath::parse(request.target);
         self.0.iter().any(|term| match term {
             ScopeTerm::Pam(_) => false,
             ScopeTerm::Web(web) => web.covers(request, &path),
@@ -95,14 +95,14 @@ impl AppPasswordScope {
 }
 
 impl WebScope {
-    fn covers(&self, request: &WebRequest<'_>, path: &Result<WebPath, Ambiguous>) -> bool {
+    fn covers(&self, request: &WebRequest<'_>, path: &Result<WebPath, AmbiguousPath>) -> bool {
         let at_host = self.hosts.iter().any(|host| host.as_str() == request.host);
         let by_method =
             self.methods.is_empty() || self.methods.iter().any(|m| m.0 == request.method);
         let on_path = match path {
             _ if self.paths.is_empty() => true,
             Ok(path) => self.paths.iter().any(|top| path.is_below(top)),
-            Err(Ambiguous) => false,
+            Err(AmbiguousPath) => false,
         };
         at_host && by_method && on_path
     }

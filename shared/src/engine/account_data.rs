@@ -23,7 +23,7 @@ pub(super) fn read_declared_secret(
     config: &Config,
     name: &UserName,
 ) -> Result<Option<(Secret, OtpParameters)>, EngineError> {
-    let Some(declared) = config.declared(name) else {
+    let Some(declared) = config.find_declared_account(name) else {
         return Ok(None);
     };
     let path = declared.secret_file.path();
@@ -148,7 +148,7 @@ pub(super) fn load_mail_address(
 ) -> Result<Option<EmailAddress>, StoreError> {
     // Looked up in every case: what is declared must not show in the time.
     let MailAddresses { confirmed, .. } = tx.mail_addresses(account)?;
-    Ok(match config.declared(name) {
+    Ok(match config.find_declared_account(name) {
         Some(declared) => declared.email.clone(),
         None => confirmed,
     })

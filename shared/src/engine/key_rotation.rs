@@ -171,13 +171,13 @@ fn event(renewal: Renewal, actor: &str, now: Timestamp) -> AuditEvent {
     AuditEvent {
         at: now,
         account: actor.parse().unwrap_or_else(|_| root()),
-        what: match renewal {
+        kind: match renewal {
             Renewal::Seal => EventKind::KeysRotated,
             Renewal::All => EventKind::KeysRenewed,
         },
-        door: COMMAND.to_owned(),
+        service: COMMAND.to_owned(),
         origin: format!("local user {actor}"),
-        actor: actor.to_owned(),
+        principal: actor.to_owned(),
         cause: String::new(),
     }
 }

@@ -5,7 +5,7 @@
 use super::{AfterRecovery, AppPasswordsAfter, MailRefusal};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
-use crate::policy::requirement::Waiver;
+use crate::policy::requirement::EnrollmentGrace;
 use crate::store::MissedInputs;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{AppPasswordRefusal, Refusal};
@@ -194,12 +194,12 @@ pub fn one_time_code_cancelled(name: &UserName) -> String {
 }
 
 /// Returns why access was granted without the required second factor.
-pub fn exemption_text(waiver: Waiver) -> String {
-    match waiver {
-        Waiver::Until(until) => format!(
+pub fn exemption_text(grace: EnrollmentGrace) -> String {
+    match grace {
+        EnrollmentGrace::Until(until) => format!(
             "This account must have a second factor by {until}; after that, sign-in is refused without one: set one up now with postern enroll"
         ),
-        Waiver::LastAdministrator => {
+        EnrollmentGrace::LastAdministrator => {
             "No administrator has a second factor yet, so access was granted without one: set one up now with postern enroll"
                 .to_owned()
         }

@@ -86,10 +86,10 @@ pub(super) fn audit_event(
     AuditEvent {
         at: now,
         account: name.clone(),
-        what,
-        door: door.to_owned(),
+        kind: what,
+        service: door.to_owned(),
         origin,
-        actor: actor.to_owned(),
+        principal: actor.to_owned(),
         cause: String::new(),
     }
 }

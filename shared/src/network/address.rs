@@ -1,16 +1,17 @@
-//! Where an attempt comes from: addresses, networks, and the places whose guesses are counted apart.
+//! IP addresses and networks, and the key under which the throttle counts an address.
+//! Host names are refused: no name is ever resolved here.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An IP address as the contract of a door gives it. IPv4 mapped into IPv6 is IPv4.
+/// An IP address. An IPv4 address that is mapped into IPv6 becomes IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Address(IpAddr);
 
 impl Address {
-    /// Reads a literal address; a host name is none.
+    /// Parses a literal address and drops an IPv6 zone. Returns `None` for a host name.
     pub fn parse(text: &str) -> Option<Address> {
         // sshd adds a zone to link-local addresses: fe80::1%eth0
         let (literal, zone) = text
@@ -20,13 +21,13 @@ impl Address {
         (!zone || ip.is_ipv6()).then(|| Address(ip.to_canonical()))
     }
 
-    /// Whether it is this host's own.
     pub fn is_loopback(self) -> bool {
         self.0.is_loopback()
     }
 
-    /// The text under which guesses from here are counted and familiarity is kept: the address, of IPv6 its /64,
-    /// since whoever has one of those has them all.
+    /// Returns the key under which the throttle counts this address and familiar addresses are
+    /// kept: the address itself, or the /64 network of an IPv6 address, because a client usually
+    /// has all addresses of its /64.
     pub fn key(self) -> String {
         match self.0 {
             IpAddr::V4(ip) => ip.to_string(),
@@ -61,7 +62,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// A network in CIDR notation; a bare address is a network of one.
+/// A network in CIDR notation. A single address is a network with the full prefix length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Network {
@@ -70,7 +71,6 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether `address` lies in the network.
     pub fn contains(&self, address: Address) -> bool {
         match (self.base, address.0) {
             (IpAddr::V4(base), IpAddr::V4(ip)) => {

@@ -1,6 +1,6 @@
-//! A connection to a local socket that cannot hang: bounded in time, and without SIGPIPE.
+//! Connects to a Unix socket with a deadline for each read and write, and without SIGPIPE.
 //!
-//! MUST send nothing before it knows that root listens there.
+//! MUST NOT send anything before the peer credentials show that root listens on the socket.
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -11,14 +11,14 @@ use std::net::Shutdown;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A connection, and until when what is read and written next may take.
+/// A connection, and the deadline of the next reads and writes.
 #[derive(Debug)]
 pub struct LocalStream {
     socket: Socket,
-    until: Instant,
+    deadline: Instant,
 }
 
-/// Another user than root listens there.
+/// The error for a socket on which a user other than root listens.
 #[derive(Debug)]
 pub struct NotRoot;
 
@@ -31,33 +31,37 @@ impl fmt::Display for NotRoot {
 impl std::error::Error for NotRoot {}
 
 impl LocalStream {
-    /// Connects, until the deadline, to a socket on which root listens.
+    /// Connects to a socket on which root listens.
     ///
     /// # Errors
-    /// Nobody listens there, or not in time; or another user than root does, which is [`NotRoot`].
+    /// Fails if no process accepts the connection before the deadline, and with [`NotRoot`] if the
+    /// peer is not root.
     pub fn connect_to_root(path: &Path, until: Instant) -> io::Result<LocalStream> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        // a full backlog would hold a plain connect up for ever
+        // connect(2) blocks while the backlog is full, up to the write timeout
         socket.set_write_timeout(Some(left(until)?))?;
         socket.connect(&SockAddr::unix(path)?).map_err(late)?;
         match getsockopt(&socket, PeerCredentials)?.uid() {
-            0 => Ok(LocalStream { socket, until }),
+            0 => Ok(LocalStream {
+                socket,
+                deadline: until,
+            }),
             _ => Err(io::Error::other(NotRoot)),
         }
     }
 
-    /// Sets until when what follows may take.
-    pub fn wait_until(&mut self, until: Instant) {
-        self.until = until;
+    pub fn set_deadline(&mut self, until: Instant) {
+        self.deadline = until;
     }
 
-    /// Sends no more.
-    pub fn close_half(&self) -> io::Result<()> {
+    /// Shuts down the write direction; the peer then reads end of file.
+    pub fn shutdown_write(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)
     }
 }
 
-/// The time until a deadline, as a limit: zero would be none.
+/// Returns the time until the deadline, at least one millisecond: socket2 treats zero as no
+/// timeout.
 fn left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
     if left.is_zero() {
@@ -77,14 +81,14 @@ fn late(error: io::Error) -> io::Error {
 
 impl Read for LocalStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(Some(left(self.until)?))?;
+        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
         (&self.socket).read(buffer).map_err(late)
     }
 }
 
 impl Write for LocalStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(Some(left(self.until)?))?;
+        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
         self.socket
             .send_with_flags(bytes, libc::MSG_NOSIGNAL)
             .map_err(late)

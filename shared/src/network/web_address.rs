@@ -1,17 +1,17 @@
-//! Hosts and paths of web requests, as scopes compare them: hosts in lower case, without port and trailing dot; paths
-//! decoded once, without query. What two programs could read in two ways is no path at all: whoever asks must deny.
+//! Hosts and paths of web requests in the form in which rules and scopes compare them: hosts in
+//! lower case without port and trailing dot, paths decoded once and without query.
+//! A target that two programs could read in different ways is no path; the caller MUST deny it.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A host's name, in lower case.
+/// A host name in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct WebHost(String);
 
 impl WebHost {
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -40,8 +40,9 @@ impl fmt::Display for WebHost {
     }
 }
 
-/// The host of an authority as rules and scopes compare it: in lower case, without a port and trailing dots.
-pub fn host_of(authority: &str) -> String {
+/// Returns the host of an authority in lower case, without port and trailing dots: the form that
+/// rules and scopes compare.
+pub fn normalize_host(authority: &str) -> String {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => authority,
@@ -49,17 +50,18 @@ pub fn host_of(authority: &str) -> String {
     host.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// The host of an https URL, as [`host_of`] gives it, and what is asked there: its path and query.
+/// Splits an https URL into its host, in the form of [`normalize_host`], and its target: path and
+/// query. Returns `None` for any other scheme.
 pub fn split_url(url: &str) -> Option<(String, String)> {
     let rest = url.strip_prefix("https://")?;
     let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let slash = if target.starts_with('/') { "" } else { "/" };
-    Some((host_of(authority), format!("{slash}{target}")))
+    Some((normalize_host(authority), format!("{slash}{target}")))
 }
 
-/// Whether text is a host's name: letters, digits, dashes and dots, and the underscore, which RFC 1123 lacks and which
-/// DNS and browsers take all the same.
+/// Checks that a text is a host name: letters, digits, dashes and dots (RFC 1123), and the
+/// underscore, which DNS and browsers accept too.
 pub fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
@@ -71,10 +73,10 @@ pub fn is_host(text: &str) -> bool {
         })
 }
 
-/// The longest target that is looked at, in bytes.
+/// Longest target that is parsed, in bytes.
 const LONGEST: usize = 16 * 1024;
 
-/// What cannot stand in a path as it is.
+/// Characters that are percent-encoded when a path is printed.
 const ESCAPED: AsciiSet = CONTROLS
     .add(b' ')
     .add(b'%')
@@ -84,54 +86,55 @@ const ESCAPED: AsciiSet = CONTROLS
     .add(b'<')
     .add(b'>');
 
-/// A path that everybody reads alike: its segments, decoded.
+/// The decoded segments of a path that every program reads in the same way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct WebPath {
-    /// `/a/b`; of the root nothing. A slash at the end is left out.
+    /// `/a/b`, without a trailing slash; empty for the root.
     decoded: String,
 }
 
-/// A target that can be read in two ways, or makes no sense.
+/// The error for a target that is malformed or has more than one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ambiguous;
+pub struct AmbiguousPath;
 
 impl WebPath {
-    /// Reads the target of a request: a path, perhaps with a query.
+    /// Parses the target of a request: a path with or without a query.
     ///
-    /// Ambiguous are segments that are empty or dots or end in a dot or a blank, which Windows drops; and within one, in
-    /// any spelling, what separates something for whoever decodes first (`/`, `\`, `;`, `?`, `#`), what looks encoded
-    /// twice, control characters, and bytes that are no UTF-8.
-    pub fn read(target: &str) -> Result<WebPath, Ambiguous> {
+    /// A target is ambiguous if a segment is empty, is a dot segment, or ends in a dot or a blank,
+    /// which Windows drops. It is also ambiguous if a segment contains, literally or encoded, a
+    /// character that separates parts for a program that decodes earlier (`/`, `\`, `;`, `?`, `#`),
+    /// an escape that is encoded twice, a control character, or bytes that are not UTF-8.
+    pub fn parse(target: &str) -> Result<WebPath, AmbiguousPath> {
         if target.len() > LONGEST || target.contains('#') {
-            return Err(Ambiguous);
+            return Err(AmbiguousPath);
         }
         let path = target.split_once('?').map_or(target, |(path, _)| path);
-        let inner = path.strip_prefix('/').ok_or(Ambiguous)?;
+        let inner = path.strip_prefix('/').ok_or(AmbiguousPath)?;
         let mut decoded = String::with_capacity(path.len());
         let inner = inner.strip_suffix('/').unwrap_or(inner);
         if inner.is_empty() {
-            // "//" is the root and an empty segment
+            // "//" has an empty segment
             return if path == "/" {
                 Ok(WebPath { decoded })
             } else {
-                Err(Ambiguous)
+                Err(AmbiguousPath)
             };
         }
         for segment in inner.split('/') {
             if !is_encoded_well(segment.as_bytes()) {
-                return Err(Ambiguous);
+                return Err(AmbiguousPath);
             }
             let segment = percent_decode(segment.as_bytes())
                 .decode_utf8()
-                .map_err(|_| Ambiguous)?;
+                .map_err(|_| AmbiguousPath)?;
             if matches!(&*segment, "" | "." | "..")
                 || segment.ends_with(['.', ' '])
                 || segment.contains(['/', '\\', ';', '?', '#'])
                 || segment.chars().any(char::is_control)
                 || has_escape(segment.as_bytes())
             {
-                return Err(Ambiguous);
+                return Err(AmbiguousPath);
             }
             decoded.push('/');
             decoded.push_str(&segment);
@@ -139,13 +142,13 @@ impl WebPath {
         Ok(WebPath { decoded })
     }
 
-    /// Whether it is `top` or lies below it.
+    /// Checks whether this path is `top` or lies below it, by whole segments.
     pub fn is_below(&self, top: &WebPath) -> bool {
         let rest = self.decoded.strip_prefix(top.decoded.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The path as text, decoded; `/` for the root.
+    /// Returns the decoded path; `/` for the root.
     pub fn as_str(&self) -> &str {
         if self.decoded.is_empty() {
             "/"
@@ -160,28 +163,28 @@ impl TryFrom<String> for WebPath {
 
     fn try_from(text: String) -> Result<WebPath, Self::Error> {
         const WHAT: &str = "must be a path such as /dav, without a query and not ambiguous";
-        match WebPath::read(&text) {
+        match WebPath::parse(&text) {
             Ok(path) if !text.contains('?') => Ok(path),
             _ => Err(WHAT),
         }
     }
 }
 
-/// As [`WebPath::read`] reads it.
+/// Formats the path in the form that [`WebPath::parse`] accepts.
 impl From<WebPath> for String {
     fn from(path: WebPath) -> String {
         path.to_string()
     }
 }
 
-/// Encoded, with as few escapes as a path may have.
+/// Percent-encodes only the characters of [`ESCAPED`].
 impl fmt::Display for WebPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         utf8_percent_encode(self.as_str(), &ESCAPED).fmt(f)
     }
 }
 
-/// Whether every `%` begins an escape.
+/// Checks that every `%` begins an escape.
 fn is_encoded_well(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
@@ -218,7 +221,7 @@ mod tests {
             ("/a.b/..c/d..e", "/a.b/..c/d..e"),
             ("/100%25", "/100%"),
         ] {
-            let read = WebPath::read(target).unwrap();
+            let read = WebPath::parse(target).unwrap();
             assert_eq!(read.as_str(), path, "{target}");
             assert_eq!(WebPath::try_from(read.to_string()), Ok(read), "{target}");
         }
@@ -278,9 +281,9 @@ mod tests {
             "/dav/%f0%80%80%af",
             "/dav%C2%85x",
         ] {
-            assert_eq!(WebPath::read(target), Err(Ambiguous), "{target}");
+            assert_eq!(WebPath::parse(target), Err(AmbiguousPath), "{target}");
         }
-        assert_eq!(WebPath::read(&"/a".repeat(LONGEST)), Err(Ambiguous));
+        assert_eq!(WebPath::parse(&"/a".repeat(LONGEST)), Err(AmbiguousPath));
     }
 
     #[test]
@@ -295,7 +298,7 @@ mod tests {
             ("[::1]:443", "[::1]"),
             ("", ""),
         ] {
-            assert_eq!(host_of(authority), host, "{authority}");
+            assert_eq!(normalize_host(authority), host, "{authority}");
         }
     }
 
@@ -331,7 +334,7 @@ mod tests {
 
     #[test]
     fn below_is_by_whole_segments() {
-        let path = |text: &str| WebPath::read(text).unwrap();
+        let path = |text: &str| WebPath::parse(text).unwrap();
         for below in ["/dav", "/dav/", "/dav/x", "/%64av/x/y"] {
             assert!(path(below).is_below(&path("/dav/")), "{below}");
             assert!(path(below).is_below(&path("/")), "{below}");

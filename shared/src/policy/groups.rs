@@ -1,8 +1,10 @@
-//! Groups of this host, for policies that speak of groups: only those that are named are looked up, and of each it is told
-//! whether a user is in it, is not, or whether that is not known. What the C library hides cannot be told: a source that is
-//! silent while a later one in nsswitch.conf answers.
+//! Groups of this host that a configuration names, and a user's memberships in them: yes, no, or
+//! unknown.
+//! One failure is not visible: the C library hides a source that fails if a later one in
+//! nsswitch.conf answers.
 //!
-//! MUST NOT take silence for an answer: a group that no source knows, or whose source does not answer, is a doubt.
+//! MUST NOT treat a failed lookup as a negative answer: a group that no source knows, or whose
+//! source does not answer, is unresolved.
 
 use crate::account::name::UserName;
 use crate::system::name_service;
@@ -13,45 +15,42 @@ use std::ffi::CString;
 use std::fmt;
 use uzers::os::unix::GroupExt;
 
-/// Whether someone is in a group.
+/// Whether a user is a member of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InGroup {
-    /// Yes.
+pub enum GroupMembership {
     Yes,
-    /// No.
     No,
-    /// Nobody knows; the stricter of the two counts.
+    /// Not known; the stricter of both readings applies.
     Unknown,
 }
 
-/// Why it is not known whether someone is in a group.
+/// Why a membership is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnresolvedGroup {
-    /// No source knows the group.
     NoSuchGroup,
-    /// The group's or the user's source does not answer.
-    Unanswered(Errno),
-    /// It was so when the session began.
-    Earlier,
+    /// The source of the group or of the user does not answer.
+    LookupFailed(Errno),
+    /// The membership was unknown at the sign-in, and a check does not look it up again.
+    SinceSignIn,
 }
 
 impl fmt::Display for UnresolvedGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             UnresolvedGroup::NoSuchGroup => f.write_str("no source knows it"),
-            UnresolvedGroup::Unanswered(error) => {
+            UnresolvedGroup::LookupFailed(error) => {
                 write!(
                     f,
                     "its source does not answer ({})",
                     name_service::explain_failure(*error, "group")
                 )
             }
-            UnresolvedGroup::Earlier => f.write_str("it was not known when the session began"),
+            UnresolvedGroup::SinceSignIn => f.write_str("it was not known when the session began"),
         }
     }
 }
 
-/// What is known of a person's groups. Of groups that stand in neither list the person is in none.
+/// The known memberships of a user. The user is in no group that is in neither list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PersonGroups {
     held: BTreeSet<String>,
@@ -59,22 +58,25 @@ pub struct PersonGroups {
 }
 
 impl PersonGroups {
-    /// Someone who is in these and in no others.
-    pub fn known<S: Into<String>>(held: impl IntoIterator<Item = S>) -> PersonGroups {
+    /// Returns memberships in these groups and in no others.
+    pub fn from_names<S: Into<String>>(held: impl IntoIterator<Item = S>) -> PersonGroups {
         PersonGroups {
             held: held.into_iter().map(Into::into).collect(),
             doubts: BTreeMap::new(),
         }
     }
 
-    /// The same person, who is in these too.
-    pub fn and<S: Into<String>>(mut self, held: impl IntoIterator<Item = S>) -> PersonGroups {
+    /// Adds memberships in these groups.
+    pub fn with_groups<S: Into<String>>(
+        mut self,
+        held: impl IntoIterator<Item = S>,
+    ) -> PersonGroups {
         self.held.extend(held.into_iter().map(Into::into));
         self
     }
 
-    /// The same person, of whom it is not known whether they are in these.
-    pub fn in_doubt<S: Into<String>>(
+    /// Marks the memberships in these groups as unknown.
+    pub fn with_unresolved<S: Into<String>>(
         mut self,
         groups: impl IntoIterator<Item = S>,
         why: UnresolvedGroup,
@@ -84,22 +86,22 @@ impl PersonGroups {
         self
     }
 
-    /// Whether the person is in a group.
-    pub fn in_group(&self, group: &str) -> InGroup {
+    pub fn membership(&self, group: &str) -> GroupMembership {
         match (self.held.contains(group), self.doubts.contains_key(group)) {
-            (true, _) => InGroup::Yes,
-            (false, true) => InGroup::Unknown,
-            (false, false) => InGroup::No,
+            (true, _) => GroupMembership::Yes,
+            (false, true) => GroupMembership::Unknown,
+            (false, false) => GroupMembership::No,
         }
     }
 
-    /// Whether the person is in a group for certain.
-    pub fn is_in(&self, group: &str) -> bool {
-        self.in_group(group) == InGroup::Yes
+    /// Whether the user is certainly a member of a group.
+    pub fn is_member(&self, group: &str) -> bool {
+        self.membership(group) == GroupMembership::Yes
     }
 
-    /// The groups of which nothing is known, unless the person is in them by another source.
-    pub fn doubts(&self) -> impl Iterator<Item = (&str, UnresolvedGroup)> {
+    /// Returns the groups whose membership is unknown, except those in which another source
+    /// confirms the user.
+    pub fn unresolved(&self) -> impl Iterator<Item = (&str, UnresolvedGroup)> {
         let doubts = self
             .doubts
             .iter()
@@ -107,30 +109,30 @@ impl PersonGroups {
         doubts.map(|(group, why)| (group.as_str(), *why))
     }
 
-    /// Some other source knows the group: then the host's silence about it is an answer.
-    pub fn settle(&mut self, is_known: impl Fn(&str) -> bool) {
+    /// Resolves groups that no source of the host knows and another source does (`is_known`): the
+    /// user is not in them by the host.
+    pub fn resolve_known(&mut self, is_known: impl Fn(&str) -> bool) {
         self.doubts
             .retain(|group, why| *why != UnresolvedGroup::NoSuchGroup || !is_known(group));
     }
 
-    /// The groups that the person is in for certain.
-    pub fn held(&self) -> impl Iterator<Item = &str> {
+    /// Returns the groups in which the user certainly is.
+    pub fn confirmed(&self) -> impl Iterator<Item = &str> {
         self.held.iter().map(String::as_str)
     }
 }
 
-/// A group of this host.
 struct HostGroup {
     id: Gid,
     members: Vec<String>,
 }
 
-/// Groups that a configuration names, as this host knows them.
+/// The groups that a configuration names, as this host knows them.
 pub struct NamedGroups(BTreeMap<String, Result<HostGroup, UnresolvedGroup>>);
 
 impl NamedGroups {
-    /// Looks these up.
-    pub fn look_up<'a>(names: impl IntoIterator<Item = &'a str>) -> NamedGroups {
+    /// Looks up groups by name. A failed lookup is recorded for its group.
+    pub fn look_up_groups<'a>(names: impl IntoIterator<Item = &'a str>) -> NamedGroups {
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         if names.is_empty() {
             return NamedGroups(BTreeMap::new());
@@ -147,31 +149,31 @@ impl NamedGroups {
         NamedGroups(groups.unwrap_or_else(|error| {
             names
                 .into_iter()
-                .map(|name| (name, Err(UnresolvedGroup::Unanswered(error))))
+                .map(|name| (name, Err(UnresolvedGroup::LookupFailed(error))))
                 .collect()
         }))
     }
 
-    /// Which of them a user is in; none for certain if the host does not know the user.
-    pub fn of(&self, user: &UserName) -> PersonGroups {
+    /// Returns which of the groups a user is in; none if the host does not know the user.
+    pub fn find_memberships(&self, user: &UserName) -> PersonGroups {
         let mut of = PersonGroups::default();
         if self.0.is_empty() {
             return of;
         }
-        let ids = ids_of(user);
+        let ids = find_group_ids(user);
         for (name, group) in &self.0 {
             match (group, &ids) {
-                (Err(why), _) => of = of.in_doubt([name], *why),
+                (Err(why), _) => of = of.with_unresolved([name], *why),
                 (Ok(_), Err(error)) => {
-                    of = of.in_doubt([name], UnresolvedGroup::Unanswered(*error))
+                    of = of.with_unresolved([name], UnresolvedGroup::LookupFailed(*error))
                 }
                 (Ok(_), Ok(None)) => {}
-                // a cache may answer for one of the two alone
+                // a cache of the name service may be up to date for only one of both lookups
                 (Ok(group), Ok(Some(ids)))
                     if ids.contains(&group.id)
                         || group.members.iter().any(|member| member == user.as_str()) =>
                 {
-                    of = of.and([name]);
+                    of = of.with_groups([name]);
                 }
                 (Ok(_), Ok(Some(_))) => {}
             }
@@ -179,7 +181,8 @@ impl NamedGroups {
         of
     }
 
-    /// All whom the groups list as members; whoever has one as primary group need not be listed.
+    /// Returns the listed members of all groups. A user whose primary group is among them need not
+    /// be listed.
     pub fn members(&self) -> BTreeSet<&str> {
         let groups = self.0.values().filter_map(|group| group.as_ref().ok());
         groups
@@ -187,26 +190,26 @@ impl NamedGroups {
             .collect()
     }
 
-    /// Whether this host knows any of them.
-    pub fn knows_any(&self) -> bool {
+    /// Whether this host knows at least one of the groups.
+    pub fn any_exists(&self) -> bool {
         self.0.values().any(Result::is_ok)
     }
 
-    /// Whether the source of any of them does not answer.
-    pub fn is_unanswered(&self) -> bool {
+    /// Whether the lookup of at least one group failed.
+    pub fn any_lookup_failed(&self) -> bool {
         self.0
             .values()
-            .any(|group| matches!(group, Err(UnresolvedGroup::Unanswered(_))))
+            .any(|group| matches!(group, Err(UnresolvedGroup::LookupFailed(_))))
     }
 
-    /// Whether a user is certainly in none of them that this host knows.
+    /// Whether a user is certainly in none of the groups that this host knows.
     pub fn excludes(&self, user: &UserName) -> bool {
-        let of = self.of(user);
-        !self.is_unanswered()
+        let of = self.find_memberships(user);
+        !self.any_lookup_failed()
             && self
                 .0
                 .iter()
-                .all(|(name, group)| group.is_err() || of.in_group(name) == InGroup::No)
+                .all(|(name, group)| group.is_err() || of.membership(name) == GroupMembership::No)
     }
 }
 
@@ -217,13 +220,14 @@ fn look_up(name: &str) -> Result<HostGroup, UnresolvedGroup> {
             members: group.mem,
         }),
         Ok(None) => Err(UnresolvedGroup::NoSuchGroup),
-        // it has more members than nix takes, which stops at 1 MiB
+        // the group has more members than nix reads, which stops at 1 MiB
         Err(Errno::ERANGE) => {
             let Some(group) = uzers::get_group_by_name(name) else {
-                // the C library leaves 0 where every source answered; a search in a file meets large groups of other names
+                // errno stays 0 if every source answered; a search of /etc/group meets large groups
+                // of other names too
                 return Err(match Errno::last_raw() {
                     0 => UnresolvedGroup::NoSuchGroup,
-                    error => UnresolvedGroup::Unanswered(Errno::from_raw(error)),
+                    error => UnresolvedGroup::LookupFailed(Errno::from_raw(error)),
                 });
             };
             let members = group
@@ -236,12 +240,13 @@ fn look_up(name: &str) -> Result<HostGroup, UnresolvedGroup> {
                 members,
             })
         }
-        Err(error) => Err(UnresolvedGroup::Unanswered(error)),
+        Err(error) => Err(UnresolvedGroup::LookupFailed(error)),
     }
 }
 
-/// The numbers of a user's groups, which come without members; `None` if the host does not know the user.
-fn ids_of(user: &UserName) -> Result<Option<Vec<Gid>>, Errno> {
+/// Returns the numbers of a user's groups, without their lists of members; `None` if the host does
+/// not know the user.
+fn find_group_ids(user: &UserName) -> Result<Option<Vec<Gid>>, Errno> {
     let user = user.clone();
     name_service::look_up(move || {
         let Some(entry) = User::from_name(user.as_str())? else {
@@ -252,51 +257,52 @@ fn ids_of(user: &UserName) -> Result<Option<Vec<Gid>>, Errno> {
     })
 }
 
-/// The names of all of the user's groups on this host, for applications; none if the host does not know the user.
-pub fn of(user: &UserName) -> Result<Vec<String>, GroupsError> {
+/// Returns the names of all groups of a user on this host, for applications; none if the host does
+/// not know the user.
+pub fn list_group_names(user: &UserName) -> Result<Vec<String>, GroupsError> {
     let named = |id: Gid| match Group::from_gid(id) {
         Ok(Some(group)) => Ok(group.name),
         Ok(None) => Err(GroupsError::Nameless(id)),
-        // as above
+        // more members than nix reads, as in `look_up`
         Err(Errno::ERANGE) => match uzers::get_group_by_gid(id.as_raw()) {
             Some(group) => Ok(group.name().to_string_lossy().into_owned()),
             None => Err(GroupsError::Lookup(Errno::ERANGE)),
         },
         Err(error) => Err(GroupsError::Lookup(error)),
     };
-    let ids = ids_of(user)
+    let ids = find_group_ids(user)
         .map_err(GroupsError::Lookup)?
         .unwrap_or_default();
-    // only the gate asks this, on workers of its own
+    // not through name_service::look_up: only the gate calls this, on its own worker threads
     ids.into_iter().map(named).collect()
 }
 
-/// The name by which the host knows a user: some name services take other spellings too. `None` if it knows none, or by a
-/// name that no account can have.
-pub fn name_of(user: &UserName) -> Result<Option<UserName>, GroupsError> {
-    let entry = user_named(user).map_err(GroupsError::Lookup)?;
+/// Returns the name under which the host knows a user, because some name services accept other
+/// spellings. `None` if the host does not know the user, or only by a name that no account can
+/// have.
+pub fn find_canonical_name(user: &UserName) -> Result<Option<UserName>, GroupsError> {
+    let entry = find_user_by_name(user).map_err(GroupsError::Lookup)?;
     Ok(entry.and_then(|entry| UserName::parse(entry.name.as_bytes()).ok()))
 }
 
-/// A user of this host, by a name that may be spelled in another way there.
-pub fn user_named(name: &UserName) -> Result<Option<User>, Errno> {
+/// Looks up a user of this host. The name service may return another spelling of the name.
+pub fn find_user_by_name(name: &UserName) -> Result<Option<User>, Errno> {
     let name = name.clone();
     name_service::look_up(move || User::from_name(name.as_str()))
 }
 
-/// A user of this host, by number.
-pub fn user_numbered(uid: Uid) -> Result<Option<User>, Errno> {
+/// Looks up a user of this host by number.
+pub fn find_user_by_uid(uid: Uid) -> Result<Option<User>, Errno> {
     name_service::look_up(move || User::from_uid(uid))
 }
 
-/// Why a user's groups are not known.
 #[derive(Debug)]
 pub enum GroupsError {
-    /// The host's name service does not answer.
+    /// The name service does not answer.
     Lookup(Errno),
-    /// A group without a name.
+    /// A group number of the user has no name.
     Nameless(Gid),
-    /// Too many for a session to carry: the most that their names may have together, in bytes.
+    /// The names together are longer than a session can carry; the number is the limit in bytes.
     TooMany(usize),
 }
 
@@ -336,31 +342,37 @@ mod tests {
 
     #[test]
     fn of_a_group_that_is_named_three_things_can_be_said() {
-        let groups = NamedGroups::look_up(["root", "daemon", "no-such-group-here"]);
-        let of = groups.of(&root());
-        assert_eq!(of.in_group("root"), InGroup::Yes);
-        assert_eq!(of.in_group("daemon"), InGroup::No);
-        assert_eq!(of.in_group("no-such-group-here"), InGroup::Unknown);
+        let groups = NamedGroups::look_up_groups(["root", "daemon", "no-such-group-here"]);
+        let of = groups.find_memberships(&root());
+        assert_eq!(of.membership("root"), GroupMembership::Yes);
+        assert_eq!(of.membership("daemon"), GroupMembership::No);
         assert_eq!(
-            of.doubts().collect::<Vec<_>>(),
+            of.membership("no-such-group-here"),
+            GroupMembership::Unknown
+        );
+        assert_eq!(
+            of.unresolved().collect::<Vec<_>>(),
             [("no-such-group-here", UnresolvedGroup::NoSuchGroup)]
         );
-        let nobody = groups.of(&"no-such-user-here".parse().unwrap());
-        assert_eq!(nobody.in_group("root"), InGroup::No);
-        assert_eq!(nobody.in_group("no-such-group-here"), InGroup::Unknown);
+        let nobody = groups.find_memberships(&"no-such-user-here".parse().unwrap());
+        assert_eq!(nobody.membership("root"), GroupMembership::No);
+        assert_eq!(
+            nobody.membership("no-such-group-here"),
+            GroupMembership::Unknown
+        );
     }
 
     #[test]
     fn what_another_source_knows_is_no_doubt_but_silence_stays_one() {
         let groups =
-            PersonGroups::default().in_doubt(["ours", "gone"], UnresolvedGroup::NoSuchGroup);
+            PersonGroups::default().with_unresolved(["ours", "gone"], UnresolvedGroup::NoSuchGroup);
         let mut groups = groups
-            .in_doubt(["silent"], UnresolvedGroup::Unanswered(Errno::EIO))
-            .and(["gone"]);
-        groups.settle(|group| group == "ours" || group == "silent");
-        assert_eq!(groups.in_group("ours"), InGroup::No);
-        assert_eq!(groups.in_group("silent"), InGroup::Unknown);
-        assert!(groups.is_in("gone"));
-        assert_eq!(groups.doubts().count(), 1);
+            .with_unresolved(["silent"], UnresolvedGroup::LookupFailed(Errno::EIO))
+            .with_groups(["gone"]);
+        groups.resolve_known(|group| group == "ours" || group == "silent");
+        assert_eq!(groups.membership("ours"), GroupMembership::No);
+        assert_eq!(groups.membership("silent"), GroupMembership::Unknown);
+        assert!(groups.is_member("gone"));
+        assert_eq!(groups.unresolved().count(), 1);
     }
 }

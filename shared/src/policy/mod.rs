@@ -1,4 +1,5 @@
-//! Policy: who must give a second factor, and what a web request needs. Pure functions.
+//! Policy: who must give a second factor, which rule decides a web request, and the groups that
+//! both depend on. Decisions are pure functions; only [`groups`] asks the host's name service.
 
 pub mod groups;
 pub mod requirement;

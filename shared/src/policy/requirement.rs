@@ -1,79 +1,82 @@
-//! Policy: who must give a code. A pure function of the configuration and what a door knows of the person.
+//! What the policy requires of a user after the first factor, and who may sign in without it for
+//! now.
+//! Pure functions of the configuration and of the facts in [`PolicySubject`]; nothing is looked up
+//! here.
 
-use super::groups::{InGroup, PersonGroups};
+use super::groups::{GroupMembership, PersonGroups};
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
 use crate::config::{
-    Exemption, MethodCondition, MethodWord, PolicyConfig, RequiredAccounts, SelfEnroll,
+    Exemption, MethodCondition, MethodEntry, PolicyConfig, RequiredAccounts, SelfEnroll,
 };
 use crate::credential::completed_methods::{CompletedFactor, CompletedMethods, SshKey, SshMethod};
 use crate::network::address::Address;
 use crate::system::clock::Timestamp;
 
-/// A person at a door.
+/// The user and the circumstances of one authentication.
 pub struct PolicySubject<'a> {
-    /// The account's name.
     pub name: &'a UserName,
-    /// What is known of the person's groups: the host's, those declared for the account, and those that the store keeps.
+    /// Groups of the host, groups declared for the account, and groups that the store keeps.
     pub groups: &'a PersonGroups,
-    /// The PAM service, or the name of another door.
+    /// PAM service, or the name of the gate or the command in its place.
     pub service: &'a str,
-    /// The remote address, if there is one.
     pub address: Option<Address>,
-    /// What passed before.
-    pub earlier: &'a CompletedMethods,
+    pub completed_methods: &'a CompletedMethods,
 }
 
-/// What the policy says.
+/// What the policy requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requirement {
-    /// Enrolled and not exempt: a code.
+    /// A code: the user is enrolled and not exempt.
     Code,
-    /// Required, but there is no second factor yet.
-    Enrolment,
-    /// No code, because the person has no second factor and needs none.
+    /// Enrollment: a second factor is required, and the user has none.
+    Enrollment,
+    /// No code: the user has no second factor, and none is required.
     Nothing,
-    /// No code, because of the exemption at this position (from 1) in postern.toml.
+    /// No code: the exemption at this position (from 1) in postern.toml applies.
     Exempt(usize),
 }
 
-/// Why someone who must have a second factor, and has none, may come in without.
+/// Why a user without the required second factor may sign in without it for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiver {
-    /// Their first sign-in is not long ago (`policy.enroll_within`); until when.
+pub enum EnrollmentGrace {
+    /// The enrollment grace period (`policy.enroll_within`) ends at this time.
     Until(Timestamp),
-    /// No administrator has a second factor, and this is one.
+    /// The user is an administrator, and no administrator has a second factor.
     LastAdministrator,
 }
 
-impl Waiver {
-    /// The word in logs.
+impl EnrollmentGrace {
+    /// Returns the word that logs use.
     pub fn name(self) -> &'static str {
         match self {
-            Waiver::Until(_) => "enrollment-grace-period",
-            Waiver::LastAdministrator => "last-administrator",
+            EnrollmentGrace::Until(_) => "enrollment-grace-period",
+            EnrollmentGrace::LastAdministrator => "last-administrator",
         }
     }
 }
 
-/// What a first enrolment needs besides the first factor.
+/// What a first enrollment requires besides the first factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnrollmentRequirement {
-    /// Nothing.
-    Free,
-    /// An administrator's one-time code.
+    None,
+    /// A one-time code from an administrator.
     OneTimeCode,
 }
 
 impl PolicyConfig {
-    /// What `subject` needs.
-    pub fn need(&self, subject: &PolicySubject<'_>, enrolled: Enrolled) -> Requirement {
+    /// Returns what the policy requires of `subject`.
+    pub fn evaluate_requirement(
+        &self,
+        subject: &PolicySubject<'_>,
+        enrolled: Enrolled,
+    ) -> Requirement {
         let covers = |exempt: &Exemption| {
             exempt.covers(
                 subject.groups,
                 subject.service,
                 subject.address,
-                subject.earlier,
+                subject.completed_methods,
             )
         };
         if let Some(position) = self.exempt.iter().position(covers) {
@@ -81,13 +84,13 @@ impl PolicyConfig {
         }
         match enrolled {
             Enrolled::Yes => Requirement::Code,
-            Enrolled::No if self.required.covers(subject) => Requirement::Enrolment,
+            Enrolled::No if self.required.covers(subject) => Requirement::Enrollment,
             Enrolled::No => Requirement::Nothing,
         }
     }
 
-    /// The exemption, by position from 1, that holds for everyone alike at this service and address. Nothing has passed
-    /// yet.
+    /// Returns the position (from 1) of an exemption that applies to every user at this service and
+    /// address, before any authentication method is completed.
     pub fn exempts_everyone(&self, service: &str, address: Option<Address>) -> Option<usize> {
         let covers = |exempt: &Exemption| {
             exempt.groups.is_empty()
@@ -104,48 +107,55 @@ impl PolicyConfig {
             .map(|position| position + 1)
     }
 
-    /// What a first enrolment needs that is made from `address`. Whoever has no address is in no network.
-    pub fn enrolling(&self, address: Option<Address>) -> EnrollmentRequirement {
+    /// Returns what a first enrollment from `address` requires. `None`, for no address, is in no
+    /// network.
+    pub fn enrollment_requirement(&self, address: Option<Address>) -> EnrollmentRequirement {
         let is_inside = |address| {
             self.self_enroll_networks
                 .iter()
                 .any(|network| network.contains(address))
         };
         match self.self_enroll {
-            SelfEnroll::Always => EnrollmentRequirement::Free,
-            SelfEnroll::Networks if address.is_some_and(is_inside) => EnrollmentRequirement::Free,
+            SelfEnroll::Always => EnrollmentRequirement::None,
+            SelfEnroll::Networks if address.is_some_and(is_inside) => EnrollmentRequirement::None,
             SelfEnroll::Networks | SelfEnroll::OneTimeCode => EnrollmentRequirement::OneTimeCode,
         }
     }
 
-    /// Until when someone may come in without the second factor that they must have, if that is later than `now`.
-    pub fn enroll_until(&self, first_sign_in: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    /// Returns the end of the enrollment grace period, if it is later than `now`.
+    pub fn enrollment_deadline(
+        &self,
+        first_sign_in: Timestamp,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let until = first_sign_in.plus(self.enroll_within.seconds());
         (now < until).then_some(until)
     }
 
-    /// Whether a person of that name and in these groups administers; a doubt does not make one.
+    /// Whether a user of this name and in these groups is an administrator. An unknown membership
+    /// makes no administrator.
     pub fn is_administrator(&self, name: &UserName, groups: &PersonGroups) -> bool {
         self.administrators
-            .words()
-            .any(|word| means(word, name, groups) == InGroup::Yes)
+            .entries()
+            .any(|word| means(word, name, groups) == GroupMembership::Yes)
     }
 
-    /// The groups whose members administer.
-    pub fn administrating_groups(&self) -> impl Iterator<Item = &str> {
+    /// Returns the groups that `policy.administrators` names.
+    pub fn administrator_groups(&self) -> impl Iterator<Item = &str> {
         self.administrators
-            .words()
+            .entries()
             .filter_map(|word| word.strip_prefix('%'))
     }
 }
 
 impl RequiredAccounts {
-    /// A name or `%group`; with `!` an exception, which wins wherever it stands.
+    /// Whether the list covers the subject. An entry is a name or `%group`; with `!` it is an
+    /// exception, which wins at any position.
     fn covers(&self, subject: &PolicySubject<'_>) -> bool {
-        // of what is not known the stricter reading holds: required, and not excepted
+        // An unknown membership is read in the stricter way: required, and not excepted.
         let means = |word: &str| means(word, subject.name, subject.groups);
-        let is = |word: &str| means(word) == InGroup::Yes;
-        let could_be = |word: &str| means(word) != InGroup::No;
+        let is = |word: &str| means(word) == GroupMembership::Yes;
+        let could_be = |word: &str| means(word) != GroupMembership::No;
         match self {
             RequiredAccounts::Enrolled => false,
             RequiredAccounts::All => true,
@@ -161,17 +171,17 @@ impl RequiredAccounts {
     }
 }
 
-/// Whether a name or `%group` means this person.
-fn means(word: &str, name: &UserName, groups: &PersonGroups) -> InGroup {
+/// Whether an entry, a name or `%group`, matches a user.
+fn means(word: &str, name: &UserName, groups: &PersonGroups) -> GroupMembership {
     match word.strip_prefix('%') {
-        Some(group) => groups.in_group(group),
-        None if word == name.as_str() => InGroup::Yes,
-        None => InGroup::No,
+        Some(group) => groups.membership(group),
+        None if word == name.as_str() => GroupMembership::Yes,
+        None => GroupMembership::No,
     }
 }
 
 impl Exemption {
-    /// Every condition that is given must hold for certain; of each, one alternative.
+    /// Whether every condition that is set certainly holds; one alternative of each is enough.
     fn covers(
         &self,
         groups: &PersonGroups,
@@ -180,20 +190,22 @@ impl Exemption {
         earlier: &CompletedMethods,
     ) -> bool {
         let in_group =
-            self.groups.is_empty() || self.groups.iter().any(|group| groups.is_in(group));
+            self.groups.is_empty() || self.groups.iter().any(|group| groups.is_member(group));
         let at_service = self.services.is_empty() || self.services.iter().any(|s| s == service);
         let in_network = self.networks.is_empty()
             || address.is_some_and(|address| self.networks.iter().any(|n| n.contains(address)));
         in_group
             && at_service
             && in_network
-            && (self.after == MethodCondition::default() || self.after.covers(earlier))
+            && (self.completed_methods == MethodCondition::default()
+                || self.completed_methods.covers(earlier))
     }
 }
 
 impl MethodCondition {
-    /// Every factor that passed is listed, and none excepted: whoever shows more than one cannot come by the listed one
-    /// where the other would have been asked for a code. Where nothing is known it holds for nobody.
+    /// Whether every completed factor is listed and none is excepted. All must be listed: otherwise
+    /// a client that shows two factors would be exempt by the listed one, where the other alone
+    /// requires a code. False if no completed method is known.
     fn covers(&self, earlier: &CompletedMethods) -> bool {
         let covers = |factor: &CompletedFactor| {
             self.listed.iter().any(|word| word.lists(factor))
@@ -203,22 +215,22 @@ impl MethodCondition {
     }
 }
 
-impl MethodWord {
+impl MethodEntry {
     fn lists(&self, factor: &CompletedFactor) -> bool {
         match self {
-            MethodWord::Method(method) => factor.method == Some(*method),
-            MethodWord::Key(listed) => {
+            MethodEntry::Method(method) => factor.method == Some(*method),
+            MethodEntry::Key(listed) => {
                 let is_listed = matches!(&factor.key, SshKey::Known(shown) if shown == listed);
                 is_listed && factor.method == Some(SshMethod::Publickey)
             }
         }
     }
 
-    /// A key that was not read could be any.
+    /// Whether the entry may match. A key that could not be parsed may be any key.
     fn could_be(&self, factor: &CompletedFactor) -> bool {
         match self {
-            MethodWord::Method(method) => factor.method.is_none_or(|shown| shown == *method),
-            MethodWord::Key(excepted) => match &factor.key {
+            MethodEntry::Method(method) => factor.method.is_none_or(|shown| shown == *method),
+            MethodEntry::Key(excepted) => match &factor.key {
                 SshKey::Known(shown) => shown == excepted,
                 SshKey::Unread => true,
                 SshKey::None => false,
@@ -243,22 +255,22 @@ mod tests {
         enrolled: Enrolled,
     ) -> Requirement {
         let policy: PolicyConfig = toml::from_str(policy).unwrap();
-        let groups = PersonGroups::known(groups.iter().copied());
+        let groups = PersonGroups::from_names(groups.iter().copied());
         let name = "alice".parse().unwrap();
         let (address, earlier) = (Address::parse(address), &CompletedMethods::PASSWORD);
-        policy.need(
+        policy.evaluate_requirement(
             &PolicySubject {
                 name: &name,
                 groups: &groups,
                 service,
                 address,
-                earlier,
+                completed_methods: earlier,
             },
             enrolled,
         )
     }
 
-    /// Whether an exemption with `after` holds after what sshd says.
+    /// Whether an exemption with the given `completed_methods` applies to what sshd reported.
     fn exempt_after(after: &str, said: &str) -> bool {
         let policy: PolicyConfig =
             toml::from_str(&format!("[[exempt]]\ncompleted_methods = {after}")).unwrap();
@@ -272,9 +284,9 @@ mod tests {
             groups,
             service: "sshd",
             address: None,
-            earlier,
+            completed_methods: earlier,
         };
-        policy.need(&subject, Enrolled::Yes) == Requirement::Exempt(1)
+        policy.evaluate_requirement(&subject, Enrolled::Yes) == Requirement::Exempt(1)
     }
 
     #[test]
@@ -291,12 +303,12 @@ mod tests {
         let all = "required = \"all\"";
         assert_eq!(
             need(all, &[], "sshd", "", Enrolled::No),
-            Requirement::Enrolment
+            Requirement::Enrollment
         );
         let listed = "required = [\"%staff\", \"bob\", \"!%robots\"]";
         assert_eq!(
             need(listed, &["staff"], "sshd", "", Enrolled::No),
-            Requirement::Enrolment
+            Requirement::Enrollment
         );
         assert_eq!(
             need(listed, &["staff", "robots"], "sshd", "", Enrolled::No),
@@ -319,25 +331,25 @@ mod tests {
 
     #[test]
     fn of_a_group_in_doubt_the_stricter_reading_holds() {
-        let doubtful =
-            PersonGroups::default().in_doubt(["staff", "robots"], UnresolvedGroup::NoSuchGroup);
+        let doubtful = PersonGroups::default()
+            .with_unresolved(["staff", "robots"], UnresolvedGroup::NoSuchGroup);
         let need = |policy: &str, groups: &PersonGroups, enrolled| {
             let policy: PolicyConfig = toml::from_str(policy).unwrap();
             let (name, earlier) = (&"alice".parse().unwrap(), &CompletedMethods::PASSWORD);
-            policy.need(
+            policy.evaluate_requirement(
                 &PolicySubject {
                     name,
                     groups,
                     service: "sshd",
                     address: None,
-                    earlier,
+                    completed_methods: earlier,
                 },
                 enrolled,
             )
         };
         assert_eq!(
             need("required = [\"%staff\"]", &doubtful, Enrolled::No),
-            Requirement::Enrolment
+            Requirement::Enrollment
         );
         assert_eq!(
             need(
@@ -345,7 +357,7 @@ mod tests {
                 &doubtful,
                 Enrolled::No
             ),
-            Requirement::Enrolment
+            Requirement::Enrollment
         );
         assert_eq!(
             need(
@@ -363,7 +375,7 @@ mod tests {
             need("[[exempt]]\ngroups = [\"staff\"]", &doubtful, Enrolled::Yes),
             Requirement::Code
         );
-        let also = doubtful.clone().and(["staff"]);
+        let also = doubtful.clone().with_groups(["staff"]);
         assert_eq!(
             need("[[exempt]]\ngroups = [\"staff\"]", &also, Enrolled::Yes),
             Requirement::Exempt(1)
@@ -421,17 +433,17 @@ mod tests {
             (&print, &key.replace("publickey", "hostbased"), false),
             (&all_but(PRINT), key, false),
             (&all_but(OTHER), key, true),
-            // it could be the excepted one
+            // the key could be the excepted one
             (&all_but(OTHER), certificate, false),
             (&all_but(OTHER), unread, false),
-            // an exception wins wherever it stands
+            // an exception wins at any position
             (
                 &format!("[\"!{PRINT}\", \"publickey\", \"{PRINT}\"]"),
                 key,
                 false,
             ),
             ("[\"!password\", \"publickey\"]", key, true),
-            // nothing is known, or nothing that is
+            // no method is known, or one of them is unknown
             ("[\"publickey\", \"password\"]", "", false),
             ("[\"publickey\", \"password\"]", "telepathy\n", false),
         ] {
@@ -504,13 +516,13 @@ mod tests {
         let enrolling = |text: &str, address: &str| {
             toml::from_str::<PolicyConfig>(text)
                 .unwrap()
-                .enrolling(Address::parse(address))
+                .enrollment_requirement(Address::parse(address))
         };
         let networks = "self_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]";
         for (policy, address, needs) in [
-            ("", "198.51.100.7", EnrollmentRequirement::Free),
-            ("", "", EnrollmentRequirement::Free),
-            (networks, "192.0.2.7", EnrollmentRequirement::Free),
+            ("", "198.51.100.7", EnrollmentRequirement::None),
+            ("", "", EnrollmentRequirement::None),
+            (networks, "192.0.2.7", EnrollmentRequirement::None),
             (networks, "198.51.100.7", EnrollmentRequirement::OneTimeCode),
             (networks, "", EnrollmentRequirement::OneTimeCode),
             (
@@ -532,7 +544,7 @@ mod tests {
         let until = |text: &str, now| {
             toml::from_str::<PolicyConfig>(text)
                 .unwrap()
-                .enroll_until(Timestamp(1000), Timestamp(now))
+                .enrollment_deadline(Timestamp(1000), Timestamp(now))
         };
         assert_eq!(until("", 1000), None);
         assert_eq!(until("enroll_within = \"1h\"", 1000), Some(Timestamp(4600)));
@@ -547,7 +559,7 @@ mod tests {
         let is = |name: &str, groups: &[&str]| {
             policy.is_administrator(
                 &name.parse().unwrap(),
-                &PersonGroups::known(groups.iter().copied()),
+                &PersonGroups::from_names(groups.iter().copied()),
             )
         };
         assert!(is("alice", &[]) && is("bob", &["users", "sudo"]));
@@ -560,7 +572,7 @@ mod tests {
         let asks = |text: &str| {
             !toml::from_str::<PolicyConfig>(text)
                 .unwrap()
-                .groups_asked()
+                .named_groups()
                 .is_empty()
         };
         assert!(!asks("required = [\"alice\"]"));

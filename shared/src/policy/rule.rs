@@ -1,84 +1,83 @@
-//! The rules of the gate together: what it takes to make a web request. A pure function of the rules, the request, and
-//! whoever makes it.
+//! Evaluates the rules of the gate: which access a web request requires. A pure function of the
+//! rules, the request and its user.
 //!
-//! The first rule that fits decides. Of some it cannot be said whether they fit: the host or the path can be read in
-//! two ways, or it hangs on groups that nobody knows of. Then every rule that could be the first counts, and the
-//! strictest of them decides, so that no reading lets in what another keeps out. Who has not signed in could be
-//! anybody: where that matters, they are asked.
+//! The first rule that matches decides. Whether a rule matches can be uncertain: host, path or
+//! method have two readings, or the rule depends on groups that are not known. Every rule that may
+//! be the first match is then a candidate, and the strictest candidate decides, so that no reading
+//! grants what another denies. A request without a session may come from any user: if that makes a
+//! difference, a sign-in is required first.
 
-use super::groups::InGroup;
-use super::session_groups::GroupAnswers;
+use super::groups::GroupMembership;
+use super::session_groups::RecordedGroups;
 use crate::account::name::{Group, UserName};
 use crate::config::rule::{GateRule, RuleAccess};
 use crate::network::address::Address;
-use crate::network::web_address::{self, Ambiguous, WebPath};
+use crate::network::web_address::{self, AmbiguousPath, WebPath};
 use std::cell::OnceCell;
 use std::fmt;
 
-/// A web request, as far as rules go.
+/// The parts of a web request that rules depend on.
 pub struct RuleRequest<'a> {
     /// In lower case, without port and trailing dot.
     pub host: &'a str,
-    /// The path, with or without a query.
+    /// Path with or without a query.
     pub target: &'a str,
-    /// The method.
     pub method: &'a str,
-    /// The client's address.
     pub address: Option<Address>,
 }
 
-/// Someone who has signed in.
-pub struct RulePerson<'a> {
-    /// The account's name.
+/// A user who has signed in.
+pub struct RuleUser<'a> {
     pub name: &'a UserName,
-    /// The groups that Postern knows of: those declared, and those that the store keeps.
+    /// Groups declared for the account, and groups that the store keeps.
     pub groups: [&'a [Group]; 2],
-    /// Of the host's groups that rules name, those that the person is in, if that is known.
-    pub of_host: Option<GroupAnswers<'a>>,
+    /// Memberships in groups of the host that rules name, if they are known.
+    pub host_groups: Option<RecordedGroups<'a>>,
 }
 
-/// What the rules say.
+/// The result of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleDecision {
-    /// What it takes.
     pub access: RuleAccess,
-    /// The rule that says so, by its position (from 1) in postern.toml; none for the default.
+    /// Position (from 1) of the deciding rule in postern.toml; `None` for the default.
     pub rule: Option<usize>,
-    /// Why that one.
-    pub why: RuleReason,
+    pub reason: RuleReason,
 }
 
-/// Why a rule decides.
+/// Why a rule decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleReason {
-    /// It is the first that matches.
-    First,
-    /// It is the strictest that could fit: host, path or method can be read in two ways.
-    TwoReadings,
-    /// Which is the first that matches cannot be said, and all that could be take the same.
-    Alike,
-    /// It hangs on who makes the request, and nobody has signed in. It takes [`Access::Password`], to begin with.
-    Nobody,
-    /// It is the strictest that could fit: it hangs on groups of the host, and which the person is in is not known.
-    Groups,
-    /// The same: it hangs on a group that no source knows, or whose source did not answer at the sign-in.
-    GroupsInDoubt,
+    /// The rule is the first match.
+    FirstMatch,
+    /// Host, path or method has two readings; the rule is the strictest candidate.
+    AmbiguousRequest,
+    /// Several rules may be the first match, and all of them give the same access.
+    SameAccess,
+    /// The decision depends on the user, and no user has signed in. The access is
+    /// [`RuleAccess::Password`], which requires a sign-in.
+    NotSignedIn,
+    /// The decision depends on groups of the host that are not known; the rule is the strictest
+    /// candidate.
+    GroupsUnknown,
+    /// The decision depends on a group that no source knows, or whose source did not answer at the
+    /// sign-in; the rule is the strictest candidate.
+    GroupUnresolved,
 }
 
 impl RuleReason {
-    /// In words.
+    /// Returns the reason as `postern check` prints it.
     pub fn text(self) -> &'static str {
         match self {
-            RuleReason::First => "the first that matches",
-            RuleReason::Alike => "every rule that could match gives the same",
-            RuleReason::TwoReadings => {
+            RuleReason::FirstMatch => "the first that matches",
+            RuleReason::SameAccess => "every rule that could match gives the same",
+            RuleReason::AmbiguousRequest => {
                 "host, path or method is ambiguous; the strictest that could match"
             }
-            RuleReason::Nobody => "depends on the user, and no one has signed in",
-            RuleReason::GroupsInDoubt => {
+            RuleReason::NotSignedIn => "depends on the user, and no one has signed in",
+            RuleReason::GroupUnresolved => {
                 "depends on a group that no source knows or answers for; the strictest that could match"
             }
-            RuleReason::Groups => {
+            RuleReason::GroupsUnknown => {
                 "depends on groups of the host that are not known; the strictest that could match"
             }
         }
@@ -86,13 +85,13 @@ impl RuleReason {
 }
 
 impl RuleDecision {
-    /// The rule's name in logs.
+    /// Returns the name of the rule in logs.
     pub fn name(&self) -> RuleName {
         RuleName(self.rule)
     }
 }
 
-/// A rule, as logs name it.
+/// The name of a rule in logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleName(pub Option<usize>);
 
@@ -105,7 +104,7 @@ impl fmt::Display for RuleName {
     }
 }
 
-/// Whether a rule fits.
+/// Whether a rule matches a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RuleFit {
     No,
@@ -118,26 +117,28 @@ impl RuleFit {
         if holds { RuleFit::Yes } else { RuleFit::No }
     }
 
-    /// Both.
+    /// Combines two conditions that must both hold.
     fn and(self, other: impl FnOnce() -> RuleFit) -> RuleFit {
         match self {
             RuleFit::No => RuleFit::No,
             RuleFit::Yes => other(),
             RuleFit::Perhaps(_) => match other() {
                 RuleFit::No => RuleFit::No,
-                // who it is matters first: the rest is looked at again when that is known
-                RuleFit::Perhaps(RuleReason::Nobody) => RuleFit::Perhaps(RuleReason::Nobody),
+                // an unknown user comes first: the rest is evaluated again after the sign-in
+                RuleFit::Perhaps(RuleReason::NotSignedIn) => {
+                    RuleFit::Perhaps(RuleReason::NotSignedIn)
+                }
                 _ => self,
             },
         }
     }
 }
 
-/// What it takes to make a request. No `person`: nobody has signed in.
-pub fn decide(
+/// Returns the access that a request requires. `None` as the user: no user has signed in.
+pub fn evaluate_rules(
     rules: &[GateRule],
     request: &RuleRequest<'_>,
-    person: Option<&RulePerson<'_>>,
+    person: Option<&RuleUser<'_>>,
 ) -> RuleDecision {
     let reading = UrlReading {
         request,
@@ -149,37 +150,37 @@ pub fn decide(
         let why = match rule.fits(&reading).and(|| rule.fits_person(person)) {
             RuleFit::No => continue,
             RuleFit::Perhaps(why) => why,
-            RuleFit::Yes => RuleReason::First,
+            RuleFit::Yes => RuleReason::FirstMatch,
         };
         could.be(RuleDecision {
             access: rule.then,
             rule: Some(position),
-            why,
+            reason: why,
         });
-        if why == RuleReason::First {
+        if why == RuleReason::FirstMatch {
             return could.decide();
         }
     }
     could.be(RuleDecision {
         access: RuleAccess::Code,
         rule: None,
-        why: RuleReason::First,
+        reason: RuleReason::FirstMatch,
     });
     could.decide()
 }
 
-/// The decisions that could be meant.
+/// The decisions of all rules that may be the first match.
 #[derive(Default)]
 struct Could {
     strictest: Option<RuleDecision>,
-    /// The first that hangs on who it is.
+    /// The first decision that depends on an unknown user.
     nobody: Option<RuleDecision>,
     differ: bool,
 }
 
 impl Could {
     fn be(&mut self, decision: RuleDecision) {
-        if decision.why == RuleReason::Nobody {
+        if decision.reason == RuleReason::NotSignedIn {
             self.nobody = self.nobody.or(Some(decision));
         }
         match self.strictest {
@@ -194,41 +195,42 @@ impl Could {
     }
 
     fn decide(self) -> RuleDecision {
-        // nothing is the default
+        // no candidate: the default
         let strictest = self.strictest.unwrap_or(RuleDecision {
             access: RuleAccess::Code,
             rule: None,
-            why: RuleReason::First,
+            reason: RuleReason::FirstMatch,
         });
         match self.nobody {
-            _ if !self.differ && strictest.why != RuleReason::First => RuleDecision {
-                why: RuleReason::Alike,
+            _ if !self.differ && strictest.reason != RuleReason::FirstMatch => RuleDecision {
+                reason: RuleReason::SameAccess,
                 ..strictest
             },
-            // whoever it is, this one could be meant
+            // this decision may apply whichever user signs in
             Some(first) if strictest.access == RuleAccess::Deny && strictest.rule < first.rule => {
                 strictest
             }
-            // also where a later one could deny: then it denies whoever has signed in
+            // also if a later candidate denies: it is evaluated again for the user who has signed
+            // in
             Some(first) => RuleDecision {
                 access: RuleAccess::Password,
                 ..first
             },
-            // of the two, what is certain is strictest all the same
+            // the strictest decides even if a less strict one is certain
             None => strictest,
         }
     }
 }
 
-/// A request as rules read it: each part once, for however many rules.
+/// A request whose parts are parsed at most once for all rules.
 struct UrlReading<'a> {
     request: &'a RuleRequest<'a>,
     is_host: OnceCell<bool>,
-    path: OnceCell<Result<WebPath, Ambiguous>>,
+    path: OnceCell<Result<WebPath, AmbiguousPath>>,
 }
 
 impl GateRule {
-    /// Whether it fits a request, whoever makes it.
+    /// Whether the rule matches the request, apart from its user.
     fn fits(&self, reading: &UrlReading<'_>) -> RuleFit {
         let request = reading.request;
         let in_network = || {
@@ -245,7 +247,8 @@ impl GateRule {
             .and(|| self.on_path(reading))
     }
 
-    /// Methods are compared as they are; an application may take `get` for GET.
+    /// Compares methods as sent. A difference in case alone is ambiguous, because an application
+    /// may treat `get` as GET.
     fn by_method(&self, method: &str) -> RuleFit {
         match () {
             () if self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == method) => {
@@ -256,7 +259,7 @@ impl GateRule {
                 .iter()
                 .any(|m| m.as_str().eq_ignore_ascii_case(method)) =>
             {
-                RuleFit::Perhaps(RuleReason::TwoReadings)
+                RuleFit::Perhaps(RuleReason::AmbiguousRequest)
             }
             () => RuleFit::No,
         }
@@ -271,9 +274,13 @@ impl GateRule {
         match () {
             () if self.hosts.is_empty() => RuleFit::Yes,
             () if !is_host.get_or_init(|| web_address::is_host(request.host)) => {
-                RuleFit::Perhaps(RuleReason::TwoReadings)
+                RuleFit::Perhaps(RuleReason::AmbiguousRequest)
             }
-            () => RuleFit::when(self.hosts.iter().any(|hosts| hosts.covers(request.host))),
+            () => RuleFit::when(
+                self.hosts
+                    .iter()
+                    .any(|hosts| hosts.matches_host(request.host)),
+            ),
         }
     }
 
@@ -281,43 +288,43 @@ impl GateRule {
         if self.paths.is_empty() {
             return RuleFit::Yes;
         }
-        match path.get_or_init(|| WebPath::read(request.target)) {
+        match path.get_or_init(|| WebPath::parse(request.target)) {
             Ok(path) => RuleFit::when(self.paths.iter().any(|top| path.is_below(top))),
-            Err(Ambiguous) => RuleFit::Perhaps(RuleReason::TwoReadings),
+            Err(AmbiguousPath) => RuleFit::Perhaps(RuleReason::AmbiguousRequest),
         }
     }
 
-    /// Whether it fits whoever makes the request.
-    fn fits_person(&self, person: Option<&RulePerson<'_>>) -> RuleFit {
+    /// Whether the rule matches the user.
+    fn fits_person(&self, person: Option<&RuleUser<'_>>) -> RuleFit {
         if self.users.is_empty() && self.groups.is_empty() {
             return RuleFit::Yes;
         }
         let Some(person) = person else {
-            return RuleFit::Perhaps(RuleReason::Nobody);
+            return RuleFit::Perhaps(RuleReason::NotSignedIn);
         };
         let named = self.users.is_empty() || self.users.contains(person.name);
         RuleFit::when(named).and(|| self.fits_groups(person))
     }
 
-    fn fits_groups(&self, person: &RulePerson<'_>) -> RuleFit {
+    fn fits_groups(&self, person: &RuleUser<'_>) -> RuleFit {
         let known = |group: &Group| person.groups.iter().any(|groups| groups.contains(group));
         if self.groups.is_empty() || self.groups.iter().any(known) {
             return RuleFit::Yes;
         }
-        match person.of_host {
+        match person.host_groups {
             Some(of_host) => {
                 let of = |wanted| {
                     self.groups
                         .iter()
-                        .any(|group| of_host.in_group(group.as_str()) == wanted)
+                        .any(|group| of_host.membership(group.as_str()) == wanted)
                 };
-                match (of(InGroup::Yes), of(InGroup::Unknown)) {
+                match (of(GroupMembership::Yes), of(GroupMembership::Unknown)) {
                     (true, _) => RuleFit::Yes,
-                    (false, true) => RuleFit::Perhaps(RuleReason::GroupsInDoubt),
+                    (false, true) => RuleFit::Perhaps(RuleReason::GroupUnresolved),
                     (false, false) => RuleFit::No,
                 }
             }
-            None => RuleFit::Perhaps(RuleReason::Groups),
+            None => RuleFit::Perhaps(RuleReason::GroupsUnknown),
         }
     }
 }

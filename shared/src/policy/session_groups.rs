@@ -1,10 +1,10 @@
-//! What is known of a person's groups on the host where nobody can look them up, at a check: of the groups that the
-//! configuration asks about there, those that the person was in when the session began.
+//! The memberships in groups of the host that a session records at the sign-in for checks, which
+//! look nothing up. Recorded are the groups that the configuration names.
 //!
-//! They MUST be known or not known, never guessed: whoever is in no group that was asked about then may well be in
-//! one that is asked about now.
+//! A membership MUST be known or not known, never assumed: if the configuration names other groups
+//! since the sign-in, the record says nothing about them.
 
-use super::groups::{InGroup, PersonGroups};
+use super::groups::{GroupMembership, PersonGroups};
 use crate::config::Config;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -12,40 +12,39 @@ use std::collections::BTreeSet;
 /// The groups that rules and the policy name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedGroups {
-    /// In order.
+    /// In ascending order.
     names: Vec<String>,
     mark: GroupsFingerprint,
 }
 
-/// Stands for what was asked: a part of its hash.
+/// The first bytes of a hash of the names, which matches a record with its list of groups.
 type GroupsFingerprint = [u8; 8];
 
-/// Which of the groups that were asked about someone was in.
+/// Which of the requested groups a user was in at the sign-in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionGroups {
     mark: GroupsFingerprint,
-    /// One for each, in order; the first is the lowest of the first byte. Of the same length: those of which nothing was
-    /// known.
+    /// One bit per group in the order of the names, the lowest bit of the first byte first. The
+    /// second list has the same length and marks unknown memberships.
     bits: Vec<u8>,
     doubts: Vec<u8>,
 }
 
-/// The same, beside the names.
+/// A record together with the names of its groups.
 #[derive(Clone, Copy, Debug)]
-pub struct GroupAnswers<'a> {
+pub struct RecordedGroups<'a> {
     names: &'a [String],
     bits: &'a [u8],
     doubts: &'a [u8],
 }
 
 impl RequestedGroups {
-    /// What a configuration asks about.
-    pub fn of(config: &Config) -> RequestedGroups {
-        RequestedGroups::named(config.groups_asked().into_iter())
+    /// Returns the groups that a configuration names.
+    pub fn from_config(config: &Config) -> RequestedGroups {
+        RequestedGroups::from_names(config.named_groups().into_iter())
     }
 
-    /// These.
-    pub fn named<'a>(names: impl Iterator<Item = &'a str>) -> RequestedGroups {
+    pub fn from_names<'a>(names: impl Iterator<Item = &'a str>) -> RequestedGroups {
         let names: BTreeSet<&str> = names.collect();
         let mut hash = Sha256::new();
         for name in &names {
@@ -62,15 +61,15 @@ impl RequestedGroups {
 }
 
 impl SessionGroups {
-    /// Those that were asked about, of someone who is in these.
-    pub fn among(asked: &RequestedGroups, groups: &PersonGroups) -> SessionGroups {
+    /// Records the memberships of a user in the requested groups.
+    pub fn record_memberships(asked: &RequestedGroups, groups: &PersonGroups) -> SessionGroups {
         let mut bits = vec![0; asked.names.len().div_ceil(8)];
         let mut doubts = bits.clone();
         for (position, name) in asked.names.iter().enumerate() {
-            let list = match groups.in_group(name) {
-                InGroup::Yes => &mut bits,
-                InGroup::Unknown => &mut doubts,
-                InGroup::No => continue,
+            let list = match groups.membership(name) {
+                GroupMembership::Yes => &mut bits,
+                GroupMembership::Unknown => &mut doubts,
+                GroupMembership::No => continue,
             };
             list[position / 8] |= 1 << (position % 8);
         }
@@ -81,21 +80,21 @@ impl SessionGroups {
         }
     }
 
-    /// The answer, if it was these that were asked about.
-    pub fn answer<'a>(&'a self, asked: &'a RequestedGroups) -> Option<GroupAnswers<'a>> {
-        (self.mark == asked.mark).then_some(GroupAnswers {
+    /// Returns the memberships if the record was made for the same list of groups.
+    pub fn read_for<'a>(&'a self, asked: &'a RequestedGroups) -> Option<RecordedGroups<'a>> {
+        (self.mark == asked.mark).then_some(RecordedGroups {
             names: &asked.names,
             bits: &self.bits,
             doubts: &self.doubts,
         })
     }
 
-    /// As a cookie holds it.
+    /// Encodes the record for a cookie.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         [&self.mark, self.bits.as_slice(), self.doubts.as_slice()].concat()
     }
 
-    /// Reads what [`KnownGroups::to_bytes`] wrote.
+    /// Decodes [`SessionGroups::to_bytes`].
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<SessionGroups> {
         let (mark, rest) = bytes.split_first_chunk()?;
         let (bits, doubts) = rest.split_at(rest.len() / 2);
@@ -108,19 +107,18 @@ impl SessionGroups {
     }
 }
 
-impl<'a> GroupAnswers<'a> {
-    /// Whether someone was in a group that was asked about.
-    pub fn in_group(&self, group: &str) -> InGroup {
+impl<'a> RecordedGroups<'a> {
+    pub fn membership(&self, group: &str) -> GroupMembership {
         match self.names.binary_search_by(|name| name.as_str().cmp(group)) {
-            Ok(position) if has(self.bits, position) => InGroup::Yes,
-            Ok(position) if has(self.doubts, position) => InGroup::Unknown,
-            Ok(_) | Err(_) => InGroup::No,
+            Ok(position) if has(self.bits, position) => GroupMembership::Yes,
+            Ok(position) if has(self.doubts, position) => GroupMembership::Unknown,
+            Ok(_) | Err(_) => GroupMembership::No,
         }
     }
 
-    /// All that someone was in.
-    pub fn held(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let GroupAnswers { names, bits, .. } = *self;
+    /// Returns the groups that the user was in.
+    pub fn confirmed(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let RecordedGroups { names, bits, .. } = *self;
         names
             .iter()
             .enumerate()
@@ -128,9 +126,9 @@ impl<'a> GroupAnswers<'a> {
             .map(|(_, name)| name.as_str())
     }
 
-    /// All of which nothing was known.
-    pub fn in_doubt(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let GroupAnswers { names, doubts, .. } = *self;
+    /// Returns the groups whose membership was unknown.
+    pub fn unresolved(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let RecordedGroups { names, doubts, .. } = *self;
         names
             .iter()
             .enumerate()
@@ -149,36 +147,41 @@ mod tests {
     use super::*;
 
     fn asked(text: &str) -> RequestedGroups {
-        RequestedGroups::of(&toml::from_str(text).unwrap())
+        RequestedGroups::from_config(&toml::from_str(text).unwrap())
     }
 
     #[test]
     fn of_the_hosts_groups_those_that_were_asked_about_are_known() {
         let rules = "[[gate.rule]]\ngroups = [\"ops\", \"staff\"]\nthen = \"deny\"\n[[policy.exempt]]\ngroups = [\"away\"]";
         let asked = asked(rules);
-        let known = SessionGroups::among(&asked, &PersonGroups::known(["users", "staff", "away"]));
-        let answered = known.answer(&asked).unwrap();
-        assert_eq!(answered.held().collect::<Vec<_>>(), ["away", "staff"]);
-        let is_in = |group: &str| answered.in_group(group) == InGroup::Yes;
+        let known = SessionGroups::record_memberships(
+            &asked,
+            &PersonGroups::from_names(["users", "staff", "away"]),
+        );
+        let answered = known.read_for(&asked).unwrap();
+        assert_eq!(answered.confirmed().collect::<Vec<_>>(), ["away", "staff"]);
+        let is_in = |group: &str| answered.membership(group) == GroupMembership::Yes;
         assert!(is_in("staff") && !is_in("ops") && !is_in("users"));
         assert_eq!(SessionGroups::from_bytes(&known.to_bytes()), Some(known));
     }
 
     #[test]
     fn what_was_in_doubt_stays_so_in_the_session() {
-        let asked = RequestedGroups::named(["ops", "staff"].into_iter());
-        let groups = PersonGroups::known(["ops"]).in_doubt(
+        let asked = RequestedGroups::from_names(["ops", "staff"].into_iter());
+        let groups = PersonGroups::from_names(["ops"]).with_unresolved(
             ["staff"],
             crate::policy::groups::UnresolvedGroup::NoSuchGroup,
         );
-        let known =
-            SessionGroups::from_bytes(&SessionGroups::among(&asked, &groups).to_bytes()).unwrap();
-        let answered = known.answer(&asked).unwrap();
+        let known = SessionGroups::from_bytes(
+            &SessionGroups::record_memberships(&asked, &groups).to_bytes(),
+        )
+        .unwrap();
+        let answered = known.read_for(&asked).unwrap();
         assert_eq!(
-            (answered.in_group("ops"), answered.in_group("staff")),
-            (InGroup::Yes, InGroup::Unknown)
+            (answered.membership("ops"), answered.membership("staff")),
+            (GroupMembership::Yes, GroupMembership::Unknown)
         );
-        assert_eq!(answered.in_doubt().collect::<Vec<_>>(), ["staff"]);
+        assert_eq!(answered.unresolved().collect::<Vec<_>>(), ["staff"]);
     }
 
     #[test]
@@ -186,12 +189,13 @@ mod tests {
         let names: Vec<String> = (0..crate::config::MOST_GROUPS)
             .map(|number| format!("group {number}"))
             .collect();
-        let asked = RequestedGroups::named(names.iter().map(String::as_str));
-        let known = SessionGroups::among(&asked, &PersonGroups::known(&names[3..]));
+        let asked = RequestedGroups::from_names(names.iter().map(String::as_str));
+        let known =
+            SessionGroups::record_memberships(&asked, &PersonGroups::from_names(&names[3..]));
         assert!(known.to_bytes().len() <= 72);
         for (number, name) in names.iter().enumerate() {
             assert_eq!(
-                known.answer(&asked).unwrap().in_group(name) == InGroup::Yes,
+                known.read_for(&asked).unwrap().membership(name) == GroupMembership::Yes,
                 number >= 3,
                 "{name}"
             );
@@ -206,15 +210,15 @@ mod tests {
                 "[[gate.rule]]\ngroups = [\"{one}\", \"{other}\"]\nthen = \"deny\""
             ))
         });
-        let known = SessionGroups::among(&nothing, &PersonGroups::default());
-        assert!(known.answer(&nothing).is_some() && known.answer(&ab).is_none());
+        let known = SessionGroups::record_memberships(&nothing, &PersonGroups::default());
+        assert!(known.read_for(&nothing).is_some() && known.read_for(&ab).is_none());
         assert!(
-            SessionGroups::among(&ab, &PersonGroups::default())
-                .answer(&a_b)
+            SessionGroups::record_memberships(&ab, &PersonGroups::default())
+                .read_for(&a_b)
                 .is_none()
         );
         assert!(
-            SessionGroups::default().answer(&nothing).is_none(),
+            SessionGroups::default().read_for(&nothing).is_none(),
             "what was never asked is not known"
         );
     }

@@ -172,10 +172,10 @@ impl From<(i64, AuditEvent)> for EventEntry {
         let AuditEvent {
             at,
             account,
-            what,
-            door,
+            kind: what,
+            service: door,
             origin,
-            actor,
+            principal: actor,
             cause,
         } = event;
         EventEntry {

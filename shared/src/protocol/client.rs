@@ -45,7 +45,7 @@ fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientErr
     if greeting.state != ServerState::Ready {
         return Err(ClientError::NotReady(greeting.state));
     }
-    connection.wait_until(Instant::now() + REPLIED);
+    connection.set_deadline(Instant::now() + REPLIED);
     // of any other failure, what it says before it closes the connection tells more
     if let Err(FrameError::TooLong { .. }) =
         send(&mut connection, &Opening::Command { version, request })

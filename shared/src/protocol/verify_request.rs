@@ -7,7 +7,7 @@ use crate::account::second_factor::MailStatus;
 use crate::config::GracePeriod;
 use crate::credential::completed_methods::CompletedMethods;
 use crate::credential::input::InputReading;
-use crate::policy::requirement::{Requirement, Waiver};
+use crate::policy::requirement::{EnrollmentGrace, Requirement};
 use crate::system::process::{HostProcess, UnidentifiedProcess};
 use crate::verify::decision::WithinGrace;
 use crate::verify::origin::Origin;
@@ -112,7 +112,7 @@ pub enum VerifyReply {
     /// What grace says.
     Grace(WithinGrace),
     /// Why they may come in without, if they may.
-    Waived(Option<Waiver>),
+    Waived(Option<EnrollmentGrace>),
     /// A first setup needs an administrator's one-time code.
     OneTimeCodeNeeded,
     /// A new authenticator, shown once.

@@ -52,7 +52,7 @@ impl CompletedFactors {
         match self.second {
             SecondFactorMethod::None(enrolled) => {
                 matches!(
-                    policy.need(subject, enrolled),
+                    policy.evaluate_requirement(subject, enrolled),
                     Requirement::Nothing | Requirement::Exempt(_)
                 )
             }
@@ -166,7 +166,7 @@ mod tests {
                 groups,
                 service: "web",
                 address,
-                earlier,
+                completed_methods: earlier,
             };
             let passed = CompletedFactors {
                 first: FirstFactorMethod::Password,

@@ -231,10 +231,10 @@ mod tests {
             groups: vec!["ops".parse().unwrap(), "ü b".parse().unwrap()],
             host_groups: {
                 let rule = "[[gate.rule]]\ngroups = [\"sudo\", \"users\"]\nthen = \"deny\"";
-                let asked = RequestedGroups::of(&toml::from_str(rule).unwrap());
-                SessionGroups::among(
+                let asked = RequestedGroups::from_config(&toml::from_str(rule).unwrap());
+                SessionGroups::record_memberships(
                     &asked,
-                    &crate::policy::groups::PersonGroups::known(["sudo", "adm"]),
+                    &crate::policy::groups::PersonGroups::from_names(["sudo", "adm"]),
                 )
             },
             email: Some("alice@example.org".to_owned().try_into().unwrap()),

@@ -42,7 +42,7 @@ mod tests {
     use crate::verify::throttle::{Bucket, ThrottleFailure};
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
-    const HOUR: GracePeriod = GracePeriod::of(3600);
+    const HOUR: GracePeriod = GracePeriod::new(3600);
 
     fn account() -> AccountCredentials {
         AccountCredentials {
@@ -70,8 +70,8 @@ mod tests {
             (Some(NOW.minus(3600)), HOUR, false),
             (Some(NOW.plus(1)), HOUR, false),
             (None, HOUR, false),
-            (Some(NOW), GracePeriod::of(0), false),
-            (Some(NOW.minus(3600)), GracePeriod::of(3601), true),
+            (Some(NOW), GracePeriod::new(0), false),
+            (Some(NOW.minus(3600)), GracePeriod::new(3601), true),
         ] {
             assert_eq!(
                 spared(&account(), last, grace),

@@ -1,6 +1,6 @@
 //! Origin of an attempt: the address, key, user or terminal from which a person signs in.
 
-use crate::account::name::is_plain;
+use crate::account::name::is_plain_name;
 use crate::credential::completed_methods::{CompletedMethods, SshKey};
 use crate::network::address::Address;
 use serde::de::Error as _;
@@ -89,7 +89,7 @@ impl Origin {
 /// The name of a user or a terminal that is fit for a log.
 fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let name = String::deserialize(from)?;
-    match is_plain(&name) {
+    match is_plain_name(&name) {
         true => Ok(name),
         false => Err(D::Error::custom(
             "must be the name of a user or a terminal of this host",

@@ -297,7 +297,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     let of = |what: EventKind| {
         log.iter()
-            .filter(move |(_, event)| event.what == what)
+            .filter(move |(_, event)| event.kind == what)
             .map(|(_, event)| &event.cause)
     };
     assert!(of(EventKind::AppPasswordAdded).eq(["mail", "other"]));
@@ -454,7 +454,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         .door
         .events(
             &EventFilter {
-                what: Some(EventKind::Accepted),
+                kind: Some(EventKind::Accepted),
                 ..EventFilter::default()
             },
             0,

@@ -18,7 +18,7 @@ impl Etc {
     fn new() -> Etc {
         let etc = Etc(tempfile::tempdir().unwrap());
         etc.writes("postern.toml", FIRST);
-        file::keep_current(&etc.at("postern.toml")).unwrap();
+        file::save_valid_copy(&etc.at("postern.toml")).unwrap();
         etc
     }
 
@@ -32,7 +32,7 @@ impl Etc {
     }
 
     fn in_force(&self) -> file::CurrentConfig {
-        file::in_force(&self.at("postern.toml")).unwrap()
+        file::load_config(&self.at("postern.toml")).unwrap()
     }
 
     /// Whether everyone is required now.
@@ -45,7 +45,7 @@ impl Etc {
     #[track_caller]
     fn problem(&self) -> String {
         self.in_force()
-            .problem
+            .fallback
             .expect("the copy is in force")
             .to_string()
     }
@@ -118,7 +118,7 @@ fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force()
         "accounts.d/a.toml",
         "[[account]]\nname = \"a\"\nsecret_file = \"/run/a\"\n",
     );
-    file::keep_current(&etc.at("postern.toml")).unwrap();
+    file::save_valid_copy(&etc.at("postern.toml")).unwrap();
     let since = fs::metadata(etc.at("postern.toml.valid"))
         .unwrap()
         .modified()
@@ -168,12 +168,12 @@ fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force()
         mode(path, open);
         is_in_doubt(named);
         mode(path, should);
-        assert!(etc.in_force().problem.is_none(), "{named}");
+        assert!(etc.in_force().fallback.is_none(), "{named}");
         if is_root() {
             chown(path, Some(4321), None).unwrap();
             is_in_doubt("belongs to uid 4321; chown it to root");
             chown(path, Some(0), None).unwrap();
-            assert!(etc.in_force().problem.is_none(), "{named}");
+            assert!(etc.in_force().fallback.is_none(), "{named}");
         }
     }
     fs::rename(&toml, etc.at("aside")).unwrap();
@@ -188,7 +188,7 @@ fn a_doubt_without_a_trusted_copy_is_refused_with_a_remedy() {
     let etc = Etc::new();
     fs::remove_file(etc.at("postern.toml")).unwrap();
     mode(&etc.at("postern.toml.valid"), 0o666);
-    let refused = file::in_force(&etc.at("postern.toml")).err().unwrap();
+    let refused = file::load_config(&etc.at("postern.toml")).err().unwrap();
     assert!(matches!(refused, ConfigError::NoCopy { .. }));
     let refused = refused.to_string();
     assert!(
@@ -203,7 +203,7 @@ fn a_doubt_without_a_trusted_copy_is_refused_with_a_remedy() {
     fs::rename(etc.at("postern.toml.valid"), etc.at("elsewhere")).unwrap();
     mode(&etc.at("elsewhere"), 0o644);
     symlink(etc.at("elsewhere"), etc.at("postern.toml.valid")).unwrap();
-    assert!(file::in_force(&etc.at("postern.toml")).is_err());
+    assert!(file::load_config(&etc.at("postern.toml")).is_err());
 }
 
 /// NixOS and stow put links there.
@@ -220,7 +220,7 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     let toml = etc.at("postern.toml");
     fs::remove_file(&toml).unwrap();
     symlink(store.join("profile/../profile/current"), &toml).unwrap();
-    assert!(file::read(&toml).is_ok());
+    assert!(file::read_config(&toml).is_ok());
     fs::create_dir(etc.at("accounts.d")).unwrap();
     fs::write(
         store.join("x.toml"),
@@ -228,7 +228,7 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     )
     .unwrap();
     symlink(store.join("x.toml"), etc.at("accounts.d/x.toml")).unwrap();
-    assert_eq!(file::read(&toml).unwrap().config.account.len(), 1);
+    assert_eq!(file::read_config(&toml).unwrap().config.account.len(), 1);
 
     for (folder, named) in [
         (store.clone(), "store"),
@@ -236,7 +236,7 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
         (store.join("a/b"), "store/a/b"),
     ] {
         mode(&folder, 0o775);
-        let refused = file::read(&toml).err().unwrap().to_string();
+        let refused = file::read_config(&toml).err().unwrap().to_string();
         assert!(
             refused.contains("has mode 0775, too open; chmod it to 0755"),
             "{refused}"
@@ -244,18 +244,18 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
         mode(&folder, 0o755);
         if is_root() {
             chown(&folder, Some(4321), None).unwrap();
-            let refused = file::read(&toml).err().unwrap().to_string();
+            let refused = file::read_config(&toml).err().unwrap().to_string();
             assert!(
                 refused.contains(&format!("{named}: belongs to uid 4321")),
                 "{refused}"
             );
             chown(&folder, Some(0), None).unwrap();
         }
-        assert!(file::read(&toml).is_ok());
+        assert!(file::read_config(&toml).is_ok());
     }
     if is_root() {
         std::os::unix::fs::lchown(&toml, Some(4321), None).unwrap();
-        let refused = file::read(&toml).err().unwrap().to_string();
+        let refused = file::read_config(&toml).err().unwrap().to_string();
         assert!(
             refused.contains("the symbolic link belongs to uid 4321; chown --no-dereference"),
             "{refused}"
@@ -264,7 +264,7 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     }
     mode(&store.join("a/b/real.toml"), 0o666);
     assert!(
-        file::read(&toml)
+        file::read_config(&toml)
             .err()
             .unwrap()
             .to_string()
@@ -274,7 +274,7 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     fs::remove_file(&toml).unwrap();
     symlink(&toml, &toml).unwrap();
     assert!(
-        file::read(&toml)
+        file::read_config(&toml)
             .err()
             .unwrap()
             .to_string()
@@ -295,7 +295,7 @@ fn many_files_of_accounts_are_read_in_time() {
     };
     let time = || {
         let begun = Instant::now();
-        file::read(&etc.at("postern.toml")).unwrap();
+        file::read_config(&etc.at("postern.toml")).unwrap();
         begun.elapsed()
     };
     write(0..100);
@@ -310,7 +310,7 @@ fn many_files_of_accounts_are_read_in_time() {
         "accounts.d/9999.toml",
         "[[account]]\nname = \"a7\"\nsecret_file = \"/run/a\"\n",
     );
-    let refused = file::read(&etc.at("postern.toml"))
+    let refused = file::read_config(&etc.at("postern.toml"))
         .err()
         .unwrap()
         .to_string();
@@ -349,7 +349,7 @@ fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
     if is_root() {
         required(true);
     }
-    file::keep_current(&etc.at("postern.toml")).unwrap();
+    file::save_valid_copy(&etc.at("postern.toml")).unwrap();
     std::thread::sleep(Duration::from_millis(2100));
     required(true);
     fs::create_dir(etc.at("accounts.d")).unwrap();
@@ -357,14 +357,14 @@ fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
         "accounts.d/a.toml",
         "[[account]]\nname = \"a\"\nsecret_file = \"/run/a\"\n",
     );
-    file::keep_current(&etc.at("postern.toml")).unwrap();
+    file::save_valid_copy(&etc.at("postern.toml")).unwrap();
     assert_eq!(etc.in_force().config.account.len(), 1);
     std::thread::sleep(Duration::from_millis(2100));
     assert_eq!(etc.in_force().config.account.len(), 1);
     mode(&etc.at("accounts.d/a.toml"), 0o666);
     assert!(etc.problem().contains("has mode 0666"));
     mode(&etc.at("accounts.d/a.toml"), 0o644);
-    assert!(etc.in_force().problem.is_none());
+    assert!(etc.in_force().fallback.is_none());
     fs::remove_file(etc.at("accounts.d/a.toml")).unwrap();
     assert_eq!(etc.in_force().config.account.len(), 0);
 }

@@ -110,7 +110,7 @@ fn whoever_comes_in_another_spelling_is_told_of_which_account() {
     let AfterPassword::OtherSpelling(other) = is_brought(&mut home.door, "ALICE") else {
         panic!("not refused")
     };
-    assert_eq!((other.name, other.of), (name("ALICE"), name("alice")));
+    assert_eq!((other.name, other.existing), (name("ALICE"), name("alice")));
     // an account of its own name is not asked about others: root made both
     home.door
         .add_account(&name("Alice"), Distinct::Yes, "root", NOW)
@@ -346,7 +346,7 @@ fn asks(
     question: VerifyOperation,
 ) -> Result<VerifyReply, AdministrationError> {
     let judging = VerifyRequest {
-        service: Service::named(b"ftp"),
+        service: Service::from_pam(b"ftp"),
         user: name(who),
         process: HostProcess::find(1),
         origin: Origin::Unknown,

@@ -15,7 +15,7 @@ use super::home::NOW;
 /// What a person needs at a prompt after the first factor.
 fn need(home: &mut Home, who: &str) -> Requirement {
     let judging = VerifyRequest {
-        service: Service::named(b"sshd"),
+        service: Service::from_pam(b"sshd"),
         user: name(who),
         process: HostProcess::find(1),
         origin: Origin::Unknown,
@@ -38,7 +38,7 @@ fn need(home: &mut Home, who: &str) -> Requirement {
 #[test]
 fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so() {
     let mut home = Home::new("[policy]\nrequired = [\"%staf\", \"!bob\"]\n");
-    assert_eq!(need(&mut home, "root"), Requirement::Enrolment);
+    assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut home, "bob"), Requirement::Nothing);
     let doubts = home.door.take_group_warnings();
     assert_eq!(doubts.len(), 1, "{doubts:?}");
@@ -53,7 +53,7 @@ fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so()
 fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_that_no_source_knows()
  {
     let mut home = Home::new("[policy]\nrequired = [\"all\", \"!%robts\"]\n");
-    assert_eq!(need(&mut home, "root"), Requirement::Enrolment);
+    assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     let (mut home, _) =
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
     assert_eq!(need(&mut home, "alice"), Requirement::Code);
@@ -79,7 +79,7 @@ fn a_group_of_posterns_own_is_no_doubt() {
         .unwrap();
     assert_eq!(
         need(&mut home, "root"),
-        Requirement::Enrolment,
+        Requirement::Enrollment,
         "nobody is in it: the name may be wrong"
     );
     let mut home = Home::new(
@@ -93,7 +93,7 @@ fn a_group_of_posterns_own_is_no_doubt() {
 #[test]
 fn a_group_of_this_host_is_asked_about_each_person() {
     let mut home = Home::new("[policy]\nrequired = [\"%root\"]\n");
-    assert_eq!(need(&mut home, "root"), Requirement::Enrolment);
+    assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut home, "daemon"), Requirement::Nothing);
     assert_eq!(need(&mut home, "no-such-user-here"), Requirement::Nothing);
     assert!(home.door.take_group_warnings().is_empty());

@@ -194,7 +194,7 @@ fn a_process_of_the_users_own_says_no_password_changed() {
     let session = bob_signs_in(&mut home, &remote("192.0.2.7"));
     let bob = name("bob");
     let judging = VerifyRequest {
-        service: Service::named(b"passwd"),
+        service: Service::from_pam(b"passwd"),
         user: bob.clone(),
         process: HostProcess::find(1),
         origin: Origin::Unknown,
@@ -482,10 +482,10 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
         panic!("not opened")
     };
     let mut config = home.config.clone();
-    config.gate.session = toml::from_str::<Config>("[gate]\nsession_lifetime = \"12h\"")
+    config.gate.session_lifetime = toml::from_str::<Config>("[gate]\nsession_lifetime = \"12h\"")
         .unwrap()
         .gate
-        .session;
+        .session_lifetime;
     let mut door = Engine::open(config).unwrap();
     let later = NOW.plus(120);
     let Some(AfterPassword::Code(token)) = door
@@ -587,7 +587,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let mut home = Home::new("");
     let asks = |door: &mut Engine, step: PromptEnrollment| {
         let judging = VerifyRequest {
-            service: Service::named(b"sshd"),
+            service: Service::from_pam(b"sshd"),
             user: name("bob"),
             process: HostProcess::find(1),
             origin: remote("192.0.2.7"),

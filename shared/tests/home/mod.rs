@@ -116,7 +116,7 @@ impl Home {
             key_file.display()
         );
         fs::write(at("postern.toml"), text).unwrap();
-        let config = file::read(&at("postern.toml")).unwrap().config;
+        let config = file::read_config(&at("postern.toml")).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
         Home {
             door: Engine::open(config.clone()).unwrap(),

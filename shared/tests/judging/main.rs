@@ -19,7 +19,7 @@ use shared::engine::{
     AdministrationError, MailQueued, MailRefusal, MailRequest, Principal, Requester,
     VerificationRequest,
 };
-use shared::policy::requirement::{Requirement, Waiver};
+use shared::policy::requirement::{EnrollmentGrace, Requirement};
 use shared::protocol::command_request::{
     EngineReply, MarkRefusal, PromptEnrollment, ReplyBody, TypedText, VerifyOperation, VerifyReply,
     VerifyRequest,
@@ -233,7 +233,7 @@ fn for_ones_own_account_no_claim_chooses_the_row() {
         );
     }
     let refused = EventFilter {
-        what: Some(EventKind::Refused),
+        kind: Some(EventKind::Refused),
         ..EventFilter::default()
     };
     let events = home.door.events(&refused, 0, 100).unwrap();
@@ -312,7 +312,7 @@ fn a_service_that_is_named_is_believed_and_counted_by_address() {
     home.activates(&app);
     own.opens(&mut home, "dovecot", &code_of(&app, 0));
     let accepted = EventFilter {
-        what: Some(EventKind::Accepted),
+        kind: Some(EventKind::Accepted),
         account: Some(name("dovecot")),
         ..EventFilter::default()
     };
@@ -442,10 +442,10 @@ fn the_gates_policy_counts() {
         stage: Phase::Before,
         ..LOCKER
     };
-    assert_eq!(bob.need(&mut home, "bob"), Requirement::Enrolment);
+    assert_eq!(bob.need(&mut home, "bob"), Requirement::Enrollment);
     assert_eq!(
         waived(&mut home, &bob, "bob"),
-        Some(Waiver::Until(NOW.plus(3600)))
+        Some(EnrollmentGrace::Until(NOW.plus(3600)))
     );
     assert_eq!(
         waived(&mut home, &DOVECOT, "carol"),

@@ -74,16 +74,16 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     );
     assert_eq!(after.refused(&mut home, "bob", &shown), "used");
     let enrolled = EventFilter {
-        what: Some(EventKind::Enrolled),
+        kind: Some(EventKind::Enrolled),
         account: Some(name("bob")),
         ..EventFilter::default()
     };
     let events = home.door.events(&enrolled, 0, 10).unwrap();
     let (_, event) = &events[0];
     let said = (
-        event.door.as_str(),
+        event.service.as_str(),
         event.origin.as_str(),
-        event.actor.as_str(),
+        event.principal.as_str(),
     );
     assert_eq!(said, ("test", "192.0.2.7", "bob"));
 }
@@ -139,13 +139,13 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
         VerifyReply::Done
     ));
     let only = EventFilter {
-        what: Some(EventKind::HostPasswordChanged),
+        kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
     let events = home.door.events(&only, 0, 100).unwrap();
     let by: Vec<_> = events
         .iter()
-        .map(|(_, event)| (event.actor.as_str(), event.origin.as_str()))
+        .map(|(_, event)| (event.principal.as_str(), event.origin.as_str()))
         .collect();
     assert_eq!(by, [("dovecot", "192.0.2.7")]);
 }
@@ -157,7 +157,7 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
     let mut home = Home::new(TRUSTING);
     let eight = OtpParameters {
         digits: 8,
-        ..home.door.config().totp.parameters()
+        ..home.door.config().totp.otp_parameters()
     };
     let app = PendingEnrollment::new(home.door.config(), &name("alice"))
         .unwrap()

@@ -323,7 +323,7 @@ impl World {
                 self.model.unlocks();
             }
             Administration::NewRecoveryCodes => {
-                let codes = self.config.recovery.new_codes().unwrap();
+                let codes = self.config.recovery.generate_codes().unwrap();
                 self.door(0)
                     .replace_recovery_codes(&alice, &codes, "root", now)
                     .unwrap();

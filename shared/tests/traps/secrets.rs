@@ -164,7 +164,7 @@ fn trap_06_empty_issuer_or_unencoded_label() {
         let path = home.folder.path().join("empty.toml");
         fs::write(&path, format!("[totp]\nissuer = \"{empty}\"\n")).unwrap();
         assert!(
-            file::read(&path)
+            file::read_config(&path)
                 .err()
                 .unwrap()
                 .to_string()
@@ -179,7 +179,7 @@ fn trap_06_empty_issuer_or_unencoded_label() {
 fn trap_09_recovery_code_in_plain() {
     let (mut home, app) = alice("");
     home.enrols("bob");
-    let codes = home.config.recovery.new_codes().unwrap();
+    let codes = home.config.recovery.generate_codes().unwrap();
     for who in ["alice", "bob"] {
         home.door
             .replace_recovery_codes(&name(who), &codes, "root", NOW)

@@ -1,6 +1,6 @@
 //! What must hold of postern.toml, whatever it says.
 
-use shared::config::file::{ConfigError, together};
+use shared::config::file::{ConfigError, validate_with_accounts};
 use std::path::Path;
 
 /// Reads a configuration; returns whether it is valid.
@@ -10,7 +10,7 @@ pub fn postern_toml(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
-    let valid = match together(path, text.to_owned()) {
+    let valid = match validate_with_accounts(path, text.to_owned()) {
         Ok(valid) => valid,
         Err(error) => {
             let said = error.to_string();
@@ -26,7 +26,7 @@ pub fn postern_toml(bytes: &[u8]) -> bool {
     };
     // it is kept as it was understood
     let written = toml::to_string(&valid.config).expect("a configuration can be written");
-    let again = together(path, written).expect("what was written is valid");
+    let again = validate_with_accounts(path, written).expect("what was written is valid");
     assert!(
         again.config == valid.config,
         "it means something else once it is written"

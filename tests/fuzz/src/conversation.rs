@@ -59,7 +59,7 @@ impl Home {
             Vault::create(&MasterKeys::read(&key_file).expect("the key")).expect("data keys");
         let url = StoreUrl::try_from(url).expect("a URL");
         shared::store::create(&url, None, &keys).expect("a store");
-        let config = file::read(&at("postern.toml"))
+        let config = file::read_config(&at("postern.toml"))
             .expect("a configuration")
             .config;
         let mut door = Engine::open(config).expect("the store");

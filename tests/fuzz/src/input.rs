@@ -52,7 +52,7 @@ fn app_password(text: &str) -> bool {
 }
 
 fn name(bytes: &[u8]) -> bool {
-    let service = Service::named(bytes);
+    let service = Service::from_pam(bytes);
     assert!(!service.as_str().contains(char::is_control));
     if let Ok(text) = std::str::from_utf8(bytes) {
         if let Ok(label) = Label::try_from(text.to_owned()) {

@@ -2,7 +2,7 @@
 
 use shared::account::email::EmailAddress;
 use shared::credential::scope::{AppPasswordScope, NamedScopes, ScopeTerm, WebRequest};
-use shared::network::web_address::{WebHost, WebPath, host_of, is_host, split_url};
+use shared::network::web_address::{WebHost, WebPath, is_host, normalize_host, split_url};
 
 /// Reads a text as a host, a path, a URL and an e-mail address; returns whether it is any of them.
 pub fn addresses(bytes: &[u8]) -> bool {
@@ -19,14 +19,14 @@ fn host(text: &str) -> bool {
     let Ok(host) = read else {
         return false;
     };
-    assert_eq!(host.as_str(), host_of(text));
-    assert_eq!(host.as_str(), host_of(&format!("{text}.:443")));
+    assert_eq!(host.as_str(), normalize_host(text));
+    assert_eq!(host.as_str(), normalize_host(&format!("{text}.:443")));
     assert_eq!(WebHost::try_from(host.to_string()), Ok(host));
     true
 }
 
 fn path(text: &str) -> bool {
-    let Ok(path) = WebPath::read(text) else {
+    let Ok(path) = WebPath::parse(text) else {
         return false;
     };
     let is_plain = |segment: &str| !matches!(segment, "" | "." | "..");
@@ -38,11 +38,11 @@ fn path(text: &str) -> bool {
     assert!(
         !path.as_str().contains(['\\', ';', '?', '#']) && !path.as_str().contains(char::is_control)
     );
-    let root = WebPath::read("/").expect("the root is a path");
+    let root = WebPath::parse("/").expect("the root is a path");
     assert!(path.is_below(&path) && path.is_below(&root));
     // what a scope keeps of it means the same path, read as a path and as a request's target
     assert_eq!(WebPath::try_from(path.to_string()).as_ref(), Ok(&path));
-    assert_eq!(WebPath::read(&path.to_string()), Ok(path));
+    assert_eq!(WebPath::parse(&path.to_string()), Ok(path));
     true
 }
 

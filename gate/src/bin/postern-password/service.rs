@@ -56,9 +56,9 @@ enum ServiceType {
 
 /// Returns the service that the configuration names, after its files on this host are checked.
 pub(crate) fn check_service(config: &Path) -> Result<CheckedService, ServiceError> {
-    let in_force = file::in_force(config).map_err(ServiceError::Config)?;
-    let problem = in_force.problem;
-    let service = in_force.config.gate.pam_service;
+    let current = file::load_config(config).map_err(ServiceError::Config)?;
+    let problem = current.fallback;
+    let service = current.config.gate.pam_service;
     let folders = FOLDERS.map(PathBuf::from).to_vec();
     let name = service.as_str().to_owned();
     ServiceSearch {

@@ -181,7 +181,7 @@ fn a_line_about_the_configuration_says_at_whose_entry_it_was_seen() {
     use shared::config::file;
     let home = Home::new("");
     let path = home.path("postern.toml");
-    file::keep_current(&path).unwrap();
+    file::save_valid_copy(&path).unwrap();
     fs::write(&path, "[totp]\nperiod = 5\n").unwrap();
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);

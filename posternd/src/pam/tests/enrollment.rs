@@ -24,15 +24,23 @@ impl Home {
     }
 
     fn bob_is_enrolled(&self) -> bool {
-        let mut door =
-            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door = Engine::open(
+            file::read_config(&self.path("postern.toml"))
+                .unwrap()
+                .config,
+        )
+        .unwrap();
         door.authenticators(&"bob".parse().unwrap())
             .is_ok_and(|found| !found.is_empty())
     }
 
     fn one_time_code(&self) -> String {
-        let mut door =
-            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door = Engine::open(
+            file::read_config(&self.path("postern.toml"))
+                .unwrap()
+                .config,
+        )
+        .unwrap();
         let bob = "bob".parse().unwrap();
         let _ = door.add_account(
             &bob,

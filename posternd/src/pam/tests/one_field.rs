@@ -264,8 +264,12 @@ fn what_is_no_app_password_can_go_on_to_lines_for_password_and_code() {
 impl Home {
     /// One of alice's.
     fn app_password(&self, scope: &str) -> String {
-        let mut door =
-            Engine::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
+        let mut door = Engine::open(
+            file::read_config(&self.path("postern.toml"))
+                .unwrap()
+                .config,
+        )
+        .unwrap();
         let (name, scope) = (scope.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
         let made =

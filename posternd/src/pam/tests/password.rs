@@ -16,7 +16,7 @@ impl Home {
 
     fn changes(&self) -> Vec<AuditEvent> {
         let only = EventFilter {
-            what: Some(EventKind::HostPasswordChanged),
+            kind: Some(EventKind::HostPasswordChanged),
             ..EventFilter::default()
         };
         self.door()
@@ -54,7 +54,7 @@ fn a_changed_password_is_logged_and_says_what_became_of_app_passwords() {
     let [event] = &home.changes()[..] else {
         panic!("not one event")
     };
-    assert_eq!((event.door.as_str(), &event.actor), ("passwd", &me));
+    assert_eq!((event.service.as_str(), &event.principal), ("passwd", &me));
     assert_eq!(event.origin, format!("local user {me}"));
 
     home.changed(

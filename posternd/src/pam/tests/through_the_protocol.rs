@@ -287,7 +287,7 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
         class: Class::Authenticated,
     };
     let config = || {
-        shared::config::file::read(&home.path("postern.toml"))
+        shared::config::file::read_config(&home.path("postern.toml"))
             .unwrap()
             .config
     };

@@ -1,8 +1,10 @@
-//! Characters that nobody sees: control and format characters, and what is drawn as nothing. A name with one of them looks
-//! like another name, and one that turns the direction of writing makes a line of a log read otherwise than it is.
+//! Invisible characters: control and format characters, and characters without a glyph. A name with
+//! one of them can look like another name, and a character that changes the writing direction can
+//! make a log line read differently. New names therefore contain none.
 
-/// Ranges of code points, in order: general categories Cf, Zl and Zp, the property Default_Ignorable_Code_Point (Unicode
-/// 17, DerivedGeneralCategory.txt and DerivedCoreProperties.txt), and U+2800, a Braille pattern without dots.
+/// Ranges of code points in ascending order: general categories Cf, Zl and Zp, the property
+/// Default_Ignorable_Code_Point (Unicode 17, DerivedGeneralCategory.txt and
+/// DerivedCoreProperties.txt), and U+2800, a Braille pattern without dots.
 const INVISIBLE: [(char, char); 26] = [
     ('\u{AD}', '\u{AD}'),
     ('\u{34F}', '\u{34F}'),
@@ -32,8 +34,8 @@ const INVISIBLE: [(char, char); 26] = [
     ('\u{E0000}', '\u{E0FFF}'),
 ];
 
-/// Whether nobody sees it, or only what it does to others: a control or format character, one that is drawn as nothing,
-/// or a noncharacter.
+/// Checks whether a character has no glyph of its own: a control or format character, a character
+/// that is drawn as nothing, or a noncharacter.
 pub fn is_invisible(character: char) -> bool {
     let number = u32::from(character);
     let is_noncharacter = number & 0xFFFE == 0xFFFE || (0xFDD0..=0xFDEF).contains(&number);

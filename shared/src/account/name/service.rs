@@ -1,32 +1,32 @@
-//! The name of a PAM service, as text that is fit for a log, the policy and the wire.
+//! The name of a PAM service, in a form that is safe for logs, the policy and the wire.
 
 use super::is_invisible;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The longest name that is looked at, in bytes.
+/// Longest service name, in bytes.
 const LONGEST: usize = 64;
 
-/// A PAM service's name: 1 to 64 bytes, without blanks and without control, format or invisible characters.
+/// The name of a PAM service: 1 to 64 bytes, without blanks and without control, format or
+/// invisible characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Service(String);
 
 impl Service {
-    /// What libpam gave; `-` if that is fit for nothing.
-    pub fn named(bytes: &[u8]) -> Service {
+    /// Converts the service name that libpam returned; `-` if it is not valid.
+    pub fn from_pam(bytes: &[u8]) -> Service {
         let text = std::str::from_utf8(bytes).unwrap_or_default().to_owned();
         Service::try_from(text).unwrap_or_else(|_| Service("-".to_owned()))
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether text can be a service's name, or that of a user whom a host names.
-pub fn is_plain(text: &str) -> bool {
+/// Checks that a text can be the name of a service, or of a user whom a PAM host names.
+pub fn is_plain_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= LONGEST
         && !text.chars().any(|c| is_invisible(c) || c.is_whitespace())
@@ -36,7 +36,7 @@ impl TryFrom<String> for Service {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Service, Self::Error> {
-        match is_plain(&text) {
+        match is_plain_name(&text) {
             true => Ok(Service(text)),
             false => Err("must be the name of a PAM service"),
         }
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_name_that_could_break_a_log_line_is_not_repeated() {
-        assert_eq!(Service::named(b"sshd").as_str(), "sshd");
+        assert_eq!(Service::from_pam(b"sshd").as_str(), "sshd");
         for bytes in [
             &b""[..],
             b"a b",
@@ -70,7 +70,7 @@ mod tests {
             b"\xff",
             &[b'a'; LONGEST + 1],
         ] {
-            assert_eq!(Service::named(bytes).as_str(), "-");
+            assert_eq!(Service::from_pam(bytes).as_str(), "-");
         }
         assert!(Service::try_from("a b".to_owned()).is_err());
     }

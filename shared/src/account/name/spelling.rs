@@ -1,39 +1,39 @@
-//! Which spellings are one name: those that differ only in case, in width or other compatibility forms, in composition, or
-//! in characters that nobody sees. This is the one place that decides it. Two spellings stay two accounts where root says
-//! so, since Unix takes `bob` and `Bob` for two users; no sign-in makes the second.
+//! Which spellings are the same name: those that differ only in case, in width or other
+//! compatibility forms, in composition, or in invisible characters.
+//! Root can declare that two spellings are two accounts, because Unix treats `bob` and `Bob` as two
+//! users. A sign-in never creates the second of them.
 
 use super::{UserName, is_invisible};
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 
-/// How often a name is folded until nothing changes; the tests show that 4 times suffice for every character.
+/// Most rounds of folding; the tests show that 4 rounds reach the fixed point for every character.
 const MOST_FOLDS: usize = 8;
 
-/// What all spellings of a name have in common. It is compared and indexed, never shown.
+/// The key that all spellings of a name share. It is compared and indexed, never shown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NameKey(String);
 
 impl NameKey {
-    /// The key as the store keeps it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl UserName {
-    /// What this name has in common with its other spellings.
+    /// Returns the key that this name shares with its other spellings.
     pub fn key(&self) -> NameKey {
         NameKey(fold(self.as_str()))
     }
 
-    /// Whether the other name is this one, in another spelling.
-    pub fn is_spelled_otherwise(&self, other: &UserName) -> bool {
+    /// Checks whether the two names differ and share a key.
+    pub fn is_other_spelling_of(&self, other: &UserName) -> bool {
         self != other && self.key() == other.key()
     }
 }
 
-/// Unicode's caseless compatibility matching (The Unicode Standard, 3.13, D146), a little coarser: letters count as one if
-/// they have one capital letter, so that a dotless i is an i.
+/// Folds by compatibility caseless matching (The Unicode Standard, 3.13, D146), with one
+/// difference: letters that share an uppercase letter are equal, so that a dotless i equals an i.
 fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -55,8 +55,8 @@ fn fold(text: &str) -> String {
     folded
 }
 
-/// A name that a new account may have: no other account has another spelling of it, or root said that this one is another
-/// account. Only this file makes one.
+/// A name that a new account may have: no other account has another spelling of it, or root
+/// declared it distinct. Only this file creates a value.
 #[derive(Debug)]
 pub struct NewName {
     name: UserName,
@@ -64,8 +64,8 @@ pub struct NewName {
 }
 
 impl NewName {
-    /// The name, if none of the accounts there are has another spelling of it.
-    pub fn among<'a>(
+    /// Accepts a name unless one of `accounts` has another spelling of it.
+    pub fn check_spelling<'a>(
         name: &UserName,
         accounts: impl IntoIterator<Item = &'a UserName>,
     ) -> Result<NewName, OtherSpelling> {
@@ -74,7 +74,7 @@ impl NewName {
         match accounts.into_iter().find(is_other) {
             Some(of) => Err(OtherSpelling {
                 name: name.clone(),
-                of: of.clone(),
+                existing: of.clone(),
             }),
             None => Ok(NewName {
                 name: name.clone(),
@@ -83,47 +83,41 @@ impl NewName {
         }
     }
 
-    /// The name of an account of its own, by root's word: a command with `--distinct-name`, or a declaration in the
-    /// configuration.
-    pub fn by_root(name: &UserName) -> NewName {
+    /// Accepts a name that root declared distinct: by a command with `--distinct-name`, or by a
+    /// declaration in the configuration.
+    pub fn accept_distinct(name: &UserName) -> NewName {
         NewName {
             name: name.clone(),
             key: name.key(),
         }
     }
 
-    /// The name.
     pub fn name(&self) -> &UserName {
         &self.name
     }
 
-    /// Its key.
     pub fn key(&self) -> &NameKey {
         &self.key
     }
 }
 
-/// Whether root says that a name is one of its own, though another account has another spelling of it.
+/// Whether root declared a name distinct from other spellings of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distinct {
-    /// Root says so.
     Yes,
-    /// Nobody does.
     No,
 }
 
-/// A name that is another spelling of an account's.
+/// The error for a name that is another spelling of an existing account's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherSpelling {
-    /// That name.
     pub name: UserName,
-    /// The account's.
-    pub of: UserName,
+    pub existing: UserName,
 }
 
 impl fmt::Display for OtherSpelling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OtherSpelling { name, of } = self;
+        let OtherSpelling { name, existing: of } = self;
         write!(
             f,
             "{:?} is another spelling of the account {:?}; if they are two persons, root makes the second account with postern account add --distinct-name",
@@ -167,12 +161,12 @@ mod tests {
         ] {
             for other in others {
                 assert!(
-                    name(one).is_spelled_otherwise(&name(other)),
+                    name(one).is_other_spelling_of(&name(other)),
                     "{one} {other}"
                 );
             }
         }
-        // such a name may lie in a store of earlier versions
+        // a store of an earlier version may contain such a name
         assert_eq!(fold("ali\u{200B}ce\u{FE0F}"), "alice");
     }
 
@@ -185,15 +179,15 @@ mod tests {
             ("a b", "ab"),
         ] {
             assert!(
-                !name(one).is_spelled_otherwise(&name(other)),
+                !name(one).is_other_spelling_of(&name(other)),
                 "{one} {other}"
             );
         }
-        assert!(!name("alice").is_spelled_otherwise(&name("alice")));
+        assert!(!name("alice").is_other_spelling_of(&name("alice")));
     }
 
-    /// Otherwise two spellings could have two keys. Beyond the two planes there are letters without other forms, and
-    /// compatibility ideographs.
+    /// Without this property, two spellings of a name could have two keys. Beyond these planes
+    /// there are only letters without other forms, and compatibility ideographs.
     #[test]
     fn folding_ends_and_capitals_small_letters_and_compositions_have_one_key() {
         let all = ('\0'..='\u{1FFFF}').chain('\u{2F800}'..='\u{2FA1F}');
@@ -218,14 +212,14 @@ mod tests {
     #[test]
     fn a_new_name_is_none_that_another_account_has_in_another_spelling() {
         let (alice, bob) = (name("alice"), name("bob"));
-        assert!(NewName::among(&name("carol"), [&alice, &bob]).is_ok());
-        assert!(NewName::among(&alice, [&alice, &bob]).is_ok());
-        let refused = NewName::among(&name("ALICE"), [&bob, &alice]).unwrap_err();
+        assert!(NewName::check_spelling(&name("carol"), [&alice, &bob]).is_ok());
+        assert!(NewName::check_spelling(&alice, [&alice, &bob]).is_ok());
+        let refused = NewName::check_spelling(&name("ALICE"), [&bob, &alice]).unwrap_err();
         assert_eq!(
             refused,
             OtherSpelling {
                 name: name("ALICE"),
-                of: alice
+                existing: alice
             }
         );
         assert!(

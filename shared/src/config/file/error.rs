@@ -1,4 +1,5 @@
-//! Why a configuration is not in force, and why its copy is: each names file, line and key, and what to do.
+//! Why a configuration does not apply, and why the saved copy does. Each message names file, line
+//! and key, and the remedy.
 
 use super::ValidConfig;
 use crate::system::clock::Timestamp;
@@ -6,12 +7,10 @@ use crate::system::trusted_file::FileError;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Why an earlier configuration is in force.
 #[derive(Debug)]
 pub struct Fallback {
-    /// What is wrong with the file itself.
     pub reason: ConfigError,
-    /// The copy; none where it is the last one that was read.
+    /// The saved copy; `None` if the last configuration in memory applies.
     pub(super) copy: Option<PathBuf>,
     pub(super) since: Option<Timestamp>,
 }
@@ -30,34 +29,29 @@ impl fmt::Display for Fallback {
     }
 }
 
-/// Why a configuration is not in force.
+/// Why the configuration in the files does not apply.
 #[derive(Debug)]
 pub enum ConfigError {
-    /// It is valid, and cannot be kept.
-    NotKept {
-        /// The configuration.
+    /// The configuration is valid, and root could not save it.
+    NotSaved {
         valid: Box<ValidConfig>,
-        /// Why not.
         error: FileError,
     },
-    /// The file is in doubt, and there is no copy that could be in force.
+    /// Neither the files nor a saved copy can be used.
     NoCopy {
-        /// What is wrong with the file.
         reason: Box<ConfigError>,
-        /// And with the copy.
         copy: Box<ConfigError>,
     },
-    /// The file cannot be read, or may not be trusted.
+    /// A file cannot be read, or its owner or mode is not trusted.
     File(FileError),
-    /// What stands in it is refused.
+    /// The content of a file is refused.
     Content {
-        /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// Line number, from 1.
         line: usize,
-        /// The dotted key, where there is one.
+        /// Dotted key, where there is one.
         key: Option<String>,
-        /// What is wrong and what is allowed.
+        /// What is invalid, and what is allowed.
         message: String,
     },
 }
@@ -69,7 +63,7 @@ impl From<FileError> for ConfigError {
 }
 
 impl ConfigError {
-    /// With what to do about it, where the message does not say that already.
+    /// Returns the message, with the remedy if the message does not name one.
     pub fn with_remedy(&self) -> String {
         match self {
             ConfigError::File(error) if error.is_missing() => {
@@ -84,7 +78,7 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConfigError::NotKept { error, .. } => {
+            ConfigError::NotSaved { error, .. } => {
                 write!(
                     f,
                     "{error}; a new configuration comes into force once root has saved a copy of it: postern check --keep"
@@ -117,7 +111,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ConfigError::File(error) | ConfigError::NotKept { error, .. } => Some(error),
+            ConfigError::File(error) | ConfigError::NotSaved { error, .. } => Some(error),
             ConfigError::NoCopy { reason, .. } => Some(&**reason),
             ConfigError::Content { .. } => None,
         }

@@ -1,38 +1,37 @@
-//! The configuration that a daemon was last told to go by, for when the files are in doubt: it may be newer than the copy
-//! that root has kept.
+//! The last configuration that applied to a daemon, in memory, for the time when the files are
+//! invalid. It can be newer than the copy that root has saved.
 
-use super::{ConfigError, CurrentConfig, Fallback, copy_path, in_force};
+use super::{ConfigError, CurrentConfig, Fallback, copy_path, load_config};
 use crate::config::{Config, PamConfig};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// The last configuration in force, in memory.
 pub struct LastValidConfig(Mutex<Option<LastRead>>);
 
 struct LastRead {
     path: PathBuf,
     config: Config,
     is_kept: bool,
-    /// The copy that root had kept then, as the file system tells one from another.
+    /// Identity of the saved copy at the time of reading.
     copy: Option<[i64; 4]>,
 }
 
 impl LastValidConfig {
-    /// None yet: at the start the copy counts.
+    /// Starts without a configuration: a daemon that starts has the saved copy only.
     pub const fn new() -> LastValidConfig {
         LastValidConfig(Mutex::new(None))
     }
 
-    /// The configuration in force at this moment, as [`in_force`] says; in any doubt the last one that was, unless root has
-    /// kept another one since.
+    /// Returns the configuration that applies now, as [`load_config`] does. If the files are
+    /// invalid, the last one in memory applies, unless root has saved another copy since.
     ///
     /// # Errors
-    /// Those of [`in_force`], where none was in force before.
-    pub fn in_force(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
-        // before the files are read
+    /// Those of [`load_config`], if no configuration applied before.
+    pub fn load_config(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
+        // taken before the files are read: a copy that changes meanwhile is another copy
         let copy = copy_state(path);
-        let found = in_force(path);
+        let found = load_config(path);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = last
             .as_ref()
@@ -40,18 +39,18 @@ impl LastValidConfig {
         match (found, kept) {
             (
                 Ok(CurrentConfig {
-                    problem: Some(Fallback { reason, .. }),
+                    fallback: Some(Fallback { reason, .. }),
                     ..
                 }),
                 Some(last),
             ) => Ok(last.again(reason)),
-            // the copy could not be read then either, or is gone
+            // the copy was unreadable then too, or is gone
             (Err(reason), _) => match last.as_ref().filter(|last| last.path == path) {
                 Some(last) => Ok(last.again(reason)),
                 None => Err(reason),
             },
             (Ok(found), _) => {
-                let (config, is_kept) = (found.config.clone(), found.is_kept);
+                let (config, is_kept) = (found.config.clone(), found.is_saved);
                 *last = Some(LastRead {
                     path: path.to_owned(),
                     config,
@@ -65,8 +64,9 @@ impl LastValidConfig {
 }
 
 impl LastValidConfig {
-    /// Looks at `[pam]` of the last one in force, without reading anything; at the defaults where there was none yet.
-    pub fn look_at<R>(&self, look: impl FnOnce(&PamConfig) -> R) -> R {
+    /// Calls `inspect` with `[pam]` of the last configuration in memory, or with the defaults.
+    /// Reads no file: the thread that accepts connections must not wait for a disk.
+    pub fn with_pam_config<R>(&self, look: impl FnOnce(&PamConfig) -> R) -> R {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
             Some(last) => look(&last.config.pam),
@@ -94,13 +94,13 @@ impl LastRead {
         });
         CurrentConfig {
             config: self.config.clone(),
-            problem,
-            is_kept: self.is_kept,
+            fallback: problem,
+            is_saved: self.is_kept,
         }
     }
 }
 
-/// Device, number, and last change.
+/// Returns device, inode, and time of the last change.
 fn copy_state(path: &Path) -> Option<[i64; 4]> {
     let metadata = copy_path(path).metadata().ok()?;
     let signed = |value: u64| i64::from_ne_bytes(value.to_ne_bytes());
@@ -121,7 +121,7 @@ mod tests {
         found.config.totp.period.seconds()
     }
 
-    /// As a daemon does that is not root: a path unit keeps the copy, later.
+    /// A daemon that is not root: a path unit saves the copy, later.
     #[test]
     fn a_valid_change_counts_at_once_and_in_a_doubt_the_last_one_does() {
         let folder = tempfile::tempdir().unwrap();
@@ -129,15 +129,15 @@ mod tests {
         let writes = |text: &str| fs::write(&path, text).unwrap();
         let last = LastValidConfig::new();
         writes("[totp]\nperiod = 6\n");
-        assert!(last.in_force(&path).is_err(), "nothing was in force");
+        assert!(last.load_config(&path).is_err(), "nothing was in force");
 
         writes("[totp]\nperiod = 60\n");
-        let found = last.in_force(&path).unwrap();
-        assert_eq!((period(&found), found.problem.is_none()), (60, true));
+        let found = last.load_config(&path).unwrap();
+        assert_eq!((period(&found), found.fallback.is_none()), (60, true));
         writes("[totp]\nperiod = 90\n");
-        assert_eq!(period(&last.in_force(&path).unwrap()), 90);
+        assert_eq!(period(&last.load_config(&path).unwrap()), 90);
 
-        // the copy is as it was when that one was read, and older
+        // the copy is the one that was there at the reading, and older
         if crate::config::file::copy_path(&path).exists() {
             fs::write(copy_path(&path), "[totp]\nperiod = 60\n").unwrap();
             let Ok(mut kept) = last.0.lock() else {
@@ -147,9 +147,9 @@ mod tests {
         }
         for doubt in ["[totp]\nperiod = 6\n", "[totp", ""] {
             writes(doubt);
-            let found = last.in_force(&path).unwrap();
+            let found = last.load_config(&path).unwrap();
             assert_eq!(period(&found), 90, "{doubt:?}");
-            let problem = found.problem.unwrap().to_string();
+            let problem = found.fallback.unwrap().to_string();
             assert!(problem.contains("postern.toml:"), "{problem}");
             assert!(
                 problem.ends_with("until then the last configuration that was read stays in force"),
@@ -159,31 +159,34 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let _ = fs::remove_file(copy_path(&path));
         assert_eq!(
-            period(&last.in_force(&path).unwrap()),
+            period(&last.load_config(&path).unwrap()),
             90,
             "neither file nor copy"
         );
 
-        // root keeps another one, such as by postern edit on another terminal
+        // root saves another copy, such as with postern edit on another terminal
         fs::write(copy_path(&path), "[totp]\nperiod = 45\n").unwrap();
-        assert_eq!(period(&last.in_force(&path).unwrap()), 45);
-        // a daemon that starts now has the copy alone
-        assert_eq!(period(&LastValidConfig::new().in_force(&path).unwrap()), 45);
+        assert_eq!(period(&last.load_config(&path).unwrap()), 45);
+        // a daemon that starts now has the saved copy only
+        assert_eq!(
+            period(&LastValidConfig::new().load_config(&path).unwrap()),
+            45
+        );
         writes("[totp]\nperiod = 60\n");
-        let found = last.in_force(&path).unwrap();
-        assert_eq!((period(&found), found.problem.is_none()), (60, true));
+        let found = last.load_config(&path).unwrap();
+        assert_eq!((period(&found), found.fallback.is_none()), (60, true));
     }
 
-    /// Whoever accepts connections must not wait for a disk.
+    /// The thread that accepts connections must not wait for a disk.
     #[test]
     fn the_last_one_is_looked_at_without_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         fs::write(&path, "[pam]\nfirst_factor = \"passed\"\n").unwrap();
         let last = LastValidConfig::new();
-        let first_factor = || last.look_at(|pam| pam.first_factor);
+        let first_factor = || last.with_pam_config(|pam| pam.first_factor);
         assert_eq!(first_factor(), None);
-        last.in_force(&path).unwrap();
+        last.load_config(&path).unwrap();
         fs::remove_file(&path).unwrap();
         assert_eq!(
             first_factor(),

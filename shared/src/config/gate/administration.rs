@@ -1,9 +1,9 @@
-//! `[gate.administration]`: whether accounts are administered through the gate, by people on its pages and by programs
-//! with a secret. Nothing of it is there unless it is asked for.
+//! `[gate.administration]`: whether administrators on the gate's pages, and programs with a secret,
+//! can administer accounts. Both are off by default.
 
 use crate::config::AbsolutePath;
 use crate::config::conflict::Conflict;
-use crate::config::email::Credential;
+use crate::config::email::SystemdCredential;
 use crate::network::address::{Address, Network};
 use serde::{Deserialize, Serialize};
 
@@ -11,29 +11,29 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdministrationConfig {
-    /// Whether `policy.administrators` have pages for it.
+    /// Whether the accounts of `policy.administrators` have administration pages.
     pub pages: bool,
-    /// Holds the secret that programs show.
+    /// File with the secret of programs.
     pub secret_file: Option<AbsolutePath>,
-    /// The systemd credential that holds it.
-    pub secret_credential: Option<Credential>,
-    /// Where either is reached from; everywhere if empty.
+    /// Name of the systemd credential with the secret.
+    pub secret_credential: Option<SystemdCredential>,
+    /// Networks from which administration is allowed; all if empty.
     pub networks: Vec<Network>,
 }
 
 impl AdministrationConfig {
-    /// Whether there is anything of it at all.
-    pub fn is_on(&self) -> bool {
-        self.pages || self.takes_secret()
+    /// Whether any kind of administration is enabled.
+    pub fn is_enabled(&self) -> bool {
+        self.pages || self.accepts_secret()
     }
 
-    /// Whether programs may show a secret.
-    pub fn takes_secret(&self) -> bool {
+    /// Whether a secret for programs is configured.
+    pub fn accepts_secret(&self) -> bool {
         self.secret_file.is_some() || self.secret_credential.is_some()
     }
 
-    /// Whether it is reached from an address.
-    pub fn is_reached_from(&self, address: Address) -> bool {
+    /// Whether administration is allowed from an address.
+    pub fn allows_address(&self, address: Address) -> bool {
         self.networks.is_empty()
             || self
                 .networks
@@ -41,7 +41,7 @@ impl AdministrationConfig {
                 .any(|network| network.contains(address))
     }
 
-    /// Checks what no single key can know.
+    /// Checks everything that involves more than one key.
     pub(in crate::config) fn check(
         &self,
         lives: Lives,
@@ -59,7 +59,7 @@ impl AdministrationConfig {
                 "is set together with secret_file; keep one",
             );
         }
-        if self.is_on() && lives == Lives::OnAPath {
+        if self.is_enabled() && lives == Lives::OnAPath {
             return conflict(
                 &["gate", "administration"],
                 "needs a gate with a host of its own: on a path of the protected host, in gate.url, the \
@@ -127,7 +127,7 @@ mod tests {
     fn networks_narrow_where_it_is_reached_from() {
         let read = |text: &str| toml::from_str::<AdministrationConfig>(text).unwrap();
         let from = |one: &AdministrationConfig, address| {
-            one.is_reached_from(Address::parse(address).unwrap())
+            one.allows_address(Address::parse(address).unwrap())
         };
         assert!(from(&read(""), "192.0.2.7"));
         let narrow = read("networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]");

@@ -1,4 +1,5 @@
-//! `gate.first_factor`: what proves a person before the code, and the names that two of the ways need.
+//! `gate.first_factor`: how the first factor is verified, and the names that PAM and trusted
+//! proxies need for it.
 
 use crate::credential::completed_methods::CompletedMethods;
 use serde::{Deserialize, Serialize};
@@ -7,18 +8,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FirstFactorSource {
-    /// The password that the store keeps.
+    /// The password in the store.
     #[default]
     Password,
-    /// The password that PAM judges, asked through `postern-password`.
+    /// The password of this host, verified by PAM through `postern-password`.
     Pam,
-    /// The identity that a trusted proxy has established.
+    /// The identity that a trusted proxy has authenticated.
     Header,
 }
 
 impl FirstFactorSource {
-    /// What is known to have passed where it has. How a proxy established an identity is not.
-    pub fn earlier(self) -> &'static CompletedMethods {
+    /// Returns the authentication methods that are completed after the first factor. How a proxy
+    /// authenticated the user is not known.
+    pub fn completed_methods(self) -> &'static CompletedMethods {
         static PASSWORD: CompletedMethods = CompletedMethods::PASSWORD;
         static NOTHING: CompletedMethods = CompletedMethods::NOTHING;
         match self {
@@ -27,8 +29,9 @@ impl FirstFactorSource {
         }
     }
 
-    /// Whether the first sign-in makes the account: who there is, others say.
-    pub fn makes_accounts(self) -> bool {
+    /// Whether the first sign-in of a user creates the account: with these sources, users are
+    /// defined outside Postern.
+    pub fn creates_accounts(self) -> bool {
         match self {
             FirstFactorSource::Password => false,
             FirstFactorSource::Pam | FirstFactorSource::Header => true,
@@ -36,13 +39,13 @@ impl FirstFactorSource {
     }
 }
 
-/// `gate.pam_service`: the name of a file in /etc/pam.d. In lower case, as libpam looks for it whatever it is told.
+/// `gate.pam_service`: the name of a file in /etc/pam.d. It is in lower case, because libpam
+/// converts service names to lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PamServiceFile(String);
 
 impl PamServiceFile {
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -74,12 +77,12 @@ impl From<PamServiceFile> for String {
     }
 }
 
-/// `identity_header` of a trusted proxy: the header that says who is there.
+/// `identity_header` of a trusted proxy: the header with the user name, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct IdentityHeader(String);
 
-/// Headers that say something else, or that clients send as a matter of course.
+/// Headers with another meaning, or that clients send in ordinary requests.
 const TAKEN: [&str; 22] = [
     "accept",
     "accept-encoding",
@@ -106,7 +109,6 @@ const TAKEN: [&str; 22] = [
 ];
 
 impl IdentityHeader {
-    /// In lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -136,7 +138,7 @@ impl From<IdentityHeader> for String {
     }
 }
 
-/// The name of the helper's service file in /etc/pam.d.
+/// The service file of `postern-password` in /etc/pam.d.
 pub const HOST_PASSWORD_SERVICE: &str = "postern-gate";
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ pub(in crate::engine) fn check_new_name(
     name: &UserName,
     distinct: Distinct,
 ) -> Result<Result<NewName, OtherSpelling>, StoreError> {
-    if distinct == Distinct::Yes || config.declared(name).is_some() {
-        return Ok(Ok(NewName::by_root(name)));
+    if distinct == Distinct::Yes || config.find_declared_account(name).is_some() {
+        return Ok(Ok(NewName::accept_distinct(name)));
     }
     let stored = tx.find_names_by_key(&name.key())?;
     Ok(check_spellings(config, &stored, name))
@@ -30,7 +30,7 @@ pub(in crate::engine) fn find_other_spelling(
     name: &UserName,
 ) -> Result<Option<OtherSpelling>, StoreError> {
     let stored = tx.find_names_by_key(&name.key())?;
-    if config.declared(name).is_some() || stored.contains(name) {
+    if config.find_declared_account(name).is_some() || stored.contains(name) {
         return Ok(None);
     }
     Ok(check_spellings(config, &stored, name).err())
@@ -44,9 +44,9 @@ fn check_spellings(
     name: &UserName,
 ) -> Result<NewName, OtherSpelling> {
     let declared = config.account.iter().map(|declared| &declared.name);
-    let mut named = config.people_named();
+    let mut named = config.named_users();
     if named.contains(name) {
         named.clear();
     }
-    NewName::among(name, stored.iter().chain(declared).chain(&named))
+    NewName::check_spelling(name, stored.iter().chain(declared).chain(&named))
 }

@@ -85,7 +85,7 @@ impl Engine {
         if tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
-        let named = match name.is_spelled_otherwise(new) {
+        let named = match name.is_other_spelling_of(new) {
             // another spelling of the account's own name
             true => check_new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
             false => check_new_name(&self.config, tx.as_mut(), new, distinct)?,
@@ -180,7 +180,7 @@ impl Engine {
             .begin(&mut self.vault, Intent::Read)?
             .account_tallies(Some(name))?
             .pop();
-        match (found, self.config.declared(name)) {
+        match (found, self.config.find_declared_account(name)) {
             (Some(tally), _) => Ok(self.state_of(tally)),
             (None, Some(_)) => Ok(self.state_of(unused_account(name))),
             (None, None) => Err(AdministrationError::UnknownAccount(name.clone())),
@@ -245,7 +245,7 @@ impl Engine {
     }
 
     fn state_of(&self, tally: AccountTally) -> AccountStatus {
-        let is_declared = self.config.declared(&tally.name).is_some();
+        let is_declared = self.config.find_declared_account(&tally.name).is_some();
         state_of(tally, is_declared)
     }
 }

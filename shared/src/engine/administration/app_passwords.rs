@@ -52,7 +52,7 @@ impl Engine {
         let password =
             AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = match self.config.declared(account) {
+        let record = match self.config.find_declared_account(account) {
             Some(_) => find_or_add_account(&self.config, tx.as_mut(), account, actor, now)?,
             None => find_account(tx.as_mut(), account)?,
         };

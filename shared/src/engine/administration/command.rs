@@ -289,7 +289,7 @@ impl Engine {
             AuthenticatorKind::First => PendingEnrollment::new(config, account),
             AuthenticatorKind::Further => PendingEnrollment::further(config, account),
         };
-        let defaults = config.totp.parameters();
+        let defaults = config.totp.otp_parameters();
         let parameters = OtpParameters {
             algorithm: enrollment.algorithm.unwrap_or(defaults.algorithm),
             digits: enrollment.digits.unwrap_or(defaults.digits),
@@ -367,7 +367,11 @@ impl Engine {
         snapshot: AccountSnapshot,
         now: Timestamp,
     ) -> CommandResult {
-        let codes = self.config().recovery.new_codes().map_err(random_error)?;
+        let codes = self
+            .config()
+            .recovery
+            .generate_codes()
+            .map_err(random_error)?;
         let (keys, to) = (
             self.token_keys(),
             requester.token_recipient(account, &snapshot),

@@ -140,13 +140,13 @@ impl ImportTransaction<'_> {
             now,
         } = *self;
         let name = &one.account;
-        if config.declared(name).is_some() {
+        if config.find_declared_account(name).is_some() {
             return Ok(ImportReport::Declared);
         }
         let record = match find_or_add_distinct_account(config, tx, name, distinct, actor, now) {
             Ok(record) => record,
             Err(AdministrationError::OtherSpelling(other)) => {
-                return Ok(ImportReport::OtherSpelling(other.of));
+                return Ok(ImportReport::OtherSpelling(other.existing));
             }
             Err(error) => return Err(error),
         };

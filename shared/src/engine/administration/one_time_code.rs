@@ -33,7 +33,7 @@ impl Engine {
         let actor = actor.into();
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = match self.config.declared(name) {
+        let record = match self.config.find_declared_account(name) {
             Some(_) => find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?,
             None => find_account(tx.as_mut(), name)?,
         };

@@ -90,7 +90,7 @@ impl Engine {
         let declared = account_data::read_declared_secret(&self.config, name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.find_account(name)? {
-            None if declared.is_some() => tx.add_account(&NewName::by_root(name), now)?,
+            None if declared.is_some() => tx.add_account(&NewName::accept_distinct(name), now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
@@ -132,7 +132,7 @@ impl Engine {
     }
 
     pub(in crate::engine) fn check_not_declared(&self, name: &UserName) -> AdministrationResult {
-        match self.config.declared(name) {
+        match self.config.find_declared_account(name) {
             Some(_) => Err(AdministrationError::Declared(name.clone())),
             None => Ok(()),
         }

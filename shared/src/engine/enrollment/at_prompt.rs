@@ -70,10 +70,10 @@ impl Engine {
         let invitation = match (
             self.config
                 .policy
-                .enrolling(visitor.origin.certain_address()),
+                .enrollment_requirement(visitor.origin.certain_address()),
             code,
         ) {
-            (EnrollmentRequirement::Free, _) => None,
+            (EnrollmentRequirement::None, _) => None,
             (EnrollmentRequirement::OneTimeCode, None) => {
                 return Ok(judged(VerifyReply::OneTimeCodeNeeded));
             }

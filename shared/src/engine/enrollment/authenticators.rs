@@ -220,7 +220,7 @@ impl Engine {
             ));
         };
         let by_mail =
-            self.config.email.is_on() && tx.mail_addresses(record.id)?.confirmed.is_some();
+            self.config.email.is_enabled() && tx.mail_addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
@@ -268,7 +268,7 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        let is_declared = self.config.declared(name).is_some();
+        let is_declared = self.config.find_declared_account(name).is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if read_account_snapshot(tx.as_mut(), &self.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);

@@ -99,7 +99,7 @@ impl Engine {
         self.check_enrollment(&pending)?;
         // The peer runs a process as this user, so it has signed in on this host.
         match self.enrollment_requirement(request, now)? {
-            EnrollmentRequirement::Free => Ok(()),
+            EnrollmentRequirement::None => Ok(()),
             EnrollmentRequirement::OneTimeCode => {
                 Err(AdministrationError::OneTimeCodeNeeded(request.name.clone()))
             }

@@ -90,7 +90,7 @@ impl EnrollmentConfirmation {
 impl PendingEnrollment {
     /// Makes a first enrollment with a random secret and random recovery codes.
     pub fn new(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
-        let recovery_codes = config.recovery.new_codes()?;
+        let recovery_codes = config.recovery.generate_codes()?;
         Ok(PendingEnrollment {
             kind: EnrollmentKind::First,
             recovery_codes,
@@ -112,7 +112,7 @@ impl PendingEnrollment {
             name: name.clone(),
             label: Label::try_from("app".to_owned()).expect("it is short and plain"),
             secret: Secret::random()?,
-            parameters: config.totp.parameters(),
+            parameters: config.totp.otp_parameters(),
             first: Step(0),
             issuer: issuer(config),
             kind: EnrollmentKind::Further,

@@ -181,7 +181,7 @@ impl Engine {
     ) -> Result<Option<EnrollmentToken>, LoginError> {
         let may = match self.first_enrollment_requirement(session, origin, now)? {
             None => return Ok(None),
-            Some(EnrollmentRequirement::Free) => EnrollmentPermission::Yes,
+            Some(EnrollmentRequirement::None) => EnrollmentPermission::Yes,
             Some(EnrollmentRequirement::OneTimeCode) => EnrollmentPermission::WithOneTimeCode,
         };
         Ok(Some(self.issue_enrollment_token(session, proof, may, now)?))
@@ -252,7 +252,7 @@ impl Engine {
             return Ok(None);
         }
         if self.load_policy_facts(name)?.enrolled == Enrolled::Yes {
-            return Ok(Some(EnrollmentRequirement::Free));
+            return Ok(Some(EnrollmentRequirement::None));
         }
         let request = VerificationRequest {
             name,

@@ -94,19 +94,20 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<Option<OtherSpelling>, LoginError> {
-        if self.config.declared(name).is_some() || self.load_account(name)?.is_some() {
+        if self.config.find_declared_account(name).is_some() || self.load_account(name)?.is_some() {
             return Ok(None);
         }
-        let Some(of) = groups::name_of(name)
+        let Some(of) = groups::find_canonical_name(name)
             .map_err(LoginError::Groups)?
             .filter(|of| of != name)
         else {
             return Ok(None);
         };
-        let is_account = self.config.declared(&of).is_some() || self.load_account(&of)?.is_some();
+        let is_account =
+            self.config.find_declared_account(&of).is_some() || self.load_account(&of)?.is_some();
         Ok(is_account.then(|| OtherSpelling {
             name: name.clone(),
-            of,
+            existing: of,
         }))
     }
 
@@ -267,7 +268,7 @@ impl Engine {
         if tried.is_some_and(|tried| tried.generation != found) {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         }
-        if visit.record.is_none() && config.gate.first_factor.makes_accounts() {
+        if visit.record.is_none() && config.gate.first_factor.creates_accounts() {
             drop(visit);
             let new = match check_new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
@@ -317,7 +318,7 @@ impl Engine {
                     ..visitor
                 };
                 let may = match self.enrollment_requirement(&visitor, now)? {
-                    EnrollmentRequirement::Free => EnrollmentPermission::Yes,
+                    EnrollmentRequirement::None => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
                 Ok(AfterPassword::Enroll(Box::new(token.with_permission(may))))

@@ -23,10 +23,12 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<HostGroups, PolicyError> {
-        let named = NamedGroups::look_up(self.config.groups_asked()).of(name);
+        let named = NamedGroups::look_up_groups(self.config.named_groups()).find_memberships(name);
         let named = self.resolve_groups(named)?;
         let all = match self.config.gate.first_factor {
-            FirstFactorSource::Pam => groups::of(name).map_err(PolicyError::Groups)?,
+            FirstFactorSource::Pam => {
+                groups::list_group_names(name).map_err(PolicyError::Groups)?
+            }
             FirstFactorSource::Password | FirstFactorSource::Header => Vec::new(),
         };
         Ok(HostGroups { named, all })
@@ -36,12 +38,12 @@ impl Engine {
 impl HostGroups {
     /// Of those that rules and the policy ask about: for these they were looked up.
     pub(in crate::engine) fn known(&self, asked: &RequestedGroups) -> SessionGroups {
-        SessionGroups::among(asked, &self.named)
+        SessionGroups::record_memberships(asked, &self.named)
     }
 
     /// All groups that the policy is asked about.
     pub(super) fn for_policy(&self, config: &Config, record: &AccountRecord) -> PersonGroups {
-        self.named.clone().and(
+        self.named.clone().with_groups(
             config
                 .memberships(&record.name, &record.groups)
                 .map(Group::as_str),

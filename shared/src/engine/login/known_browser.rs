@@ -129,10 +129,10 @@ impl Engine {
         let event = AuditEvent {
             at: now,
             account: owner.name,
-            what: EventKind::BrowserRevoked,
-            door: SERVICE.to_owned(),
+            kind: EventKind::BrowserRevoked,
+            service: SERVICE.to_owned(),
             origin: browser.origin.to_string(),
-            actor: name.to_string(),
+            principal: name.to_string(),
             cause: "an old cookie was used after a newer one".to_owned(),
         };
         notification::log_event(config, tx, &event)?;

@@ -111,7 +111,9 @@ impl NewSession<'_> {
             .of_session(self.config, self.record)
             .map_err(LoginError::Groups)?;
         let id = SessionId::random().map_err(PasswordError::from)?;
-        let of_life = opens.began.plus(self.config.gate.session.seconds());
+        let of_life = opens
+            .began
+            .plus(self.config.gate.session_lifetime.seconds());
         let expires = opens.until.map_or(of_life, |until| until.min(of_life));
         let by_trust = opens.passed.second == SecondFactorMethod::TrustedBrowser;
         tx.add_session(
@@ -143,7 +145,7 @@ impl NewSession<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
             groups,
-            host_groups: self.host.known(&RequestedGroups::of(self.config)),
+            host_groups: self.host.known(&RequestedGroups::from_config(self.config)),
             email: account_data::load_mail_address(
                 self.config,
                 tx,
@@ -178,7 +180,9 @@ impl NewSession<'_> {
             address: self.address(),
             created: self.now,
             last_seen: self.now,
-            expires: self.now.plus(self.config.gate.trust.seconds()),
+            expires: self
+                .now
+                .plus(self.config.gate.trusted_browser_lifetime.seconds()),
         })?;
         self.rotate_cookie(tx, number, false)
     }

@@ -20,7 +20,7 @@ use crate::engine::mail::code;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{EnrollmentPermission, EnrollmentToken, VerificationRequest, account_data};
 use crate::policy::requirement::{PolicySubject, Requirement};
-use crate::policy::rule::{self, RulePerson, RuleRequest};
+use crate::policy::rule::{self, RuleRequest, RuleUser};
 use crate::policy::session_groups::RequestedGroups;
 use crate::store::Transaction;
 use crate::system::clock::Timestamp;
@@ -179,25 +179,25 @@ impl LoginProgress<'_> {
             groups: &groups,
             service: SERVICE,
             address: self.browser.origin.certain_address(),
-            earlier: self.config.gate.first_factor.earlier(),
+            completed_methods: self.config.gate.first_factor.completed_methods(),
         };
-        self.config.policy.need(&subject, enrolled)
+        self.config.policy.evaluate_requirement(&subject, enrolled)
     }
 
     /// The rule by which the page that the browser came from takes no more than the first factor.
     fn password_rule(&self) -> Option<usize> {
         let RequestedPage { host, target } = self.browser.page?;
-        let asked = RequestedGroups::of(self.config);
+        let asked = RequestedGroups::from_config(self.config);
         let known = self.host.known(&asked);
         let declared = self
             .config
-            .declared(&self.record.name)
+            .find_declared_account(&self.record.name)
             .map_or(&[][..], |declared| &declared.groups);
         let groups = [declared, &self.record.groups];
-        let person = RulePerson {
+        let person = RuleUser {
             name: &self.record.name,
             groups,
-            of_host: known.answer(&asked),
+            host_groups: known.read_for(&asked),
         };
         // a page is gone back to by GET, whatever was asked for first
         let request = RuleRequest {
@@ -206,7 +206,7 @@ impl LoginProgress<'_> {
             method: "GET",
             address: self.browser.origin.certain_address(),
         };
-        let decision = rule::decide(&self.config.gate.rule, &request, Some(&person));
+        let decision = rule::evaluate_rules(&self.config.gate.rule, &request, Some(&person));
         decision
             .rule
             .filter(|_| decision.access == RuleAccess::Password)
@@ -264,7 +264,7 @@ impl LoginProgress<'_> {
         visit: &Evaluation<'_>,
     ) -> Result<AfterPassword, LoginError> {
         let (config, record) = (self.config, self.record);
-        let to = match config.email.is_on() {
+        let to = match config.email.is_enabled() {
             true => account_data::load_mail_address(config, tx, &record.name, record.id)?
                 .map(|address| address.masked()),
             false => None,

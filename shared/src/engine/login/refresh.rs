@@ -56,10 +56,10 @@ impl Engine {
         let revision = tx.raise_revision()?;
         let event = AuditEvent {
             at: now,
-            actor: account.name.to_string(),
+            principal: account.name.to_string(),
             account: account.name,
-            what: EventKind::SessionRevoked,
-            door: SERVICE.to_owned(),
+            kind: EventKind::SessionRevoked,
+            service: SERVICE.to_owned(),
             origin: origin.to_string(),
             cause: "an old refresh token was used after a newer one".to_owned(),
         };

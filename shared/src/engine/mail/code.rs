@@ -153,7 +153,7 @@ impl Engine {
         mail: &MailQueued,
         waited: Duration,
     ) -> Option<Result<(), NotMailed>> {
-        let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + RECORD_TIMEOUT;
+        let limit = Duration::from_secs(self.config.email.timeout.seconds()) + RECORD_TIMEOUT;
         let state = self
             .store
             .begin(&mut self.vault, Intent::Read)
@@ -292,7 +292,7 @@ impl Engine {
     /// Returns whether mail is overdue, because posternd is not running or cannot keep up. Nothing
     /// is overdue where mail is not configured.
     pub fn mail_is_overdue(&mut self, now: Timestamp) -> Result<bool, EngineError> {
-        if !self.config.email.is_on() {
+        if !self.config.email.is_enabled() {
             return Ok(false);
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
@@ -314,7 +314,7 @@ pub(in crate::engine) fn mail_refusal(
     account: AccountId,
     now: Timestamp,
 ) -> Result<Option<MailRefusal>, StoreError> {
-    if !email.is_on() {
+    if !email.is_enabled() {
         return Ok(Some(MailRefusal::NotConfigured));
     }
     let stored = tx.mailed_code(account)?;

@@ -24,10 +24,10 @@ pub(in crate::engine) fn log_event(
     let logged = tx.add_event(event)?;
     // The user's own processes can cause this event without limit, and must not fill the user's
     // mailbox.
-    if logged == LoggedEvent::TooMany && event.what == EventKind::HostPasswordChanged {
+    if logged == LoggedEvent::TooMany && event.kind == EventKind::HostPasswordChanged {
         return Ok(());
     }
-    if config.email.is_on() && concerns_owner(event) {
+    if config.email.is_enabled() && concerns_owner(event) {
         if let Some(to) = notification_address(config, tx, event)? {
             tx.add_notification(&to, event, event.at.minus(RETRY_LIMIT))?;
         }
@@ -37,8 +37,8 @@ pub(in crate::engine) fn log_event(
 
 /// Returns whether the account's owner is notified, since someone else may have acted.
 fn concerns_owner(event: &AuditEvent) -> bool {
-    let is_own = event.actor == event.account.as_str();
-    match event.what {
+    let is_own = event.principal == event.account.as_str();
+    match event.kind {
         EventKind::Enrolled
         | EventKind::Imported
         | EventKind::AuthenticatorAdded
@@ -86,7 +86,7 @@ fn notification_address(
     tx: &mut dyn Transaction,
     event: &AuditEvent,
 ) -> Result<Option<EmailAddress>, StoreError> {
-    if let Some(declared) = config.declared(&event.account) {
+    if let Some(declared) = config.find_declared_account(&event.account) {
         return Ok(declared.email.clone());
     }
     let Some(record) = tx.find_account(&event.account)? else {

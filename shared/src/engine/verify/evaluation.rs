@@ -60,7 +60,7 @@ impl<'a> Evaluation<'a> {
     ) -> Result<Evaluation<'a>, EngineError> {
         let record = match tx.find_account(visitor.name)? {
             None if declared.is_some() => {
-                Some(tx.add_account(&NewName::by_root(visitor.name), now)?)
+                Some(tx.add_account(&NewName::accept_distinct(visitor.name), now)?)
             }
             found => found,
         };
@@ -71,7 +71,7 @@ impl<'a> Evaluation<'a> {
                 vault,
                 tx,
                 visitor.name,
-                config.totp.parameters(),
+                config.totp.otp_parameters(),
             )?),
             false => None,
         };
@@ -474,7 +474,7 @@ impl<'a> Evaluation<'a> {
         tx: &mut dyn Transaction,
         record: &AccountRecord,
     ) -> Result<AfterRecovery, StoreError> {
-        let declared = self.config.declared(&record.name).is_some();
+        let declared = self.config.find_declared_account(&record.name).is_some();
         tx.end_sessions_and_browsers(record.id)?;
         tx.raise_revision()?;
         if self.config.recovery.on_use == OnUse::Disable && !declared {
@@ -511,10 +511,10 @@ impl<'a> Evaluation<'a> {
         let event = AuditEvent {
             at: self.now,
             account: record.name.clone(),
-            what,
-            door: self.visitor.service.to_owned(),
+            kind: what,
+            service: self.visitor.service.to_owned(),
             origin: self.visitor.origin.to_string(),
-            actor: actor.to_owned(),
+            principal: actor.to_owned(),
             cause: cause.to_owned(),
         };
         notification::log_event(self.config, tx, &event)

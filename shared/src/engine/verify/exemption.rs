@@ -10,7 +10,9 @@ use crate::engine::{
     AdministrationError, COMMAND, Engine, EngineError, LoginError, VerificationRequest,
 };
 use crate::policy::groups::GroupsError;
-use crate::policy::requirement::{EnrollmentRequirement, PolicySubject, Requirement, Waiver};
+use crate::policy::requirement::{
+    EnrollmentGrace, EnrollmentRequirement, PolicySubject, Requirement,
+};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::fmt;
@@ -26,7 +28,7 @@ impl Engine {
         &mut self,
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Option<Waiver>, PolicyError> {
+    ) -> Result<Option<EnrollmentGrace>, PolicyError> {
         let waiver = self.enrollment_grace(visitor, now)?;
         if let Some(waiver) = waiver {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -47,7 +49,7 @@ impl Engine {
         &mut self,
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Option<Waiver>, PolicyError> {
+    ) -> Result<Option<EnrollmentGrace>, PolicyError> {
         let mut waiver = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -71,12 +73,14 @@ impl Engine {
             waiver = self
                 .config
                 .policy
-                .enroll_until(first, now)
-                .map(Waiver::Until);
+                .enrollment_deadline(first, now)
+                .map(EnrollmentGrace::Until);
             tx.commit()?;
         }
         Ok(match waiver {
-            None if self.is_last_administrator(visitor.name)? => Some(Waiver::LastAdministrator),
+            None if self.is_last_administrator(visitor.name)? => {
+                Some(EnrollmentGrace::LastAdministrator)
+            }
             waiver => waiver,
         })
     }
@@ -94,7 +98,7 @@ impl Engine {
         Ok(self
             .config
             .policy
-            .enrolling(visitor.origin.certain_address()))
+            .enrollment_requirement(visitor.origin.certain_address()))
     }
 
     /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
@@ -106,9 +110,13 @@ impl Engine {
             groups: &groups,
             service: COMMAND,
             address: None,
-            earlier: &CompletedMethods::default(),
+            completed_methods: &CompletedMethods::default(),
         };
-        Ok(self.config.policy.need(&subject, Enrolled::No) == Requirement::Enrolment)
+        Ok(self
+            .config
+            .policy
+            .evaluate_requirement(&subject, Enrolled::No)
+            == Requirement::Enrollment)
     }
 
     /// Whether this is an administrator, and no administrator has a second factor.
@@ -138,10 +146,10 @@ pub(in crate::engine) fn log_request(
     tx.add_event(&AuditEvent {
         at: now,
         account: visitor.name.clone(),
-        what,
-        door: visitor.service.to_owned(),
+        kind: what,
+        service: visitor.service.to_owned(),
         origin: visitor.origin.to_string(),
-        actor: visitor.name.to_string(),
+        principal: visitor.name.to_string(),
         cause: cause.to_owned(),
     })?;
     Ok(())

@@ -34,10 +34,11 @@ impl Engine {
     ) -> Result<PersonGroups, EngineError> {
         let host = match &self.preloaded_groups {
             Some((known, groups)) if known == name => groups.clone(),
-            _ => NamedGroups::look_up(self.config.policy.groups_asked()).of(name),
+            _ => NamedGroups::look_up_groups(self.config.policy.named_groups())
+                .find_memberships(name),
         };
         let ours = self.config.memberships(name, kept).map(Group::as_str);
-        let groups = host.and(ours);
+        let groups = host.with_groups(ours);
         self.resolve_groups(groups)
     }
 
@@ -48,11 +49,12 @@ impl Engine {
         kept: &[Group],
     ) -> Result<bool, EngineError> {
         let policy = &self.config.policy;
-        let ours = PersonGroups::known(self.config.memberships(name, kept).map(Group::as_str));
+        let ours = PersonGroups::from_names(self.config.memberships(name, kept).map(Group::as_str));
         if policy.is_administrator(name, &ours) {
             return Ok(true);
         }
-        let host = NamedGroups::look_up(policy.administrating_groups()).of(name);
+        let host =
+            NamedGroups::look_up_groups(policy.administrator_groups()).find_memberships(name);
         let groups = self.resolve_groups(host)?;
         Ok(self.config.policy.is_administrator(name, &groups))
     }
@@ -75,14 +77,14 @@ impl Engine {
             .collect();
         let by_ours = |(name, kept): &(&UserName, &[Group])| {
             let ours = self.config.memberships(name, kept).map(Group::as_str);
-            policy.is_administrator(name, &PersonGroups::known(ours))
+            policy.is_administrator(name, &PersonGroups::from_names(ours))
         };
         if all.iter().any(by_ours) {
             return Ok(true);
         }
-        let host = NamedGroups::look_up(policy.administrating_groups());
-        if !host.knows_any() {
-            return Ok(host.is_unanswered());
+        let host = NamedGroups::look_up_groups(policy.administrator_groups());
+        if !host.any_exists() {
+            return Ok(host.any_lookup_failed());
         }
         let members = host.members();
         if all.iter().any(|(name, _)| members.contains(name.as_str())) || all.len() > MOST_LOOKED_UP
@@ -101,7 +103,7 @@ impl Engine {
         let unknown = |(group, why): (&str, UnresolvedGroup)| {
             (why == UnresolvedGroup::NoSuchGroup).then(|| group.to_owned())
         };
-        let unknown: Vec<String> = groups.doubts().filter_map(unknown).collect();
+        let unknown: Vec<String> = groups.unresolved().filter_map(unknown).collect();
         if !unknown.is_empty() {
             let declared = self
                 .config
@@ -119,10 +121,10 @@ impl Engine {
                     known.insert(group);
                 }
             }
-            groups.settle(|group| known.contains(group));
+            groups.resolve_known(|group| known.contains(group));
         }
-        for (group, why) in groups.doubts() {
-            let keys = self.config.keys_that_name(group).join(", ");
+        for (group, why) in groups.unresolved() {
+            let keys = self.config.keys_naming_group(group).join(", ");
             let doubt = format!(
                 "the group {group:?} in {keys}: {why}; until this is corrected, the stricter policy applies to everyone who could be a member; see getent group"
             );

@@ -206,7 +206,7 @@ impl Engine {
         membership: PolicyFacts,
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
-            match (visitor.phase, groups::name_of(visitor.name)) {
+            match (visitor.phase, groups::find_canonical_name(visitor.name)) {
                 // Unix takes them for two users
                 (_, Ok(Some(own))) if own == *visitor.name => {}
                 // strangers must not learn that there is such an account
@@ -221,9 +221,12 @@ impl Engine {
             groups: &groups,
             service: visitor.service,
             address: visitor.origin.certain_address(),
-            earlier,
+            completed_methods: earlier,
         };
-        Ok(self.config.policy.need(&subject, membership.enrolled))
+        Ok(self
+            .config
+            .policy
+            .evaluate_requirement(&subject, membership.enrolled))
     }
 
     fn judge_answer(
@@ -330,7 +333,7 @@ impl Engine {
         };
         lengths.extend(crate::engine::mail::code::mailed_code_digits(mail));
         match lengths.is_empty() {
-            true => Ok((Enrolled::No, vec![self.config.totp.parameters().digits])),
+            true => Ok((Enrolled::No, vec![self.config.totp.otp_parameters().digits])),
             false => Ok((Enrolled::Yes, lengths)),
         }
     }

@@ -4,7 +4,7 @@ use crate::account::name::UserName;
 use crate::config::rule::RuleAccess;
 use crate::engine::{Engine, PolicyError, SERVICE};
 use crate::policy::requirement::{PolicySubject, Requirement};
-use crate::policy::rule::{self, RuleDecision, RulePerson, RuleRequest};
+use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};
 use crate::policy::session_groups::RequestedGroups;
 
 /// What a request of someone's would meet after a sign-in.
@@ -26,33 +26,37 @@ impl Engine {
         request: &RuleRequest<'_>,
     ) -> Result<RuleTest, PolicyError> {
         let membership = self.load_policy_facts(name)?;
-        let asked = RequestedGroups::of(&self.config);
+        let asked = RequestedGroups::from_config(&self.config);
         let host = self.load_host_groups(name)?;
         let known = host.known(&asked);
         let declared = self
             .config
-            .declared(name)
+            .find_declared_account(name)
             .map_or(&[][..], |declared| &declared.groups);
-        let of_host = known.answer(&asked);
-        let person = RulePerson {
+        let of_host = known.read_for(&asked);
+        let person = RuleUser {
             name,
             groups: [declared, &membership.groups],
-            of_host,
+            host_groups: of_host,
         };
-        let decision = rule::decide(&self.config.gate.rule, request, Some(&person));
+        let decision = rule::evaluate_rules(&self.config.gate.rule, request, Some(&person));
         let need = match decision.access {
             RuleAccess::Code => {
                 let groups = self.load_policy_groups(name, &membership.groups)?;
-                let earlier = self.config.gate.first_factor.earlier();
+                let earlier = self.config.gate.first_factor.completed_methods();
                 let address = request.address;
                 let subject = PolicySubject {
                     name,
                     groups: &groups,
                     service: SERVICE,
                     address,
-                    earlier,
+                    completed_methods: earlier,
                 };
-                Some(self.config.policy.need(&subject, membership.enrolled))
+                Some(
+                    self.config
+                        .policy
+                        .evaluate_requirement(&subject, membership.enrolled),
+                )
             }
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Deny => None,
         };
@@ -64,7 +68,7 @@ impl Engine {
             .chain(
                 of_host
                     .iter()
-                    .flat_map(|of_host| of_host.held().map(str::to_owned)),
+                    .flat_map(|of_host| of_host.confirmed().map(str::to_owned)),
             )
             .collect();
         Ok(RuleTest {

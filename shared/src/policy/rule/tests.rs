@@ -29,9 +29,9 @@ struct Someone {
     of_host: Option<SessionGroups>,
 }
 
-/// The groups that any rule here asks about.
+/// The groups that the rules of these tests name.
 static ASKED: LazyLock<RequestedGroups> =
-    LazyLock::new(|| RequestedGroups::named(["ops", "staff", "banned"].into_iter()));
+    LazyLock::new(|| RequestedGroups::from_names(["ops", "staff", "banned"].into_iter()));
 
 impl Someone {
     fn called(name: &str) -> Someone {
@@ -42,26 +42,29 @@ impl Someone {
         }
     }
 
-    fn person(&self) -> RulePerson<'_> {
-        RulePerson {
+    fn person(&self) -> RuleUser<'_> {
+        RuleUser {
             name: &self.name,
             groups: [&[], &self.groups],
-            of_host: self.of_host.as_ref().and_then(|known| known.answer(&ASKED)),
+            host_groups: self
+                .of_host
+                .as_ref()
+                .and_then(|known| known.read_for(&ASKED)),
         }
     }
 }
 
 fn in_groups(groups: &[&str]) -> Option<SessionGroups> {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    Some(SessionGroups::among(
+    Some(SessionGroups::record_memberships(
         &ASKED,
-        &crate::policy::groups::PersonGroups::known(groups),
+        &crate::policy::groups::PersonGroups::from_names(groups),
     ))
 }
 
 #[track_caller]
 fn assert_decided(text: &str, line: &str, access: RuleAccess, rule: Option<usize>) {
-    let decision = decide(&rules(text), &request(line), None);
+    let decision = evaluate_rules(&rules(text), &request(line), None);
     assert_eq!(
         (decision.access, decision.rule),
         (access, rule),
@@ -73,11 +76,14 @@ const APP: &str = "GET https://app.example.com/";
 
 #[test]
 fn without_a_rule_that_fits_it_takes_the_code() {
-    assert_eq!(decide(&[], &request(APP), None).access, RuleAccess::Code);
+    assert_eq!(
+        evaluate_rules(&[], &request(APP), None).access,
+        RuleAccess::Code
+    );
     let elsewhere = "[[rule]]\nhosts = [\"other.example.com\"]\nthen = \"open\"";
     assert_decided(elsewhere, APP, RuleAccess::Code, None);
     assert_eq!(
-        decide(&[], &request(APP), None).name().to_string(),
+        evaluate_rules(&[], &request(APP), None).name().to_string(),
         "default"
     );
 }
@@ -125,7 +131,7 @@ fn every_condition_that_is_given_must_hold() {
         (None, RuleAccess::Code),
     ] {
         assert_eq!(
-            decide(&rules(all), &here(address), None).access,
+            evaluate_rules(&rules(all), &here(address), None).access,
             access,
             "{address:?}"
         );
@@ -136,7 +142,7 @@ fn every_condition_that_is_given_must_hold() {
 fn users_and_groups_are_those_of_whoever_has_signed_in() {
     let text = "[[rule]]\nusers = [\"alice\", \"carol\"]\nthen = \"deny\"\n[[rule]]\ngroups = [\"ops\"]\nthen = \"password\"\n[[rule]]\nusers = [\"bob\"]\ngroups = [\"staff\"]\nthen = \"open\"";
     let (mut alice, mut bob) = (Someone::called("alice"), Someone::called("bob"));
-    let decided = |who: &Someone| decide(&rules(text), &request(APP), Some(&who.person()));
+    let decided = |who: &Someone| evaluate_rules(&rules(text), &request(APP), Some(&who.person()));
     assert_eq!(
         (decided(&alice).access, decided(&alice).rule),
         (RuleAccess::Deny, Some(1))
@@ -161,7 +167,7 @@ fn users_and_groups_are_those_of_whoever_has_signed_in() {
     );
 }
 
-/// Nobody gets around a rule about themselves by not saying who they are.
+/// A user cannot avoid a rule about the own account by not signing in.
 #[test]
 fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
     let by = |rule: &str| format!("[[rule]]\n{rule}\n");
@@ -172,71 +178,79 @@ fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
     let (open, deny) = (by("then = \"open\""), by("then = \"deny\""));
     let here = by("paths = [\"/pub\"]\nthen = \"open\"");
     let elsewhere = by("hosts = [\"other.example.com\"]\nusers = [\"bob\"]\nthen = \"deny\"");
-    for (text, access, rule, why) in [
+    for (text, access, rule, reason) in [
         (
             deny_bob.clone() + &open,
             RuleAccess::Password,
             Some(1),
-            RuleReason::Nobody,
+            RuleReason::NotSignedIn,
         ),
         (
             alice.clone() + &open,
             RuleAccess::Password,
             Some(1),
-            RuleReason::Nobody,
+            RuleReason::NotSignedIn,
         ),
         (
             by("groups = [\"ops\"]\nthen = \"open\""),
             RuleAccess::Password,
             Some(1),
-            RuleReason::Nobody,
+            RuleReason::NotSignedIn,
         ),
         (
             alice.clone() + &deny,
             RuleAccess::Password,
             Some(1),
-            RuleReason::Nobody,
+            RuleReason::NotSignedIn,
         ),
-        // an earlier rule, or one that does not fit anyway, asks nobody who they are
+        // an earlier rule, or one that does not match in any case, requires no sign-in
         (
             open.clone() + &by("networks = [\"::1\"]\nthen = \"deny\""),
             RuleAccess::Open,
             Some(1),
-            RuleReason::First,
+            RuleReason::FirstMatch,
         ),
         (
             here + &deny_bob,
             RuleAccess::Open,
             Some(1),
-            RuleReason::First,
+            RuleReason::FirstMatch,
         ),
         (
             elsewhere + &open,
             RuleAccess::Open,
             Some(2),
-            RuleReason::First,
+            RuleReason::FirstMatch,
         ),
-        // no point in signing in
+        // a sign-in would change nothing
         (
             by("paths = [\"/x\"]\nthen = \"deny\"") + &alice,
             RuleAccess::Code,
             Some(2),
-            RuleReason::Alike,
+            RuleReason::SameAccess,
         ),
         (
             deny_bob + &deny,
             RuleAccess::Deny,
             Some(1),
-            RuleReason::Alike,
+            RuleReason::SameAccess,
         ),
-        (alice, RuleAccess::Code, Some(1), RuleReason::Alike),
+        (alice, RuleAccess::Code, Some(1), RuleReason::SameAccess),
     ] {
-        let decision = decide(
+        let decision = evaluate_rules(
             &rules(&text),
             &request("GET https://app.example.com/pub"),
             None,
         );
-        assert_eq!(decision, RuleDecision { access, rule, why }, "{text}");
+        assert_eq!(
+            decision,
+            RuleDecision {
+                access,
+                rule,
+                reason
+            },
+            "{text}"
+        );
     }
 }
 
@@ -270,13 +284,13 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
                 method,
                 ..request(APP)
             };
-            let decision = decide(&rules(text), &asked, None);
+            let decision = evaluate_rules(&rules(text), &asked, None);
             assert_eq!(
                 (decision.access, decision.rule),
                 (access, rule),
                 "{method} {target}"
             );
-            assert!(access != RuleAccess::Deny || decision.why == RuleReason::TwoReadings);
+            assert!(access != RuleAccess::Deny || decision.reason == RuleReason::AmbiguousRequest);
         }
     }
     for target in [
@@ -292,7 +306,7 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
             ..request(APP)
         };
         assert_eq!(
-            decide(&rules(text), &asked, None).access,
+            evaluate_rules(&rules(text), &asked, None).access,
             RuleAccess::Deny,
             "{target}"
         );
@@ -303,10 +317,10 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
         ..request(APP)
     };
     assert_eq!(
-        decide(&rules(text), &by_method, None).why,
-        RuleReason::TwoReadings
+        evaluate_rules(&rules(text), &by_method, None).reason,
+        RuleReason::AmbiguousRequest
     );
-    // nobody gets past the first one by signing in, but perhaps past the second
+    // no sign-in passes the first rule, but one may pass the second
     let (deny, alice) = (
         "paths = [\"/a\"]\nthen = \"deny\"\n",
         "users = [\"alice\"]\nthen = \"open\"\n",
@@ -322,12 +336,12 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
         ),
     ] {
         assert_eq!(
-            decide(&rules(&text), &request("GET https://h/x//y"), None).access,
+            evaluate_rules(&rules(&text), &request("GET https://h/x//y"), None).access,
             access,
             "{text}"
         );
     }
-    // a rule without paths fits every reading
+    // a rule without paths matches every reading
     let open = "[[rule]]\nhosts = [\"static.example.com\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"";
     assert_decided(
         open,
@@ -361,7 +375,7 @@ fn a_host_that_is_none_could_be_any() {
         "\u{e4}.example.com",
         "",
     ] {
-        let decision = decide(
+        let decision = evaluate_rules(
             &rules(text),
             &RuleRequest {
                 host,
@@ -370,8 +384,8 @@ fn a_host_that_is_none_could_be_any() {
             None,
         );
         assert_eq!(
-            (decision.access, decision.why),
-            (RuleAccess::Deny, RuleReason::TwoReadings),
+            (decision.access, decision.reason),
+            (RuleAccess::Deny, RuleReason::AmbiguousRequest),
             "{host}"
         );
     }
@@ -381,21 +395,22 @@ fn a_host_that_is_none_could_be_any() {
 fn groups_that_are_not_known_could_be_held() {
     let text = "[[rule]]\ngroups = [\"staff\"]\nthen = \"open\"\n[[rule]]\ngroups = [\"banned\"]\nthen = \"deny\"";
     let mut bob = Someone::called("bob");
-    let decided = |bob: &Someone| decide(&rules(text), &request(APP), Some(&bob.person()));
+    let decided = |bob: &Someone| evaluate_rules(&rules(text), &request(APP), Some(&bob.person()));
     assert_eq!(decided(&bob).access, RuleAccess::Code);
     bob.of_host = None;
     assert_eq!(
-        (decided(&bob).access, decided(&bob).why),
-        (RuleAccess::Deny, RuleReason::Groups)
+        (decided(&bob).access, decided(&bob).reason),
+        (RuleAccess::Deny, RuleReason::GroupsUnknown)
     );
     bob.groups = vec!["staff".parse().unwrap()];
     assert_eq!(
-        (decided(&bob).access, decided(&bob).why),
-        (RuleAccess::Open, RuleReason::First)
+        (decided(&bob).access, decided(&bob).reason),
+        (RuleAccess::Open, RuleReason::FirstMatch)
     );
 }
 
-/// Every list of up to three rules of many kinds: no doubt is ever weaker than what removes it.
+/// Every list of up to three rules of many kinds: an uncertainty never grants more than any way to
+/// resolve it.
 #[test]
 fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
     let mut kinds = Vec::new();
@@ -416,7 +431,7 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
     let settled = [Some(&alice), Some(&ops)];
     let readings = ["/", "/a", "/b", "/a/c", "/c"];
     let ask = |rules: &[GateRule], target: &str, who: Option<&Someone>| {
-        decide(
+        evaluate_rules(
             rules,
             &RuleRequest {
                 target,
@@ -430,7 +445,7 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
     for length in 1..=3 {
         let end = lists.len();
         for list in begin..end {
-            // of three, some: each pair of kinds goes before a dozenth of all
+            // of the lists of three a sample: each pair of kinds before a twelfth of all kinds
             let (skip, step) = if length == 3 { (list % 12, 12) } else { (0, 1) };
             for kind in kinds.iter().skip(skip).step_by(step) {
                 let mut longer = lists[list].clone();

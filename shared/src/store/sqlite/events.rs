@@ -1,7 +1,9 @@
-//! The event log's statements: each method of [`Events`] in SQL, and nothing else.
+//! SQL of [`EventStore`], and the conversion of its rows.
 
-use super::rows::{SqliteTransaction, damaged, signed, time};
-use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY};
+use super::transaction::{SqliteTransaction, damaged, signed, time};
+use crate::account::event::{
+    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
+};
 use crate::account::name::UserName;
 use crate::store::{EventStore, LoggedEvent, StoreError};
 use crate::system::clock::Timestamp;
@@ -9,7 +11,7 @@ use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// The columns of [`Filter`], each with what it must fulfil where that is given.
+/// Conditions of an [`EventFilter`], in the order of `filter_parameters`.
 const MEANT: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR service = ?3) \
                      AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
 
@@ -25,20 +27,24 @@ fn meant(filter: &EventFilter) -> Meant<'_> {
     let time = |at: Option<Timestamp>| at.map(|at| signed(at.0));
     (
         filter.account.as_ref().map(UserName::as_str),
-        filter.what.map(EventKind::name),
-        filter.door.as_deref(),
+        filter.kind.map(EventKind::name),
+        filter.service.as_deref(),
         time(filter.since),
         time(filter.until),
     )
 }
 
 impl SqliteTransaction<'_> {
-    /// How many events of this kind the account had in the day before this one; counts to `limit` at most.
+    /// Returns the number of events of this kind and account in the day before this one; counts to
+    /// `limit`.
     fn in_a_day(&mut self, event: &AuditEvent, limit: u32) -> Result<u32> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
                    WHERE account = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
         let AuditEvent {
-            at, account, what, ..
+            at,
+            account,
+            kind: what,
+            ..
         } = event;
         let of_day = (
             account.as_str(),
@@ -59,7 +65,7 @@ impl SqliteTransaction<'_> {
         order: &str,
         (border, limit): (i64, u32),
     ) -> Result<Vec<(i64, AuditEvent)>> {
-        // By number, not by an index that fits the filter: page after page is then one walk through the log.
+        // By number, not by an index for the filter: the pages are then one pass over the log.
         let sql = format!(
             "SELECT id, at, account, kind, service, origin, principal, cause FROM event NOT INDEXED \
              WHERE {place} AND {MEANT} ORDER BY {order} LIMIT ?7"
@@ -94,17 +100,17 @@ impl SqliteTransaction<'_> {
             read,
         )?;
         let event = |(id, at, account, what, door, origin, actor, cause): Columns| {
-            let account = UserName::kept(&account).map_err(|_| damaged("an event"))?;
+            let account = UserName::from_store(&account).map_err(|_| damaged("an event"))?;
             let what = EventKind::from_name(&what).ok_or_else(|| damaged("an event"))?;
             Ok((
                 id,
                 AuditEvent {
                     at,
                     account,
-                    what,
-                    door,
+                    kind: what,
+                    service: door,
                     origin,
-                    actor,
+                    principal: actor,
                     cause,
                 },
             ))
@@ -118,17 +124,17 @@ impl EventStore for SqliteTransaction<'_> {
         let AuditEvent {
             at,
             account,
-            what,
-            door,
+            kind: what,
+            service: door,
             origin,
-            actor,
+            principal: actor,
             cause,
         } = event;
         let mut cause = cause.as_str();
         if let Some(limit) = what.daily_limit() {
             match limit.saturating_sub(self.in_a_day(event, limit)?) {
                 0 => return Ok(LoggedEvent::TooMany),
-                1 => cause = LAST_OF_DAY,
+                1 => cause = DAILY_LIMIT_CAUSE,
                 _ => {}
             }
         }
@@ -145,11 +151,11 @@ impl EventStore for SqliteTransaction<'_> {
         );
         self.execute(sql, columns)?;
         let newest = self.0.last_insert_rowid();
-        // Two for each that is added, so that no sign-in pays for many and a clock that ran ahead takes few along.
+        // Two for each new one: no sign-in pays for many, and a clock ahead of time removes few.
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
-        self.execute(sql, [newest - i64::from(KEPT)])?;
+        self.execute(sql, [newest - i64::from(MAX_EVENTS)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
-        self.execute(sql, [signed(at.minus(KEPT_FOR).0)])?;
+        self.execute(sql, [signed(at.minus(RETENTION).0)])?;
         Ok(LoggedEvent::Added)
     }
 

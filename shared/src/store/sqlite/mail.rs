@@ -1,6 +1,6 @@
-//! Mail's statements: each method of [`Mails`] in SQL, and nothing else.
+//! SQL of [`MailStore`], and the conversion of its rows.
 
-use super::rows::{SqliteTransaction, bytes, damaged, signed, time};
+use super::transaction::{SqliteTransaction, bytes, damaged, signed, time};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
@@ -207,7 +207,7 @@ impl MailStore for SqliteTransaction<'_> {
                 Ok(QueuedMail {
                     number,
                     account: AccountId(account),
-                    name: UserName::kept(&name).map_err(|_| damaged("an account's name"))?,
+                    name: UserName::from_store(&name).map_err(|_| damaged("an account's name"))?,
                     to: address(to)?,
                     purpose: purpose(&meant)?,
                     expires,
@@ -229,7 +229,7 @@ impl MailStore for SqliteTransaction<'_> {
         self.all(sql, [limit, signed(now.0)], read)?
             .into_iter()
             .map(|(number, name, fate, why)| {
-                let name = UserName::kept(&name).map_err(|_| damaged("an account's name"))?;
+                let name = UserName::from_store(&name).map_err(|_| damaged("an account's name"))?;
                 Ok(ExpiredMail {
                     number,
                     name,

@@ -1,7 +1,7 @@
-//! The notices' statements: each method of [`Notices`] in SQL, and nothing else.
+//! SQL of [`NotificationStore`], and the conversion of its rows.
 
 use super::mail::address;
-use super::rows::{SqliteTransaction, damaged, signed, time};
+use super::transaction::{SqliteTransaction, damaged, signed, time};
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
@@ -21,10 +21,10 @@ impl NotificationStore for SqliteTransaction<'_> {
         let AuditEvent {
             at,
             account,
-            what,
-            door,
+            kind: what,
+            service: door,
             origin,
-            actor,
+            principal: actor,
             cause,
         } = event;
         let sql = "DELETE FROM notification WHERE account = ?1 AND at < ?2";
@@ -88,15 +88,15 @@ impl NotificationStore for SqliteTransaction<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let found = self.all(sql, (signed(now.0), signed(latest.0), limit), read)?;
         let notice = |(number, to, at, account, what, door, origin, actor, cause): Columns| {
-            let account = UserName::kept(&account).map_err(|_| damaged("a notice"))?;
+            let account = UserName::from_store(&account).map_err(|_| damaged("a notice"))?;
             let what = EventKind::from_name(&what).ok_or_else(|| damaged("a notice"))?;
             let event = AuditEvent {
                 at,
                 account,
-                what,
-                door,
+                kind: what,
+                service: door,
                 origin,
-                actor,
+                principal: actor,
                 cause,
             };
             Ok(Notification {

@@ -324,7 +324,7 @@ fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 
 /// Whether a session is neither expired nor revoked.
 pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
-    session.is_in_time(site.gate().session_lifetime.seconds(), now)
+    session.is_valid_at(site.gate().session_lifetime.seconds(), now)
         && !site.revocation_cache.refuses_session(session)
 }
 

@@ -46,7 +46,7 @@ impl Authorization {
         if scheme.eq_ignore_ascii_case("basic") {
             parse_basic(rest)
         } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= MAX_VALUE {
-            match AppPassword::read(rest) {
+            match AppPassword::parse(rest) {
                 Ok(password) => Authorization::AppPassword(AppPasswordClaim {
                     name: None,
                     password,
@@ -94,7 +94,7 @@ fn parse_basic(encoded: &str) -> Authorization {
         return Authorization::OtherBasic;
     };
     match (
-        AppPassword::read(password),
+        AppPassword::parse(password),
         UserName::parse(name.as_bytes()),
     ) {
         (Ok(password), Ok(name)) => Authorization::AppPassword(AppPasswordClaim {

@@ -271,7 +271,7 @@ mod tests {
             typed: &AppPassword,
             target: &str,
         ) -> Result<i64, CacheRefusal> {
-            let password = AppPassword::read(&typed.grouped()).unwrap();
+            let password = AppPassword::parse(&typed.grouped()).unwrap();
             let claim = AppPasswordClaim {
                 name: name.map(|name| name.parse().unwrap()),
                 password,

@@ -5,8 +5,8 @@
 use super::store_pool::ShareKey;
 use crate::observe::metrics::METRICS;
 use shared::protocol::host_password::{
-    GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_WORD, QUESTIONS, SOCKET,
-    WAITED,
+    GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
+    SOCKET, VERIFY_TIMEOUT,
 };
 use shared::system::admission::{Admission, AdmissionPermit, Busy};
 use std::io;
@@ -20,15 +20,15 @@ use tokio::time::timeout;
 /// Time limit for systemd to start the helper, and for its greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_millis(1200);
 /// Time limit in the queue.
-const QUEUE_TIMEOUT: Duration = Duration::from_secs(20);
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time limit for the reply: longer than what the helper gives PAM.
-const REPLY_TIMEOUT: Duration = JUDGED
-    .saturating_add(WAITED)
+const REPLY_TIMEOUT: Duration = VERIFY_TIMEOUT
+    .saturating_add(QUEUE_TIMEOUT)
     .saturating_add(Duration::from_secs(2));
 
 /// Limit on open requests, the same as the helper's. Each takes one of the descriptors that
 /// connections leave free.
-static ADMISSION: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(QUESTIONS));
+static ADMISSION: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(REQUEST_LIMITS));
 
 /// Why the password was not verified.
 pub(crate) enum HelperUnavailable {
@@ -62,7 +62,7 @@ pub(crate) async fn verify_host_password(
     };
     match timeout(REPLY_TIMEOUT, send_request(&mut stream, question)).await {
         Ok(Ok(word)) => {
-            HostPasswordReply::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))
+            HostPasswordReply::decode(&word).ok_or_else(|| unanswered(&"it closed the connection"))
         }
         Ok(Err(error)) => Err(unanswered(&error)),
         Err(_) => Err(unanswered(&"it took too long")),
@@ -73,7 +73,7 @@ async fn enter_queue(
     key: ShareKey,
     question: &HostPasswordRequest,
 ) -> Result<AdmissionPermit<ShareKey>, Busy> {
-    timeout(QUEUE_TIMEOUT, ADMISSION.acquire(question.class, key)?)
+    timeout(ADMISSION_TIMEOUT, ADMISSION.acquire(question.class, key)?)
         .await
         .unwrap_or(Err(Busy::All))
 }
@@ -95,7 +95,7 @@ async fn send_request(
     stream: &mut UnixStream,
     question: &HostPasswordRequest,
 ) -> io::Result<Vec<u8>> {
-    stream.write_all(&question.write()).await?;
+    stream.write_all(&question.encode()).await?;
     stream.shutdown().await?;
     let mut word = Vec::with_capacity(LONGEST_WORD);
     stream

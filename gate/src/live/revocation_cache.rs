@@ -160,7 +160,7 @@ impl CacheRefresher {
             });
             shared.keys.store(Arc::new(keys));
             let revoked = match goes_on {
-                true => shared.revoked.load().with(revoked),
+                true => shared.revoked.load().merge(revoked),
                 false => revoked,
             };
             shared.revoked.store(Arc::new(revoked));

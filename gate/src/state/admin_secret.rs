@@ -31,7 +31,7 @@ impl AdminSecret {
         // The gate refuses app passwords at its own pages, so a secret of this form could never be
         // used.
         if !matches!(
-            AppPassword::read(&secret),
+            AppPassword::parse(&secret),
             Err(InvalidAppPassword::OtherShape)
         ) {
             return Err(format!(

@@ -163,7 +163,9 @@ impl MethodEntry {
                 .ok()
                 .map(MethodEntry::Key)
         };
-        SshMethod::named(word).map(MethodEntry::Method).or_else(key)
+        SshMethod::from_name(word)
+            .map(MethodEntry::Method)
+            .or_else(key)
     }
 
     fn written(&self) -> String {

@@ -211,7 +211,7 @@ impl MethodCondition {
             self.listed.iter().any(|word| word.lists(factor))
                 && !self.excepted.iter().any(|word| word.could_be(factor))
         };
-        !earlier.is_nothing() && earlier.factors().iter().all(covers)
+        !earlier.is_empty() && earlier.factors().iter().all(covers)
     }
 }
 
@@ -276,7 +276,7 @@ mod tests {
             toml::from_str(&format!("[[exempt]]\ncompleted_methods = {after}")).unwrap();
         let (name, earlier) = (
             &"alice".parse().unwrap(),
-            &CompletedMethods::of_sshd(said.as_bytes()),
+            &CompletedMethods::parse_ssh_auth_info(said.as_bytes()),
         );
         let groups = &PersonGroups::default();
         let subject = PolicySubject {

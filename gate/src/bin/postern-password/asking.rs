@@ -57,9 +57,9 @@ pub(crate) fn ask_child(
     ours.write_all(question)?;
     ours.shutdown(Shutdown::Write)?;
     let word = read_until(&mut ours, LONGEST_WORD, over, |word| {
-        HostPasswordReply::read(word).is_some()
+        HostPasswordReply::decode(word).is_some()
     })?;
-    HostPasswordReply::read(&word)
+    HostPasswordReply::decode(&word)
         .ok_or_else(|| io::Error::other("the process that asked PAM ended without a reply"))
 }
 

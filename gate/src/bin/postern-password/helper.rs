@@ -14,7 +14,8 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{AcceptConn, PeerCredentials};
 use nix::unistd::{User, geteuid};
 use shared::protocol::host_password::{
-    GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_QUESTION, WAITED,
+    GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_REQUEST, QUEUE_TIMEOUT,
+    VERIFY_TIMEOUT,
 };
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -147,11 +148,11 @@ impl PasswordHelper {
         stream.write_all(GREETING)?;
         let bytes = read_until(
             &mut stream,
-            LONGEST_QUESTION + 1,
+            LONGEST_REQUEST + 1,
             Instant::now() + REQUEST_TIMEOUT,
             |_| false,
         )?;
-        let Some(question) = HostPasswordRequest::read(&bytes) else {
+        let Some(question) = HostPasswordRequest::decode(&bytes) else {
             log::write_rate_limited(
                 "no-request",
                 "refused cause=no-request: the gate may be of another version",
@@ -186,15 +187,15 @@ impl PasswordHelper {
                 "limited",
                 &"too many wrong passwords; the gate should have counted them",
             );
-            return Some(HostPasswordReply::Unasked);
+            return Some(HostPasswordReply::NotVerified);
         };
         let give_back = || self.with_tries(|tries, _| tries.return_try(name, taken));
-        let Some(_turn) = seated.wait_for_turn(question, WAITED) else {
+        let Some(_turn) = seated.wait_for_turn(question, QUEUE_TIMEOUT) else {
             refused("busy", &"too many requests at once");
             give_back();
-            return Some(HostPasswordReply::Unasked);
+            return Some(HostPasswordReply::NotVerified);
         };
-        match asking::ask_child(bytes, &self.config, JUDGED) {
+        match asking::ask_child(bytes, &self.config, VERIFY_TIMEOUT) {
             Ok(said) => {
                 if said != HostPasswordReply::Wrong {
                     give_back();

@@ -136,7 +136,7 @@ mod tests {
     use nonstick::conv::{ErrorMsg, InfoMsg, MaskedQAndA, QAndA};
 
     fn answering() -> PasswordConversation {
-        let password = Candidate::typed(b"secret \xff").unwrap();
+        let password = Candidate::from_input(b"secret \xff").unwrap();
         PasswordConversation {
             password,
             given: Rc::default(),

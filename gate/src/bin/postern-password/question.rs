@@ -8,7 +8,7 @@ use crate::{judgement, log};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;
-use shared::protocol::host_password::{HostPasswordReply, HostPasswordRequest, LONGEST_QUESTION};
+use shared::protocol::host_password::{HostPasswordReply, HostPasswordRequest, LONGEST_REQUEST};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -29,13 +29,13 @@ pub(crate) fn answer_one_request(config: &Path) -> io::Result<()> {
     let mut stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     // PAM modules must find nothing on standard input.
     dup2_stdin(File::open("/dev/null")?)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_QUESTION + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_REQUEST + 1));
     Read::by_ref(&mut stream)
-        .take(LONGEST_QUESTION as u64 + 1)
+        .take(LONGEST_REQUEST as u64 + 1)
         .read_to_end(&mut bytes)?;
-    let (said, lines) = match HostPasswordRequest::read(&bytes) {
+    let (said, lines) = match HostPasswordRequest::decode(&bytes) {
         Some(question) => verify_request(question, config),
-        None => (HostPasswordReply::Unasked, Vec::new()),
+        None => (HostPasswordReply::NotVerified, Vec::new()),
     };
     if !lines.is_empty() {
         // The log starts a thread, so it must start after PAM, which needs a process of one thread.
@@ -65,7 +65,7 @@ fn verify_request(
         Ok(configured) => configured,
         Err(error) => {
             return (
-                HostPasswordReply::Unasked,
+                HostPasswordReply::NotVerified,
                 vec![refused(&"service"), error.to_string()],
             );
         }

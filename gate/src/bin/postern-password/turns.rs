@@ -4,7 +4,7 @@
 //! Holds no request back for one whose account's module hangs.
 
 use shared::account::name::UserName;
-use shared::protocol::host_password::{HostPasswordRequest, QUESTIONS};
+use shared::protocol::host_password::{HostPasswordRequest, REQUEST_LIMITS};
 use shared::system::admission::{Admission, AdmissionPermit, Class, ClassLimits, Limits};
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ impl HelperAdmission {
         };
         HelperAdmission {
             connections: Admission::new(all(CONNECTION_LIMITS)),
-            origins: Admission::new(QUESTIONS),
+            origins: Admission::new(REQUEST_LIMITS),
             accounts: Admission::new(all(ACCOUNT_LIMITS)),
         }
     }
@@ -114,7 +114,7 @@ mod tests {
     use shared::protocol::host_password::Candidate;
 
     fn question(name: &str, address: &str, class: Class) -> HostPasswordRequest {
-        let password = Candidate::typed(b"secret").unwrap();
+        let password = Candidate::from_input(b"secret").unwrap();
         HostPasswordRequest {
             name: name.parse().unwrap(),
             address: Address::parse(address),
@@ -180,13 +180,13 @@ mod tests {
         let of_one: Vec<_> = (0..100)
             .filter_map(|n| asked(n, "192.0.2.1", Class::Unauthenticated))
             .collect();
-        assert_eq!(of_one.len(), QUESTIONS.unauthenticated.per_key);
+        assert_eq!(of_one.len(), REQUEST_LIMITS.unauthenticated.per_key);
         let all: Vec<_> = (0..200)
             .filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Unauthenticated))
             .collect();
         assert_eq!(
             all.len() + of_one.len(),
-            QUESTIONS.unauthenticated.own + QUESTIONS.shared
+            REQUEST_LIMITS.unauthenticated.own + REQUEST_LIMITS.shared
         );
         assert!(asked(500, "192.0.2.1", Class::Familiar).is_some());
         assert!(asked(501, "192.0.2.1", Class::Authenticated).is_some());

@@ -1,14 +1,15 @@
-//! Dates and times as other systems write them, turned into seconds since 1970.
+//! Dates and times as other systems write them, as seconds since 1970. Only the formats of imports
+//! are parsed.
 
 use crate::system::clock::Timestamp;
 
-/// Reads `2026-11-21T17:34:54`, as if it stood in UTC; with a blank for the `T`, as Go and SQL print it.
-pub(super) fn civil(text: &str) -> Option<Timestamp> {
+/// Parses `2026-11-21T17:34:54` as UTC; Go and SQL print a blank instead of the `T`.
+pub(super) fn parse_civil(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let punctuated = bytes.len() == 19
         && [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')]
             .iter()
-            .all(|(place, mark)| bytes[*place] == *mark)
+            .all(|(index, mark)| bytes[*index] == *mark)
         && matches!(bytes[10], b'T' | b't' | b' ');
     if !punctuated {
         return None;
@@ -25,16 +26,18 @@ pub(super) fn civil(text: &str) -> Option<Timestamp> {
     );
     let known = (1970..=9999).contains(&year)
         && (1..=12).contains(&month)
-        && (1..=days_of(year, month)).contains(&day)
+        && (1..=days_in_month(year, month)).contains(&day)
         && hour < 24
         && minute < 60
         && second <= 60;
-    known.then(|| Timestamp(((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second))
+    known.then(|| {
+        Timestamp(((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
+    })
 }
 
-/// Reads RFC 3339: a date and time with any fraction and its offset from UTC.
-pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
-    let local = civil(text.get(..19)?)?;
+/// Parses RFC 3339: a date and time with any fraction and its offset from UTC.
+pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let local = parse_civil(text.get(..19)?)?;
     let rest = text.get(19..)?;
     let zone = match rest.strip_prefix('.') {
         Some(fraction) => {
@@ -70,7 +73,7 @@ fn number(text: &str, from: usize, to: usize) -> Option<u64> {
         .then(|| digits.parse().ok())?
 }
 
-fn days_of(year: u64, month: u64) -> u64 {
+fn days_in_month(year: u64, month: u64) -> u64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
@@ -79,8 +82,9 @@ fn days_of(year: u64, month: u64) -> u64 {
     }
 }
 
-/// Days since 1970 of a date from then on (days from the civil calendar, by Howard Hinnant's published algorithm).
-fn days(year: u64, month: u64, day: u64) -> u64 {
+/// Returns the days from 1970-01-01 to a later date, by Howard Hinnant's published algorithm for
+/// the civil calendar.
+fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year / 400, year % 400);
     let month_from_march = (month + 9) % 12;
@@ -94,29 +98,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_clock_prints_is_read_back() {
+    fn printed_timestamps_are_parsed_to_the_same_value() {
         for seconds in (0..4_102_444_800).step_by(86_399 * 7) {
             assert_eq!(
-                rfc3339(&Timestamp(seconds).to_string()),
+                parse_rfc3339(&Timestamp(seconds).to_string()),
                 Some(Timestamp(seconds))
             );
         }
     }
 
     #[test]
-    fn offsets_and_fractions_are_read() {
+    fn offsets_and_fractions_are_parsed() {
         for text in [
             "2026-11-21T16:34:54Z",
             "2026-11-21T17:34:54.123456789+01:00",
             "2026-11-21T07:04:54-09:30",
             "2026-11-21 16:34:54.5z",
         ] {
-            assert_eq!(rfc3339(text), Some(Timestamp(1_795_278_894)), "{text}");
+            assert_eq!(
+                parse_rfc3339(text),
+                Some(Timestamp(1_795_278_894)),
+                "{text}"
+            );
         }
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn malformed_times_are_refused() {
         for text in [
             "",
             "2026-11-21",
@@ -132,7 +140,7 @@ mod tests {
             "2026-11-21T17:34:54ü",
             "üüüüüüüüüü17:34:54Z",
         ] {
-            assert_eq!(rfc3339(text), None, "{text}");
+            assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }
 }

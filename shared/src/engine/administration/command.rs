@@ -80,7 +80,7 @@ impl Requester<'_> {
 
     /// Returns whether the requester is a local user and the account is the user's own.
     pub(in crate::engine) fn owns(&self, account: &UserName) -> bool {
-        matches ! ( self , Requester :: Owner { name , .. } if * name == account )
+        matches!(self, Requester::Owner { name, .. } if *name == account)
     }
 
     /// Returns an error unless the requester is root or owns the account.
@@ -136,12 +136,12 @@ impl Engine {
     ) -> Result<EngineReply, AdministrationError> {
         let account = &request.account;
         requester.check_account(account)?;
-        match &request.task {
-            Operation::Look(read) => Ok(self.execute_read(account, *read, now)?.into()),
+        match &request.operation {
+            Operation::Read(read) => Ok(self.execute_read(account, *read, now)?.into()),
             Operation::Finish(finish) => self.execute_finish(requester, account, finish, now),
             // The PAM host verifies between its two steps, [`Engine::prepare_first_enrollment`] and
             // [`Engine::begin_first_enrollment`].
-            Operation::FirstSetup { .. } => Err(AdministrationError::HostPasswordUnavailable(
+            Operation::FirstEnrollment { .. } => Err(AdministrationError::HostPasswordUnavailable(
                 account.clone(),
             )),
             Operation::Change { code, change } => {
@@ -157,7 +157,7 @@ impl Engine {
                         self.remove_authenticator(account, label, requester.actor(), now)?;
                         ReplyBody::Done
                     }
-                    ChangeOperation::BeginSetup(enrollment) => self.begin_enrollment(
+                    ChangeOperation::BeginEnrollment(enrollment) => self.begin_enrollment(
                         requester,
                         account,
                         enrollment,
@@ -170,7 +170,7 @@ impl Engine {
                     }
                 };
                 Ok(EngineReply {
-                    told: proof.messages,
+                    messages: proof.messages,
                     ..reply.into()
                 })
             }
@@ -202,7 +202,7 @@ impl Engine {
         change: &ChangeOperation,
     ) -> Result<(), AdministrationError> {
         match change {
-            ChangeOperation::BeginSetup(enrollment) => {
+            ChangeOperation::BeginEnrollment(enrollment) => {
                 let pending = self.build_pending_enrollment(account, enrollment)?;
                 self.check_enrollment(&pending)
             }
@@ -239,8 +239,8 @@ impl Engine {
             service: COMMAND,
         };
         let typed = code.map_or("", |code| &**code);
-        let input = input::Input::read(typed.as_bytes());
-        if let ChangeOperation::BeginSetup(EnrollmentOperation {
+        let input = input::Input::parse(typed.as_bytes());
+        if let ChangeOperation::BeginEnrollment(EnrollmentOperation {
             kind: AuthenticatorKind::First,
             ..
         }) = change
@@ -337,7 +337,7 @@ impl Engine {
             now,
         )
         .map_err(random_error)?;
-        Ok(ReplyBody::Setup {
+        Ok(ReplyBody::NewAuthenticator {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: grouped(pending.recovery_codes()),
@@ -397,11 +397,11 @@ impl Engine {
             FinishOperation::Confirm { ticket, code } => {
                 let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(token.payload(), &token)?;
-                match pending.confirm(&input::Input::read(code.as_bytes()), self.config(), now) {
+                match pending.confirm(&input::Input::parse(code.as_bytes()), self.config(), now) {
                     Err(refusal) => Ok(ReplyBody::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-                        let next = token.next(|draft| ConfirmedEnrollment { draft, step });
+                        let next = token.into_next(|draft| ConfirmedEnrollment { draft, step });
                         Ok(ReplyBody::Confirmed {
                             ticket: next.seal(&self.token_keys())?.into(),
                         }
@@ -421,7 +421,7 @@ impl Engine {
                     now,
                 )?))
             }
-            FinishOperation::Vouch { ticket } => {
+            FinishOperation::ActivateUnconfirmed { ticket } => {
                 let Requester::Root(actor) = requester else {
                     return Err(AdministrationError::OnlyRoot);
                 };
@@ -434,7 +434,7 @@ impl Engine {
                     now,
                 )?))
             }
-            FinishOperation::KeepRecoveryCodes { ticket } => {
+            FinishOperation::ReplaceRecoveryCodes { ticket } => {
                 let token =
                     self.open_token::<PendingRecoveryCodes>(ticket, requester, account, now)?;
                 let (codes, snapshot) = (token.payload().codes(), &token.payload().snapshot);
@@ -479,7 +479,7 @@ impl Engine {
 
 fn activated(after: AppPasswordsAfter) -> EngineReply {
     EngineReply {
-        told: messages::app_passwords_text(after).into_iter().collect(),
+        messages: messages::app_passwords_text(after).into_iter().collect(),
         ..ReplyBody::Done.into()
     }
 }

@@ -106,13 +106,15 @@ impl Engine {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
         let Input::Digits(digits) = input else {
-            return refuse(Refusal::Unfit);
+            return refuse(Refusal::Malformed);
         };
         let hash = self
             .vault
             .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
         let stored = match tx.mailed_code(record.id)? {
-            Some((MailedFor::Confirmation, stored)) if !stored.used && stored.wrong < MAX_WRONG => {
+            Some((MailedFor::Confirmation, stored))
+                if !stored.used && stored.wrong_confirmations < MAX_WRONG =>
+            {
                 stored
             }
             _ => return Err(AdministrationError::NoCodeToConfirm(name.clone())),
@@ -122,7 +124,7 @@ impl Engine {
             tx.commit()?;
             return refuse(Refusal::Wrong);
         }
-        if stored.is_over(now) {
+        if stored.is_expired(now) {
             return refuse(Refusal::CodeExpired);
         }
         let was_on = is_enrolled(tx.as_mut(), record.id)?;

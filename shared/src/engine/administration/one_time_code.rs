@@ -69,7 +69,7 @@ impl Engine {
         input: &Input,
         now: Timestamp,
     ) -> Result<Invitation, AdministrationError> {
-        if !matches!(input, Input::OneTime(_)) {
+        if !matches!(input, Input::OneTimeCode(_)) {
             return Err(AdministrationError::ProofNeeded(request.name.clone()));
         }
         self.verify_enrollment_one_time_code(request, input, None, now)?
@@ -117,7 +117,7 @@ impl Engine {
         };
         let stored = tx
             .one_time_code(record.id)?
-            .filter(|stored| !stored.used && !stored.is_over(now));
+            .filter(|stored| !stored.used && !stored.is_expired(now));
         Ok(stored.map(|stored| stored.expires))
     }
 
@@ -133,7 +133,7 @@ impl Engine {
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
-            Some(stored) if !stored.used && !stored.is_over(now) => {}
+            Some(stored) if !stored.used && !stored.is_expired(now) => {}
             _ => {
                 return Err(AdministrationError::NothingToRevoke(
                     "one-time code",

@@ -78,7 +78,7 @@ impl Engine {
                 return Ok(judged(VerifyReply::OneTimeCodeNeeded));
             }
             (EnrollmentRequirement::OneTimeCode, Some(code)) => {
-                let answer = input::Input::read(code.as_bytes());
+                let answer = input::Input::parse(code.as_bytes());
                 match self.verify_enrollment_one_time_code(visitor, &answer, None, now)? {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(refused(refusal)),
@@ -113,12 +113,12 @@ impl Engine {
         let ticket = self.open_token::<EnrollmentDraft>(ticket, caller, visitor.name, now)?;
         let pending = self.restore_pending_enrollment(ticket.payload(), &ticket)?;
         let confirmation =
-            match pending.confirm(&input::Input::read(code.as_bytes()), &self.config, now) {
+            match pending.confirm(&input::Input::parse(code.as_bytes()), &self.config, now) {
                 Ok(confirmation) => confirmation,
                 Err(refusal) => return Ok(refused(refusal)),
             };
         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-        let confirmed = ticket.next(|draft| ConfirmedEnrollment { draft, step });
+        let confirmed = ticket.into_next(|draft| ConfirmedEnrollment { draft, step });
         Ok(judged(VerifyReply::Confirmed {
             ticket: confirmed.seal(&self.token_keys())?.into(),
         }))
@@ -163,7 +163,7 @@ impl Engine {
         let mark = self.seal_mark(judging, passed, now)?;
         let told = messages::app_passwords_text(after).into_iter().collect();
         Ok(EngineReply {
-            told,
+            messages: told,
             mark,
             answer: ReplyBody::Judged(VerifyReply::Done),
         })

@@ -63,7 +63,7 @@ impl EnrollmentToken {
             back_to,
             ..self.payload().clone()
         };
-        self.with(enrollment)
+        self.with_payload(enrollment)
     }
 
     /// Permits the enrollment by a verified one-time code.
@@ -78,7 +78,7 @@ impl EnrollmentToken {
             may,
             ..self.payload().clone()
         };
-        self.with(enrollment)
+        self.with_payload(enrollment)
     }
 
     /// Holder of the drafts that this token opens.
@@ -195,6 +195,6 @@ impl PendingRecoveryCodes {
 fn restore_recovery_codes(codes: &[TypedText]) -> Vec<RecoveryCode> {
     codes
         .iter()
-        .map(|code| RecoveryCode::restored(Zeroizing::new((**code).to_owned())))
+        .map(|code| RecoveryCode::from_plain(Zeroizing::new((**code).to_owned())))
         .collect()
 }

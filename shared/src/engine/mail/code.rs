@@ -318,7 +318,9 @@ pub(in crate::engine) fn mail_refusal(
         return Ok(Some(MailRefusal::NotConfigured));
     }
     let stored = tx.mailed_code(account)?;
-    let wait = stored.map_or(0, |(_, stored)| stored.wait(email.cooldown.seconds(), now));
+    let wait = stored.map_or(0, |(_, stored)| {
+        stored.cooldown_left(email.cooldown.seconds(), now)
+    });
     Ok((wait > 0).then_some(MailRefusal::Cooldown { wait }))
 }
 
@@ -340,7 +342,7 @@ pub(in crate::engine) fn queue_code(
         sent: now,
         expires,
         used: false,
-        wrong: 0,
+        wrong_confirmations: 0,
     };
     tx.set_mailed_code(account, Some((purpose, &stored)))?;
     let binding = LetterBinding {
@@ -388,7 +390,7 @@ fn request_code(
     let Some(record) = &evaluation.record else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    let throttled = match evaluation.credentials.row.standing(&config.throttle, now) {
+    let throttled = match evaluation.credentials.bucket.state(&config.throttle, now) {
         BucketState::Open => None,
         BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
         BucketState::Locked => Some(Refusal::Locked),
@@ -399,7 +401,7 @@ fn request_code(
     if let Some(token) = token {
         let trials = tx.login_token_state(token.id())?;
         let is_alive = check_token(token, tx, &vault.token_keys(), now)?.is_some();
-        if !is_alive || trials.used || trials.wrong >= LoginPayload::TRIALS {
+        if !is_alive || trials.used || trials.wrong >= LoginPayload::MAX_WRONG_CODES {
             return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
@@ -416,7 +418,7 @@ fn request_code(
         tx,
         record.id,
         to,
-        MailedFor::SignIn,
+        MailedFor::Login,
         now,
     )?))
 }

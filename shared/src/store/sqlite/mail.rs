@@ -96,7 +96,7 @@ impl MailStore for SqliteTransaction<'_> {
                     sent,
                     expires,
                     used,
-                    wrong,
+                    wrong_confirmations: wrong,
                 },
             ))
         };
@@ -120,7 +120,7 @@ impl MailStore for SqliteTransaction<'_> {
                 sent,
                 expires,
                 used,
-                wrong,
+                wrong_confirmations: wrong,
             },
         )) = code
         else {

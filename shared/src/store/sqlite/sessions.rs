@@ -104,7 +104,7 @@ impl SessionStore for SqliteTransaction<'_> {
         let (revision, forgotten): (i64, i64) = self
             .0
             .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut revoked = RevokedSessions::at(unsigned(revision), unsigned(forgotten));
+        let mut revoked = RevokedSessions::new(unsigned(revision), unsigned(forgotten));
         let after = signed(after).max(forgotten);
         let sql = "SELECT id, revision FROM revoked_session WHERE revision > ?1";
         for (id, at) in self.all(sql, [after], |row| {

@@ -12,7 +12,7 @@ use crate::store::*;
 use crate::system::clock::Timestamp;
 use crate::verify::account::{StoredOneTimeCode, StoredRecoveryCode};
 use crate::verify::throttle::{CLOCK_SLACK, LOCK_WINDOW, Phase, ThrottleFailure, WrongFactor};
-use crate::verify::throttle_scope::KEY;
+use crate::verify::throttle_scope::KEY_PREFIX;
 use rusqlite::{OptionalExtension, Row};
 
 /// Condition that the account `?1` has no values of renewed keys. Such values count as removed.
@@ -72,7 +72,7 @@ fn wrong_name(wrong: WrongFactor) -> &'static str {
 
 /// Returns the three columns that name a throttle bucket.
 fn key(row: &BucketKey) -> (i64, i64, String) {
-    (owner(row.owner), stage(row.phase), row.scope.key())
+    (owner(row.owner), stage(row.phase), row.scope.store_key())
 }
 
 pub(super) fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N]> {
@@ -84,7 +84,7 @@ pub(super) fn parameters(algorithm: &str, digits: u32, period: i64) -> Result<Ot
     let parameters = OtpParameters {
         algorithm,
         digits,
-        moving: OtpKind::of_period(unsigned(period)),
+        moving: OtpKind::from_period(unsigned(period)),
     };
     parameters.check().map_err(|_| damaged("an authenticator"))
 }
@@ -395,7 +395,7 @@ impl Transaction for SqliteTransaction<'_> {
     ) -> Result<u32> {
         let (owner, stage, place) = key(row);
         // as a range, which the index on `scope` supports
-        let (from, to) = (format!("{KEY} "), format!("{KEY}!"));
+        let (from, to) = (format!("{KEY_PREFIX} "), format!("{KEY_PREFIX}!"));
         let sql = "SELECT count(*) FROM (SELECT DISTINCT scope FROM failure \
                    WHERE owner = ?1 AND phase = ?2 AND scope > ?3 AND scope < ?4 AND scope <> ?5 AND at >= ?6 LIMIT ?7)";
         let row = (owner, stage, from, to, place, signed(since.0), most);

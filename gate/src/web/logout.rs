@@ -5,7 +5,7 @@
 
 use super::pages::{self, html};
 use super::request::RequestContext;
-use crate::check::forward_auth;
+use crate::check::{client, forward_auth};
 use crate::http::cookies::SessionCookies;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
@@ -106,7 +106,9 @@ async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<
     let store_pool = request
         .site
         .store_pool
-        .for_client(PoolClient::proven(ShareKey::SignOut(session.name.clone())));
+        .for_client(PoolClient::authenticated(ShareKey::SignOut(
+            session.name.clone(),
+        )));
     let id = session.id;
     store_pool
         .with_engine(move |engine| engine.sign_out(id))
@@ -120,7 +122,7 @@ pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
         .headers
         .get("sec-fetch-site")
         .map(|site| site.as_bytes());
-    let led_here = forward_auth::is_navigation(request.headers)
+    let led_here = client::is_navigation(request.headers)
         && matches!(from, Some(b"none" | b"same-origin" | b"same-site"));
     if led_here || request.cookie_conflict().is_some() {
         return clear_cookies(request);

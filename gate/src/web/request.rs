@@ -65,9 +65,9 @@ impl RequestContext<'_> {
         let applicant = if let Some(session) = self.any_session() {
             PoolClient::of_session(&session)
         } else if let Some(ticket) = self.login_token() {
-            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
+            PoolClient::authenticated(ShareKey::Account(ticket.account().clone()))
         } else if let Some(ticket) = self.enrollment_token() {
-            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
+            PoolClient::authenticated(ShareKey::Account(ticket.account().clone()))
         } else {
             PoolClient::unauthenticated(self.address)
         };

@@ -135,7 +135,7 @@ pub(crate) async fn verify_identity(
     let store_pool = request
         .site
         .store_pool
-        .for_client(PoolClient::proven(ShareKey::Account(name.clone())));
+        .for_client(PoolClient::authenticated(ShareKey::Account(name.clone())));
     let run = store_pool
         .with_engine(move |engine| engine.enter_identity(&client.browser(), &who, client.now()?));
     let next = run.await?;

@@ -2,7 +2,7 @@
 //!
 //! MUST NOT show by its duration whether PAM was asked.
 
-use crate::live::host_password::{self, HelperUnavailable};
+use crate::live::host_password;
 use crate::live::store_pool::PoolHandle;
 use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
@@ -38,8 +38,10 @@ pub(crate) async fn workers_for_sign_in(
         {
             return Ok(Err(Refusal::AddressDelayed { wait }));
         }
-        LoginClass::TrustedBrowser => PoolClient::proven(ShareKey::TrustedBrowser(name.clone())),
-        LoginClass::FamiliarAddress => PoolClient::known(request.address),
+        LoginClass::TrustedBrowser => {
+            PoolClient::authenticated(ShareKey::TrustedBrowser(name.clone()))
+        }
+        LoginClass::FamiliarAddress => PoolClient::familiar(request.address),
         LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => return Ok(Ok(stranger)),
     };
     Ok(Ok(request.site.store_pool.for_client(applicant)))
@@ -173,18 +175,7 @@ pub(crate) async fn check_host_password(
         class: applicant.class,
         password,
     };
-    match host_password::verify_host_password(applicant.key.clone(), &question).await {
-        Ok(said) => Ok(Ok(said)),
-        Err(HelperUnavailable::Busy(busy)) => Ok(Err(PoolError::Busy(busy))),
-        Err(HelperUnavailable::Absent(why)) => Ok(Err(PoolError::Failed {
-            cause: "password-unavailable",
-            why,
-        })),
-        Err(HelperUnavailable::Unanswered(why)) => Err(PoolError::Failed {
-            cause: "password-timeout",
-            why,
-        }),
-    }
+    host_password::verify_host_password(applicant.key.clone(), &question).await
 }
 
 /// PAM takes its time over a wrong password, one that is not looked at takes none: refusals leave at multiples of this,

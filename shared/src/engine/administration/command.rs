@@ -80,7 +80,7 @@ impl Requester<'_> {
 
     /// Returns whether the requester is a local user and the account is the user's own.
     pub(in crate::engine) fn owns(&self, account: &UserName) -> bool {
-        matches!(self, Requester::Owner { name, .. } if *name == account)
+        matches ! ( self , Requester :: Owner { name , .. } if * name == account )
     }
 
     /// Returns an error unless the requester is root or owns the account.
@@ -434,9 +434,9 @@ impl Engine {
                     now,
                 )?))
             }
-            FinishOperation::ReplaceRecoveryCodes { ticket } => {
+            FinishOperation::ReplaceRecoveryCodes { ticket: token } => {
                 let token =
-                    self.open_token::<PendingRecoveryCodes>(ticket, requester, account, now)?;
+                    self.open_token::<PendingRecoveryCodes>(token, requester, account, now)?;
                 let (codes, snapshot) = (token.payload().codes(), &token.payload().snapshot);
                 self.replace_recovery_codes_if_unchanged(
                     snapshot,

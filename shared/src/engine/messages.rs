@@ -194,8 +194,8 @@ pub fn one_time_code_cancelled(name: &UserName) -> String {
 }
 
 /// Returns why access was granted without the required second factor.
-pub fn exemption_text(waiver: EnrollmentGrace) -> String {
-    match waiver {
+pub fn exemption_text(grace: EnrollmentGrace) -> String {
+    match grace {
         EnrollmentGrace::Until(until) => format!(
             "This account must have a second factor by {until}; after that, sign-in is refused without one: set one up now with postern enroll"
         ),

@@ -139,8 +139,8 @@ impl Engine {
         match &request.operation {
             Operation::Read(read) => Ok(self.execute_read(account, *read, now)?.into()),
             Operation::Finish(finish) => self.execute_finish(requester, account, finish, now),
-            // The PAM host verifies between its two steps, [`Engine::prepare_first_enrollment`] and
-            // [`Engine::begin_first_enrollment`].
+            // The host verifies the password between two steps, `prepare_first_enrollment` and
+            // `begin_first_enrollment`.
             Operation::FirstEnrollment { .. } => Err(AdministrationError::HostPasswordUnavailable(
                 account.clone(),
             )),

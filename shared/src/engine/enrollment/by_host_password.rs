@@ -1,8 +1,8 @@
 //! The first enrollment by a user other than root, who proves the password of this host.
 //! [`crate::engine::administration::command`] has the one by a one-time code.
 //!
-//! It takes two steps. The caller asks the PAM host between them without holding the engine, so a
-//! host that hangs blocks no other request.
+//! It takes two steps. The caller has the host's PAM verify the password between them, without
+//! holding the engine: a verification that hangs blocks no other request.
 
 use super::pending::AccountSnapshot;
 use crate::account::name::UserName;

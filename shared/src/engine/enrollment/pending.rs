@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn two_setups_differ_in_everything() {
+    fn two_enrollments_differ_in_everything() {
         let config = Config::default();
         let (one, two) = (pending(&config), pending(&config));
         assert_ne!(one.url(), two.url());

@@ -130,7 +130,7 @@ pub struct FoundAuthenticator {
     pub label: Option<String>,
     pub secret: Secret,
     pub algorithm: Algorithm,
-    /// 6 or 8.
+    /// Digits of a code: 6 or 8.
     pub digits: u32,
     pub moving: MovingFactor,
     /// The highest time step that is known to be used; a counter has `next` instead.

@@ -3,9 +3,9 @@
 //! or written.
 //!
 //! - Each refusal and each loss is a `&'static str` with a line number, so it cannot contain a
-//! secret.
+//!   secret.
 //! - A file that is malformed, contradictory or names something twice is refused as a whole. A
-//! valid authenticator that is not supported is left out and reported.
+//!   valid authenticator that is not supported is left out and reported.
 
 mod authelia;
 mod google_authenticator;

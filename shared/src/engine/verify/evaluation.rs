@@ -197,7 +197,7 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn has_recovery_code(&self, answer: &Input) -> bool {
         match answer {
             Input::RecoveryCode(_) | Input::OneTimeCode(_) => {
-                matches!(self.decide_at(answer, Phase::After).result, Ok(_))
+                self.decide_at(answer, Phase::After).result.is_ok()
             }
             Input::Digits(_) | Input::Malformed => false,
         }

@@ -62,7 +62,7 @@ pub struct SshKeyFingerprint([u8; 32]);
 
 impl CompletedMethods {
     pub const EMPTY: CompletedMethods = CompletedMethods(Cow::Borrowed(&[]));
-    /// A password alone.
+    /// A password and no other method.
     pub const PASSWORD: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
         method: Some(SshMethod::Password),
         key: SshKey::None,
@@ -153,7 +153,7 @@ impl SshMethod {
         }
     }
 
-    /// Parses [`SshMethod::name`].
+    /// Finds the method with this [`SshMethod::name`].
     pub fn from_name(name: &str) -> Option<SshMethod> {
         SshMethod::ALL
             .into_iter()

@@ -3,9 +3,9 @@
 //! or written.
 //!
 //! - Each refusal and each loss is a `&'static str` with a line number, so it cannot contain a
-//! secret.
+//!   secret.
 //! - A file that is malformed, contradictory or names something twice is refused as a whole. A
-//! valid authenticator that is not supported is left out and reported.
+//!   valid authenticator that is not supported is left out and reported.
 
 mod authelia;
 mod google_authenticator;
@@ -130,7 +130,7 @@ pub struct FoundAuthenticator {
     pub label: Option<String>,
     pub secret: Secret,
     pub algorithm: Algorithm,
-    /// 6 or 8.
+    /// Digits of a code: 6 or 8.
     pub digits: u32,
     pub moving: MovingFactor,
     /// The highest time step that is known to be used; a counter has `next` instead.

@@ -80,7 +80,7 @@ pub struct OtpauthUri {
     pub account: String,
     pub secret: Secret,
     pub algorithm: Algorithm,
-    /// 6 or 8.
+    /// Digits of a code: 6 or 8.
     pub digits: u32,
     pub moving: MovingFactor,
 }
@@ -88,7 +88,6 @@ pub struct OtpauthUri {
 /// The moving factor and its first value: `totp` or `hotp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MovingFactor {
-    /// Time steps.
     Time {
         /// Length of a time step in seconds: 15 to 120.
         period: u64,
@@ -195,7 +194,6 @@ pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>
     }
 }
 
-/// The undecoded parameters.
 #[derive(Default)]
 struct OtpauthQuery {
     secret: Option<Zeroizing<String>>,
@@ -271,7 +269,6 @@ impl From<OtpParametersError> for OtpauthError {
 }
 
 impl OtpauthError {
-    /// Returns the message.
     pub fn text(&self) -> &'static str {
         match self {
             OtpauthError::TooLong => "the otpauth URL is longer than 2048 bytes",

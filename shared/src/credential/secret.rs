@@ -110,7 +110,6 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// Returns the message.
     pub fn text(self) -> &'static str {
         match self {
             SecretError::NotBase32 => "the secret is not Base32 (letters A-Z and digits 2-7)",

@@ -62,7 +62,7 @@ impl OtpKind {
         }
     }
 
-    /// Parses [`OtpKind::period`].
+    /// Makes the kind from the number of [`OtpKind::period`].
     pub fn from_period(period: u64) -> OtpKind {
         match period {
             0 => OtpKind::Counter,
@@ -88,7 +88,7 @@ impl OtpKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtpParameters {
     pub algorithm: Algorithm,
-    /// 6 or 8.
+    /// Digits of a code: 6 or 8.
     pub digits: u32,
     pub moving: OtpKind,
 }
@@ -135,7 +135,6 @@ pub enum OtpParametersError {
 }
 
 impl OtpParametersError {
-    /// Returns the message.
     pub fn text(self) -> &'static str {
         match self {
             OtpParametersError::Digits => "digits must be 6 or 8",

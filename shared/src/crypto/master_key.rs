@@ -164,9 +164,9 @@ impl MasterKeys {
 
 /// Changes of a key file by a rotation: in this process, or by another one that may write the file.
 pub trait MasterKeyFile {
-    /// See [`MasterKeys::add_key_to_file`].
+    /// Adds a key as [`MasterKeys::add_key_to_file`] does.
     fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError>;
-    /// See [`MasterKeys::keep_newest_in_file`].
+    /// Removes keys as [`MasterKeys::keep_newest_in_file`] does.
     fn keep_newest(&mut self) -> Result<(), MasterKeyError>;
 }
 
@@ -250,7 +250,7 @@ pub enum MasterKeyError {
     /// A line is no key.
     Broken {
         path: PathBuf,
-        /// Line, from 1.
+        /// Number of the line, from 1.
         line: usize,
     },
     /// Another process is changing the file.

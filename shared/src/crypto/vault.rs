@@ -131,10 +131,9 @@ impl SecretBinding<'_> {
     }
 }
 
-/// Encoded associated data.
+/// Associated data of sealed bytes, encoded.
 pub struct AssociatedData(String);
 
-/// Result of resealing.
 pub(crate) enum Resealed {
     /// The bytes were sealed with the newest key.
     Current,
@@ -199,7 +198,6 @@ impl Vault {
         self.seal_bytes(secret.expose(), &binding.bytes())
     }
 
-    /// Unseals a secret.
     pub fn unseal(&self, sealed: &[u8], binding: &SecretBinding<'_>) -> Result<Secret, VaultError> {
         let plain = self.unseal_bytes(sealed, &binding.bytes());
         Ok(Secret::from_bytes(plain.ok_or_else(|| {

@@ -70,7 +70,7 @@ pub struct Accounts {
     pub accounts: Vec<AccountState>,
 }
 
-/// A completed operation.
+/// Reply to a completed operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OperationDone {
@@ -139,11 +139,11 @@ pub enum Revoked {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Revoke {
-    /// What is revoked.
+    /// What is revoked of the account.
     pub what: Revoked,
 }
 
-/// One audit event.
+/// One event of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EventEntry {
@@ -161,7 +161,7 @@ pub struct EventEntry {
     pub service: String,
     /// Origin of the request.
     pub origin: String,
-    /// Principal that acted.
+    /// Principal that caused the event.
     pub principal: String,
     /// Cause, or authentication method.
     pub cause: String,

@@ -92,13 +92,11 @@ pub struct PamTransaction {
     pub hook: PamFunction,
     /// Options in the service file.
     pub options: Vec<String>,
-    /// PAM_SERVICE
     pub service: Option<Vec<u8>>,
-    /// PAM_USER
     pub user: Option<Vec<u8>>,
-    /// PAM_RHOST
+    /// The item PAM_RHOST, if set.
     pub remote_host: Option<Vec<u8>>,
-    /// PAM_TTY
+    /// The item PAM_TTY, if set.
     pub terminal: Option<Vec<u8>>,
     /// SSH_CONNECTION of the PAM environment; a value that is set and empty has a meaning too.
     pub ssh_connection: Option<Vec<u8>>,

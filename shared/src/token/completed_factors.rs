@@ -72,7 +72,7 @@ impl CompletedFactors {
         [first, second]
     }
 
-    /// Decodes [`CompletedFactors::to_bytes`].
+    /// Decodes the bytes of [`CompletedFactors::to_bytes`].
     pub(super) fn from_bytes([first, second]: [u8; 2]) -> Option<CompletedFactors> {
         let first = match first {
             1 => FirstFactorMethod::Password,

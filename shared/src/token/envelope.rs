@@ -250,7 +250,6 @@ impl<P: TokenPayload> Token<P> {
         }
     }
 
-    /// Replaces the payload.
     #[must_use]
     pub(crate) fn with_payload(self, payload: P) -> Token<P> {
         Token { payload, ..self }

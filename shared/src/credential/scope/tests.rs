@@ -1,3 +1,5 @@
+//! Tests of scopes: which terms are accepted, and which requests each covers.
+
 use super::*;
 
 fn named() -> NamedScopes {

@@ -66,7 +66,6 @@ pub enum Renewal {
     /// Only the key that seals secrets: they can be sealed again, but hashes cannot be computed
     /// again.
     Seal,
-    /// All data keys.
     All,
 }
 

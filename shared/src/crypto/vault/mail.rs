@@ -36,7 +36,7 @@ impl MailedFor {
         }
     }
 
-    /// Parses [`MailedFor::name`].
+    /// Finds the purpose with this [`MailedFor::name`].
     pub fn from_name(name: &str) -> Option<MailedFor> {
         [MailedFor::Login, MailedFor::Confirmation]
             .into_iter()

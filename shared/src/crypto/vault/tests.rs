@@ -1,3 +1,5 @@
+//! Tests of sealing and hashing: a sealed secret is bound to its account, and a rotation loses nothing.
+
 use super::*;
 use crate::credential::totp::{Algorithm, OtpKind};
 

@@ -1,5 +1,5 @@
-//! Containers written by python-pskc 1.2, the plain one as pskctool 2.6.7 reads it, one that pskctool signed, and
-//! an example of the RFC.
+//! Containers written by python-pskc 1.2, the plain one as pskctool 2.6.7 reads it, one that
+//! pskctool signed, and an example of RFC 6030.
 
 use super::*;
 use crate::credential::import::{FoundAuthenticator, ImportFormat, ImportLoss, PskcKey};

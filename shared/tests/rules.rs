@@ -338,7 +338,7 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
         (
             said.decision.access,
             said.decision.rule,
-            said.decision.why,
+            said.decision.reason,
             said.requirement,
         )
     };

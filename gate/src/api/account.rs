@@ -96,7 +96,7 @@ async fn account(request: &RequestContext<'_>) -> Result<EndpointReply<Account>,
         app_passwords: standing.app_passwords,
         sessions: standing.sessions,
         browsers: standing.browsers,
-        can_mail: request.site.config.email.is_on(),
+        can_mail: request.site.config.email.is_enabled(),
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,
         step_up: ProofNeeded {
             password: proof.password,

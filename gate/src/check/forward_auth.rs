@@ -322,7 +322,7 @@ fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 
 /// Whether a session is in time and not revoked.
 pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
-    session.is_in_time(site.gate().session.seconds(), now)
+    session.is_in_time(site.gate().session_lifetime.seconds(), now)
         && !site.revocation_cache.refuses(session)
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum SessionLevel {
 
 /// What the rules say of a request of nobody's.
 pub(crate) fn decide_anonymous(site: &Site, request: &RuleRequest<'_>) -> RuleDecision {
-    rule::decide(&site.gate().rule, request, None)
+    rule::evaluate_rules(&site.gate().rule, request, None)
 }
 
 /// Of one with an app password.
@@ -40,7 +40,7 @@ pub(crate) fn decide_app_password(
         declared_groups(site, &found.account),
         found.groups.as_slice(),
     ];
-    let person = RulePerson {
+    let person = RuleUser {
         name: &found.account,
         groups,
         host_groups: None,
@@ -58,8 +58,8 @@ pub(crate) fn decide_session(
         declared_groups(site, &session.name),
         session.groups.as_slice(),
     ];
-    let of_host = session.host_groups.answer(&site.requested_groups);
-    let person = RulePerson {
+    let of_host = session.host_groups.read_for(&site.requested_groups);
+    let person = RuleUser {
         name: &session.name,
         groups,
         host_groups: of_host,
@@ -72,7 +72,7 @@ pub(crate) fn decide_session(
         }
         RuleAccess::Code => SessionLevel::UpgradeRequired,
         // a new session knows
-        RuleAccess::Deny if decision.why == RuleReason::Groups => SessionLevel::UpgradeRequired,
+        RuleAccess::Deny if decision.reason == RuleReason::GroupsUnknown => SessionLevel::UpgradeRequired,
         RuleAccess::Deny => SessionLevel::Denied,
     };
     (decision, reach)
@@ -90,10 +90,10 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
         passed.second = SecondFactorMethod::None(Enrolled::Yes);
     }
     let policy = &site.config.policy;
-    let asks_groups = !policy.groups_asked().is_empty();
+    let asks_groups = !policy.named_groups().is_empty();
     let groups = match (
         asks_groups,
-        session.host_groups.answer(&site.requested_groups),
+        session.host_groups.read_for(&site.requested_groups),
     ) {
         (false, _) => PersonGroups::default(),
         // other groups were asked about when it began: whether the policy means this person, a new session knows

@@ -79,7 +79,7 @@ pub(crate) fn write_message(words: impl Display) {
 
 /// A line if root has not kept the configuration that is in force.
 pub(crate) fn warn_if_copy_differs(path: &Path, in_force: &CurrentConfig) {
-    if !in_force.is_kept {
+    if !in_force.is_saved {
         let copy = file::copy_path(path);
         write_message(format_args!(
             "{}: is not the configuration in force; save it as root, as the unit does: postern check --keep",

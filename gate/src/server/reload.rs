@@ -84,9 +84,9 @@ fn announced(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
 
 /// A file that does not validate is no reason to go by an older copy: the gate has one in force.
 fn read(path: &Path) -> Result<Config, String> {
-    let in_force = file::in_force(path).map_err(|error| error.to_string())?;
+    let in_force = file::load_config(path).map_err(|error| error.to_string())?;
     log::warn_if_copy_differs(path, &in_force);
-    match in_force.problem {
+    match in_force.fallback {
         Some(problem) => Err(problem.reason.with_remedy()),
         None => Ok(in_force.config),
     }

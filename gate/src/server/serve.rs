@@ -60,9 +60,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs the gate until a signal ends it.
 pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
     let in_force =
-        file::in_force(path).map_err(|error| StopReason::Configuration(error.to_string()))?;
+        file::load_config(path).map_err(|error| StopReason::Configuration(error.to_string()))?;
     log::configure(&in_force.config.gate);
-    if let Some(problem) = &in_force.problem {
+    if let Some(problem) = &in_force.fallback {
         log::write_message(problem);
     }
     log::warn_if_copy_differs(path, &in_force);

@@ -56,7 +56,7 @@ impl Generation {
             uncovered_hosts: Arc::default(),
             revocation_cache: Arc::new(watch),
             store_pool: StorePool::new(&config),
-            requested_groups: Arc::new(RequestedGroups::of(&config)),
+            requested_groups: Arc::new(RequestedGroups::from_config(&config)),
             config: Arc::new(config),
         };
         let site = Arc::new(site.with_own_paths());

@@ -85,7 +85,7 @@ impl Site {
                 ..self.clone()
             })
         };
-        self.own_path_sites = self.gate().own_paths.iter().map(at).collect();
+        self.own_path_sites = self.gate().application_urls.iter().map(at).collect();
         self
     }
 

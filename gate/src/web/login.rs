@@ -167,7 +167,7 @@ pub(crate) fn with_sign_in_cookies(
     let page = match &opened.browser_cookie {
         Some(value) => reply::with_cookie(
             page,
-            &cookies.own_cookie(cookies.names.trusted_browser, value, gate.trust.seconds()),
+            &cookies.own_cookie(cookies.names.trusted_browser, value, gate.trusted_browser_lifetime.seconds()),
         ),
         None => page,
     };
@@ -213,7 +213,7 @@ fn render_code_page(
         frame: request.frame(),
         user: ticket.account().as_str(),
         sign_in: &request.sign_in_path(&ticket.payload().back_to),
-        days: request.site.gate().trust.seconds() / 86_400,
+        days: request.site.gate().trusted_browser_lifetime.seconds() / 86_400,
         message: if let CodePageNote::Alert(text) = said {
             Some(text)
         } else {

@@ -42,7 +42,7 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
             .pid(),
     );
     // root keeps the copy that is in force in doubt, as root's commands do
-    let mut configuration = file::in_force(config);
+    let mut configuration = file::load_config(config);
     let unprivileged = drop_root(
         configuration
             .as_mut()

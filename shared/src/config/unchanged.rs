@@ -48,7 +48,7 @@ impl ConfigFiles {
             let io = |error| FileError::io(&path, error);
             let mut metadata = path.symlink_metadata().map_err(io)?;
             if metadata.is_symlink() {
-                // what it leads over is none of the folders above
+                // the folders of a link's target are not among the folders above
                 metadata = trusted_file::resolve_path(&path)?.metadata().map_err(io)?;
             }
             let state = [

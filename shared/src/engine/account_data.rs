@@ -148,7 +148,7 @@ pub(super) fn load_mail_address(
 ) -> Result<Option<EmailAddress>, StoreError> {
     // Looked up in every case: what is declared must not show in the time.
     let MailAddresses { confirmed, .. } = tx.mail_addresses(account)?;
-    Ok(match config.declared(name) {
+    Ok(match config.find_declared_account(name) {
         Some(declared) => declared.email.clone(),
         None => confirmed,
     })

@@ -103,7 +103,7 @@ impl Engine {
         let stored = is_enrolled(transaction.as_mut(), id)?;
         let address =
             account_data::load_mail_address(&self.config, transaction.as_mut(), name, id)?;
-        let mail = if self.config.email.is_on() && address.is_some() {
+        let mail = if self.config.email.is_enabled() && address.is_some() {
             MailStatus::On
         } else {
             MailStatus::Off

@@ -36,7 +36,7 @@ pub fn drop_root(configuration: Option<&mut Config>) -> Result<(), PrivilegesErr
             .map(|(index, account)| (account.secret_file.path(), index));
         for index in becoming.unreadable(paths)? {
             if let Ok(bytes) = read_secret_file(&accounts[index]) {
-                accounts[index].secret = SecretText::of(bytes);
+                accounts[index].secret = SecretText::new(bytes);
             }
         }
     }

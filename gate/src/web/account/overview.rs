@@ -57,7 +57,7 @@ pub(crate) async fn show_home_page(request: &RequestContext<'_>) -> HttpReply {
         frame: request.frame(),
         user: session.name.as_str(),
         standing: &standing,
-        mails: request.site.config.email.is_on(),
+        mails: request.site.config.email.is_enabled(),
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,
         administers: standing.administers == AdministratorStatus::Yes,
     };

@@ -27,7 +27,7 @@ pub(in crate::engine) fn spelled_otherwise(
     name: &UserName,
 ) -> Result<Option<OtherSpelling>, StoreError> {
     let stored = tx.find_names_by_key(&name.key())?;
-    if config.declared(name).is_some() || stored.contains(name) {
+    if config.find_declared_account(name).is_some() || stored.contains(name) {
         return Ok(None);
     }
     Ok(among(config, &stored, name).err())

@@ -89,7 +89,7 @@ impl Engine {
         let declared = account_data::read_declared_secret(&self.config, name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.find_account(name)? {
-            None if declared.is_some() => tx.add_account(&NewName::by_root(name), now)?,
+            None if declared.is_some() => tx.add_account(&NewName::accept_distinct(name), now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };

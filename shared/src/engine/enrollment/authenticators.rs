@@ -210,7 +210,7 @@ impl Engine {
             ));
         };
         let by_mail =
-            self.config.email.is_on() && tx.mail_addresses(record.id)?.confirmed.is_some();
+            self.config.email.is_enabled() && tx.mail_addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }

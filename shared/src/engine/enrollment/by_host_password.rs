@@ -90,7 +90,7 @@ impl Engine {
         self.refuse_setup(&pending)?;
         // Whoever runs a process as this user has signed in on this host.
         match self.enrollment_requirement(visitor, now)? {
-            EnrollmentRequirement::Free => Ok(()),
+            EnrollmentRequirement::None => Ok(()),
             EnrollmentRequirement::OneTimeCode => {
                 Err(AdministrationError::PasswordNotEnough(visitor.name.clone()))
             }

@@ -251,7 +251,7 @@ impl Engine {
             return Ok(None);
         }
         if self.load_policy_facts(name)?.enrolled == Enrolled::Yes {
-            return Ok(Some(EnrollmentRequirement::Free));
+            return Ok(Some(EnrollmentRequirement::None));
         }
         let visitor = VerificationRequest {
             name,

@@ -94,7 +94,7 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<Option<OtherSpelling>, LoginError> {
-        if self.config.declared(name).is_some() || self.load_account(name)?.is_some() {
+        if self.config.find_declared_account(name).is_some() || self.load_account(name)?.is_some() {
             return Ok(None);
         }
         let Some(of) = groups::find_canonical_name(name)
@@ -103,7 +103,7 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let is_account = self.config.declared(&of).is_some() || self.load_account(&of)?.is_some();
+        let is_account = self.config.find_declared_account(&of).is_some() || self.load_account(&of)?.is_some();
         Ok(is_account.then(|| OtherSpelling {
             name: name.clone(),
             existing: of,
@@ -317,7 +317,7 @@ impl Engine {
                     ..visitor
                 };
                 let may = match self.enrollment_requirement(&visitor, now)? {
-                    EnrollmentRequirement::Free => EnrollmentPermission::Yes,
+                    EnrollmentRequirement::None => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
                 Ok(AfterPassword::Enroll(Box::new(token.that_may(may))))

@@ -23,7 +23,7 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<HostGroups, PolicyError> {
-        let named = NamedGroups::look_up(self.config.groups_asked()).of(name);
+        let named = NamedGroups::look_up_groups(self.config.named_groups()).find_memberships(name);
         let named = self.resolve_groups(named)?;
         let all = match self.config.gate.first_factor {
             FirstFactorSource::Pam => {

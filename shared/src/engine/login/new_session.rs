@@ -145,7 +145,7 @@ impl NewSession<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
             groups,
-            host_groups: self.host.known(&RequestedGroups::of(self.config)),
+            host_groups: self.host.known(&RequestedGroups::from_config(self.config)),
             email: account_data::load_mail_address(
                 self.config,
                 tx,

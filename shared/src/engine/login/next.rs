@@ -264,7 +264,7 @@ impl LoginProgress<'_> {
         visit: &Evaluation<'_>,
     ) -> Result<AfterPassword, LoginError> {
         let (config, record) = (self.config, self.record);
-        let to = match config.email.is_on() {
+        let to = match config.email.is_enabled() {
             true => account_data::load_mail_address(config, tx, &record.name, record.id)?
                 .map(|address| address.masked()),
             false => None,

@@ -412,7 +412,7 @@ fn ask(
     if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    visit.log_event(tx, EventKind::CodeAsked, "")?;
+    visit.log_event(tx, EventKind::CodeRequested, "")?;
     Ok(MailRequest::For(post(
         &config.email,
         vault,

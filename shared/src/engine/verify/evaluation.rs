@@ -474,7 +474,7 @@ impl<'a> Evaluation<'a> {
         tx: &mut dyn Transaction,
         record: &AccountRecord,
     ) -> Result<AfterRecovery, StoreError> {
-        let declared = self.config.declared(&record.name).is_some();
+        let declared = self.config.find_declared_account(&record.name).is_some();
         tx.end_sessions_and_browsers(record.id)?;
         tx.raise_revision()?;
         if self.config.recovery.on_use == OnUse::Disable && !declared {

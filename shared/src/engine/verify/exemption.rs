@@ -28,7 +28,7 @@ impl Engine {
         &mut self,
         visitor: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Option<Waiver>, PolicyError> {
+    ) -> Result<Option<EnrollmentGrace>, PolicyError> {
         let waiver = self.enrollment_grace(visitor, now)?;
         if let Some(waiver) = waiver {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;

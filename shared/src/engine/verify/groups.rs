@@ -38,7 +38,7 @@ impl Engine {
                 .find_memberships(name),
         };
         let ours = self.config.memberships(name, kept).map(Group::as_str);
-        let groups = host.and(ours);
+        let groups = host.with_groups(ours);
         self.resolve_groups(groups)
     }
 
@@ -53,7 +53,7 @@ impl Engine {
         if policy.is_administrator(name, &ours) {
             return Ok(true);
         }
-        let host = NamedGroups::look_up(policy.administrating_groups()).of(name);
+        let host = NamedGroups::look_up_groups(policy.administrator_groups()).find_memberships(name);
         let groups = self.resolve_groups(host)?;
         Ok(self.config.policy.is_administrator(name, &groups))
     }

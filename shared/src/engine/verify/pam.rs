@@ -204,7 +204,7 @@ impl Engine {
         membership: PolicyFacts,
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
-            match (visitor.phase, groups::name_of(visitor.name)) {
+            match (visitor.phase, groups::find_canonical_name(visitor.name)) {
                 // Unix takes them for two users
                 (_, Ok(Some(own))) if own == *visitor.name => {}
                 // strangers must not learn that there is such an account

@@ -26,7 +26,7 @@ impl Engine {
         request: &RuleRequest<'_>,
     ) -> Result<RuleTest, PolicyError> {
         let membership = self.load_policy_facts(name)?;
-        let asked = RequestedGroups::of(&self.config);
+        let asked = RequestedGroups::from_config(&self.config);
         let host = self.load_host_groups(name)?;
         let known = host.known(&asked);
         let declared = self
@@ -43,7 +43,7 @@ impl Engine {
         let need = match decision.access {
             RuleAccess::Code => {
                 let groups = self.load_policy_groups(name, &membership.groups)?;
-                let earlier = self.config.gate.first_factor.earlier();
+                let earlier = self.config.gate.first_factor.completed_methods();
                 let address = request.address;
                 let subject = PolicySubject {
                     name,

@@ -1,7 +1,7 @@
 //! The event log's statements: each method of [`Events`] in SQL, and nothing else.
 
 use super::rows::{SqliteTransaction, damaged, signed, time};
-use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, KEPT, KEPT_FOR, LAST_OF_DAY};
+use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION, DAILY_LIMIT_CAUSE};
 use crate::account::name::UserName;
 use crate::store::{EventStore, LoggedEvent, StoreError};
 use crate::system::clock::Timestamp;
@@ -152,7 +152,7 @@ impl EventStore for SqliteTransaction<'_> {
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
         self.execute(sql, [newest - i64::from(MAX_EVENTS)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
-        self.execute(sql, [signed(at.minus(KEPT_FOR).0)])?;
+        self.execute(sql, [signed(at.minus(RETENTION).0)])?;
         Ok(LoggedEvent::Added)
     }
 

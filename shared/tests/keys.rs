@@ -364,7 +364,7 @@ fn spares(door: &mut Engine) -> bool {
         browser: None,
         service: "test",
     };
-    door.check_grace_period(&visitor, GracePeriod::of(3600), NOW)
+    door.check_grace_period(&visitor, GracePeriod::new(3600), NOW)
         .unwrap()
         == WithinGrace::Yes
 }

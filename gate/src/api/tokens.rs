@@ -238,7 +238,9 @@ impl Tokens {
         let session = newest
             .session(&keys)
             .ok_or_else(|| ActRefused::signed_out(request.t))?;
-        let end = session.issued.plus(request.site.gate().session_lifetime.seconds());
+        let end = session
+            .issued
+            .plus(request.site.gate().session_lifetime.seconds());
         let access =
             AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
         let texts = access

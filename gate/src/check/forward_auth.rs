@@ -15,7 +15,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use memchr::memmem;
 use shared::account::email::EmailAddress;
 use shared::account::name::{Group, UserName};
-use shared::config::rule::RuleAccess;
+use shared::config::gate::rule::RuleAccess;
 use shared::credential::scope::WebRequest;
 use shared::engine::SERVICE;
 use shared::network::address::Address;

@@ -4,7 +4,7 @@
 use crate::state::site::Site;
 use shared::account::name::{Group, UserName};
 use shared::account::second_factor::Enrolled;
-use shared::config::rule::RuleAccess;
+use shared::config::gate::rule::RuleAccess;
 use shared::engine::{RequestedPage, SERVICE};
 use shared::network::address::Address;
 use shared::network::web_address::split_url;
@@ -72,7 +72,9 @@ pub(crate) fn decide_session(
         }
         RuleAccess::Code => SessionLevel::UpgradeRequired,
         // a new session knows
-        RuleAccess::Deny if decision.reason == RuleReason::GroupsUnknown => SessionLevel::UpgradeRequired,
+        RuleAccess::Deny if decision.reason == RuleReason::GroupsUnknown => {
+            SessionLevel::UpgradeRequired
+        }
         RuleAccess::Deny => SessionLevel::Denied,
     };
     (decision, reach)
@@ -104,7 +106,7 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
                 .memberships(&session.name, &session.groups)
                 .map(Group::as_str);
             PersonGroups::from_names(ours.chain(of_host.confirmed()))
-                .with_unresolved(of_host.unresolved(), UnresolvedGroup::SinceSignIn)
+                .with_unresolved(of_host.unresolved(), UnresolvedGroup::UnknownAtSignIn)
         }
     };
     let subject = PolicySubject {

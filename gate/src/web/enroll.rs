@@ -325,7 +325,7 @@ fn render_one_time_code_page(
         .config
         .policy
         .administrators
-        .words()
+        .entries()
         .map(word)
         .collect();
     let ask = match administrators.is_empty() {

@@ -167,7 +167,11 @@ pub(crate) fn with_sign_in_cookies(
     let page = match &opened.browser_cookie {
         Some(value) => reply::with_cookie(
             page,
-            &cookies.own_cookie(cookies.names.trusted_browser, value, gate.trusted_browser_lifetime.seconds()),
+            &cookies.own_cookie(
+                cookies.names.trusted_browser,
+                value,
+                gate.trusted_browser_lifetime.seconds(),
+            ),
         ),
         None => page,
     };

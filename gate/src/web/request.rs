@@ -223,12 +223,7 @@ impl RequestContext<'_> {
     /// Whether administration is reached at this address of the gate, and from there: not at a place that it shares with an
     /// application.
     fn reaches_administration(&self) -> bool {
-        self.site.url.has_own_host()
-            && self
-                .site
-                .gate()
-                .administration
-                .is_reached_from(self.address)
+        self.site.url.has_own_host() && self.site.gate().administration.allows_address(self.address)
     }
 
     /// The secret, where programs may show it.

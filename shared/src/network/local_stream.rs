@@ -39,8 +39,8 @@ impl LocalStream {
     pub fn connect_to_root(path: &Path, until: Instant) -> io::Result<LocalStream> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // connect(2) blocks while the backlog is full, up to the write timeout
-        socket.set_write_timeout(Some(left(until)?))?;
-        socket.connect(&SockAddr::unix(path)?).map_err(late)?;
+        socket.set_write_timeout(Some(time_left(until)?))?;
+        socket.connect(&SockAddr::unix(path)?).map_err(as_timeout)?;
         match getsockopt(&socket, PeerCredentials)?.uid() {
             0 => Ok(LocalStream {
                 socket,
@@ -62,7 +62,7 @@ impl LocalStream {
 
 /// Returns the time until the deadline, at least one millisecond: socket2 treats zero as no
 /// timeout.
-fn left(until: Instant) -> io::Result<Duration> {
+fn time_left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
     if left.is_zero() {
         Err(io::ErrorKind::TimedOut.into())
@@ -71,7 +71,7 @@ fn left(until: Instant) -> io::Result<Duration> {
     }
 }
 
-fn late(error: io::Error) -> io::Error {
+fn as_timeout(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::WouldBlock {
         io::ErrorKind::TimedOut.into()
     } else {
@@ -81,17 +81,19 @@ fn late(error: io::Error) -> io::Error {
 
 impl Read for LocalStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
-        (&self.socket).read(buffer).map_err(late)
+        self.socket
+            .set_read_timeout(Some(time_left(self.deadline)?))?;
+        (&self.socket).read(buffer).map_err(as_timeout)
     }
 }
 
 impl Write for LocalStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
+        self.socket
+            .set_write_timeout(Some(time_left(self.deadline)?))?;
         self.socket
             .send_with_flags(bytes, libc::MSG_NOSIGNAL)
-            .map_err(late)
+            .map_err(as_timeout)
     }
 
     fn flush(&mut self) -> io::Result<()> {

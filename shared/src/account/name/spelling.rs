@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_others() {
+    fn different_names_have_different_keys() {
         for (one, other) in [
             ("alice", "alise"),
             ("alice", "alice@example.com"),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_is_none_that_another_account_has_in_another_spelling() {
+    fn another_spelling_of_an_existing_name_is_no_new_name() {
         let (alice, bob) = (name("alice"), name("bob"));
         assert!(NewName::check_spelling(&name("carol"), [&alice, &bob]).is_ok());
         assert!(NewName::check_spelling(&alice, [&alice, &bob]).is_ok());

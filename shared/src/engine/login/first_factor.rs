@@ -103,7 +103,8 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let is_account = self.config.find_declared_account(&of).is_some() || self.load_account(&of)?.is_some();
+        let is_account =
+            self.config.find_declared_account(&of).is_some() || self.load_account(&of)?.is_some();
         Ok(is_account.then(|| OtherSpelling {
             name: name.clone(),
             existing: of,

@@ -53,7 +53,8 @@ impl Engine {
         if policy.is_administrator(name, &ours) {
             return Ok(true);
         }
-        let host = NamedGroups::look_up_groups(policy.administrator_groups()).find_memberships(name);
+        let host =
+            NamedGroups::look_up_groups(policy.administrator_groups()).find_memberships(name);
         let groups = self.resolve_groups(host)?;
         Ok(self.config.policy.is_administrator(name, &groups))
     }

@@ -1,7 +1,7 @@
 //! What the rules and the policy would say of someone's request, told beforehand.
 
 use crate::account::name::UserName;
-use crate::config::rule::RuleAccess;
+use crate::config::gate::rule::RuleAccess;
 use crate::engine::{Engine, PolicyError, SERVICE};
 use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};

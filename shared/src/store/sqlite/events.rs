@@ -1,7 +1,9 @@
 //! The event log's statements: each method of [`Events`] in SQL, and nothing else.
 
 use super::rows::{SqliteTransaction, damaged, signed, time};
-use crate::account::event::{AuditEvent, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION, DAILY_LIMIT_CAUSE};
+use crate::account::event::{
+    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
+};
 use crate::account::name::UserName;
 use crate::store::{EventStore, LoggedEvent, StoreError};
 use crate::system::clock::Timestamp;
